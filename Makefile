@@ -1,0 +1,68 @@
+# Each target does its own set-up, once; `make` alone lists them. Works with GNU make 3.81 too.
+
+# The python3 that you get by typing it, where that is new enough; else the newest there is.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; \
+	done)
+RUN = .venv/bin/python -m
+PIP = $(RUN) pip install --quiet --disable-pip-version-check
+PACKAGES = -e '.[all]' --group dev -c constraints.txt
+READY = .venv/.sluicegate
+
+.PHONY: help setup demo play test test-all lint clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## make .venv with everything in it (the targets below do so by themselves)
+
+demo: $(READY) ## see the whole system at work on a simulated Telnyx that throttles and fails
+	@$(RUN) sluicegate_ops.demo $(ARGS)
+
+play: $(READY) ## the demo, kept running until Ctrl-C for you to try things on
+	@$(RUN) sluicegate_ops.demo --keep $(ARGS)
+
+test: $(READY) ## run the tests, on a real server of their own; a part: make test ARGS="-k retry"
+	@$(RUN) pytest $(ARGS)
+
+test-all: $(READY) ## run the tests that take long as well
+	@$(RUN) pytest -m "" $(ARGS)
+
+lint: $(READY) ## check style, format and types
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) mypy
+
+clean: ## remove .venv and whatever else was made here
+	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find producer worker ops tests examples -name __pycache__ -prune -exec rm -rf {} +
+
+# First .venv itself, unless a sound one is there; then what belongs in it. uv does both faster,
+# where you have it. pip 25.1 is the first that knows --group.
+$(READY): pyproject.toml constraints.txt
+	@python="$(PYTHON)"; \
+	if .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		exit 0; \
+	elif command -v uv >/dev/null; then \
+		rm -rf .venv && exec uv venv --quiet --seed --python "$${python:->=3.11}" .venv; \
+	elif ! "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "Sluicegate needs Python 3.11 or newer; $${python:-what is on your PATH} is not. Install one:"; \
+		echo "    macOS                          brew install python@3.13"; \
+		echo "    Debian 12, Ubuntu 24.04, newer sudo apt install python3 python3-venv"; \
+		echo "    anywhere                       uv, which brings its own Python"; \
+		echo "Or say where it is: make setup PYTHON=/path/to/python3.13"; \
+		exit 1; \
+	elif ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$$python comes without venv. On Debian and Ubuntu: sudo apt install python3-venv"; \
+		exit 1; \
+	else \
+		exec "$$python" -m venv --clear .venv; \
+	fi >&2
+	@echo "Setting up .venv with $$(.venv/bin/python --version): about a minute, once"
+	@if command -v uv >/dev/null; then \
+		exec uv pip install --quiet --python .venv/bin/python $(PACKAGES); \
+	else \
+		$(PIP) --upgrade 'pip>=25.1' && exec $(PIP) $(PACKAGES); \
+	fi
+	@touch $@

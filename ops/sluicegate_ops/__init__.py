@@ -1,0 +1,1 @@
+"""Sluicegate's operations: command line, simulator, demo."""

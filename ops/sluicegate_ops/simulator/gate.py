@@ -1,0 +1,112 @@
+"""What stands before the API: authorisation, the concurrency cap, the request limiter."""
+
+from math import ceil
+from random import Random
+from typing import NamedTuple
+
+from . import limits
+from .exchange import Request
+from .idempotency import Keys
+from .ledger import Window
+from .settings import Settings
+
+
+class Credential:
+    """One bearer token: its quota, and its idempotency keys."""
+
+    def __init__(self, limiter: limits.Limiter | None) -> None:
+        self.limiter = limiter
+        self.keys = Keys()
+        self.counted = Window()
+
+
+class Passage(NamedTuple):
+    """Whose request it is, why it may not pass (a row of the error table), and what to tell."""
+
+    credential: Credential
+    problem: str
+    rate_headers: bytes
+    retry_seconds: float
+
+
+class Gate:
+    """Lets requests pass, or not. Times are seconds: ``now`` monotonic, ``wall`` Unix."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._random = Random(settings.seed)  # noqa: S311 - repeatable phases, nothing secret
+        self._credentials: dict[bytes, Credential] = {}
+        self._nobody: Credential | None = None
+        self._known = {b"Bearer " + key.encode() for key in settings.api_keys}
+
+    @property
+    def highest_in_window(self) -> int:
+        """The most requests of one credential that used its quota within any one window."""
+        every = list(self._credentials.values())
+        return max((credential.counted.highest for credential in every), default=0)
+
+    def change(self, settings: Settings, now: float) -> None:
+        """Take other settings; a quota's count goes on unless its kind or window changes."""
+        old, self._settings = self._settings, settings
+        self._known = {b"Bearer " + key.encode() for key in settings.api_keys}
+        same = all(
+            getattr(old, name) == getattr(settings, name)
+            for name in ("limiter", "window_seconds", "count_rejected")
+        )
+        self._nobody = None
+        for credential in self._credentials.values():
+            if same and credential.limiter is not None and settings.limit is not None:
+                credential.limiter.limit = settings.limit
+            else:
+                credential.limiter = limits.build(settings, now=now, random=self._random)
+
+    def admit(self, request: Request, now: float, wall: float, in_flight: int) -> Passage:
+        """Judge a request at its arrival; ``in_flight`` counts the unanswered, with this one."""
+        header = request.authorization
+        if header is None:
+            # Published: without the header the answer is 404, and 401 for a wrong key.
+            return self._refuse(self._stranger(now), "not_found", now, wall)
+        credential = self._credentials.get(header)
+        if (self._known and header not in self._known) or not header.startswith(b"Bearer "):
+            return self._refuse(self._stranger(now), "unauthorized", now, wall)
+        if credential is None:
+            credential = self._credentials[header] = self._fresh(now)
+        cap = self._settings.max_concurrency
+        if cap is not None and in_flight > cap:
+            return self._refuse(credential, "concurrency", now, wall)
+        return self._take(credential, now, wall)
+
+    def _fresh(self, now: float) -> Credential:
+        return Credential(limits.build(self._settings, now=now, random=self._random))
+
+    def _stranger(self, now: float) -> Credential:
+        self._nobody = self._nobody or self._fresh(now)
+        return self._nobody
+
+    def _refuse(self, credential: Credential, problem: str, now: float, wall: float) -> Passage:
+        limiter = credential.limiter
+        headers = b"" if limiter is None else self._headers(limiter.limit, limiter.peek(now), wall)
+        return Passage(credential, problem, headers, 0.0)
+
+    def _take(self, credential: Credential, now: float, wall: float) -> Passage:
+        limiter, settings = credential.limiter, self._settings
+        if limiter is None:
+            credential.counted.add(now, settings.window_seconds)
+            return Passage(credential, "", b"", 0.0)
+        verdict = limiter.take(now)
+        if verdict.admitted or settings.count_rejected:
+            credential.counted.add(now, settings.window_seconds)
+        problem = "" if verdict.admitted else "rate"
+        headers = self._headers(limiter.limit, verdict, wall)
+        return Passage(credential, problem, headers, verdict.retry_seconds)
+
+    def _headers(self, limit: int, verdict: limits.Verdict, wall: float) -> bytes:
+        if not self._settings.rate_headers:
+            return b""
+        base = wall if self._settings.reset == "epoch" else 0.0
+        # Less a hair, so that a sum which should be whole is not rounded up by its last bit.
+        reset = ceil(base + verdict.reset_seconds - 1e-6)
+        return (
+            b"x-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\nx-ratelimit-reset: %d\r\n"
+            % (limit, verdict.remaining, reset)
+        )

@@ -1,0 +1,151 @@
+"""Three request limiters, as providers build them: fixed window, sliding log, token bucket."""
+
+from collections import deque
+from math import floor
+from random import Random
+from typing import NamedTuple, Protocol
+
+from .settings import Settings
+
+
+class Verdict(NamedTuple):
+    """What a limiter says of one request, and what the rate headers tell of it."""
+
+    admitted: bool
+    remaining: int
+    #: Until the window ends (fixed), its oldest request leaves (sliding) or it is full (bucket).
+    reset_seconds: float
+    #: Until a request can be admitted again; 0 when one can be now.
+    retry_seconds: float
+
+
+class Limiter(Protocol):
+    """One credential's quota. Times are seconds of one clock that never runs backwards."""
+
+    #: Requests per window; may be changed at any time.
+    limit: int
+
+    def take(self, now: float) -> Verdict:
+        """Ask for one request, using quota when it is admitted."""
+        ...
+
+    def peek(self, now: float) -> Verdict:
+        """The state, using nothing."""
+        ...
+
+
+class FixedWindow:
+    """Counts in windows laid end to end from ``phase``: up to twice the limit across an edge."""
+
+    def __init__(
+        self,
+        limit: int,
+        window_seconds: float,
+        *,
+        count_rejected: bool = False,
+        phase: float = 0.0,
+    ) -> None:
+        self.limit, self._window, self._count_rejected = limit, window_seconds, count_rejected
+        self._phase, self._index, self._used = phase, -1, 0
+
+    def take(self, now: float) -> Verdict:
+        self._roll(now)
+        admitted = self._used < self.limit
+        if admitted or self._count_rejected:
+            self._used += 1
+        return self._verdict(now, admitted)
+
+    def peek(self, now: float) -> Verdict:
+        self._roll(now)
+        return self._verdict(now, self._used < self.limit)
+
+    def _roll(self, now: float) -> None:
+        index = floor((now - self._phase) / self._window)
+        if index > self._index:
+            self._index, self._used = index, 0
+
+    def _verdict(self, now: float, admitted: bool) -> Verdict:
+        left = max(0.0, self._phase + (self._index + 1) * self._window - now)
+        remaining = max(0, self.limit - self._used)
+        return Verdict(admitted, remaining, left, 0.0 if remaining else left)
+
+
+class SlidingLog:
+    """Remembers each request: never more than the limit within any window, wherever it begins."""
+
+    def __init__(self, limit: int, window_seconds: float, *, count_rejected: bool = False) -> None:
+        self.limit, self._window, self._count_rejected = limit, window_seconds, count_rejected
+        self._times: deque[float] = deque()
+
+    def take(self, now: float) -> Verdict:
+        self._forget(now)
+        admitted = len(self._times) < self.limit
+        if admitted or self._count_rejected:
+            self._times.append(now)
+        return self._verdict(now, admitted)
+
+    def peek(self, now: float) -> Verdict:
+        self._forget(now)
+        return self._verdict(now, len(self._times) < self.limit)
+
+    def _forget(self, now: float) -> None:
+        times, oldest = self._times, now - self._window
+        while times and times[0] <= oldest:
+            times.popleft()
+
+    def _verdict(self, now: float, admitted: bool) -> Verdict:
+        times = self._times
+        over = len(times) - self.limit
+        reset = max(0.0, times[0] + self._window - now) if times else self._window
+        if over < 0:
+            return Verdict(admitted, -over, reset, 0.0)
+        return Verdict(admitted, 0, reset, max(0.0, times[over] + self._window - now))
+
+
+class Bucket:
+    """Holds up to the limit, refilled evenly: a burst of the limit, then limit / window."""
+
+    def __init__(
+        self, limit: int, window_seconds: float, *, count_rejected: bool = False, now: float = 0.0
+    ) -> None:
+        self.limit, self._window, self._count_rejected = limit, window_seconds, count_rejected
+        self._tokens, self._last = float(limit), now
+
+    def take(self, now: float) -> Verdict:
+        self._refill(now)
+        admitted = self._tokens >= 1
+        if admitted or self._count_rejected:
+            self._tokens = max(0.0, self._tokens - 1)
+        return self._verdict(admitted)
+
+    def peek(self, now: float) -> Verdict:
+        self._refill(now)
+        return self._verdict(self._tokens >= 1)
+
+    def _refill(self, now: float) -> None:
+        passed = max(0.0, now - self._last)
+        self._tokens = min(self.limit, self._tokens + passed * self.limit / self._window)
+        self._last = now
+
+    def _verdict(self, admitted: bool) -> Verdict:
+        per_token = self._window / self.limit
+        missing = max(0.0, 1 - self._tokens)
+        full = (self.limit - self._tokens) * per_token
+        return Verdict(admitted, int(self._tokens), full, missing * per_token)
+
+
+def build(settings: Settings, *, now: float, random: Random) -> Limiter | None:
+    """The limiter that the settings ask for, or None for no limit.
+
+    ``now`` is the clock's reading in seconds. A fixed window begins at a moment drawn from
+    ``random``, as a client of a real provider does not know it either.
+    """
+    if settings.limit is None:
+        return None
+    limit, window, counts = settings.limit, settings.window_seconds, settings.count_rejected
+    if settings.limiter == "fixed":
+        phase = now - random.random() * window
+        return FixedWindow(limit, window, count_rejected=counts, phase=phase)
+    if settings.limiter == "bucket":
+        return Bucket(limit, window, count_rejected=counts, now=now)
+    return SlidingLog(limit, window, count_rejected=counts)

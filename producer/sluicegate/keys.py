@@ -1,0 +1,89 @@
+"""Every Redis key of Sluicegate, with what it holds; nobody else formats a key.
+
+All keys of one account share the prefix ``sluicegate:{account}:``. The braces are a Redis Cluster
+hash tag: every script touches one slot. Lua builds the names below from that prefix, which is
+each script's ``KEYS[1]``.
+
+    m:<id>       hash    one message's record (fields below)
+    lane:<lane>  list    tickets waiting in order, the head goes next; lane = t|b, colon, sender
+    ready:t|b    zset    lanes with tickets by virtual finish time; t transactional, b bulk
+    due          zset    id -> wall ms at which it returns to the head of its lane
+    granted      zset    id -> steady ms at which the lease ends; claimed, its POST not begun
+    started      zset    id -> steady ms at which the lease ends; its POST may have begun
+    leases       hash    id -> token|slot|seq|started|lane|ticket
+    claim:<tok>  string  a claim's answer, for a client that repeats it after a lost reply
+    log          zset    slot number -> steady ms: the slots granted in the last window
+    bucket       hash    limit, residual, margin, block, round-trip time (worker's bucket.lua)
+    dead         zset    id -> wall ms at which it became a dead letter
+    doubts       zset    id -> wall ms at which policy decides; inf: only a person does
+    optouts      hash    number -> wall ms, source
+    halts        hash    level -> until ms (empty: until cleared), why
+    totals       hash    counters since the account's first message, by state and by event
+    clock        hash    wall, offset, gap: see account.lua
+    swept        string  the last sweep's token and answer
+    wake         list    tokens that wake a listening worker
+    workers      zset    worker name -> wall ms at which it was last heard
+
+A record's fields, absent where they say nothing:
+
+    state        waiting scheduled retrying in_doubt dead, or an end: accepted cancelled expired
+                 suppressed purged
+    digest       of the content; the same id with another digest is refused
+    to           the recipient
+    content      the message as enqueued (JSON); gone once it is finished
+    request      the exact bytes of its POST, stored by its first start; gone once it is finished
+    lane ticket  where it goes back to, while it is neither in a lane nor leased
+    token        of the last call that changed the record: a repeat of that call changes nothing
+    attempts     attempts that count;  maybe: attempts that may have been acted on
+    age          ms spent in attempts and backoff, which is what the retry policy looks at
+    generation   raised by each replay;  key_at: wall ms of the idempotency key's first use
+    enqueued at  wall ms of its beginning, and of its last change of state
+    provider_id  and, where one message was sent twice, provider_id_2
+    code reason  what the last attempt that failed was answered, or why it waits
+    answer       status and body of that answer, cut to 500 bytes
+"""
+
+from typing import Final
+
+STATES: Final = (
+    "waiting",
+    "scheduled",
+    "retrying",
+    "in_doubt",
+    "accepted",
+    "dead",
+    "cancelled",
+    "expired",
+    "suppressed",
+    "purged",
+)
+"""Every state a record can be in; a leased one is still ``waiting`` in its record."""
+
+FINAL_STATES: Final = frozenset({"accepted", "cancelled", "expired", "suppressed", "purged"})
+"""States that a message leaves only on evidence that it was sent after all."""
+
+
+class Keys:
+    """The names of one account's keys.
+
+    ``prefix`` is what scripts take as ``KEYS[1]``; ``keys("due")`` is the full name of a key and
+    ``keys.record(id)`` that of a message's record.
+    """
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        self.prefix = f"sluicegate:{{{account}}}:"
+
+    def __call__(self, name: str) -> str:
+        return self.prefix + name
+
+    def record(self, id: str) -> str:
+        return f"{self.prefix}m:{id}"
+
+    def lane(self, lane: str) -> str:
+        return f"{self.prefix}lane:{lane}"
+
+
+def lane_of(priority: str, sender: str | None, messaging_profile_id: str | None) -> str:
+    """Name the lane of a message: its priority's first letter, then who sends it."""
+    return f"{priority[0]}:{sender or f'pool:{messaging_profile_id}'}"

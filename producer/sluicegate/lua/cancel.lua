@@ -1,0 +1,16 @@
+-- Cancel one message, where its POST has not started.
+-- KEYS[1] the account's key prefix. ARGV[1] id, ARGV[2] retention_ms, ARGV[3] token of this call.
+-- Returns: cancelled | in_flight (its POST may be under way) | unknown | the state that it had ended in.
+-- Keys touched: clock, m:<id>, leases, granted, log, due, totals.
+local id, retention_ms, token = ARGV[1], ARGV[2], ARGV[3]
+local state = redis.call('HGET', key('m:' .. id), 'state')
+if not state then return 'unknown' end
+local lease = read_lease(id)
+if lease and lease.started then return 'in_flight' end
+if state ~= 'waiting' and state ~= 'scheduled' and state ~= 'retrying' then return state end
+if lease then drop_grant(id, lease) end
+redis.call('ZREM', key('due'), id)
+local c = clock()
+save_clock(c)
+finish(c, id, 'cancelled', retention_ms, token)
+return 'cancelled'

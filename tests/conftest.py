@@ -1,0 +1,95 @@
+"""What tests share: a real server, of our own or lent and empty, and its in-memory fake.
+
+``redis_url`` and ``valkey`` stand for the real server; ``store`` runs a test on the fake as well.
+Each test finds the database empty. A test that breaks its server starts one itself
+(``sluicegate_ops.embedded``), so that no other test meets the damage.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import fakeredis
+import pytest
+import redis
+from hypothesis import settings
+
+from sluicegate_ops.embedded import EmbeddedServer
+
+LENT = "SLUICEGATE_TEST_REDIS_URL"
+OUR_KEYS = "sluicegate:*"
+
+# No deadline per example: pytest-timeout watches the whole test, and a first call that loads a
+# script is slower than the next. CI repeats the same examples, so that red means changed code.
+settings.register_profile(
+    "ci", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("ci")
+
+
+@dataclass(frozen=True)
+class Server:
+    """The session's real server; ``lent`` when it is not ours, so nothing may be flushed."""
+
+    url: str
+    lent: bool
+
+    def clear(self, client: redis.Redis) -> None:
+        """Empty it: all sixteen databases of our own, of a lent one only what we wrote."""
+        if self.lent:
+            for keys in iter(lambda: list(client.scan_iter(OUR_KEYS, count=1000)), []):
+                client.unlink(*keys)
+        else:
+            client.flushall()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """One real server for the whole session."""
+    if url := os.environ.get(LENT):
+        _refuse_unless_empty(url)
+        yield Server(url, lent=True)
+    else:
+        with EmbeddedServer() as ours:
+            yield Server(ours.url, lent=False)
+
+
+@pytest.fixture
+def redis_url(server: Server) -> Iterator[str]:
+    """The URL of a real, empty database."""
+    with redis.Redis.from_url(server.url) as client:
+        server.clear(client)
+        yield server.url
+        server.clear(client)
+
+
+@pytest.fixture
+def valkey(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of a real, empty database."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture(params=["valkey", "fakeredis"])
+def store(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
+    """A client of an empty database: the test runs on the real server, then on the fake."""
+    if request.param == "valkey":
+        yield request.getfixturevalue("valkey")
+    else:
+        with fakeredis.FakeRedis(server=fakeredis.FakeServer()) as client:
+            yield client
+
+
+def _refuse_unless_empty(url: str) -> None:
+    """End the session before it touches a database that somebody may need."""
+    try:
+        with redis.Redis.from_url(url) as client:
+            size = client.dbsize()
+    except (redis.RedisError, ValueError) as error:
+        pytest.exit(f"{LENT}: no Redis answers there: {error}", returncode=2)
+    if size:
+        pytest.exit(
+            f"{LENT}: that database holds {size} keys. Tests only use an empty one: name another "
+            "database number (redis://host:port/NUMBER), or unset it to use the built-in server.",
+            returncode=2,
+        )

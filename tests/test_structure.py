@@ -1,0 +1,135 @@
+"""The order of the modules, the arrows between the packages, and how each file begins.
+
+To add a module, put it in ``MODULES`` where it belongs in reading order: it may import what is
+listed before it, and the packages that its own may use. A folder counts as one module.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+MODULES = {
+    "producer/sluicegate": "errors segments keys scripts config message optouts outbox client "
+    "testing",
+    "worker/sluicegate_worker": "outcome retry bucket gateway transport telnyx_v2 claims drain "
+    "sweep deadletters doubts halts spool engine app tasks",
+    "ops/sluicegate_ops": "embedded simulator cli demo",
+}
+MAY_USE = {
+    "sluicegate": set[str](),
+    "sluicegate_worker": {"sluicegate"},
+    "sluicegate_ops": {"sluicegate", "sluicegate_worker"},
+}
+TOO_HEAVY_FOR_AN_APP = {"celery", "kombu", "httpx", "httpx_aiohttp", "tenacity", "aiohttp"}
+KNOW_CELERY = {"app", "tasks"}  # the rest of the worker runs, and is tested, without it
+
+ORDER = {ROOT / folder: names.split() for folder, names in MODULES.items()}
+SOURCES = sorted(path for folder in ORDER for path in folder.rglob("*.py"))
+LUA = sorted(path for folder in ORDER for path in folder.rglob("*.lua"))
+AROUND = sorted(path for folder in ("tests", "examples") for path in (ROOT / folder).rglob("*.py"))
+
+
+def text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def package_of(path: Path) -> Path:
+    return next(folder for folder in ORDER if folder in path.parents)
+
+
+def module_of(path: Path) -> str:
+    """The listed module that a file belongs to; a folder's name, where it lies in one."""
+    return path.relative_to(package_of(path)).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every name that a file imports, wherever in it, dotted from its top-level package on."""
+    here = path.relative_to(package_of(path).parent).parts[:-1]
+    for node in ast.walk(ast.parse(text(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = here[: len(here) - node.level + 1] if node.level else ()
+            origin = ".".join([*above, *filter(None, [node.module])])
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def roots(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imports(path)}
+
+
+def siblings(path: Path) -> set[str]:
+    """What a file imports of its own package, beside its own module.
+
+    ``from . import Sluice`` takes it from ``__init__``, which imports everything: it counts under
+    the name ``Sluice``, which no list has, and is refused.
+    """
+    names = (f"{name}.__init__".split(".") for name in imports(path))
+    own = {parts[1] for parts in names if parts[0] == package_of(path).name}
+    return own - {module_of(path)}
+
+
+def allowed_siblings(path: Path) -> set[str]:
+    order, module = ORDER[package_of(path)], module_of(path)
+    return set(order if module == "__init__" else order[: order.index(module)])
+
+
+def faults(found: dict[Path, set[str]]) -> dict[str, set[str]]:
+    return {str(path.relative_to(ROOT)): names for path, names in found.items() if names}
+
+
+def test_every_module_is_listed() -> None:
+    for folder, order in ORDER.items():
+        found = {module_of(path) for path in folder.rglob("*.py")} - {"__init__"}
+        assert found == set(order), f"list every module of {folder.name}, in reading order"
+
+
+def test_a_module_imports_only_modules_listed_before_it() -> None:
+    listed = [p for p in SOURCES if module_of(p) in [*ORDER[package_of(p)], "__init__"]]
+    assert not faults({path: siblings(path) - allowed_siblings(path) for path in listed})
+
+
+def test_arrows_between_the_packages_run_one_way() -> None:
+    others = {path: roots(path) & set(MAY_USE) - {package_of(path).name} for path in SOURCES}
+    assert not faults({p: used - MAY_USE[package_of(p).name] for p, used in others.items()})
+
+
+def test_the_producer_needs_nothing_heavy() -> None:
+    producer = (ROOT / "producer").rglob("*.py")
+    assert not faults({path: roots(path) & TOO_HEAVY_FOR_AN_APP for path in producer})
+
+
+def test_importing_the_producer_is_light() -> None:
+    code = "import sluicegate, sys; print(*(name.partition('.')[0] for name in sys.modules))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(run.stdout.split()) & TOO_HEAVY_FOR_AN_APP
+
+
+def test_only_app_and_tasks_know_celery() -> None:
+    unaware = [p for p in (ROOT / "worker").rglob("*.py") if module_of(p) not in KNOW_CELERY]
+    assert not faults({path: roots(path) & {"celery", "kombu"} for path in unaware})
+
+
+def test_only_keys_formats_a_redis_key() -> None:
+    # Before a space it is prose: the program's name at the head of what it prints.
+    key = re.compile(r"sluicegate:(?!\s).*")
+    assert not faults({p: set(key.findall(text(p))) for p in SOURCES if p.name != "keys.py"})
+
+
+def test_a_python_file_opens_with_one_sentence() -> None:
+    openings = {p: ast.get_docstring(ast.parse(text(p))) or "nothing" for p in SOURCES + AROUND}
+    first = {path: opening.partition("\n\n")[0] for path, opening in openings.items()}
+    sentence = re.compile(r"[\"'`A-Z0-9].*[.:]", re.DOTALL)
+    assert not faults({p: {line} for p, line in first.items() if not sentence.fullmatch(line)})
+
+
+def test_a_lua_file_opens_with_its_contract() -> None:
+    sentence, contract = re.compile(r"-- [A-Z].*[.:]"), {"KEYS", "ARGV", "Returns"}
+    openings = {path: re.match(r"(?:--.*\n)*", text(path)) for path in LUA}
+    blocks = {path: opening[0] for path, opening in openings.items() if opening}
+    assert not faults({p: contract - set(re.findall(r"\w+", b)) for p, b in blocks.items()})
+    assert not faults({p: {b[:99]} for p, b in blocks.items() if not sentence.match(b)})

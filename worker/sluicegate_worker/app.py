@@ -1,0 +1,50 @@
+"""The Celery application: ``celery -A sluicegate_worker.app worker``.
+
+Celery supervises; messages never travel in its queues. Its transport may lose or double a message
+when a worker dies, so all that it carries is signals, which may be lost and doubled at will.
+"""
+
+from celery import Celery
+from kombu.entity import Queue
+
+from sluicegate.config import load
+
+QUEUE = "sluicegate"
+"""The queue that all workers share; each also has one of its own, see ``own_queue``."""
+
+_OWN_QUEUE_EXPIRES_SECONDS = 3600
+
+
+def own_queue(worker: str) -> Queue:
+    """The queue of one worker, to which it sends its own signals; gone an hour after it is."""
+    return Queue(f"{QUEUE}.{worker}", expires=_OWN_QUEUE_EXPIRES_SECONDS)
+
+
+config = load()
+
+app = Celery("sluicegate", broker=config.broker, include=["sluicegate_worker.tasks"])
+app.conf.update(
+    task_default_queue=QUEUE,
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_send_sent_event=False,
+    worker_send_task_events=True,
+    worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
+    # Drains wait for the network on one event loop; threads only wait for drains.
+    worker_pool="threads",
+    worker_concurrency=max(4, 2 * len(config.accounts)),
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": 300,  # far above a drain's length
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 15,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+        "global_keyprefix": "sluicegate-broker:",
+    },
+)

@@ -1,0 +1,84 @@
+"""Messages in doubt: their POST may have reached the provider, and nobody knows."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+import redis
+
+from sluicegate.errors import UnknownMessage, WrongState
+from sluicegate.keys import Keys
+from sluicegate.scripts import Argument, Script, Scripts
+
+from .claims import new_token
+
+RESOLVE = Script("sluicegate_worker", "resolve")
+
+Verdict = Literal["accepted", "resend", "drop"]
+
+_FIELDS = ("to", "reason", "attempts", "key_at", "at")
+
+
+class Doubtful(msgspec.Struct, frozen=True):
+    """One message in doubt since ``since_ms``; ``decided_ms`` is when policy decides, None never.
+
+    ``key_ms`` is when its idempotency key was first used.
+    """
+
+    id: str
+    to: str
+    reason: str
+    attempts: int
+    since_ms: int
+    key_ms: int
+    decided_ms: int | None
+
+
+class Doubts:
+    """The messages in doubt of one account, on a synchronous client."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, retention_ms: int) -> None:
+        self._client: Any = client
+        self._keys, self._retention_ms = keys, retention_ms
+        self._scripts = Scripts(client, keys.prefix)
+
+    def __len__(self) -> int:
+        return int(self._client.zcard(self._keys("doubts")))
+
+    @property
+    def held(self) -> int:
+        """How many of them wait for a person."""
+        return int(self._client.zcount(self._keys("doubts"), "+inf", "+inf"))
+
+    def __iter__(self) -> Iterator[Doubtful]:
+        """All of them, in no order."""
+        for id, decided in self._client.zscan_iter(self._keys("doubts"), count=200):  # noqa: A001
+            yield self._read(id.decode(), decided)
+
+    def resolve(self, id: str, verdict: Verdict, *, provider_id: str = "", reason: str) -> None:
+        """End a doubt by a person's word.
+
+        ``accepted``: it was sent, as ``provider_id`` where that is known. ``resend``: send it
+        again under the same key and bytes. ``drop``: make it a dead letter.
+        Raises UnknownMessage and WrongState.
+        """
+        args: list[Argument] = [id, verdict, new_token(), self._retention_ms, provider_id, reason]
+        answer = self._scripts.call(RESOLVE, args)
+        if answer == b"unknown":
+            raise UnknownMessage(id)
+        if answer != b"resolved":
+            raise WrongState(id, answer.decode(), "only messages in doubt are resolved")
+
+    def _read(self, id: str, decided: float) -> Doubtful:
+        fields = self._client.hmget(self._keys.record(id), *_FIELDS)
+        to, reason, attempts, key_at, at = ((field or b"").decode() for field in fields)
+        return Doubtful(
+            id,
+            to,
+            reason,
+            int(attempts or 0),
+            int(at or 0),
+            int(key_at or 0),
+            None if math.isinf(decided) else int(decided),
+        )

@@ -1,0 +1,402 @@
+"""The drain: claim, start, POST, settle, many messages at once on one event loop.
+
+It is worse to send a message twice than to send it late, and worse to lose it than either. So a
+POST is written only after Redis recorded its start, at most ``START_TO_POST_SECONDS`` after that
+was asked for; whatever happens from then on is settled as an outcome, or found by the sweep as in
+doubt. Only the pump talks to Redis, one call at a time: each call carries all there is to say.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from sluicegate.config import Account
+from sluicegate.errors import InvalidMessage, OutboxFull, OutboxUnavailable
+from sluicegate.message import decode
+from sluicegate.optouts import START_TO_POST_SECONDS
+
+from .claims import BATCH, Claimed, Claims, Grant, Renewal, Settle, Start, Stepped, new_token
+from .gateway import Attempt, Gateway, idempotency_key
+from .outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
+from .retry import decide, permitted, policy
+
+FLUSH_SECONDS = 0.005
+"""An outcome waits at most so long for others to be settled with."""
+
+LEAD_SECONDS = 0.001
+"""A start is asked for so long before its slot."""
+
+EARLY_CLAIM_SECONDS = 0.015
+"""A claim that is due within this time rides on a call made anyway."""
+
+LINGER_SECONDS = 5.0
+"""An idle drain listens so long for a wake before it ends."""
+
+THROTTLE_WAIT_MS = 1000.0
+"""How long the bucket is blocked by a 429 that doesn't say."""
+
+_BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+log = logging.getLogger(__name__)
+
+
+class _Held(msgspec.Struct):
+    """A message this drain holds, and when its slot is (monotonic seconds)."""
+
+    grant: Grant
+    slot_at: float
+    request: bytes
+    asked_at: float = 0.0
+    renew_at: float = 0.0
+
+    def start(self) -> Start:
+        grant = self.grant
+        return Start(grant.id, grant.token, b"" if grant.request else self.request)
+
+
+class Summary(msgspec.Struct):
+    """What a drain did: outcomes by name, its seconds, and why it ended."""
+
+    outcomes: Counter[str]
+    seconds: float
+    ended: str
+    unsettled: list[Settle] = msgspec.field(default_factory=list)
+
+    def __str__(self) -> str:
+        """One line for people, as Flower shows it."""
+        done = ", ".join(f"{count} {name}" for name, count in sorted(self.outcomes.items()))
+        return f"{done or 'nothing to do'} in {self.seconds:.1f} s ({self.ended})"
+
+
+class Drain:
+    """One run of claiming and sending on one account.
+
+    ``on_end`` hears why claiming ended, while what was started is still being finished; from
+    then on ``claiming`` is False. ``monotonic`` is a clock in seconds; the server's clock decides
+    everything that is shared.
+    """
+
+    def __init__(
+        self,
+        claims: Claims,
+        gateway: Gateway,
+        account: Account,
+        *,
+        name: str = "default",
+        deployment: str = "default",
+        on_end: Callable[[str], None] = lambda why: None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._claims, self._gateway, self._account = claims, gateway, account
+        self._on_end, self.claiming = on_end, True
+        self._name, self._deployment, self._monotonic = name, deployment, monotonic
+        self._policy = policy(account.retry)
+        self._held: dict[str, _Held] = {}
+        self._posting: dict[str, tuple[_Held, asyncio.Task[None]]] = {}
+        self._ended: list[Settle] = []
+        self._first_ended_at = 0.0
+        self._claim_at = 0.0
+        self._idle_since: float | None = None
+        self._nudge = asyncio.Event()
+        self._stop_at: float | None = None
+        self._outcomes: Counter[str] = Counter()
+
+    def wake(self) -> None:
+        """Claim at once: something was enqueued. Call it on the drain's own loop."""
+        self._claim_at = 0.0
+        self._nudge.set()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Claim no more, give back what has not started, and wait for the rest so long."""
+        if self._stop_at is None:
+            self._stop_at = self._monotonic() + grace_seconds
+        self._nudge.set()
+
+    async def run(self, seconds: float) -> Summary:
+        """Drain for ``seconds``, or until idle or stopped; then finish what was started."""
+        began = self._monotonic()
+        ends = began + seconds
+        ended = ""
+        while True:
+            if self.claiming and (ended := self._reason_to_end(ends)):
+                self.claiming = False
+                self._on_end(ended)
+            if ended:
+                self._give_back()
+                if self._is_over():
+                    break
+            if not await self._step():
+                await self._wait(ends)
+        took = self._monotonic() - began
+        return Summary(self._outcomes, took, ended, self._ended)
+
+    # The pump: one call on Redis at a time.
+
+    async def _step(self) -> bool:
+        """Make the call that is due; False where none is."""
+        now = self._monotonic()
+        starts = [held for held in self._held.values() if held.slot_at - LEAD_SECONDS <= now]
+        starts = starts[:BATCH]
+        renewing = self._renewals(now)
+        flush = self._flush_is_due(now)
+        due = bool(starts or renewing or flush)
+        want = self._want(now + (EARLY_CLAIM_SECONDS if due else 0.0)) if self.claiming else 0
+        if not (due or want):
+            return False
+        settles = self._ended[:BATCH]
+        for held in starts:
+            held.asked_at = now
+        token = new_token() if want else ""
+        args = self._claims.step_args(
+            settles,
+            [
+                Start(h.grant.id, h.grant.token, b"" if h.grant.request else h.request)
+                for h in starts
+            ],
+            [Renewal(h.grant.id, h.grant.token) for h in renewing],
+            want,
+            token,
+        )
+        done = await self._repeated(args, token)
+        if done is None:
+            return True
+        del self._ended[: len(settles)]
+        self._first_ended_at = self._monotonic()
+        for held, started in zip(starts, done.started, strict=True):
+            self._started(held, started)
+        if want:
+            self._take(done.claimed, now)
+        return True
+
+    async def _repeated(self, args: list[str | bytes | int | float], token: str) -> Stepped | None:
+        """The step, repeated with the same arguments until Redis answers; None to go on without.
+
+        The scripts answer a repeat as they answered the first time, so a lost reply costs nothing.
+        """
+        tries = 0
+        while True:
+            try:
+                return await self._claims.step(args, token)
+            except OutboxFull as error:
+                # Only a bare claim is refused: what settles or starts begins by freeing.
+                log.warning("claiming pauses: %s", error)
+                self._claim_at = self._monotonic() + 1.0
+                return None
+            except OutboxUnavailable as error:
+                if tries == 0:
+                    log.warning("Redis is away, repeating: %s", error)
+                if self._stop_at is not None and self._monotonic() >= self._stop_at:
+                    return None
+                await asyncio.sleep(_BACKOFF_SECONDS[min(tries, len(_BACKOFF_SECONDS) - 1)])
+                tries += 1
+
+    def _take(self, claimed: Claimed, now: float) -> None:
+        if not claimed.grants:
+            self._claim_at = now + claimed.wait_ms / 1000
+            if claimed.why != "idle" or self._posting:
+                self._idle_since = None
+            elif self._idle_since is None:
+                self._idle_since = now
+            return
+        self._idle_since = None
+        for grant in claimed.grants:
+            slot_at = now + grant.slot_ms / 1000
+            self._claim_at = slot_at
+            try:
+                request = grant.request or self._gateway.request(decode(grant.content, grant.id))
+            except InvalidMessage as error:
+                self._end(
+                    Settle(
+                        id=grant.id,
+                        token=grant.token,
+                        kind="dead",
+                        code="invalid_content",
+                        reason=str(error),
+                    )
+                )
+                continue
+            self._held[grant.id] = _Held(grant, slot_at, request)
+
+    def _started(self, held: _Held, started: bool) -> None:
+        del self._held[held.grant.id]
+        if not started:
+            self._outcomes["refused at start"] += 1
+            return
+        held.renew_at = held.asked_at + self._account.lease_seconds / 3
+        task = asyncio.create_task(self._post(held))
+        self._posting[held.grant.id] = (held, task)
+
+    async def _post(self, held: _Held) -> None:
+        """One POST, from the last look at the gate to its outcome."""
+        grant = held.grant
+        key = idempotency_key(self._deployment, self._name, grant.id, grant.generation)
+
+        def gate() -> bool:
+            return self._monotonic() - held.asked_at <= START_TO_POST_SECONDS
+
+        try:
+            attempt = await self._gateway.send(held.request, key, gate)
+        except asyncio.CancelledError:
+            attempt = Attempt(Doubt("its worker was stopped before the answer came", "stopped"))
+        except Exception as error:
+            log.exception("a fault of ours while sending message %s", grant.id)
+            attempt = Attempt(Doubt(f"a fault in the worker: {type(error).__name__}", "fault"))
+        self._posting.pop(grant.id, None)
+        settle = settled(grant, attempt, self._account, self._decided(grant, attempt))
+        self._outcomes[settle.kind if attempt.outcome else "not begun"] += 1
+        self._end(settle)
+
+    def _decided(self, grant: Grant, attempt: Attempt) -> Outcome | None:
+        """The attempt's outcome after the policies on doubt and on retries."""
+        if attempt.outcome is None:
+            return None
+        outcome = permitted(attempt.outcome, self._account.in_doubt.policy)
+        if isinstance(outcome, Retry):
+            age_seconds = (grant.age_ms + attempt.took_ms) / 1000
+            return decide(self._policy, outcome, grant.attempts + 1, age_seconds)
+        return outcome
+
+    def _end(self, settle: Settle) -> None:
+        if not self._ended:
+            self._first_ended_at = self._monotonic()
+        self._ended.append(settle)
+        self._nudge.set()
+
+    # When what is due.
+
+    def _want(self, now: float) -> int:
+        free = self._account.worker_concurrency - len(self._posting) - len(self._held)
+        return min(BATCH, free) if free > 0 and now >= self._claim_at else 0
+
+    def _flush_is_due(self, now: float) -> bool:
+        return bool(self._ended) and (
+            len(self._ended) >= BATCH or now >= self._first_ended_at + FLUSH_SECONDS
+        )
+
+    def _renewals(self, now: float) -> list[_Held]:
+        """POSTs that have waited for a third of their lease since it was last written."""
+        due: list[_Held] = []
+        for held, _ in self._posting.values():
+            if held.renew_at > now or len(due) == BATCH:
+                break
+            due.append(held)
+        for held in due:  # to the end of the line: the dict stays in the order of renewal
+            held.renew_at = now + self._account.lease_seconds / 3
+            self._posting[held.grant.id] = self._posting.pop(held.grant.id)
+        return due
+
+    async def _wait(self, ends: float) -> None:
+        """Sleep until something is due or somebody nudges."""
+        times = [held.slot_at - LEAD_SECONDS for held in self._held.values()]
+        if self._ended:
+            times.append(self._first_ended_at + FLUSH_SECONDS)
+        if self._posting:
+            times.append(next(iter(self._posting.values()))[0].renew_at)
+        if self._stop_at is not None:
+            times.append(self._stop_at)
+        elif self._monotonic() < ends:
+            times.append(ends)
+            if len(self._posting) + len(self._held) < self._account.worker_concurrency:
+                times.append(self._claim_at)
+        self._nudge.clear()
+        delay = max(0.0, min(times, default=ends) - self._monotonic())
+        try:
+            async with asyncio.timeout(delay):
+                await self._nudge.wait()
+        except TimeoutError:
+            pass
+
+    # How it ends.
+
+    def _reason_to_end(self, ends: float) -> str:
+        now = self._monotonic()
+        if self._stop_at is not None:
+            return "stopped"
+        if now >= ends:
+            return "its time was up"
+        idle = self._idle_since is not None and not self._posting and not self._held
+        if idle and now - (self._idle_since or now) >= LINGER_SECONDS:
+            return "idle"
+        return ""
+
+    def _give_back(self) -> None:
+        for held in self._held.values():
+            self._end(Settle(id=held.grant.id, token=held.grant.token, kind="unused"))
+        self._held.clear()
+
+    def _is_over(self) -> bool:
+        """True once nothing is under way; past the grace, answers still missing become doubts."""
+        late = self._stop_at is not None and self._monotonic() >= self._stop_at
+        if late:
+            for _, task in list(self._posting.values()):
+                task.cancel()
+        return not self._posting and (not self._ended or late)
+
+
+def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome | None) -> Settle:
+    """The settle that says what an attempt meant; None means that nothing was written."""
+    evidence = attempt.evidence
+    base = Settle(
+        id=grant.id,
+        token=grant.token,
+        kind="back",
+        answer=attempt.answer,
+        took_ms=attempt.took_ms,
+        limit=evidence.limit,
+        remaining=evidence.remaining,
+        wait_ms=evidence.wait_ms,
+        flags="h" if attempt.heard else "",
+    )
+    replace = msgspec.structs.replace
+    match outcome:
+        case None:
+            return base
+        case Accepted(provider_id, replayed):
+            flags = base.flags + ("r" if replayed else "")
+            return replace(base, kind="accepted", provider_id=provider_id, flags=flags)
+        case Retry(throttled=True):
+            wait_ms = evidence.wait_ms if evidence.wait_ms >= 0 else THROTTLE_WAIT_MS
+            return replace(
+                base, code=outcome.code, reason=outcome.why, wait_ms=wait_ms, flags="ht"
+            )
+        case Retry():
+            flags = (
+                base.flags + ("p" if outcome.perhaps else "") + ("" if outcome.charged else "u")
+            )
+            delay_ms = (outcome.delay_seconds or 0.0) * 1000
+            return replace(
+                base,
+                kind="retry",
+                delay_ms=delay_ms,
+                code=outcome.code,
+                reason=outcome.why,
+                flags=flags,
+            )
+        case Dead():
+            flags = base.flags + ("p" if outcome.perhaps else "")
+            return replace(base, kind="dead", code=outcome.code, reason=outcome.why, flags=flags)
+        case Doubt():
+            delay_ms = -1.0 if outcome.hold else _doubt_wait_ms(grant, account)
+            return replace(
+                base, kind="doubt", delay_ms=delay_ms, code=outcome.code, reason=outcome.why
+            )
+        case Halt():
+            return replace(
+                base,
+                code=outcome.code,
+                reason=outcome.why,
+                halt=outcome.level,
+                halt_until_ms=outcome.until_ms,
+            )
+
+
+def _doubt_wait_ms(grant: Grant, account: Account) -> float:
+    doubt = account.in_doubt
+    if doubt.policy == "hold":
+        return -1.0
+    bulk = b'"priority":"bulk"' in grant.content
+    return 1000 * (doubt.bulk_wait_seconds if bulk else doubt.transactional_wait_seconds)

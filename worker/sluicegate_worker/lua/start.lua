@@ -1,0 +1,63 @@
+-- Starting: the last gate before a POST, and the last word on whether it may be written.
+-- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines halted(), start() and renew().
+-- Keys touched: m:<id>, leases, granted, started, log, lane:*, ready:*, optouts, halts, totals.
+
+local VOID_MS = 50 -- a slot is good for so long after its time
+
+-- Why the account is halted, or nil. A halt with a known end clears itself.
+local function halted(c)
+  local text = redis.call('HGET', key('halts'), 'account')
+  if not text then return nil end
+  local ends, why = string.match(text, '^([^|]*)|(.*)$')
+  ends = tonumber(ends)
+  if ends and c.wall >= ends then
+    redis.call('HDEL', key('halts'), 'account')
+    return nil
+  end
+  return { ends = ends, why = why }
+end
+
+-- A message that must not go out any more ends here; returns true when it did.
+local function ended(c, id, ticket, retention_ms, token)
+  if ticket.expires and c.wall >= ticket.expires then
+    finish(c, id, 'expired', retention_ms, token)
+    return true
+  end
+  if redis.call('HEXISTS', key('optouts'), ticket.to) == 1 then
+    finish(c, id, 'suppressed', retention_ms, token)
+    return true
+  end
+  return false
+end
+
+-- Answers started, or refused: then its slot is free again and the message is where it belongs.
+local function start(c, s, lease_ms, retention_ms)
+  local lease = read_lease(s.id)
+  if not lease or lease.token ~= s.token then return 'refused' end
+  if lease.started then return 'started' end
+  local m = key('m:' .. s.id)
+  local r = redis.call('HMGET', m, 'state', 'request', 'maybe')
+  local void = c.steady > lease.slot + VOID_MS
+  local closed = void or halted(c)
+  local over = r[1] ~= 'waiting' or ended(c, s.id, read_ticket(lease.ticket), retention_ms, s.token)
+  if over or closed then
+    drop_grant(s.id, lease)
+    if not over then to_head(lease.lane, lease.ticket) end
+    count(over and 'overtaken' or void and 'void' or 'unused')
+    return 'refused'
+  end
+  redis.call('ZREM', key('granted'), s.id)
+  redis.call('ZADD', key('started'), ms(c.steady + lease_ms), s.id)
+  lease.started = c.steady
+  write_lease(s.id, lease)
+  if not r[2] then redis.call('HSET', m, 'request', s.request, 'key_at', whole_ms(c.wall)) end
+  if num(r[3], 0) > 0 then count('resent') end -- it relies on the provider knowing the key
+  return 'started'
+end
+
+local function renew(c, id, token, lease_ms)
+  local lease = read_lease(id)
+  if not lease or lease.token ~= token then return 'lost' end
+  redis.call('ZADD', key(lease.started and 'started' or 'granted'), 'XX', ms(c.steady + lease_ms), id)
+  return 'renewed'
+end

@@ -1,0 +1,104 @@
+-- The repair pass: end expired leases, apply the policy on doubts, tell whether there is work.
+-- KEYS[1] the account's key prefix.
+-- ARGV[1] token of this call, [2] lease_ms, [3] worker's name, [4] policy on doubts: resend | hold | drop,
+--   [5] ms a transactional message waits in doubt, [6] ms a bulk one, [7] ms for which a key may be reused.
+-- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do}.
+--   A call repeated with its token gets the same answer.
+-- Keys touched: swept, clock, workers, granted, started, leases, log, lane:*, ready:*, m:<id>, doubts, dead, due, totals.
+-- The first write frees, so that a full server can still be repaired.
+local BATCH = 50
+local token, lease_ms, worker, policy = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local waits, reuse_ms = { t = tonumber(ARGV[5]), b = tonumber(ARGV[6]) }, tonumber(ARGV[7])
+
+local last = redis.call('GET', key('swept')) or ''
+local mark = token .. ' '
+if string.sub(last, 1, #mark) == mark then
+  local answers = {}
+  for number in string.gmatch(string.sub(last, #mark + 1), '%d+') do answers[#answers + 1] = tonumber(number) end
+  return answers
+end
+
+redis.call('ZREM', key('granted'), '')
+local c = clock()
+local back, doubted, resent, held, dropped = 0, 0, 0, 0, 0
+
+-- Granted and never started: nothing was sent, so nothing is charged.
+local function give_back(id)
+  local lease = read_lease(id)
+  if not lease then return redis.call('ZREM', key('granted'), id) end
+  drop_grant(id, lease)
+  to_head(lease.lane, lease.ticket)
+  back = back + 1
+end
+
+-- Started and silent: its POST may have been written.
+local function doubt(id)
+  local lease = read_lease(id)
+  if not lease then return redis.call('ZREM', key('started'), id) end
+  drop_lease(id, lease)
+  local m = key('m:' .. id)
+  if redis.call('HGET', m, 'state') ~= 'waiting' then return end
+  redis.call('HSET', m, 'state', 'in_doubt', 'lane', lease.lane, 'ticket', lease.ticket, 'at', whole_ms(c.wall),
+    'token', lease.token, 'reason', 'its worker fell silent after the POST may have begun')
+  redis.call('HINCRBY', m, 'attempts', 1)
+  redis.call('HINCRBY', m, 'maybe', 1)
+  local decide = policy == 'hold' and '+inf' or ms(c.wall + waits[string.sub(lease.lane, 1, 1)])
+  redis.call('ZADD', key('doubts'), decide, id)
+  count('in_doubt')
+  count('leases_lost')
+  doubted = doubted + 1
+end
+
+local function hold(id, why)
+  redis.call('ZADD', key('doubts'), '+inf', id)
+  redis.call('HSET', key('m:' .. id), 'reason', why)
+  held = held + 1
+end
+
+local function drop(id, m)
+  redis.call('ZREM', key('doubts'), id)
+  redis.call('ZADD', key('dead'), whole_ms(c.wall), id)
+  redis.call('HSET', m, 'state', 'dead', 'at', whole_ms(c.wall), 'code', 'in_doubt', 'reason',
+    'in doubt, and dropped by policy: it may have been sent')
+  count('dead')
+  dropped = dropped + 1
+end
+
+local function resend(id, m, r)
+  redis.call('ZREM', key('doubts'), id)
+  redis.call('HSET', m, 'state', 'waiting')
+  to_head(r[2], r[3])
+  resent = resent + 1
+end
+
+local function decide(id)
+  local m = key('m:' .. id)
+  local r = redis.call('HMGET', m, 'state', 'lane', 'ticket', 'key_at')
+  if r[1] ~= 'in_doubt' then return redis.call('ZREM', key('doubts'), id) end
+  if policy == 'drop' then return drop(id, m) end
+  if policy == 'hold' then return hold(id, 'in doubt; a person decides') end
+  if c.wall - num(r[4], 0) > reuse_ms then
+    return hold(id, 'in doubt, and its idempotency key is too old to resend under; a person decides')
+  end
+  resend(id, m, r)
+end
+
+local function each(zset, upto, act)
+  local ids = redis.call('ZRANGEBYSCORE', key(zset), '-inf', ms(upto), 'LIMIT', 0, BATCH)
+  for i = #ids, 1, -1 do act(ids[i]) end
+end
+
+if c.steady >= c.gap + lease_ms then
+  each('granted', c.steady, give_back)
+  each('started', c.steady, doubt)
+end
+each('doubts', c.wall, decide)
+save_clock(c)
+redis.call('ZADD', key('workers'), whole_ms(c.wall), worker)
+redis.call('ZREMRANGEBYSCORE', key('workers'), '-inf', ms(c.wall - 3600000))
+
+local work = redis.call('ZCARD', key('ready:t')) + redis.call('ZCARD', key('ready:b'))
+  + redis.call('ZCOUNT', key('due'), '-inf', ms(c.wall)) > 0 and 1 or 0
+local answers = { back, doubted, resent, held, dropped, work }
+redis.call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', 60000)
+return answers

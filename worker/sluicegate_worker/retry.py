@@ -1,0 +1,101 @@
+"""When a failed attempt is repeated: a tenacity policy, applied durably.
+
+The policy is an ordinary ``tenacity.Retrying``. It is never entered: its parts are asked what they
+would do, the answer is stored with the message, and the due set does the waiting. So a retry
+outlives any worker.
+"""
+
+import random
+from collections.abc import Callable
+
+import tenacity
+
+from sluicegate.config import Retry as Settings
+
+from .outcome import Dead, Doubt, Outcome, Retry
+
+_EXHAUSTED = "gave up after {attempts} attempts: {why}"
+
+
+class Failed(Exception):
+    """An attempt that failed, as tenacity's predicates see it."""
+
+    def __init__(self, outcome: Retry) -> None:
+        super().__init__(outcome.why)
+        self.outcome = outcome
+
+
+class _Backoff(tenacity.wait.wait_base):
+    """``base * 2^n * (0.5 + random)``, capped: never less than half of what it would be."""
+
+    def __init__(self, settings: Settings, rand: Callable[[], float]) -> None:
+        self._exponential = tenacity.wait_exponential(
+            multiplier=settings.base_seconds, max=settings.cap_seconds
+        )
+        self._cap, self._rand = settings.cap_seconds, rand
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        return min(self._cap, self._exponential(retry_state) * (0.5 + self._rand()))
+
+
+class _Told(tenacity.wait.wait_base):
+    """The provider's own word on when to come back, before any backoff of ours."""
+
+    def __init__(self, otherwise: tenacity.wait.wait_base) -> None:
+        self._otherwise = otherwise
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        told = _outcome_of(retry_state).delay_seconds
+        return self._otherwise(retry_state) if told is None else told
+
+
+def policy(settings: Settings, rand: Callable[[], float] = random.random) -> tenacity.Retrying:
+    """The configured policy: at most so many attempts, at most so much time in them."""
+    return tenacity.Retrying(
+        stop=tenacity.stop_any(
+            tenacity.stop_after_attempt(settings.max_attempts),
+            tenacity.stop_after_delay(settings.max_age_seconds),
+        ),
+        wait=_Told(_Backoff(settings, rand)),
+        retry=tenacity.retry_if_exception_type(Failed),
+    )
+
+
+def decide(
+    retrying: tenacity.Retrying, outcome: Retry, attempts: int, age_seconds: float
+) -> Outcome:
+    """The retry with its delay, or Dead where the policy stops.
+
+    ``attempts`` is how many were charged, this one included; ``age_seconds`` the time spent in
+    attempts and backoff. What was not charged is never stopped.
+    """
+    state = tenacity.RetryCallState(retrying, None, (), {})
+    state.attempt_number = max(1, attempts)
+    state.outcome = tenacity.Future.construct(state.attempt_number, Failed(outcome), True)
+    state.start_time, state.outcome_timestamp = 0.0, age_seconds
+    delay = retrying.wait(state)
+    state.upcoming_sleep = delay
+    if outcome.charged and retrying.stop(state):
+        return _exhausted(outcome, attempts)
+    return Retry(
+        outcome.why, outcome.code, delay, outcome.charged, outcome.perhaps, outcome.throttled
+    )
+
+
+def permitted(outcome: Outcome, policy_on_doubt: str) -> Outcome:
+    """A failure that may have been acted on is repeated only where the policy on doubt resends."""
+    if isinstance(outcome, Retry) and outcome.perhaps and policy_on_doubt != "resend":
+        return Doubt(outcome.why, outcome.code)
+    return outcome
+
+
+def _exhausted(outcome: Retry, attempts: int) -> Dead:
+    why = _EXHAUSTED.format(attempts=attempts, why=outcome.why)
+    return Dead(outcome.code, why, outcome.perhaps)
+
+
+def _outcome_of(state: tenacity.RetryCallState) -> Retry:
+    failed = state.outcome.exception() if state.outcome else None
+    if not isinstance(failed, Failed):
+        raise TypeError(f"the policy is asked about failures only, not {failed!r}")
+    return failed.outcome

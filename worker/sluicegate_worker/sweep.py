@@ -1,0 +1,46 @@
+"""The sweep: every worker's repair pass, once a second, which also says whether there is work."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from sluicegate.errors import OutboxError
+
+from .claims import Claims, Swept
+
+INTERVAL_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+async def sweeping(claims: Claims, worker: str, on_work: Callable[[], None]) -> None:
+    """Sweep until cancelled; ``on_work`` is called whenever a drain has something to do.
+
+    All workers sweep: the script does each repair once, whoever comes first.
+    """
+    while True:
+        try:
+            swept = await claims.sweep(worker)
+        except OutboxError as error:
+            log.warning("sweep failed, trying again: %s", error)
+        else:
+            _report(swept)
+            if swept.work:
+                on_work()
+        await asyncio.sleep(INTERVAL_SECONDS)
+
+
+def _report(swept: Swept) -> None:
+    if swept.given_back or swept.in_doubt:
+        log.warning(
+            "a worker fell silent: %d messages given back, %d in doubt",
+            swept.given_back,
+            swept.in_doubt,
+        )
+    if swept.resent or swept.held or swept.dropped:
+        log.warning(
+            "in doubt: %d resent under the same key, %d held for a person, %d dropped",
+            swept.resent,
+            swept.held,
+            swept.dropped,
+        )

@@ -1,0 +1,143 @@
+"""One HTTP exchange, and the exact truth about how far it came when it failed.
+
+httpx over httpx-aiohttp's transport: httpx's own connection pool collapses at a hundred concurrent
+requests. That transport reports a connection that broke *after* the request was written as a
+connect timeout, so its exceptions can't tell a refusal from a lost answer. We don't ask them: our
+request class notes the moment just before the first byte is written, and asks the gate there.
+
+    GateClosed   nothing was written, because the gate said no
+    NotSent      nothing was written: no connection, no name, no TLS
+    MaybeSent    something was written, and no whole answer came back
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+import httpx
+import msgspec
+from httpx_aiohttp import AiohttpTransport
+
+from sluicegate.config import Account
+
+MAX_ANSWER_BYTES = 1_000_000
+
+
+class TransportError(Exception):
+    """An exchange that brought no answer."""
+
+
+class GateClosed(TransportError):
+    """Nothing was written, because the gate said no at the last moment."""
+
+
+class NotSent(TransportError):
+    """Nothing was written."""
+
+
+class MaybeSent(TransportError):
+    """Something was written, and no whole answer came back."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A whole answer; header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Exchange:
+    """How far one exchange came."""
+
+    def __init__(self, gate: Callable[[], bool]) -> None:
+        self.gate, self.written = gate, False
+
+
+_exchange: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
+
+
+class _GatedRequest(aiohttp.ClientRequest):
+    """aiohttp's request, stopping at the gate once it has its connection."""
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        exchange = _exchange.get()
+        if exchange is not None:
+            if not exchange.gate():
+                raise GateClosed("the gate closed before the request was written")
+            exchange.written = True
+        return await super().send(conn)
+
+
+class Transport:
+    """A shared client for one account, bound to the event loop that first uses it."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._timeout = {
+            "connect": account.connect_timeout_seconds,
+            "read": account.read_timeout_seconds,
+            "pool": account.connect_timeout_seconds,
+        }
+        # A server that trickles bytes never trips a read timeout; this bounds the whole exchange.
+        self._deadline_seconds = account.connect_timeout_seconds + 2 * account.read_timeout_seconds
+        self._inner = AiohttpTransport(client=self._session)
+
+    async def post(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        gate: Callable[[], bool] = lambda: True,
+    ) -> Reply:
+        """POST ``body``; ``gate`` is asked just before the first byte is written.
+
+        Raises GateClosed, NotSent or MaybeSent, with the cause.
+        """
+        return await self._exchange(
+            httpx.Request("POST", url, headers=headers, content=body), gate
+        )
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
+        """GET ``url``; raises NotSent or MaybeSent."""
+        return await self._exchange(httpx.Request("GET", url, headers=headers), lambda: True)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+    async def _exchange(self, request: httpx.Request, gate: Callable[[], bool]) -> Reply:
+        exchange = _Exchange(gate)
+        request.extensions["timeout"] = self._timeout
+        token = _exchange.set(exchange)
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                return await self._reply(request)
+        except GateClosed:
+            raise
+        except (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            failed = MaybeSent if exchange.written else NotSent
+            raise failed(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        finally:
+            _exchange.reset(token)
+
+    async def _reply(self, request: httpx.Request) -> Reply:
+        response = await self._inner.handle_async_request(request)
+        try:
+            body = await response.aread()
+        finally:
+            await response.aclose()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, headers, body[:MAX_ANSWER_BYTES])
+
+    def _session(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._account.worker_concurrency, ssl=self._inner.ssl_context
+            ),
+            request_class=_GatedRequest,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
