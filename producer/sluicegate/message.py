@@ -409,7 +409,7 @@ def _explained(error: Exception) -> tuple[str, str]:
 
 
 def _fault(message: Message, field: str, reason: str) -> InvalidMessage:
-    id = message.id if field != "id" else ""  # noqa: A001 - the field's name
+    id = message.id if field != "id" else ""
     return InvalidMessage(field, _shown(field, getattr(message, field)), reason, id)
 
 

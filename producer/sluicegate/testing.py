@@ -42,7 +42,7 @@ def enqueued(sluice: Sluice) -> list[Message]:
     ]
     ids += redis.zrange(keys("due"), 0, -1)
     found = []
-    for id in map(bytes.decode, ids):  # noqa: A001
+    for id in map(bytes.decode, ids):
         content, state = redis.hmget(keys.record(id), "content", "state")
         if content is not None and state in (b"waiting", b"scheduled"):
             found.append(decode(content, id))

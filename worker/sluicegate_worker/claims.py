@@ -220,7 +220,7 @@ def swept(reply: Sequence[int]) -> Swept:
 
 
 def _grant(fields: Sequence[bytes], token: str) -> Grant:
-    id, slot_ms, attempts, maybe, age, generation, content, request = fields  # noqa: A001
+    id, slot_ms, attempts, maybe, age, generation, content, request = fields
     return Grant(
         id.decode(),
         token,

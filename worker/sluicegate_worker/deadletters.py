@@ -49,7 +49,7 @@ class DeadLetters:
         while found := self._client.zrevrange(
             self._keys("dead"), start, start + page - 1, withscores=True
         ):
-            for id, died_ms in found:  # noqa: A001
+            for id, died_ms in found:
                 yield self._read(id.decode(), int(died_ms))
             start += page
 

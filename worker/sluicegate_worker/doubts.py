@@ -53,7 +53,7 @@ class Doubts:
 
     def __iter__(self) -> Iterator[Doubtful]:
         """All of them, in no order."""
-        for id, decided in self._client.zscan_iter(self._keys("doubts"), count=200):  # noqa: A001
+        for id, decided in self._client.zscan_iter(self._keys("doubts"), count=200):
             yield self._read(id.decode(), decided)
 
     def resolve(self, id: str, verdict: Verdict, *, provider_id: str = "", reason: str) -> None:

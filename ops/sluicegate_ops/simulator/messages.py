@@ -32,7 +32,7 @@ class Messages:
         self._all.append(message)
         return len(self._all) - 1
 
-    def number_of(self, id: str) -> int | None:  # noqa: A002
+    def number_of(self, id: str) -> int | None:
         """The number of the message with this id, or None when there is none."""
         prefix, digits = id[:24], id[24:]
         if prefix != self._prefix or len(digits) != 12 or not digits.isdecimal():

@@ -75,7 +75,7 @@ class _Envelope(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 
 
-def render(id: str, received_at: float, body: Body, segments: Segments) -> bytes:  # noqa: A002
+def render(id: str, received_at: float, body: Body, segments: Segments) -> bytes:
     """The answer to a send or a retrieval: the same bytes each time, so a replay is exact.
 
     ``received_at`` is a Unix time in seconds; ``body`` has passed ``validation.check``.

@@ -10,6 +10,7 @@ local token, retention_ms = ARGV[1], ARGV[2]
 local c = clock()
 save_clock(c)
 
+local fresh = false
 local function add(id, digest, lane, ticket, to, content, send_at)
   local m = key('m:' .. id)
   local known = redis.call('HMGET', m, 'digest', 'token', 'state')
@@ -18,8 +19,8 @@ local function add(id, digest, lane, ticket, to, content, send_at)
     if known[2] ~= token then return 'known' end
     return known[3] == 'suppressed' and 'suppressed' or 'enqueued'
   end
-  local enqueued = whole_ms(c.wall)
-  redis.call('HSET', m, 'digest', digest, 'to', to, 'enqueued', enqueued, 'token', token)
+  fresh = true
+  redis.call('HSET', m, 'digest', digest, 'to', to, 'enqueued', whole_ms(c.wall), 'token', token)
   count('enqueued')
   if redis.call('HEXISTS', key('optouts'), to) == 1 then
     finish(c, id, 'suppressed', retention_ms, token)
@@ -40,5 +41,5 @@ local answers = {}
 for i = 3, #ARGV, 7 do
   answers[#answers + 1] = add(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6])
 end
-wake()
+if fresh then wake() end
 return answers

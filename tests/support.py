@@ -1,0 +1,218 @@
+"""An account's scripts under a clock of the test's own: what tests drive instead of waiting."""
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgspec
+import redis
+
+from sluicegate import Config, Message, MessageStatus, Result
+from sluicegate.config import Account, InDoubt
+from sluicegate.keys import FINAL_STATES
+from sluicegate.message import validated
+from sluicegate.outbox import CANCEL, ENQUEUE, Outbox
+from sluicegate.scripts import Argument, Script, Scripts
+from sluicegate_worker.claims import (
+    STEP,
+    SWEEP,
+    Claimed,
+    Claims,
+    Grant,
+    Renewal,
+    Settle,
+    Start,
+    Stepped,
+    Swept,
+    stepped,
+    swept,
+)
+
+CLOCK = """
+local function server_ms() return tonumber(redis.call('GET', KEYS[1] .. 'test-clock')) end
+"""
+"""Stands in for time.lua: the server's clock is a key that the test sets."""
+
+SENDER = "+15550000000"
+
+
+def message(number: int = 1, **fields: Any) -> Message:
+    """A valid message to recipient ``number``; its id is ``m<number>`` unless given."""
+    made = {"id": f"m{number}", "to": f"+1555{number:07d}", "sender": SENDER, "text": "hello"}
+    return validated(Message(**(made | fields)))
+
+
+class Bench:
+    """One account's scripts, called synchronously, at a time that only the test moves.
+
+    ``fields`` are fields of the account's configuration. ``repeat`` calls every script twice with
+    the same arguments and fails where the second answer or the state after it differs.
+    """
+
+    def __init__(self, store: redis.Redis, *, repeat: bool = False, **fields: Any) -> None:
+        fields.setdefault("in_doubt", InDoubt())
+        self.config = Config(accounts={"default": Account(**fields)})
+        self.store, self.repeat = cast("Any", store), repeat
+        self.outbox = Outbox(self.config, "default")
+        self.keys = self.outbox.keys
+        self.claims = Claims(cast("Any", store), self.config, "default")
+        self._scripts = Scripts(store, self.keys.prefix, CLOCK)
+        self._tokens = (f"token{n}" for n in itertools.count())
+        self.now_ms = 1_700_000_000_000.0
+        self.at(self.now_ms)
+
+    def at(self, now_ms: float) -> None:
+        """Set the server's clock; it may be set back."""
+        self.now_ms = now_ms
+        self.store.set(self.keys("test-clock"), f"{now_ms:.3f}")
+
+    def later(self, ms: float) -> None:
+        """Let time pass."""
+        self.at(self.now_ms + ms)
+
+    def token(self) -> str:
+        return next(self._tokens)
+
+    def call(self, script: Script, args: Sequence[Argument]) -> Any:
+        answer = self._scripts.call(script, args)
+        if self.repeat:
+            before = self.dump()
+            assert self._scripts.call(script, args) == answer, script.parts
+            assert self.dump() == before, script.parts
+        return answer
+
+    def enqueue(self, *messages: Message) -> list[Result]:
+        args = self.outbox.enqueue_args(messages, self.token())
+        return Outbox.results(messages, self.call(ENQUEUE, args))
+
+    def cancel(self, id: str) -> str:
+        return Outbox.cancelled(id, self.call(CANCEL, self.outbox.cancel_args(id)))
+
+    def step(
+        self,
+        settles: Sequence[Settle] = (),
+        starts: Sequence[Start] = (),
+        renewals: Sequence[Renewal] = (),
+        want: int = 0,
+    ) -> Stepped:
+        token = self.token()
+        args = self.claims.step_args(settles, starts, renewals, want, token)
+        return stepped(self.call(STEP, args), token)
+
+    def claim(self, want: int = 1) -> Claimed:
+        return self.step(want=want).claimed
+
+    def claim_all(self, want: int, within_ms: float = 10_000) -> list[Grant]:
+        """Claim until ``want`` are granted, moving time on as the answers say."""
+        grants: list[Grant] = []
+        ends = self.now_ms + within_ms
+        while len(grants) < want and self.now_ms < ends:
+            claimed = self.claim(want - len(grants))
+            grants += claimed.grants
+            if not claimed.grants:
+                self.later(max(claimed.wait_ms, 1))
+        return grants
+
+    def start(self, *grants: Grant, request: bytes = b"{}") -> list[bool]:
+        starts = [Start(g.id, g.token, b"" if g.request else request) for g in grants]
+        return list(self.step(starts=starts).started)
+
+    def settle(self, grant: Grant, kind: Any, **fields: Any) -> str:
+        settle = Settle(id=grant.id, token=grant.token, kind=kind, **fields)
+        return self.step(settles=[settle]).settled[0]
+
+    def send(self, *, kind: Any = "accepted", **fields: Any) -> Grant:
+        """Claim one message, start it in its slot and settle it."""
+        [grant] = self.claim_all(1)
+        self.later(max(grant.slot_ms, 0))
+        assert self.start(grant) == [True]
+        if kind == "accepted":
+            fields = {"provider_id": f"p-{grant.id}", "flags": "h"} | fields
+        assert self.settle(grant, kind, **fields) == "applied"
+        return grant
+
+    def sweep(self, worker: str = "worker") -> Swept:
+        return swept(self.call(SWEEP, self.claims.sweep_args(worker, self.token())))
+
+    def status(self, id: str) -> MessageStatus:
+        pipeline = self.store.pipeline()
+        self.outbox.ask_status(pipeline, id)
+        return Outbox.status(id, pipeline.execute())
+
+    def record(self, id: str) -> dict[str, str]:
+        found = self.store.hgetall(self.keys.record(id))
+        return {name.decode(): value.decode() for name, value in found.items()}
+
+    def totals(self) -> dict[str, int]:
+        found = self.store.hgetall(self.keys("totals"))
+        return {name.decode(): int(value) for name, value in found.items()}
+
+    def dump(self) -> dict[bytes, Any]:
+        """Everything stored, for comparing two states; not expiry times, nor the test's clock."""
+        return {
+            key: _value(self.store, key)
+            for key in self.store.scan_iter(count=1000)
+            if not key.endswith(b"test-clock")
+        }
+
+    def check(self) -> Counter[str]:
+        """Assert that the account's books agree with its records; return records by state.
+
+        Every message enqueued is in exactly one state, and each index holds exactly what it says.
+        """
+        return check_books(self.store, self.keys)
+
+
+def check_books(store: Any, keys: Any) -> Counter[str]:
+    """``Bench.check`` on any store."""
+    prefix = keys.record("")
+    states: Counter[str] = Counter()
+    leased = {id.decode() for id in store.hkeys(keys("leases"))}
+    held = {
+        id.decode() for zset in ("granted", "started") for id in store.zrange(keys(zset), 0, -1)
+    }
+    assert leased == held
+    lanes = [
+        ticket.split(b"|")[0].decode()
+        for lane in store.scan_iter(match=f"{keys.lane('')}*")
+        for ticket in store.lrange(lane, 0, -1)
+    ]
+    where = {
+        "in_doubt": {id.decode() for id in store.zrange(keys("doubts"), 0, -1)},
+        "dead": {id.decode() for id in store.zrange(keys("dead"), 0, -1)},
+        "due": {id.decode() for id in store.zrange(keys("due"), 0, -1)},
+    }
+    for key in store.scan_iter(match=f"{prefix}*", count=1000):
+        id, state = key.decode().removeprefix(prefix), store.hget(key, "state").decode()
+        states[state] += 1
+        if state == "waiting":
+            assert id in leased or id in lanes, f"{id} waits nowhere"
+        assert (id in where["in_doubt"]) == (state == "in_doubt"), id
+        assert (id in where["dead"]) == (state == "dead"), id
+        assert (id in where["due"]) == (state in ("scheduled", "retrying")), id
+        if state in FINAL_STATES:
+            assert id not in leased, id
+    totals = {k.decode(): int(v) for k, v in store.hgetall(keys("totals")).items()}
+    assert totals.get("enqueued", 0) == sum(states.values())
+    for state in FINAL_STATES:
+        assert totals.get(state, 0) == states[state], state
+    return states
+
+
+def replaced(config: Config, **fields: Any) -> Config:
+    """``config`` with fields of its default account replaced."""
+    account = msgspec.structs.replace(config.accounts["default"], **fields)
+    return msgspec.structs.replace(config, accounts={"default": account})
+
+
+def _value(store: Any, key: bytes) -> Any:
+    match store.type(key):
+        case b"hash":
+            return store.hgetall(key)
+        case b"list":
+            return store.lrange(key, 0, -1)
+        case b"zset":
+            return store.zrange(key, 0, -1, withscores=True)
+        case _:
+            return store.get(key)

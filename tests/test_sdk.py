@@ -1,0 +1,91 @@
+"""The official SDK, unmodified, finds in the simulator what it knows of the provider."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import telnyx
+
+from sluicegate_ops.simulator import Settings, Simulator, simulator_in_thread
+
+SENDER = "+13125550001"
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with simulator_in_thread(Settings(limit=None, api_keys=("KEY",))) as one:
+        yield one
+
+
+@pytest.fixture
+def sdk(simulator: Simulator) -> Iterator[telnyx.Telnyx]:
+    with telnyx.Telnyx(api_key="KEY", base_url=simulator.url, max_retries=0) as client:
+        yield client
+
+
+def test_sends_and_retrieves(sdk: telnyx.Telnyx) -> None:
+    sent = sdk.messages.send(from_=SENDER, to="+13125550002", text="hi").data
+    assert sent is not None
+    assert sent.id is not None
+    assert sent.to is not None
+    assert (sent.to[0].phone_number, sent.to[0].status) == ("+13125550002", "queued")
+    assert (sent.parts, sent.encoding, sent.wait_seconds) == (1, "GSM-7", 0.0)
+    found = sdk.messages.retrieve(sent.id).data
+    assert found is not None
+    assert found.model_dump()["id"] == sent.id
+
+
+@pytest.mark.parametrize(
+    ("to", "text", "error", "status", "code"),
+    [
+        ("+15550104010", "hi", telnyx.AuthenticationError, 401, "10009"),
+        ("+15550104030", "hi", telnyx.PermissionDeniedError, 403, "10010"),
+        ("+15550100300", "hi", telnyx.BadRequestError, 400, "40300"),
+        ("+13125550002", "x" * 2000, telnyx.UnprocessableEntityError, 422, "10015"),
+        ("+15550104290", "hi", telnyx.RateLimitError, 429, "10011"),
+        ("+15550105000", "hi", telnyx.InternalServerError, 500, "10007"),
+        ("+15550105030", "hi", telnyx.InternalServerError, 503, "10037"),
+    ],
+)
+def test_error_classes(
+    sdk: telnyx.Telnyx, to: str, text: str, error: type[Any], status: int, code: str
+) -> None:
+    with pytest.raises(error) as caught:
+        sdk.messages.send(from_=SENDER, to=to, text=text)
+    assert caught.value.status_code == status
+    assert caught.value.response.json()["errors"][0]["code"] == code
+
+
+def test_a_wrong_key_is_an_authentication_error(simulator: Simulator) -> None:
+    with (
+        telnyx.Telnyx(api_key="WRONG", base_url=simulator.url, max_retries=0) as sdk,
+        pytest.raises(telnyx.AuthenticationError),
+    ):
+        sdk.messages.send(from_=SENDER, to="+13125550002", text="hi")
+
+
+def test_a_closed_connection_is_a_connection_error(sdk: telnyx.Telnyx) -> None:
+    with pytest.raises(telnyx.APIConnectionError):
+        sdk.messages.send(from_=SENDER, to="+15550107000", text="hi")
+
+
+def test_an_idempotency_key_replays(sdk: telnyx.Telnyx, simulator: Simulator) -> None:
+    def send(text: str) -> Any:
+        return sdk.messages.with_raw_response.send(
+            from_=SENDER, to="+13125550002", text=text, idempotency_key="one-key"
+        )
+
+    first, second = send("hi"), send("hi")
+    assert first.parse().data.id == second.parse().data.id
+    assert second.headers["idempotent-replayed"] == "true"
+    with pytest.raises(telnyx.UnprocessableEntityError, match="10027"):
+        send("other")
+    assert simulator.recipients() == {"+13125550002": 1}
+
+
+def test_its_own_retry_sends_twice_without_a_key_and_once_with_one(simulator: Simulator) -> None:
+    with telnyx.Telnyx(api_key="KEY", base_url=simulator.url, max_retries=1) as sdk:
+        sdk.messages.send(from_=SENDER, to="+15550107021", text="hi")
+        assert simulator.recipients() == {"+15550107021": 2}
+        sdk.messages.send(from_=SENDER, to="+15550107011", text="hi", idempotency_key="k")
+        assert simulator.recipients()["+15550107011"] == 1
