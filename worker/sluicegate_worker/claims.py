@@ -94,7 +94,7 @@ class Grant(msgspec.Struct, frozen=True):
 class Claimed(msgspec.Struct, frozen=True):
     """A claim's answer: grants, or why there are none and in how many ms to ask again.
 
-    ``why``: idle, rate, blocked, concurrency, probing, reserved, halted, again.
+    ``why``: idle, rate, blocked, concurrency, probing, halted, again.
     """
 
     wait_ms: float

@@ -12,7 +12,6 @@
 local CATCH_UP = 1.02       -- slots come a little faster than refill, to make up for slots that were lost
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
 local MAX_MARGIN = 0.25
-local MIN_WAIT_MS, MAX_WAIT_MS = 3, 250
 local PROBES = 2            -- POSTs under way at most before the first answer was heard
 
 local function load_bucket(c, limit, window)
@@ -54,36 +53,45 @@ local function budget(b)
   return math.max(b.limit - foreign - b.margin, 1)
 end
 
--- The next slots: their first time, the step between them, and how many may be taken now (bulk
--- leaves one for transactional messages). With none: how long to wait, and why.
-local function room(c, b, horizon)
-  if c.steady < b.block then return { free = 0, wait = b.block - c.steady, why = 'blocked' } end
+-- The bucket as a claim sees it: the slots of the last window, oldest first, and the pace.
+local function room(c, b)
   local span = b.window + jitter(b)
   redis.call('ZREMRANGEBYSCORE', key('log'), '-inf', '(' .. ms(c.steady - span - 60000))
+  local from = '(' .. ms(c.steady - span)
   local step = b.window / (CATCH_UP * budget(b))
-  local first = math.max(b.tat, c.steady - math.min(20, 2 * step))
-  local head = math.max(c.steady, first)
-  if head - c.steady > horizon then
-    return { free = 0, wait = head - c.steady - horizon / 2, why = 'rate' }
-  end
-  local from = '(' .. ms(head - span)
-  local free = math.floor(budget(b) - redis.call('ZCOUNT', key('log'), from, '+inf'))
-  if free < 1 then
-    local oldest = redis.call('ZRANGEBYSCORE', key('log'), from, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-    local wait = oldest[2] and tonumber(oldest[2]) + span - c.steady or MAX_WAIT_MS
-    return { free = 0, wait = math.max(MIN_WAIT_MS, math.min(wait, MAX_WAIT_MS)), why = 'rate' }
-  end
-  local within = math.floor((c.steady + horizon - first) / step) + 1
-  return { free = math.min(free, within), reserve = free - 1, first = first, step = step }
+  return {
+    span = span, step = step, from = from, size = math.floor(budget(b)),
+    used = redis.call('ZCOUNT', key('log'), from, '+inf'), taken = {}, leaving = {},
+    next = math.max(b.tat, c.steady - math.min(20, 2 * step)),
+  }
 end
 
--- Take the n-th slot (from 0) of a room; returns its time and its number in the log.
-local function take(c, b, r, n)
-  local slot = math.max(c.steady, r.first + n * r.step)
+-- When the n-th of the window's slots, this claim's own included, was or will be.
+local function nth(r, n)
+  if n > r.used then return r.taken[n - r.used] end
+  if not r.leaving[n] then
+    local entry = redis.call('ZRANGEBYSCORE', key('log'), r.from, '+inf', 'WITHSCORES', 'LIMIT', n - 1, 1)
+    r.leaving[n] = tonumber(entry[2])
+  end
+  return r.leaving[n]
+end
+
+-- When the next slot would be: paced, and not before a slot of the last window has left for it.
+-- `kept` slots stay free; bulk leaves one, so that a transactional message never waits for a window.
+local function next_slot(c, r, kept)
+  local over = r.used + #r.taken - math.max(1, r.size - kept) + 1
+  local slot = math.max(c.steady, r.next)
+  return over > 0 and math.max(slot, nth(r, over) + r.span) or slot
+end
+
+-- Take the slot that `next_slot` named; returns its number in the log.
+local function take(b, r, slot)
   b.seq = b.seq + 1
-  b.tat = math.max(slot, r.first + n * r.step) + r.step
+  r.taken[#r.taken + 1] = slot
+  r.next = math.max(r.next, slot - math.min(20, 2 * r.step)) + r.step
+  b.tat = r.next
   redis.call('ZADD', key('log'), ms(slot), b.seq)
-  return slot, b.seq
+  return b.seq
 end
 
 local function throttled(c, b, wait)

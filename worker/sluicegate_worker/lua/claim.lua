@@ -6,6 +6,7 @@ local PROMOTED = 16           -- messages that return from the due set in one ca
 local SPARE_VISITS = 32       -- tickets looked at beyond those wanted: stale, expired, opted out
 local BULK_EVERY = 10         -- while both wait, bulk gets one slot in so many: its floor
 local BULK_SHARE = 0.95       -- of the concurrency; the rest is kept for transactional messages
+local KEEP_FROM = 20          -- a limit from which bulk leaves one slot of each window
 local IDLE_MS, BUSY_MS = 1000, 50
 
 local function promote(c)
@@ -86,27 +87,29 @@ local function claim(c, b, q)
   local busy = redis.call('ZCARD', key('started')) + redis.call('ZCARD', key('granted'))
   local cap = b.heard == 1 and q.concurrency or math.min(PROBES, q.concurrency)
   if busy >= cap then return refused(c, BUSY_MS, b.heard == 1 and 'concurrency' or 'probing') end
-  local r = room(c, b, q.horizon)
-  if r.free < 1 then
-    if not next_lane(b, true) then return when_idle(c) end
-    return refused(c, r.wait, r.why)
-  end
-  local want = math.min(q.want, r.free, cap - busy)
+  if c.steady < b.block then return refused(c, b.block - c.steady, 'blocked') end
+  local r = room(c, b)
+  local kept = b.limit < KEEP_FROM and 0 or 1
   local bulk_cap = math.max(1, math.floor(cap * BULK_SHARE))
-  local grants, ids, visits = {}, {}, 0
+  local want, last = math.min(q.want, cap - busy), c.steady + q.horizon
+  local grants, ids, visits, later = {}, {}, 0, nil
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
-    local bulk_open = busy + #grants < bulk_cap and (#grants < r.reserve or b.limit < 20)
-    local lane = next_lane(b, bulk_open)
+    local slot, bulk_slot = next_slot(c, r, 0), next_slot(c, r, kept)
+    later = slot > last and slot or bulk_slot
+    if slot > last then break end
+    local lane = next_lane(b, bulk_slot <= last and busy + #grants < bulk_cap)
     if not lane then break end
     local message = next_message(c, lane, q)
     if message then
-      local slot, seq = take(c, b, r, #grants)
+      local bulk = string.sub(lane, 1, 1) == 'b'
+      slot = bulk and bulk_slot or slot
+      local seq = take(b, r, slot)
       write_lease(message.id, { token = q.token, slot = slot, seq = seq, lane = lane, ticket = message.text })
       redis.call('ZADD', key('granted'), ms(c.steady + q.lease_ms), message.id)
       grants[#grants + 1] = answer(c, message, slot)
       ids[#ids + 1] = message.id
-      b.streak = string.sub(lane, 1, 1) == 't' and b.streak + 1 or 0
+      b.streak = bulk and 0 or b.streak + 1
     end
   end
   if #grants > 0 then
@@ -114,6 +117,7 @@ local function claim(c, b, q)
     return { '0', '', grants }
   end
   if visits >= want + SPARE_VISITS then return refused(c, 0, 'again') end
-  if next_lane(b, true) then return refused(c, BUSY_MS, 'reserved') end
+  if next_lane(b, true) and later > last then return refused(c, later - last + q.horizon / 2, 'rate') end
+  if next_lane(b, true) then return refused(c, BUSY_MS, 'concurrency') end
   return when_idle(c)
 end
