@@ -506,7 +506,9 @@ def test_chunked_too_big_and_nonsense(client: Client) -> None:
 def test_the_port_is_free_again_after_stopping() -> None:
     with simulator_in_thread() as simulator:
         port = int(simulator.base.rsplit(":", 1)[1])
-        assert Client(simulator).send().status_code == 200
+        one = Client(simulator)
+        with one.http:
+            assert one.send().status_code == 200
     with simulator_in_thread(Settings(port=port)) as again:
         assert again.url == f"http://127.0.0.1:{port}/v2"
 

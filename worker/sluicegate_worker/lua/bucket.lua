@@ -116,7 +116,9 @@ local function report(c, b, lease, e)
   if e.throttled then throttled(c, b, e.wait or 0) end
   local remaining = e.throttled and 0 or e.remaining
   if e.limit and e.limit > 0 and remaining and remaining >= 0 then
-    local ours = redis.call('ZCOUNT', key('log'), '(' .. ms(lease.started - b.window), ms(lease.started))
+    -- Requests overtake each other: those of ours that may have been counted are not foreign.
+    local slack = jitter(b) / 2
+    local ours = redis.call('ZCOUNT', key('log'), '(' .. ms(lease.started - b.window - slack), ms(lease.started + slack))
     b.peak = math.max(b.peak, b.limit - remaining - ours)
   end
 end
