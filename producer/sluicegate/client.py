@@ -8,11 +8,12 @@ Both share all thinking with ``outbox``; only the I/O is written twice.
         if not result.ok: print(result.error)
 """
 
+import math
 import time
 import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import redis
 import redis.asyncio
@@ -20,7 +21,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from .config import Config, load
-from .errors import IdReused, InvalidMessage
+from .errors import InvalidMessage
 from .keys import Keys
 from .message import Message
 from .optouts import OptOuts
@@ -37,6 +38,7 @@ from .outbox import (
 from .scripts import Scripts
 
 Item = Message | Mapping[str, Any]
+_Client = TypeVar("_Client", redis.Redis, redis.asyncio.Redis)
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 _MEMORY_CHECK_SECONDS = 1.0
@@ -68,12 +70,13 @@ def connect_async(url: str, answer_seconds: float = _ANSWER_SECONDS) -> redis.as
 
 
 class _Base:
-    """What both clients are made of: the outbox, and when memory was last looked at."""
+    """What both clients are made of: the outbox, and how Redis's memory was when last asked."""
 
     def __init__(self, config: Config | None, account: str) -> None:
         self.config = config or load()
         self._outbox = Outbox(self.config, account)
-        self._memory_checked = -_MEMORY_CHECK_SECONDS
+        self._memory: Mapping[str, Any] = {}
+        self._memory_asked = -math.inf
 
     @property
     def keys(self) -> Keys:
@@ -82,12 +85,12 @@ class _Base:
 
     def _memory_is_due(self) -> bool:
         now = time.monotonic()
-        due = now - self._memory_checked >= _MEMORY_CHECK_SECONDS
+        due = now - self._memory_asked >= _MEMORY_CHECK_SECONDS
         if due:
-            self._memory_checked = now
+            self._memory_asked = now
         return due
 
-    def _one(self, message: Message | None, fields: Mapping[str, Any]) -> Message:
+    def _one(self, message: Item | None, fields: Mapping[str, Any]) -> Message:
         if message is not None and fields:
             raise TypeError("give a Message, or the fields of one, not both")
         return self._outbox.checked(fields if message is None else message)
@@ -96,8 +99,9 @@ class _Base:
 class Sluice(_Base):
     """One account's outbox, synchronously.
 
-    ``config`` defaults to ``sluicegate.toml`` and the environment. A client is safe to share
+    ``config`` defaults to ``sluicegate.toml`` and the environment. A ``Sluice`` is safe to share
     between threads and across fork, and opens its first connection when it is first used.
+    ``client``, if given, is used instead of one to ``redis_url``; it must not decode responses.
     """
 
     def __init__(
@@ -108,11 +112,11 @@ class Sluice(_Base):
         client: redis.Redis | None = None,
     ) -> None:
         super().__init__(config, account)
-        self.client = client or connect(self.config.redis_url)
+        self.client = connect(self.config.redis_url) if client is None else _bytes_only(client)
         self.optouts = OptOuts(self.client, self.keys)
         self._scripts = Scripts(self.client, self.keys.prefix)
 
-    def enqueue(self, message: Message | None = None, **fields: Any) -> Result:
+    def enqueue(self, message: Item | None = None, **fields: Any) -> Result:
         """Enqueue one message, given whole or as its fields; return its ``Result``.
 
         Raises InvalidMessage; IdReused; OutboxFull (not stored); OutboxUnavailable (fate unknown:
@@ -125,10 +129,14 @@ class Sluice(_Base):
         return result
 
     def enqueue_many(self, messages: Iterable[Item]) -> Iterator[Result]:
-        """Enqueue any iterable, streamed in batches of 200: one ``Result`` each, in order.
+        """Enqueue any iterable, streamed in batches of 100: one ``Result`` each, in order.
 
-        It works as it is iterated. A message that is invalid, or reuses an id, gets its error in
-        its result and stops nobody else. Raises OutboxFull and OutboxUnavailable, naming the ids.
+        It works as it is iterated, and reads at most one batch ahead. A message that is invalid,
+        or reuses an id, gets its error in its result and stops nobody else.
+
+        Raises OutboxFull and OutboxUnavailable for one batch, naming its ids: every message before
+        it has had its result, none after it was looked at. Give messages ids of your own, and the
+        whole may simply be repeated.
         """
         return _Lazy(self._enqueue_many(messages))
 
@@ -174,11 +182,12 @@ class Sluice(_Base):
         ids = [message.id for message in messages]
         with _translating(ids):
             if self._memory_is_due():
-                self._outbox.check_memory(self._memory(), ids)
+                self._memory = self._ask_memory()
+            self._outbox.check_memory(self._memory, ids)
             reply = self._scripts.call(ENQUEUE, self._outbox.enqueue_args(messages))
         return Outbox.results(messages, reply)
 
-    def _memory(self) -> Mapping[str, Any]:
+    def _ask_memory(self) -> Mapping[str, Any]:
         try:
             return self.client.info("memory")
         except redis.ResponseError:
@@ -186,7 +195,7 @@ class Sluice(_Base):
 
 
 class AsyncSluice(_Base):
-    """``Sluice`` for asyncio: the same calls, awaited."""
+    """``Sluice`` for asyncio: the same calls, awaited; it belongs to one event loop."""
 
     def __init__(
         self,
@@ -196,10 +205,11 @@ class AsyncSluice(_Base):
         client: redis.asyncio.Redis | None = None,
     ) -> None:
         super().__init__(config, account)
-        self.client = client or connect_async(self.config.redis_url)
+        url = self.config.redis_url
+        self.client = connect_async(url) if client is None else _bytes_only(client)
         self._scripts = Scripts(self.client, self.keys.prefix)
 
-    async def enqueue(self, message: Message | None = None, **fields: Any) -> Result:
+    async def enqueue(self, message: Item | None = None, **fields: Any) -> Result:
         """``Sluice.enqueue``, awaited."""
         checked = self._one(message, fields)
         result = (await self._store([checked]))[0]
@@ -207,19 +217,11 @@ class AsyncSluice(_Base):
             raise result.error
         return result
 
-    async def enqueue_many(
+    def enqueue_many(
         self, messages: Iterable[Item] | AsyncIterable[Item]
     ) -> AsyncIterator[Result]:
         """``Sluice.enqueue_many`` over any iterable, also an asynchronous one."""
-        batch = _Batch()
-        async for item in _each(messages):
-            if batch.add(self._outbox, item):
-                for result in batch.merged(await self._store(batch.messages)):
-                    yield result
-                batch = _Batch()
-        if batch.slots:
-            for result in batch.merged(await self._store(batch.messages)):
-                yield result
+        return _AsyncLazy(self._enqueue_many(messages))
 
     async def status(self, id: str) -> MessageStatus:
         """``Sluice.status``, awaited."""
@@ -244,17 +246,31 @@ class AsyncSluice(_Base):
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
 
+    async def _enqueue_many(
+        self, messages: Iterable[Item] | AsyncIterable[Item]
+    ) -> AsyncIterator[Result]:
+        batch = _Batch()
+        async for item in _each(messages):
+            if batch.add(self._outbox, item):
+                for result in batch.merged(await self._store(batch.messages)):
+                    yield result
+                batch = _Batch()
+        if batch.slots:
+            for result in batch.merged(await self._store(batch.messages)):
+                yield result
+
     async def _store(self, messages: list[Message]) -> list[Result]:
         if not messages:
             return []
         ids = [message.id for message in messages]
         with _translating(ids):
             if self._memory_is_due():
-                self._outbox.check_memory(await self._memory(), ids)
+                self._memory = await self._ask_memory()
+            self._outbox.check_memory(self._memory, ids)
             reply = await self._scripts.acall(ENQUEUE, self._outbox.enqueue_args(messages))
         return Outbox.results(messages, reply)
 
-    async def _memory(self) -> Mapping[str, Any]:
+    async def _ask_memory(self) -> Mapping[str, Any]:
         try:
             return await self.client.info("memory")
         except redis.ResponseError:
@@ -283,28 +299,45 @@ class _Batch:
         return (slot or next(results) for slot in self.slots)
 
 
-class _Lazy(Iterator[Result]):
-    """An iterator that complains when it was thrown away unused, since then nothing was done."""
+class _Used:
+    """Complains when it is thrown away unused: until its first result, nothing is done."""
 
-    def __init__(self, results: Iterator[Result]) -> None:
-        self._results, self._used = results, False
-
-    def __iter__(self) -> Self:
-        self._used = True
-        return self
-
-    def __next__(self) -> Result:
-        self._used = True
-        return next(self._results)
+    used = False
 
     def __del__(self) -> None:
-        if not self._used:
+        if not self.used:
             warnings.warn(
                 "enqueue_many was never iterated, so nothing was enqueued; "
                 "write: for result in sluice.enqueue_many(...)",
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+
+class _Lazy(_Used, Iterator[Result]):
+    def __init__(self, results: Iterator[Result]) -> None:
+        self._results = results
+
+    def __next__(self) -> Result:
+        self.used = True
+        return next(self._results)
+
+
+class _AsyncLazy(_Used, AsyncIterator[Result]):
+    def __init__(self, results: AsyncIterator[Result]) -> None:
+        self._results = results
+
+    async def __anext__(self) -> Result:
+        self.used = True
+        return await anext(self._results)
+
+
+def _bytes_only(client: _Client) -> _Client:
+    """Refuse a client that turns replies into text: content and tickets are bytes here."""
+    made: Any = client
+    if made.connection_pool.connection_kwargs.get("decode_responses"):
+        raise ValueError("client: make it without decode_responses")
+    return client
 
 
 @contextmanager
@@ -324,4 +357,4 @@ async def _each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[It
             yield item
 
 
-__all__ = ["AsyncSluice", "IdReused", "Sluice", "connect", "connect_async"]
+__all__ = ["AsyncSluice", "Sluice", "connect", "connect_async"]

@@ -5,6 +5,13 @@ def test_signup_sends_a_code():
         sign_up("+15551234567", sluice)
         [message] = enqueued(sluice)
         assert message.text.startswith("Your code")
+
+As a fixture of pytest:
+
+@pytest.fixture
+def sluice():
+    with outbox() as sluice:
+        yield sluice
 """
 
 from collections.abc import Iterator
@@ -32,12 +39,19 @@ def outbox(config: Config | None = None) -> Iterator[Sluice]:
 
 
 def enqueued(sluice: Sluice) -> list[Message]:
-    """The messages waiting, lane by lane in their order, then those scheduled, soonest first."""
+    """The messages waiting, in the order of their lanes, then those scheduled, soonest first.
+
+    Transactional lanes come before bulk, lanes of one priority by sender, and within a lane comes
+    first what was enqueued first. What was cancelled or suppressed is not among them.
+    """
     redis: Any = sluice.client
     keys = sluice.keys
+    lanes = {
+        priority: sorted(redis.scan_iter(match=f"{keys.lane(priority)}:*")) for priority in "tb"
+    }
     ids = [
         ticket.partition(b"|")[0]
-        for lane in sorted(redis.scan_iter(match=f"{keys.lane('')}*"), reverse=True)
+        for lane in (*lanes["t"], *lanes["b"])
         for ticket in redis.lrange(lane, 0, -1)
     ]
     ids += redis.zrange(keys("due"), 0, -1)

@@ -5,7 +5,7 @@ when a worker dies, so all that it carries is signals, which may be lost and dou
 """
 
 from celery import Celery
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
 from sluicegate.config import load
 
@@ -17,7 +17,8 @@ _OWN_QUEUE_EXPIRES_SECONDS = 3600
 
 def own_queue(worker: str) -> Queue:
     """The queue of one worker, to which it sends its own signals; gone an hour after it is."""
-    return Queue(f"{QUEUE}.{worker}", expires=_OWN_QUEUE_EXPIRES_SECONDS)
+    name = f"{QUEUE}.{worker}"
+    return Queue(name, Exchange(name), routing_key=name, expires=_OWN_QUEUE_EXPIRES_SECONDS)
 
 
 config = load()

@@ -13,10 +13,13 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+MAX_LIMIT = 1_000_000
+"""A limit above it is no limit but a mistake, such as a time in the wrong header."""
+
 MAX_WAIT_SECONDS = 900.0
 """The longest a single ``retry-after`` is believed; after it, one request asks again."""
 
-_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,6})?\Z")
+_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?\Z")
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -48,8 +51,8 @@ def evidence(headers: Mapping[str, str]) -> Evidence:
 def retry_after_ms(headers: Mapping[str, str]) -> float:
     """How long an answer asks to wait, -1 where it doesn't say.
 
-    In this order: ``retry-after-ms``, ``retry-after`` in seconds or as an HTTP date, read against
-    the answer's own ``date``, then ``x-ratelimit-reset`` on a 429 is left to the bucket's block.
+    In this order: ``retry-after-ms``, then ``retry-after`` in seconds or as an HTTP date, which is
+    read against the answer's own ``date``.
     """
     exact = _number(headers.get("retry-after-ms"))
     if exact is not None:
@@ -81,7 +84,9 @@ def _count(text: str | None, least: int) -> int:
     """A count, also the first of a list such as ``100, 100;w=60``; -1 where it is none."""
     first = (text or "").split(",")[0].split(";")[0].strip()
     value = _number(first)
-    return int(value) if value is not None and value >= least and value == int(value) else -1
+    if value is None or not least <= value <= MAX_LIMIT or value != int(value):
+        return -1
+    return int(value)
 
 
 def _number(text: str | None) -> float | None:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any, Literal
 
 import msgspec
@@ -122,9 +123,14 @@ class Swept(msgspec.Struct, frozen=True):
     work: bool
 
 
-def new_token() -> str:
-    """A random fencing token: 12 characters."""
-    return secrets.token_urlsafe(9)
+def new_token(tag: str = "") -> str:
+    """A random fencing token: 12 characters after ``tag``."""
+    return tag + secrets.token_urlsafe(9)
+
+
+def worker_tag(worker: str) -> str:
+    """The 4 characters that a worker's lease tokens begin with, so that a lease shows its holder."""
+    return blake2b(worker.encode(), digest_size=2).hexdigest()
 
 
 class Claims:
@@ -139,10 +145,16 @@ class Claims:
         client: redis.asyncio.Redis,
         config: Config,
         account: str,
+        worker: str = "",
         time: str | None = None,
     ) -> None:
+        self.worker, self._tag = worker, worker_tag(worker)
         self._scripts = Scripts(client, Keys(account).prefix, time)
         self._config, self._account = config, config.account(account)
+
+    def token(self) -> str:
+        """A new token of this worker's, to claim under."""
+        return new_token(self._tag)
 
     def step_args(
         self,
@@ -193,10 +205,10 @@ class Claims:
             KEY_REUSE_MS,
         ]
 
-    async def sweep(self, worker: str) -> Swept:
+    async def sweep(self) -> Swept:
         """Run the repair pass once."""
         try:
-            reply = await self._scripts.acall(SWEEP, self.sweep_args(worker, new_token()))
+            reply = await self._scripts.acall(SWEEP, self.sweep_args(self.worker, new_token()))
         except redis.RedisError as error:
             raise translated(error, ()) from error
         return swept(reply)

@@ -19,7 +19,7 @@ from sluicegate.errors import InvalidMessage, OutboxFull, OutboxUnavailable
 from sluicegate.message import decode
 from sluicegate.optouts import START_TO_POST_SECONDS
 
-from .claims import BATCH, Claimed, Claims, Grant, Renewal, Settle, Start, Stepped, new_token
+from .claims import BATCH, Claimed, Claims, Grant, Renewal, Settle, Start, Stepped
 from .gateway import Attempt, Gateway, idempotency_key
 from .outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from .retry import decide, permitted, policy
@@ -150,7 +150,7 @@ class Drain:
         settles = self._ended[:BATCH]
         for held in starts:
             held.asked_at = now
-        token = new_token() if want else ""
+        token = self._claims.token() if want else ""
         args = self._claims.step_args(
             settles,
             [

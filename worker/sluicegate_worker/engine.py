@@ -139,7 +139,7 @@ class _AccountWork:
         self._listening_client = connect_async(
             config.redis_url, answer_seconds=2 * _LISTEN_SECONDS
         )
-        self._claims = Claims(self._client, config, account)
+        self._claims = Claims(self._client, config, account, engine.worker)
         self._spool = Spool(config.spool_directory, account)
         self._drains: set[Drain] = set()
         self._signalled_at = -RESIGNAL_SECONDS
@@ -147,7 +147,7 @@ class _AccountWork:
         self._over.set()
         self._tasks = [
             asyncio.create_task(self._listen()),
-            asyncio.create_task(sweeping(self._claims, engine.worker, self._ask)),
+            asyncio.create_task(sweeping(self._claims, self._ask)),
             asyncio.create_task(self._unspool()),
         ]
         self._asking: set[asyncio.Task[None]] = set()

@@ -67,14 +67,20 @@ class Halt(msgspec.Struct, frozen=True):
 
 Outcome = Accepted | Retry | Dead | Doubt | Halt
 
+_SHOWN = 500
+
 
 class Answer(msgspec.Struct, frozen=True):
-    """What the provider answered, as far as the table looks: the first error's code and texts."""
+    """What the provider answered, as far as the table looks: the first error's code and texts.
+
+    ``wait_seconds`` is how long it asks to wait, 0 where it doesn't say.
+    """
 
     status: int
     code: str = ""
     title: str = ""
     detail: str = ""
+    wait_seconds: float = 0.0
 
     @property
     def explained(self) -> bool:
@@ -83,11 +89,10 @@ class Answer(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> str:
-        """One line for people: status, code, title and detail."""
+        """One short line for people: status, code, title and detail."""
         said = ": ".join(text for text in (self.title, self.detail) if text)
-        return (
-            f"HTTP {self.status}{f' {self.code}' if self.code else ''}{f' {said}' if said else ''}"
-        )
+        line = " ".join(text for text in (f"HTTP {self.status}", self.code, said) if text)
+        return "".join(c if c.isprintable() else " " for c in line[:_SHOWN])
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -138,7 +143,8 @@ STATUSES: Mapping[int, Row] = {
 """By HTTP status, for answers whose code decides nothing; others by their hundred."""
 
 UNREADABLE = Row("doubt", perhaps=True)
-"""A 5xx without the provider's own error came from something on the way: what passed it?"""
+"""A redirect, or a 5xx without the provider's own error, is from something on the way: and what
+passed it?"""
 
 
 def decided(answer: Answer, now: datetime) -> Outcome:
@@ -149,11 +155,12 @@ def decided(answer: Answer, now: datetime) -> Outcome:
         case "throttle":
             return Retry(why, code, 0.0, charged=False, throttled=True)
         case "later":
-            return Retry(why, code, row.delay_seconds, charged=False)
+            return Retry(why, code, answer.wait_seconds or row.delay_seconds, charged=False)
         case "tomorrow":
             return Retry(why, code, _until_midnight(now), charged=False)
         case "retry":
-            return Retry(why, code, row.delay_seconds, perhaps=row.perhaps)
+            delay_seconds = answer.wait_seconds or row.delay_seconds
+            return Retry(why, code, delay_seconds, perhaps=row.perhaps)
         case "halt":
             return Halt("account", why, code)
         case "doubt" | "hold":
@@ -173,6 +180,8 @@ def maybe_sent(why: str) -> Outcome:
 
 
 def _row(answer: Answer) -> Row:
+    if answer.status < 400:
+        return UNREADABLE
     row = CODES.get(answer.code)
     if row is not None and (row.act != "halt" or answer.status < 500):
         return row
@@ -180,8 +189,6 @@ def _row(answer: Answer) -> Row:
         if not answer.explained:
             return UNREADABLE
         return STATUSES.get(answer.status, Row("retry", perhaps=True))
-    if answer.status < 400:
-        return UNREADABLE
     return STATUSES.get(answer.status, _DEAD)
 
 

@@ -13,14 +13,14 @@ INTERVAL_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-async def sweeping(claims: Claims, worker: str, on_work: Callable[[], None]) -> None:
+async def sweeping(claims: Claims, on_work: Callable[[], None]) -> None:
     """Sweep until cancelled; ``on_work`` is called whenever a drain has something to do.
 
     All workers sweep: the script does each repair once, whoever comes first.
     """
     while True:
         try:
-            swept = await claims.sweep(worker)
+            swept = await claims.sweep()
         except OutboxError as error:
             log.warning("sweep failed, trying again: %s", error)
         else:

@@ -9,12 +9,12 @@ import msgspec
 from sluicegate.config import Account
 from sluicegate.message import Message
 
-from .bucket import evidence
+from .bucket import evidence, retry_after_ms
 from .gateway import Attempt
 from .outcome import Accepted, Answer, Doubt, Outcome, decided, maybe_sent, not_sent
 from .transport import GateClosed, MaybeSent, NotSent, Reply, Transport
 
-_SHOWN = 500
+_SHOWN, _CODE_SHOWN = 500, 40
 
 
 class _Data(msgspec.Struct):
@@ -25,18 +25,8 @@ class _Success(msgspec.Struct):
     data: _Data = msgspec.field(default_factory=_Data)
 
 
-class _Error(msgspec.Struct):
-    code: str | int = ""
-    title: str | None = ""
-    detail: str | None = ""
-
-
-class _Errors(msgspec.Struct):
-    errors: list[_Error] = []
-
-
 _success = msgspec.json.Decoder(_Success)
-_errors = msgspec.json.Decoder(_Errors)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class TelnyxV2:
@@ -116,7 +106,7 @@ def understood(reply: Reply, now: datetime) -> Outcome:
 def _accepted(reply: Reply) -> Outcome:
     try:
         provider_id = _success.decode(reply.body).data.id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         provider_id = ""
     if not provider_id:
         return Doubt(f"HTTP {reply.status} with an answer that can't be read", "unreadable")
@@ -125,14 +115,26 @@ def _accepted(reply: Reply) -> Outcome:
 
 
 def _answer(reply: Reply) -> Answer:
+    """What an error says, wherever it says it: only the status is sure to be there."""
     try:
-        errors = _errors.decode(reply.body).errors
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        errors = []
-    if not errors:
-        return Answer(reply.status)
-    first = errors[0]
-    return Answer(reply.status, str(first.code), first.title or "", first.detail or "")
+        body = msgspec.json.decode(reply.body)
+    except _UNREADABLE:
+        body = None
+    errors = body.get("errors") if isinstance(body, dict) else None
+    listed = errors if isinstance(errors, list) else [errors]
+    first = next((error for error in listed if isinstance(error, dict)), {})
+    return Answer(
+        reply.status,
+        _text(first.get("code"))[:_CODE_SHOWN],
+        _text(first.get("title")),
+        _text(first.get("detail")),
+        max(0.0, retry_after_ms(reply.headers) / 1000),
+    )
+
+
+def _text(value: object) -> str:
+    """A code is published as a string and seen as a number."""
+    return str(value).strip() if type(value) in (str, int) else ""
 
 
 def _shown(reply: Reply) -> str:

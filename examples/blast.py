@@ -1,0 +1,69 @@
+"""Send a text to everybody in a CSV file, and report what became of each row.
+
+SLUICEGATE_REDIS_URL=redis://127.0.0.1:6379/0 \\
+    python examples/blast.py people.csv --name spring --from +15557654321 --text "Hi {first_name}!"
+
+The file needs a column ``to``; the others fill the text. It is streamed, however long it is, and it
+may be run again after any trouble: a recipient gets one text per blast, as each id is made of the
+blast's name and the number.
+"""
+
+import argparse
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+
+from sluicegate import Message, OutboxError, Sluice, SluicegateError
+
+
+def messages(rows: Iterable[dict[str, str]], options: argparse.Namespace) -> Iterator[Message]:
+    """One message per row, made as it is asked for. Bulk: it never delays a transactional one."""
+    for row in rows:
+        person = blake2b(row["to"].encode(), digest_size=12).hexdigest()  # ids hold no numbers
+        yield Message(
+            id=f"{options.name}-{person}",
+            to=row["to"],
+            sender=options.sender,
+            text=options.text.format_map(row),
+            priority="bulk",
+        )
+
+
+def blast(sluice: Sluice, rows: Iterable[dict[str, str]], options: argparse.Namespace) -> int:
+    """Enqueue them all and print the report; the exit status."""
+    outcomes: Counter[str] = Counter()
+    try:
+        results = sluice.enqueue_many(messages(rows, options))
+        for row, result in enumerate(results, 1):  # one result per row, in order
+            outcomes[result.outcome] += 1
+            if not result.ok:
+                print(f"row {row}: {result.error}", file=sys.stderr)
+    except OutboxError as error:
+        print(f"stopped: {error}; run it again, what is in stays in once", file=sys.stderr)
+        return 1
+    finally:
+        print(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
+    return 1 if outcomes["invalid"] or outcomes["reused"] else 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Send a text to everybody in a CSV file.")
+    parser.add_argument("file", type=Path, help="with a header row, and a column called to")
+    parser.add_argument("--name", required=True, help="the blast's name, part of every id")
+    parser.add_argument("--from", dest="sender", required=True, help="a number of yours")
+    parser.add_argument("--text", required=True, help="as 'Hi {first_name}!'")
+    options = parser.parse_args()
+    try:
+        with Sluice() as sluice, options.file.open(newline="", encoding="utf-8-sig") as file:
+            sys.exit(blast(sluice, csv.DictReader(file), options))
+    except (SluicegateError, OSError) as error:
+        sys.exit(str(error))
+    except KeyError as error:
+        sys.exit(f"{options.file}: no column {error}")
+
+
+if __name__ == "__main__":
+    main()

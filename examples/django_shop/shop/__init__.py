@@ -1,0 +1,1 @@
+"""A shop that texts its customers when it ships."""
