@@ -3,7 +3,7 @@
 SLUICEGATE_REDIS_URL=redis://127.0.0.1:6379/0 \\
     python examples/blast.py people.csv --name spring --from +15557654321 --text "Hi {first_name}!"
 
-The file needs a column ``to``; the others fill the text. It is streamed, however long it is, and it
+The file needs a column ``to``; the others fill the text. It is streamed, however long it is, and
 may be run again after any trouble: a recipient gets one text per blast, as each id is made of the
 blast's name and the number.
 """

@@ -28,6 +28,8 @@ from sluicegate_worker.claims import (
     stepped,
     swept,
 )
+from sluicegate_worker.deadletters import PURGE, REPLAY
+from sluicegate_worker.doubts import RESOLVE
 
 CLOCK = """
 local function server_ms() return tonumber(redis.call('GET', KEYS[1] .. 'test-clock')) end
@@ -135,26 +137,50 @@ class Bench:
     def sweep(self, worker: str = "worker") -> Swept:
         return swept(self.call(SWEEP, self.claims.sweep_args(worker, self.token())))
 
+    def replay(self, id: str) -> str:
+        return cast("bytes", self.call(REPLAY, [id, self.token()])).decode()
+
+    def purge(self, id: str) -> str:
+        args: list[Argument] = [id, self.token(), self.config.retention_ms]
+        return cast("bytes", self.call(PURGE, args)).decode()
+
+    def resolve(self, id: str, verdict: str, provider_id: str = "") -> str:
+        args: list[Argument] = [id, verdict, self.token(), self.config.retention_ms]
+        return cast("bytes", self.call(RESOLVE, [*args, provider_id, "a person said so"])).decode()
+
     def status(self, id: str) -> MessageStatus:
         pipeline = self.store.pipeline()
         self.outbox.ask_status(pipeline, id)
         return Outbox.status(id, pipeline.execute())
 
     def record(self, id: str) -> dict[str, str]:
-        found = self.store.hgetall(self.keys.record(id))
-        return {name.decode(): value.decode() for name, value in found.items()}
+        return self._hash(self.keys.record(id))
 
-    def totals(self) -> dict[str, int]:
-        found = self.store.hgetall(self.keys("totals"))
-        return {name.decode(): int(value) for name, value in found.items()}
+    def totals(self) -> Counter[str]:
+        return Counter(
+            {name: int(value) for name, value in self._hash(self.keys("totals")).items()}
+        )
+
+    def bucket(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self._hash(self.keys("bucket")).items()}
+
+    def log(self) -> list[float]:
+        """The times of the slots granted and not given back, oldest first."""
+        return [at for _, at in self.store.zrange(self.keys("log"), 0, -1, withscores=True)]
+
+    def lane(self, lane: str) -> list[str]:
+        """The ids in a lane, the head first."""
+        tickets = self.store.lrange(self.keys.lane(lane), 0, -1)
+        return [ticket.decode().partition("|")[0] for ticket in tickets]
+
+    def _hash(self, key: str) -> dict[str, str]:
+        found = self.store.hgetall(key)
+        return {name.decode(): value.decode() for name, value in found.items()}
 
     def dump(self) -> dict[bytes, Any]:
         """Everything stored, for comparing two states; not expiry times, nor the test's clock."""
-        return {
-            key: _value(self.store, key)
-            for key in self.store.scan_iter(count=1000)
-            if not key.endswith(b"test-clock")
-        }
+        found = self.store.scan_iter(count=1000)
+        return _values(self.store, [key for key in found if not key.endswith(b"test-clock")])
 
     def check(self) -> Counter[str]:
         """Assert that the account's books agree with its records; return records by state.
@@ -166,38 +192,65 @@ class Bench:
 
 def check_books(store: Any, keys: Any) -> Counter[str]:
     """``Bench.check`` on any store."""
-    prefix = keys.record("")
-    states: Counter[str] = Counter()
-    leased = {id.decode() for id in store.hkeys(keys("leases"))}
-    held = {
-        id.decode() for zset in ("granted", "started") for id in store.zrange(keys(zset), 0, -1)
+    stored = _values(store, list(store.scan_iter(match=f"{keys.prefix}*", count=1000)))
+    names = {key.decode().removeprefix(keys.prefix): value for key, value in stored.items()}
+    records = {
+        name.removeprefix("m:"): value[b"state"].decode()
+        for name, value in names.items()
+        if name.startswith("m:")
     }
-    assert leased == held
-    lanes = [
-        ticket.split(b"|")[0].decode()
-        for lane in store.scan_iter(match=f"{keys.lane('')}*")
-        for ticket in store.lrange(lane, 0, -1)
-    ]
-    where = {
-        "in_doubt": {id.decode() for id in store.zrange(keys("doubts"), 0, -1)},
-        "dead": {id.decode() for id in store.zrange(keys("dead"), 0, -1)},
-        "due": {id.decode() for id in store.zrange(keys("due"), 0, -1)},
+    tickets = _check_lanes(names)
+    leased = _check_leases(names)
+    index = {
+        name: {id.decode() for id, _ in names.get(name, [])} for name in ("due", "doubts", "dead")
     }
-    for key in store.scan_iter(match=f"{prefix}*", count=1000):
-        id, state = key.decode().removeprefix(prefix), store.hget(key, "state").decode()
-        states[state] += 1
+    for id, state in records.items():
         if state == "waiting":
-            assert id in leased or id in lanes, f"{id} waits nowhere"
-        assert (id in where["in_doubt"]) == (state == "in_doubt"), id
-        assert (id in where["dead"]) == (state == "dead"), id
-        assert (id in where["due"]) == (state in ("scheduled", "retrying")), id
-        if state in FINAL_STATES:
-            assert id not in leased, id
-    totals = {k.decode(): int(v) for k, v in store.hgetall(keys("totals")).items()}
+            assert (id in leased) + tickets[id] == 1, f"{id} waits in {tickets[id]} places"
+        else:
+            # Evidence may end a message whose next attempt is under way; nothing else may.
+            assert leased.get(id, True), f"{id} is {state} and granted"
+            assert id not in leased or state == "accepted", f"{id} is {state} and leased"
+        assert (id in index["doubts"]) == (state == "in_doubt"), id
+        assert (id in index["dead"]) == (state == "dead"), id
+        assert (id in index["due"]) == (state in ("scheduled", "retrying")), id
+    known = records.keys()
+    assert leased.keys() <= known
+    assert set().union(*index.values()) <= known
+    totals = {k.decode(): int(v) for k, v in names.get("totals", {}).items()}
+    states = Counter(records.values())
     assert totals.get("enqueued", 0) == sum(states.values())
     for state in FINAL_STATES:
         assert totals.get(state, 0) == states[state], state
     return states
+
+
+def _check_lanes(names: dict[str, Any]) -> Counter[str]:
+    """Every lane with tickets is ready to be served; return how often each id has one."""
+    tickets: Counter[str] = Counter()
+    for name, value in names.items():
+        if name.startswith("lane:"):
+            lane = name.removeprefix("lane:")
+            ready = {other.decode() for other, _ in names.get(f"ready:{lane[0]}", [])}
+            assert lane in ready, f"{lane} has tickets and is never served"
+            tickets.update(ticket.split(b"|")[0].decode() for ticket in value)
+    return tickets
+
+
+def _check_leases(names: dict[str, Any]) -> dict[str, bool]:
+    """Each lease is in the set of its kind, with its slot in the log; return id -> started."""
+    held = {
+        kind: {id.decode() for id, _ in names.get(kind, [])} for kind in ("granted", "started")
+    }
+    slots = {seq.decode() for seq, _ in names.get("log", [])}
+    leased: dict[str, bool] = {}
+    for id, text in names.get("leases", {}).items():
+        _, _, seq, started, _, _ = text.decode().split("|", 5)
+        leased[id.decode()] = bool(started)
+        assert started or seq in slots, f"{id} is granted without a slot"
+    assert held["started"] == {id for id, started in leased.items() if started}
+    assert held["granted"] == {id for id, started in leased.items() if not started}
+    return leased
 
 
 def replaced(config: Config, **fields: Any) -> Config:
@@ -206,13 +259,20 @@ def replaced(config: Config, **fields: Any) -> Config:
     return msgspec.structs.replace(config, accounts={"default": account})
 
 
-def _value(store: Any, key: bytes) -> Any:
-    match store.type(key):
-        case b"hash":
-            return store.hgetall(key)
-        case b"list":
-            return store.lrange(key, 0, -1)
-        case b"zset":
-            return store.zrange(key, 0, -1, withscores=True)
-        case _:
-            return store.get(key)
+def _values(store: Any, keys: Sequence[bytes]) -> dict[bytes, Any]:
+    """The values of ``keys``, in two round trips."""
+    pipeline = store.pipeline(transaction=False)
+    for key in keys:
+        pipeline.type(key)
+    kinds = pipeline.execute()
+    for key, kind in zip(keys, kinds, strict=True):
+        match kind:
+            case b"hash":
+                pipeline.hgetall(key)
+            case b"list":
+                pipeline.lrange(key, 0, -1)
+            case b"zset":
+                pipeline.zrange(key, 0, -1, withscores=True)
+            case _:
+                pipeline.get(key)
+    return dict(zip(keys, pipeline.execute(), strict=True))

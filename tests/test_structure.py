@@ -13,11 +13,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
-    "producer/sluicegate": "errors segments keys scripts config message optouts outbox client "
+    "producer/sluicegate": "errors segments message keys scripts config optouts outbox client "
     "testing",
-    "worker/sluicegate_worker": "outcome retry bucket gateway transport telnyx_v2 claims drain "
-    "sweep deadletters doubts halts spool engine app tasks",
-    "ops/sluicegate_ops": "embedded simulator cli demo",
+    "worker/sluicegate_worker": "outcome retry bucket transport gateway telnyx_v2 claims "
+    "deadletters doubts halts spool drain sweep engine app tasks",
+    "ops/sluicegate_ops": "embedded simulator stage cli demo",
 }
 MAY_USE = {
     "sluicegate": set[str](),

@@ -116,7 +116,7 @@ class Sluice(_Base):
         self.optouts = OptOuts(self.client, self.keys)
         self._scripts = Scripts(self.client, self.keys.prefix)
 
-    def enqueue(self, message: Item | None = None, **fields: Any) -> Result:
+    def enqueue(self, message: Item | None = None, /, **fields: Any) -> Result:
         """Enqueue one message, given whole or as its fields; return its ``Result``.
 
         Raises InvalidMessage; IdReused; OutboxFull (not stored); OutboxUnavailable (fate unknown:
@@ -209,7 +209,7 @@ class AsyncSluice(_Base):
         self.client = connect_async(url) if client is None else _bytes_only(client)
         self._scripts = Scripts(self.client, self.keys.prefix)
 
-    async def enqueue(self, message: Item | None = None, **fields: Any) -> Result:
+    async def enqueue(self, message: Item | None = None, /, **fields: Any) -> Result:
         """``Sluice.enqueue``, awaited."""
         checked = self._one(message, fields)
         result = (await self._store([checked]))[0]

@@ -222,8 +222,9 @@ class _File:
                 here = table + _split(key[1])
             else:
                 continue
-            if len(here) > best and here == names[: len(here)]:
-                best, found = len(here), number
+            shared = min(len(here), len(names))
+            if shared > best and here[:shared] == names[:shared]:
+                best, found = shared, number
         return found
 
 

@@ -4,8 +4,8 @@ Three rules make it right, whatever fails when:
 
 1. Enqueue after COMMIT (``transaction.on_commit``). A transaction rolled back texts nobody, and no
    customer reads of an order that the database does not have.
-2. Give the message an id that follows from what it says: ``order-<pk>-shipped``. Then doing it again
-   (a double click, a retried request, a cron job) is a no-op; it is Sluicegate that keeps count.
+2. Give the message an id that follows from what it says: ``order-<pk>-shipped``. Then doing it
+   again (a double click, a retried request, a cron job) is a no-op: Sluicegate keeps count.
 3. Keep in the database what still has to be said (``texted_at`` is null), since the process may
    die, or Redis be away, just after COMMIT. ``text_missed`` makes good for it.
 """
@@ -15,6 +15,7 @@ import logging
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+
 from sluicegate import SluicegateError
 
 from .models import Order
@@ -40,7 +41,7 @@ def ship(number: int) -> None:
 
 
 def text_shipped(number: int) -> None:
-    """Hand the text to Sluicegate; repeating it is safe."""
+    """Hand the text to Sluicegate; repeating it is safe while the id is known (retention)."""
     order = Order.objects.get(pk=number)
     outbox().enqueue(
         id=f"order-{number}-shipped",

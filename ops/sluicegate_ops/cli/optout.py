@@ -27,7 +27,8 @@ _RULE = "not an E.164 number, as +15551234567"
 def add(ctx: typer.Context, numbers: Numbers = None, file: File = None) -> None:
     """Never send to these numbers again.
 
-    When it returns, no further POST to them can start. A file with a line that is no number is refused whole.
+    When it returns, no further POST to them can start. A file with a line that
+    is no number is refused whole.
 
     \b
     Example:

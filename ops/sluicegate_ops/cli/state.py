@@ -194,7 +194,10 @@ def _rate(bucket: Mapping[bytes, bytes], account: Account, steady_ms: float, use
 
 def _causes(found: Sequence[Sequence[bytes | None]]) -> list[Cause]:
     """Codes by how often they occur, each with the reason of the latest that has it."""
-    known = [[(text or b"").decode(errors="replace") for text in pair] for pair in found]
-    reasons = dict((code, reason) for code, reason in reversed(known))
+    known = [
+        ((code or b"").decode(), (reason or b"").decode(errors="replace"))
+        for code, reason in found
+    ]
+    reasons = dict(reversed(known))
     often = Counter(code for code, _ in known)
     return [Cause(code, reasons[code], count) for code, count in often.most_common()]

@@ -1,0 +1,531 @@
+"""The command line: what each command does, says and exits with, on a real server."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from support import Bench, message
+from typer.testing import CliRunner, Result
+
+from sluicegate_ops.cli import app
+
+NUMBER, SENDER = "+15550000001", "+15550000000"
+MASKED = "+1555•••01"
+ANSWER = "HTTP 400 40300 Blocked as spam"
+
+
+class Cli:
+    """The command line on one server, and a bench that makes the state it is to find there."""
+
+    def __init__(self, url: str, client: redis.Redis) -> None:
+        self.environment = {"SLUICEGATE_REDIS_URL": url}
+        self.bench = Bench(client)
+        self.bench.at(time.time() * 1000 - 2_000)
+
+    def __call__(
+        self,
+        *args: str,
+        exits: int = 0,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Result:
+        environment = self.environment | dict(env or {})
+        result = CliRunner().invoke(app, args, input=stdin, env=environment)
+        assert result.exit_code == exits, (args, result.exit_code, result.output, result.exception)
+        return result
+
+    def document(self, *args: str, exits: int = 0) -> Any:
+        return json.loads(self(*args, "--json", exits=exits).stdout)
+
+    def lines(self, *args: str) -> list[Any]:
+        return [json.loads(line) for line in self(*args, "--json").stdout.splitlines()]
+
+    def die(self, *numbers: int, perhaps: bool = False, code: str = "40300") -> None:
+        for number in numbers:
+            self.bench.enqueue(message(number))
+            flags = "hp" if perhaps else "h"
+            self.bench.send(kind="dead", code=code, reason=ANSWER, answer="{}", flags=flags)
+
+    def doubt(self, *numbers: int, delay_ms: float = -1) -> None:
+        for number in numbers:
+            self.bench.enqueue(message(number))
+            self.bench.send(kind="doubt", delay_ms=delay_ms, code="no_answer", reason="timed out")
+
+    def halt(self, until_ms: int | None = None) -> None:
+        self.bench.enqueue(message(9))
+        fields = {"code": "20100", "reason": "HTTP 402 20100 No credit", "halt": "account"}
+        self.bench.send(kind="back", halt_until_ms=until_ms, flags="h", **fields)
+
+
+@pytest.fixture
+def cli(
+    redis_url: str, valkey: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Cli]:
+    monkeypatch.chdir(tmp_path)
+    yield Cli(redis_url, valkey)
+
+
+def sending(*more: str, to: str = NUMBER) -> tuple[str, ...]:
+    return ("send", "--to", to, "--from", SENDER, *more)
+
+
+# Sending.
+
+
+def test_send_prints_the_id_and_nothing_else(cli: Cli) -> None:
+    sent = cli(*sending("--text", "hello", "--id", "order-1"))
+    assert (sent.stdout, sent.stderr) == ("order-1\n", "")
+    assert cli.bench.status("order-1").state == "waiting"
+
+
+def test_send_takes_every_field(cli: Cli) -> None:
+    many = "--media https://a.example/1.png --media https://a.example/2.png --subject S --bulk "
+    times = "--send-at 2030-01-31T09:00:00Z --expires-at 2030-01-31T10:00:00Z --profile p"
+    cli(*sending("--id", "x", "--encoding", "ucs2", "--text", "t", *(many + times).split()))
+    found = cli.document("message", "show", "x", "--full")
+    assert found["state"] == "scheduled"
+    assert found["type"] == "MMS"
+    assert found["priority"] == "bulk"
+    assert found["media_urls"] == ["https://a.example/1.png", "https://a.example/2.png"]
+
+
+def test_send_reads_the_text_from_stdin(cli: Cli) -> None:
+    cli(*sending("--text", "-", "--id", "x"), stdin="two\nlines\n")
+    assert cli.document("message", "show", "x", "--full")["text"] == "two\nlines"
+
+
+def test_the_same_id_again_sends_nothing_twice_and_says_so(cli: Cli) -> None:
+    cli(*sending("--text", "hello", "--id", "x"))
+    again = cli(*sending("--text", "hello", "--id", "x"))
+    assert again.stdout == "x\n"
+    assert "known already" in again.stderr
+
+
+def test_waiting_ends_when_the_provider_accepted(cli: Cli) -> None:
+    cli.bench.enqueue(message(1))
+    cli.bench.send()
+    waited = cli(*sending("--text", "hello", "--id", "m1", "--wait", "5"))
+    assert waited.stdout == "m1\n"
+    assert "accepted as p-m1" in waited.stderr
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("die", "message m1 is dead (40300: HTTP 400 40300 Blocked as spam)"),
+        ("doubt", "message m1 is in doubt (no_answer: timed out)"),
+    ],
+)
+def test_waiting_fails_with_the_reason_where_it_ended_badly(
+    cli: Cli, state: str, said: str
+) -> None:
+    getattr(cli, state)(1)
+    assert said in cli(*sending("--text", "hello", "--id", "m1", "--wait", "5"), exits=1).stderr
+
+
+def test_waiting_for_what_nobody_sends_ends_in_time(cli: Cli) -> None:
+    late = cli(*sending("--text", "hello", "--id", "x", "--wait", "0.01"), exits=1)
+    assert "message x is waiting after 0.01 s. Why: sluicegate status" in late.stderr
+
+
+def test_sending_to_who_opted_out_fails(cli: Cli) -> None:
+    cli("optout", "add", NUMBER)
+    refused = cli(*sending("--text", "hello", "--id", "x"), exits=1)
+    assert f"{MASKED} has opted out" in refused.stderr
+
+
+# Single messages.
+
+
+def test_a_message_is_shown_with_number_and_text_hidden(cli: Cli) -> None:
+    cli.bench.enqueue(message(1, text="your code is 1234"))
+    shown = cli("message", "show", "m1").stdout
+    assert MASKED in shown
+    assert "waiting" in shown
+    assert NUMBER not in shown
+    assert "1234" not in shown
+    full = cli("message", "show", "m1", "--full").stdout
+    assert NUMBER in full
+    assert "your code is 1234" in full
+
+
+def test_a_message_is_shown_with_its_key_age_and_who_decides(cli: Cli) -> None:
+    cli.doubt(1)
+    assert "first used" in (shown := cli("message", "show", "m1").stdout)
+    assert "until you decide: sluicegate doubt resolve m1" in shown
+    assert "1, of which 1 may have been acted on" in shown
+    assert cli.document("message", "show", "m1")["held"] is True
+
+
+def test_cancelling_says_of_each_message_what_became_of_it(cli: Cli) -> None:
+    cli.bench.enqueue(message(1))
+    cli.bench.send()
+    cli.bench.enqueue(message(2))
+    answer = cli("cancel", "m2", "m1", exits=1)
+    assert answer.stdout == "m2  cancelled\nm1  not cancelled: it is accepted already\n"
+    assert "message nope: not known" in cli("cancel", "nope", exits=2).stderr
+
+
+# Dead letters.
+
+
+def test_dead_letters_are_listed_masked(cli: Cli) -> None:
+    cli.die(1, 2)
+    listed = cli("dead", "list").stdout
+    assert listed.splitlines()[0].split() == "ID TO DIED ATTEMPTS MAYBE CODE REASON".split()
+    assert "m1" in listed
+    assert MASKED in listed
+    assert NUMBER not in listed
+    assert NUMBER in cli("dead", "list", "--full").stdout
+    assert {one["to"] for one in cli.lines("dead", "list")} == {MASKED, "+1555•••02"}
+
+
+def test_dead_letters_are_chosen_by_code_and_limited(cli: Cli) -> None:
+    cli.die(1, 2, 3)
+    cli.die(4, code="40310")
+    assert [one["id"] for one in cli.lines("dead", "list", "--code", "40310")] == ["m4"]
+    cut = cli("dead", "list", "--limit", "2")
+    assert len(cut.stdout.splitlines()) == 3
+    assert "4 dead letters in all" in cut.stderr
+    assert cli("dead", "list", "--code", "1").stdout == "no dead letters with code 1\n"
+
+
+def test_a_dead_letter_is_shown_with_the_ways_out(cli: Cli) -> None:
+    cli.die(1)
+    shown = cli("dead", "show", "m1").stdout
+    assert ANSWER in shown
+    assert "sluicegate dead replay m1" in shown
+    assert cli.document("dead", "show", "m1")["code"] == "40300"
+
+
+def test_replaying_asks_and_warns_where_it_may_be_a_second_time(cli: Cli) -> None:
+    cli.die(1)
+    cli.die(2, perhaps=True)
+    refused = cli("dead", "replay", "--all", stdin="n\n", exits=1)
+    assert "1 of them may have reached the provider already" in refused.stderr
+    assert "nothing was done" in refused.stderr
+    assert cli("dead", "replay", "m1", stdin="y\n").stdout == "replayed 1\n"
+    assert cli("dead", "replay", "--code", "40300", "--yes").stdout == "replayed 1\n"
+    assert cli.bench.check() == {"waiting": 2}
+
+
+def test_where_nobody_answers_nothing_is_done(cli: Cli) -> None:
+    cli.die(1)
+    assert "Add --yes" in cli("dead", "purge", "--all", stdin="", exits=1).stderr
+    assert cli.bench.check() == {"dead": 1}
+
+
+def test_purging_many_gives_them_all_up(cli: Cli) -> None:
+    cli.die(*range(1, 31))
+    assert cli("dead", "purge", "--all", "--yes").stdout == "purged 30\n"
+    assert cli.bench.check() == {"purged": 30}
+    assert cli("dead", "purge", "--all", "--yes").stdout == "no dead letters\n"
+
+
+# Messages in doubt.
+
+
+def test_doubts_are_listed_with_who_decides(cli: Cli) -> None:
+    cli.doubt(1)
+    cli.doubt(2, delay_ms=60_000)
+    listed = cli("doubt", "list").stdout
+    assert re.search(r"m1 .* by you ", listed)
+    assert re.search(r"m2 .* by policy 2", listed)
+    assert NUMBER not in listed
+    assert {one["decided_ms"] is None for one in cli.lines("doubt", "list")} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "state"),
+    [
+        (("--accepted", "--provider-id", "p1"), "accepted"),
+        (("--resend",), "waiting"),
+        (("--drop", "--reason", "called them"), "dead"),
+    ],
+)
+def test_a_doubt_ends_by_a_persons_word(cli: Cli, verdict: tuple[str, ...], state: str) -> None:
+    cli.doubt(1)
+    cli("doubt", "resolve", "m1", *verdict)
+    status = cli.bench.status("m1")
+    assert status.state == state
+    assert status.provider_id == ("p1" if state == "accepted" else "")
+    assert state != "dead" or status.reason == "called them"
+
+
+def test_a_resend_under_an_old_key_is_asked_about(cli: Cli) -> None:
+    cli.bench.at(time.time() * 1000 - 25 * 3_600_000)
+    cli.doubt(1)
+    asked = cli("doubt", "resolve", "m1", "--resend", stdin="n\n", exits=1)
+    assert "first used 1 d 1 h ago" in asked.stderr
+    assert "twice" in asked.stderr
+    cli("doubt", "resolve", "m1", "--resend", "--yes")
+    assert cli.bench.status("m1").state == "waiting"
+
+
+# Opt-outs.
+
+
+def test_numbers_are_added_listed_and_removed(cli: Cli) -> None:
+    assert cli("optout", "add", NUMBER, SENDER).stdout == "2 numbers added, 0 known already\n"
+    assert cli("optout", "add", NUMBER).stdout == "0 numbers added, 1 known already\n"
+    listed = cli("optout", "list").stdout
+    assert MASKED in listed
+    assert NUMBER not in listed
+    full = cli("optout", "list", "--full", "--json").stdout.splitlines()
+    assert {json.loads(line)["number"] for line in full} == {NUMBER, SENDER}
+    assert cli("optout", "remove", SENDER).stdout == "1 number removed, 0 not on the list\n"
+
+
+def test_numbers_come_from_a_file_or_stdin(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "stop.txt"
+    file.write_text(f"{NUMBER}\n\n{NUMBER}\r\n")
+    assert cli("optout", "add", "--file", str(file)).stdout.startswith("1 number added")
+    assert cli("optout", "add", "--file", "-", stdin=SENDER).stdout.startswith("1 number added")
+
+
+def test_a_file_with_a_bad_line_is_refused_whole(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "stop.txt"
+    file.write_text(f"{NUMBER}\n5551234\n+1\n")
+    refused = cli("optout", "add", "--file", str(file), exits=2)
+    assert f"{file}, lines 2, 3: not an E.164 number" in refused.stderr
+    assert cli.lines("optout", "list") == []
+
+
+# Halts.
+
+
+def test_a_halt_is_listed_and_cleared(cli: Cli) -> None:
+    cli.halt()
+    assert "No credit" in cli("halt", "list").stdout
+    assert [one["level"] for one in cli.lines("halt", "list")] == ["account"]
+    assert "Let it go on?" in cli("halt", "clear", stdin="n\n", exits=1).stderr
+    assert cli("halt", "clear", "--yes").stdout == "account goes on\n"
+    assert cli("halt", "list").stdout == "nothing is halted\n"
+    assert "account is not halted" in cli("halt", "clear", exits=1).stderr
+
+
+# Status.
+
+
+def test_status_of_an_idle_account_finds_nothing_wrong(cli: Cli) -> None:
+    assert "nothing is wrong" in cli("status").stdout
+    found = cli.document("status")
+    assert found["findings"] == []
+    assert found["person_needed"] is False
+
+
+def test_status_counts_every_message_once(cli: Cli) -> None:
+    cli.bench.enqueue(message(1), message(2, send_at="2030-01-01T00:00:00Z"))
+    cli.bench.send()
+    cli.die(3)
+    cli.doubt(4)
+    cli.doubt(5, delay_ms=60_000)
+    cli.bench.enqueue(*map(message, range(6, 10)))
+    cli.bench.cancel("m6")
+    [grant] = cli.bench.claim_all(1)
+    counts = cli.document("status", exits=1)["counts"]
+    states = cli.bench.check()
+    assert counts["waiting"] == states["waiting"] - 1  # the one that is granted
+    assert (counts["granted"], counts["started"]) == (1, 0)
+    assert (counts["in_doubt"], counts["held"]) == (2, 1)
+    assert counts["due"] == counts["dead"] == counts["accepted"] == counts["cancelled"] == 1
+    cli.bench.later(grant.slot_ms)
+    cli.bench.start(grant)
+    assert cli.document("status", exits=1)["counts"]["started"] == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "what", "do"),
+    [
+        ("die", "1 dead letter: not sent again without you", "sluicegate dead list"),
+        ("doubt", "1 message in doubt is held for you", "sluicegate doubt list"),
+    ],
+)
+def test_status_says_what_needs_a_person(cli: Cli, wrong: str, what: str, do: str) -> None:
+    getattr(cli, wrong)(1)
+    shown = cli("status", exits=1).stdout
+    assert "1 thing needs a person" in shown
+    assert what in shown
+    assert do in shown
+    assert NUMBER not in shown
+
+
+def test_status_names_the_causes_of_death_by_their_number(cli: Cli) -> None:
+    cli.die(1, 2)
+    cli.die(3, code="40310")
+    assert f"2 x 40300 {ANSWER}; 1 x 40310" in cli("status", exits=1).stdout
+
+
+def test_status_says_why_an_account_is_halted(cli: Cli) -> None:
+    cli.halt()
+    cli.bench.at(time.time() * 1000)
+    cli.bench.sweep("w1")
+    shown = cli("status", exits=1).stdout
+    assert "account is halted until somebody clears it" in shown
+    assert "HTTP 402 20100 No credit" in shown
+    assert "sluicegate halt clear" in shown
+
+
+def test_a_halt_that_ends_by_itself_needs_nobody(cli: Cli) -> None:
+    cli.halt(until_ms=int(time.time() * 1000) + 3_600_000)
+    cli.bench.at(time.time() * 1000)
+    cli.bench.sweep("w1")
+    assert "account is halted for another" in cli("status").stdout
+
+
+def test_status_says_that_no_worker_is_there_for_the_work(cli: Cli) -> None:
+    cli.bench.enqueue(message(1))
+    assert "no worker has been heard in the last hour" in cli("status", exits=1).stdout
+    cli.bench.at(time.time() * 1000 - 42_000)
+    cli.bench.sweep("w1")
+    assert "no worker has been heard for 42 s" in cli("status", exits=1).stdout
+    cli.bench.at(time.time() * 1000)
+    cli.bench.sweep("w1")
+    assert "worker  " in cli("status").stdout
+
+
+def test_status_shows_the_rate_and_who_else_uses_it(cli: Cli) -> None:
+    assert cli.document("status")["rate"]["heard"] is False
+    cli.bench.at(time.time() * 1000)
+    cli.bench.enqueue(message(1))
+    cli.bench.send(limit=20, remaining=9)
+    rate = cli.document("status")["rate"]
+    assert (rate["limit"], rate["configured"], rate["heard"]) == (20, 50, True)
+    assert rate["others"] == 10
+    assert "20 per 1 s, 50 configured" in cli("status").stdout
+
+
+def test_status_says_how_long_the_provider_wants_it_quiet(cli: Cli) -> None:
+    cli.bench.at(time.time() * 1000)
+    cli.bench.enqueue(message(1))
+    cli.bench.send(kind="back", wait_ms=60_000, flags="ht", reason="HTTP 429")
+    cli.bench.sweep("w1")
+    assert re.search(r"sending pauses for (1 min|5\d s)", cli("status").stdout)
+
+
+# Errors.
+
+
+@pytest.mark.parametrize(
+    ("args", "exits", "said"),
+    [
+        (("--version",), 0, r"sluicegate \d"),
+        (("nonsense",), 2, "nonsense"),
+        (("send",), 2, "--to"),
+        (sending("--text", "x", to="555"), 2, "to = .*E.164"),
+        (sending(), 2, "text = None: an SMS needs one"),
+        (sending("--text", "x", "--send-at", "soon"), 2, "send_at"),
+        (("message", "show", "nope"), 2, "message nope: not known.*account: this is default"),
+        (("dead", "show", "nope"), 2, "message nope: not known"),
+        (("dead", "replay"), 2, "exactly one of them"),
+        (("dead", "replay", "m1", "--all"), 2, "exactly one of them"),
+        (("dead", "purge", "nope", "--yes"), 2, "message nope: not known"),
+        (("doubt", "resolve", "nope", "--accepted"), 2, "message nope: not known"),
+        (("doubt", "resolve", "m1"), 2, "--accepted, --resend or --drop"),
+        (("doubt", "resolve", "m1", "--accepted", "--drop"), 2, "one of them"),
+        (("doubt", "resolve", "m1", "--drop"), 2, "needs --reason"),
+        (("doubt", "resolve", "m1", "--resend", "--provider-id", "p"), 2, "goes with --accepted"),
+        (("doubt", "resolve", "m1", "--accepted"), 1, "m1 is waiting.*sluicegate message show m1"),
+        (("doubt", "resolve", "m1", "--resend"), 1, "m1 is waiting"),
+        (("optout", "add"), 2, "NUMBER... or --file"),
+        (("optout", "add", "5551234567"), 2, "•••.*not an E.164 number.*nothing was changed"),
+        (("optout", "add", "--file", "gone.txt"), 2, "gone.txt: cannot be read"),
+        (("halt", "clear", "--level", "x"), 1, "x is not halted"),
+        (("--account", "other", "status"), 2, "account other: not configured; known: default"),
+        (("--config", "gone.toml", "status"), 2, "gone.toml: cannot be read"),
+        (("simulate", "--error-500", "0.9", "--hang", "0.9"), 2, "faults add up to"),
+        (("simulate", "--limiter", "odd"), 2, "limiter = 'odd': fixed, sliding, bucket"),
+    ],
+)
+def test_exit_status_and_words(cli: Cli, args: tuple[str, ...], exits: int, said: str) -> None:
+    cli.bench.enqueue(message(1))
+    result = cli(*args, exits=exits)
+    assert re.search(said, result.stdout if exits == 0 else result.stderr)
+    assert "Traceback" not in result.output
+
+
+def test_an_id_reused_for_other_content_is_bad_input(cli: Cli) -> None:
+    cli.bench.enqueue(message(1))
+    assert "other content" in cli(*sending("--text", "new", "--id", "m1"), exits=2).stderr
+
+
+@pytest.mark.parametrize(
+    "args", [("status",), ("dead", "list"), ("halt", "list"), sending("--text", "x", "--id", "i1")]
+)
+def test_without_redis_each_command_says_where_it_looked(args: tuple[str, ...], cli: Cli) -> None:
+    gone = {"SLUICEGATE_REDIS_URL": "redis://:secret@127.0.0.1:1/5"}
+    said = cli(*args, exits=1, env=gone).stderr
+    assert len(said.splitlines()) == 1
+    assert "127.0.0.1:1/5" in said or "repeat it with --id i1" in said
+    assert "SLUICEGATE_REDIS_URL" in said
+    assert "secret" not in said
+
+
+def test_a_redis_url_that_is_none_is_bad_input(cli: Cli) -> None:
+    cli("status", exits=2, env={"SLUICEGATE_REDIS_URL": "http://x"})
+
+
+def test_what_a_provider_says_cannot_steer_a_terminal(cli: Cli) -> None:
+    cli.bench.enqueue(message(1))
+    cli.bench.send(kind="dead", code="1", reason=f"\x1b[2J [red]to\n{NUMBER} failed", flags="h")
+    for args, exits in ((("dead", "list"), 0), (("dead", "show", "m1"), 0), (("status",), 1)):
+        shown = cli(*args, exits=exits).stdout
+        assert f"?[2J [red]to {MASKED} failed" in shown
+
+
+# The process itself.
+
+
+def python_m(*args: str) -> list[str]:
+    return [sys.executable, "-m", "sluicegate_ops.cli", *args]
+
+
+def test_help_comes_at_once() -> None:
+    heavy = "import sluicegate_ops.cli, sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert not loaded & {"celery", "httpx", "httptools", "uvloop", "sluicegate_ops.simulator"}
+
+
+def test_every_command_has_an_example() -> None:
+    groups = {
+        "": ("status", "send", "cancel", "simulate"),
+        "message": ("show",),
+        "dead": ("list", "show", "replay", "purge"),
+        "doubt": ("list", "resolve"),
+        "optout": ("add", "remove", "list"),
+        "halt": ("list", "clear"),
+    }
+    for group, commands in groups.items():
+        for command in commands:
+            path = [*filter(None, [group]), command]
+            shown = CliRunner().invoke(app, [*path, "--help"]).output
+            assert f"Example:\n    sluicegate {' '.join(path)}" in re.sub(r".*\| ", "    ", shown)
+
+
+def test_a_simulator_runs_until_ctrl_c_and_reports() -> None:
+    child = subprocess.Popen(
+        python_m("simulate", "--port", "0", "--limit", "5"), stdout=subprocess.PIPE, text=True
+    )
+    with child:
+        assert child.stdout is not None
+        url = child.stdout.readline().split()[-1]
+        body = json.dumps({"from": SENDER, "to": "+13125550002", "text": "hi"}).encode()
+        headers = {"Authorization": "Bearer KEY", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{url}/messages", body, headers)  # noqa: S310  # loopback
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310  # loopback
+            assert answer.headers["x-ratelimit-limit"] == "5"
+        child.send_signal(signal.SIGINT)
+        rest = child.stdout.read()
+    assert child.returncode == 0
+    assert f'base_url = "{url}"' in rest
+    assert re.search(r"^accepted +1$", rest, re.MULTILINE)
