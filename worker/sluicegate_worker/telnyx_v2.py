@@ -26,6 +26,7 @@ class _Success(msgspec.Struct):
 
 
 _success = msgspec.json.Decoder(_Success)
+_HIDDEN = "(API key)"
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -41,7 +42,7 @@ class TelnyxV2:
     ) -> None:
         self._url = account.base_url.rstrip("/") + "/messages"
         self._transport = transport or Transport(account)
-        self._now = now
+        self._now, self._api_key = now, api_key
         self._headers = {
             "Authorization": f"Bearer {api_key}",
             "Content-Type": "application/json",
@@ -78,9 +79,11 @@ class TelnyxV2:
         except GateClosed:
             return Attempt(None)
         except NotSent as error:
-            return Attempt(not_sent(str(error)), took_ms=_ms_since(began))
+            return Attempt(not_sent(self._without_key(error)), took_ms=_ms_since(began))
         except MaybeSent as error:
-            return Attempt(maybe_sent(str(error)), took_ms=_ms_since(began))
+            return Attempt(maybe_sent(self._without_key(error)), took_ms=_ms_since(began))
+        body = reply.body.replace(self._api_key.encode(), _HIDDEN.encode())
+        reply = msgspec.structs.replace(reply, body=body)
         outcome = understood(reply, self._now())
         accepted = isinstance(outcome, Accepted)
         return Attempt(
@@ -94,6 +97,10 @@ class TelnyxV2:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._transport.aclose()
+
+    def _without_key(self, error: Exception) -> str:
+        """What went wrong; a server that repeats our request in its answer repeats the key."""
+        return str(error).replace(self._api_key, _HIDDEN)
 
 
 def understood(reply: Reply, now: datetime) -> Outcome:

@@ -11,9 +11,10 @@ request class notes the moment just before the first byte is written, and asks t
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx
@@ -66,6 +67,8 @@ class _GatedRequest(aiohttp.ClientRequest):
         exchange = _exchange.get()
         if exchange is not None:
             if not exchange.gate():
+                # As good as new: what opened too slowly for this request serves the next.
+                conn.release()
                 raise GateClosed("the gate closed before the request was written")
             exchange.written = True
         return await super().send(conn)
@@ -75,11 +78,10 @@ class Transport:
     """A shared client for one account, bound to the event loop that first uses it."""
 
     def __init__(self, account: Account) -> None:
-        self._account = account
         self._timeout = {
             "connect": account.connect_timeout_seconds,
             "read": account.read_timeout_seconds,
-            "pool": account.connect_timeout_seconds,
+            "pool": account.connect_timeout_seconds,  # aiohttp's whole way to a connection
         }
         # A server that trickles bytes never trips a read timeout; this bounds the whole exchange.
         self._deadline_seconds = account.connect_timeout_seconds + 2 * account.read_timeout_seconds
@@ -94,49 +96,67 @@ class Transport:
     ) -> Reply:
         """POST ``body``; ``gate`` is asked just before the first byte is written.
 
-        Raises GateClosed, NotSent or MaybeSent, with the cause.
+        Raises GateClosed, NotSent or MaybeSent, with the cause in words.
         """
-        return await self._exchange(
-            httpx.Request("POST", url, headers=headers, content=body), gate
-        )
+        return await self._exchange("POST", url, headers, body, gate)
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
         """GET ``url``; raises NotSent or MaybeSent."""
-        return await self._exchange(httpx.Request("GET", url, headers=headers), lambda: True)
+        return await self._exchange("GET", url, headers, b"", lambda: True)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._inner.aclose()
 
-    async def _exchange(self, request: httpx.Request, gate: Callable[[], bool]) -> Reply:
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        gate: Callable[[], bool],
+    ) -> Reply:
         exchange = _Exchange(gate)
-        request.extensions["timeout"] = self._timeout
         token = _exchange.set(exchange)
         try:
             async with asyncio.timeout(self._deadline_seconds):
-                return await self._reply(request)
+                return await self._reply(
+                    httpx.Request(
+                        method,
+                        url,
+                        headers=headers,
+                        content=body,
+                        extensions={"timeout": self._timeout},
+                    )
+                )
         except GateClosed:
             raise
-        except (httpx.HTTPError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            failed = MaybeSent if exchange.written else NotSent
-            raise failed(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        except Exception as error:  # httpx, aiohttp, ssl and the resolver have no common root
+            why = f"{type(error).__name__}: {error}".rstrip(": ")
         finally:
             _exchange.reset(token)
+        # Not chained: aiohttp's errors carry the request's headers, and so the API key.
+        raise MaybeSent(why) if exchange.written else NotSent(why)
 
     async def _reply(self, request: httpx.Request) -> Reply:
         response = await self._inner.handle_async_request(request)
+        body = bytearray()
         try:
-            body = await response.aread()
+            unpacked = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
+            async with aclosing(unpacked) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) >= MAX_ANSWER_BYTES:
+                        break
         finally:
             await response.aclose()
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, headers, body[:MAX_ANSWER_BYTES])
+        return Reply(response.status_code, headers, bytes(body[:MAX_ANSWER_BYTES]))
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._account.worker_concurrency, ssl=self._inner.ssl_context
-            ),
+            # No limit: who posts bounds how many, and a queue in here would outlast every start.
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._inner.ssl_context),
             request_class=_GatedRequest,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,

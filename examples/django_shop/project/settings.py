@@ -22,6 +22,13 @@ DATABASES = {
         "NAME": os.environ.get("SHOP_DATABASE", BASE_DIR / "shop.sqlite3"),
     }
 }
+# Without this, Django shows nobody the error of an on_commit(robust=True) outside of DEBUG.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
 
 # The number that customers see.
 SHOP_SENDER = os.environ.get("SHOP_SENDER", "+15557654321")

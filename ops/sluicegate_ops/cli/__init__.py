@@ -1,66 +1,11 @@
 """The command line: ``sluicegate status``, ``send``, ``message``, ``dead``, ``doubt`` and more."""
 
-from importlib.metadata import version
-from typing import Annotated
-
-import typer
-
-from . import dead, doubt, halt, messages, optout, send, simulate, status
-from .failures import Commands
-from .session import Session
-
-app = typer.Typer(
-    cls=Commands,
-    no_args_is_help=True,
-    rich_markup_mode=None,  # plain help, quick to come, the same on a terminal and in a pipe
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"sluicegate {version('sluicegate')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    ctx: typer.Context,
-    account: Annotated[str, typer.Option(help="The account to work with.")] = "default",
-    config: Annotated[
-        str | None,
-        typer.Option(help="Configuration file; else $SLUICEGATE_CONFIG, else ./sluicegate.toml."),
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
-    ] = False,
-) -> None:
-    """Send SMS and MMS through Sluicegate, and keep account of them.
-
-    SLUICEGATE_REDIS_URL says where Redis is, unless sluicegate.toml does. Exit status: 0 done,
-    1 failed or a person is needed, 2 bad use or bad input.
-
-    \b
-    Example:
-      sluicegate --account marketing status
-    """
-    session = Session(account, config)
-    ctx.obj = session
-    ctx.call_on_close(session.close)
-
-
-app.command()(status.status)
-app.command()(send.send)
-app.add_typer(messages.message, name="message")
-app.command()(messages.cancel)
-app.add_typer(dead.dead, name="dead")
-app.add_typer(doubt.doubt, name="doubt")
-app.add_typer(optout.optout, name="optout")
-app.add_typer(halt.halt, name="halt")
-app.command()(simulate.simulate)
-
 
 def main() -> None:
-    """Run the command line on this process's arguments."""
+    """Run it on this process's arguments."""
+    try:
+        from .app import app
+    except ModuleNotFoundError as error:  # the script comes with every install, typer does not
+        needed = f"sluicegate: {error.name} is missing; pip install 'sluicegate[ops]' brings it"
+        raise SystemExit(needed) from None
     app(prog_name="sluicegate")

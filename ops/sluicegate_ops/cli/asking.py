@@ -58,11 +58,17 @@ def tracked(ids: Sequence[str], done: str) -> Iterator[str]:
 def _with_bar(ids: Sequence[str], done: str) -> Iterator[str]:
     from rich import progress
     from rich.console import Console
+    from rich.text import Text
+
+    class Speed(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> Text:
+            return Text(f"{task.finished_speed or task.speed or 0:,.0f}/s")
 
     columns = (
         progress.TextColumn(done),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
+        Speed(),
         progress.TimeRemainingColumn(),
     )
     with progress.Progress(*columns, console=Console(stderr=True)) as bar:

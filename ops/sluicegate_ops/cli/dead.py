@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.deadletters import DeadLetter
 
 from .asking import Yes, confirm, each
@@ -54,7 +55,7 @@ def list_(
     if json:
         write_lines(shown)
         return
-    rows = table("ID", "TO", "DIED", "ATTEMPTS", "MAYBE", "CODE", "REASON")
+    rows = table("ID", "TO", "DIED", "ATTEMPTS", "MAYBE SENT", "CODE", "REASON")
     for letter in shown:
         about = (str(letter.attempts), str(letter.maybe), letter.code, letter.reason)
         rows.add_row(letter.id, letter.to, when(letter.died_ms), *map(clean, about))
@@ -81,7 +82,7 @@ def show(
       sluicegate dead show order-1234
     """
     session: Session = ctx.obj
-    letter = _masked(session.dead.get(id), full)
+    letter = _masked(_letter(session, id), full)
     if json:
         write_document(letter)
         return
@@ -139,7 +140,7 @@ def purge(
 
 _NAMES = {
     "died_ms": "died",
-    "maybe": "maybe acted on",
+    "maybe": "maybe sent",
     "answer": "last answer",
 }
 
@@ -151,12 +152,21 @@ def _selected(
     if (bool(ids), all, code is not None).count(True) != 1:
         fail("name dead letters by ID..., by --code or with --all: exactly one of them", BAD_INPUT)
     if ids:
-        return [session.dead.get(id) for id in dict.fromkeys(ids)]
+        return [_letter(session, id) for id in dict.fromkeys(ids)]
     letters = list(_chosen(session.dead, code))
     if not letters:
         typer.echo("no dead letters" + (f" with code {code}" if code else ""))
         raise typer.Exit
     return letters
+
+
+def _letter(session: Session, id: str) -> DeadLetter:
+    """One dead letter; raises UnknownMessage, and WrongState where the message is not dead."""
+    try:
+        return session.dead.get(id)
+    except UnknownMessage:
+        state = session.sluice.status(id).state
+        raise WrongState(id, state, "not a dead letter") from None
 
 
 def _chosen(letters: Iterable[DeadLetter], code: str | None) -> Iterator[DeadLetter]:

@@ -92,7 +92,7 @@ def _blocked(state: State) -> Iterator[Finding]:
 
 def _causes(causes: Sequence[Cause]) -> str:
     shown = [
-        f"{cause.count} x {' '.join(filter(None, (cause.code, clean(hidden(cause.reason)))))}"
+        f"{cause.count} x {' '.join(filter(None, (cause.code, clean(cause.reason))))}"
         for cause in causes[:_CAUSES_SHOWN]
     ]
     return "; ".join(shown + ["..."] * (len(causes) > _CAUSES_SHOWN))

@@ -11,7 +11,7 @@ import typer
 from sluicegate.message import E164
 
 from .failures import BAD_INPUT, fail
-from .output import Full, Lines, counted, hidden, listed, when, write_lines
+from .output import Full, Lines, clean, counted, hidden, listed, when, write_lines
 from .session import Session
 
 optout = typer.Typer(help="Numbers that are never sent to.", no_args_is_help=True)
@@ -73,8 +73,11 @@ def list_(ctx: typer.Context, json: Lines = False, full: Full = False) -> None:
     if json:
         write_lines(found)
         return
+    one = None
     for one in found:
-        typer.echo(f"{one.number:<16}  {when(one.since_ms)}  {one.source}")
+        typer.echo(f"{one.number:<16}  {when(one.since_ms)}  {clean(one.source)}")
+    if one is None:
+        typer.echo("no number has opted out")
 
 
 def _given(numbers: list[str] | None, file: str | None) -> list[str]:

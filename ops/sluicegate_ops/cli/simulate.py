@@ -12,6 +12,17 @@ from .output import write_pairs
 if TYPE_CHECKING:  # the simulator is heavy, and no other command needs it
     from sluicegate_ops.simulator import Settings
 
+_REPORTED = (
+    "received",
+    "accepted",
+    "replayed",
+    "received_twice",
+    "responses",
+    "faults",
+    "highest_received_in_window",
+    "requests_per_second",
+)
+
 Chance = typer.Option(min=0, max=1, help="Probability of this fault, 0 to 1.")
 Milliseconds = typer.Option(min=0)
 
@@ -111,7 +122,11 @@ def _run(settings: "Settings") -> None:
         stopped.wait()
         report = simulator.report()
     typer.echo("\nReceived:")
-    write_pairs((name.replace("_", " "), _plain(value)) for name, value in report.items())
+    write_pairs(
+        (name.replace("_", " "), _plain(value))
+        for name, value in report.items()
+        if name in _REPORTED
+    )
 
 
 def _plain(value: object) -> object:

@@ -10,6 +10,7 @@ from sluicegate.config import Account
 from sluicegate.keys import FINAL_STATES, Keys
 from sluicegate_worker.halts import HaltInfo
 
+from .output import hidden
 from .session import Session
 
 SAMPLE = 50
@@ -109,9 +110,7 @@ def read(session: Session) -> State:
         or any(at <= now_ms for at in soonest),
         lanes=seen["ready:t"] + seen["ready:b"],
         rate=_rate(seen["bucket"], account, steady_ms, used),
-        workers=[
-            Worker(name.decode(), max(0.0, now_ms - at) / 1000) for name, at in seen["workers"]
-        ],
+        workers=[_worker(name, now_ms - at) for name, at in seen["workers"]],
         halts=session.halts.list(),
         dead_causes=_causes(causes[: len(seen["dead_ids"])]),
         held_causes=_causes(causes[len(seen["dead_ids"]) :]),
@@ -168,6 +167,10 @@ def _counts(seen: Mapping[str, Any]) -> Counts:
     return Counts(waiting=waiting, held=seen["held"], **under_way, **ended)
 
 
+def _worker(name: bytes, silent_ms: float) -> Worker:
+    return Worker(name.decode(), max(0, round(silent_ms)) / 1000)
+
+
 def _rate(bucket: Mapping[bytes, bytes], account: Account, steady_ms: float, used: int) -> Rate:
     """The bucket's figures brought up to now, as its script does when it loads them."""
 
@@ -195,7 +198,7 @@ def _rate(bucket: Mapping[bytes, bytes], account: Account, steady_ms: float, use
 def _causes(found: Sequence[Sequence[bytes | None]]) -> list[Cause]:
     """Codes by how often they occur, each with the reason of the latest that has it."""
     known = [
-        ((code or b"").decode(), (reason or b"").decode(errors="replace"))
+        ((code or b"").decode(), hidden((reason or b"").decode(errors="replace")))
         for code, reason in found
     ]
     reasons = dict(reversed(known))

@@ -1,5 +1,6 @@
 """``sluicegate status``: one screen on whether anything is wrong, why, and what to do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ def _show(state: State, found: list[Finding]) -> None:
         _show_finding(out, finding)
     out.print()
     both = Table.grid(padding=(0, 4))
-    both.add_row(_messages(state), _rates(state))
+    both.add_row(_messages(state), _around(state))
     write(both)
 
 
@@ -67,58 +68,60 @@ def _show_finding(out: Console, finding: Finding) -> None:
 
 def _messages(state: State) -> Table:
     counts = state.counts
-    resent = counts.in_doubt - counts.held
     rows = (
-        ("waiting", counts.waiting, f"in {counted(state.lanes, 'lane')}"),
-        ("scheduled, retrying", counts.due, ""),
-        ("granted", counts.granted, "a worker has it"),
-        ("started", counts.started, "its POST may be under way"),
-        ("in doubt, for you", counts.held, ""),
-        ("in doubt, for policy", resent, ""),
-        ("dead", counts.dead, ""),
-        ("accepted", counts.accepted, _twice(state)),
-        ("cancelled", counts.cancelled, ""),
-        ("expired", counts.expired, ""),
-        ("suppressed", counts.suppressed, f"{counted(state.optouts, 'number')} opted out"),
-        ("purged", counts.purged, ""),
+        ("waiting", counts.waiting),
+        ("scheduled, retrying", counts.due),
+        ("granted", counts.granted),
+        ("started", counts.started),
+        ("in doubt, for you", counts.held),
+        ("in doubt, by policy", counts.in_doubt - counts.held),
+        ("dead", counts.dead),
+        ("accepted", counts.accepted),
+        ("cancelled", counts.cancelled),
+        ("expired", counts.expired),
+        ("suppressed", counts.suppressed),
+        ("purged", counts.purged),
     )
     grid = Table.grid(padding=(0, 2))
     grid.add_column(no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(style="dim")
-    for name, count, note in rows:
-        grid.add_row(name, f"{count:,}", note if count or name == "suppressed" else "")
+    for name, count in rows:
+        grid.add_row(name, f"{count:,}", style="bold" if count else "dim")
     return grid
 
 
-def _twice(state: State) -> str:
-    twice = state.totals.get("sent_twice", 0)
-    return f"{twice:,} of them twice" if twice else ""
-
-
-def _rates(state: State) -> Table:
-    rate = state.rate
+def _around(state: State) -> Table:
+    rate, twice = state.rate, state.totals.get("sent_twice", 0)
     blocked = f"for {lasting(rate.blocked_seconds)}" if rate.blocked_seconds else "no"
+    rows = [
+        ("limit", f"{rate.limit:g} per {rate.window_seconds:g} s{_origin(rate)}"),
+        ("used last window", f"{rate.used:,}"),
+        ("used by others", f"{rate.others:g}"),
+        ("margin", f"{rate.margin:.2g}"),
+        ("blocked", blocked),
+        ("lanes ready", f"{state.lanes:,}"),
+        ("opted out", counted(state.optouts, "number")),
+        *[("sent twice", f"{twice:,}")] * bool(twice),
+        *(("worker", line) for line in _workers(state)),
+    ]
     grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, style="dim")
     grid.add_column()
-    grid.add_row("limit", f"{rate.limit:g} per {rate.window_seconds:g} s{_origin(rate)}")
-    grid.add_row("used in the last window", f"{rate.used:,}")
-    grid.add_row("used by others", f"{rate.others:g}")
-    grid.add_row("margin after refusals", f"{rate.margin:.2g}")
-    grid.add_row("blocked", blocked)
-    grid.add_row("", "")
-    for worker in state.workers[:_WORKERS_SHOWN]:
-        heard = f"heard {lasting(worker.seconds_ago)} ago"
-        grid.add_row("worker", f"{clean(worker.name)}, {heard}")
-    if (more := len(state.workers) - _WORKERS_SHOWN) > 0:
-        grid.add_row("", f"and {more} more")
-    if not state.workers:
-        grid.add_row("worker", "none heard in the last hour")
+    for row in rows:
+        grid.add_row(*row)
     return grid
+
+
+def _workers(state: State) -> Iterator[str]:
+    for worker in state.workers[:_WORKERS_SHOWN]:
+        yield f"{clean(worker.name)}, {lasting(worker.seconds_ago)} ago"
+    if (more := len(state.workers) - _WORKERS_SHOWN) > 0:
+        yield f"and {more} more"
+    if not state.workers:
+        yield "none heard in the last hour"
 
 
 def _origin(rate: Rate) -> str:
     if not rate.heard:
-        return ", as configured: the provider has not answered yet"
-    return "" if rate.limit == rate.configured else f", {rate.configured} configured"
+        return " (no answer yet)"
+    return "" if rate.limit == rate.configured else f" ({rate.configured} configured)"

@@ -12,17 +12,20 @@
 local CATCH_UP = 1.02       -- slots come a little faster than refill, to make up for slots that were lost
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
 local MAX_MARGIN = 0.25
+local MAX_RAISE = 10        -- a limit is believed up to so many times the configured one
+local TRIMMED = 200         -- slots that leave the log in one call
+local BEFORE = 60000        -- ms for which the log remembers more than a window: late answers ask
 local PROBES = 2            -- POSTs under way at most before the first answer was heard
 
 local function load_bucket(c, limit, window)
   local f = redis.call('HMGET', key('bucket'), 'limit', 'configured', 'tat', 'block', 'margin', 'margin_at',
-    'rtt', 'rtt_var', 'peak', 'last_peak', 'peak_at', 'seq', 'limit_seq', 'heard', 'gate', 'streak')
+    'rtt', 'rtt_var', 'peak', 'last_peak', 'peak_at', 'seq', 'limit_seq', 'heard', 'gate', 'streak', 'slot')
   local b = {
     limit = num(f[1], limit), window = window, tat = num(f[3], 0), block = num(f[4], 0),
     margin = num(f[5], 0), margin_at = num(f[6], c.steady), rtt = num(f[7], 0), rtt_var = num(f[8], 0),
     peak = num(f[9], 0), last_peak = num(f[10], 0), peak_at = num(f[11], c.steady),
     seq = num(f[12], 0), limit_seq = num(f[13], 0), heard = num(f[14], 0), gate = num(f[15], 0),
-    configured = limit, streak = num(f[16], 0),
+    configured = limit, streak = num(f[16], 0), slot = num(f[17], 0),
   }
   -- A changed configuration starts over from its own limit; headers go on correcting it.
   if num(f[2], limit) ~= limit then b.limit, b.limit_seq = limit, b.seq end
@@ -38,9 +41,10 @@ end
 
 local function save_bucket(b)
   redis.call('HSET', key('bucket'), 'limit', b.limit, 'configured', b.configured, 'tat', ms(b.tat),
-    'block', ms(b.block), 'margin', ms(b.margin), 'margin_at', ms(b.margin_at), 'rtt', ms(b.rtt),
-    'rtt_var', ms(b.rtt_var), 'peak', b.peak, 'last_peak', b.last_peak, 'peak_at', ms(b.peak_at),
-    'seq', b.seq, 'limit_seq', b.limit_seq, 'heard', b.heard, 'gate', ms(b.gate), 'streak', b.streak)
+    -- Not in whole microseconds: rounded at each of a thousand calls a second, it would never fade.
+    'block', ms(b.block), 'margin', string.format('%.17g', b.margin), 'margin_at', ms(b.margin_at), 'rtt', ms(b.rtt),
+    'rtt_var', ms(b.rtt_var), 'peak', b.peak, 'last_peak', b.last_peak, 'peak_at', ms(b.peak_at), 'seq', b.seq,
+    'limit_seq', b.limit_seq, 'heard', b.heard, 'gate', ms(b.gate), 'streak', b.streak, 'slot', ms(b.slot))
 end
 
 -- How much later than planned a request may arrive: two deviations of the time it takes.
@@ -50,44 +54,34 @@ end
 
 local function budget(b)
   local foreign = math.min(math.max(0, b.peak, b.last_peak), MAX_FOREIGN * b.limit)
-  return math.max(b.limit - foreign - b.margin, 1)
+  return math.max(b.limit - foreign - b.margin, b.limit / 10, 1)
 end
 
--- The bucket as a claim sees it: the slots of the last window, oldest first, and the pace.
+-- The bucket as a claim sees it: how many slots a window may have, and the pace.
 local function room(c, b)
   local span = b.window + jitter(b)
-  redis.call('ZREMRANGEBYSCORE', key('log'), '-inf', '(' .. ms(c.steady - span - 60000))
-  local from = '(' .. ms(c.steady - span)
+  local old = redis.call('ZCOUNT', key('log'), '-inf', '(' .. ms(c.steady - span - BEFORE))
+  if old > 0 then redis.call('ZREMRANGEBYRANK', key('log'), 0, math.min(old, TRIMMED) - 1) end
   local step = b.window / (CATCH_UP * budget(b))
   return {
-    span = span, step = step, from = from, size = math.floor(budget(b)),
-    used = redis.call('ZCOUNT', key('log'), from, '+inf'), taken = {}, leaving = {},
+    span = span, step = step, size = math.floor(budget(b)),
     next = math.max(b.tat, c.steady - math.min(20, 2 * step)),
   }
 end
 
--- When the n-th of the window's slots, this claim's own included, was or will be.
-local function nth(r, n)
-  if n > r.used then return r.taken[n - r.used] end
-  if not r.leaving[n] then
-    local entry = redis.call('ZRANGEBYSCORE', key('log'), r.from, '+inf', 'WITHSCORES', 'LIMIT', n - 1, 1)
-    r.leaving[n] = tonumber(entry[2])
-  end
-  return r.leaving[n]
-end
-
--- When the next slot would be: paced, and not before a slot of the last window has left for it.
--- `kept` slots stay free; bulk leaves one, so that a transactional message never waits for a window.
-local function next_slot(c, r, kept)
-  local over = r.used + #r.taken - math.max(1, r.size - kept) + 1
-  local slot = math.max(c.steady, r.next)
-  return over > 0 and math.max(slot, nth(r, over) + r.span) or slot
+-- When the next slot would be: paced, after the last, and not before the slot that came `size`
+-- earlier has left the window. `kept` slots stay free; bulk leaves one, so that a transactional
+-- message never waits for a window.
+local function next_slot(c, b, r, kept)
+  local slot = math.max(c.steady, r.next, b.slot + 0.001)
+  local nth = -math.max(1, r.size - kept)
+  local leaving = redis.call('ZRANGE', key('log'), nth, nth, 'WITHSCORES')[2]
+  return leaving and math.max(slot, tonumber(leaving) + r.span) or slot
 end
 
 -- Take the slot that `next_slot` named; returns its number in the log.
 local function take(b, r, slot)
-  b.seq = b.seq + 1
-  r.taken[#r.taken + 1] = slot
+  b.seq, b.slot = b.seq + 1, slot
   r.next = math.max(r.next, slot - math.min(20, 2 * r.step)) + r.step
   b.tat = r.next
   redis.call('ZADD', key('log'), ms(slot), b.seq)
@@ -102,7 +96,7 @@ local function throttled(c, b, wait)
   b.block = math.max(b.block, c.steady + math.max(wait, 1))
 end
 
--- What one answer tells: e.limit, e.remaining, e.wait (nil where not said), e.throttled, e.took ms.
+-- What one answer tells: e.limit, e.remaining, e.wait (negative where not said), e.throttled, e.took ms.
 local function report(c, b, lease, e)
   b.heard = 1
   local late = lease.started - lease.slot + e.took
@@ -110,15 +104,16 @@ local function report(c, b, lease, e)
   b.rtt_var = b.rtt_var + 0.05 * ((late - b.rtt) ^ 2 - b.rtt_var)
   local seq = tonumber(lease.seq)
   -- An answer to an older request cannot undo what a newer one said of the limit.
-  if e.limit and e.limit > 0 and e.limit ~= b.limit and seq >= b.limit_seq then
-    b.limit, b.limit_seq = e.limit, seq
+  if e.limit > 0 and seq >= b.limit_seq then
+    b.limit, b.limit_seq = math.min(e.limit, MAX_RAISE * b.configured), seq
   end
-  if e.throttled then throttled(c, b, e.wait or 0) end
+  if e.throttled then throttled(c, b, e.wait) end
   local remaining = e.throttled and 0 or e.remaining
-  if e.limit and e.limit > 0 and remaining and remaining >= 0 then
+  if e.limit > 0 and remaining >= 0 then
     -- Requests overtake each other: those of ours that may have been counted are not foreign.
     local slack = jitter(b) / 2
     local ours = redis.call('ZCOUNT', key('log'), '(' .. ms(lease.started - b.window - slack), ms(lease.started + slack))
-    b.peak = math.max(b.peak, b.limit - remaining - ours)
+    -- Of its own limit: one that a newer answer has changed would show as others' use.
+    b.peak = math.max(b.peak, e.limit - remaining - ours)
   end
 end

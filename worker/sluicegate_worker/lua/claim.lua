@@ -6,7 +6,7 @@ local PROMOTED = 16           -- messages that return from the due set in one ca
 local SPARE_VISITS = 32       -- tickets looked at beyond those wanted: stale, expired, opted out
 local BULK_EVERY = 10         -- while both wait, bulk gets one slot in so many: its floor
 local BULK_SHARE = 0.95       -- of the concurrency; the rest is kept for transactional messages
-local KEEP_FROM = 20          -- a limit from which bulk leaves one slot of each window
+local KEEP_FROM = 20          -- slots in a window from which bulk leaves one
 local IDLE_MS, BUSY_MS = 1000, 50
 
 local function promote(c)
@@ -89,13 +89,13 @@ local function claim(c, b, q)
   if busy >= cap then return refused(c, BUSY_MS, b.heard == 1 and 'concurrency' or 'probing') end
   if c.steady < b.block then return refused(c, b.block - c.steady, 'blocked') end
   local r = room(c, b)
-  local kept = b.limit < KEEP_FROM and 0 or 1
+  local kept = r.size < KEEP_FROM and 0 or 1
   local bulk_cap = math.max(1, math.floor(cap * BULK_SHARE))
   local want, last = math.min(q.want, cap - busy), c.steady + q.horizon
   local grants, ids, visits, later = {}, {}, 0, nil
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
-    local slot, bulk_slot = next_slot(c, r, 0), next_slot(c, r, kept)
+    local slot, bulk_slot = next_slot(c, b, r, 0), next_slot(c, b, r, kept)
     later = slot > last and slot or bulk_slot
     if slot > last then break end
     local lane = next_lane(b, bulk_slot <= last and busy + #grants < bulk_cap)

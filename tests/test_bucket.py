@@ -1,0 +1,375 @@
+"""What the token bucket grants, driven through claims and settles with any headers."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sluicegate_worker.claims import Grant, Settle
+from support import Bench, message
+
+LIMIT, WINDOW_MS = 10, 1000.0
+JITTER_MS = 10.0  # the least that is added to a window of a second
+
+
+def bench(store: redis.Redis, waiting: int = 60, **fields: Any) -> Bench:
+    """A bench on an emptied store with messages waiting, its bucket past its cold start."""
+    for key in list(store.scan_iter(count=1000)):
+        store.delete(key)
+    fields = {"limit": LIMIT, "window_seconds": WINDOW_MS / 1000, "concurrency": 1000} | fields
+    made = Bench(store, repeat=True, **fields)
+    made.enqueue(message(0))
+    made.send(limit=-1)
+    made.later(10_000)
+    made.enqueue(*[message(n) for n in range(1, waiting + 1)])
+    return made
+
+
+def slots(bench: Bench, grants: Sequence[Grant]) -> list[float]:
+    return [round(bench.now_ms + grant.slot_ms, 3) for grant in grants]
+
+
+def answered(bench: Bench, **said: Any) -> None:
+    """Send one message and let its answer say something of the rate."""
+    bench.send(**{"flags": "h"} | said)
+
+
+def full_window(bench: Bench, ms: float, want: int = 50) -> list[float]:
+    """Claim for so long, as eagerly as the answers allow; return the slots granted."""
+    granted: list[float] = []
+    ends, repeat, bench.repeat = bench.now_ms + ms, bench.repeat, False
+    while bench.now_ms < ends:
+        claimed = bench.claim(want)
+        granted += slots(bench, claimed.grants)
+        bench.later(max(1.0, claimed.wait_ms) if not claimed.grants else 1.0)
+    bench.repeat = repeat
+    return granted
+
+
+def densest(times: Sequence[float], stretch_ms: float) -> int:
+    """The most of ``times`` in any half-open stretch of that length."""
+    return max(
+        (sum(1 for other in times if at <= other < at + stretch_ms) for at in times), default=0
+    )
+
+
+step = st.one_of(
+    st.tuples(st.just("claim"), st.integers(1, 8)),
+    st.tuples(st.just("later"), st.sampled_from([1.0, 7.0, 50.0, 99.0, 400.0, 1500.0])),
+    st.tuples(st.just("back"), st.sampled_from([50.0, 3_600_000.0])),
+    st.tuples(st.just("unused"), st.integers(0, 5)),
+    st.tuples(
+        st.just("answer"),
+        st.fixed_dictionaries(
+            {
+                "flags": st.sampled_from(["h", "ht"]),
+                "limit": st.sampled_from([-1, 1, 5, 10, 20, 999_999_999_999]),
+                "remaining": st.sampled_from([-1, 0, 3, 10, 999_999_999_999]),
+                "wait_ms": st.sampled_from([-1.0, 0.0, 30.0, 700.0]),
+                "took_ms": st.sampled_from([-3_600_000.0, 0.0, 20.0, 300.0, 3_600_000.0]),
+            }
+        ),
+    ),
+)
+
+
+@given(steps=st.lists(step, min_size=10, max_size=40))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_headers_say_no_window_has_more_slots_than_its_limit(
+    store: redis.Redis, steps: list[tuple[str, Any]]
+) -> None:
+    made = bench(store)
+    steady = made.now_ms
+    kept: dict[tuple[str, str], float] = {}  # slots in steady time, without those given back
+    held: list[Grant] = []
+    last = 0.0
+    for what, how in steps:
+        if what == "claim":
+            blocked = steady < made.bucket()["block"]
+            claimed = made.claim(how)
+            assert not (blocked and claimed.grants), "granted while blocked"
+            limit = made.bucket()["limit"]
+            for grant in claimed.grants:
+                slot = round(steady + grant.slot_ms, 3)
+                assert slot > last, "a slot went back"
+                assert slot <= steady + 50.001
+                last = slot
+                kept[grant.id, grant.token] = slot
+                stretch = [s for s in kept.values() if slot - WINDOW_MS - JITTER_MS < s <= slot]
+                assert len(stretch) <= limit
+                held.append(grant)
+        elif what == "later":
+            made.later(how)
+            steady += how
+        elif what == "back":
+            made.step()
+            made.later(-how)
+        elif held and what == "unused":
+            grant = held.pop(how % len(held))
+            if made.settle(grant, "unused") == "applied":
+                del kept[grant.id, grant.token]
+        elif held:
+            grant = held.pop(0)
+            if made.start(grant) == [True]:
+                made.settle(grant, "back", **how)
+            else:
+                del kept[grant.id, grant.token]
+
+
+def test_slots_are_paced_and_never_twice_at_one_time(store: redis.Redis) -> None:
+    made = bench(store, limit=100)
+    grants = made.claim(50).grants
+    times = slots(made, grants)
+    assert times == sorted(set(times))
+    assert times[-1] <= made.now_ms + 50
+    assert len(times) <= 2 + 50 / (WINDOW_MS / 102) + 1
+
+
+def test_a_saturated_bucket_uses_its_limit_and_no_more(store: redis.Redis) -> None:
+    made = bench(store, waiting=120)
+    granted = full_window(made, 5 * WINDOW_MS)
+    assert densest(granted, WINDOW_MS + JITTER_MS) == LIMIT
+    assert len(granted) >= 5 * LIMIT * 0.97
+
+
+def test_nothing_is_granted_while_blocked_and_something_right_after(store: redis.Redis) -> None:
+    made = bench(store)
+    [first] = made.claim_all(1)
+    made.later(max(first.slot_ms, 0))
+    made.start(first)
+    made.settle(first, "back", flags="ht", wait_ms=700.0)
+    blocked = made.claim()
+    assert (blocked.why, blocked.wait_ms) == ("blocked", 700.0)
+    made.later(699)
+    assert not made.claim().grants
+    made.later(1)
+    assert made.claim().grants
+
+
+def test_a_block_outlasts_a_clock_set_back_by_an_hour_by_nothing(store: redis.Redis) -> None:
+    made = bench(store)
+    answered(made, kind="back", flags="ht", wait_ms=700.0)
+    made.later(-3_600_000)
+    assert made.claim().why == "blocked"
+    made.later(700)
+    assert made.claim().grants
+
+
+def test_the_bucket_goes_on_when_the_clock_is_set_back(store: redis.Redis) -> None:
+    made = bench(store)
+    before = len(full_window(made, 500))
+    made.later(-3_600_000)
+    after = full_window(made, 3 * WINDOW_MS)
+    assert before >= 5
+    assert len(after) >= 3 * LIMIT * 0.9
+    assert densest(after, WINDOW_MS + JITTER_MS) <= LIMIT
+
+
+@pytest.mark.parametrize("calls_every_ms", [1.0, 5.0, 1000.0])
+def test_a_margin_fades_however_often_the_bucket_is_asked(
+    store: redis.Redis, calls_every_ms: float
+) -> None:
+    made = bench(store, limit=50)
+    answered(made, kind="back", flags="ht", wait_ms=0.0)
+    margin = made.bucket()["margin"]
+    assert margin == pytest.approx(1.15)
+    for _ in range(200):
+        made.later(calls_every_ms)
+        made.step()
+    half_lives = 200 * calls_every_ms / 30_000
+    assert made.bucket()["margin"] == pytest.approx(margin * 0.5**half_lives, rel=1e-3)
+
+
+def test_one_burst_of_refusals_raises_the_margin_by_one_step(store: redis.Redis) -> None:
+    made = bench(store, limit=100)
+    answered(made, took_ms=200.0)
+    grants = made.claim_all(3)
+    made.later(max(g.slot_ms for g in grants))
+    assert made.start(*grants) == [True] * 3
+    refused = [
+        Settle(id=g.id, token=g.token, kind="back", flags="ht", wait_ms=0, took_ms=200)
+        for g in grants
+    ]
+    made.step(refused)
+    assert made.bucket()["margin"] == pytest.approx(1.3, rel=0.01)
+
+
+@pytest.mark.parametrize("limit", [1, 5, 10, 20, 50, 600])
+@pytest.mark.parametrize("priority", ["transactional", "bulk"])
+def test_however_much_others_seem_to_use_a_tenth_of_the_limit_goes_on(
+    store: redis.Redis, limit: int, priority: str
+) -> None:
+    made = bench(store, limit=limit, waiting=0, window_seconds=10.0)
+    made.enqueue(*[message(n, priority=priority) for n in range(1, 100)])
+    for _ in range(3):  # others take everything, and we are refused again and again
+        answered(made, kind="back", flags="ht", wait_ms=0.0, limit=limit, remaining=0)
+        made.later(5_000)
+    answered(made, kind="back", flags="h", limit=limit, remaining=0)
+    assert made.bucket()["peak"] >= 0.9 * limit - 5
+    assert made.bucket()["margin"] > 1 or limit < 5
+    granted = full_window(made, 11_000)
+    assert len(granted) >= max(1, math.floor(0.09 * limit))
+
+
+def test_what_others_use_is_left_to_them_for_one_to_two_windows(store: redis.Redis) -> None:
+    made = bench(store, limit=20)
+    answered(made, limit=20, remaining=9)  # 20 - 9 - 1 of ours: 10 are others'
+    assert made.bucket()["peak"] == 10
+    made.later(WINDOW_MS)
+    granted = full_window(made, 900)
+    assert len(granted) <= 11
+    made.later(2 * WINDOW_MS)
+    made.step()
+    assert made.bucket()["peak"] == made.bucket()["last_peak"] == 0
+
+
+def two_in_flight(made: Bench) -> tuple[Grant, Grant]:
+    [older] = made.claim_all(1)
+    made.later(max(older.slot_ms, 0))
+    assert made.start(older) == [True]
+    [newer] = made.claim_all(1)
+    made.later(max(newer.slot_ms, 0))
+    assert made.start(newer) == [True]
+    return older, newer
+
+
+@pytest.mark.parametrize(
+    ("older_says", "newer_says", "then"),
+    [
+        (10, 20, 20),  # raised
+        (20, 10, 10),  # lowered
+        (20, -1, 20),  # the newer did not say
+        (10, 10, 10),
+        (30, 20, 20),
+    ],
+)
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_of_two_answers_the_one_to_the_newer_request_decides_on_the_limit(
+    store: redis.Redis, older_says: int, newer_says: int, then: int, overtaken: bool
+) -> None:
+    made = bench(store, limit=10)
+    older, newer = two_in_flight(made)
+    says = [(older, older_says), (newer, newer_says)]
+    for grant, limit in reversed(says) if overtaken else says:
+        made.settle(grant, "back", flags="h", limit=limit)
+    assert made.bucket()["limit"] == then
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_reports_leave_the_same_bucket_in_any_order(store: redis.Redis, overtaken: bool) -> None:
+    made = bench(store, limit=40)
+    older, newer = two_in_flight(made)
+    says: list[tuple[Grant, dict[str, Any]]] = [
+        (older, {"limit": 60, "remaining": 30}),
+        (newer, {"limit": 20, "remaining": 4}),
+    ]
+    for grant, said in reversed(says) if overtaken else says:
+        made.settle(grant, "back", flags="h", **said)
+    bucket = made.bucket()
+    assert (bucket["limit"], bucket["peak"]) == (20, 28)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"limit": -1, "remaining": -1},
+        {"limit": 0, "remaining": 0},
+        {"limit": -1, "remaining": 999_999_999_999},
+        {"limit": 10, "remaining": 999_999_999_999},
+        {"limit": 10, "took_ms": -1e15},
+        {"limit": 10, "took_ms": 1e15},
+        {"limit": 10, "wait_ms": -5.0},
+    ],
+)
+def test_evidence_that_makes_no_sense_raises_no_budget(
+    store: redis.Redis, said: dict[str, Any]
+) -> None:
+    made = bench(store)
+    answered(made, **said)
+    made.later(2 * WINDOW_MS)
+    assert densest(full_window(made, 2_500), WINDOW_MS + JITTER_MS) <= LIMIT
+    assert made.bucket()["limit"] == LIMIT
+
+
+def test_a_limit_is_believed_up_to_ten_times_the_configured_one(store: redis.Redis) -> None:
+    made = bench(store)
+    answered(made, limit=999_999_999_999, remaining=999_999_999_998)
+    assert made.bucket()["limit"] == 10 * LIMIT
+    answered(made, limit=3)
+    assert made.bucket()["limit"] == 3
+
+
+def test_how_long_a_worker_says_it_took_changes_no_more_than_the_jitter(
+    store: redis.Redis,
+) -> None:
+    made = bench(store, waiting=100)
+    answered(made, took_ms=3_600_000.0)
+    made.later(2 * WINDOW_MS)
+    granted = full_window(made, 3_300)
+    assert len(granted) >= 3 * LIMIT * 0.9  # a tenth of the window at most
+
+
+def test_slots_given_back_leave_the_log_as_it_was(store: redis.Redis) -> None:
+    made = bench(store)
+    [first] = made.claim(1).grants
+    made.later(30)
+    before = made.log()
+    grants = made.claim_all(3)
+    assert len(made.log()) == len(before) + 3
+    made.step([Settle(id=g.id, token=g.token, kind="unused") for g in grants])
+    assert made.log() == before
+    made.settle(first, "unused")
+    assert len(made.log()) == len(before) - 1
+
+
+def test_a_dead_letter_that_never_started_gives_its_slot_back(store: redis.Redis) -> None:
+    made = bench(store)
+    before = made.log()
+    [grant] = made.claim(1).grants
+    assert made.settle(grant, "dead", code="invalid_content") == "applied"
+    assert made.log() == before
+    assert made.status(grant.id).state == "dead"
+
+
+def test_before_the_first_answer_two_are_under_way_at_most(store: redis.Redis) -> None:
+    made = Bench(store, repeat=True, limit=1000)
+    made.enqueue(*[message(n) for n in range(10)])
+    first, second = made.claim(50).grants
+    assert (made.claim(50).why, made.claim(50).grants) == ("probing", [])
+    made.later(20)
+    assert made.start(first, second) == [True, True]
+    made.settle(first, "retry", delay_ms=60_000, code="not_sent")  # no answer was heard
+    [third] = made.claim(50).grants
+    assert made.claim(50).why == "probing"
+    made.settle(second, "accepted", provider_id="p", flags="h")
+    made.later(100)
+    assert len(made.claim(50).grants) == 7
+    assert third
+
+
+def test_a_changed_configuration_starts_over_from_its_own_limit(store: redis.Redis) -> None:
+    made = bench(store, limit=10)
+    older, newer = two_in_flight(made)
+    made.settle(newer, "back", flags="h", limit=30)
+    assert made.bucket()["limit"] == 30
+    changed = Bench(store, repeat=True, limit=20, concurrency=1000)
+    changed.at(made.now_ms)
+    changed.settle(older, "back", flags="h", limit=30)
+    assert changed.bucket()["limit"] == 20
+
+
+def test_the_log_is_trimmed_in_small_batches(store: redis.Redis) -> None:
+    made = bench(store, waiting=5)
+    old = made.now_ms - 300_000
+    store.zadd(made.keys("log"), {f"old{n}": old + n for n in range(1000)})
+    made.claim()
+    left = len(made.log())
+    assert 0 < left < 1000
+    for _ in range(20):
+        made.later(100)
+        made.claim()
+    assert len(made.log()) < 10
