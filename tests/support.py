@@ -80,8 +80,12 @@ class Bench:
         answer = self._scripts.call(script, args)
         if self.repeat:
             before = self.dump()
-            assert self._scripts.call(script, args) == answer, script.parts
-            assert self.dump() == before, script.parts
+            again = self._scripts.call(script, args)
+            assert again == answer, script.parts
+            after = self.dump()
+            changed = {k: (before.get(k), after.get(k)) for k in before.keys() | after.keys()
+                       if before.get(k) != after.get(k)}  # fmt: skip
+            assert not changed, script.parts
         return answer
 
     def enqueue(self, *messages: Message) -> list[Result]:

@@ -210,7 +210,7 @@ def test_however_much_others_seem_to_use_a_tenth_of_the_limit_goes_on(
         made.later(5_000)
     answered(made, kind="back", flags="h", limit=limit, remaining=0)
     assert made.bucket()["peak"] >= 0.9 * limit - 5
-    assert made.bucket()["margin"] > 1 or limit < 5
+    assert made.bucket()["margin"] > 0
     granted = full_window(made, 11_000)
     assert len(granted) >= max(1, math.floor(0.09 * limit))
 

@@ -430,8 +430,10 @@ MAXMEMORY = 8_000_000
 def lowered(client: redis.Redis) -> Iterator[None]:
     """A server that has used up more memory than it may."""
     client.config_set("maxmemory", 1)
-    yield
-    client.config_set("maxmemory", MAXMEMORY)
+    try:
+        yield
+    finally:
+        client.config_set("maxmemory", MAXMEMORY)
 
 
 @pytest.fixture(scope="module")

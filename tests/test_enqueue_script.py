@@ -1,16 +1,19 @@
 """Enqueueing and cancelling: each id once, its content pinned, and nothing half stored."""
 
+import itertools
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
 
 from sluicegate import Message, OutboxFull, Sluice
-from sluicegate.config import Account, Config
+from sluicegate.config import Config
 from sluicegate.errors import UnknownMessage
 from sluicegate.outbox import ENQUEUE, Outbox
 from sluicegate_ops.embedded import EmbeddedServer
-from support import SENDER, Bench, message
+from sluicegate_worker.claims import Renewal
+from support import SENDER, Bench, check_books, message
 
 LANE = f"t:{SENDER}"
 
@@ -123,12 +126,10 @@ def test_what_cannot_be_cancelled_says_why(bench: Bench, kind: str, answer: str)
     bench.enqueue(message(1))
     [grant] = bench.claim_all(1)
     bench.start(grant)
-    before = bench.dump()
     assert bench.cancel("m1") == "in_flight"
     bench.settle(grant, kind, provider_id="p", delay_ms=-1)
     assert bench.cancel("m1") == answer
     assert bench.record("m1")["state"] == answer
-    assert before[b"sluicegate:{default}:leases"]
 
 
 def test_a_message_that_evidence_has_ended_is_not_called_in_flight(bench: Bench) -> None:
@@ -166,61 +167,95 @@ def test_a_batch_repeated_much_later_changes_nothing(bench: Bench) -> None:
     }
 
 
-def test_a_full_server_takes_no_message_and_still_ends_what_it_began() -> None:
+@pytest.fixture
+def small() -> Iterator[tuple[Bench, redis.Redis]]:
+    """A bench on a server of its own that has 8 MB for its data."""
+    with (
+        EmbeddedServer(maxmemory_bytes=8_000_000) as server,
+        redis.Redis.from_url(server.url) as store,
+    ):
+        yield Bench(store, limit=1000, lease_seconds=15.0), store
+
+
+def filled(bench: Bench) -> int:
+    """Enqueue, past the client's own ceiling, until the server refuses; return how many."""
+    for stored in itertools.count(0, 40):
+        ids = range(1000 + stored, 1040 + stored)
+        try:
+            bench.enqueue(*[message(n, text="x" * 1000) for n in ids])
+        except redis.OutOfMemoryError:
+            return stored
+    raise AssertionError
+
+
+def later(bench: Bench, store: redis.Redis, ms: float) -> None:
+    """Let time pass on a full server; the clock is a key, so it needs room for a moment."""
+    store.config_set("maxmemory", 0)
+    bench.later(ms)
+    store.config_set("maxmemory", 1)
+
+
+def test_a_full_server_refuses_a_batch_whole(small: tuple[Bench, redis.Redis]) -> None:
+    bench, store = small
+    stored = filled(bench)
+    assert bench.check() == {"waiting": stored}
+    store.config_set("maxmemory", 1)
+    before = bench.dump()
+    with pytest.raises(redis.OutOfMemoryError):
+        bench.enqueue(message(1), message(2))
+    with pytest.raises(redis.OutOfMemoryError):
+        bench.claim()
+    assert bench.dump() == before
+
+
+def test_the_client_says_that_the_server_is_full_and_which_messages_were_refused() -> None:
     with EmbeddedServer(maxmemory_bytes=8_000_000) as server:
-        store = redis.Redis.from_url(server.url)
-        bench = Bench(store, limit=1000, lease_seconds=15.0)
-        bench.enqueue(*[message(n) for n in range(1, 40)])
-        bench.send()
-        grants = bench.claim_all(6)
-        bench.later(max(grant.slot_ms for grant in grants))
-        posted, renewed, ending, silent = grants[0], grants[1], grants[2], grants[3]
-        assert bench.start(posted, renewed, ending, silent) == [True] * 4
-        bench.later(9_000)
-        bench.step()
-        scheduled = [message(n, send_at=at(bench, 4e9), text="x" * 1000) for n in range(100, 140)]
-        stored = 0
-        with pytest.raises(OutboxFull) as full:  # the server's own refusal, not the client's
-            while True:
-                _raw(bench, [message(1000 + stored * 40 + n, text="x" * 1000) for n in range(40)])
-                stored += 1
-        books = bench.check()
-        assert books["waiting"] == 38 + stored * 40, "a refused batch left something behind"
-        assert len(full.value.ids) == 40
-
-        config = Config(
-            redis_url=server.url, accounts={"default": Account()}, memory_ceiling=1.0
-        )
-        with Sluice(config) as sluice, pytest.raises(OutboxFull):
-            list(sluice.enqueue_many(scheduled))
-
-        assert list(bench.step(renewals=[_renewal(renewed)]).renewed) == [True]
-        assert bench.settle(posted, "accepted", provider_id="p", flags="h") == "applied"
-        assert bench.settle(grants[4], "unused") == "applied"
-        assert bench.start(grants[5]) == [False]  # its slot is long past
-        assert bench.settle(ending, "doubt", delay_ms=1, reason="r" * 100) == "applied"
-        bench.later(8_000)
-        swept = bench.sweep()
-        assert (swept.given_back, swept.in_doubt, swept.resent) == (0, 1, 1)
-        assert bench.status(silent.id).state == "in_doubt"
-        assert bench.status(renewed.id).state == "started"
-        assert bench.resolve(silent.id, "resend") == "resolved"
-        assert bench.cancel("m30") == "cancelled"
-        assert bench.check().total() == books.total()
+        config = Config(redis_url=server.url, memory_ceiling=1.0)
+        many = (message(n, text="x" * 1000) for n in range(10_000))
+        with Sluice(config) as sluice, pytest.raises(OutboxFull) as full:
+            list(sluice.enqueue_many(many))
+        assert len(full.value.ids) == 100
+        with redis.Redis.from_url(server.url) as store:
+            assert not any(store.exists(sluice.keys.record(id)) for id in full.value.ids)
+            check_books(store, sluice.keys)
 
 
-def _raw(bench: Bench, messages: list[Message]) -> None:
-    """Enqueue past the client's own ceiling."""
-    from sluicegate.outbox import translated
+def test_a_full_server_still_ends_keeps_and_repairs_what_it_began(
+    small: tuple[Bench, redis.Redis],
+) -> None:
+    bench, store = small
+    bench.enqueue(*[message(n) for n in range(1, 40)])
+    bench.send()
+    accepted, kept, doubted, silent, unused, void = grants = bench.claim_all(6)
+    bench.later(max(grant.slot_ms for grant in grants))
+    assert bench.start(accepted, kept, doubted, silent) == [True] * 4
+    bench.later(9_000)
+    bench.step()
+    total = bench.check().total() + filled(bench)
+    store.config_set("maxmemory", 1)
 
-    try:
-        bench.enqueue(*messages)
-    except redis.RedisError as error:
-        raise translated(error, [m.id for m in messages]) from error
+    assert bench.step(renewals=[Renewal(kept.id, kept.token)]).renewed == [True]
+    assert bench.settle(accepted, "accepted", provider_id="p", flags="h") == "applied"
+    assert bench.settle(unused, "unused") == "applied"
+    assert bench.start(void) == [False]
+    assert bench.settle(doubted, "doubt", delay_ms=1, reason="r" * 100) == "applied"
+    later(bench, store, 8_000)
+    swept = bench.sweep()
+    assert (swept.given_back, swept.in_doubt, swept.resent) == (0, 1, 1)
+    assert bench.status(silent.id).state == "in_doubt"
+    assert bench.status(kept.id).state == "started"
+    assert bench.settle(kept, "dead", reason="r" * 100) == "applied"
+    assert bench.resolve(silent.id, "drop") == "resolved"
+    assert bench.replay(silent.id) == "replayed"
+    assert bench.purge(kept.id) == "purged"
+    assert bench.cancel("m30") == "cancelled"
+    assert bench.check().total() == total
 
 
-def _renewal(grant: object) -> object:
-    from sluicegate_worker.claims import Grant, Renewal
-
-    assert isinstance(grant, Grant)
-    return Renewal(grant.id, grant.token)
+def test_a_start_is_taken_on_a_full_server(small: tuple[Bench, redis.Redis]) -> None:
+    bench, store = small
+    bench.enqueue(message(1))
+    [grant] = bench.claim_all(1)
+    store.config_set("maxmemory", 1)
+    assert bench.start(grant, request=b"r" * 1000) == [True]
+    assert bench.record("m1")["request"] == "r" * 1000

@@ -118,7 +118,7 @@ ROWS: list[tuple[int, object, tuple[object, ...]]] = [
     (400, "40305", DEAD),
     (400, None, DEAD),
     (403, "10010", DEAD),
-    (404, None, DEAD),
+    (404, None, HALT),
     (405, "10030", DEAD),
     (413, "10015", DEAD),
     (422, "10015", DEAD),

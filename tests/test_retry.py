@@ -31,11 +31,15 @@ def test_the_fields_that_a_policy_is_asked_with() -> None:
 
     def stop(state: tenacity.RetryCallState) -> bool:
         assert state.outcome is not None
-        seen.append(("stop", state.attempt_number, state.seconds_since_start, state.outcome.failed))
+        seen.append(
+            ("stop", state.attempt_number, state.seconds_since_start, state.outcome.failed)
+        )
         return False
 
     def wait(state: tenacity.RetryCallState) -> float:
-        seen.append(("wait", state.attempt_number, state.seconds_since_start, state.upcoming_sleep))
+        seen.append(
+            ("wait", state.attempt_number, state.seconds_since_start, state.upcoming_sleep)
+        )
         return 4.5
 
     decided = decide(tenacity.Retrying(stop=stop, wait=wait), FAILED, 3, 12.5)

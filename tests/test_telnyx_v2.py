@@ -78,7 +78,9 @@ FULL = Message(
 
 
 def test_the_exact_bytes_of_a_plain_message() -> None:
-    expected = '{"from":"+15550000000","to":"+15551234567","text":"h\u00e9llo \u20ac","type":"SMS"}'
+    expected = (
+        '{"from":"+15550000000","to":"+15551234567","text":"h\u00e9llo \u20ac","type":"SMS"}'
+    )
     assert gateway("https://a.test").request(PLAIN) == expected.encode()
 
 

@@ -10,7 +10,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from itertools import product
 from pathlib import Path
@@ -51,7 +51,7 @@ RDaK7LjKe3YCICydYyK9huPtVn769DUN0hjkzVuiE0zvlZZtUIMsNQR0
 """
 BODY = b'{"to":"+15551234567"}'
 LARGE = b"x" * 900_000
-ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-One: 1\r\n\r\n{}'
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-One: 1\r\n\r\n{}"
 HEADERS = {"Authorization": "Bearer KEY", "Content-Type": "application/json"}
 
 POINTS = {
@@ -206,13 +206,17 @@ def run(body: Coroutine[Any, Any, None]) -> None:
     assert not complaints
 
 
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0.001)
+
+
 async def kind(posting: Coroutine[Any, Any, Reply]) -> str:
     """What became of a POST."""
     try:
         return f"HTTP {(await posting).status}"
     except TransportError as error:
-        assert str(error)
-        return type(error).__name__
+        return type(error).__name__ if str(error) else "an error without words"
 
 
 def busy(transport: Transport) -> list[Any]:
@@ -298,8 +302,7 @@ def test_a_connection_that_was_closed_while_idle_is_not_used(tls: ssl.SSLContext
             for _ in range(3):
                 assert await kind(transport.post(server.url, HEADERS, BODY)) == "HTTP 200"
             server.writers[-1].close()
-            while any(one.is_connected() for one in idle(transport)):
-                await asyncio.sleep(0.001)
+            await until(lambda: not any(one.is_connected() for one in idle(transport)))
             assert await kind(transport.post(server.url, HEADERS, BODY)) == "HTTP 200"
             assert server.connections == 3
 
@@ -367,6 +370,7 @@ def test_a_resolver_that_hangs_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_certificate_that_is_not_trusted_is_not_sent(pems: Path) -> None:
     async def body() -> None:
         async with pair(server_context(pems)) as (server, transport):
+
             def gate() -> bool:
                 raise AssertionError("there is no connection to write on")
 
@@ -498,8 +502,7 @@ def test_a_post_that_is_cancelled_closes_its_connection(tls: ssl.SSLContext | No
         async with pair(tls) as (server, transport):
             server.faults = [Fault("after the request", "hang")]
             task = asyncio.create_task(transport.post(server.url, HEADERS, BODY))
-            while not server.requests:
-                await asyncio.sleep(0.001)
+            await until(lambda: server.requests)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -517,9 +520,9 @@ def test_more_posts_than_the_worker_wants_do_not_wait_for_each_other() -> None:
         async with pair(worker_concurrency=1) as (server, transport):
             server.faults = [Fault("after the request", "hang")]
             first = asyncio.create_task(kind(transport.post(server.url, HEADERS, BODY)))
-            while not server.requests:
-                await asyncio.sleep(0.001)
+            await until(lambda: server.requests)
             assert await kind(transport.post(server.url, HEADERS, BODY)) == "HTTP 200"
+            assert not first.done()
             server.cut("close")
             server.writers[0].close()
             assert await first == "MaybeSent"
@@ -636,7 +639,7 @@ def test_errors_are_one_family_and_say_what_happened() -> None:
             with pytest.raises(MaybeSent, match="disconnect"):
                 await transport.post(server.url, HEADERS, BODY)
             await server.stop()
-            with pytest.raises(NotSent, match="127.0.0.1"):
+            with pytest.raises(NotSent, match=r"127\.0\.0\.1"):
                 await transport.post(server.url, HEADERS, BODY)
 
     run(body())

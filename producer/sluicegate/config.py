@@ -70,7 +70,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``limit`` requests per ``window_seconds`` are allowed until the provider's headers say
     otherwise. ``concurrency`` bounds POSTs under way on all hosts, ``worker_concurrency`` those of
     one worker process. ``senders``, when given, lists the only senders allowed.
-    ``lease_seconds`` is how long a silent worker keeps what it claimed.
+    ``lease_seconds`` is how long a silent worker keeps what it claimed. ``price_per_segment``, in
+    ``currency``, is what estimates are made with.
     """
 
     api_key_env: str = "SLUICEGATE_TELNYX_API_KEY"
@@ -83,6 +84,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     read_timeout_seconds: Seconds = 30.0
     lease_seconds: Seconds = 15.0
     senders: tuple[str, ...] = ()
+    price_per_segment: Annotated[float, msgspec.Meta(ge=0)] = 0.004
+    currency: str = "USD"
     in_doubt: InDoubt = InDoubt()
     retry: Retry = Retry()
 

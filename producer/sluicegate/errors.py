@@ -3,6 +3,7 @@
     SluicegateError
     ├── InvalidMessage        a message that can never be sent (also a ValueError)
     ├── InvalidConfig         a setting that makes no sense (also a ValueError)
+    ├── BadFile               a file of recipients that cannot be read (also a ValueError)
     ├── IdReused              a known id came again with other content
     ├── UnknownMessage        no record of that id (never enqueued, or past its retention)
     ├── WrongState            an operation that the message's state does not allow
@@ -14,6 +15,7 @@ Errors carry data; the text is built from it. Foreign errors are translated wher
 """
 
 from collections.abc import Sequence
+from os import PathLike
 
 _IDS_SHOWN = 5
 
@@ -42,6 +44,17 @@ class InvalidConfig(SluicegateError, ValueError):
     def __init__(self, where: str, reason: str) -> None:
         self.where, self.reason = where, reason
         super().__init__(f"{where}: {reason}")
+
+
+class BadFile(SluicegateError, ValueError):
+    """A file of recipients that cannot be read as a whole, and what to do about it.
+
+    ``where`` names the line or the column at fault; it is ``""`` where that is the whole file.
+    """
+
+    def __init__(self, path: str | PathLike[str], where: str, reason: str, way_out: str) -> None:
+        self.path, self.where, self.reason, self.way_out = str(path), where, reason, way_out
+        super().__init__(f"{path}{f', {where}' if where else ''}: {reason}; {way_out}")
 
 
 class IdReused(SluicegateError):

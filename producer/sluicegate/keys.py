@@ -21,6 +21,13 @@ each script's ``KEYS[1]``.
     totals       hash    counters since the account's first message, by state and by event
     clock        hash    wall, offset, gap: see account.lua
     swept        string  the last sweep's token and answer
+    campaigns    zset    name -> wall ms of its creation
+    campaign:<n> hash    plan, digest of the plan, state, shards, created, started, ended
+    running      set     names of the campaigns that workers may send
+    ledger:<n>   hash    imported, and how many of its recipients are in each state
+    members:<n>:<shard>  set of 64-bit hashes: who was imported, whatever became of them
+    unsent:<n>:<state>   list of tickets that ended before they were ever started
+    import:<n>   string  the last import's token and answers
     wake         list    tokens that wake a listening worker
     workers      zset    worker name -> wall ms at which it was last heard
 
@@ -83,7 +90,29 @@ class Keys:
     def lane(self, lane: str) -> str:
         return f"{self.prefix}lane:{lane}"
 
+    def campaign(self, name: str) -> str:
+        return f"{self.prefix}campaign:{name}"
+
+    def ledger(self, campaign: str) -> str:
+        return f"{self.prefix}ledger:{campaign}"
+
+    def members(self, campaign: str, shard: int | str) -> str:
+        return f"{self.prefix}members:{campaign}:{shard}"
+
+    def unsent(self, campaign: str, state: str) -> str:
+        return f"{self.prefix}unsent:{campaign}:{state}"
+
 
 def lane_of(priority: str, sender: str | None, messaging_profile_id: str | None) -> str:
     """Name the lane of a message: its priority's first letter, then who sends it."""
     return f"{priority[0]}:{sender or f'pool:{messaging_profile_id}'}"
+
+
+def campaign_lane(campaign: str, sender: str | None, messaging_profile_id: str | None) -> str:
+    """Name the lane of a campaign: that of its sender in bulk, and its own name behind a ``#``."""
+    return f"{lane_of('bulk', sender, messaging_profile_id)}#{campaign}"
+
+
+def unsent_states() -> tuple[str, ...]:
+    """The ends that a campaign's recipient may meet before it was ever started."""
+    return ("cancelled", "expired", "suppressed")

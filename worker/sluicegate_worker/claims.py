@@ -129,7 +129,7 @@ def new_token(tag: str = "") -> str:
 
 
 def worker_tag(worker: str) -> str:
-    """The 4 characters that a worker's lease tokens begin with, so that a lease shows its holder."""
+    """The 4 characters that a worker's tokens begin with, so that a lease shows its holder."""
     return blake2b(worker.encode(), digest_size=2).hexdigest()
 
 

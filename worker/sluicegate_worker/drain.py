@@ -10,14 +10,15 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from sluicegate.config import Account
-from sluicegate.errors import InvalidMessage, OutboxFull, OutboxUnavailable
-from sluicegate.message import decode
+from sluicegate.errors import InvalidMessage, OutboxError, OutboxFull
+from sluicegate.message import Message, decode
 from sluicegate.optouts import START_TO_POST_SECONDS
+from sluicegate.template import BadValue
 
 from .claims import BATCH, Claimed, Claims, Grant, Renewal, Settle, Start, Stepped
 from .gateway import Attempt, Gateway, idempotency_key
@@ -40,6 +41,7 @@ THROTTLE_WAIT_MS = 1000.0
 """How long the bucket is blocked by a 429 that doesn't say."""
 
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
+_TRIES_PER_WARNING = 60
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +74,17 @@ class Summary(msgspec.Struct):
         return f"{done or 'nothing to do'} in {self.seconds:.1f} s ({self.ended})"
 
 
+async def app_message(grant: Grant) -> Message:
+    """The message that an app enqueued; raises InvalidMessage."""
+    return decode(grant.content, grant.id)
+
+
 class Drain:
     """One run of claiming and sending on one account.
 
-    ``on_end`` hears why claiming ended, while what was started is still being finished; from
-    then on ``claiming`` is False. ``monotonic`` is a clock in seconds; the server's clock decides
-    everything that is shared.
+    ``read`` makes the message of a grant. ``on_end`` hears why claiming ended, while what was
+    started is still being finished; from then on ``claiming`` is False. ``monotonic`` is a clock
+    in seconds; the server's clock decides everything that is shared.
     """
 
     def __init__(
@@ -88,11 +95,12 @@ class Drain:
         *,
         name: str = "default",
         deployment: str = "default",
+        read: Callable[[Grant], Awaitable[Message]] = app_message,
         on_end: Callable[[str], None] = lambda why: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._claims, self._gateway, self._account = claims, gateway, account
-        self._on_end, self.claiming = on_end, True
+        self._read, self._on_end, self.claiming = read, on_end, True
         self._name, self._deployment, self._monotonic = name, deployment, monotonic
         self._policy = policy(account.retry)
         self._held: dict[str, _Held] = {}
@@ -101,12 +109,15 @@ class Drain:
         self._first_ended_at = 0.0
         self._claim_at = 0.0
         self._idle_since: float | None = None
+        self._woken = False
         self._nudge = asyncio.Event()
         self._stop_at: float | None = None
+        self._cancelled = self._gave_up = False
         self._outcomes: Counter[str] = Counter()
 
     def wake(self) -> None:
         """Claim at once: something was enqueued. Call it on the drain's own loop."""
+        self._woken = True  # until a claim begins: one that is under way may have looked before
         self._claim_at = 0.0
         self._nudge.set()
 
@@ -127,7 +138,8 @@ class Drain:
                 self._on_end(ended)
             if ended:
                 self._give_back()
-                if self._is_over():
+                await self._cancel_when_late()
+                if not self._posting and (not self._ended or self._gave_up):
                     break
             if not await self._step():
                 await self._wait(ends)
@@ -142,62 +154,64 @@ class Drain:
         starts = [held for held in self._held.values() if held.slot_at - LEAD_SECONDS <= now]
         starts = starts[:BATCH]
         renewing = self._renewals(now)
-        flush = self._flush_is_due(now)
-        due = bool(starts or renewing or flush)
+        due = bool(starts or renewing or self._flush_is_due(now))
         want = self._want(now + (EARLY_CLAIM_SECONDS if due else 0.0)) if self.claiming else 0
-        if not (due or want):
+        if self._gave_up or not (due or want):
             return False
         settles = self._ended[:BATCH]
         for held in starts:
             held.asked_at = now
-        token = self._claims.token() if want else ""
+        token = ""
+        if want:
+            token, self._woken = self._claims.token(), False
         args = self._claims.step_args(
             settles,
-            [
-                Start(h.grant.id, h.grant.token, b"" if h.grant.request else h.request)
-                for h in starts
-            ],
-            [Renewal(h.grant.id, h.grant.token) for h in renewing],
+            [held.start() for held in starts],
+            [Renewal(held.grant.id, held.grant.token) for held in renewing],
             want,
             token,
         )
-        done = await self._repeated(args, token)
+        done = await self._repeated(args, token, bare=not (settles or starts or renewing))
         if done is None:
             return True
         del self._ended[: len(settles)]
         self._first_ended_at = self._monotonic()
+        self._renewed(renewing, now)
         for held, started in zip(starts, done.started, strict=True):
             self._started(held, started)
         if want:
-            self._take(done.claimed, now)
+            await self._take(done.claimed, now)
         return True
 
-    async def _repeated(self, args: list[str | bytes | int | float], token: str) -> Stepped | None:
+    async def _repeated(
+        self, args: list[str | bytes | int | float], token: str, *, bare: bool
+    ) -> Stepped | None:
         """The step, repeated with the same arguments until Redis answers; None to go on without.
 
         The scripts answer a repeat as they answered the first time, so a lost reply costs nothing.
+        ``bare`` steps only claim.
         """
         tries = 0
         while True:
             try:
                 return await self._claims.step(args, token)
-            except OutboxFull as error:
-                # Only a bare claim is refused: what settles or starts begins by freeing.
-                log.warning("claiming pauses: %s", error)
-                self._claim_at = self._monotonic() + 1.0
-                return None
-            except OutboxUnavailable as error:
-                if tries == 0:
-                    log.warning("Redis is away, repeating: %s", error)
-                if self._stop_at is not None and self._monotonic() >= self._stop_at:
+            except OutboxError as error:
+                if bare and isinstance(error, OutboxFull):
+                    log.warning("claiming pauses: %s", error)
+                    self._claim_at = self._monotonic() + 1.0
                     return None
-                await asyncio.sleep(_BACKOFF_SECONDS[min(tries, len(_BACKOFF_SECONDS) - 1)])
-                tries += 1
+                if tries % _TRIES_PER_WARNING == 0:
+                    log.warning("Redis is away, repeating: %s", error)
+                if self._is_late():
+                    self._gave_up = True
+                    return None
+            await asyncio.sleep(_BACKOFF_SECONDS[min(tries, len(_BACKOFF_SECONDS) - 1)])
+            tries += 1
 
-    def _take(self, claimed: Claimed, now: float) -> None:
+    async def _take(self, claimed: Claimed, now: float) -> None:
         if not claimed.grants:
-            self._claim_at = now + claimed.wait_ms / 1000
-            if claimed.why != "idle" or self._posting:
+            self._claim_at = 0.0 if self._woken else now + claimed.wait_ms / 1000
+            if claimed.why != "idle" or self._posting or self._woken:
                 self._idle_since = None
             elif self._idle_since is None:
                 self._idle_since = now
@@ -207,8 +221,9 @@ class Drain:
             slot_at = now + grant.slot_ms / 1000
             self._claim_at = slot_at
             try:
-                request = grant.request or self._gateway.request(decode(grant.content, grant.id))
-            except InvalidMessage as error:
+                request = grant.request or self._gateway.request(await self._read(grant))
+            except (InvalidMessage, BadValue) as error:
+                self._outcomes["dead"] += 1
                 self._end(
                     Settle(
                         id=grant.id,
@@ -225,6 +240,7 @@ class Drain:
         del self._held[held.grant.id]
         if not started:
             self._outcomes["refused at start"] += 1
+            self.wake()  # most often it waits in its lane again
             return
         held.renew_at = held.asked_at + self._account.lease_seconds / 3
         task = asyncio.create_task(self._post(held))
@@ -235,13 +251,18 @@ class Drain:
         grant = held.grant
         key = idempotency_key(self._deployment, self._name, grant.id, grant.generation)
 
+        begun = False
+
         def gate() -> bool:
-            return self._monotonic() - held.asked_at <= START_TO_POST_SECONDS
+            nonlocal begun
+            begun = self._monotonic() - held.asked_at <= START_TO_POST_SECONDS
+            return begun
 
         try:
             attempt = await self._gateway.send(held.request, key, gate)
         except asyncio.CancelledError:
-            attempt = Attempt(Doubt("its worker was stopped before the answer came", "stopped"))
+            doubt = Doubt("its worker was stopped before the answer came", "stopped")
+            attempt = Attempt(doubt if begun else None)
         except Exception as error:
             log.exception("a fault of ours while sending message %s", grant.id)
             attempt = Attempt(Doubt(f"a fault in the worker: {type(error).__name__}", "fault"))
@@ -264,6 +285,8 @@ class Drain:
         if not self._ended:
             self._first_ended_at = self._monotonic()
         self._ended.append(settle)
+        if settle.kind in ("back", "unused"):
+            self.wake()
         self._nudge.set()
 
     # When what is due.
@@ -284,28 +307,35 @@ class Drain:
             if held.renew_at > now or len(due) == BATCH:
                 break
             due.append(held)
-        for held in due:  # to the end of the line: the dict stays in the order of renewal
-            held.renew_at = now + self._account.lease_seconds / 3
-            self._posting[held.grant.id] = self._posting.pop(held.grant.id)
         return due
+
+    def _renewed(self, renewed: list[_Held], now: float) -> None:
+        """Put them at the end of the line: the dict stays in the order of renewal."""
+        for held in renewed:
+            if posting := self._posting.pop(held.grant.id, None):
+                held.renew_at = now + self._account.lease_seconds / 3
+                self._posting[held.grant.id] = posting
 
     async def _wait(self, ends: float) -> None:
         """Sleep until something is due or somebody nudges."""
-        times = [held.slot_at - LEAD_SECONDS for held in self._held.values()]
-        if self._ended:
-            times.append(self._first_ended_at + FLUSH_SECONDS)
-        if self._posting:
-            times.append(next(iter(self._posting.values()))[0].renew_at)
-        if self._stop_at is not None:
+        times: list[float] = []
+        if not self._gave_up:
+            times += [held.slot_at - LEAD_SECONDS for held in self._held.values()]
+            if self._ended:
+                times.append(self._first_ended_at + FLUSH_SECONDS)
+            if self._posting:
+                times.append(next(iter(self._posting.values()))[0].renew_at)
+        if self._stop_at is not None and not self._cancelled:
             times.append(self._stop_at)
-        elif self._monotonic() < ends:
+        if self.claiming:
             times.append(ends)
             if len(self._posting) + len(self._held) < self._account.worker_concurrency:
                 times.append(self._claim_at)
         self._nudge.clear()
-        delay = max(0.0, min(times, default=ends) - self._monotonic())
         try:
-            async with asyncio.timeout(delay):
+            async with asyncio.timeout(
+                max(0.0, min(times) - self._monotonic()) if times else None
+            ):
                 await self._nudge.wait()
         except TimeoutError:
             pass
@@ -318,28 +348,33 @@ class Drain:
             return "stopped"
         if now >= ends:
             return "its time was up"
-        idle = self._idle_since is not None and not self._posting and not self._held
-        if idle and now - (self._idle_since or now) >= LINGER_SECONDS:
-            return "idle"
-        return ""
+        if self._idle_since is None or self._woken or self._posting or self._held:
+            return ""
+        return "idle" if now - self._idle_since >= LINGER_SECONDS else ""
 
     def _give_back(self) -> None:
         for held in self._held.values():
             self._end(Settle(id=held.grant.id, token=held.grant.token, kind="unused"))
         self._held.clear()
 
-    def _is_over(self) -> bool:
-        """True once nothing is under way; past the grace, answers still missing become doubts."""
-        late = self._stop_at is not None and self._monotonic() >= self._stop_at
-        if late:
-            for _, task in list(self._posting.values()):
-                task.cancel()
-        return not self._posting and (not self._ended or late)
+    def _is_late(self) -> bool:
+        return self._stop_at is not None and self._monotonic() >= self._stop_at
+
+    async def _cancel_when_late(self) -> None:
+        """Past the grace, answers still missing become doubts."""
+        if self._cancelled or not self._is_late():
+            return
+        self._cancelled = True
+        await asyncio.sleep(0)  # a task that is cancelled before it ran can't say how it ended
+        for _, task in list(self._posting.values()):
+            task.cancel()
 
 
 def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome | None) -> Settle:
     """The settle that says what an attempt meant; None means that nothing was written."""
     evidence = attempt.evidence
+    if outcome is None:
+        return Settle(id=grant.id, token=grant.token, kind="unused")
     base = Settle(
         id=grant.id,
         token=grant.token,
@@ -353,8 +388,6 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
     )
     replace = msgspec.structs.replace
     match outcome:
-        case None:
-            return base
         case Accepted(provider_id, replayed):
             flags = base.flags + ("r" if replayed else "")
             return replace(base, kind="accepted", provider_id=provider_id, flags=flags)

@@ -22,6 +22,7 @@ from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
 
 from .claims import Claims
+from .contents import Contents
 from .drain import Drain, Summary
 from .gateway import Gateway
 from .spool import Spool
@@ -33,6 +34,7 @@ RESIGNAL_SECONDS = 5.0
 
 _LISTEN_SECONDS = 5.0
 _REST_SECONDS = 1.0
+_WAKE_SECONDS = 0.01  # a thousand enqueues a second make a hundred claims, not a thousand
 
 _T = TypeVar("_T")
 
@@ -140,6 +142,7 @@ class _AccountWork:
             config.redis_url, answer_seconds=2 * _LISTEN_SECONDS
         )
         self._claims = Claims(self._client, config, account, engine.worker)
+        self._contents = Contents(self._client, Keys(account))
         self._spool = Spool(config.spool_directory, account)
         self._drains: set[Drain] = set()
         self._signalled_at = -RESIGNAL_SECONDS
@@ -163,6 +166,7 @@ class _AccountWork:
             self._config.account(self._account),
             name=self._account,
             deployment=self._config.deployment,
+            read=self._contents.message,
             on_end=self._drain_ends,
         )
         self._drains.add(drain)
@@ -205,6 +209,7 @@ class _AccountWork:
             try:
                 if await self._listening_client.blpop([wake], timeout=_LISTEN_SECONDS):
                     self._ask()
+                    await asyncio.sleep(_WAKE_SECONDS)
             except redis.RedisError as error:
                 log.warning("listening pauses, Redis is away: %s", error)
                 await asyncio.sleep(_REST_SECONDS)

@@ -1,5 +1,6 @@
 """Halts: an account stopped for a cause that every further message would hit too."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -31,7 +32,8 @@ class Halts:
         """Lift a halt and wake the workers; False where there was none."""
         cleared = bool(self._client.hdel(self._key, level))
         if cleared:
-            self._client.lpush(self._wake, "1")
+            with suppress(redis.OutOfMemoryError):  # then the sweep wakes them
+                self._client.lpush(self._wake, "1")
         return cleared
 
 

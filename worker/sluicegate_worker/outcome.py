@@ -185,6 +185,8 @@ def _row(answer: Answer) -> Row:
     row = CODES.get(answer.code)
     if row is not None and (row.act != "halt" or answer.status < 500):
         return row
+    if answer.status == 404 and not answer.explained:
+        return _HALT  # no such page at all: the base URL is wrong, for every message
     if answer.status >= 500:
         if not answer.explained:
             return UNREADABLE

@@ -1,9 +1,11 @@
 """The spool: outcomes that Redis was not there to take when a worker stopped, kept in files."""
 
+import fcntl
 import logging
 import os
 import socket
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -15,7 +17,11 @@ _decoder = msgspec.json.Decoder(Settle)
 
 
 class Spool:
-    """One account's spool: JSON lines, a file per worker stop, readable by its owner only."""
+    """One account's spool: JSON lines, a file per worker stop, readable by its owner only.
+
+    Who writes or settles a file holds its lock, which ends with its process. Should two settle
+    one file all the same, nothing is doubled: a settle may be repeated.
+    """
 
     def __init__(self, directory: str | Path, account: str) -> None:
         self._directory, self._account = Path(directory), account
@@ -27,6 +33,7 @@ class Spool:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._path()
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            _lock(file)
             file.writelines(msgspec.json.encode(settle) + b"\n" for settle in settles)
             file.flush()
             os.fsync(file.fileno())
@@ -36,25 +43,57 @@ class Spool:
     async def settle(self, claims: Claims) -> int:
         """Settle what the files hold and delete them; return how many outcomes there were.
 
-        A file is renamed before it is read, so that two workers starting at once don't share it.
         Raises OutboxUnavailable where Redis is away again: the file stays.
         """
-        count = 0
-        for found in sorted(self._directory.glob(f"{self._account}@*.jsonl")):
-            taken = self._path()
-            try:
-                found.rename(taken)
-            except FileNotFoundError:
-                continue
-            settles = [_decoder.decode(line) for line in taken.read_bytes().splitlines()]
+        paths = sorted(self._directory.glob(f"{self._account}@*.jsonl"))
+        return sum([await self._settle_file(path, claims) for path in paths])
+
+    async def _settle_file(self, path: Path, claims: Claims) -> int:
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return 0
+        with file:
+            lines = file.read().splitlines() if _lock(file) else []
+            if not lines:  # somebody is at it
+                return 0
+            settles = _parsed(lines)
             for at in range(0, len(settles), BATCH):
                 await claims.step(claims.step_args(settles[at : at + BATCH]))
-            taken.unlink()
-            count += len(settles)
-            log.info("settled %d outcomes from %s", len(settles), found)
-        return count
+            _clear_away(path, len(lines) - len(settles))
+        log.info("settled %d outcomes from %s", len(settles), path)
+        return len(settles)
 
     def _path(self) -> Path:
         # A host name and a pid repeat across containers; the random part does not.
         name = f"{self._account}@{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}.jsonl"
         return self._directory / name
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Take the file's lock, or say that somebody else has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _parsed(lines: list[bytes]) -> list[Settle]:
+    """What can be read of the lines: a crash may have cut the last one."""
+    settles: list[Settle] = []
+    for line in lines:
+        try:
+            settles.append(_decoder.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return settles
+
+
+def _clear_away(path: Path, unreadable: int) -> None:
+    """Delete a file that is settled, or keep it under another name where not all could be read."""
+    if unreadable:
+        aside = path.replace(path.with_suffix(".unreadable"))
+        log.error("%d lines can't be read, they are kept in %s", unreadable, aside)
+    else:
+        path.unlink(missing_ok=True)

@@ -5,9 +5,9 @@
 local id, retention_ms, token = ARGV[1], ARGV[2], ARGV[3]
 local state = redis.call('HGET', key('m:' .. id), 'state')
 if not state then return 'unknown' end
+if state ~= 'waiting' and state ~= 'scheduled' and state ~= 'retrying' then return state end
 local lease = read_lease(id)
 if lease and lease.started then return 'in_flight' end
-if state ~= 'waiting' and state ~= 'scheduled' and state ~= 'retrying' then return state end
 if lease then drop_grant(id, lease) end
 redis.call('ZREM', key('due'), id)
 local c = clock()

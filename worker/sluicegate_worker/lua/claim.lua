@@ -9,97 +9,103 @@ local BULK_SHARE = 0.95       -- of the concurrency; the rest is kept for transa
 local KEEP_FROM = 20          -- slots in a window from which bulk leaves one
 local IDLE_MS, BUSY_MS = 1000, 50
 
+-- Bring back whose time has come: a retry to the head of its lane, a scheduled message to the end
+-- of it, as if it were enqueued now, so that many that are due at once keep their order.
 local function promote(c)
   local ids = redis.call('ZRANGEBYSCORE', key('due'), '-inf', ms(c.wall), 'LIMIT', 0, PROMOTED)
+  local scheduled = {}
   for i = #ids, 1, -1 do -- from the last, so that the first ends up at the head
     local m = key('m:' .. ids[i])
     redis.call('ZREM', key('due'), ids[i])
     local r = redis.call('HMGET', m, 'state', 'lane', 'ticket')
-    if r[1] == 'retrying' or r[1] == 'scheduled' then
-      redis.call('HSET', m, 'state', 'waiting')
-      to_head(r[2], r[3])
-    end
+    redis.call('HSET', m, 'state', 'waiting')
+    if r[1] == 'retrying' then to_head(r[2], r[3]) else table.insert(scheduled, 1, r) end
   end
+  for _, r in ipairs(scheduled) do to_tail(r[2], r[3]) end
+  return #ids > 0
 end
 
 -- The lane that is served next: transactional first, with a floor for bulk; nil when none is ready.
-local function next_lane(b, bulk_open)
+local function next_lane(b, bulk_open, floor_open)
   local t = redis.call('ZRANGE', key('ready:t'), 0, 0)[1]
   local u = bulk_open and redis.call('ZRANGE', key('ready:b'), 0, 0)[1]
-  local lane = t or u
-  if t and u and b.streak >= BULK_EVERY - 1 then lane = u end
-  return lane or nil
+  if t and u and floor_open and b.streak >= BULK_EVERY - 1 then return u end
+  return t or u or nil
 end
 
--- Take the next ticket that may still be sent; nil when there is none, false when one was set aside.
+-- Take the lane's next ticket if it may still be sent; nil when it was set aside, or there is none.
 local function next_message(c, lane, q)
   local ready = key('ready:' .. string.sub(lane, 1, 1))
   local text = redis.call('LPOP', key('lane:' .. lane))
   if not text then
     redis.call('ZREM', ready, lane)
-    return false
+    return nil
   end
   redis.call('ZINCRBY', ready, 1, lane)
   local ticket = read_ticket(text)
-  local r = redis.call('HMGET', key('m:' .. ticket.id), 'state', 'attempts', 'maybe', 'age', 'generation',
-    'content', 'request')
-  -- The record decides; a ticket of a message that was cancelled or is leased already is void.
-  if r[1] ~= 'waiting' or redis.call('HEXISTS', key('leases'), ticket.id) == 1 then return false end
-  if ended(c, ticket.id, ticket, q.retention_ms, q.token) then return false end
-  return { id = ticket.id, text = text, record = r }
+  -- The record decides: a ticket of a message that has ended, or is leased already, is void.
+  if redis.call('HGET', key('m:' .. ticket.id), 'state') ~= 'waiting' then return nil end
+  if redis.call('HEXISTS', key('leases'), ticket.id) == 1 then return nil end
+  if ended(c, ticket.id, ticket, q.retention_ms, q.token) then return nil end
+  return { id = ticket.id, text = text }
 end
 
-local function answer(c, message, slot)
-  local r = message.record
-  return { message.id, ms(slot - c.steady), r[2] or '0', r[3] or '0', r[4] or '0', r[5] or '0', r[6] or '', r[7] or '' }
+local function grant(c, id, slot)
+  local r = redis.call('HMGET', key('m:' .. id), 'attempts', 'maybe', 'age', 'generation', 'content', 'request')
+  return { id, ms(slot - c.steady), r[1] or '0', r[2] or '0', r[3] or '0', r[4] or '0', r[5] or '', r[6] or '' }
 end
 
--- A claim repeated after a lost reply gets what it got: the leases that still bear its token.
+-- A claim repeated after a lost reply is answered as it was, with the leases that still bear its token.
 local function remembered(c, q)
-  local ids = redis.call('GET', key('claim:' .. q.token))
-  if not ids then return nil end
+  local text = redis.call('GET', key('claim:' .. q.token))
+  if not text then return nil end
+  local wait, why, ids = string.match(text, '^([^|]*)|([^|]*)|(.*)$')
   local grants = {}
   for id in string.gmatch(ids, '[^,]+') do
     local lease = read_lease(id)
-    if lease and lease.token == q.token then
-      local r = redis.call('HMGET', key('m:' .. id), 'state', 'attempts', 'maybe', 'age', 'generation', 'content', 'request')
-      grants[#grants + 1] = answer(c, { id = id, record = r }, lease.slot)
-    end
+    if lease and lease.token == q.token then grants[#grants + 1] = grant(c, id, lease.slot) end
   end
-  return { '0', '', grants }
+  return { wait, why, grants }
 end
 
-local function refused(c, wait, why) return { ms(wait), why, {} } end
+local function remember(q, answer)
+  local ids = {}
+  for i, granted in ipairs(answer[3]) do ids[i] = granted[1] end
+  local text = answer[1] .. '|' .. answer[2] .. '|' .. table.concat(ids, ',')
+  redis.call('SET', key('claim:' .. q.token), text, 'PX', whole_ms(math.ceil(q.lease_ms)))
+end
+
+local function refused(wait, why) return { ms(wait), why, {} } end
 
 local function when_idle(c)
   local due = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
   local wait = due[2] and math.max(1, math.min(IDLE_MS, tonumber(due[2]) - c.wall)) or IDLE_MS
-  return refused(c, wait, 'idle')
+  return refused(wait, 'idle')
 end
 
--- q: token, want, horizon ms, lease_ms, retention_ms, concurrency. Returns wait ms, why, grants.
-local function claim(c, b, q)
-  local again = remembered(c, q)
-  if again then return again end
-  local halt = halted(c)
-  if halt then return refused(c, IDLE_MS, 'halted') end
-  promote(c)
+-- Returns wait ms, why, grants. Sets q.moved where it moved anything: a repeat must not move more.
+local function grants_or_why(c, b, q)
+  if halted(c) then return refused(IDLE_MS, 'halted') end
+  q.moved = promote(c)
   local busy = redis.call('ZCARD', key('started')) + redis.call('ZCARD', key('granted'))
   local cap = b.heard == 1 and q.concurrency or math.min(PROBES, q.concurrency)
-  if busy >= cap then return refused(c, BUSY_MS, b.heard == 1 and 'concurrency' or 'probing') end
-  if c.steady < b.block then return refused(c, b.block - c.steady, 'blocked') end
+  if busy >= cap then return refused(BUSY_MS, b.heard == 1 and 'concurrency' or 'probing') end
+  if c.steady < b.block then return refused(b.block - c.steady, 'blocked') end
   local r = room(c, b)
   local kept = r.size < KEEP_FROM and 0 or 1
   local bulk_cap = math.max(1, math.floor(cap * BULK_SHARE))
   local want, last = math.min(q.want, cap - busy), c.steady + q.horizon
-  local grants, ids, visits, later = {}, {}, 0, nil
+  local grants, visits, later = {}, 0, nil
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
     local slot, bulk_slot = next_slot(c, b, r, 0), next_slot(c, b, r, kept)
     later = slot > last and slot or bulk_slot
     if slot > last then break end
-    local lane = next_lane(b, bulk_slot <= last and busy + #grants < bulk_cap)
+    -- The floor takes half the spare visits, lest a cancelled campaign hold up the others.
+    local floor_open = visits - #grants <= SPARE_VISITS / 2
+    local lane = next_lane(b, bulk_slot <= last and busy + #grants < bulk_cap, floor_open)
     if not lane then break end
+    q.moved = true
     local message = next_message(c, lane, q)
     if message then
       local bulk = string.sub(lane, 1, 1) == 'b'
@@ -107,17 +113,22 @@ local function claim(c, b, q)
       local seq = take(b, r, slot)
       write_lease(message.id, { token = q.token, slot = slot, seq = seq, lane = lane, ticket = message.text })
       redis.call('ZADD', key('granted'), ms(c.steady + q.lease_ms), message.id)
-      grants[#grants + 1] = answer(c, message, slot)
-      ids[#ids + 1] = message.id
+      grants[#grants + 1] = grant(c, message.id, slot)
       b.streak = bulk and 0 or b.streak + 1
     end
   end
-  if #grants > 0 then
-    redis.call('SET', key('claim:' .. q.token), table.concat(ids, ','), 'PX', q.lease_ms)
-    return { '0', '', grants }
-  end
-  if visits >= want + SPARE_VISITS then return refused(c, 0, 'again') end
-  if next_lane(b, true) and later > last then return refused(c, later - last + q.horizon / 2, 'rate') end
-  if next_lane(b, true) then return refused(c, BUSY_MS, 'concurrency') end
-  return when_idle(c)
+  if #grants > 0 then return { '0', '', grants } end
+  if visits >= want + SPARE_VISITS then return refused(0, 'again') end
+  if not next_lane(b, true) then return when_idle(c) end
+  if later > last then return refused(later - last + q.horizon / 2, 'rate') end
+  return refused(BUSY_MS, 'concurrency')
+end
+
+-- q: token, want, horizon ms, lease_ms, retention_ms, concurrency. Returns wait ms, why, grants.
+local function claim(c, b, q)
+  local again = remembered(c, q)
+  if again then return again end
+  local answer = grants_or_why(c, b, q)
+  if q.moved then remember(q, answer) end
+  return answer
 end

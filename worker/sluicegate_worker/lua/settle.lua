@@ -3,7 +3,7 @@
 -- Keys touched: m:<id>, leases, granted, started, log, lane:*, ready:*, due, dead, doubts, halts, totals, bucket.
 --
 -- kind      accepted | retry (in s.delay ms) | back (to the head of its lane, uncharged) | dead | doubt (decided
---           in s.delay ms; -1: by a person) | unused (granted, never started)
+--           in s.delay ms; -1: by a person) | unused (its POST was never begun: back, and its slot is free again)
 -- answers   applied, also where the lease had ended but the outcome still told something | stale (it told nothing)
 -- A repeat of a settle is known by the lease's token in the record, and answered alike.
 -- Each path begins with a write that frees, so that a full server can always settle.
@@ -33,7 +33,9 @@ local ENDED = { cancelled = true, expired = true, suppressed = true, purged = tr
 local function accept_late(c, s, m, retention_ms)
   local was = redis.call('HMGET', m, 'state', 'provider_id', 'provider_id_2')
   if was[1] == 'accepted' then
-    if was[2] ~= s.provider_id and was[3] ~= s.provider_id then
+    if not was[2] then -- a person knew that it was sent, and not as what
+      redis.call('HSET', m, 'provider_id', s.provider_id)
+    elseif was[2] ~= s.provider_id and was[3] ~= s.provider_id then
       redis.call('HSET', m, 'provider_id_2', s.provider_id)
       count('sent_twice')
     end
@@ -88,7 +90,13 @@ local function doubt(c, s, m, lane, ticket)
   count('in_doubt')
 end
 
-local MOVES = { retry = retry, back = back, dead = dead, doubt = doubt }
+local function unused(c, s, m, lane, ticket)
+  redis.call('HSET', m, 'state', 'waiting', 'token', s.token)
+  to_head(lane, ticket)
+  count('unused')
+end
+
+local MOVES = { retry = retry, back = back, dead = dead, doubt = doubt, unused = unused }
 
 local function move(c, s, m, lane, ticket, retention_ms)
   if s.kind == 'accepted' then
@@ -99,28 +107,29 @@ local function move(c, s, m, lane, ticket, retention_ms)
   end
 end
 
+-- The lease is not this attempt's, or evidence has ended its message meanwhile.
+local function too_late(c, s, m, state, retention_ms)
+  if s.kind == 'accepted' and state then return accept_late(c, s, m, retention_ms) end
+  return 'stale'
+end
+
 local function settle(c, b, s, retention_ms)
   local m = key('m:' .. s.id)
+  local was = redis.call('HMGET', m, 'token', 'state', 'lane', 'ticket')
+  local token, state = was[1], was[2]
   local lease = read_lease(s.id)
   if lease and lease.token == s.token then
-    if s.kind == 'unused' then
-      if lease.started then return 'stale' end
-      drop_grant(s.id, lease)
-      s.kind, s.reason = 'back', ''
-      count('unused')
-    else
+    if lease.started and s.kind ~= 'unused' then
       drop_lease(s.id, lease)
-      -- A late acceptance may have ended the message while this attempt was under way.
-      if redis.call('HGET', m, 'state') ~= 'waiting' then
-        return s.kind == 'accepted' and accept_late(c, s, m, retention_ms) or 'stale'
-      end
-      if s.heard and lease.started then report(c, b, lease, s) end
+      if s.heard then report(c, b, lease, s) end
+    else
+      drop_grant(s.id, lease)
     end
+    if state ~= 'waiting' then return too_late(c, s, m, state, retention_ms) end
     move(c, s, m, lease.lane, lease.ticket, retention_ms)
     return 'applied'
   end
-  local was = redis.call('HMGET', m, 'token', 'state', 'lane', 'ticket')
-  if was[1] == s.token and was[2] == 'in_doubt' and s.kind ~= 'doubt' then
+  if token == s.token and state == 'in_doubt' and s.kind ~= 'doubt' then
     redis.call('ZREM', key('doubts'), s.id)
     count('resolved')
     redis.call('HINCRBY', m, 'attempts', -1) -- the attempt was charged when it went in doubt
@@ -128,7 +137,6 @@ local function settle(c, b, s, retention_ms)
     move(c, s, m, was[3], was[4], retention_ms)
     return 'applied'
   end
-  if was[1] == s.token and (s.kind ~= 'accepted' or was[2] == 'accepted') then return 'applied' end
-  if s.kind == 'accepted' and was[2] then return accept_late(c, s, m, retention_ms) end
-  return 'stale'
+  if token == s.token and (s.kind ~= 'accepted' or state == 'accepted') then return 'applied' end
+  return too_late(c, s, m, state, retention_ms)
 end

@@ -55,9 +55,9 @@ local function start(c, s, lease_ms, retention_ms)
   return 'started'
 end
 
-local function renew(c, id, token, lease_ms)
-  local lease = read_lease(id)
-  if not lease or lease.token ~= token then return 'lost' end
-  redis.call('ZADD', key(lease.started and 'started' or 'granted'), 'XX', ms(c.steady + lease_ms), id)
+local function renew(c, s, lease_ms)
+  local lease = read_lease(s.id)
+  if not lease or lease.token ~= s.token then return 'lost' end
+  redis.call('ZADD', key(lease.started and 'started' or 'granted'), 'XX', ms(c.steady + lease_ms), s.id)
   return 'renewed'
 end

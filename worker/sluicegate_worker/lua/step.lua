@@ -35,17 +35,30 @@ local function read_settle()
   return s
 end
 
-local settled, started, renewed = {}, {}, {}
-local settles = narg()
--- A write that frees nothing counts as one that frees: after it, a full server takes the rest.
-if settles > 0 then redis.call('ZREM', key('granted'), '') end
-for i = 1, settles do settled[i] = settle(c, b, read_settle(), retention_ms) end
-for i = 1, narg() do
-  started[i] = start(c, { id = arg(), token = arg(), request = arg() }, lease_ms, retention_ms)
-end
-for i = 1, narg() do renewed[i] = renew(c, arg(), arg(), lease_ms) end
+local function read_start() return { id = arg(), token = arg(), request = arg() } end
+local function read_renewal() return { id = arg(), token = arg() } end
 
-save_clock(c) -- a write that grows: where nothing was settled, a full server stops here
+local function read_all(read)
+  local all = {}
+  for i = 1, narg() do all[i] = read() end
+  return all
+end
+
+-- From the last to the first: what goes back to the head of a lane keeps its order there.
+local function each(all, act)
+  local answers = {}
+  for i = #all, 1, -1 do answers[i] = act(all[i]) end
+  return answers
+end
+
+local settles, starts, renewals = read_all(read_settle), read_all(read_start), read_all(read_renewal)
+-- A write that frees nothing counts as one that frees: after it, a full server takes the rest.
+if #settles + #starts + #renewals > 0 then redis.call('ZREM', key('granted'), '') end
+local settled = each(settles, function(s) return settle(c, b, s, retention_ms) end)
+local started = each(starts, function(s) return start(c, s, lease_ms, retention_ms) end)
+local renewed = each(renewals, function(s) return renew(c, s, lease_ms) end)
+
+save_clock(c) -- a write that grows: where there was nothing to end or keep, a full server stops here
 local claimed = { '0', '', {} }
 local q = { token = arg(), want = narg(), horizon = narg() }
 if q.token ~= '' then

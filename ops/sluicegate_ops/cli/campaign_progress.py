@@ -1,0 +1,73 @@
+"""How far a long piece of work is: a bar on a terminal, now and then a line in a pipe."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import typer
+
+from .output import lasting
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_LINE_SECONDS = 5.0
+_MOMENT_SECONDS = 0.1
+
+
+class Meter:
+    """Shows ``doing``, how much of ``total`` is done, rows a second, and the time left.
+
+    It writes on stderr; what is done in less than a few seconds is not shown in a pipe.
+    """
+
+    def __init__(self, doing: str, total: int) -> None:
+        self._doing, self._total = doing, max(1, total)
+        self._began = self._said = time.monotonic()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._bar = _bar()
+            self._bar.start()
+            self._task = self._bar.add_task(self._doing, total=self._total, rows="")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def at(self, done: int, rows: int) -> None:
+        """Say how much is done, and how many rows that is."""
+        now = time.monotonic()
+        due = _LINE_SECONDS if self._bar is None else _MOMENT_SECONDS
+        if now - self._said < due and done < self._total:
+            return
+        self._said, speed = now, rows / max(now - self._began, 1e-3)
+        shown = f"{rows:,} rows, {speed:,.0f}/s"
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, rows=shown)
+        elif now - self._began >= _LINE_SECONDS:
+            left = (now - self._began) * (self._total / max(1, done) - 1)
+            typer.echo(f"{self._doing}: {shown}, {lasting(left)} left", err=True)
+
+
+def _bar() -> "Progress":
+    from rich import progress
+    from rich.console import Console
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TextColumn("{task.fields[rows]}", markup=False),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

@@ -1,0 +1,178 @@
+"""``sluicegate campaign watch``: a campaign under way, until it ends or you have seen enough."""
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import msgspec
+import typer
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from sluicegate.campaign import Campaign
+from sluicegate.ledger import STATES, Ledger
+
+from .campaign_state import Cause, campaigns_of, causes, limit, why
+from .campaign_view import Name, show_ledger
+from .output import clean, console, lasting
+from .session import Session
+from .state import State, read
+
+_LOOK_SECONDS = 0.5
+_LINE_SECONDS = 2.0
+_RATE_SECONDS = 10.0
+_CODES_SHOWN = 5
+_ENDS = ("finished", "cancelled")
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """One look: where the campaign stands, and how fast it has been of late."""
+
+    campaign: Campaign
+    ledger: Ledger
+    account: State
+    dead: list[Cause]
+    per_second: float
+
+    @property
+    def done(self) -> int:
+        return self.ledger.imported - self.ledger.pending
+
+    @property
+    def left(self) -> str:
+        """The time that it will still take at this rate; ``""`` where nobody can say."""
+        if self.campaign.state != "running" or self.per_second <= 0:
+            return ""
+        return f"{lasting(self.ledger.pending / self.per_second)} left"
+
+
+class Shown(Protocol):
+    """Takes each look, and shows it."""
+
+    def __call__(self, moment: Moment) -> None: ...
+
+
+def watch(ctx: typer.Context, name: Name) -> None:
+    """Follow a campaign until it is finished or cancelled; Ctrl-C leaves it running.
+
+    \b
+    Example:
+      sluicegate campaign watch july
+    """
+    session: Session = ctx.obj
+    campaigns_of(session).get(name)
+    try:
+        with _live() if sys.stdout.isatty() else _lines() as show:
+            for moment in _moments(session, name):
+                show(moment)
+                if moment.campaign.state in _ENDS:
+                    break
+                time.sleep(_LOOK_SECONDS)
+    except KeyboardInterrupt:
+        state = campaigns_of(session).get(name).state
+        typer.echo(f"\n{name} is {state}, and goes on so without being watched")
+        return
+    typer.echo(f"\n{name} is {moment.campaign.state}")
+    show_ledger(moment.ledger)
+
+
+def _moments(session: Session, name: str) -> Iterator[Moment]:
+    """Look again and again; what it died of is looked at only when that has changed."""
+    campaigns = campaigns_of(session)
+    seen: deque[tuple[float, int]] = deque()
+    dead: list[Cause] = []
+    dead_seen = -1
+    while True:
+        campaign, ledger = campaigns.get(name), campaigns.ledger(name)
+        if ledger.states["dead"] != dead_seen:
+            dead, dead_seen = causes(session, name, "dead"), ledger.states["dead"]
+        per_second = _rate(seen, time.monotonic(), _sent(ledger))
+        yield Moment(campaign, ledger, read(session), dead, per_second)
+
+
+def _sent(ledger: Ledger) -> int:
+    """How many have been through a request that told how it ended."""
+    return ledger.states["accepted"] + ledger.states["dead"]
+
+
+def _rate(seen: deque[tuple[float, int]], now: float, sent: int) -> float:
+    """The rate over the last seconds; ``seen`` keeps them."""
+    seen.append((now, sent))
+    while now - seen[0][0] > _RATE_SECONDS:
+        seen.popleft()
+    began, before = seen[0]
+    return max(0.0, (sent - before) / (now - began)) if now > began else 0.0
+
+
+@contextmanager
+def _lines() -> Iterator[Shown]:
+    """A plain line now and then, and whenever the state changes."""
+    said_at, said_state = 0.0, ""
+
+    def show(moment: Moment) -> None:
+        nonlocal said_at, said_state
+        now, state = time.monotonic(), moment.campaign.state
+        if now - said_at >= _LINE_SECONDS or state != said_state:
+            said_at, said_state = now, state
+            typer.echo(_line(moment))
+            sys.stdout.flush()
+
+    yield show
+
+
+def _line(moment: Moment) -> str:
+    parts = [f"{moment.campaign.state}  {moment.done:,} of {moment.ledger.imported:,}"]
+    parts += [_speed(moment), moment.left, _codes(moment)]
+    return ", ".join(filter(None, parts)) + _because(moment)
+
+
+@contextmanager
+def _live() -> Iterator[Shown]:
+    """One screen that is drawn anew."""
+    from rich.live import Live
+
+    with Live(console=console(), refresh_per_second=4) as live:
+        yield lambda moment: live.update(_screen(moment))
+
+
+def _screen(moment: Moment) -> RenderableType:
+    ledger = moment.ledger
+    total = max(1, ledger.imported)
+    head = f"campaign {moment.campaign.name}: {moment.campaign.state}"
+    share = f"{moment.done:,} of {ledger.imported:,}  {100 * moment.done / total:.1f} %"
+    counts = Table.grid(padding=(0, 2))
+    counts.add_column()
+    counts.add_column(justify="right")
+    for state in STATES:
+        count = ledger.states[state]
+        style = "bold" if count else "dim"
+        counts.add_row(state.replace("_", " "), f"{count:,}", style=style)
+    lines = [share, ", ".join(filter(None, (_speed(moment), moment.left)))]
+    lines += [line for line in (_codes(moment), _because(moment).strip()) if line]
+    return Group(
+        Text(head, style="bold"),
+        ProgressBar(total=total, completed=moment.done, width=60),
+        *map(Text, lines),
+        Text(),
+        counts,
+    )
+
+
+def _speed(moment: Moment) -> str:
+    return f"{moment.per_second:,.1f}/s, limit {limit(moment.account)}"
+
+
+def _codes(moment: Moment) -> str:
+    shown = [f"{one.count:,} x {clean(one.code)}" for one in moment.dead[:_CODES_SHOWN]]
+    more = len(moment.dead) - _CODES_SHOWN
+    return "dead: " + "; ".join(shown + [f"{more} more codes"] * (more > 0)) if shown else ""
+
+
+def _because(moment: Moment) -> str:
+    reason = why(moment.campaign, moment.ledger, moment.account)
+    return f"  ({reason})" if reason else ""

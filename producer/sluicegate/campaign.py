@@ -1,0 +1,182 @@
+"""Campaigns: a plan and its recipients, imported once each, started, paused, resumed, cancelled.
+
+    draft ──start──▶ running ──pause──▶ paused ──resume──▶ running ──▶ finished
+      └────────cancel────┴───────cancel────┘                 (nothing pending any more)
+                            ▼
+                        cancelled
+
+Importing more, or replaying a dead letter, sets a finished campaign running again.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
+
+import msgspec
+import redis
+
+from .config import Config
+from .errors import SluicegateError
+from .keys import Keys
+from .ledger import Ledger, Ledgers
+from .optouts import START_TO_POST_SECONDS
+from .plan import Plan, plan_digest
+from .roster import Recipient
+from .scripts import Argument, Script, Scripts
+
+IMPORT = Script("sluicegate", "import")
+CAMPAIGN = Script("sluicegate", "campaign")
+
+IMPORT_BATCH = 250
+"""Recipients per script call: about 1 ms of the server's time."""
+
+SHARD_SIZE = 256
+"""Recipients per set of members: a set of so few numbers is kept as 8 bytes each."""
+
+State = Literal["draft", "running", "paused", "finished", "cancelled"]
+Action = Literal["start", "pause", "resume", "cancel"]
+
+
+class CampaignExists(SluicegateError):
+    """The name is taken by a campaign with another plan."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"campaign {name}: it exists with another text, sender or column; "
+            "give this one another name"
+        )
+
+
+class UnknownCampaign(SluicegateError):
+    """No campaign of that name on this account."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"campaign {name}: not known on this account")
+
+
+class WrongCampaignState(SluicegateError):
+    """The campaign is not in a state that allows the action."""
+
+    def __init__(self, name: str, state: str, action: str) -> None:
+        self.name, self.state, self.action = name, state, action
+        super().__init__(f"campaign {name} is {state}: it can't {action}")
+
+
+class Campaign(msgspec.Struct, frozen=True):
+    """One campaign as it stands; times are wall milliseconds, 0 for not yet."""
+
+    plan: Plan
+    state: State
+    created_ms: int
+    started_ms: int
+    ended_ms: int
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+
+class Imported(msgspec.Struct):
+    """What an import did with the recipients handed to it."""
+
+    added: int = 0
+    duplicates: int = 0
+    suppressed: int = 0
+
+
+class Campaigns:
+    """The campaigns of one account, on a synchronous client."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        config: Config,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client: Any = client
+        self._keys, self._config, self._sleep = keys, config, sleep
+        self._scripts = Scripts(client, keys.prefix)
+        self._ledgers = Ledgers(client, keys)
+
+    def create(self, plan: Plan, expected_rows: int = 0) -> Campaign:
+        """Create a draft, or find the campaign of that name and the same plan.
+
+        ``expected_rows`` sizes its list of members. Raises CampaignExists; InvalidMessage and
+        BadTemplate where the plan makes no sense.
+        """
+        plan.checked()
+        shards = max(16, -(-expected_rows // (SHARD_SIZE // 2)))
+        args: list[Argument] = [plan.name, "create", msgspec.json.encode(plan)]
+        args += [plan_digest(plan), shards]
+        if self._scripts.call(CAMPAIGN, args) == b"exists":
+            raise CampaignExists(plan.name)
+        return self.get(plan.name)
+
+    def get(self, name: str) -> Campaign:
+        """One campaign; raises UnknownCampaign."""
+        found = self._client.hgetall(self._keys.campaign(name))
+        if not found:
+            raise UnknownCampaign(name)
+        times = (int(found.get(field, 0)) for field in (b"created", b"started", b"ended"))
+        plan = msgspec.json.decode(found[b"plan"], type=Plan)
+        return Campaign(plan, found[b"state"].decode(), *times)
+
+    def __iter__(self) -> Iterator[Campaign]:
+        """All of them, the latest first."""
+        for name in self._client.zrevrange(self._keys("campaigns"), 0, -1):
+            yield self.get(name.decode())
+
+    def ledger(self, name: str) -> Ledger:
+        """Its counters."""
+        return self._ledgers.read(name)
+
+    def recount(self, name: str) -> Ledger:
+        """Its counters, proved from the records; see ``Ledgers.recount``."""
+        return self._ledgers.recount(name)
+
+    def add(self, name: str, recipients: Iterable[Recipient]) -> Iterator[tuple[Recipient, str]]:
+        """Import recipients, streamed in batches; each with added, duplicate or suppressed.
+
+        Whoever is a member already is a duplicate, so importing may be repeated and resumed at
+        will. Raises WrongCampaignState once cancelled.
+        """
+        plan = self.get(name).plan
+        batch: list[Recipient] = []
+        for recipient in recipients:
+            batch.append(recipient)
+            if len(batch) == IMPORT_BATCH:
+                yield from self._imported(plan, batch)
+                batch = []
+        if batch:
+            yield from self._imported(plan, batch)
+
+    def act(self, name: str, action: Action) -> State:
+        """Start, pause, resume or cancel; return the state it is in then.
+
+        When pause or cancel return, no further POST of the campaign can start: they wait out what
+        had just started. Repeating an action is a no-op. Raises UnknownCampaign and
+        WrongCampaignState.
+        """
+        before, after = self._scripts.call(CAMPAIGN, [name, action, "", "", 0])
+        if before == b"unknown":
+            raise UnknownCampaign(name)
+        if not after:
+            raise WrongCampaignState(name, before.decode(), action)
+        if action in ("pause", "cancel") and self._client.zcard(self._keys("started")):
+            self._sleep(START_TO_POST_SECONDS)
+        state: State = after.decode()
+        return state
+
+    def _imported(self, plan: Plan, batch: list[Recipient]) -> Iterator[tuple[Recipient, str]]:
+        args: list[Argument] = [plan.name, plan.lane, secrets.token_urlsafe(9)]
+        for recipient in batch:
+            args += (recipient.hash, recipient.to, recipient.ticket)
+        answers = self._scripts.call(IMPORT, args)
+        if isinstance(answers, bytes):
+            raise WrongCampaignState(plan.name, answers.decode(), "take recipients")
+        for recipient, answer in zip(batch, answers, strict=True):
+            yield recipient, answer.decode()

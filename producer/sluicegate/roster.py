@@ -1,0 +1,101 @@
+"""A campaign's file as recipients: each row normalised, rendered and counted, or set aside."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .errors import BadFile, InvalidMessage
+from .phone import BadNumber, Phones
+from .plan import Plan, key_hash, ticket
+from .sheet import BadRow, Row, Sheet
+from .template import BadValue, variable
+
+
+class Recipient(NamedTuple):
+    """One row that can be sent: who, what, and how many segments it takes."""
+
+    line: int
+    hash: int
+    to: str
+    text: str
+    parts: int
+    encoding: str
+    ticket: bytes
+
+
+class Rejected(NamedTuple):
+    """One row that can't be sent: where, what stood there, and what would be right."""
+
+    line: int
+    column: str
+    value: str
+    reason: str
+    values: list[str]
+
+
+class Roster:
+    """The rows of ``sheet`` as ``plan`` reads them.
+
+    Raises BadFile where the plan's columns or variables are not among the file's.
+    """
+
+    def __init__(self, plan: Plan, sheet: Sheet) -> None:
+        self._plan, self.sheet = plan, sheet
+        self._phones = Phones(plan.region)
+        self._to = _column(sheet, plan.to_column)
+        self._key = None if plan.key_column is None else _column(sheet, plan.key_column)
+        self._variables = _mapped(sheet, plan)
+
+    def __iter__(self) -> Iterator[Recipient | Rejected]:
+        for row in self.sheet.rows():
+            if isinstance(row, BadRow):
+                yield Rejected(row.line, "", "", row.reason, row.values)
+            else:
+                yield self._read(row)
+
+    def _read(self, row: Row) -> Recipient | Rejected:
+        values = row.values
+        column = self._plan.to_column
+        try:
+            to = self._phones.normalise(values[self._to])
+            key = to if self._key is None else values[self._key].strip()
+            if not key:
+                column = self._plan.key_column or ""
+                return Rejected(row.line, column, "", "the key is empty", values)
+            picked = [values[at] for _, at in self._variables]
+            named = {name: values[at] for name, at in self._variables}
+            text = self._plan.template.render(named)
+            message = self._plan.message("row", to, text)
+        except BadNumber as error:
+            return Rejected(row.line, column, error.text, error.reason, values)
+        except BadValue as error:
+            at = dict(self._variables).get(error.variable)
+            shown = "" if at is None else values[at]
+            column = error.variable if at is None else self.sheet.columns[at]
+            return Rejected(row.line, column, shown, error.reason, values)
+        except InvalidMessage as error:
+            return Rejected(row.line, error.field, str(error.value), error.reason, values)
+        segments = message.segments
+        hash = key_hash(key)
+        made = ticket(self._plan, hash, to, segments.parts, picked)
+        return Recipient(row.line, hash, to, text, segments.parts, segments.encoding, made)
+
+
+def _column(sheet: Sheet, name: str) -> int:
+    for at, column in enumerate(sheet.columns):
+        if name in (column, variable(column)):
+            return at
+    raise _missing(sheet, f"no column {name!r}")
+
+
+def _mapped(sheet: Sheet, plan: Plan) -> list[tuple[str, int]]:
+    """Each of the template's variables and the column that it stands for."""
+    at = {variable(column): number for number, column in enumerate(sheet.columns)}
+    missing = [name for name in plan.template.variables if name not in at]
+    if missing:
+        raise _missing(sheet, f"no column for {{{{ {missing[0]} }}}} in the text")
+    return [(name, at[name]) for name in plan.template.variables]
+
+
+def _missing(sheet: Sheet, reason: str) -> BadFile:
+    names = ", ".join(f"{column} ({variable(column)})" for column in sheet.columns[:40])
+    return BadFile(sheet.path, "line 1", reason, f"its columns, as a text names them: {names}")
