@@ -135,7 +135,6 @@ def test_a_thousand_cancelled_tickets_hold_nobody_up(bench: Bench) -> None:
     for n in range(1, 1001):
         bench.cancel(f"m{n}")
     enqueued(bench, 2000)
-    bench.repeat = True
     before = bench.now_ms
     calls = 0
     while not (claimed := bench.claim(10)).grants:
@@ -183,7 +182,7 @@ def test_bulk_leaves_a_share_of_the_concurrency(store: redis.Redis) -> None:
 def test_started_leases_never_exceed_the_concurrency(store: redis.Redis) -> None:
     bench = warm(store, concurrency=5)
     enqueued(bench, *range(1, 31))
-    held = []
+    held: list[Grant] = []
     for _ in range(4):
         held += bench.claim(3).grants
         bench.later(50)
@@ -308,7 +307,12 @@ def test_a_slot_is_void_50_ms_after_its_time(bench: Bench, late_ms: float, passe
 
 @pytest.mark.parametrize(
     ("cause", "then"),
-    [("cancel", "cancelled"), ("optout", "suppressed"), ("expiry", "expired"), ("halt", "waiting")],
+    [
+        ("cancel", "cancelled"),
+        ("optout", "suppressed"),
+        ("expiry", "expired"),
+        ("halt", "waiting"),
+    ],
 )
 def test_no_post_may_start_once_it_must_not(bench: Bench, cause: str, then: str) -> None:
     enqueued(bench, 1, expires_at=at(bench, 30) if cause == "expiry" else None)

@@ -24,9 +24,7 @@ def halted(bench: Bench, until_ms: int | None = None, reason: str = "HTTP 401") 
 
 
 @pytest.mark.parametrize("until_ms", [None, 1_700_000_060_000])
-def test_a_halt_says_why_and_until_when(
-    bench: Bench, halts: Halts, until_ms: int | None
-) -> None:
+def test_a_halt_says_why_and_until_when(bench: Bench, halts: Halts, until_ms: int | None) -> None:
     assert halts.list() == []
     halted(bench, until_ms, "HTTP 401: a | in it")
     assert halts.list() == [HaltInfo("account", "HTTP 401: a | in it", until_ms)]

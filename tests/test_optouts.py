@@ -89,9 +89,7 @@ def test_a_scheduled_message_and_a_retry_are_suppressed_when_they_come_back(
 
 
 @pytest.mark.parametrize("under_way", [True, False])
-def test_adding_waits_out_the_posts_that_had_just_started(
-    listed: Listed, under_way: bool
-) -> None:
+def test_adding_waits_out_the_posts_that_had_just_started(listed: Listed, under_way: bool) -> None:
     bench = listed.bench
     bench.enqueue(message(1))
     [grant] = bench.claim_all(1)

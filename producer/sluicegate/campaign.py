@@ -11,6 +11,7 @@ Importing more, or replaying a dead letter, sets a finished campaign running aga
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -36,6 +37,11 @@ SHARD_SIZE = 256
 
 State = Literal["draft", "running", "paused", "finished", "cancelled"]
 Action = Literal["start", "pause", "resume", "cancel"]
+
+
+Outcome = Literal["added", "duplicate", "suppressed"]
+
+_OUTCOMES: dict[str, Outcome] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
 
 class CampaignExists(SluicegateError):
@@ -79,14 +85,6 @@ class Campaign(msgspec.Struct, frozen=True):
         return self.plan.name
 
 
-class Imported(msgspec.Struct):
-    """What an import did with the recipients handed to it."""
-
-    added: int = 0
-    duplicates: int = 0
-    suppressed: int = 0
-
-
 class Campaigns:
     """The campaigns of one account, on a synchronous client."""
 
@@ -111,7 +109,7 @@ class Campaigns:
         plan.checked()
         shards = max(16, -(-expected_rows // (SHARD_SIZE // 2)))
         args: list[Argument] = [plan.name, "create", msgspec.json.encode(plan)]
-        args += [plan_digest(plan), shards]
+        args += [plan_digest(plan), shards, plan.lane]
         if self._scripts.call(CAMPAIGN, args) == b"exists":
             raise CampaignExists(plan.name)
         return self.get(plan.name)
@@ -138,21 +136,19 @@ class Campaigns:
         """Its counters, proved from the records; see ``Ledgers.recount``."""
         return self._ledgers.recount(name)
 
-    def add(self, name: str, recipients: Iterable[Recipient]) -> Iterator[tuple[Recipient, str]]:
+    def add(
+        self, name: str, recipients: Iterable[Recipient]
+    ) -> Iterator[tuple[Recipient, Outcome]]:
         """Import recipients, streamed in batches; each with added, duplicate or suppressed.
 
         Whoever is a member already is a duplicate, so importing may be repeated and resumed at
         will. Raises WrongCampaignState once cancelled.
         """
         plan = self.get(name).plan
-        batch: list[Recipient] = []
-        for recipient in recipients:
-            batch.append(recipient)
-            if len(batch) == IMPORT_BATCH:
-                yield from self._imported(plan, batch)
-                batch = []
-        if batch:
-            yield from self._imported(plan, batch)
+        shards = int(self._client.hget(self._keys.campaign(name), "shards"))
+        iterator = iter(recipients)
+        while batch := list(islice(iterator, IMPORT_BATCH)):
+            yield from self._imported(plan, shards, batch)
 
     def act(self, name: str, action: Action) -> State:
         """Start, pause, resume or cancel; return the state it is in then.
@@ -161,7 +157,7 @@ class Campaigns:
         had just started. Repeating an action is a no-op. Raises UnknownCampaign and
         WrongCampaignState.
         """
-        before, after = self._scripts.call(CAMPAIGN, [name, action, "", "", 0])
+        before, after = self._scripts.call(CAMPAIGN, [name, action])
         if before == b"unknown":
             raise UnknownCampaign(name)
         if not after:
@@ -171,12 +167,14 @@ class Campaigns:
         state: State = after.decode()
         return state
 
-    def _imported(self, plan: Plan, batch: list[Recipient]) -> Iterator[tuple[Recipient, str]]:
+    def _imported(
+        self, plan: Plan, shards: int, batch: list[Recipient]
+    ) -> Iterator[tuple[Recipient, Outcome]]:
         args: list[Argument] = [plan.name, plan.lane, secrets.token_urlsafe(9)]
         for recipient in batch:
-            args += (recipient.hash, recipient.to, recipient.ticket)
-        answers = self._scripts.call(IMPORT, args)
-        if isinstance(answers, bytes):
-            raise WrongCampaignState(plan.name, answers.decode(), "take recipients")
-        for recipient, answer in zip(batch, answers, strict=True):
-            yield recipient, answer.decode()
+            args += (recipient.hash % shards, recipient.hash, recipient.to, recipient.ticket)
+        answer = self._scripts.call(IMPORT, args)
+        if isinstance(answer, list):
+            raise WrongCampaignState(plan.name, answer[0].decode(), "take recipients")
+        for recipient, letter in zip(batch, answer.decode(), strict=True):
+            yield recipient, _OUTCOMES[letter]

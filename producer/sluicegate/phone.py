@@ -45,6 +45,7 @@ _NATIONAL = (
     "a national number: give --region (such as US), or write it with + and its country code"
 )
 _NOT_NANP = "no North American number: area code and exchange begin with 2 to 9"
+_ZEROS = "nothing but zeros"
 _EXTENSION = "it has an extension, which takes no messages: give a direct number"
 
 
@@ -138,7 +139,7 @@ def _rule(first: str) -> tuple[frozenset[int], int, re.Pattern[str]]:
     library = _library()
     known = library.COUNTRY_CODE_TO_REGION_CODE
     code = next((int(first[1:end]) for end in (2, 3, 4) if int(first[1:end]) in known), 0)
-    if not code:
+    if not code or first[1] == "0":
         return frozenset(), 0, re.compile("")
     region, start = known[code][0], 1 + len(str(code))
     metadata = library.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
@@ -166,9 +167,11 @@ def _cleaned(text: str) -> str:
     if found := _trunk_zero(plain):
         plain = found[1] + plain[found.end() :]
     digits = _PUNCTUATION.sub("", plain)
-    if digits.removeprefix("+").isdecimal():
-        return digits
-    raise BadNumber(text, _stranger(digits))
+    if not digits.removeprefix("+").isdecimal():
+        raise BadNumber(text, _stranger(digits))
+    if not digits.strip("+0"):
+        raise BadNumber(text, _ZEROS)
+    return digits
 
 
 def _folded(text: str) -> str:
@@ -207,7 +210,7 @@ def _parsed(text: str, digits: str, region: str | None) -> str:
     if parsed.country_code == 1 and not _foreign_nanp(number):
         raise BadNumber(text, _NOT_NANP)
     if parsed.national_number == 0:
-        raise BadNumber(text, "nothing but zeros")
+        raise BadNumber(text, _ZEROS)
     if not E164.match(number):
         raise BadNumber(text, "too short for any country")
     return number

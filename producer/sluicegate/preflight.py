@@ -40,11 +40,12 @@ class Sample(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct):
     """What a file holds for a plan.
 
-    ``rows = sendable + rejected + duplicates + suppressed``. ``segments`` maps a number of parts
-    to how many texts take so many; ``ucs2`` a character to how many texts it alone or first keeps
-    out of GSM-7, and ``saved`` how many segments fewer those would take without it and its like.
-    ``cost`` is ``sendable`` segments at the account's price, an estimate.
-    ``seconds`` is the time to send them all at the account's limit with nothing else waiting.
+    ``rows = sendable + rejected + duplicates + suppressed``. ``reasons`` are those of rejected
+    rows, each after its column. ``segments`` maps a number of parts to how many texts take so
+    many; ``ucs2`` a character to how many texts it alone or first keeps out of GSM-7, and
+    ``saved`` how many segments fewer those would take without it and its like. ``cost`` is
+    ``sendable`` segments at the account's price, an estimate. ``seconds`` is the time to send
+    them all at the account's limit with nothing else waiting.
     """
 
     file: str
@@ -132,7 +133,7 @@ def preflight(
         for row in batch:
             if isinstance(row, Rejected):
                 report.rejected += 1
-                report.reasons[row.reason] += 1
+                report.reasons[f"{row.column}: {row.reason}" if row.column else row.reason] += 1
                 rejects.add(row)
             elif row.hash in seen:
                 report.duplicates += 1

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 Argument = str | bytes | int | float
 
-_SHARED = (("sluicegate", "time"), ("sluicegate", "account"))
+_SHARED = (("sluicegate", "time"), ("sluicegate", "account"), ("sluicegate", "books"))
 
 
 class Registrar(Protocol):

@@ -137,18 +137,20 @@ class Sheet:
 
     def _header(self, lines: list[str], above: int, complete: bool) -> tuple[tuple[str, ...], int]:
         """Read the names of the columns, and tell how many lines are above the first row."""
+        blank = self.delimiter + '" \r\n'
+        above += next((n for n, line in enumerate(lines[above:]) if line.strip(blank)), 0)
         reader = self._reader(lines[above:])
         try:
-            found = next(filter(any, reader), list[str]())
+            found = next(reader, list[str]())
         except csv.Error as error:
-            reason = self._torn(above + reader.line_num, error)
+            reason = self._torn(above + 1, error)
             raise BadFile(self.path, "the header", reason, "export it again") from error
         above += reader.line_num
         names = [" ".join(name.split()) for name in found]
         rows = list(_weighed(lines[above:], self.delimiter))
         while names and not names[-1] and not any(any(row[len(names) - 1 :]) for row in rows):
             names.pop()
-        if not names or (complete and not "".join(lines[above:]).strip(self.delimiter + '" \r\n')):
+        if not names or (complete and not "".join(lines[above:]).strip(blank)):
             reason = "there is nothing below the header" if names else "the file is empty"
             raise BadFile(self.path, "", reason, "export the file again, with its rows")
         for number, name in enumerate(names, 1):
@@ -210,10 +212,12 @@ def _weighed(lines: list[str], delimiter: str) -> Iterator[list[str]]:
         yield from filter(any, csv.reader(lines[:200], delimiter=delimiter, skipinitialspace=True))
 
 
-def _consistency(lines: list[str], delimiter: str) -> tuple[float, int]:
-    """Tell how many rows have as many values as the first one, and how many it has."""
+def _consistency(lines: list[str], delimiter: str) -> tuple[float, int, bool]:
+    """Tell how many rows are as wide as the first one, and how wide; commas are in texts too."""
     widths = [len(values) for values in _weighed(lines, delimiter)]
-    return (widths.count(widths[0]) / len(widths), widths[0]) if widths[:1] > [1] else (0, 0)
+    if widths[:1] <= [1]:
+        return 0, 0, False
+    return widths.count(widths[0]) / len(widths), widths[0], delimiter != ","
 
 
 def _likely_encoding(prefix: bytes) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from . import dead, doubt, halt, messages, optout, send, simulate, status
+from . import campaign, dead, doubt, halt, messages, optout, send, simulate, status
 from .failures import Commands
 from .session import Session
 
@@ -54,6 +54,7 @@ app.command()(status.status)
 app.command()(send.send)
 app.add_typer(messages.message, name="message")
 app.command()(messages.cancel)
+app.add_typer(campaign.campaign, name="campaign")
 app.add_typer(dead.dead, name="dead")
 app.add_typer(doubt.doubt, name="doubt")
 app.add_typer(optout.optout, name="optout")

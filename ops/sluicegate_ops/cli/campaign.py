@@ -1,7 +1,5 @@
 """``sluicegate campaign``: a text to many, from a file, watched and kept in hand."""
 
-from typing import Annotated
-
 import typer
 
 from sluicegate.campaign import Action

@@ -47,8 +47,8 @@ def _way_out(error: SluicegateError) -> str:
         case WrongCampaignState(state="draft", name=name):
             return f"Give it its file, and it starts: sluicegate campaign start FILE --name {name}"
         case WrongCampaignState(state="finished"):
-            return "Everything was sent: there is nothing to hold back any more"
+            return "Nothing of it is left to send; another file may add to it"
         case WrongCampaignState(state="cancelled"):
-            return "That is for good: give the rest of its recipients to a campaign of another name"
+            return "That is for good: give the rest to a campaign of another name"
         case _:
             return ""

@@ -70,7 +70,7 @@ def write_sum(whole: tuple[str, int], parts: Iterable[tuple[str, int, str]]) -> 
     """Write a number and what it is the sum of, with a note on each part that is not 0."""
     grid = Table.grid(padding=(0, 2))
     for justify in ("left", "left", "right"):
-        grid.add_column(justify=justify, no_wrap=True)  # type: ignore[arg-type]  # a literal
+        grid.add_column(justify=justify, no_wrap=True)
     grid.add_column(style="dim")
     grid.add_row("", whole[0], f"{whole[1]:,}", "", style="bold")
     for at, (word, count, note) in enumerate(parts):
@@ -81,7 +81,8 @@ def write_sum(whole: tuple[str, int], parts: Iterable[tuple[str, int, str]]) -> 
 
 def cost(amount: float, currency: str) -> str:
     """An amount of money, for people."""
-    return f"{amount:,.2f} {currency}"
+    shown = f"{amount:,.2f}" if amount >= 0.01 or not amount else f"{amount:.4f}"
+    return f"{shown} {currency}"
 
 
 def _section(title: str, rows: Iterable[tuple[str, ...]]) -> None:
@@ -98,9 +99,8 @@ def _section(title: str, rows: Iterable[tuple[str, ...]]) -> None:
 def _reasons(report: Report) -> Iterator[tuple[str, str]]:
     for reason, count in report.reasons.most_common(_SHOWN):
         yield f"{count:>9,}", clean(hidden(reason))
-    if more := len(report.reasons) - _SHOWN:
-        if more > 0:
-            yield "", f"and {more} more"
+    if (more := len(report.reasons) - _SHOWN) > 0:
+        yield "", f"and {more} more"
 
 
 def _characters(report: Report, account: Account) -> Iterator[tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """What a campaign's file is to be read as: the options of ``preflight`` and ``start``."""
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -62,10 +63,10 @@ FailOn = Annotated[
 ]
 Json = Document
 
-_TO = frozenset(
-    "to phone number mobile msisdn cell tel telephone recipient phone_number phone_no mobile_number "
-    "mobile_phone cell_number cell_phone cellphone telephone_number phonenumber to_number".split()
+_NAMED = re.compile(
+    r"to|recipient|msisdn|((cell|mobile|tele|to_|contact_)?_?(phone|number))(_(no|number))?|cell|mobile|tel"
 )
+"""Names of variables that columns of phone numbers have."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +134,7 @@ def _text(options: Asked) -> str:
     if (options.text is None) == (options.text_file is None):
         fail("give the text: --text or --text-file, one of them", BAD_INPUT)
     if options.text == "-":
-        fail("--text - would be sent as it is: write the text to a file for --text-file", BAD_INPUT)
+        fail("--text - would go out as it is: give a file to --text-file", BAD_INPUT)
     if options.text is not None:
         return options.text
     try:
@@ -152,7 +153,7 @@ def _column(sheet: Sheet, name: str) -> str:
 
 
 def _guessed(sheet: Sheet) -> str:
-    found = [column for column in sheet.columns if variable(column) in _TO]
+    found = [column for column in sheet.columns if _NAMED.fullmatch(variable(column))]
     if len(found) == 1:
         return _column(sheet, found[0])
     several = f"{', '.join(found)} may all be the column of phone numbers"

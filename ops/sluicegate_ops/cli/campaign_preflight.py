@@ -113,7 +113,7 @@ def refuse(options: Asked, report: Report) -> None:
     if not report.sendable:
         say("nothing in this file can be sent")
     if found:
-        say(f"{', '.join(found)}: refused by --fail-on")
+        say(f"{', '.join(found)}: --fail-on refuses them")
     if found or not report.sendable:
         raise typer.Exit(FAILED)
 

@@ -94,7 +94,7 @@ def report(ctx: typer.Context, name: Name, json: Document = False) -> None:
             if line:
                 out.print(f"    {word:<4} {line}", soft_wrap=True)
     if any(cause.state == "dead" for cause in found):
-        typer.echo("\nreplay: sluicegate dead replay --code CODE, of every campaign's dead letters")
+        typer.echo("\nreplay: sluicegate dead replay --code CODE (whatever they belong to)")
 
 
 def advice(cause: Cause) -> str:

@@ -11,7 +11,7 @@ from sluicegate.campaign import (
     Campaign,
     CampaignExists,
     Campaigns,
-    Imported,
+    Outcome,
     UnknownCampaign,
     WrongCampaignState,
 )
@@ -21,7 +21,7 @@ from sluicegate.roster import Recipient, Roster
 
 from . import campaign_options as given
 from .asking import Yes, confirm
-from .campaign_findings import document, show
+from .campaign_findings import cost, document, show
 from .campaign_options import Asked, asked, opened, planned
 from .campaign_preflight import Checked, read, refuse
 from .campaign_progress import Meter
@@ -31,6 +31,7 @@ from .output import counted, write_document
 from .session import Session
 
 Name = Annotated[str, typer.Option(help="Its name: a-z 0-9 _ -, at most 60.")]
+
 
 def start(
     ctx: typer.Context,
@@ -80,8 +81,7 @@ def start(
     if sheet.fingerprint() != checked.report.fingerprint:
         fail(f"{file} has changed since it was read: nothing was done; start again")
     campaigns.create(plan, checked.report.sendable)
-    imported = _import(campaigns, checked)
-    _finish(session, options, checked, imported)
+    _finish(session, options, checked, _import(campaigns, checked))
 
 
 def _before(campaigns: Campaigns, plan: Plan) -> Campaign | None:
@@ -102,18 +102,19 @@ def _question(campaigns: Campaigns, before: Campaign | None, checked: Checked) -
     people = counted(report.sendable, "recipient")
     imported = 0 if before is None else campaigns.ledger(name).imported
     if before is None or not imported:
-        return f"Send to {people} as campaign {name}, for about {report.cost:,.2f} {report.currency}?"
+        price = cost(report.cost, report.currency)
+        return f"Send to {people} as campaign {name}, for about {price}?"
     if before.state == "draft":
-        return f"{imported:,} of {name} are imported already. Import the rest and send to them all?"
+        return f"{imported:,} of {name} are imported already. Import the rest, and send to all?"
     paused = " It stays paused." if before.state == "paused" else ""
     known = f"{name} is {before.state} with {counted(imported, 'recipient')}."
     return f"{known} Add those of these {people} that are new?{paused}"
 
 
-def _import(campaigns: Campaigns, checked: Checked) -> Imported:
-    """Import whoever can be sent to; whoever is in the campaign already stays as they are."""
+def _import(campaigns: Campaigns, checked: Checked) -> Counter[Outcome]:
+    """Import whoever can be sent to; count what became of each."""
     report, name = checked.report, checked.plan.name
-    tally: Counter[str] = Counter()
+    tally: Counter[Outcome] = Counter()
     try:
         with Meter("importing", report.rows - report.rejected) as meter:
             added = campaigns.add(name, _recipients(checked))
@@ -124,8 +125,9 @@ def _import(campaigns: Campaigns, checked: Checked) -> Imported:
         fail(f"stopped: {_so_far(campaigns, name)}; the same command goes on where it stopped")
     if checked.sheet.fingerprint() != report.fingerprint:
         changed = f"{checked.sheet.path} was changed while it was imported"
-        fail(f"{changed}: {_so_far(campaigns, name)}. Give it up: sluicegate campaign cancel {name}")
-    return Imported(tally["added"], tally["duplicate"], tally["suppressed"])
+        way_out = f"Give it up: sluicegate campaign cancel {name}"
+        fail(f"{changed}: {_so_far(campaigns, name)}. {way_out}")
+    return tally
 
 
 def _recipients(checked: Checked) -> Iterator[Recipient]:
@@ -139,21 +141,22 @@ def _so_far(campaigns: Campaigns, name: str) -> str:
     return f"{counted(ledger.imported, 'recipient')} of {name} imported, {sent}"
 
 
-def _finish(session: Session, options: Asked, checked: Checked, imported: Imported) -> None:
+def _finish(session: Session, options: Asked, checked: Checked, tally: Counter[Outcome]) -> None:
     """Start it, where it isn't yet, and say what was done."""
     campaigns, name, report = campaigns_of(session), checked.plan.name, checked.report
     state = campaigns.get(name).state
     if state == "draft":
         state = campaigns.act(name, "start")
-    already = max(0, imported.duplicates - report.duplicates)
+    added, suppressed = tally["added"], tally["suppressed"]
+    already = max(0, tally["duplicate"] - report.duplicates)
     if options.json:
-        done = {"added": imported.added, "already": already, "suppressed": imported.suppressed}
+        done = {"added": added, "already": already, "suppressed": suppressed}
         preflight = document(session, report, checked.rejects)
         write_document({"name": name, "state": state, "imported": done, "preflight": preflight})
         return
-    parts = [f"imported {counted(imported.added, 'recipient')}"]
+    parts = [f"imported {counted(added, 'recipient')}"]
     parts += [f"{already:,} imported already"] * bool(already)
-    parts += [f"{imported.suppressed:,} opted out"] * bool(imported.suppressed)
+    parts += [f"{suppressed:,} opted out"] * bool(suppressed)
     typer.echo(", ".join(parts))
     verb = "resume" if state == "paused" else "watch"
     typer.echo(f"{name} is {state}; next: sluicegate campaign {verb} {name}")

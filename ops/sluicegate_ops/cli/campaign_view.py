@@ -13,8 +13,18 @@ from sluicegate.ledger import STATES, Ledger
 from .campaign_findings import write_sum
 from .campaign_state import Cause, campaigns_of, causes, claimed, why
 from .failures import FAILED
-from .output import Document, Lines, clean, console, table, when, write, write_document
-from .output import write_lines, write_pairs
+from .output import (
+    Document,
+    Lines,
+    clean,
+    console,
+    table,
+    when,
+    write,
+    write_document,
+    write_lines,
+    write_pairs,
+)
 from .session import Session
 from .state import read
 
@@ -40,7 +50,12 @@ def list_(ctx: typer.Context, json: Lines = False) -> None:
     for column in rows.columns[2:6]:
         column.justify = "right"
     for campaign, ledger in found:
-        counts = (ledger.imported, ledger.pending, ledger.states["accepted"], ledger.states["dead"])
+        counts = (
+            ledger.imported,
+            ledger.pending,
+            ledger.states["accepted"],
+            ledger.states["dead"],
+        )
         created = when(campaign.created_ms)
         rows.add_row(campaign.name, campaign.state, *(f"{n:,}" for n in counts), created)
     if rows.row_count:
@@ -97,9 +112,7 @@ def show_ledger(ledger: Ledger, held: int = 0) -> None:
         typer.echo("\nthis does not add up: --verify counts every recipient", err=True)
 
 
-def _show(
-    campaign: Campaign, ledger: Ledger, held: int, dead: list[Cause], reason: str
-) -> None:
+def _show(campaign: Campaign, ledger: Ledger, held: int, dead: list[Cause], reason: str) -> None:
     console().print(f"campaign {campaign.name}: {campaign.state}", style="bold")
     plan = campaign.plan
     write_pairs(

@@ -1,4 +1,4 @@
--- What every script begins with: one account's keys, its two clocks, its totals, its lanes.
+-- What every script begins with: one account's keys, its two clocks, its totals, its lanes and leases.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
 -- Keys touched: clock, totals, ready:t, ready:b, lane:*, m:*, wake, started, granted, leases.
 --
@@ -59,7 +59,7 @@ end
 local function read_ticket(ticket)
   local id, segments, kind, expires, to =
     string.match(ticket, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)')
-  return { id = id, segments = num(segments, 1), kind = kind, expires = tonumber(expires), to = to }
+  return { text = ticket, id = id, segments = num(segments, 1), kind = kind, expires = tonumber(expires), to = to }
 end
 
 -- A lease is token|slot|seq|started|lane|ticket; started is empty while it is only granted.
@@ -88,13 +88,4 @@ end
 local function drop_grant(id, lease)
   drop_lease(id, lease)
   redis.call('ZREM', key('log'), lease.seq)
-end
-
--- The end of a message: its record becomes compact and is forgotten after its retention.
-local function finish(c, id, state, retention_ms, token)
-  local m = key('m:' .. id)
-  redis.call('HDEL', m, 'content', 'request', 'lane', 'ticket')
-  redis.call('HSET', m, 'state', state, 'at', whole_ms(c.wall), 'token', token)
-  redis.call('PEXPIRE', m, retention_ms)
-  count(state)
 end

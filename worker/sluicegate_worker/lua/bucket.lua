@@ -76,7 +76,8 @@ local function next_slot(c, b, r, kept)
   local slot = math.max(c.steady, r.next, b.slot + 0.001)
   local nth = -math.max(1, r.size - kept)
   local leaving = redis.call('ZRANGE', key('log'), nth, nth, 'WITHSCORES')[2]
-  return leaving and math.max(slot, tonumber(leaving) + r.span) or slot
+  if leaving then slot = math.max(slot, tonumber(leaving) + r.span) end
+  return tonumber(ms(slot)) -- as a lease stores it: a claim that is repeated answers to the digit
 end
 
 -- Take the slot that `next_slot` named; returns its number in the log.

@@ -1,6 +1,6 @@
 -- Claiming: messages and slots to a worker, all conditions decided together.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines promote() and claim().
--- Keys touched: claim:<token>, due, ready:*, lane:*, m:<id>, leases, granted, started, log, bucket, optouts, halts, totals.
+-- Keys touched: those of books.lua, claim:<token>, due, leases, granted, started, log, bucket, optouts, halts, totals.
 
 local PROMOTED = 16           -- messages that return from the due set in one call
 local SPARE_VISITS = 32       -- tickets looked at beyond those wanted: stale, expired, opted out
@@ -18,8 +18,8 @@ local function promote(c)
     local m = key('m:' .. ids[i])
     redis.call('ZREM', key('due'), ids[i])
     local r = redis.call('HMGET', m, 'state', 'lane', 'ticket')
-    redis.call('HSET', m, 'state', 'waiting')
-    if r[1] == 'retrying' then to_head(r[2], r[3]) else table.insert(scheduled, 1, r) end
+    become(ids[i], 'waiting')
+    if r[1] == 'retrying' then put_back(c, ids[i], r[2], r[3]) else table.insert(scheduled, 1, r) end
   end
   for _, r in ipairs(scheduled) do to_tail(r[2], r[3]) end
   return #ids > 0
@@ -35,7 +35,11 @@ end
 
 -- Take the lane's next ticket if it may still be sent; nil when it was set aside, or there is none.
 local function next_message(c, lane, q)
-  local ready = key('ready:' .. string.sub(lane, 1, 1))
+  local ready, name = key('ready:' .. string.sub(lane, 1, 1)), string.match(lane, '#(.*)$')
+  if name and campaign_state(name) ~= 'running' then
+    redis.call('ZREM', ready, lane) -- its tickets stay; who resumes it makes it ready again
+    return nil
+  end
   local text = redis.call('LPOP', key('lane:' .. lane))
   if not text then
     redis.call('ZREM', ready, lane)
@@ -43,16 +47,18 @@ local function next_message(c, lane, q)
   end
   redis.call('ZINCRBY', ready, 1, lane)
   local ticket = read_ticket(text)
+  local id = name and name .. '.' .. ticket.id or ticket.id
   -- The record decides: a ticket of a message that has ended, or is leased already, is void.
-  if redis.call('HGET', key('m:' .. ticket.id), 'state') ~= 'waiting' then return nil end
-  if redis.call('HEXISTS', key('leases'), ticket.id) == 1 then return nil end
-  if ended(c, ticket.id, ticket, q.retention_ms, q.token) then return nil end
-  return { id = ticket.id, text = text }
+  if state_of(id, redis.call('HGET', key('m:' .. id), 'state')) ~= 'waiting' then return nil end
+  if redis.call('HEXISTS', key('leases'), id) == 1 then return nil end
+  if ended(c, id, ticket, q.retention_ms, q.token) then return nil end
+  return { id = id, text = text }
 end
 
-local function grant(c, id, slot)
+-- What a worker needs to send it: an app's content, or a recipient's ticket.
+local function grant(c, id, slot, ticket)
   local r = redis.call('HMGET', key('m:' .. id), 'attempts', 'maybe', 'age', 'generation', 'content', 'request')
-  return { id, ms(slot - c.steady), r[1] or '0', r[2] or '0', r[3] or '0', r[4] or '0', r[5] or '', r[6] or '' }
+  return { id, ms(slot - c.steady), r[1] or '0', r[2] or '0', r[3] or '0', r[4] or '0', r[5] or ticket, r[6] or '' }
 end
 
 -- A claim repeated after a lost reply is answered as it was, with the leases that still bear its token.
@@ -63,7 +69,7 @@ local function remembered(c, q)
   local grants = {}
   for id in string.gmatch(ids, '[^,]+') do
     local lease = read_lease(id)
-    if lease and lease.token == q.token then grants[#grants + 1] = grant(c, id, lease.slot) end
+    if lease and lease.token == q.token then grants[#grants + 1] = grant(c, id, lease.slot, lease.ticket) end
   end
   return { wait, why, grants }
 end
@@ -113,7 +119,7 @@ local function grants_or_why(c, b, q)
       local seq = take(b, r, slot)
       write_lease(message.id, { token = q.token, slot = slot, seq = seq, lane = lane, ticket = message.text })
       redis.call('ZADD', key('granted'), ms(c.steady + q.lease_ms), message.id)
-      grants[#grants + 1] = grant(c, message.id, slot)
+      grants[#grants + 1] = grant(c, message.id, slot, message.text)
       b.streak = bulk and 0 or b.streak + 1
     end
   end

@@ -2,7 +2,7 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] id, [2] accepted | resend | drop, [3] token of this call, [4] retention_ms, [5] provider_id or '', [6] reason.
 -- Returns: resolved | unknown | the state that it is in instead.
--- Keys touched: clock, m:<id>, doubts, dead, lane:*, ready:*, totals, wake.
+-- Keys touched: those of books.lua, clock, doubts, dead, wake.
 local id, verdict, token, retention_ms, provider_id, reason = unpack(ARGV)
 local m = key('m:' .. id)
 local r = redis.call('HMGET', m, 'state', 'lane', 'ticket', 'token')
@@ -17,11 +17,13 @@ if verdict == 'accepted' then
   redis.call('HSET', m, 'reason', reason)
   finish(c, id, 'accepted', retention_ms, token)
 elseif verdict == 'resend' then
-  redis.call('HSET', m, 'state', 'waiting', 'token', token)
-  to_head(r[2], r[3])
+  become(id, 'waiting')
+  redis.call('HSET', m, 'token', token)
+  put_back(c, id, r[2], r[3])
   wake()
 else
-  redis.call('HSET', m, 'state', 'dead', 'token', token, 'at', whole_ms(c.wall), 'code', 'in_doubt', 'reason', reason)
+  become(id, 'dead')
+  redis.call('HSET', m, 'token', token, 'at', whole_ms(c.wall), 'code', 'in_doubt', 'reason', reason)
   redis.call('ZADD', key('dead'), whole_ms(c.wall), id)
   count('dead')
 end

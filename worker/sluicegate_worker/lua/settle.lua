@@ -1,6 +1,6 @@
 -- Settling: one attempt's outcome ends its lease and moves its message.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines settle().
--- Keys touched: m:<id>, leases, granted, started, log, lane:*, ready:*, due, dead, doubts, halts, totals, bucket.
+-- Keys touched: those of books.lua, leases, granted, started, log, lane:*, ready:*, due, dead, doubts, halts, totals, bucket.
 --
 -- kind      accepted | retry (in s.delay ms) | back (to the head of its lane, uncharged) | dead | doubt (decided
 --           in s.delay ms; -1: by a person) | unused (its POST was never begun: back, and its slot is free again)
@@ -19,12 +19,12 @@ local function note(m, s)
   if s.answer ~= '' then redis.call('HSET', m, 'answer', s.answer) end
 end
 
-local function accept(c, s, m, retention_ms)
+local function accept(c, s, m, retention_ms, from)
   forget_waits(s.id)
   redis.call('HDEL', m, 'reason', 'code', 'answer')
   redis.call('HSET', m, 'provider_id', s.provider_id)
   if s.replayed then count('replayed') end -- the provider knew the key: it had the message already
-  finish(c, s.id, 'accepted', retention_ms, s.token)
+  finish(c, s.id, 'accepted', retention_ms, s.token, from)
 end
 
 local ENDED = { cancelled = true, expired = true, suppressed = true, purged = true }
@@ -41,11 +41,15 @@ local function accept_late(c, s, m, retention_ms)
     end
     return 'applied'
   end
-  if ENDED[was[1]] then count(was[1], -1) end
-  local lease = read_lease(s.id)
+  local lease, from = read_lease(s.id), was[1]
+  -- What waited, in no one's hands, in a campaign that was cancelled, was cancelled with it.
+  if from == 'waiting' and not lease and not is_open(s.id) and campaign_state(campaign_of(s.id)) == 'cancelled' then
+    from = 'cancelled'
+  end
+  if ENDED[from] then count(from, -1) end
   if lease and not lease.started then drop_grant(s.id, lease) end
   count('late')
-  accept(c, s, m, retention_ms)
+  accept(c, s, m, retention_ms, from)
   return 'applied'
 end
 
@@ -59,16 +63,18 @@ local function retry(c, s, m, lane, ticket)
   charge(c, s, m, s.perhaps)
   note(m, s)
   redis.call('HINCRBY', m, 'age', string.format('%.0f', s.took + s.delay))
-  redis.call('HSET', m, 'state', 'retrying', 'lane', lane, 'ticket', ticket)
+  become(s.id, 'retrying')
+  redis.call('HSET', m, 'lane', lane, 'ticket', ticket)
   redis.call('ZADD', key('due'), ms(c.wall + s.delay), s.id)
   count('retried')
 end
 
 local function back(c, s, m, lane, ticket)
-  redis.call('HSET', m, 'state', 'waiting', 'token', s.token)
+  become(s.id, 'waiting')
+  redis.call('HSET', m, 'token', s.token)
   if s.reason ~= '' then redis.call('HSET', m, 'code', s.code, 'reason', s.reason) end
   if s.perhaps then redis.call('HINCRBY', m, 'maybe', 1) end
-  to_head(lane, ticket)
+  put_back(c, s.id, lane, ticket)
   if s.throttled then count('throttled') end
   if s.halt ~= '' then redis.call('HSETNX', key('halts'), s.halt, s.halt_until .. '|' .. s.reason) end
 end
@@ -76,7 +82,8 @@ end
 local function dead(c, s, m, lane, ticket)
   charge(c, s, m, s.perhaps)
   note(m, s)
-  redis.call('HSET', m, 'state', 'dead', 'lane', lane, 'ticket', ticket)
+  become(s.id, 'dead')
+  redis.call('HSET', m, 'to', read_ticket(ticket).to, 'lane', lane, 'ticket', ticket)
   redis.call('ZADD', key('dead'), whole_ms(c.wall), s.id)
   count('dead')
 end
@@ -85,14 +92,18 @@ local function doubt(c, s, m, lane, ticket)
   charge(c, s, m, true)
   note(m, s)
   redis.call('HINCRBY', m, 'age', string.format('%.0f', s.took))
-  redis.call('HSET', m, 'state', 'in_doubt', 'lane', lane, 'ticket', ticket)
+  become(s.id, 'in_doubt')
+  redis.call('HSET', m, 'lane', lane, 'ticket', ticket)
   redis.call('ZADD', key('doubts'), s.delay < 0 and '+inf' or ms(c.wall + s.delay), s.id)
   count('in_doubt')
 end
 
 local function unused(c, s, m, lane, ticket)
-  redis.call('HSET', m, 'state', 'waiting', 'token', s.token)
-  to_head(lane, ticket)
+  if redis.call('EXISTS', m) == 1 then
+    become(s.id, 'waiting')
+    redis.call('HSET', m, 'token', s.token)
+  end
+  put_back(c, s.id, lane, ticket)
   count('unused')
 end
 
@@ -110,7 +121,8 @@ end
 -- The lease is not this attempt's, or evidence has ended its message meanwhile.
 local function too_late(c, s, m, state, retention_ms)
   if s.kind == 'accepted' and state then return accept_late(c, s, m, retention_ms) end
-  return 'stale'
+  -- A recipient that was never started has no record to know a repeat by, and nothing to tell.
+  return s.kind == 'unused' and not state and campaign_of(s.id) and 'applied' or 'stale'
 end
 
 local function settle(c, b, s, retention_ms)
@@ -125,7 +137,7 @@ local function settle(c, b, s, retention_ms)
     else
       drop_grant(s.id, lease)
     end
-    if state ~= 'waiting' then return too_late(c, s, m, state, retention_ms) end
+    if state_of(s.id, state) ~= 'waiting' then return too_late(c, s, m, state, retention_ms) end
     move(c, s, m, lease.lane, lease.ticket, retention_ms)
     return 'applied'
   end

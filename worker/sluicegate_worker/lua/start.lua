@@ -1,6 +1,6 @@
 -- Starting: the last gate before a POST, and the last word on whether it may be written.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines halted(), start() and renew().
--- Keys touched: m:<id>, leases, granted, started, log, lane:*, ready:*, optouts, halts, totals.
+-- Keys touched: those of books.lua, leases, granted, started, log, lane:*, ready:*, optouts, halts, totals.
 
 local VOID_MS = 50 -- a slot is good for so long after its time
 
@@ -20,11 +20,11 @@ end
 -- A message that must not go out any more ends here; returns true when it did.
 local function ended(c, id, ticket, retention_ms, token)
   if ticket.expires and c.wall >= ticket.expires then
-    finish(c, id, 'expired', retention_ms, token)
+    end_waiting(c, id, 'expired', ticket.text, retention_ms, token)
     return true
   end
   if redis.call('HEXISTS', key('optouts'), ticket.to) == 1 then
-    finish(c, id, 'suppressed', retention_ms, token)
+    end_waiting(c, id, 'suppressed', ticket.text, retention_ms, token)
     return true
   end
   return false
@@ -38,11 +38,11 @@ local function start(c, s, lease_ms, retention_ms)
   local m = key('m:' .. s.id)
   local r = redis.call('HMGET', m, 'state', 'request', 'maybe')
   local void = c.steady > lease.slot + VOID_MS
-  local closed = void or halted(c)
-  local over = r[1] ~= 'waiting' or ended(c, s.id, read_ticket(lease.ticket), retention_ms, s.token)
+  local closed = void or halted(c) or not is_open(s.id)
+  local over = state_of(s.id, r[1]) ~= 'waiting' or ended(c, s.id, read_ticket(lease.ticket), retention_ms, s.token)
   if over or closed then
     drop_grant(s.id, lease)
-    if not over then to_head(lease.lane, lease.ticket) end
+    if not over then put_back(c, s.id, lease.lane, lease.ticket) end
     count(over and 'overtaken' or void and 'void' or 'unused')
     return 'refused'
   end
@@ -50,6 +50,7 @@ local function start(c, s, lease_ms, retention_ms)
   redis.call('ZADD', key('started'), ms(c.steady + lease_ms), s.id)
   lease.started = c.steady
   write_lease(s.id, lease)
+  if not r[1] then redis.call('HSET', m, 'state', 'waiting', 'to', read_ticket(lease.ticket).to) end
   if not r[2] then redis.call('HSET', m, 'request', s.request, 'key_at', whole_ms(c.wall)) end
   if num(r[3], 0) > 0 then count('resent') end -- it relies on the provider knowing the key
   return 'started'

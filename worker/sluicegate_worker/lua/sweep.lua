@@ -4,7 +4,7 @@
 --   [5] ms a transactional message waits in doubt, [6] ms a bulk one, [7] ms for which a key may be reused.
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do}.
 --   A call repeated with its token gets the same answer.
--- Keys touched: swept, clock, workers, granted, started, leases, log, lane:*, ready:*, m:<id>, doubts, dead, due, totals.
+-- Keys touched: those of books.lua, swept, clock, workers, running, granted, started, leases, log, doubts, dead, due.
 -- The first write frees, so that a full server can still be repaired.
 local BATCH = 50
 local token, lease_ms, worker, policy = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -27,7 +27,7 @@ local function give_back(id)
   local lease = read_lease(id)
   if not lease then return redis.call('ZREM', key('granted'), id) end
   drop_grant(id, lease)
-  to_head(lease.lane, lease.ticket)
+  put_back(c, id, lease.lane, lease.ticket)
   back = back + 1
 end
 
@@ -38,7 +38,8 @@ local function doubt(id)
   drop_lease(id, lease)
   local m = key('m:' .. id)
   if redis.call('HGET', m, 'state') ~= 'waiting' then return end
-  redis.call('HSET', m, 'state', 'in_doubt', 'lane', lease.lane, 'ticket', lease.ticket, 'at', whole_ms(c.wall),
+  become(id, 'in_doubt')
+  redis.call('HSET', m, 'lane', lease.lane, 'ticket', lease.ticket, 'at', whole_ms(c.wall),
     'token', lease.token, 'reason', 'its worker fell silent after the POST may have begun')
   redis.call('HINCRBY', m, 'attempts', 1)
   redis.call('HINCRBY', m, 'maybe', 1)
@@ -58,7 +59,8 @@ end
 local function drop(id, m)
   redis.call('ZREM', key('doubts'), id)
   redis.call('ZADD', key('dead'), whole_ms(c.wall), id)
-  redis.call('HSET', m, 'state', 'dead', 'at', whole_ms(c.wall), 'code', 'in_doubt', 'reason',
+  become(id, 'dead')
+  redis.call('HSET', m, 'at', whole_ms(c.wall), 'code', 'in_doubt', 'reason',
     'in doubt, and dropped by policy: it may have been sent')
   count('dead')
   dropped = dropped + 1
@@ -66,8 +68,8 @@ end
 
 local function resend(id, m, r)
   redis.call('ZREM', key('doubts'), id)
-  redis.call('HSET', m, 'state', 'waiting')
-  to_head(r[2], r[3])
+  become(id, 'waiting')
+  put_back(c, id, r[2], r[3])
   resent = resent + 1
 end
 
@@ -77,6 +79,9 @@ local function decide(id)
   if r[1] ~= 'in_doubt' then return redis.call('ZREM', key('doubts'), id) end
   if policy == 'drop' then return drop(id, m) end
   if policy == 'hold' then return hold(id, 'in doubt; a person decides') end
+  if not is_open(id) and campaign_state(campaign_of(id)) == 'cancelled' then
+    return hold(id, 'in doubt, and its campaign is cancelled; a person decides')
+  end
   if c.wall - num(r[4], 0) > reuse_ms then
     return hold(id, 'in doubt, and its idempotency key is too old to resend under; a person decides')
   end
@@ -93,6 +98,15 @@ if c.steady >= c.gap + lease_ms then
   each('started', c.steady, doubt)
 end
 each('doubts', c.wall, decide)
+
+-- A running campaign with nothing pending is finished.
+for _, name in ipairs(redis.call('SRANDMEMBER', key('running'), BATCH)) do
+  local pending = redis.call('HMGET', key('ledger:' .. name), 'waiting', 'retrying', 'in_doubt')
+  if num(pending[1], 0) + num(pending[2], 0) + num(pending[3], 0) == 0 then
+    redis.call('HSET', key('campaign:' .. name), 'state', 'finished', 'ended', whole_ms(c.wall))
+    redis.call('SREM', key('running'), name)
+  end
+end
 save_clock(c)
 redis.call('ZADD', key('workers'), whole_ms(c.wall), worker)
 redis.call('ZREMRANGEBYSCORE', key('workers'), '-inf', ms(c.wall - 3600000))

@@ -1,0 +1,66 @@
+-- The books: how a message moves from state to state, and what its campaign's ledger says of it.
+-- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
+-- Keys touched: m:*, totals, campaign:*, ledger:*, unsent:*, lane:*, ready:*.
+--
+-- A campaign's recipient has no record until its first start or its end by a person: it is its ticket.
+-- Its id is campaign.hash, where an app's ids have no dot; its ticket bears the hash alone.
+
+local function campaign_of(id) return string.match(id, '^([^.]+)%.') end
+
+local campaign_states = {} -- read once a call
+local function campaign_state(name)
+  if campaign_states[name] == nil then
+    campaign_states[name] = redis.call('HGET', key('campaign:' .. name), 'state')
+  end
+  return campaign_states[name]
+end
+
+local function is_open(id)
+  local name = campaign_of(id)
+  return not name or campaign_state(name) == 'running'
+end
+
+local function tally(name, from, to)
+  redis.call('HINCRBY', key('ledger:' .. name), from, -1)
+  redis.call('HINCRBY', key('ledger:' .. name), to, 1)
+end
+
+-- The state of a record, also of one that a campaign's recipient does not have yet.
+local function state_of(id, recorded) return recorded or (campaign_of(id) and 'waiting') or nil end
+
+-- Move a message to a state; `from`, where it isn't what the record says.
+local function become(id, state, from)
+  local m, name = key('m:' .. id), campaign_of(id)
+  if name then tally(name, from or redis.call('HGET', m, 'state') or 'waiting', state) end
+  redis.call('HSET', m, 'state', state)
+end
+
+-- The end of a message: its record becomes compact and is forgotten after its retention. A campaign's
+-- records stay as long as the campaign does.
+local function finish(c, id, state, retention_ms, token, from)
+  local m = key('m:' .. id)
+  redis.call('HDEL', m, 'content', 'request', 'lane', 'ticket')
+  become(id, state, from)
+  redis.call('HSET', m, 'at', whole_ms(c.wall), 'token', token)
+  if not campaign_of(id) then redis.call('PEXPIRE', m, retention_ms) end
+  count(state)
+end
+
+-- The end of a message that waits: where it has no record, its ticket is kept in a list instead.
+local function end_waiting(c, id, state, ticket, retention_ms, token)
+  local name = campaign_of(id)
+  if not name or redis.call('EXISTS', key('m:' .. id)) == 1 then return finish(c, id, state, retention_ms, token) end
+  redis.call('RPUSH', key('unsent:' .. name .. ':' .. state), ticket)
+  tally(name, 'waiting', state)
+  count(state)
+end
+
+-- Back to the head of its lane; in a campaign that was cancelled meanwhile, it ends with it.
+local function put_back(c, id, lane, ticket)
+  local name = campaign_of(id)
+  if name and campaign_state(name) == 'cancelled' then
+    end_waiting(c, id, 'cancelled', ticket, 0, '')
+  else
+    to_head(lane, ticket)
+  end
+end

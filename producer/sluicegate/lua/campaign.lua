@@ -1,0 +1,70 @@
+-- A campaign's life: create, start, pause, resume, cancel.
+-- KEYS[1] the account's key prefix.
+-- ARGV[1] name, [2] create | start | pause | resume | cancel; for create also [3] plan, [4] digest of the
+--   plan, [5] shards of its members, [6] lane.
+-- Returns: for create, created | known (the same plan) | exists (another); else {state before, state after},
+--   the second empty where that state does not allow it, the first 'unknown' where there is no such campaign.
+-- Keys touched: clock, campaign:<n>, campaigns, running, ledger:<n>, leases, lane:*, ready:b, unsent:<n>:cancelled,
+--   totals, wake.
+-- Repeating an action finds it done and changes nothing more.
+local name, action = ARGV[1], ARGV[2]
+local campaign = key('campaign:' .. name)
+local c = clock()
+
+if action == 'create' then
+  local digest = redis.call('HGET', campaign, 'digest')
+  if digest then return digest == ARGV[4] and 'known' or 'exists' end
+  redis.call('HSET', campaign, 'plan', ARGV[3], 'digest', ARGV[4], 'shards', ARGV[5], 'lane', ARGV[6],
+    'state', 'draft', 'created', whole_ms(c.wall))
+  redis.call('ZADD', key('campaigns'), whole_ms(c.wall), name)
+  return 'created'
+end
+
+local AFTER = {
+  start = { draft = 'running', running = 'running', finished = 'finished' },
+  pause = { running = 'paused', paused = 'paused' },
+  resume = { paused = 'running', running = 'running' },
+  cancel = { draft = 'cancelled', running = 'cancelled', paused = 'cancelled', cancelled = 'cancelled' },
+}
+
+local r = redis.call('HMGET', campaign, 'state', 'lane')
+local before, lane = r[1], r[2]
+if not before then return { 'unknown', '' } end
+local after = AFTER[action][before]
+if not after or after == before then return { before, after or '' } end
+
+local function open()
+  if action == 'start' then redis.call('HSET', campaign, 'started', whole_ms(c.wall)) end
+  redis.call('SADD', key('running'), name)
+  if redis.call('EXISTS', key('lane:' .. lane)) == 1 then
+    activate(lane)
+    wake()
+  end
+end
+
+local function close()
+  redis.call('SREM', key('running'), name)
+  redis.call('ZREM', key('ready:b'), lane)
+end
+
+-- All that waits ends at once: its tickets become the list of the cancelled. What a worker holds ends
+-- when it comes back. The lane may hold tickets of messages that ended before, so its length is no count.
+local function cancel()
+  local held, mark = 0, '#' .. name .. '|'
+  for _, lease in ipairs(redis.call('HVALS', key('leases'))) do
+    if string.find(lease, mark, 1, true) then held = held + 1 end
+  end
+  local ended = num(redis.call('HGET', key('ledger:' .. name), 'waiting'), 0) - held
+  if redis.call('EXISTS', key('lane:' .. lane)) == 1 then
+    redis.call('RENAME', key('lane:' .. lane), key('unsent:' .. name .. ':cancelled'))
+  end
+  redis.call('HINCRBY', key('ledger:' .. name), 'waiting', -ended)
+  redis.call('HINCRBY', key('ledger:' .. name), 'cancelled', ended)
+  redis.call('HSET', campaign, 'ended', whole_ms(c.wall))
+  count('cancelled', ended)
+end
+
+redis.call('HSET', campaign, 'state', after)
+if after == 'running' then open() else close() end
+if after == 'cancelled' then cancel() end
+return { before, after }
