@@ -375,7 +375,7 @@ def test_the_log_is_trimmed_in_small_batches(store: redis.Redis) -> None:
     store.zadd(made.keys("log"), {f"old{n}": old + n for n in range(1000)})
     made.claim()
     left = len(made.log())
-    assert 0 < left < 1000
+    assert 700 < left < 1000
     for _ in range(20):
         made.later(100)
         made.claim()

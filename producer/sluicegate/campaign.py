@@ -17,7 +17,6 @@ from typing import Any, Literal
 import msgspec
 import redis
 
-from .config import Config
 from .errors import SluicegateError
 from .keys import Keys
 from .ledger import Ledger, Ledgers
@@ -86,18 +85,19 @@ class Campaign(msgspec.Struct, frozen=True):
 
 
 class Campaigns:
-    """The campaigns of one account, on a synchronous client."""
+    """The campaigns of one account, on a synchronous client; ``clock`` is for tests."""
 
     def __init__(
         self,
         client: redis.Redis,
         keys: Keys,
-        config: Config,
+        *,
         sleep: Callable[[float], None] = time.sleep,
+        clock: str | None = None,
     ) -> None:
         self._client: Any = client
-        self._keys, self._config, self._sleep = keys, config, sleep
-        self._scripts = Scripts(client, keys.prefix)
+        self._keys, self._sleep = keys, sleep
+        self._scripts = Scripts(client, keys.prefix, clock)
         self._ledgers = Ledgers(client, keys)
 
     def create(self, plan: Plan, expected_rows: int = 0) -> Campaign:

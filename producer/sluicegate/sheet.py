@@ -21,7 +21,6 @@ from .errors import BadFile
 
 # In characters. One value has no more than csv.field_size_limit(), the process's own: 131,072.
 MAX_ROW = 1_000_000
-
 _BLOCK = 1 << 18
 _PREFIX = 1 << 20  # what the encoding is told from
 _MARK = "sluicegate.mark"
@@ -54,9 +53,8 @@ class BadRow(NamedTuple):
 class Sheet:
     """A CSV file whose first row names its columns; encoding and delimiter are found by looking.
 
-    UTF-8 and UTF-16, each with or without a byte order mark, and Windows-1252 where the bytes are
-    not UTF-8 and look like Latin text. Rows without any value are passed over. ``read_bytes`` is
-    how far the latest ``rows()`` has read; at the end, ``size_bytes``.
+    UTF-8 or UTF-16, with a byte order mark or without; Windows-1252 where the bytes look like it.
+    Rows without any value are passed over. The latest ``rows()`` has read ``read_bytes`` so far.
 
     :raises BadFile: where this cannot be such a file; it says what to do.
     """
@@ -74,8 +72,8 @@ class Sheet:
         lines = StringIO(text.removeprefix("\ufeff"), newline="").readlines()
         lines = lines if complete else lines[:-1] or lines  # the last one may be cut
         told = _SEP.fullmatch(lines[0]) if lines else None
-        likeliest = told[1] if told else max(",;\t|", key=partial(_consistency, lines))
-        self.delimiter = delimiter or likeliest
+        likely = told[1] if told else max(",;\t|", key=partial(_weight, lines))
+        self.delimiter = delimiter or likely
         if not re.fullmatch(r'[^\w\s"]|\t', self.delimiter):
             raise BadFile(self.path, "", f"{delimiter!r} delimits nothing", "give , ; | or a tab")
         self._reader = partial(
@@ -141,12 +139,11 @@ class Sheet:
         above += next((n for n, line in enumerate(lines[above:]) if line.strip(blank)), 0)
         reader = self._reader(lines[above:])
         try:
-            found = next(reader, list[str]())
+            names = [" ".join(name.split()) for name in next(reader, list[str]())]
         except csv.Error as error:
             reason = self._torn(above + 1, error)
             raise BadFile(self.path, "the header", reason, "export it again") from error
         above += reader.line_num
-        names = [" ".join(name.split()) for name in found]
         rows = list(_weighed(lines[above:], self.delimiter))
         while names and not names[-1] and not any(any(row[len(names) - 1 :]) for row in rows):
             names.pop()
@@ -212,7 +209,7 @@ def _weighed(lines: list[str], delimiter: str) -> Iterator[list[str]]:
         yield from filter(any, csv.reader(lines[:200], delimiter=delimiter, skipinitialspace=True))
 
 
-def _consistency(lines: list[str], delimiter: str) -> tuple[float, int, bool]:
+def _weight(lines: list[str], delimiter: str) -> tuple[float, int, bool]:
     """Tell how many rows are as wide as the first one, and how wide; commas are in texts too."""
     widths = [len(values) for values in _weighed(lines, delimiter)]
     if widths[:1] <= [1]:

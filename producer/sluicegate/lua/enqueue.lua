@@ -10,7 +10,7 @@ local token, retention_ms = ARGV[1], ARGV[2]
 local c = clock()
 save_clock(c)
 
-local fresh = false
+local fresh = 0
 local function add(id, digest, lane, ticket, to, content, send_at)
   local m = key('m:' .. id)
   local known = redis.call('HMGET', m, 'digest', 'token', 'state')
@@ -19,19 +19,17 @@ local function add(id, digest, lane, ticket, to, content, send_at)
     if known[2] ~= token then return 'known' end
     return known[3] == 'suppressed' and 'suppressed' or 'enqueued'
   end
-  fresh = true
-  redis.call('HSET', m, 'digest', digest, 'to', to, 'enqueued', whole_ms(c.wall), 'token', token)
-  count('enqueued')
+  fresh = fresh + 1
+  redis.call('HSET', m, 'digest', digest, 'to', to, 'content', content, 'enqueued', whole_ms(c.wall),
+    'token', token, 'state', 'waiting')
   if redis.call('HEXISTS', key('optouts'), to) == 1 then
     finish(c, id, 'suppressed', retention_ms, token)
     return 'suppressed'
   end
-  redis.call('HSET', m, 'content', content)
   if num(send_at, 0) > c.wall then
     redis.call('HSET', m, 'state', 'scheduled', 'lane', lane, 'ticket', ticket)
     redis.call('ZADD', key('due'), send_at, id)
   else
-    redis.call('HSET', m, 'state', 'waiting')
     to_tail(lane, ticket)
   end
   return 'enqueued'
@@ -41,5 +39,8 @@ local answers = {}
 for i = 3, #ARGV, 7 do
   answers[#answers + 1] = add(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6])
 end
-if fresh then wake() end
+if fresh > 0 then
+  count('enqueued', fresh)
+  wake()
+end
 return answers
