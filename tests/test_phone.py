@@ -238,7 +238,9 @@ def test_spaced_numbers_agree_with_the_library(
 @given(st.from_regex(r"(\+?1[ .-]?)?\(?[0-9]{3}\)?[ .-]?[0-9]{3}[ .-]?[0-9]{4}", fullmatch=True))
 def test_north_american_numbers_agree_with_the_library(text: str) -> None:
     ascii_text = "".join(char for char in text if char.isascii())
-    if not ascii_text.lstrip("(").startswith("00"):  # which we read as +, and the library as a typing error
+    if not ascii_text.lstrip("(").startswith(
+        "00"
+    ):  # which we read as +, and the library as a typing error
         assert ours(ascii_text, "US") == by_library(ascii_text, "US")
         assert ours(ascii_text, "CA") == by_library(ascii_text, "CA")
 

@@ -38,13 +38,13 @@ def test_sends_and_retrieves(sdk: telnyx.Telnyx) -> None:
 @pytest.mark.parametrize(
     ("to", "text", "error", "status", "code"),
     [
-        ("+15550104010", "hi", telnyx.AuthenticationError, 401, "10009"),
-        ("+15550104030", "hi", telnyx.PermissionDeniedError, 403, "10010"),
-        ("+15550100300", "hi", telnyx.BadRequestError, 400, "40300"),
+        ("+15555554010", "hi", telnyx.AuthenticationError, 401, "10009"),
+        ("+15555554030", "hi", telnyx.PermissionDeniedError, 403, "10010"),
+        ("+15555550300", "hi", telnyx.BadRequestError, 400, "40300"),
         ("+13125550002", "x" * 2000, telnyx.UnprocessableEntityError, 422, "10015"),
-        ("+15550104290", "hi", telnyx.RateLimitError, 429, "10011"),
-        ("+15550105000", "hi", telnyx.InternalServerError, 500, "10007"),
-        ("+15550105030", "hi", telnyx.InternalServerError, 503, "10037"),
+        ("+15555554290", "hi", telnyx.RateLimitError, 429, "10011"),
+        ("+15555555000", "hi", telnyx.InternalServerError, 500, "10007"),
+        ("+15555555030", "hi", telnyx.InternalServerError, 503, "10037"),
     ],
 )
 def test_error_classes(
@@ -66,7 +66,7 @@ def test_a_wrong_key_is_an_authentication_error(simulator: Simulator) -> None:
 
 def test_a_closed_connection_is_a_connection_error(sdk: telnyx.Telnyx) -> None:
     with pytest.raises(telnyx.APIConnectionError):
-        sdk.messages.send(from_=SENDER, to="+15550107000", text="hi")
+        sdk.messages.send(from_=SENDER, to="+15555557000", text="hi")
 
 
 def test_an_idempotency_key_replays(sdk: telnyx.Telnyx, simulator: Simulator) -> None:
@@ -85,7 +85,7 @@ def test_an_idempotency_key_replays(sdk: telnyx.Telnyx, simulator: Simulator) ->
 
 def test_its_own_retry_sends_twice_without_a_key_and_once_with_one(simulator: Simulator) -> None:
     with telnyx.Telnyx(api_key="KEY", base_url=simulator.url, max_retries=1) as sdk:
-        sdk.messages.send(from_=SENDER, to="+15550107021", text="hi")
-        assert simulator.recipients() == {"+15550107021": 2}
-        sdk.messages.send(from_=SENDER, to="+15550107011", text="hi", idempotency_key="k")
-        assert simulator.recipients()["+15550107011"] == 1
+        sdk.messages.send(from_=SENDER, to="+15555557021", text="hi")
+        assert simulator.recipients() == {"+15555557021": 2}
+        sdk.messages.send(from_=SENDER, to="+15555557011", text="hi", idempotency_key="k")
+        assert simulator.recipients()["+15555557011"] == 1

@@ -45,7 +45,7 @@ def sent(
         async with simulator:
             one = gateway(simulator.url, **fields)
             for place, number in enumerate(numbers):
-                request = one.request(message(to=f"+1555010{number:04d}"))
+                request = one.request(message(to=f"+1555555{number:04d}"))
                 key = "key" if same_key else f"key{place}"
                 attempts.append(await one.send(request, key, gate))
             await one.aclose()
@@ -125,7 +125,7 @@ def test_accepted_then_replayed() -> None:
     assert first.heard
     assert first.took_ms > 0
     assert first.answer == ""
-    assert simulator.recipients() == {"+15550109999": 1}
+    assert simulator.recipients() == {"+15555559999": 1}
     assert [entry[2] for entry in simulator.requests()] == ["key", "key"]
 
 

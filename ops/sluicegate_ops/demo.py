@@ -293,8 +293,8 @@ def _stay(stage: Stage) -> None:
         f"  export SLUICEGATE_CONFIG={stage.config_file}\n"
         f"  {bin_directory}/sluicegate status\n"
         f"  {bin_directory}/sluicegate send --to +15552000001 --from {SENDER} --text 'Hello'\n"
-        f"  {bin_directory}/sluicegate send --to +15550105000 --from {SENDER} --text 'Fails'\n"
-        f"  {bin_directory}/sluicegate send --to +15550100310 --from {SENDER} --text 'Dies'\n"
+        f"  {bin_directory}/sluicegate send --to +15555555000 --from {SENDER} --text 'Fails'\n"
+        f"  {bin_directory}/sluicegate send --to +15555550310 --from {SENDER} --text 'Dies'\n"
         f"  {bin_directory}/sluicegate dead list",
         soft_wrap=True,
     )

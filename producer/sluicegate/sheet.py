@@ -76,9 +76,8 @@ class Sheet:
         self.delimiter = delimiter or likely
         if not re.fullmatch(r'[^\w\s"]|\t', self.delimiter):
             raise BadFile(self.path, "", f"{delimiter!r} delimits nothing", "give , ; | or a tab")
-        self._reader = partial(
-            csv.reader, delimiter=self.delimiter, strict=True, skipinitialspace=True
-        )
+        parse = partial(csv.reader, strict=True, skipinitialspace=True)
+        self._reader = partial(parse, delimiter=self.delimiter)
         self.columns, self._above = self._header(lines, 1 if told else 0, complete)
 
     def rows(self) -> Iterator[Row | BadRow]:

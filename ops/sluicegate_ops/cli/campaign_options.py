@@ -153,7 +153,7 @@ def _column(sheet: Sheet, name: str) -> str:
 
 
 def _guessed(sheet: Sheet) -> str:
-    found = [column for column in sheet.columns if _NAMED.fullmatch(variable(column))]
+    found = [column for column in sheet.columns if _NAMED.fullmatch(variable(column).strip("_"))]
     if len(found) == 1:
         return _column(sheet, found[0])
     several = f"{', '.join(found)} may all be the column of phone numbers"

@@ -32,7 +32,7 @@ class Cause(msgspec.Struct):
 
 def campaigns_of(session: Session) -> Campaigns:
     """The account's campaigns."""
-    return Campaigns(session.client, session.keys, session.config)
+    return Campaigns(session.client, session.keys)
 
 
 def claimed(session: Session, name: str) -> int:

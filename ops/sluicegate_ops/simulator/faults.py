@@ -12,10 +12,10 @@ Effect = Literal["error", "html", "truncated", "close", "hang", "slow"]
 SLOW_SECONDS = 2.0
 
 #: Recipients that begin so are magic where their last four digits are in the table.
-MAGIC_PREFIX = "+1555010"
+MAGIC_PREFIX = "+1555555"
 
 #: A well-formed sender that belongs to nobody.
-UNOWNED_SENDER = "+15550100305"
+UNOWNED_SENDER = "+15555550305"
 
 
 @dataclass(frozen=True, slots=True)

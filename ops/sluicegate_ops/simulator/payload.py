@@ -88,7 +88,7 @@ def render(id: str, received_at: float, body: Body, segments: Segments) -> bytes
         id=id,
         type=kind,
         messaging_profile_id=_text(body.messaging_profile_id) or _PROFILE,
-        from_=_Address(_text(body.from_) or "+15550100000", "Telnyx", "VoIP"),
+        from_=_Address(_text(body.from_) or "+15555550000", "Telnyx", "VoIP"),
         to=[_Address(str(body.to), "SIMULATED", "Wireless", status)],
         text=text,
         subject=_text(body.subject),
