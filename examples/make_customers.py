@@ -1,4 +1,4 @@
-"""Make customers.csv: two thousand rows as they come out of a shop's system, with all their faults.
+"""Make customers.csv: two thousand rows as a shop's system exports them, faults and all.
 
     python examples/make_customers.py > examples/customers.csv
 
@@ -12,15 +12,15 @@ import sys
 
 ROWS = 2000
 FIRST = (
-    "Ann Ben Carla Diego Elif Farid Grace Hugo Ines Jonas Kim Lea Mateo Nora Omar Priya Quinn Rosa "
-    "Sam Tara Umar Vera Will Xenia Yuki Zoe Søren José Łukasz Chloé Jürgen Anaïs"
-).split()
+    "Ann,Ben,Carla,Diego,Elif,Farid,Grace,Hugo,Ines,Jonas,Kim,Lea,Mateo,Nora,Omar,Priya,Quinn,"
+    "Rosa,Sam,Tara,Umar,Vera,Will,Xenia,Yuki,Zoe,Søren,José,Łukasz,Chloé,Jürgen,Anaïs"
+)
 LAST = (
-    "Smith Garcia Müller Rossi Nguyen Okafor Silva Kowalski Dubois Tanaka O'Brien Larsen Haddad "
-    "Novák Peeters Moreau"
-).split()
-CITIES = "New York,Chicago,Austin,Seattle,Denver,Boston,Miami,Portland,Atlanta,San José".split(",")
-AREAS = "212 312 512 206 303 617 305 503 404 408 213 602 702 801 919 615 214 313 314 410".split()
+    "Smith,Garcia,Müller,Rossi,Nguyen,Okafor,Silva,Kowalski,Dubois,Tanaka,O'Brien,Larsen,Haddad,"
+    "Novák,Peeters,Moreau"
+)
+CITIES = "New York,Chicago,Austin,Seattle,Denver,Boston,Miami,Portland,Atlanta,San José"
+AREAS = "212,312,512,206,303,617,305,503,404,408,213,602,702,801,919,615,214,313,314,410"
 ITEMS = (
     "running shoes",
     "a reading lamp",
@@ -55,7 +55,7 @@ def american(rng: random.Random, area: str, line: int) -> str:
 
 def numbers(rng: random.Random) -> list[str]:
     """More distinct numbers than rows, most of them American."""
-    made = [american(rng, area, line) for area in AREAS for line in range(100)]
+    made = [american(rng, area, line) for area in AREAS.split(",") for line in range(100)]
     made += [f"+44 7700 900{line:03d}" for line in range(60)]
     made += [f"0033 6 39 98 {line // 100:02d} {line % 100:02d}" for line in range(40)]
     rng.shuffle(made)
@@ -86,10 +86,10 @@ def main() -> None:
     for number, phone in enumerate(numbers(rng)[: ROWS - 62]):
         row = {
             "Customer": f"C{number + 1001}",
-            "First Name": rng.choice(FIRST),
-            "Last Name": rng.choice(LAST),
+            "First Name": rng.choice(FIRST.split(",")),
+            "Last Name": rng.choice(LAST.split(",")),
             "Phone": phone,
-            "City": rng.choice(CITIES),
+            "City": rng.choice(CITIES.split(",")),
             "Item": rng.choice(EMOJI) if rng.random() < 0.03 else rng.choice(ITEMS),
         }
         if rng.random() < 0.02:
@@ -100,7 +100,7 @@ def main() -> None:
         digits = "".join(filter(str.isdigit, row["Phone"]))
         rows.append(row | {"Phone": f"+1{digits}", "Customer": row["Customer"] + "-B"})
     # Two that look right and that the simulated provider knows to be dead.
-    for last in ("0310", "0309"):
+    for last in ("0300", "0309"):
         phone = f"+1555555{last}"
         rows.append(good[0] | {"Phone": phone, "Customer": f"C9{last}"})
     rng.shuffle(rows)

@@ -418,7 +418,7 @@ def test_the_books_agree_along_a_long_walk(
 ) -> None:
     played = machine(store, policy, truthful)()
     played.empty()
-    walk(played, policy, WALK)
+    walk(played, f"{policy}0", WALK)
     totals = played.bench.totals()
     played.teardown()
     assert totals["leases_lost"]

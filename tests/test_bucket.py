@@ -129,13 +129,6 @@ def test_slots_are_paced_and_never_twice_at_one_time(store: redis.Redis) -> None
     assert len(times) <= 2 + 50 / (WINDOW_MS / 102) + 1
 
 
-def test_a_repeated_claim_names_its_slots_to_the_digit(store: redis.Redis) -> None:
-    made = bench(store, limit=1021)
-    for _ in range(20):
-        assert made.claim(3).grants  # the bench repeats it, and compares
-        made.later(3.217)
-
-
 def test_a_saturated_bucket_uses_its_limit_and_no_more(store: redis.Redis) -> None:
     made = bench(store, waiting=120)
     granted = full_window(made, 5 * WINDOW_MS)

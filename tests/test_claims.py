@@ -160,6 +160,17 @@ def test_cancelled_bulk_tickets_do_not_hold_up_transactional_messages(bench: Ben
     assert ids(bench.claim_all(1)) == ["m400"]
 
 
+def test_a_ticket_left_over_from_a_forgotten_message_grants_its_successor_only_once(
+    bench: Bench,
+) -> None:
+    enqueued(bench, 1, 2)
+    bench.cancel("m1")
+    bench.store.delete(bench.keys.record("m1"))  # as after its retention
+    enqueued(bench, 1)
+    assert bench.lane(LANE) == ["m1", "m2", "m1"]
+    assert ids(bench.claim_all(3, within_ms=100)) == ["m1", "m2"]
+
+
 def test_an_empty_lane_costs_one_visit_and_no_more(bench: Bench) -> None:
     for n in range(1, 11):
         enqueued(bench, n, sender=f"+1555000100{n % 10}")

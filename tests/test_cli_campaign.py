@@ -277,7 +277,7 @@ def test_the_column_of_numbers_is_guessed_where_it_is_plain(cli: Cli, header: st
         ("phone,x", ("--expires-at", "soon"), 2, "must be a time as 2030"),
         ("phone,x", ("--expires-at", "2090-01-01T00:00"), 2, "must have a zone"),
         ("phone,x", ("--expires-at", "2020-01-01T00:00Z"), 2, "is past"),
-        ("phone,x", ("--delimiter", ";;"), 2, "delimiter"),
+        ("phone,x", ("--delimiter", ";;"), 2, "delimit"),
         ("phone,x", ("--encoding", "klingon"), 2, "encoding.*klingon"),
         ("phone,x", ("--rejects", "gone/x.csv"), 1, "gone/x.csv: rejected rows can't be written"),
     ],
@@ -399,6 +399,19 @@ def test_an_import_that_was_killed_goes_on_where_it_stopped(cli: Cli) -> None:
     again = cli("start", file, "--name", "july", *OPTIONS, "--yes").stdout
     assert "imported 0 recipients, 4 imported already\n" in again
     assert cli.campaigns.ledger("july").imported == 4
+
+
+def test_an_import_is_stopped_with_ctrl_c_and_goes_on_later(cli: Cli) -> None:
+    file = cli.file(*(f"312{n:07d},Ann" for n in range(2_000_000, 2_100_000)))
+    with terminal(cli, "start", file, "--name", "july", *OPTIONS, "--yes") as screen:
+        screen.until("importing")
+        screen.child.send_signal(signal.SIGINT)
+        screen.until("nothing is sent yet; the same command goes on where it stopped")
+        assert screen.child.wait(30) == 1
+    assert cli.campaigns.get("july").state == "draft"
+    assert cli.campaigns.ledger("july").imported < 100_000
+    done = cli.document("start", file, "--name", "july", *OPTIONS, "--yes")["imported"]
+    assert done["added"] + done["already"] == cli.campaigns.ledger("july").imported == 100_000
 
 
 def test_it_says_what_is_imported_already_before_it_asks(cli: Cli) -> None:

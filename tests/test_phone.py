@@ -54,9 +54,12 @@ ANYWHERE: list[str | None] = [None, "US", "CA", "GB", "DE", "AU", "BR", "JP", "I
         ("0044 7911 123456", GB),
         ("00 44 (0) 7911 123456", GB),
         ("00447911123456.0", GB),
+        ("+0044 7911 123456", GB),
         ("+49 (0)171/1234567", "+491711234567"),
         ("+33.6.12.34.56.78", "+33612345678"),
         ("+39 06 1234 5678", "+390612345678"),
+        ("+39 (0)6 1234 5678", "+390612345678"),  # Italy keeps its zero
+        ("(+44) (0) 7911 123456", GB),
         ("+683 4000", "+6834000"),
         ("+7 912 345-67-89", "+79123456789"),
         ("+52 55 1234 5678", "+525512345678"),
@@ -224,7 +227,8 @@ def test_e164_agrees_with_the_library(code: int, rest: str, region: str | None) 
 
 @given(st.text("0123456789", min_size=1, max_size=17), st.sampled_from(ANYWHERE))
 def test_any_digits_after_a_plus_agree_with_the_library(rest: str, region: str | None) -> None:
-    assert ours(f"+{rest}", region) == by_library(f"+{rest}", region)
+    if not rest.startswith("00"):  # which the library takes for a way abroad, in some regions
+        assert ours(f"+{rest}", region) == by_library(f"+{rest}", region)
 
 
 @given(codes, groups, st.sampled_from(ANYWHERE))

@@ -179,6 +179,12 @@ class Stage:
         )
         urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
+    def reset_provider(self) -> None:
+        """Make the simulator forget what it received."""
+        base = self.url.removesuffix("/v2")
+        request = urllib.request.Request(f"{base}/_sim/reset", data=b"")  # noqa: S310
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+
     def _write_config(self) -> None:
         # Celery's signals have a database of their own, as in production.
         lines = [

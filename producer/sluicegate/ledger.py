@@ -73,10 +73,10 @@ class Ledgers:
     def _waiting(self, campaign: str) -> Iterator[bytes]:
         for lane in self._client.scan_iter(match=self._keys.lane(f"?:*#{campaign}"), count=_PAGE):
             yield from self._tickets(lane)
-        mark = f"#{campaign}|".encode()
-        for id, lease in self._client.hscan_iter(self._keys("leases"), count=_PAGE):
-            if mark in lease:
-                yield id.partition(b".")[2]
+        for id in self._client.hkeys(self._keys("leases")):
+            name, _, short = id.partition(b".")
+            if name == campaign.encode():
+                yield short
 
     def _unsent(self, campaign: str, state: str) -> Iterator[bytes]:
         yield from self._tickets(self._keys.unsent(campaign, state))

@@ -35,7 +35,6 @@ _extension = re.compile(
     r"[0-9)]\s*(?:;ext=|x|ext(?:ension|n)?[.:]?|#)[\s.:]*[0-9]{1,7}(?![0-9])", re.IGNORECASE
 ).search
 _SEVERAL = re.compile(r"[,;/|&\n\r]|(?<=.)(?=\+)|\b(?:and|or)\b", re.IGNORECASE)
-_trunk_zero = re.compile(r"((?:\+|00|011)[^(]*)\(\s*0\s*\)").match
 
 _SHORTENED = (
     "a spreadsheet shortened this number and its last digits are lost: format the column as text "
@@ -164,14 +163,12 @@ def _cleaned(text: str) -> str:
         raise BadNumber(text, _EXTENSION)
     if sum(len(re.findall(r"[0-9]", part)) > 6 for part in _SEVERAL.split(plain)) > 1:
         raise BadNumber(text, "more than one number: give each a row of its own")
-    if found := _trunk_zero(plain):
-        plain = found[1] + plain[found.end() :]
-    digits = _PUNCTUATION.sub("", plain)
+    digits = _PUNCTUATION.sub("", plain)  # "(0)" stays: the library knows where it must go
     if not digits.removeprefix("+").isdecimal():
         raise BadNumber(text, _stranger(digits))
     if not digits.strip("+0"):
         raise BadNumber(text, _ZEROS)
-    return digits
+    return digits[1:] if digits.startswith("+00") else digits  # one way abroad too many
 
 
 def _folded(text: str) -> str:

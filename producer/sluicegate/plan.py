@@ -58,10 +58,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         return campaign_lane(self.name, self.sender, self.messaging_profile_id)
 
     def message(self, id: str, to: str, text: str) -> Message:
-        """The message to one recipient; raises InvalidMessage where it can't be sent."""
-        return validated(
+        """The message to one recipient; raises InvalidMessage where it can't be sent.
+
+        Its ``id`` is ours, with a dot in it, so it isn't held to the rule for an app's.
+        """
+        message = validated(
             Message(
-                id=id,
+                id="recipient",
                 to=to,
                 sender=self.sender,
                 text=text,
@@ -71,6 +74,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
                 expires_at=self.expires_at,
             )
         )
+        return msgspec.structs.replace(message, id=id)
 
     def checked(self) -> "Plan":
         """Itself, once it makes sense; raises InvalidMessage and BadTemplate."""

@@ -54,12 +54,12 @@ class Roster:
 
     def _read(self, row: Row) -> Recipient | Rejected:
         values = row.values
-        column = self._plan.to_column
+        column = self.sheet.columns[self._to]
         try:
             to = self._phones.normalise(values[self._to])
-            key = to if self._key is None else values[self._key].strip()
-            if not key:
-                column = self._plan.key_column or ""
+            key = to
+            if self._key is not None and not (key := values[self._key].strip()):
+                column = self.sheet.columns[self._key]
                 return Rejected(row.line, column, "", "the key is empty", values)
             picked = [values[at] for _, at in self._variables]
             named = {name: values[at] for name, at in self._variables}

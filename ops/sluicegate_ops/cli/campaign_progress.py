@@ -48,13 +48,13 @@ class Meter:
         """Say how much is done, and how many rows that is."""
         now = time.monotonic()
         due = _LINE_SECONDS if self._bar is None else _MOMENT_SECONDS
-        if now - self._said < due and done < self._total:
+        if now - self._said < due and (done < self._total or self._bar is None):
             return
         self._said, speed = now, rows / max(now - self._began, 1e-3)
         shown = f"{rows:,} rows, {speed:,.0f}/s"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, rows=shown)
-        elif now - self._began >= _LINE_SECONDS:
+        else:
             left = (now - self._began) * (self._total / max(1, done) - 1)
             typer.echo(f"{self._doing}: {shown}, {lasting(left)} left", err=True)
 

@@ -137,8 +137,9 @@ def _recipients(checked: Checked) -> Iterator[Recipient]:
 
 def _so_far(campaigns: Campaigns, name: str) -> str:
     campaign, ledger = campaigns.get(name), campaigns.ledger(name)
-    sent = {"draft": "nothing is sent", "paused": "it is paused"}.get(campaign.state, "it is sent")
-    return f"{counted(ledger.imported, 'recipient')} of {name} imported, {sent}"
+    sent = {"draft": "nothing is sent yet", "paused": "it is paused"}
+    about = sent.get(campaign.state, "they are being sent to")
+    return f"{counted(ledger.imported, 'recipient')} of {name} imported, {about}"
 
 
 def _finish(session: Session, options: Asked, checked: Checked, tally: Counter[Outcome]) -> None:

@@ -26,6 +26,7 @@ from .state import State, read
 _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 2.0
 _RATE_SECONDS = 10.0
+_CODES_SECONDS = 5.0
 _CODES_SHOWN = 5
 _ENDS = ("finished", "cancelled")
 
@@ -82,16 +83,18 @@ def watch(ctx: typer.Context, name: Name) -> None:
 
 
 def _moments(session: Session, name: str) -> Iterator[Moment]:
-    """Look again and again; what it died of is looked at only when that has changed."""
+    """Look again and again; less often at what it died of, which is as much work as there is."""
     campaigns = campaigns_of(session)
     seen: deque[tuple[float, int]] = deque()
     dead: list[Cause] = []
-    dead_seen = -1
+    dead_seen, look_at = 0, 0.0
     while True:
+        now = time.monotonic()
         campaign, ledger = campaigns.get(name), campaigns.ledger(name)
-        if ledger.states["dead"] != dead_seen:
+        if ledger.states["dead"] != dead_seen and now >= look_at:
             dead, dead_seen = causes(session, name, "dead"), ledger.states["dead"]
-        per_second = _rate(seen, time.monotonic(), _sent(ledger))
+            look_at = now + _CODES_SECONDS
+        per_second = _rate(seen, now, _sent(ledger))
         yield Moment(campaign, ledger, read(session), dead, per_second)
 
 
@@ -152,11 +155,13 @@ def _screen(moment: Moment) -> RenderableType:
         count = ledger.states[state]
         style = "bold" if count else "dim"
         counts.add_row(state.replace("_", " "), f"{count:,}", style=style)
-    lines = [share, ", ".join(filter(None, (_speed(moment), moment.left)))]
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(ProgressBar(total=total, completed=moment.done, width=50), share)
+    lines = [", ".join(filter(None, (_speed(moment), moment.left)))]
     lines += [line for line in (_codes(moment), _because(moment).strip()) if line]
     return Group(
         Text(head, style="bold"),
-        ProgressBar(total=total, completed=moment.done, width=60),
+        bar,
         *map(Text, lines),
         Text(),
         counts,

@@ -50,9 +50,9 @@ end
 -- All that waits ends at once: its tickets become the list of the cancelled. What a worker holds ends
 -- when it comes back. The lane may hold tickets of messages that ended before, so its length is no count.
 local function cancel()
-  local held, mark = 0, '#' .. name .. '|'
-  for _, lease in ipairs(redis.call('HVALS', key('leases'))) do
-    if string.find(lease, mark, 1, true) then held = held + 1 end
+  local held = 0
+  for _, id in ipairs(redis.call('HKEYS', key('leases'))) do
+    if campaign_of(id) == name then held = held + 1 end
   end
   local ended = num(redis.call('HGET', key('ledger:' .. name), 'waiting'), 0) - held
   if redis.call('EXISTS', key('lane:' .. lane)) == 1 then

@@ -1,0 +1,69 @@
+"""The demo's progress: a live bar on a terminal, a line every two seconds elsewhere."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from .moment import Moment
+from .setting import LIMIT_PER_SECOND
+
+RATE_SECONDS = 2.0
+LINE_SECONDS = 2.0
+
+console = Console()
+
+
+class Rate:
+    """Requests per second that the provider received over the last two seconds."""
+
+    def __init__(self) -> None:
+        self._past: deque[tuple[float, int]] = deque()
+
+    def at(self, moment: Moment) -> float:
+        self._past.append((moment.at, moment.received["received"]))
+        while self._past[-1][0] - self._past[0][0] > RATE_SECONDS:
+            self._past.popleft()
+        (began, first), (ended, last) = self._past[0], self._past[-1]
+        return (last - first) / (ended - began) if ended > began else 0.0
+
+
+@contextmanager
+def display(total: int) -> Iterator[Callable[[Moment], None]]:
+    """Yield what shows a moment."""
+    rate = Rate()
+
+    def words(moment: Moment) -> str:
+        states = moment.ledger.states
+        return (
+            f"{rate.at(moment):4.1f} of {LIMIT_PER_SECOND}/s, waiting {moment.waiting}, "
+            f"under way {moment.under_way}, retrying {states['retrying']}, "
+            f"in doubt {states['in_doubt']}, dead {states['dead']}"
+        )
+
+    if not console.is_terminal:
+        yield _lines(total, words)
+        return
+    bar = (TextColumn("accepted"), BarColumn(24), MofNCompleteColumn())
+    with Progress(*bar, TextColumn("{task.fields[words]}"), console=console) as progress:
+        task = progress.add_task("", total=total, words="")
+
+        def show(moment: Moment) -> None:
+            progress.update(task, completed=moment.accepted, words=words(moment))
+
+        yield show
+
+
+def _lines(total: int, words: Callable[[Moment], str]) -> Callable[[Moment], None]:
+    shown_at = float("-inf")
+
+    def show(moment: Moment) -> None:
+        nonlocal shown_at
+        text = words(moment)
+        if moment.at - shown_at >= LINE_SECONDS or moment.state == "finished":
+            shown_at = moment.at
+            console.print(f"{moment.accepted:5,}/{total:,} accepted: {text}", soft_wrap=True)
+
+    return show
