@@ -53,7 +53,8 @@ class Account:
     def started_by(self, worker: Worker) -> set[str]:
         """The messages whose POST ``worker``, which is stopped, may have begun."""
         tag = worker_tag(f"{worker.name}@stage").encode()
-        self.store.ping()  # what the worker had sent has been taken in by now
+        for _ in range(2):  # after the second, all that the worker had sent has been taken in
+            self.store.ping()
         leases = self.store.hgetall(self.keys("leases"))
         return {
             id.decode()

@@ -9,10 +9,13 @@ import msgspec
 import redis
 
 from sluicegate import Config, Message, MessageStatus, Result
+from sluicegate.campaign import IMPORT, Action, Campaigns
 from sluicegate.config import Account, InDoubt
 from sluicegate.keys import FINAL_STATES
 from sluicegate.message import validated
 from sluicegate.outbox import CANCEL, ENQUEUE, Outbox
+from sluicegate.plan import Plan, key_hash, ticket
+from sluicegate.roster import Recipient
 from sluicegate.scripts import Argument, Script, Scripts
 from sluicegate_worker.claims import (
     STEP,
@@ -45,6 +48,23 @@ def message(number: int = 1, **fields: Any) -> Message:
     return validated(Message(**(made | fields)))
 
 
+def plan(name: str = "july", **fields: Any) -> Plan:
+    """A valid plan; its text has two variables unless given."""
+    text = "Hi {{ first_name }}, code {{ code }}"
+    return Plan(**({"name": name, "text": text, "to_column": "phone", "sender": SENDER} | fields))
+
+
+def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient:
+    """Recipient ``number`` of a campaign, as its roster would make it."""
+    to = f"+1415{2_000_000 + number:07d}"
+    values = values or tuple(f"v{number}" for _ in plan.template.variables)
+    text = plan.template.render(dict(zip(plan.template.variables, values, strict=True)))
+    segments = plan.message("row", to, text).segments
+    hash = key_hash(key or to)
+    made = ticket(plan, hash, to, segments.parts, values)
+    return Recipient(number, hash, to, text, segments.parts, segments.encoding, made)
+
+
 class Bench:
     """One account's scripts, called synchronously, at a time that only the test moves.
 
@@ -59,6 +79,8 @@ class Bench:
         self.outbox = Outbox(self.config, "default")
         self.keys = self.outbox.keys
         self.claims = Claims(cast("Any", store), self.config, "default")
+        self.slept: list[float] = []
+        self.campaigns = Campaigns(store, self.keys, sleep=self.slept.append, clock=CLOCK)
         self._scripts = Scripts(store, self.keys.prefix, CLOCK)
         self._tokens = (f"token{n}" for n in itertools.count())
         self.now_ms = 1_700_000_000_000.0
@@ -94,6 +116,21 @@ class Bench:
 
     def cancel(self, id: str) -> str:
         return Outbox.cancelled(id, self.call(CANCEL, self.outbox.cancel_args(id)))
+
+    def add(self, name: str, *recipients: Recipient) -> str:
+        """Import one batch; return a letter for each: added, duplicate or suppressed."""
+        return cast(
+            "bytes", self.call(IMPORT, self.campaigns.import_args(name, recipients))
+        ).decode()
+
+    def act(self, name: str, action: Action) -> str:
+        """Act on a campaign, twice where everything is: the second time nothing happens."""
+        state = self.campaigns.act(name, action)
+        if self.repeat:
+            before = self.dump()
+            assert self.campaigns.act(name, action) == state
+            assert self.dump() == before
+        return state
 
     def step(
         self,
@@ -189,7 +226,8 @@ class Bench:
     def check(self) -> Counter[str]:
         """Assert that the account's books agree with its records; return records by state.
 
-        Every message enqueued is in exactly one state, and each index holds exactly what it says.
+        Every message enqueued or imported is in exactly one state, each index holds exactly what it
+        says, and so do the counters of every campaign.
         """
         return check_books(self.store, self.keys)
 
@@ -208,9 +246,11 @@ def check_books(store: Any, keys: Any) -> Counter[str]:
     index = {
         name: {id.decode() for id, _ in names.get(name, [])} for name in ("due", "doubts", "dead")
     }
+    unsent = _unsent(names)
     for id, state in records.items():
         if state == "waiting":
-            assert (id in leased) + tickets[id] == 1, f"{id} waits in {tickets[id]} places"
+            places = (id in leased) + tickets[id] + len(unsent.get(id, ()))
+            assert places == 1, f"{id} waits in {places} places"
         else:
             # Evidence may end a message whose next attempt is under way; nothing else may.
             assert leased.get(id, True), f"{id} is {state} and granted"
@@ -218,27 +258,91 @@ def check_books(store: Any, keys: Any) -> Counter[str]:
         assert (id in index["doubts"]) == (state == "in_doubt"), id
         assert (id in index["dead"]) == (state == "dead"), id
         assert (id in index["due"]) == (state in ("scheduled", "retrying")), id
-    known = records.keys()
-    assert leased.keys() <= known
-    assert set().union(*index.values()) <= known
+    known = records | _check_unrecorded(records, tickets, leased, unsent)
+    assert leased.keys() <= known.keys()
+    assert set().union(*index.values()) <= records.keys()
+    # What waited in a campaign that was cancelled is listed there, whatever its record says.
+    known |= {id: lists[0] for id, lists in unsent.items() if known[id] == "waiting"}
+    _check_campaigns(names, known, leased)
     totals = {k.decode(): int(v) for k, v in names.get("totals", {}).items()}
-    states = Counter(records.values())
+    states = Counter(known.values())
     assert totals.get("enqueued", 0) == sum(states.values())
     for state in FINAL_STATES:
         assert totals.get(state, 0) == states[state], state
     return states
 
 
+def _unsent(names: dict[str, Any]) -> dict[str, list[str]]:
+    """The recipients in their campaigns' lists of the unsent: id -> the states of those lists."""
+    unsent: dict[str, list[str]] = {}
+    for name, value in names.items():
+        if name.startswith("unsent:"):
+            _, campaign, state = name.split(":")
+            for ticket in value:
+                unsent.setdefault(f"{campaign}.{_first(ticket)}", []).append(state)
+    return unsent
+
+
+def _check_unrecorded(
+    records: dict[str, str],
+    tickets: Counter[str],
+    leased: dict[str, bool],
+    unsent: dict[str, list[str]],
+) -> dict[str, str]:
+    """Each recipient without a record is in one place; return which state that makes."""
+    states: dict[str, str] = {}
+    for id in (tickets.keys() | leased.keys() | unsent.keys()) - records.keys():
+        if "." not in id:
+            continue  # a ticket of an app's message that was forgotten
+        lists = unsent.get(id, [])
+        assert tickets[id] + (id in leased) + len(lists) == 1, f"{id} is in several places"
+        assert not leased.get(id), f"{id} is started and has no record"
+        states[id] = lists[0] if lists else "waiting"
+    return states
+
+
+def _check_campaigns(
+    names: dict[str, Any], known: dict[str, str], leased: dict[str, bool]
+) -> None:
+    """Each campaign's counters say what its members are."""
+    running = set()
+    for key, fields in names.items():
+        if not key.startswith("campaign:"):
+            continue
+        name, state = key.removeprefix("campaign:"), fields[b"state"].decode()
+        if state == "running":
+            running.add(name.encode())
+        mine = {id: where for id, where in known.items() if id.startswith(f"{name}.")}
+        shards = [value for other, value in names.items() if other.startswith(f"members:{name}:")]
+        assert sum(map(len, shards)) == len(mine), f"{name} has lost a member"
+        ledger = {k.decode(): int(v) for k, v in names.get(f"ledger:{name}", {}).items()}
+        assert ledger.pop("imported", 0) == len(mine), name
+        assert {k: v for k, v in ledger.items() if v} == Counter(mine.values()), name
+        if state == "cancelled":
+            assert f"lane:{fields[b'lane'].decode()}" not in names
+            assert all(id in leased for id, where in mine.items() if where == "waiting")
+        if state == "finished":
+            assert not {"waiting", "retrying", "in_doubt"} & set(mine.values())
+    assert names.get("running", set()) == running
+
+
 def _check_lanes(names: dict[str, Any]) -> Counter[str]:
-    """Every lane with tickets is ready to be served; return how often each id has one."""
+    """Every open lane with tickets is ready to be served; return how often each id has one."""
     tickets: Counter[str] = Counter()
     for name, value in names.items():
         if name.startswith("lane:"):
             lane = name.removeprefix("lane:")
-            ready = {other.decode() for other, _ in names.get(f"ready:{lane[0]}", [])}
-            assert lane in ready, f"{lane} has tickets and is never served"
-            tickets.update(ticket.split(b"|")[0].decode() for ticket in value)
+            campaign = lane.partition("#")[2]
+            if not campaign or names[f"campaign:{campaign}"][b"state"] == b"running":
+                ready = {other.decode() for other, _ in names.get(f"ready:{lane[0]}", [])}
+                assert lane in ready, f"{lane} has tickets and is never served"
+            prefix = f"{campaign}." if campaign else ""
+            tickets.update(prefix + _first(ticket) for ticket in value)
     return tickets
+
+
+def _first(ticket: bytes) -> str:
+    return ticket.partition(b"|")[0].decode()
 
 
 def _check_leases(names: dict[str, Any]) -> dict[str, bool]:
@@ -274,6 +378,8 @@ def _values(store: Any, keys: Sequence[bytes]) -> dict[bytes, Any]:
                 pipeline.lrange(key, 0, -1)
             case b"zset":
                 pipeline.zrange(key, 0, -1, withscores=True)
+            case b"set":
+                pipeline.smembers(key)
             case _:
                 pipeline.get(key)
     return dict(zip(keys, pipeline.execute(), strict=True))

@@ -3,7 +3,6 @@
 import inspect
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -36,7 +35,7 @@ def test_kill_9_ten_times_loses_nothing_and_sends_nothing_twice() -> None:
             goal = kill * 240
             eventually(account.has_accepted(goal), 30, account.stage)
             victim = next(worker for worker in account.stage.workers if worker.alive)
-            victim.send(signal.SIGSTOP)
+            victim.freeze()
             begun |= account.started_by(victim)
             victim.kill()
             account.stage.start_worker()
@@ -68,14 +67,14 @@ def test_a_worker_stopped_beyond_its_lease_brings_its_answers_as_evidence() -> N
         sleeper = account.stage.workers[0]
         account.enqueue(0, 20)
         eventually(lambda: account.size("started") >= 15, 10, account.stage)
-        sleeper.send(signal.SIGSTOP)
+        sleeper.freeze()
         begun = account.started_by(sleeper)
         other = account.stage.start_worker()
         eventually(lambda: account.size("doubts") == len(begun), 15, account.stage)
         rest = 20 - len(begun) - account.total("accepted")
         eventually(lambda: account.total("accepted") >= rest, 10, account.stage)
         assert account.total("leases_lost") == len(begun)
-        sleeper.send(signal.SIGCONT)
+        sleeper.thaw()
         eventually(account.has_accepted(20), 15, account.stage)
         assert account.books() == {"accepted": 20}
         assert account.total("resolved") == len(begun)

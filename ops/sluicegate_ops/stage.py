@@ -44,9 +44,14 @@ class Worker:
         self.process.kill()
         self.process.wait()
 
-    def send(self, number: signal.Signals) -> None:
-        """Send a signal, such as SIGSTOP, SIGCONT or SIGTERM."""
-        self.process.send_signal(number)
+    def freeze(self) -> None:
+        """Stop it (SIGSTOP) as a frozen host would; returns once it stands still."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
         """Ask it to stop as a deployment would; kill it after ``seconds``. Returns its status."""

@@ -10,7 +10,7 @@ Importing more, or replaying a dead letter, sets a finished campaign running aga
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal
 
@@ -142,13 +142,25 @@ class Campaigns:
         """Import recipients, streamed in batches; each with added, duplicate or suppressed.
 
         Whoever is a member already is a duplicate, so importing may be repeated and resumed at
-        will. Raises WrongCampaignState once cancelled.
+        will. Raises UnknownCampaign, and WrongCampaignState once cancelled.
         """
-        plan = self.get(name).plan
-        shards = int(self._client.hget(self._keys.campaign(name), "shards"))
         iterator = iter(recipients)
         while batch := list(islice(iterator, IMPORT_BATCH)):
-            yield from self._imported(plan, shards, batch)
+            answer = self._scripts.call(IMPORT, self.import_args(name, batch))
+            if isinstance(answer, list):
+                raise WrongCampaignState(name, answer[0].decode(), "take recipients")
+            for recipient, letter in zip(batch, answer.decode(), strict=True):
+                yield recipient, _OUTCOMES[letter]
+
+    def import_args(self, name: str, batch: Sequence[Recipient]) -> list[Argument]:
+        """Arguments of ``IMPORT``, under a new token; raises UnknownCampaign."""
+        lane, shards = self._client.hmget(self._keys.campaign(name), "lane", "shards")
+        if shards is None:
+            raise UnknownCampaign(name)
+        args: list[Argument] = [name, lane, secrets.token_urlsafe(9)]
+        for recipient in batch:
+            args += (recipient.hash % int(shards), recipient.hash, recipient.to, recipient.ticket)
+        return args
 
     def act(self, name: str, action: Action) -> State:
         """Start, pause, resume or cancel; return the state it is in then.
@@ -166,15 +178,3 @@ class Campaigns:
             self._sleep(START_TO_POST_SECONDS)
         state: State = after.decode()
         return state
-
-    def _imported(
-        self, plan: Plan, shards: int, batch: list[Recipient]
-    ) -> Iterator[tuple[Recipient, Outcome]]:
-        args: list[Argument] = [plan.name, plan.lane, secrets.token_urlsafe(9)]
-        for recipient in batch:
-            args += (recipient.hash % shards, recipient.hash, recipient.to, recipient.ticket)
-        answer = self._scripts.call(IMPORT, args)
-        if isinstance(answer, list):
-            raise WrongCampaignState(plan.name, answer[0].decode(), "take recipients")
-        for recipient, letter in zip(batch, answer.decode(), strict=True):
-            yield recipient, _OUTCOMES[letter]

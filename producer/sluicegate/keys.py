@@ -7,7 +7,8 @@ each script's ``KEYS[1]``.
     m:<id>       hash    one message's record (fields below)
     lane:<lane>  list    tickets waiting in order, the head goes next; lane = t|b, colon, sender
     ready:t|b    zset    lanes with tickets by virtual finish time; t transactional, b bulk
-    due          zset    id -> wall ms at which it returns to the head of its lane
+    due          zset    id -> wall ms at which it returns to its lane: a retry to the head, a
+                         scheduled message to the tail
     granted      zset    id -> steady ms at which the lease ends; claimed, its POST not begun
     started      zset    id -> steady ms at which the lease ends; its POST may have begun
     leases       hash    id -> token|slot|seq|started|lane|ticket

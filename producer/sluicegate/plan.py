@@ -122,4 +122,3 @@ def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
 def plan_digest(plan: Plan) -> str:
     """Same plan, same digest: a campaign's name stands for one plan only."""
     return blake2b(msgspec.json.encode(plan), digest_size=12).hexdigest()
-

@@ -180,7 +180,8 @@ class Drain:
         for held, started in zip(starts, done.started, strict=True):
             self._started(held, started)
         if want:
-            await self._take(done.claimed, now)
+            # Counted from after the answer: rather a little late than before its slot.
+            await self._take(done.claimed, self._monotonic())
         return True
 
     async def _repeated(
