@@ -47,6 +47,10 @@ class Account:
     def size(self, zset: str) -> int:
         return int(self.store.zcard(self.keys(zset)))
 
+    def is_quiet(self) -> bool:
+        """No worker holds anything, so nothing moves."""
+        return not self.store.hlen(self.keys("leases"))
+
     def books(self) -> Counter[str]:
         return check_books(self.store, self.keys)
 

@@ -226,8 +226,8 @@ class Bench:
     def check(self) -> Counter[str]:
         """Assert that the account's books agree with its records; return records by state.
 
-        Every message enqueued or imported is in exactly one state, each index holds exactly what it
-        says, and so do the counters of every campaign.
+        Every message enqueued or imported is in exactly one state, each index holds exactly what
+        it says, and so do the counters of every campaign.
         """
         return check_books(self.store, self.keys)
 

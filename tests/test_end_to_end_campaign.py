@@ -123,7 +123,7 @@ def test_an_importer_killed_on_the_way_goes_on_where_it_stopped(
     # Twenty thousand take a while to send, and the first thousand say as much.
     eventually(fast.has_accepted(1000), 60, fast.stage)
     act(fast, "cancel")
-    eventually(lambda: fast.size("started") == 0, 10, fast.stage)
+    eventually(fast.is_quiet, 10, fast.stage)
     assert max(fast.received().values()) == 1
     assert campaigns_of(fast).recount("july") == ledger(fast)
     assert ledger(fast).adds_up
@@ -146,7 +146,7 @@ def test_nothing_is_posted_after_control_returned(action: str, tmp_path: Path) -
         received = account.stage.provider("report")["received"]
         assert 40 <= received < 300
         # What had started is answered and settled; a second's worth of slots goes by unused.
-        eventually(lambda: account.size("started") == 0, 10, account.stage)
+        eventually(account.is_quiet, 10, account.stage)
         settled = time.monotonic()
         eventually(lambda: time.monotonic() > settled + 1, 5, account.stage)
         assert account.stage.provider("report")["received"] == received

@@ -1,6 +1,6 @@
 -- The books: how a message moves from state to state, and what its campaign's ledger says of it.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
--- Keys touched: m:*, totals, campaign:*, ledger:*, unsent:*, lane:*, ready:*.
+-- Keys touched: m:*, totals, campaign:*, running, ledger:*, unsent:*, lane:*, ready:*.
 --
 -- A campaign's recipient has no record until its first start or its end by a person: it is its ticket.
 -- Its id is campaign.hash, where an app's ids have no dot; its ticket bears the hash alone.
@@ -28,6 +28,20 @@ end
 -- The state of a record, also of one that a campaign's recipient does not have yet.
 local function state_of(id, recorded) return recorded or (campaign_of(id) and 'waiting') or nil end
 
+-- What waited in a lane when its campaign was cancelled was cancelled with it, whatever its record says.
+local function state_now(id, recorded, lease)
+  local name = campaign_of(id)
+  local over = recorded == 'waiting' and not lease and name and campaign_state(name) == 'cancelled'
+  return over and 'cancelled' or recorded
+end
+
+-- A finished campaign that has something to do again.
+local function run_again(name)
+  redis.call('HSET', key('campaign:' .. name), 'state', 'running')
+  redis.call('HDEL', key('campaign:' .. name), 'ended')
+  redis.call('SADD', key('running'), name)
+end
+
 -- Move a message to a state; `from`, where it isn't what the record says.
 local function become(id, state, from)
   local m, name = key('m:' .. id), campaign_of(id)
@@ -36,12 +50,13 @@ local function become(id, state, from)
 end
 
 -- The end of a message: its record becomes compact and is forgotten after its retention. A campaign's
--- records stay as long as the campaign does.
+-- records stay as long as the campaign does. Without a `token`, the record keeps the one that it has.
 local function finish(c, id, state, retention_ms, token, from)
   local m = key('m:' .. id)
   redis.call('HDEL', m, 'content', 'request', 'lane', 'ticket')
   become(id, state, from)
-  redis.call('HSET', m, 'at', whole_ms(c.wall), 'token', token)
+  redis.call('HSET', m, 'at', whole_ms(c.wall))
+  if token then redis.call('HSET', m, 'token', token) end
   if not campaign_of(id) then redis.call('PEXPIRE', m, retention_ms) end
   count(state)
 end
@@ -59,7 +74,7 @@ end
 local function put_back(c, id, lane, ticket)
   local name = campaign_of(id)
   if name and campaign_state(name) == 'cancelled' then
-    end_waiting(c, id, 'cancelled', ticket, 0, '')
+    end_waiting(c, id, 'cancelled', ticket)
   else
     to_head(lane, ticket)
   end

@@ -4,7 +4,7 @@
 --   plan, [5] shards of its members, [6] lane.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before, state after},
 --   the second empty where that state does not allow it, the first 'unknown' where there is no such campaign.
--- Keys touched: clock, campaign:<n>, campaigns, running, ledger:<n>, leases, lane:*, ready:b, unsent:<n>:cancelled,
+-- Keys touched: clock, campaign:<n>, campaigns, running, ledger:<n>, leases, m:*, lane:*, ready:b, unsent:<n>:cancelled,
 --   totals, wake.
 -- Repeating an action finds it done and changes nothing more.
 local name, action = ARGV[1], ARGV[2]
@@ -48,11 +48,13 @@ local function close()
 end
 
 -- All that waits ends at once: its tickets become the list of the cancelled. What a worker holds ends
--- when it comes back. The lane may hold tickets of messages that ended before, so its length is no count.
+-- when it comes back, unless evidence has ended it already. The lane may hold tickets of messages that
+-- ended before, so its length is no count.
 local function cancel()
   local held = 0
   for _, id in ipairs(redis.call('HKEYS', key('leases'))) do
-    if campaign_of(id) == name then held = held + 1 end
+    local waits = state_of(id, redis.call('HGET', key('m:' .. id), 'state')) == 'waiting'
+    if campaign_of(id) == name and waits then held = held + 1 end
   end
   local ended = num(redis.call('HGET', key('ledger:' .. name), 'waiting'), 0) - held
   if redis.call('EXISTS', key('lane:' .. lane)) == 1 then

@@ -3,10 +3,10 @@
 -- Returns: cancelled | in_flight (its POST may be under way) | unknown | the state that it had ended in.
 -- Keys touched: clock, m:<id>, leases, granted, log, due, totals.
 local id, retention_ms, token = ARGV[1], ARGV[2], ARGV[3]
-local state = redis.call('HGET', key('m:' .. id), 'state')
+local lease = read_lease(id)
+local state = state_now(id, redis.call('HGET', key('m:' .. id), 'state'), lease)
 if not state then return 'unknown' end
 if state ~= 'waiting' and state ~= 'scheduled' and state ~= 'retrying' then return state end
-local lease = read_lease(id)
 if lease and lease.started then return 'in_flight' end
 if lease then drop_grant(id, lease) end
 redis.call('ZREM', key('due'), id)

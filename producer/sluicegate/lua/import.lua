@@ -34,10 +34,7 @@ end
 if #tickets > 0 then
   redis.call('RPUSH', key('lane:' .. lane), unpack(tickets))
   redis.call('HINCRBY', ledger, 'waiting', #tickets)
-  if state == 'finished' then
-    redis.call('HSET', key('campaign:' .. name), 'state', 'running')
-    redis.call('SADD', key('running'), name)
-  end
+  if state == 'finished' then run_again(name) end
   if state ~= 'draft' and state ~= 'paused' then
     activate(lane)
     wake()

@@ -18,10 +18,7 @@ redis.call('HINCRBY', m, 'generation', 1)
 become(id, 'waiting')
 redis.call('HSET', m, 'token', token, 'at', whole_ms(c.wall))
 to_tail(r[2], r[3])
-if name and campaign_state(name) == 'finished' then
-  redis.call('HSET', key('campaign:' .. name), 'state', 'running')
-  redis.call('SADD', key('running'), name)
-end
+if name and campaign_state(name) == 'finished' then run_again(name) end
 count('dead_replayed')
 wake()
 return 'replayed'

@@ -41,11 +41,8 @@ local function accept_late(c, s, m, retention_ms)
     end
     return 'applied'
   end
-  local lease, from = read_lease(s.id), was[1]
-  -- What waited, in no one's hands, in a campaign that was cancelled, was cancelled with it.
-  if from == 'waiting' and not lease and not is_open(s.id) and campaign_state(campaign_of(s.id)) == 'cancelled' then
-    from = 'cancelled'
-  end
+  local lease = read_lease(s.id)
+  local from = state_now(s.id, was[1], lease)
   if ENDED[from] then count(from, -1) end
   if lease and not lease.started then drop_grant(s.id, lease) end
   count('late')
