@@ -64,8 +64,9 @@ class Ledgers:
         for state in unsent_states():
             where |= dict.fromkeys(self._unsent(campaign, state), state)
         for short, state in self._recorded(campaign):
-            # A message that waits in a cancelled campaign is cancelled with it.
-            where[short] = where.get(short, state) if state == "waiting" else state
+            # What waits is only where it was found; in a cancelled campaign, among the cancelled.
+            if state != "waiting":
+                where[short] = state
         members = sum(self._client.scard(shard) for shard in self._shards(campaign))
         counts = Counter(where.values())
         return Ledger(members, {state: counts[state] for state in STATES})

@@ -45,7 +45,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     region: str | None = None
     key_column: str | None = None
     expires_at: datetime | None = None
-    renderer: str = RENDERER
+    renderer: str = msgspec.field(default_factory=lambda: RENDERER)  # so that it is always stored
 
     @cached_property
     def template(self) -> Template:

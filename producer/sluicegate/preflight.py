@@ -1,6 +1,7 @@
 """The preflight: everything about a campaign's file that can be known before anything is sent."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -14,15 +15,17 @@ import redis
 from .config import Account
 from .keys import Keys
 from .message import masked
-from .roster import Recipient, Rejected, Roster
+from .roster import NOTES, Recipient, Rejected, Roster
 from .segments import count, forcing_ucs2
 
 SAMPLES = 5
 """Rendered texts shown: the first, and the longest ones seen."""
 
-NOTES = ("_line", "_column", "_value", "_reason")
-"""Columns that a file of rejected rows has in front; they are ignored when it is imported."""
-
+# How many values or parts there were, how many units, which two numbers one may be, and where.
+_OF_ONE_ROW = re.compile(
+    r"^\d+ (?=values|parts)| \([^()]*units.*?\)(?=; at most)|(?<=^either) .*(?=: write)|"
+    r"^U\+[0-9A-F]{4} at position \d+ is "
+)
 _BATCH = 500
 _FEW = 4  # characters that somebody would replace in a text; more of them are its language
 
@@ -41,7 +44,7 @@ class Report(msgspec.Struct):
     """What a file holds for a plan.
 
     ``rows = sendable + rejected + duplicates + suppressed``. ``reasons`` are those of rejected
-    rows, each after its column. ``segments`` maps a number of parts to how many texts take so
+    rows, each after its column and without what differs from row to row. ``segments`` maps a number of parts to how many texts take so
     many; ``ucs2`` a character to how many texts it alone or first keeps out of GSM-7, and
     ``saved`` how many segments fewer those would take without it and its like. ``cost`` is
     ``sendable`` segments at the account's price, an estimate. ``seconds`` is the time to send
@@ -133,7 +136,7 @@ def preflight(
         for row in batch:
             if isinstance(row, Rejected):
                 report.rejected += 1
-                report.reasons[f"{row.column}: {row.reason}" if row.column else row.reason] += 1
+                report.reasons[_grouped(row)] += 1
                 rejects.add(row)
             elif row.hash in seen:
                 report.duplicates += 1
@@ -152,6 +155,12 @@ def preflight(
     report.currency = account.currency
     report.seconds = report.sendable * account.window_seconds / account.limit
     return report
+
+
+def _grouped(row: Rejected) -> str:
+    """The reason without what only this row says, so that rows of one fault are counted together."""
+    reason = _OF_ONE_ROW.sub("", row.reason)
+    return f"{row.column}: {reason}" if row.column else reason
 
 
 def _count(report: Report, recipient: Recipient) -> None:

@@ -10,6 +10,12 @@ from .sheet import BadRow, Row, Sheet
 from .template import BadValue, variable
 
 
+NOTES = ("_line", "_column", "_value", "_reason")
+"""Columns that a file of rejected rows has in front; they are ignored when it is imported."""
+
+_SHOWN = 40  # columns named in an error
+
+
 class Recipient(NamedTuple):
     """One row that can be sent: who, what, and how many segments it takes."""
 
@@ -35,14 +41,14 @@ class Rejected(NamedTuple):
 class Roster:
     """The rows of ``sheet`` as ``plan`` reads them.
 
-    Raises BadFile where the plan's columns or variables are not among the file's.
+    Raises BadFile where the plan's columns or variables are not among the file's, or twice.
     """
 
     def __init__(self, plan: Plan, sheet: Sheet) -> None:
         self._plan, self.sheet = plan, sheet
         self._phones = Phones(plan.region)
-        self._to = _column(sheet, plan.to_column)
-        self._key = None if plan.key_column is None else _column(sheet, plan.key_column)
+        self._to = _named(sheet, plan.to_column)
+        self._key = None if plan.key_column is None else _named(sheet, plan.key_column)
         self._variables = _mapped(sheet, plan)
 
     def __iter__(self) -> Iterator[Recipient | Rejected]:
@@ -80,22 +86,30 @@ class Roster:
         return Recipient(row.line, hash, to, text, segments.parts, segments.encoding, made)
 
 
-def _column(sheet: Sheet, name: str) -> int:
-    for at, column in enumerate(sheet.columns):
-        if name in (column, variable(column)):
-            return at
-    raise _missing(sheet, f"no column {name!r}")
+def _named(sheet: Sheet, name: str) -> int:
+    return _column(sheet, name, f"no column {name!r}")
+
+
+def _column(sheet: Sheet, name: str, missing: str) -> int:
+    """The place of the column called ``name``, or else of the one whose variable that is."""
+    noted = len(NOTES) if sheet.columns[: len(NOTES)] == NOTES else 0
+    own = list(enumerate(sheet.columns))[noted:]
+    found = [at for at, column in own if column == name]
+    found = found or [at for at, column in own if variable(column) == name]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        names = ", ".join(f"{column} ({variable(column)})" for _, column in own[:_SHOWN])
+        more = f", and {len(own) - _SHOWN} more" if len(own) > _SHOWN else ""
+        way_out = f"its columns, as a text names them: {names}{more}"
+        raise BadFile(sheet.path, "line 1", missing, way_out)
+    several = " and ".join(repr(sheet.columns[at]) for at in found)
+    raise BadFile(sheet.path, "line 1", f"{name!r} may be {several}", "rename one of them")
 
 
 def _mapped(sheet: Sheet, plan: Plan) -> list[tuple[str, int]]:
     """Each of the template's variables and the column that it stands for."""
-    at = {variable(column): number for number, column in enumerate(sheet.columns)}
-    missing = [name for name in plan.template.variables if name not in at]
-    if missing:
-        raise _missing(sheet, f"no column for {{{{ {missing[0]} }}}} in the text")
-    return [(name, at[name]) for name in plan.template.variables]
-
-
-def _missing(sheet: Sheet, reason: str) -> BadFile:
-    names = ", ".join(f"{column} ({variable(column)})" for column in sheet.columns[:40])
-    return BadFile(sheet.path, "line 1", reason, f"its columns, as a text names them: {names}")
+    return [
+        (name, _column(sheet, name, f"no column for {{{{ {name} }}}} in the text"))
+        for name in plan.template.variables
+    ]
