@@ -10,7 +10,7 @@ twice, a corrected file and a shifted one send each recipient once.
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
 
@@ -114,11 +114,16 @@ def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
 
     Raises InvalidMessage; BadValue, where the renderer is not the one that the plan was made for.
     """
-    *_, to, values = ticket.split(b"|", 5)
-    named = dict(zip(plan.template.variables, _values.decode(values), strict=True))
+    try:
+        *_, to, values = ticket.split(b"|", 5)
+        named = dict(zip(plan.template.variables, _values.decode(values), strict=True))
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise InvalidMessage("ticket", f"{len(ticket)} bytes", str(error), id) from error
     return plan.message(id, to.decode(), plan.template.render(named))
 
 
 def plan_digest(plan: Plan) -> str:
     """Same plan, same digest: a campaign's name stands for one plan only."""
+    if plan.expires_at is not None:  # one moment is written in many ways
+        plan = msgspec.structs.replace(plan, expires_at=plan.expires_at.astimezone(UTC))
     return blake2b(msgspec.json.encode(plan), digest_size=12).hexdigest()

@@ -21,10 +21,10 @@ from .segments import count, forcing_ucs2
 SAMPLES = 5
 """Rendered texts shown: the first, and the longest ones seen."""
 
-# How many values or parts there were, how many units, which two numbers one may be, and where.
+# How many values or parts there were, of what size, which two numbers one may be, and where.
 _OF_ONE_ROW = re.compile(
-    r"^\d+ (?=values|parts)| \([^()]*units.*?\)(?=; at most)|(?<=^either) .*(?=: write)|"
-    r"^U\+[0-9A-F]{4} at position \d+ is "
+    r"^\d+(?= values| parts)| \(\d+ units.*?\)(?=; at most)|(?<=^either) .*(?=: write it)|"
+    r"^U\+[0-9A-F]{4} at position \d+"
 )
 _BATCH = 500
 _FEW = 4  # characters that somebody would replace in a text; more of them are its language
@@ -44,11 +44,12 @@ class Report(msgspec.Struct):
     """What a file holds for a plan.
 
     ``rows = sendable + rejected + duplicates + suppressed``. ``reasons`` are those of rejected
-    rows, each after its column and without what differs from row to row. ``segments`` maps a number of parts to how many texts take so
-    many; ``ucs2`` a character to how many texts it alone or first keeps out of GSM-7, and
-    ``saved`` how many segments fewer those would take without it and its like. ``cost`` is
-    ``sendable`` segments at the account's price, an estimate. ``seconds`` is the time to send
-    them all at the account's limit with nothing else waiting.
+    rows, each after its column, with "…" for what differs from row to row. ``segments`` maps a
+    number of parts to how many texts take so many; ``ucs2`` a character to how many texts it
+    alone or first keeps out of GSM-7, and ``saved`` how many segments fewer those would take
+    without it and its like. ``cost`` is ``sendable`` segments at the account's price, an
+    estimate. ``seconds`` is the time to send them all at the account's limit with nothing else
+    waiting.
     """
 
     file: str
@@ -158,8 +159,8 @@ def preflight(
 
 
 def _grouped(row: Rejected) -> str:
-    """The reason without what only this row says, so that rows of one fault are counted together."""
-    reason = _OF_ONE_ROW.sub("", row.reason)
+    """The reason without what only this row says: rows of one fault are counted together."""
+    reason = _OF_ONE_ROW.sub("…", row.reason)
     return f"{row.column}: {reason}" if row.column else reason
 
 

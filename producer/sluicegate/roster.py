@@ -9,9 +9,10 @@ from .plan import Plan, key_hash, ticket
 from .sheet import BadRow, Row, Sheet
 from .template import BadValue, variable
 
-
 NOTES = ("_line", "_column", "_value", "_reason")
 """Columns that a file of rejected rows has in front; they are ignored when it is imported."""
+
+_UNREAD = "\ufffd"  # stands in a file of rejects for what could not be read
 
 _SHOWN = 40  # columns named in an error
 
@@ -70,6 +71,8 @@ class Roster:
             picked = [values[at] for _, at in self._variables]
             named = {name: values[at] for name, at in self._variables}
             text = self._plan.template.render(named)
+            if _UNREAD in text or _UNREAD in key:
+                return self._unread(row)
             message = self._plan.message("row", to, text)
         except BadNumber as error:
             return Rejected(row.line, column, error.text, error.reason, values)
@@ -84,6 +87,12 @@ class Roster:
         hash = key_hash(key)
         made = ticket(self._plan, hash, to, segments.parts, picked)
         return Recipient(row.line, hash, to, text, segments.parts, segments.encoding, made)
+
+    def _unread(self, row: Row) -> Rejected:
+        used = [at for _, at in self._variables] + ([] if self._key is None else [self._key])
+        at = next((at for at in used if _UNREAD in row.values[at]), self._to)
+        reason = "it holds U+FFFD, which stands for what could not be read: write what it was"
+        return Rejected(row.line, self.sheet.columns[at], row.values[at], reason, row.values)
 
 
 def _named(sheet: Sheet, name: str) -> int:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from .moment import Moment
 from .setting import LIMIT_PER_SECOND
@@ -47,7 +48,10 @@ def display(total: int) -> Iterator[Callable[[Moment], None]]:
         yield _lines(total, words)
         return
     bar = (TextColumn("accepted"), BarColumn(24), MofNCompleteColumn())
-    with Progress(*bar, TextColumn("{task.fields[words]}"), console=console) as progress:
+    rest = TextColumn(
+        "{task.fields[words]}", table_column=Column(no_wrap=True, overflow="ellipsis")
+    )
+    with Progress(*bar, rest, console=console) as progress:
         task = progress.add_task("", total=total, words="")
 
         def show(moment: Moment) -> None:
