@@ -1,6 +1,8 @@
 """What the token bucket grants, driven through claims and settles with any headers."""
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -134,6 +136,35 @@ def test_a_saturated_bucket_uses_its_limit_and_no_more(store: redis.Redis) -> No
     granted = full_window(made, 5 * WINDOW_MS)
     assert densest(granted, WINDOW_MS + JITTER_MS) == LIMIT
     assert len(granted) >= 5 * LIMIT * 0.97
+
+
+def test_workers_that_must_wait_take_turns(store: redis.Redis) -> None:
+    made = bench(store)
+    made.claim_all(1)
+    step_ms = WINDOW_MS / (1.02 * LIMIT)
+    waits = [made.claim().wait_ms for _ in range(5)]
+    apart = [after - before for before, after in itertools.pairwise(waits)]
+    assert apart == pytest.approx([step_ms] * 4, abs=0.01)
+    assert max(made.claim().wait_ms for _ in range(50)) <= 1100
+
+
+def test_turns_make_shares_equal_and_calls_few(store: redis.Redis) -> None:
+    made = bench(store, limit=100, waiting=400)
+    made.repeat = False
+    next_at = dict.fromkeys(range(8), made.now_ms)
+    granted: Counter[int] = Counter()
+    calls, ends = 0, made.now_ms + 3_000
+    while made.now_ms < ends:
+        worker = min(next_at, key=lambda number: next_at[number])
+        made.at(max(made.now_ms, next_at[worker]))
+        claimed = made.claim(50)
+        calls += 1
+        granted[worker] += len(claimed.grants)
+        slots_ms = [grant.slot_ms for grant in claimed.grants]
+        next_at[worker] = made.now_ms + max([claimed.wait_ms, *slots_ms, 1.0])
+    assert sum(granted.values()) >= 3 * 100 * 0.97
+    assert sum(granted.values()) ** 2 / (8 * sum(n * n for n in granted.values())) >= 0.98
+    assert calls <= sum(granted.values())
 
 
 def test_nothing_is_granted_while_blocked_and_something_right_after(store: redis.Redis) -> None:

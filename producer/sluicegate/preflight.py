@@ -15,11 +15,14 @@ import redis
 from .config import Account
 from .keys import Keys
 from .message import masked
-from .roster import NOTES, Recipient, Rejected, Roster
+from .roster import Recipient, Rejected, Roster
 from .segments import count, forcing_ucs2
 
 SAMPLES = 5
 """Rendered texts shown: the first, and the longest ones seen."""
+
+NOTES = ("_line", "_column", "_value", "_reason")
+"""Columns that a file of rejected rows has in front; they are ignored when it is imported."""
 
 # How many values or parts there were, of what size, which two numbers one may be, and where.
 _OF_ONE_ROW = re.compile(

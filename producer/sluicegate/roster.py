@@ -9,10 +9,8 @@ from .plan import Plan, key_hash, ticket
 from .sheet import BadRow, Row, Sheet
 from .template import BadValue, variable
 
-NOTES = ("_line", "_column", "_value", "_reason")
-"""Columns that a file of rejected rows has in front; they are ignored when it is imported."""
-
-_UNREAD = "\ufffd"  # stands in a file of rejects for what could not be read
+# A file of rejects has it where its row had bytes that nobody could read.
+_UNREAD = "it holds U+FFFD, which stands for what could not be read: write what it was"
 
 _SHOWN = 40  # columns named in an error
 
@@ -42,7 +40,7 @@ class Rejected(NamedTuple):
 class Roster:
     """The rows of ``sheet`` as ``plan`` reads them.
 
-    Raises BadFile where the plan's columns or variables are not among the file's, or twice.
+    Raises BadFile where the plan's columns or variables are not among the file's, or may be two.
     """
 
     def __init__(self, plan: Plan, sheet: Sheet) -> None:
@@ -51,6 +49,8 @@ class Roster:
         self._to = _named(sheet, plan.to_column)
         self._key = None if plan.key_column is None else _named(sheet, plan.key_column)
         self._variables = _mapped(sheet, plan)
+        key = self._to if self._key is None else self._key
+        self._used = sorted({key, *(at for _, at in self._variables)})
 
     def __iter__(self) -> Iterator[Recipient | Rejected]:
         for row in self.sheet.rows():
@@ -68,11 +68,13 @@ class Roster:
             if self._key is not None and not (key := values[self._key].strip()):
                 column = self.sheet.columns[self._key]
                 return Rejected(row.line, column, "", "the key is empty", values)
+            for used in self._used:
+                if "\ufffd" in values[used]:
+                    column = self.sheet.columns[used]
+                    return Rejected(row.line, column, values[used], _UNREAD, values)
             picked = [values[at] for _, at in self._variables]
             named = {name: values[at] for name, at in self._variables}
             text = self._plan.template.render(named)
-            if _UNREAD in text or _UNREAD in key:
-                return self._unread(row)
             message = self._plan.message("row", to, text)
         except BadNumber as error:
             return Rejected(row.line, column, error.text, error.reason, values)
@@ -88,12 +90,6 @@ class Roster:
         made = ticket(self._plan, hash, to, segments.parts, picked)
         return Recipient(row.line, hash, to, text, segments.parts, segments.encoding, made)
 
-    def _unread(self, row: Row) -> Rejected:
-        used = [at for _, at in self._variables] + ([] if self._key is None else [self._key])
-        at = next((at for at in used if _UNREAD in row.values[at]), self._to)
-        reason = "it holds U+FFFD, which stands for what could not be read: write what it was"
-        return Rejected(row.line, self.sheet.columns[at], row.values[at], reason, row.values)
-
 
 def _named(sheet: Sheet, name: str) -> int:
     return _column(sheet, name, f"no column {name!r}")
@@ -101,15 +97,14 @@ def _named(sheet: Sheet, name: str) -> int:
 
 def _column(sheet: Sheet, name: str, missing: str) -> int:
     """The place of the column called ``name``, or else of the one whose variable that is."""
-    noted = len(NOTES) if sheet.columns[: len(NOTES)] == NOTES else 0
-    own = list(enumerate(sheet.columns))[noted:]
-    found = [at for at, column in own if column == name]
-    found = found or [at for at, column in own if variable(column) == name]
+    found = [at for at, column in enumerate(sheet.columns) if column == name]
+    found = found or [at for at, column in enumerate(sheet.columns) if variable(column) == name]
     if len(found) == 1:
         return found[0]
     if not found:
-        names = ", ".join(f"{column} ({variable(column)})" for _, column in own[:_SHOWN])
-        more = f", and {len(own) - _SHOWN} more" if len(own) > _SHOWN else ""
+        names = ", ".join(f"{column} ({variable(column)})" for column in sheet.columns[:_SHOWN])
+        left = len(sheet.columns) - _SHOWN
+        more = f", and {left} more" if left > 0 else ""
         way_out = f"its columns, as a text names them: {names}{more}"
         raise BadFile(sheet.path, "line 1", missing, way_out)
     several = " and ".join(repr(sheet.columns[at]) for at in found)

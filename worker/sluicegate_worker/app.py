@@ -27,8 +27,9 @@ app = Celery("sluicegate", broker=config.broker, include=["sluicegate_worker.tas
 app.conf.update(
     task_default_queue=QUEUE,
     task_ignore_result=True,
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
+    # A lost signal is sent again by the sweep. To acknowledge one late, or give one back, on a
+    # connection that was lost meanwhile would end the worker (Celery 5.7).
+    task_acks_late=False,
     task_send_sent_event=False,
     worker_send_task_events=True,
     worker_prefetch_multiplier=1,

@@ -186,9 +186,7 @@ class _AccountWork:
 
     async def aclose(self) -> None:
         await self._over.wait()
-        for task in (*self._tasks, *self._asking):
-            task.cancel()
-        await asyncio.gather(*self._tasks, *self._asking, return_exceptions=True)
+        await _ended({*self._tasks, *self._asking})
         await self._gateway.aclose()
         await self._client.aclose()
         await self._listening_client.aclose()
@@ -243,3 +241,11 @@ class _AccountWork:
             except OutboxError as error:
                 log.warning("the spool waits: %s", error)
                 await asyncio.sleep(_REST_SECONDS)
+
+
+async def _ended(tasks: set[asyncio.Task[None]]) -> None:
+    """Cancel ``tasks`` until they end: Redis's client may take a cancellation for a timeout."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=0.1)

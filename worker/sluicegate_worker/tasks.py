@@ -4,6 +4,10 @@ import logging
 from typing import Any
 
 from celery import signals
+from celery.concurrency import get_implementation
+from celery.concurrency.thread import TaskPool
+
+from sluicegate.errors import InvalidConfig
 
 from .app import app, config, own_queue
 from .engine import Engine
@@ -32,6 +36,18 @@ def _engine_of(worker: str) -> Engine:
 
         _engine = Engine(config, worker, signal)
     return _engine
+
+
+@signals.celeryd_init.connect
+def _check(options: dict[str, Any], **_: object) -> None:
+    """End a worker that could only pretend to work: other errors here, Celery logs and forgets."""
+    if get_implementation(options.get("pool_cls") or "threads") is not TaskPool:
+        raise SystemExit("sluicegate: workers run in threads, start them without -P")
+    try:
+        for account in config.accounts.values():
+            account.api_key()
+    except InvalidConfig as error:
+        raise SystemExit(f"sluicegate: {error}") from None
 
 
 @signals.celeryd_after_setup.connect

@@ -126,7 +126,10 @@ local function grants_or_why(c, b, q)
   if #grants > 0 then return { '0', '', grants } end
   if visits >= want + SPARE_VISITS then return refused(0, 'again') end
   if not next_lane(b, true) then return when_idle(c) end
-  if later > last then return refused(later - last + q.horizon / 2, 'rate') end
+  if later > last then
+    q.moved = true
+    return refused(turn(b, r, later, q.horizon) - last + q.horizon / 2, 'rate')
+  end
   return refused(BUSY_MS, 'concurrency')
 end
 

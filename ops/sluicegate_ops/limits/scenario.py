@@ -1,0 +1,54 @@
+"""One simulated run: what it is told, and the figures that it comes to."""
+
+from typing import Literal
+
+import msgspec
+
+Provider = Literal["fixed", "sliding", "bucket"]
+Event = Literal["none", "halved", "doubled", "flushed", "killed", "forward", "back", "away"]
+
+AWAY_SECONDS = 120.0
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """``limit`` requests per ``window`` seconds, and ``workers`` that want more; times in seconds.
+
+    ``others`` is the share of the limit that somebody else asks for, ``headers`` the share of
+    answers that bear rate headers, ``skew`` how far the provider's clock is off. ``event`` strikes
+    after ``warm_up``; then the figures are taken ``settling`` windows later.
+    """
+
+    provider: Provider = "sliding"
+    limit: int = 600
+    window: float = 60.0
+    workers: int = 8
+    rtt: float = 0.1
+    skew: float = 30.0
+    others: float = 0.0
+    headers: float = 1.0
+    priority: Literal["bulk", "transactional"] = "bulk"
+    event: Event = "none"
+    warm_up: float = 120.0
+    settling: float = 2.5
+    windows: int = 6
+    seed: int = 1
+
+    @property
+    def rate(self) -> float:
+        return self.limit / self.window
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one run.
+
+    ``utilisation`` is of all that the provider allowed and the others left, after warm-up or after
+    the event. ``sent`` and ``refused`` count the whole run, its cold start included.
+    """
+
+    utilisation: float
+    sent: int
+    refused: int
+    refused_in_first_window: int
+    refused_after_event: int
+    calls_per_message: float
+    jain: float

@@ -1,0 +1,253 @@
+"""The world of one run: real drains and scripts, a simulated provider, and what befalls them."""
+
+import asyncio
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
+from random import Random
+from typing import Any, cast
+
+import redis
+
+from sluicegate.config import Account, Config
+from sluicegate.message import Message
+from sluicegate.outbox import ENQUEUE, Outbox, translated
+from sluicegate.scripts import Argument, Script
+from sluicegate_worker.claims import STEP, SWEEP, Claims, Grant, Stepped, Swept, stepped, swept
+from sluicegate_worker.drain import Drain
+from sluicegate_worker.sweep import sweeping
+
+from .network import EPOCH_SECONDS, Door, Network
+from .scenario import AWAY_SECONDS, Figures, Scenario
+from .virtual import VirtualLoop
+
+CLOCK = "local function server_ms() return tonumber(KEYS[2]) end"
+"""Stands in for time.lua: each call brings the world's time as a second key."""
+
+BACKLOG, BATCH = 1000, 250
+FAIR_SECONDS = 5.0
+HOUR = 3600.0
+MESSAGE = Message(id="m", to="+15551234567", sender="+15550000000", text="hello")
+
+
+class Killed(Exception):
+    """A worker died as of kill -9, holding what it had just claimed."""
+
+
+class World:
+    """One account's workers, server and provider, from a cold start on."""
+
+    def __init__(self, scenario: Scenario, store: redis.Redis) -> None:
+        self.scenario, self.random = scenario, Random(scenario.seed)  # noqa: S311 - a simulation
+        self.network = Network(scenario, self.random)
+        # A connection that waits is not what is measured here: there are enough of them.
+        enough = max(100, math.ceil(4 * scenario.rate * scenario.rtt))
+        account = Account(
+            limit=scenario.limit,
+            window_seconds=scenario.window,
+            concurrency=enough,
+            worker_concurrency=enough,
+        )
+        self.config = Config(accounts={"default": account})
+        self._store, self._outbox = cast("Any", store), Outbox(self.config, "default")
+        self._registered: dict[Script, Any] = {}
+        self._loop = asyncio.get_running_loop()
+        self._ids, self._backlog = itertools.count(), 0
+        self.clock_ahead, self.away = 0.0, False
+        self.calls: list[float] = []
+        self.victim = -1
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def run(self) -> Figures:
+        """Let it all happen; return what came of it."""
+        scenario = self.scenario
+        self._store.flushdb()
+        self._fill()
+        for number in range(scenario.workers):
+            self._begin(self._worker(number))
+        if scenario.others:
+            self._begin(self.network.others())
+        struck = scenario.warm_up
+        if scenario.event == "none":
+            begins = struck
+        else:
+            await asyncio.sleep(struck)
+            await self._strike()
+            begins = self._loop.time() + scenario.settling * scenario.window
+        if scenario.provider == "fixed":  # whole windows
+            whole = math.ceil((begins - self.network.phase) / scenario.window)
+            begins = self.network.phase + whole * scenario.window
+        ends = begins + scenario.windows * scenario.window
+        await asyncio.sleep(ends - self._loop.time())
+        await self._end()
+        return self._figures(struck, begins, ends)
+
+    def _begin(self, work: Any) -> None:
+        self._tasks.add(asyncio.create_task(work))
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            if task.done() and (error := task.exception()):
+                raise error
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _worker(self, number: int) -> None:
+        claims = _Claims(self, number)
+        await asyncio.sleep(self.random.random() * 0.05)
+        drain = Drain(
+            claims,
+            Door(self.network, number),
+            self.config.account("default"),
+            read=_read,
+            monotonic=self._loop.time,
+        )
+        sweep = asyncio.create_task(sweeping(claims, drain.wake))
+        try:
+            await drain.run(float("inf"))
+        except Killed:
+            sweep.cancel()
+        else:
+            raise RuntimeError("a drain ended by itself")
+
+    async def _strike(self) -> None:
+        limiter = self.network.limiter
+        match self.scenario.event:
+            case "halved":
+                limiter.limit //= 2
+            case "doubled":
+                limiter.limit *= 2
+            case "flushed":
+                self._store.flushall()
+                self._backlog = 0
+                self._fill()
+            case "killed":
+                self.victim = 0
+            case "forward":
+                self.clock_ahead += HOUR
+            case "back":
+                self.clock_ahead -= HOUR
+            case "away":
+                self.away = True
+                await asyncio.sleep(AWAY_SECONDS)
+                self.away = False
+
+    # The server.
+
+    def run_script(self, script: Script, args: Sequence[Argument]) -> Any:
+        """Run a script at this moment of the server's clock."""
+        registered = self._registered.get(script)
+        if registered is None:
+            registered = self._store.register_script(script.source(CLOCK))
+            self._registered[script] = registered
+        now_ms = (EPOCH_SECONDS + self._loop.time() + self.clock_ahead) * 1000
+        return registered(keys=[self._outbox.keys.prefix, f"{now_ms:.3f}"], args=args)
+
+    async def call(self, script: Script, args: Sequence[Argument]) -> Any:
+        """``run_script`` over the network, in about half a millisecond; raises OutboxError."""
+        self.calls.append(self._loop.time())
+        await asyncio.sleep(self._hop())
+        if self.away:
+            raise translated(redis.ConnectionError("away"), ())
+        answer = self.run_script(script, args)
+        await asyncio.sleep(self._hop())
+        if self.away:
+            raise translated(redis.ConnectionError("the connection broke before the reply"), ())
+        return answer
+
+    def granted(self, messages: int) -> None:
+        self._backlog -= messages
+        if self._backlog < BACKLOG - BATCH:
+            self._fill()
+
+    def _fill(self) -> None:
+        while self._backlog < BACKLOG:
+            made = [
+                Message(
+                    id=f"m{next(self._ids)}",
+                    to=MESSAGE.to,
+                    sender=MESSAGE.sender,
+                    text=MESSAGE.text,
+                    priority=self.scenario.priority,
+                )
+                for _ in range(BATCH)
+            ]
+            self.run_script(ENQUEUE, self._outbox.enqueue_args(made))
+            self._backlog += BATCH
+
+    def _hop(self) -> float:
+        return 0.00015 + self.random.expovariate(10_000)
+
+    # What came of it.
+
+    def _figures(self, struck: float, begins: float, ends: float) -> Figures:
+        network = self.network
+        ours = [(at, worker) for at, worker in network.accepted if begins <= at < ends]
+        refused = network.refused
+        theirs = sum(begins <= at < ends for at in network.taken_by_others)
+        allowed = network.limiter.limit * (ends - begins) / self.scenario.window - theirs
+        messages = len(ours) + sum(begins <= at < ends for at in refused)
+        return Figures(
+            utilisation=len(ours) / allowed,
+            sent=network.sent,
+            refused=len(refused),
+            refused_in_first_window=sum(at < self.scenario.window for at in refused),
+            refused_after_event=sum(at >= struck for at in refused),
+            calls_per_message=sum(begins <= at < ends for at in self.calls) / max(1, messages),
+            jain=_jain(ours, begins, ends, self.scenario.workers),
+        )
+
+
+class _Claims(Claims):
+    """One worker's claims in this world."""
+
+    def __init__(self, world: World, number: int) -> None:
+        super().__init__(cast("Any", None), world.config, "default", f"worker-{number}")
+        self._world, self._number = world, number
+
+    async def step(self, args: Sequence[Argument], token: str = "") -> Stepped:
+        done = stepped(await self._world.call(STEP, args), token)
+        self._world.granted(len(done.claimed.grants))
+        if self._number == self._world.victim and done.claimed.grants:
+            raise Killed
+        return done
+
+    async def sweep(self) -> Swept:
+        return swept(await self._world.call(SWEEP, self.sweep_args(self.worker, self.token())))
+
+
+async def _read(grant: Grant) -> Message:
+    return MESSAGE
+
+
+def _jain(
+    ours: list[tuple[float, int]], begins: float, ends: float, workers: int
+) -> float:
+    """How evenly the workers share five seconds, on average: 1 is evenly, 1/workers is one only."""
+    parts: dict[int, Counter[int]] = {}
+    whole = int((ends - begins) / FAIR_SECONDS)
+    for at, worker in ours:
+        part = int((at - begins) / FAIR_SECONDS)
+        if part < whole:
+            parts.setdefault(part, Counter())[worker] += 1
+    indices = [
+        sum(part.values()) ** 2 / (workers * sum(n * n for n in part.values()))
+        for part in parts.values()
+    ]
+    return sum(indices) / max(1, len(indices))
+
+
+def simulate(scenario: Scenario, store: redis.Redis) -> Figures:
+    """Run one scenario on ``store``, whose database is emptied."""
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(_run(scenario, store))
+    finally:
+        loop.close()
+
+
+async def _run(scenario: Scenario, store: redis.Redis) -> Figures:
+    return await World(scenario, store).run()
