@@ -11,7 +11,7 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluicegate_worker.claims import Grant, Settle
+from sluicegate_worker.claims import STEP, Claimed, Grant, Settle, stepped
 from support import Bench, message
 
 LIMIT, WINDOW_MS = 10, 1000.0
@@ -138,14 +138,20 @@ def test_a_saturated_bucket_uses_its_limit_and_no_more(store: redis.Redis) -> No
     assert len(granted) >= 5 * LIMIT * 0.97
 
 
+def claim_as(made: Bench, worker: int, want: int = 1) -> Claimed:
+    token = f"w{worker:03}{made.token()}"
+    return stepped(made.call(STEP, made.claims.step_args(want=want, token=token)), token).claimed
+
+
 def test_workers_that_must_wait_take_turns(store: redis.Redis) -> None:
     made = bench(store)
     made.claim_all(1)
     step_ms = WINDOW_MS / (1.02 * LIMIT)
-    waits = [made.claim().wait_ms for _ in range(5)]
+    waits = [claim_as(made, worker).wait_ms for worker in range(5)]
     apart = [after - before for before, after in itertools.pairwise(waits)]
     assert apart == pytest.approx([step_ms] * 4, abs=0.01)
-    assert max(made.claim().wait_ms for _ in range(50)) <= 1100
+    assert [claim_as(made, worker).wait_ms for worker in range(5)] == waits, "woken, each kept its"
+    assert max(claim_as(made, worker).wait_ms for worker in range(5, 99)) <= 5_100
 
 
 def test_turns_make_shares_equal_and_calls_few(store: redis.Redis) -> None:
@@ -157,7 +163,7 @@ def test_turns_make_shares_equal_and_calls_few(store: redis.Redis) -> None:
     while made.now_ms < ends:
         worker = min(next_at, key=lambda number: next_at[number])
         made.at(max(made.now_ms, next_at[worker]))
-        claimed = made.claim(50)
+        claimed = claim_as(made, worker, 50)
         calls += 1
         granted[worker] += len(claimed.grants)
         slots_ms = [grant.slot_ms for grant in claimed.grants]

@@ -13,7 +13,7 @@ from sluicegate.errors import InvalidMessage
 from sluicegate.message import Message
 from sluicegate.template import BadValue
 from sluicegate_worker.claims import Grant
-from sluicegate_worker.contents import Contents
+from sluicegate_worker.contents import Contents, WrongRenderer
 from support import Bench, message, plan, recipient
 
 JULY = plan()
@@ -87,7 +87,7 @@ def test_a_plan_that_something_else_renders(bench: Bench, redis_url: str) -> Non
     bench.campaigns.create(other)
     bench.add("august", recipient(other, 1))
     bench.act("august", "start")
-    with pytest.raises(InvalidMessage, match="run the version that the campaign began with"):
+    with pytest.raises(WrongRenderer, match="of the version that the campaign began with"):
         read(bench, redis_url, *bench.claim_all(1))
 
 

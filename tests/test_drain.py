@@ -13,13 +13,14 @@ import fakeredis
 import pytest
 import redis
 
-from sluicegate import Message
+from sluicegate import Message, OutboxUnavailable
 from sluicegate.config import Account, InDoubt
 from sluicegate.config import Retry as RetrySettings
 from sluicegate.optouts import OptOuts
 from sluicegate_worker.bucket import Evidence
 from sluicegate_worker.claims import BATCH, Claims, Grant, Renewal, Settle, Start, Stepped
-from sluicegate_worker.drain import LINGER_SECONDS, Drain, Summary, settled
+from sluicegate_worker.contents import WrongRenderer
+from sluicegate_worker.drain import LINGER_SECONDS, Drain, Summary, app_message, settled
 from sluicegate_worker.gateway import Attempt, idempotency_key
 from sluicegate_worker.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from support import CLOCK, Bench, message
@@ -194,6 +195,7 @@ class World:
         self.fails: Callable[[Call], Exception | None] = lambda call: None
         self.slow: Callable[[Call], float] = lambda call: 0.0
         self.loses: Callable[[Call], bool] = lambda call: False
+        self.read: Callable[[Grant], Awaitable[Message]] = app_message
         self.enqueue(0)  # the first answer heard opens the way for more than probes
         self.sync()
         self.bench.send()
@@ -232,6 +234,7 @@ class World:
                     claims,
                     self.provider,
                     self.account,
+                    read=self.read,
                     on_end=lambda why: self.ended.append((why, self.now)),
                     monotonic=lambda: self.now,
                 )
@@ -336,6 +339,37 @@ def test_the_rate_is_kept(world: World) -> None:
     assert len(times) == 40
     assert all(later - one > 0.95 for one, later in zip(times, times[10:], strict=False))
     assert times[-1] - times[0] < 4.5
+
+
+def test_a_message_for_another_version_of_the_worker_waits_for_one_uncharged(world: World) -> None:
+    async def read(grant: Grant) -> Message:
+        raise WrongRenderer("july", "other/9")
+
+    world.read = read
+    world.enqueue(1)
+    world.drain()
+    assert world.provider.posted() == once()
+    status = world.status(1)
+    assert (status.state, status.attempts) == ("retrying", 0)
+    assert "other/9" in status.reason
+    assert world.bench.check() == {"accepted": 1, "retrying": 1}
+
+
+def test_a_message_goes_back_where_its_plan_cannot_be_read(world: World) -> None:
+    reads = 0
+
+    async def read(grant: Grant) -> Message:
+        nonlocal reads
+        reads += 1
+        if reads == 1:
+            raise OutboxUnavailable("Redis did not answer")
+        return await app_message(grant)
+
+    world.read = read
+    world.enqueue(1)
+    world.drain()
+    assert world.provider.posted() == once(1)
+    assert world.status(1).attempts == 1
 
 
 def test_a_message_that_cant_be_read_is_a_dead_letter(world: World) -> None:

@@ -151,11 +151,12 @@ class Outbox:
         """Queue on ``pipeline`` what ``status`` reads."""
         pipeline.hmget(self.keys.record(id), *_STATUS_FIELDS)
         pipeline.hget(self.keys("leases"), id)
+        pipeline.hget(self.keys.campaign(id.partition(".")[0]), "state")
 
     @staticmethod
     def status(id: str, replies: Sequence[Any]) -> MessageStatus:
         """The status of a message, from the replies; raises UnknownMessage."""
-        fields, lease = replies
+        fields, lease, campaign = replies
         state, to, enqueued, at, attempts, generation, *texts = (
             (value or b"").decode() for value in fields
         )
@@ -163,6 +164,8 @@ class Outbox:
             raise UnknownMessage(id)
         if lease is not None:
             state = "started" if lease.split(b"|", 4)[3] else "granted"
+        elif state == "waiting" and "." in id and campaign == b"cancelled":
+            state = "cancelled"  # with its campaign, whose lane went all at once
         return MessageStatus(
             id,
             state,

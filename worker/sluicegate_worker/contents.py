@@ -3,15 +3,28 @@
 from typing import Any
 
 import msgspec
+import redis
 import redis.asyncio
 
-from sluicegate.errors import InvalidMessage
+from sluicegate.errors import InvalidMessage, SluicegateError
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
+from sluicegate.outbox import translated
 from sluicegate.plan import Plan, rendered
 from sluicegate.template import RENDERER
 
 from .claims import Grant
+
+
+class WrongRenderer(SluicegateError):
+    """A campaign whose texts this version of the worker would render otherwise."""
+
+    def __init__(self, campaign: str, renderer: str) -> None:
+        self.campaign, self.renderer = campaign, renderer
+        super().__init__(
+            f"campaign {campaign} is rendered by {renderer}, and this worker has {RENDERER}: "
+            "run a worker of the version that the campaign began with"
+        )
 
 
 class Contents:
@@ -23,7 +36,11 @@ class Contents:
         self._plans: dict[str, Plan] = {}
 
     async def message(self, grant: Grant) -> Message:
-        """The message to send; raises InvalidMessage or BadValue where it can't be made."""
+        """The message to send.
+
+        Raises InvalidMessage and BadValue where it can never be made; WrongRenderer where another
+        worker can; OutboxUnavailable where its plan could not be read.
+        """
         campaign, dot, _ = grant.id.partition(".")
         if not dot:
             return decode(grant.content, grant.id)
@@ -31,12 +48,14 @@ class Contents:
         return rendered(plan, grant.id, grant.content)
 
     async def _read(self, campaign: str) -> Plan:
-        stored = await self._client.hget(self._keys.campaign(campaign), "plan")
+        try:
+            stored = await self._client.hget(self._keys.campaign(campaign), "plan")
+        except redis.RedisError as error:
+            raise translated(error, ()) from error
         if stored is None:
             raise InvalidMessage("campaign", campaign, "its plan is gone")
         plan = msgspec.json.decode(stored, type=Plan)
         if plan.renderer != RENDERER:
-            why = f"this worker renders {RENDERER}; run the version that the campaign began with"
-            raise InvalidMessage("renderer", plan.renderer, why)
+            raise WrongRenderer(campaign, plan.renderer)
         self._plans[campaign] = plan
         return plan

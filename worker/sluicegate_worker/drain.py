@@ -21,6 +21,7 @@ from sluicegate.optouts import START_TO_POST_SECONDS
 from sluicegate.template import BadValue
 
 from .claims import BATCH, Claimed, Claims, Grant, Renewal, Settle, Start, Stepped
+from .contents import WrongRenderer
 from .gateway import Attempt, Gateway, idempotency_key
 from .outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from .retry import decide, permitted, policy
@@ -39,6 +40,9 @@ LINGER_SECONDS = 5.0
 
 THROTTLE_WAIT_MS = 1000.0
 """How long the bucket is blocked by a 429 that doesn't say."""
+
+WRONG_RENDERER_WAIT_MS = 60_000.0
+"""When another worker, maybe of the right version, is to look at a message again."""
 
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 _TRIES_PER_WARNING = 60
@@ -221,21 +225,25 @@ class Drain:
         for grant in claimed.grants:
             slot_at = now + grant.slot_ms / 1000
             self._claim_at = slot_at
-            try:
-                request = grant.request or self._gateway.request(await self._read(grant))
-            except (InvalidMessage, BadValue) as error:
-                self._outcomes["dead"] += 1
-                self._end(
-                    Settle(
-                        id=grant.id,
-                        token=grant.token,
-                        kind="dead",
-                        code="invalid_content",
-                        reason=str(error),
-                    )
-                )
-                continue
-            self._held[grant.id] = _Held(grant, slot_at, request)
+            if request := grant.request or await self._rendered(grant):
+                self._held[grant.id] = _Held(grant, slot_at, request)
+
+    async def _rendered(self, grant: Grant) -> bytes:
+        """The bytes to POST; where there can be none, the grant ends here and they are empty."""
+        end = Settle(id=grant.id, token=grant.token, kind="unused")
+        replace = msgspec.structs.replace
+        try:
+            return self._gateway.request(await self._read(grant))
+        except OutboxError as error:
+            log.warning("a message goes back, its plan could not be read: %s", error)
+        except WrongRenderer as error:
+            wait_ms = WRONG_RENDERER_WAIT_MS
+            end = replace(end, kind="retry", delay_ms=wait_ms, reason=str(error), flags="u")
+        except (InvalidMessage, BadValue) as error:
+            end = replace(end, kind="dead", code="invalid_content", reason=str(error))
+        self._outcomes[end.kind] += 1
+        self._end(end)
+        return b""
 
     def _started(self, held: _Held, started: bool) -> None:
         del self._held[held.grant.id]

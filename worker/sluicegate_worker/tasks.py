@@ -4,8 +4,6 @@ import logging
 from typing import Any
 
 from celery import signals
-from celery.concurrency import get_implementation
-from celery.concurrency.thread import TaskPool
 
 from sluicegate.errors import InvalidConfig
 
@@ -39,10 +37,8 @@ def _engine_of(worker: str) -> Engine:
 
 
 @signals.celeryd_init.connect
-def _check(options: dict[str, Any], **_: object) -> None:
-    """End a worker that could only pretend to work: other errors here, Celery logs and forgets."""
-    if get_implementation(options.get("pool_cls") or "threads") is not TaskPool:
-        raise SystemExit("sluicegate: workers run in threads, start them without -P")
+def _check(**_: object) -> None:
+    """End a worker that has no key to send with; other errors here, Celery logs and forgets."""
     try:
         for account in config.accounts.values():
             account.api_key()

@@ -1,6 +1,6 @@
 -- The token bucket: paced, holding about two tokens, refilled at limit/window, sized by the provider's headers.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
--- Keys touched: bucket, log.
+-- Keys touched: bucket, log, turns.
 --
 -- What decides is our own log of granted slots, on one clock: in every stretch of window + jitter
 -- there are at most `limit` of them, whatever the provider's window looks like. The headers correct it:
@@ -15,18 +15,19 @@ local MAX_MARGIN = 0.25
 local MAX_RAISE = 10        -- a limit is believed up to so many times the configured one
 local TRIMMED = 200         -- slots that leave the log in one call
 local BEFORE = 60000        -- ms for which the log remembers more than a window: late answers ask
-local MAX_TURN = 1000       -- ms for which a worker is sent away at most, so that one that died costs little
+local MAX_TURN = 5000       -- ms for which a worker is sent away at most
+local OVERDUE = 1000        -- ms for which the turn of a worker that does not come is kept
 local PROBES = 2            -- POSTs under way at most before the first answer was heard
 
 local function load_bucket(c, limit, window)
   local f = redis.call('HMGET', key('bucket'), 'limit', 'configured', 'tat', 'block', 'margin', 'margin_at',
-    'rtt', 'rtt_var', 'peak', 'last_peak', 'peak_at', 'seq', 'limit_seq', 'heard', 'gate', 'streak', 'slot', 'turn')
+    'rtt', 'rtt_var', 'peak', 'last_peak', 'peak_at', 'seq', 'limit_seq', 'heard', 'gate', 'streak', 'slot')
   local b = {
     limit = num(f[1], limit), window = window, tat = num(f[3], 0), block = num(f[4], 0),
     margin = num(f[5], 0), margin_at = num(f[6], c.steady), rtt = num(f[7], 0), rtt_var = num(f[8], 0),
     peak = num(f[9], 0), last_peak = num(f[10], 0), peak_at = num(f[11], c.steady),
     seq = num(f[12], 0), limit_seq = num(f[13], 0), heard = num(f[14], 0), gate = num(f[15], 0),
-    configured = limit, streak = num(f[16], 0), slot = num(f[17], 0), turn = num(f[18], 0),
+    configured = limit, streak = num(f[16], 0), slot = num(f[17], 0),
   }
   -- A changed configuration starts over from its own limit; headers go on correcting it.
   if num(f[2], limit) ~= limit then b.limit, b.limit_seq = limit, b.seq end
@@ -45,8 +46,7 @@ local function save_bucket(b)
     -- Not in whole microseconds: rounded at each of a thousand calls a second, it would never fade.
     'block', ms(b.block), 'margin', string.format('%.17g', b.margin), 'margin_at', ms(b.margin_at), 'rtt', ms(b.rtt),
     'rtt_var', ms(b.rtt_var), 'peak', b.peak, 'last_peak', b.last_peak, 'peak_at', ms(b.peak_at), 'seq', b.seq,
-    'limit_seq', b.limit_seq, 'heard', b.heard, 'gate', ms(b.gate), 'streak', b.streak, 'slot', ms(b.slot),
-    'turn', ms(b.turn))
+    'limit_seq', b.limit_seq, 'heard', b.heard, 'gate', ms(b.gate), 'streak', b.streak, 'slot', ms(b.slot))
 end
 
 -- How much later than planned a request may arrive: two deviations of the time it takes.
@@ -91,13 +91,18 @@ local function take(b, r, slot)
   return b.seq
 end
 
--- Whose slot a claim that came too early waits for: each is told a later one than the claim before
--- it, so that workers take turns instead of all coming for one slot. `free` is when the next one is.
-local function turn(b, r, free, horizon)
-  local at = b.turn + math.max(r.step, horizon / 2)
-  if at < free or at > free + MAX_TURN then at = free end
-  b.turn = at
-  return at
+-- When the slot is for which a worker that came too early comes again. Workers take turns, lest all
+-- of them come for one slot: each is told a later one than the last, and keeps it until it is granted
+-- one, whatever wakes it meanwhile. `free` is when the next slot is.
+local function turn(c, r, worker, free, horizon)
+  redis.call('ZREMRANGEBYSCORE', key('turns'), '-inf', '(' .. ms(c.steady - OVERDUE))
+  local mine = tonumber(redis.call('ZSCORE', key('turns'), worker) or nil)
+  if mine and mine <= free + MAX_TURN then return math.max(mine, free) end
+  local last = num(redis.call('ZRANGE', key('turns'), -1, -1, 'WITHSCORES')[2], 0)
+  local at = math.max(free, last + math.max(r.step, horizon / 2))
+  if at > free + MAX_TURN then at = free end
+  redis.call('ZADD', key('turns'), ms(at), worker)
+  return tonumber(ms(at))
 end
 
 local function throttled(c, b, wait)

@@ -1,6 +1,6 @@
 -- Claiming: messages and slots to a worker, all conditions decided together.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines promote() and claim().
--- Keys touched: those of books.lua, claim:<token>, due, leases, granted, started, log, bucket, optouts, halts, totals.
+-- Keys touched: those of books.lua, claim:<token>, due, leases, granted, started, log, bucket, turns, optouts, halts, totals.
 
 local PROMOTED = 16           -- messages that return from the due set in one call
 local SPARE_VISITS = 32       -- tickets looked at beyond those wanted: stale, expired, opted out
@@ -8,6 +8,7 @@ local BULK_EVERY = 10         -- while both wait, bulk gets one slot in so many:
 local BULK_SHARE = 0.95       -- of the concurrency; the rest is kept for transactional messages
 local KEEP_FROM = 20          -- slots in a window from which bulk leaves one
 local IDLE_MS, BUSY_MS = 1000, 50
+local TAG = 4                 -- characters of a token that name its worker
 
 -- Bring back whose time has come: a retry to the head of its lane, a scheduled message to the end
 -- of it, as if it were enqueued now, so that many that are due at once keep their order.
@@ -81,6 +82,8 @@ local function remember(q, answer)
   redis.call('SET', key('claim:' .. q.token), text, 'PX', whole_ms(math.ceil(q.lease_ms)))
 end
 
+local function worker_of(token) return string.sub(token, 1, TAG) end
+
 local function refused(wait, why) return { ms(wait), why, {} } end
 
 local function when_idle(c)
@@ -123,12 +126,14 @@ local function grants_or_why(c, b, q)
       b.streak = bulk and 0 or b.streak + 1
     end
   end
-  if #grants > 0 then return { '0', '', grants } end
+  if #grants > 0 then
+    redis.call('ZREM', key('turns'), worker_of(q.token))
+    return { '0', '', grants }
+  end
   if visits >= want + SPARE_VISITS then return refused(0, 'again') end
   if not next_lane(b, true) then return when_idle(c) end
   if later > last then
-    q.moved = true
-    return refused(turn(b, r, later, q.horizon) - last + q.horizon / 2, 'rate')
+    return refused(turn(c, r, worker_of(q.token), later, q.horizon) - last + q.horizon / 2, 'rate')
   end
   return refused(BUSY_MS, 'concurrency')
 end
