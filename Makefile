@@ -9,7 +9,7 @@ PIP = $(RUN) pip install --quiet --disable-pip-version-check
 PACKAGES = -e '.[all]' --group dev -c constraints.txt
 READY = .venv/.sluicegate
 
-.PHONY: help setup demo play test test-all lint clean
+.PHONY: help setup demo play limits test test-all lint clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,6 +22,9 @@ demo: $(READY) ## see the whole system at work on a simulated Telnyx that thrott
 
 play: $(READY) ## the demo, kept running until Ctrl-C for you to try things on
 	@$(RUN) sluicegate_ops.demo --keep $(ARGS)
+
+limits: $(READY) ## see how well the rate limit is used, simulated; in a minute: ARGS=--quick
+	@$(RUN) sluicegate_ops.limits $(ARGS)
 
 test: $(READY) ## run the tests, on a real server of their own; a part: make test ARGS="-k retry"
 	@$(RUN) pytest $(ARGS)

@@ -847,6 +847,26 @@ def test_a_fault_of_ours_is_in_doubt_and_logged(
     assert "m1" in caplog.text
 
 
+def test_a_message_that_cant_be_made_for_a_fault_of_ours_stops_no_other(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.enqueue(1, 2, 3)
+    made = world.provider.request
+
+    def broken(message: Message) -> bytes:
+        if message.id == "m2":
+            raise ZeroDivisionError("oh")
+        return made(message)
+
+    world.provider.request = broken  # type: ignore[method-assign]
+    world.drain(seconds=2)
+    assert world.provider.posted() == once(1, 3)
+    assert world.bench.check() == {"accepted": 3, "retrying": 1}
+    assert "ZeroDivisionError" in world.status(2).reason
+    assert world.status(2).attempts == 0
+    assert "m2" in caplog.text
+
+
 def test_a_retry_is_charged_and_comes_back(world: World) -> None:
     world.enqueue(1)
     world.provider.answer = answering(Retry("broke", "10037"), "m1", times=2)

@@ -137,6 +137,16 @@ def test_a_server_that_crashes_and_comes_back_loses_and_doubles_nothing() -> Non
         assert account.received() == {number_of(f"m{n}"): 1 for n in range(600)}
 
 
+def test_a_worker_outlives_the_connection_that_brought_its_signal() -> None:
+    with deployment(Settings(limit=50), 1, drain_seconds=1.0, append_only="always") as account:
+        account.enqueue(0, 200)
+        eventually(account.has_accepted(10), 20, account.stage)
+        account.stage.server.restart()
+        eventually(account.has_accepted(200), 20, account.stage)  # in several drains
+        assert account.stage.workers[0].alive
+        assert "Traceback" not in account.stage.workers[0].log.read_text()
+
+
 def test_lost_and_doubled_signals_change_nothing() -> None:
     with deployment(Settings(limit=100, latency_ms=20), 2, account={"limit": 100}) as account:
         broker = redis.Redis.from_url(account.stage.config.broker)

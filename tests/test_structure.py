@@ -17,7 +17,7 @@ MODULES = {
     "phone template plan roster ledger campaign preflight client testing",
     "worker/sluicegate_worker": "outcome retry bucket transport gateway telnyx_v2 claims "
     "contents deadletters doubts halts spool drain sweep engine app tasks",
-    "ops/sluicegate_ops": "embedded simulator stage cli demo",
+    "ops/sluicegate_ops": "embedded simulator stage cli demo limits",
 }
 MAY_USE = {
     "sluicegate": set[str](),

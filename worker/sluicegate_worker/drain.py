@@ -241,6 +241,11 @@ class Drain:
             end = replace(end, kind="retry", delay_ms=wait_ms, reason=str(error), flags="u")
         except (InvalidMessage, BadValue) as error:
             end = replace(end, kind="dead", code="invalid_content", reason=str(error))
+        except Exception as error:  # else the drain ends, and every POST under way is in doubt
+            log.exception("a fault of ours while making message %s", grant.id)
+            reason = f"a fault in the worker: {type(error).__name__}"
+            wait_ms = WRONG_RENDERER_WAIT_MS
+            end = replace(end, kind="retry", delay_ms=wait_ms, reason=reason, flags="u")
         self._outcomes[end.kind] += 1
         self._end(end)
         return b""

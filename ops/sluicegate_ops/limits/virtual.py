@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when everything on it waits: a heap of timers, no sockets."""
+"""An event loop whose time passes only when everything on it waits: timers, no sockets."""
 
 import asyncio
 import selectors

@@ -223,10 +223,8 @@ async def _read(grant: Grant) -> Message:
     return MESSAGE
 
 
-def _jain(
-    ours: list[tuple[float, int]], begins: float, ends: float, workers: int
-) -> float:
-    """How evenly the workers share five seconds, on average: 1 is evenly, 1/workers is one only."""
+def _jain(ours: list[tuple[float, int]], begins: float, ends: float, workers: int) -> float:
+    """How evenly workers share five seconds, on average: 1 is evenly, 1/workers is one only."""
     parts: dict[int, Counter[int]] = {}
     whole = int((ends - begins) / FAIR_SECONDS)
     for at, worker in ours:

@@ -15,6 +15,7 @@ local MAX_MARGIN = 0.25
 local MAX_RAISE = 10        -- a limit is believed up to so many times the configured one
 local TRIMMED = 200         -- slots that leave the log in one call
 local BEFORE = 60000        -- ms for which the log remembers more than a window: late answers ask
+local GROUP = 5             -- slots less than so many ms apart come together: one call starts several
 local MAX_TURN = 5000       -- ms for which a worker is sent away at most
 local OVERDUE = 1000        -- ms for which the turn of a worker that does not come is kept
 local PROBES = 2            -- POSTs under way at most before the first answer was heard
@@ -75,17 +76,19 @@ end
 -- earlier has left the window. `kept` slots stay free; bulk leaves one, so that a transactional
 -- message never waits for a window.
 local function next_slot(c, b, r, kept)
-  local slot = math.max(c.steady, r.next, b.slot + 0.001)
+  local slot = math.max(c.steady, r.next)
   local nth = -math.max(1, r.size - kept)
   local leaving = redis.call('ZRANGE', key('log'), nth, nth, 'WITHSCORES')[2]
   if leaving then slot = math.max(slot, tonumber(leaving) + r.span) end
+  if r.step < GROUP then slot = math.ceil(slot / GROUP) * GROUP end
+  slot = math.max(slot, b.slot + 0.001)
   return tonumber(ms(slot)) -- as a lease stores it: a claim that is repeated answers to the digit
 end
 
 -- Take the slot that `next_slot` named; returns its number in the log.
 local function take(b, r, slot)
   b.seq, b.slot = b.seq + 1, slot
-  r.next = math.max(r.next, slot - math.min(20, 2 * r.step)) + r.step
+  r.next = math.max(r.next, slot - math.max(GROUP, math.min(20, 2 * r.step))) + r.step
   b.tat = r.next
   redis.call('ZADD', key('log'), ms(slot), b.seq)
   return b.seq
@@ -96,7 +99,7 @@ end
 -- one, whatever wakes it meanwhile. `free` is when the next slot is.
 local function turn(c, r, worker, free, horizon)
   redis.call('ZREMRANGEBYSCORE', key('turns'), '-inf', '(' .. ms(c.steady - OVERDUE))
-  local mine = tonumber(redis.call('ZSCORE', key('turns'), worker) or nil)
+  local mine = num(redis.call('ZSCORE', key('turns'), worker))
   if mine and mine <= free + MAX_TURN then return math.max(mine, free) end
   local last = num(redis.call('ZRANGE', key('turns'), -1, -1, 'WITHSCORES')[2], 0)
   local at = math.max(free, last + math.max(r.step, horizon / 2))
