@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 MODULES = {
     "producer/sluicegate": "errors segments message keys scripts config optouts outbox sheet "
-    "phone template plan roster ledger campaign preflight client testing",
+    "phone grammar template plan roster ledger campaign preflight client testing",
     "worker/sluicegate_worker": "outcome retry bucket transport gateway telnyx_v2 claims "
     "contents deadletters doubts halts spool drain sweep engine app tasks",
     "ops/sluicegate_ops": "embedded simulator stage cli demo limits",

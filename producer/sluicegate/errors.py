@@ -4,6 +4,9 @@
     ├── InvalidMessage        a message that can never be sent (also a ValueError)
     ├── InvalidConfig         a setting that makes no sense (also a ValueError)
     ├── BadFile               a file of recipients that cannot be read (also a ValueError)
+    ├── BadTemplate           in grammar.py: a text that cannot be used (also a ValueError)
+    ├── BadValue              in template.py: a value that cannot be used (also a ValueError)
+    ├── CampaignExists, UnknownCampaign, WrongCampaignState      in campaign.py
     ├── IdReused              a known id came again with other content
     ├── UnknownMessage        no record of that id (never enqueued, or past its retention)
     ├── WrongState            an operation that the message's state does not allow
