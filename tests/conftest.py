@@ -80,6 +80,13 @@ def store(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
             yield client
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests recorded, also of those that passed."""
+    for report in terminalreporter.getreports("passed"):
+        for name, figure in report.user_properties:
+            terminalreporter.write_line(f"{name}: {figure}")
+
+
 def _refuse_unless_empty(url: str) -> None:
     """End the session before it touches a database that somebody may need."""
     try:

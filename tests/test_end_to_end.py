@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -24,7 +25,9 @@ def test_two_workers_share_the_work_and_everyone_gets_one_message() -> None:
         assert account.stage.provider("report")["responses_429"] == 0
 
 
-def test_kill_9_ten_times_loses_nothing_and_sends_nothing_twice() -> None:
+def test_kill_9_ten_times_loses_nothing_and_sends_nothing_twice(
+    record_property: Callable[[str, object], None],
+) -> None:
     """The provider knows no keys here and doubts are held: nothing may cover up a mistake."""
     provider = Settings(limit=400, latency_ms=100, latency_jitter_ms=10, idempotency=False)
     settings = {"limit": 400, "lease_seconds": 2.0, "in_doubt": HOLD}
@@ -45,9 +48,9 @@ def test_kill_9_ten_times_loses_nothing_and_sends_nothing_twice() -> None:
         books, received = account.books(), account.received()
         doubts = {id.decode() for id in account.store.zrange(account.keys("doubts"), 0, -1)}
         arrived = sum(number_of(id) in received for id in doubts)
-        print(  # noqa: T201 - the figures are the point of the run
-            f"10 kills met {len(begun)} POSTs begun: {len(doubts)} in doubt, of which "
-            f"{arrived} had arrived at the provider"
+        record_property(
+            "10 kills",
+            f"{len(begun)} POSTs begun, {len(doubts)} in doubt, of which {arrived} had arrived",
         )
         assert books == {"accepted": 3000 - len(doubts), "in_doubt": len(doubts)}
         assert doubts <= begun, "only what had begun may be in doubt"

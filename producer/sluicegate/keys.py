@@ -14,6 +14,7 @@ each script's ``KEYS[1]``.
     leases       hash    id -> token|slot|seq|started|lane|ticket
     claim:<tok>  string  a claim's answer, for a client that repeats it after a lost reply
     log          zset    slot number -> steady ms: the slots granted in the last window
+    turns        zset    worker -> steady ms of its next turn, while all want more than there is
     bucket       hash    limit, residual, margin, block, round-trip time (worker's bucket.lua)
     dead         zset    id -> wall ms at which it became a dead letter
     doubts       zset    id -> wall ms at which policy decides; inf: only a person does

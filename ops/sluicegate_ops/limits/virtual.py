@@ -1,7 +1,16 @@
 """An event loop whose time passes only when everything on it waits: timers, no sockets."""
 
 import asyncio
+import math
 import selectors
+from collections.abc import Callable
+from contextvars import Context
+from typing import TypeVarTuple, Unpack
+
+_Args = TypeVarTuple("_Args")
+
+TICK_SECONDS = 0.001
+"""epoll sleeps in whole milliseconds, rounded up: so late a drain's own timers may be."""
 
 
 class _Selector(selectors.SelectSelector):
@@ -17,7 +26,11 @@ class _Selector(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop and its heap of timers under a clock that begins at 0 seconds."""
+    """asyncio's own loop and its heap of timers under a clock that begins at 0 seconds.
+
+    ``asyncio.sleep`` is exact: it is how the network and others' doings are simulated.
+    ``asyncio.timeout`` is what a drain waits with, and ticks.
+    """
 
     def __init__(self) -> None:
         self._virtual = _Selector()
@@ -25,3 +38,25 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._virtual.now
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[Unpack[_Args]], object],
+        *args: *_Args,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return super().call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[_Args]], object],
+        *args: *_Args,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        wait = max(0.0, when - self.time())
+        ticks = math.ceil(wait / TICK_SECONDS) if math.isfinite(wait) else wait
+        return super().call_at(
+            self.time() + ticks * TICK_SECONDS, callback, *args, context=context
+        )
