@@ -10,7 +10,7 @@ from pathlib import Path
 from ..stage import Stage
 from .display import console
 from .play import play, tell
-from .setting import ACCOUNT, NAME, PROVIDER, SENDER
+from .setting import ACCOUNT, FILE, NAME, PROVIDER, SENDER
 
 FLOWER_PORT = 5555
 
@@ -56,6 +56,7 @@ def _stay(stage: Stage) -> None:
 
 def _suggestions(stage: Stage) -> str:
     sluicegate = Path(os.path.relpath(Path(sys.executable).parent)) / "sluicegate"
+    options = f"--from {SENDER} --region US"
     return f"""
 [bold]Everything is up until Ctrl-C.[/]
   Flower        http://127.0.0.1:{FLOWER_PORT}
@@ -65,6 +66,8 @@ In another terminal:
   export SLUICEGATE_CONFIG={stage.config_file}
   {sluicegate} status
   {sluicegate} campaign report {NAME}
+  {sluicegate} campaign start {FILE} --name again {options} --text "Hi {{{{ first_name }}}}!"
+  {sluicegate} campaign watch again
   {sluicegate} send --to +15552000001 --from {SENDER} --text "Hello" --wait 10
   {sluicegate} send --to +15555555000 --from {SENDER} --text "Fails again and again"
   {sluicegate} dead list"""
