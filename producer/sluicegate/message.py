@@ -212,7 +212,12 @@ def digest(message: Message) -> str:
 
     22 characters of URL-safe base64, of BLAKE2b with 16 bytes.
     """
-    return urlsafe_b64encode(blake2b(encode(message), digest_size=16).digest())[:22].decode()
+    return content_digest(encode(message))
+
+
+def content_digest(content: bytes) -> str:
+    """``digest`` of a message that is encoded already."""
+    return urlsafe_b64encode(blake2b(content, digest_size=16).digest())[:22].decode()
 
 
 def masked(number: object) -> str:

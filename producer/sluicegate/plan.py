@@ -19,6 +19,7 @@ import msgspec
 from .errors import InvalidMessage
 from .keys import campaign_lane
 from .message import Message, validated
+from .outbox import ticket_of
 from .template import RENDERER, Template
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
@@ -104,9 +105,8 @@ def message_id(campaign: str, hash: int) -> str:
 def ticket(plan: Plan, hash: int, to: str, parts: int, values: Sequence[str]) -> bytes:
     """What waits in the lane: all that is needed to render and send, and no more."""
     kind = "MMS" if plan.media_urls else "SMS"
-    expires = int(plan.expires_at.timestamp() * 1000) if plan.expires_at else ""
-    head = f"{short(hash)}|{parts}|{kind}|{expires}|{to}|"
-    return head.encode() + msgspec.json.encode(values)
+    head = ticket_of(short(hash), parts, kind, plan.expires_at, to)
+    return head.encode() + b"|" + msgspec.json.encode(values)
 
 
 def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
