@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import redis
@@ -18,6 +18,7 @@ from sluicegate.plan import Plan, key_hash, ticket
 from sluicegate.roster import Recipient
 from sluicegate.scripts import Argument, Script, Scripts
 from sluicegate_worker.claims import (
+    PUBLISH,
     STEP,
     SWEEP,
     Claimed,
@@ -33,6 +34,7 @@ from sluicegate_worker.claims import (
 )
 from sluicegate_worker.deadletters import PURGE, REPLAY
 from sluicegate_worker.doubts import RESOLVE
+from sluicegate_worker.halts import Halts
 
 CLOCK = """
 local function server_ms() return tonumber(redis.call('GET', KEYS[1] .. 'test-clock')) end
@@ -65,26 +67,47 @@ def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient
     return Recipient(number, hash, to, text, segments.parts, segments.encoding, made)
 
 
+class Sent(NamedTuple):
+    """A message that was started in its slot, at that time."""
+
+    at_ms: float
+    id: str
+
+
 class Bench:
     """One account's scripts, called synchronously, at a time that only the test moves.
 
     ``fields`` are fields of the account's configuration. ``repeat`` calls every script twice with
-    the same arguments and fails where the second answer or the state after it differs.
+    the same arguments and fails where the second answer or the state after it differs. A probe of
+    the breaker's is answered as ``answers_probes`` says, or not at all.
     """
 
     def __init__(self, store: redis.Redis, *, repeat: bool = False, **fields: Any) -> None:
-        fields.setdefault("in_doubt", InDoubt())
-        self.config = Config(accounts={"default": Account(**fields)})
+        # The account's requests alone decide, unless a test says otherwise.
+        default: dict[str, Any] = {"in_doubt": InDoubt()}
+        default |= {"sms_per_second": 0.0, "mms_per_second": 0.0}
+        self.config = Config(accounts={"default": Account(**default | fields)})
         self.store, self.repeat = cast("Any", store), repeat
+        self.answers_probes: bool | None = True
         self.outbox = Outbox(self.config, "default")
         self.keys = self.outbox.keys
         self.claims = Claims(cast("Any", store), self.config, "default")
+        self.halts = Halts(store, self.keys, clock=CLOCK)
         self.slept: list[float] = []
         self.campaigns = Campaigns(store, self.keys, sleep=self.slept.append, clock=CLOCK)
         self._scripts = Scripts(store, self.keys.prefix, CLOCK)
         self._tokens = (f"token{n}" for n in itertools.count())
         self.now_ms = 1_700_000_000_000.0
         self.at(self.now_ms)
+        self.publish()
+
+    def publish(self, **fields: Any) -> bool:
+        """Put the limits of the account's configuration in force, with some fields replaced."""
+        account = msgspec.structs.replace(self.config.accounts["default"], **fields)
+        self.config = Config(accounts={"default": account})
+        self.claims = Claims(cast("Any", self.store), self.config, "default")
+        args = self.claims.publish_args()
+        return bool(self.call(PUBLISH, args)[1].decode() == args[1])
 
     def at(self, now_ms: float) -> None:
         """Set the server's clock; it may be set back."""
@@ -141,10 +164,17 @@ class Bench:
     ) -> Stepped:
         token = self.token()
         args = self.claims.step_args(settles, starts, renewals, want, token)
-        return stepped(self.call(STEP, args), token)
+        done = stepped(self.call(STEP, args), token)
+        if done.claimed.why == "probe" and self.answers_probes is not None:
+            probed = (token, self.answers_probes)
+            self.call(STEP, self.claims.step_args(probed=probed))
+        return done
 
     def claim(self, want: int = 1) -> Claimed:
-        return self.step(want=want).claimed
+        """Claim once, and once more after a probe that the provider answered."""
+        claimed = self.step(want=want).claimed
+        again = claimed.why == "probe" and self.answers_probes
+        return self.step(want=want).claimed if again else claimed
 
     def claim_all(self, want: int, within_ms: float = 10_000) -> list[Grant]:
         """Claim until ``want`` are granted, moving time on as the answers say."""
@@ -174,6 +204,28 @@ class Bench:
             fields = {"provider_id": f"p-{grant.id}", "flags": "h"} | fields
         assert self.settle(grant, kind, **fields) == "applied"
         return grant
+
+    def drain(self, ms: float, *, want: int = 50, most: int = 1_000_000) -> list[Sent]:
+        """Claim, start and accept for so long, ``most`` messages, asking when the answers say."""
+        sent: list[Sent] = []
+        settles: list[Settle] = []
+        ends = self.now_ms + ms
+        while self.now_ms < ends and len(sent) < most:
+            claimed = self.step(settles, want=min(want, most - len(sent))).claimed
+            settles = []
+            if not claimed.grants:
+                self.later(max(1, min(claimed.wait_ms, ends - self.now_ms)))
+                continue
+            slots = {grant: self.now_ms + grant.slot_ms for grant in claimed.grants}
+            self.at(max(self.now_ms, *slots.values()))
+            for grant, begun in zip(slots, self.start(*slots), strict=True):
+                if begun:
+                    sent.append(Sent(slots[grant], grant.id))
+                    settle = Settle(id=grant.id, token=grant.token, kind="accepted",
+                                    provider_id=f"p-{grant.id}", flags="h")  # fmt: skip
+                    settles.append(settle)
+        self.step(settles)
+        return sent
 
     def sweep(self, worker: str = "worker") -> Swept:
         return swept(self.call(SWEEP, self.claims.sweep_args(worker, self.token())))
@@ -327,18 +379,41 @@ def _check_campaigns(
 
 
 def _check_lanes(names: dict[str, Any]) -> Counter[str]:
-    """Every open lane with tickets is ready to be served; return how often each id has one."""
+    """Every open lane with tickets is ready or parked; return how often each id has one."""
     tickets: Counter[str] = Counter()
+    reachable = _reachable(names)
     for name, value in names.items():
         if name.startswith("lane:"):
             lane = name.removeprefix("lane:")
             campaign = lane.partition("#")[2]
             if not campaign or names[f"campaign:{campaign}"][b"state"] == b"running":
-                ready = {other.decode() for other, _ in names.get(f"ready:{lane[0]}", [])}
-                assert lane in ready, f"{lane} has tickets and is never served"
+                assert lane in reachable, f"{lane} has tickets and is never served"
             prefix = f"{campaign}." if campaign else ""
             tickets.update(prefix + _first(ticket) for ticket in value)
     return tickets
+
+
+def _reachable(names: dict[str, Any]) -> set[str]:
+    """The lanes in the tree and among the parked; every node is where a claim finds it."""
+    parked = {
+        member.decode() for priority in "tb" for member, _ in names.get(f"parked:{priority}", [])
+    }
+    assert parked == {member.decode() for member in names.get("parked_by", {})}
+    found: set[str] = set()
+
+    def look(branch: str, member: str) -> None:
+        if member[1] != "|":
+            found.add(member)
+            return
+        for child, _ in names.get(f"ready:{branch}:{member}", []):
+            look(branch, child.decode())
+
+    for branch in ("ts", "tm", "bs", "bm"):
+        for member, _ in names.get(f"ready:{branch}", []):
+            look(branch, member.decode())
+    for member in parked:
+        look(*member.split("/", 1))
+    return found
 
 
 def _first(ticket: bytes) -> str:

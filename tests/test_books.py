@@ -166,7 +166,7 @@ class Books(RuleBasedStateMachine):
         kind=st.sampled_from(["accepted", "accepted", "retry", "back", "dead", "doubt", "unused"]),
         flags=st.sampled_from(["", "h", "hp", "hu", "ht", "hr"]),
         delay_ms=st.sampled_from([0.0, 900.0, 60_000.0, -1.0]),
-        halt=st.sampled_from(["", "", "", "account"]),
+        halt=st.sampled_from(["", "", "", "account", "sender"]),
     )
     def settle(self, pick: int, kind: Any, flags: str, delay_ms: float, halt: str) -> None:
         grant = self.grants[-1 - pick % len(self.grants)]
@@ -246,7 +246,8 @@ class Books(RuleBasedStateMachine):
 
     @rule()
     def lift_the_halt(self) -> None:
-        self.store.delete(self.bench.keys("halts"))
+        for halt in self.bench.halts.list():
+            self.bench.halts.clear(halt.level)
 
     @rule()
     def a_lease_s_time_passes(self) -> None:
@@ -319,7 +320,7 @@ class Books(RuleBasedStateMachine):
         bench.repeat = False
         bench.at(max(bench.now_ms, self.latest_ms))  # what is due then comes when it is due
         for _ in range(60):
-            self.store.delete(bench.keys("halts"))
+            self.lift_the_halt()
             for ms in TO_REST_MS:
                 bench.later(ms)
                 self.a_lease_s_time_passes()

@@ -768,7 +768,7 @@ class Blasts(Books):
         kind=st.sampled_from(["accepted", "accepted", "retry", "back", "dead", "doubt", "unused"]),
         flags=st.sampled_from(["", "h", "hp", "hu", "ht", "hr"]),
         delay_ms=st.sampled_from([0.0, 900.0, 60_000.0, -1.0]),
-        halt=st.sampled_from(["", "", "", "account"]),
+        halt=st.sampled_from(["", "", "", "account", "sender"]),
     )
     def settle(self, pick: int, kind: Any, flags: str, delay_ms: float, halt: str) -> None:
         grant = self.grants[-1 - pick % len(self.grants)]
@@ -854,7 +854,7 @@ class Blasts(Books):
                 if (self.pick(c)[1], action) in ALLOWED:
                     self.act(c, action)
         for _ in range(60):
-            self.store.delete(bench.keys("halts"))
+            self.lift_the_halt()
             for ms in TO_REST_MS:
                 bench.later(ms)
                 self.a_lease_s_time_passes()

@@ -17,6 +17,7 @@ import redis
 from typer.testing import CliRunner, Result
 
 from sluicegate_ops.cli.app import app
+from sluicegate_worker.codes import advice_for
 from support import Bench, message
 
 NUMBER, SENDER = "+15550000001", "+15550000000"
@@ -30,7 +31,7 @@ class Cli:
 
     def __init__(self, url: str, client: redis.Redis) -> None:
         self.environment = {"SLUICEGATE_REDIS_URL": url}
-        self.bench = Bench(client)
+        self.bench = Bench(client, sms_per_second=50.0, mms_per_second=15.0)  # as without a file
         self.bench.at(time.time() * 1000 - 2_000)
 
     def __call__(
@@ -62,10 +63,10 @@ class Cli:
             self.bench.enqueue(message(number))
             self.bench.send(kind="doubt", delay_ms=delay_ms, code="no_answer", reason="timed out")
 
-    def halt(self, until_ms: int | None = None) -> None:
+    def halt(self, ends: str = "") -> None:
         self.bench.enqueue(message(9))
         fields = {"code": "20100", "reason": "HTTP 402 20100 No credit", "halt": "account"}
-        self.bench.send(kind="back", halt_until_ms=until_ms, flags="h", **fields)
+        self.bench.send(kind="back", halt_ends=ends, flags="h", **fields)
 
 
 @pytest.fixture
@@ -196,7 +197,7 @@ def test_dead_letters_are_chosen_by_code_and_limited(cli: Cli) -> None:
     cli.die(4, code="40310")
     assert [one["id"] for one in cli.lines("dead", "list", "--code", "40310")] == ["m4"]
     cut = cli("dead", "list", "--limit", "2")
-    assert len(cut.stdout.splitlines()) == 3
+    assert len(re.findall(r"^m[0-9] ", cut.stdout, re.MULTILINE)) == 2
     assert "4 dead letters in all" in cut.stderr
     assert cli("dead", "list", "--code", "1").stdout == "no dead letters with code 1\n"
 
@@ -207,6 +208,20 @@ def test_a_dead_letter_is_shown_with_the_ways_out(cli: Cli) -> None:
     assert ANSWER in shown
     assert "sluicegate dead replay m1" in shown
     assert cli.document("dead", "show", "m1")["code"] == "40300"
+
+
+def test_dead_letters_come_with_what_to_do_and_where(cli: Cli) -> None:
+    cli.die(1, 2, code="40309")
+    cli.die(3, code="49999")
+    told = advice_for("40309")
+    assert told is not None
+    assert told.portal
+    for args in (("dead", "list"), ("dead", "show", "m1")):
+        shown = cli(*args).stdout
+        assert [shown.count(text) for text in (told.means, told.advice, told.portal)] == [1, 1, 1]
+    assert cli.document("dead", "show", "m1")["portal"] == told.portal
+    advice = {one["id"]: one["advice"] for one in cli.lines("dead", "list")}
+    assert advice == {"m1": told.advice, "m2": told.advice, "m3": ""}
 
 
 def test_replaying_asks_and_warns_where_it_may_be_a_second_time(cli: Cli) -> None:
@@ -244,6 +259,18 @@ def test_doubts_are_listed_with_who_decides(cli: Cli) -> None:
     assert re.search(r"m2 .* by policy 2", listed)
     assert NUMBER not in listed
     assert {one["decided_ms"] is None for one in cli.lines("doubt", "list")} == {True, False}
+
+
+def test_a_doubt_is_shown_with_what_to_do(cli: Cli) -> None:
+    cli.doubt(1)
+    shown = cli("doubt", "show", "m1").stdout
+    assert re.search(r"decided +by you\n", shown)
+    assert "the request was written and no whole answer came back" in shown
+    assert "sluicegate doubt resolve m1" in shown
+    assert NUMBER not in shown
+    assert cli.document("doubt", "show", "m1", "--full")["to"] == NUMBER
+    cli("doubt", "resolve", "m1", "--accepted")
+    assert "m1 is accepted: not in doubt" in cli("doubt", "show", "m1", exits=1).stderr
 
 
 @pytest.mark.parametrize(
@@ -310,7 +337,7 @@ def test_a_halt_is_listed_and_cleared(cli: Cli) -> None:
     assert "No credit" in cli("halt", "list").stdout
     assert [one["level"] for one in cli.lines("halt", "list")] == ["account"]
     assert "Let it go on?" in cli("halt", "clear", stdin="n\n", exits=1).stderr
-    assert cli("halt", "clear", "--yes").stdout == "account goes on\n"
+    assert cli("halt", "clear", "--yes").stdout == "account default goes on\n"
     assert cli("halt", "list").stdout == "nothing is halted\n"
     assert "account is not halted" in cli("halt", "clear", exits=1).stderr
 
@@ -386,7 +413,7 @@ def test_status_says_why_an_account_is_halted(cli: Cli) -> None:
 
 
 def test_a_halt_that_ends_by_itself_needs_nobody(cli: Cli) -> None:
-    cli.halt(until_ms=int(time.time() * 1000) + 3_600_000)
+    cli.halt("3600000")
     cli.bench.at(time.time() * 1000)
     cli.bench.sweep("w1")
     assert "account is halted for another" in cli("status").stdout
@@ -450,7 +477,23 @@ def test_status_says_how_long_the_provider_wants_it_quiet(cli: Cli) -> None:
         (("optout", "add"), 2, "NUMBER... or --file"),
         (("optout", "add", "5551234567"), 2, "•••.*not an E.164 number.*nothing was changed"),
         (("optout", "add", "--file", "gone.txt"), 2, "gone.txt: cannot be read"),
-        (("halt", "clear", "--level", "x"), 1, "x is not halted"),
+        (("halt", "clear", "x"), 1, "x is not halted"),
+        (("halt", "clear", "all"), 1, "no account is halted"),
+        (
+            ("halt", "set", "x", "--why", "y", "--yes"),
+            2,
+            "x: no such level; a level is account, s",
+        ),
+        (("halt", "set", "sender:", "--why", "y", "--yes"), 2, "sender:: no such level"),
+        (("halt", "set", "sender:15551234567", "--why", "y"), 2, "a number begins with"),
+        (("halt", "set", "brand:x", "--why", "y", "--yes"), 2, "brand x: not declared.*are none"),
+        (("halt", "set", "campaign:x", "--why", "y"), 2, "campaign x: not known.*campaign list"),
+        (("halt", "set", "account", "--yes"), 2, "--why"),
+        (("halt", "set", "account", "--why", " ", "--yes"), 2, "say the cause"),
+        (("halt", "set", "account", "--why", "y", "--for", "soon"), 2, "--for soon.*90s, 15m"),
+        (("why", "campaign"), 2, "campaign: ask why account, why campaign NAME"),
+        (("why", "campaign", "x"), 2, "campaign x: not known"),
+        (("why", "weather"), 2, "weather: ask why account"),
         (("--account", "other", "status"), 2, "account other: not configured; known: default"),
         (("--config", "gone.toml", "status"), 2, "gone.toml: cannot be read"),
         (("simulate", "--error-500", "0.9", "--hang", "0.9"), 2, "faults add up to"),
@@ -509,12 +552,12 @@ def test_help_comes_at_once() -> None:
 
 def test_every_command_has_an_example() -> None:
     groups = {
-        "": ("status", "send", "cancel", "simulate"),
+        "": ("status", "why", "lanes", "send", "cancel", "simulate"),
         "message": ("show",),
         "dead": ("list", "show", "replay", "purge"),
-        "doubt": ("list", "resolve"),
+        "doubt": ("list", "show", "resolve"),
         "optout": ("add", "remove", "list"),
-        "halt": ("list", "clear"),
+        "halt": ("list", "set", "clear"),
     }
     for group, commands in groups.items():
         for command in commands:

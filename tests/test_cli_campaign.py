@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,28 @@ import redis
 from typer.testing import CliRunner, Result
 
 from sluicegate.campaign import Campaigns
+from sluicegate.config import Config
 from sluicegate.plan import Plan
+from sluicegate.preflight import Report
 from sluicegate.roster import Recipient, Roster
 from sluicegate.sheet import Sheet
 from sluicegate_ops.cli.app import app
+from sluicegate_ops.cli.campaign_findings import document, show
+from sluicegate_ops.cli.session import Session
+from sluicegate_worker.codes import advice_for
 from support import Bench
 
 SENDER = "+15550000000"
 TEXT = "Hi {{ first_name }}"
 OPTIONS = ("--text", TEXT, "--from", SENDER, "--region", "US")
 NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gil", "Hal", "Ida", "Jan")
-COLUMNS = ["NAME", "STATE", "IMPORTED", "PENDING", "ACCEPTED", "DEAD", "CREATED"]
+COLUMNS = (
+    *("NAME", "STATE", "IMPORTED", "PENDING", "ACCEPTED", "DEAD"),
+    *("CREATED", "DONE", "PACE"),
+)
 COMMANDS = (
     *("preflight", "start", "list", "status", "watch"),
-    *("pause", "resume", "cancel", "report", "export"),
+    *("pause", "resume", "cancel", "pace", "report", "export"),
 )
 
 
@@ -69,6 +78,9 @@ class Cli:
         path = self.folder / name
         path.write_text("\n".join((header, *lines)) + "\n")
         return str(path)
+
+    def configured(self, text: str) -> None:
+        (self.folder / "sluicegate.toml").write_text(text + "\n")
 
     def started(self, count: int = 3, name: str = "july") -> str:
         file = self.file(*rows(count))
@@ -159,7 +171,7 @@ def test_the_table_estimates_cost_and_time_and_shows_texts_masked(cli: Cli) -> N
     cli.file(*rows(200))
     shown = cli(*preflight("--sample", "2")).stdout
     assert "0.80 USD, an estimate: 200 segments at 0.004 USD" in shown
-    assert "4 s at the limit of 50 per 1 s" in shown
+    assert "4 s at the rate of the account, 50 requests per 1 s; done at 20" in shown
     assert "line 2, +1312•••00, 1 segment, GSM-7:\n    Hi Ann\n" in shown
     assert "Ben" in shown
     assert "Cleo" not in shown
@@ -307,9 +319,78 @@ def test_what_is_missing_is_named(cli: Cli, args: tuple[str, ...], said: str) ->
 
 
 def test_a_sender_that_the_account_does_not_have_is_refused(cli: Cli) -> None:
-    (cli.folder / "sluicegate.toml").write_text('[accounts.default]\nsenders = ["+15551111111"]\n')
+    cli.configured('[accounts.default.senders."+15551111111"]\nkind = "long_code"')
     cli.file(*rows(1))
-    assert "not among the account's senders" in cli(*preflight(), exits=2).stderr
+    assert "not among the account's senders: +15551111111" in cli(*preflight(), exits=2).stderr
+
+
+LEVELS = f"""
+[accounts.default.senders."{SENDER}"]
+kind = "10dlc"
+registration = "notices"
+[accounts.default.registrations.notices]
+carrier_class = "T"
+brand = "acme"
+[accounts.default.brands.acme]
+tmobile_daily = 100
+"""
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "held", "words"),
+    [
+        (75, (), "registration:notices", "1 min at the rate of registration notices, 1.25 seg"),
+        (
+            75,
+            ("--rate", "0.5"),
+            "campaign",
+            "2 min at the rate of the campaign, 0.5 segments per s; ",
+        ),
+        (101, (), "brand:acme", "1 d at the rate of brand acme, 100 segments a day at T-Mobile; "),
+    ],
+)
+def test_it_says_which_level_takes_so_long_and_when_all_is_sent(
+    cli: Cli, count: int, options: tuple[str, ...], held: str, words: str
+) -> None:
+    cli.configured(LEVELS)
+    cli.file(*rows(count))
+    assert words in cli(*preflight(*options)).stdout
+    before = datetime.now(UTC)
+    found = cli.document(*preflight(*options))
+    assert found["held_by"] == held
+    finished = datetime.fromisoformat(found["finished_at"])
+    took = timedelta(seconds=found["seconds"] - 1)
+    assert before + took < finished < datetime.now(UTC) + took + timedelta(seconds=2)
+
+
+def test_it_is_done_so_long_after_now(capsys: pytest.CaptureFixture[str]) -> None:
+    session = Session("default", None)
+    session.config = Config()
+    plan = Plan(name="july", text="x", to_column="phone", sender=SENDER)
+    report = Report("people.csv", "", "utf-8", ",", seconds=90.4, held_by="account")
+    noon = datetime(2030, 1, 31, 12, tzinfo=UTC)
+    show(session, report, plan, None, lambda: noon)
+    ends = "done at 2030-01-31 12:01:30Z if it starts now with nothing else waiting"
+    held = "1 min at the rate of the account, 50 requests per 1 s"
+    assert f"time  {held}; {ends}\n" in capsys.readouterr().out
+    made = document(session, report, None, lambda: noon)
+    assert made["finished_at"] == noon + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "said"),
+    [
+        ("--rate", ("0", "-1", "nan", "inf"), "must be above 0"),
+        ("--weight", ("0", "-1", "nan", "inf", "101"), "must be from 0.01 to 100"),
+    ],
+)
+def test_a_rate_and_a_weight_are_sound_numbers(
+    cli: Cli, option: str, values: tuple[str, ...], said: str
+) -> None:
+    cli.file(*rows(1))
+    for value in values:
+        assert said in cli(*preflight(option, value), exits=2).stderr
+    cli(*preflight(option, "0.5"))
 
 
 def test_the_text_comes_from_a_file_and_the_bytes_as_told(cli: Cli) -> None:
@@ -502,7 +583,7 @@ def test_campaigns_are_listed_the_latest_first(cli: Cli) -> None:
     cli.bench.send()
     cli.started(1, name="august")
     lines = cli("list").stdout.splitlines()
-    assert lines[0].split() == COLUMNS
+    assert tuple(lines[0].split()) == COLUMNS
     assert {line.split()[0] for line in lines[1:]} == {"july", "august"}
     [july] = [line.split() for line in lines if line.startswith("july")]
     assert july[1:6] == ["running", "2", "1", "1", "0"]
@@ -534,17 +615,20 @@ def test_status_has_the_ledger_the_plan_and_what_is_held(cli: Cli) -> None:
 def test_status_says_why_it_waits(cli: Cli) -> None:
     file = cli.file(*rows(2))
     cli.imported(file, 1)
-    assert "it is a draft" in cli("status", "july").stdout
+    assert (
+        "july is a draft: sluicegate campaign start FILE --name july"
+        in cli("status", "july").stdout
+    )
     cli("start", file, "--name", "july", *OPTIONS, "--yes")
     assert "no worker has been heard in the last hour" in cli("status", "july").stdout
     cli.bench.at(time.time() * 1000)
     cli.bench.sweep("w1")
-    assert "the account's limit: 50 per 1 s, 0 used" in cli("status", "july").stdout
+    assert "no level holds it back" in cli("status", "july").stdout
     halt = {"code": "20100", "reason": "No credit", "halt": "account"}
-    cli.bench.send(kind="back", halt_until_ms=None, flags="h", **halt)
-    assert "account is halted: No credit" in cli("status", "july").stdout
+    cli.bench.send(kind="back", flags="h", **halt)
+    assert "account is halted (No credit)" in cli("status", "july").stdout
     cli("pause", "july")
-    assert "it is paused: sluicegate campaign resume july" in cli("status", "july").stdout
+    assert "july is paused: sluicegate campaign resume july" in cli("status", "july").stdout
 
 
 def test_verify_proves_the_counters(cli: Cli, valkey: redis.Redis) -> None:
@@ -659,9 +743,14 @@ def test_a_report_says_what_became_of_everybody_and_what_to_do(cli: Cli) -> None
     cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", flags="h")
     shown = cli("report", "july").stdout
     assert re.search(r"accepted +1\n", shown)
-    assert "2 recipients dead 40310\n    why  +1312•••09 is none\n    do   correct" in shown
+    told = advice_for("40310")
+    assert told is not None
+    because = (
+        f"    why     +1312•••09 is none\n    means   {told.means}\n    do      {told.advice}\n"
+    )
+    assert f"2 recipients dead 40310\n{because}" in shown
     assert "see one of them: sluicegate dead list --code 49999" in shown
-    assert "1 recipient in doubt no_answer\n    why  timed out\n    do   " in shown
+    assert "1 recipient in doubt no_answer\n    why     timed out\n    means   " in shown
     assert "1 recipient retrying 10007\n" in shown
     found = cli.document("report", "july")
     codes = {(one["state"], one["code"]): one["count"] for one in found["codes"]}
@@ -676,8 +765,8 @@ def test_a_report_says_why_some_were_never_sent_to(cli: Cli) -> None:
     cli("start", file, "--name", "july", *OPTIONS, "--yes")
     cli("cancel", "july", "--yes")
     shown = cli("report", "july").stdout
-    assert "1 recipient suppressed\n    why  they opted out" in shown
-    assert "2 recipients cancelled\n    why  the campaign was cancelled" in shown
+    assert "1 recipient suppressed\n    why     they opted out" in shown
+    assert "2 recipients cancelled\n    why     the campaign was cancelled" in shown
 
 
 def exported(cli: Cli, *more: str) -> dict[str, dict[str, str]]:

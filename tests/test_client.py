@@ -35,7 +35,7 @@ from sluicegate import (
     UnknownMessage,
 )
 from sluicegate.client import Item
-from sluicegate.config import Account
+from sluicegate.config import Account, Sender
 from sluicegate.message import digest
 from sluicegate.outbox import BATCH, Outbox, translated
 from sluicegate_ops.embedded import EmbeddedServer
@@ -138,13 +138,15 @@ def test_an_invalid_message_stores_nothing(sluice: Sluice) -> None:
 
 
 def test_an_undeclared_sender_is_refused(store: redis.Redis) -> None:
-    config = Config(accounts={"default": Account(senders=("12345",))})
+    senders = {"12345": Sender(kind="short_code"), "ours": Sender(kind="pool")}
+    config = Config(accounts={"default": Account(senders=senders)})
     sluice = Sluice(config, client=store)
-    with pytest.raises(InvalidMessage, match="among the account's senders: 12345"):
+    with pytest.raises(InvalidMessage, match="among the account's senders: 12345, pool:ours"):
         sluice.enqueue(**FIELDS)
     assert sluice.enqueue(**(FIELDS | {"sender": "12345"})).ok
-    pool = FIELDS | {"sender": None, "messaging_profile_id": "profile"}
-    assert sluice.enqueue(**pool).ok
+    assert sluice.enqueue(**(FIELDS | {"sender": None, "messaging_profile_id": "ours"})).ok
+    with pytest.raises(InvalidMessage, match="messaging_profile_id = 'theirs': not among"):
+        sluice.enqueue(**(FIELDS | {"sender": None, "messaging_profile_id": "theirs"}))
 
 
 def test_who_opted_out_is_suppressed(sluice: Sluice) -> None:

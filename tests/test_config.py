@@ -1,5 +1,6 @@
 """The configuration: what it reads, what it refuses and how, and what it never shows."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import msgspec
 import pytest
 
 from sluicegate import Config, InvalidConfig, load
-from sluicegate.config import Account, InDoubt, Retry
+from sluicegate.config import Account, App, Brand, InDoubt, Registration, Retry, Sender, Web
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "sluicegate.toml"
 KEY = "KEY0123456789ABCDEF0123456789ABCDEF_abcdefghijklmnopqrstuv"
@@ -45,6 +46,17 @@ def test_the_example_has_every_setting_each_explained() -> None:
     paragraphs = [part for part in text.split("\n\n") if "=" in part]
     bare = [part for part in paragraphs if not part.startswith("#") and "timeout" not in part]
     assert bare == []
+
+
+def test_what_the_example_leaves_out_is_valid_as_it_stands(path: Path) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    config = read(path, re.sub(r"(?m)^# (?=\[|\w+ = )", "", text))
+    account = config.account("default")
+    assert {sender.kind for sender in account.senders.values()} == {"toll_free", "10dlc", "pool"}
+    assert set(account.registrations) == {"notices", "marketing"}
+    assert set(account.brands) == {"acme"}
+    assert account.outcomes == {"503": "doubt"}
+    assert config.web.apps == {"shop": App(token_env="SLUICEGATE_TOKEN_SHOP")}
 
 
 def test_without_a_file_there_are_defaults(
@@ -85,21 +97,85 @@ def test_it_reads_every_section(path: Path) -> None:
         redis_url = "rediss://:secret@cache.example:6380/2"
         [accounts.us]
         limit = 10
-        senders = ["+15557654321", "12345"]
+        api = "v1"
+        mms_per_second = 0
+        limits_version = 3
+        outcomes = { 40300 = "dead", "503" = "halt" }
         retry.max_attempts = 3
-        in_doubt = { policy = "hold" }
+        in_doubt = { policy = "drop" }
+        [accounts.us.senders."+15557654321"]
+        kind = "10dlc"
+        registration = "notices"
+        [accounts.us.senders.12345]
+        kind = "short_code"
+        per_second = 5
+        [accounts.us.senders."3f-9A"]
+        kind = "pool"
+        numbers = 3
+        [accounts.us.registrations.notices]
+        carrier_class = "C"
+        mms_per_minute = 0
+        att_share = 0.5
+        brand = "acme"
+        [accounts.us.brands.acme]
+        tmobile_daily = 2000
         [accounts.eu]
         window_seconds = 2
+        receipts = false
+        public_key_env = "EU_PUBLIC_KEY"
+        v1_webhook_secret_env = "EU_V1"
+        messaging_profiles = ["3f-9A"]
+        [web]
+        host = "::1"
+        port = 0
+        public_url = "https://sms.example/in"
+        receipts_secret_env = "RECEIPTS"
+        max_body_bytes = 1024
+        apps.shop = { token_env = "SHOP", account = "eu" }
+        [web.apps.clinic]
+        token_env = "CLINIC"
+        account = "us"
         """,
     )
     assert set(config.accounts) == {"us", "eu"}
     assert config.account("us") == Account(
         limit=10,
-        senders=("+15557654321", "12345"),
+        api="v1",
+        mms_per_second=0.0,
+        limits_version=3,
+        outcomes={"40300": "dead", "503": "halt"},
         retry=Retry(max_attempts=3),
-        in_doubt=InDoubt(policy="hold"),
+        in_doubt=InDoubt(policy="drop"),
+        senders={
+            "+15557654321": Sender(kind="10dlc", registration="notices"),
+            "12345": Sender(kind="short_code", per_second=5.0),
+            "3f-9A": Sender(kind="pool", numbers=3),
+        },
+        registrations={
+            "notices": Registration(
+                carrier_class="C", mms_per_minute=0.0, att_share=0.5, brand="acme"
+            )
+        },
+        brands={"acme": Brand(tmobile_daily=2000)},
     )
-    assert config.account("eu").window_seconds == 2.0
+    assert config.account("eu") == Account(
+        window_seconds=2.0,
+        receipts=False,
+        public_key_env="EU_PUBLIC_KEY",
+        v1_webhook_secret_env="EU_V1",
+        messaging_profiles=("3f-9A",),
+    )
+    assert config.web == Web(
+        host="::1",
+        port=0,
+        public_url="https://sms.example/in",
+        receipts_secret_env="RECEIPTS",
+        max_body_bytes=1024,
+        apps={
+            "shop": App(token_env="SHOP", account="eu"),
+            "clinic": App(token_env="CLINIC", account="us"),
+        },
+    )
 
 
 def test_an_unknown_account_is_named_with_the_known_ones() -> None:
@@ -131,6 +207,13 @@ def test_a_bare_redis_url_is_another_program_s(path: Path) -> None:
     assert read(path, "", **environ) == Config()
 
 
+SENDERS = "[accounts.a.senders"
+
+
+def sender(kind: str, more: str = "", key: str = "12345") -> str:
+    return f"{SENDERS}.'{key}']\nkind = '{kind}'\n{more}"
+
+
 REFUSALS = [
     # text, line, what stands in the reason
     ("deploymnt = 'x'", 1, ["deploymnt", "no such setting", "deployment", "redis_url"]),
@@ -148,8 +231,64 @@ REFUSALS = [
     ("[accounts.a]\nlimit = '5'", 2, ["accounts.a.limit", "a whole number, at least 1"]),
     ("[accounts.a]\nlimit = 5.5", 2, ["accounts.a.limit", "a whole number, at least 1"]),
     ("[accounts.a]\nlimit = true", 2, ["accounts.a.limit", "a whole number"]),
-    ("[accounts.a]\nsenders = '+1555'", 2, ["accounts.a.senders", "a list of texts"]),
-    ("[accounts.a]\nsenders = [\n  15551234567,\n]", 2, ["accounts.a.senders", "a list of texts"]),
+    ("[accounts.a]\nsenders = '+1555'", 2, ["accounts.a.senders", "tables"]),
+    (
+        "[accounts.a]\nlimit = 1\nsenders = [\n  '+15551234567',\n]",
+        3,
+        ['[accounts.a.senders."+15557654321"] and below it kind = "long_code"'],
+    ),
+    ("[accounts.a]\nprice_per_segment = -1", 2, ["price_per_segment", "a number, at least 0"]),
+    ("[accounts.a]\nsms_per_second = -1", 2, ["a number, at least 0, at most 1,000,000"]),
+    ("[accounts.a]\nmms_per_second = nan", 2, ["mms_per_second", "a number, at least 0"]),
+    ("[accounts.a]\nlimits_version = -1", 2, ["a whole number, at least 0"]),
+    (
+        "[accounts.a]\nbase_url = 'https://api.telnyx.com/v2'\napi = 'v1'",
+        2,
+        ["base_url: is not that of API v1: leave it out"],
+    ),
+    ("[accounts.a]\napi = 'v3'", 2, ["accounts.a.api", "one of 'v1', 'v2'"]),
+    ("[accounts.a.outcomes]\n40300 = 'die'", 2, ["outcomes.40300", "'dead', 'doubt', 'halt'"]),
+    ("[accounts.a.outcomes]\n1 = 'dead'", 2, ["outcomes.1", "an HTTP status from 300 to 599"]),
+    ("[accounts.a.outcomes]\n200 = 'dead'", 2, ["outcomes.200", "from 300 to 599"]),
+    ("[accounts.a.outcomes]\nE1 = 'dead'", 2, ["outcomes.E1", "five digits"]),
+    (f"{SENDERS}.12345]\nnumber = 1", 2, ["senders.12345.number", "registration, numbers"]),
+    (f"{SENDERS}.12345]\n\n[accounts.b]", 1, ["senders.12345", "needs kind, one of '10dlc'"]),
+    (f"{SENDERS}.12345]\nkind = 'short'", 2, ["senders.12345.kind", "'short_code', 'toll_free'"]),
+    (sender("short_code", "per_second = -1"), 3, ["12345.per_second", "a number, at least 0"]),
+    (sender("short_code", "per_second = nan"), 3, ["12345.per_second", "a number, at least 0"]),
+    (sender("short_code", "per_second = inf"), 3, ["12345.per_second", "at most 1,000,000"]),
+    (sender("short_code", "per_second = '5'"), 3, ["12345.per_second", "a number, at least 0"]),
+    (sender("short_code", "registration = 'r'"), 3, ["registration", "no short_code"]),
+    (sender("short_code", "numbers = 2"), 3, ["numbers", "only a pool"]),
+    (sender("pool", "numbers = 0"), 3, ["numbers", "a whole number, at least 1"]),
+    (sender("pool", "registration = 'r'"), 3, ["no such registration; there are none"]),
+    (
+        sender("pool", "registration = 'r'\n[accounts.a.registrations.s]\ncarrier_class = 'A'"),
+        3,
+        ["no such registration; there are s"],
+    ),
+    (sender("long_code"), 1, ["a sender of the kind long_code is named by an E.164 number"]),
+    (sender("alphanumeric"), 1, ["named by 1 to 11 ASCII letters"]),
+    (sender("alphanumeric", key="Acme & Sons"), 1, ["named by 1 to 11 ASCII letters"]),
+    (sender("alphanumeric", key="Acme and Sons"), 1, ["named by 1 to 11 ASCII letters"]),
+    (sender("toll_free", key="8005550199"), 1, ["named by an E.164 number, as +15557654321"]),
+    (sender("short_code", key="+12345"), 1, ["named by 3 to 8 digits"]),
+    (sender("pool", key="a b"), 1, ["named by a messaging profile's id"]),
+    (sender("10dlc", key="+15557654321"), 1, ["needs its registration, or per_second"]),
+    ("[accounts.a.registrations.r]\nbrand = ''", 1, ["r: needs its carrier_class, or sms_per"]),
+    ("[accounts.a.registrations.r]\ncarrier_class = 'Q'", 2, ["one of 'A', 'B', 'C'"]),
+    (
+        "[accounts.a.registrations.r]\ncarrier_class = 'A'\nbrand = 'b'",
+        3,
+        ["registrations.r.brand: no such brand; there are none"],
+    ),
+    ("[accounts.a.registrations.r]\natt_share = 0", 2, ["a number above 0, at most 1"]),
+    ("[accounts.a.registrations.r]\nsms_per_minute = -1", 2, ["a number, at least 0"]),
+    ("[accounts.a.registrations.'r|']\ncarrier_class = 'A'", 1, ["r|: its name must be"]),
+    ("[accounts.a.brands.b]\ntmobile_share = 1.0", 1, ["needs tmobile_daily, a whole number"]),
+    ("[accounts.a.brands.b]\ntmobile_daily = 0", 2, ["tmobile_daily", "at least 1"]),
+    ("[accounts.a.brands.b]\ntmobile_daily = 9\ntmobile_share = 2", 3, ["above 0, at most 1"]),
+    ("[accounts.a.brands.'b c']\ntmobile_daily = 9", 1, ["b c: its name must be"]),
     ("[accounts.a]\nretry = 5", 2, ["accounts.a.retry", "a table"]),
     ("accounts = 5", 1, ["accounts", "a table"]),
     ("accounts.a = 5", 1, ["accounts.a", "a table"]),
@@ -175,6 +314,37 @@ REFUSALS = [
     ("redis_url = 'redis://localhost/main'", 1, ["redis_url", "database-number"]),
     ("redis_url = 'redis://localhost:port'", 1, ["redis_url", "redis://"]),
     ("broker_url = 'localhost'", 1, ["broker_url", "amqp://"]),
+    ("[accounts.a]\nreceipts = 'no'", 2, ["accounts.a.receipts", "true or false"]),
+    ("[accounts.a]\npublic_key_env = 'a key'", 2, ["public_key_env: must name an environment"]),
+    ("[accounts.a]\nv1_webhook_secret_env = 'x'", 2, ["not be the secret itself"]),
+    ("[accounts.a]\nmessaging_profiles = 'p'", 2, ["messaging_profiles", "a list of messaging"]),
+    ("[accounts.a]\nmessaging_profiles = [1]", 2, ["messaging_profiles", "a list of messaging"]),
+    ("[accounts.a]\nmessaging_profiles = ['a b']", 2, ["messaging_profiles: each must be"]),
+    ("[web]\nhosts = 'x'", 2, ["web.hosts: no such setting; there are host, port"]),
+    ("[web]\nhost = ''", 2, ["web.host: must be an address"]),
+    ("[web]\nport = 65536", 2, ["web.port", "a whole number, at least 0, at most 65,535"]),
+    ("[web]\nmax_body_bytes = 1", 2, ["web.max_body_bytes", "at least 1024"]),
+    ("[web]\nreceipts_secret = 'x'", 2, ["its variable's name in receipts_secret_env"]),
+    ("[web]\nreceipts_secret_env = 'x'", 2, ["web.receipts_secret_env: must name an env"]),
+    *[
+        (f"\n[web]\npublic_url = '{url}'", 3, ["web.public_url: must be an https URL"])
+        for url in (
+            *("http://sms.example", "https://sms.example/", "https://", "sms.example"),
+            *("https://u:p@sms.example", "https://sms.example/?a", "https://sms.example/#a"),
+            *("https://sms.example/ä", f"https://sms.example/{'a' * 200}"),
+        )
+    ],
+    ("web.apps.a = 5", 1, ["web.apps.a", "a table"]),
+    ("[web.apps.a]\naccount = 'default'", 1, ["web.apps.a: needs token_env, a text"]),
+    ("[web.apps.a]\ntoken = 'x'", 2, ["web.apps.a.token", "its variable's name in token_env"]),
+    ("[web.apps.a]\ntoken_env = 'x'", 2, ["web.apps.a.token_env: must name an environment"]),
+    ("[web.apps.'a b']\ntoken_env = 'X'", 1, ["an app's name must be 1 to 40"]),
+    ("[web.apps.a]\ntoken_env = 'X'\naccount = 'b'", 3, ["account: no such account; known: de"]),
+    (
+        "[web.apps.a]\ntoken_env = 'X'\n[web.apps.b]\ntoken_env = 'X'",
+        4,
+        ["web.apps.b.token_env: is the app a's"],
+    ),
     ("limit = 5\nlimit = 6\n\n", 2, ["not valid TOML"]),
     ("[accounts.a]\nlimit = five", 2, ["not valid TOML"]),
 ]
@@ -189,6 +359,36 @@ def test_a_refusal_names_file_line_and_what_is_valid(
     for reason in reasons:
         assert reason in error.reason
     assert str(error) == f"{error.where}: {error.reason}"
+
+
+def test_the_legacy_api_has_its_own_defaults(path: Path) -> None:
+    text = "[accounts.a]\napi = 'v1'\nin_doubt.bulk_wait_seconds = 5\n"
+    account = read(path, text).account("a")
+    assert account.base_url == "https://sms.telnyx.com"
+    assert account.in_doubt == InDoubt(policy="hold", bulk_wait_seconds=5.0)
+    with pytest.raises(InvalidConfig, match="set it to the account's messaging profile's secret"):
+        account.api_key({})
+    text += "in_doubt.policy = 'resend'\nbase_url = 'http://127.0.0.1:1'\n"
+    account = read(path, text).account("a")
+    assert (account.base_url, account.in_doubt.policy) == ("http://127.0.0.1:1", "resend")
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [
+        *[(kind, "+447911123456") for kind in ("long_code", "toll_free")],
+        *[("short_code", key) for key in ("123", "12345678")],
+        *[("alphanumeric", key) for key in ("A", "Acme 24 7", "ElevenChars")],
+        *[("pool", key) for key in ("12345", "Acme", "40017a3c-96b5-4f05-b0a2-1f6a3e1bd7a3")],
+    ],
+)
+def test_a_sender_is_named_as_its_kind_is(path: Path, kind: str, key: str) -> None:
+    assert list(read(path, sender(kind, key=key)).account("a").senders) == [key]
+
+
+def test_a_10dlc_number_without_a_registration_needs_a_rate(path: Path) -> None:
+    text = sender("10dlc", "per_second = 1.5", key="+15557654321")
+    assert read(path, text).account("a").senders["+15557654321"].own_per_second == 1.5
 
 
 def test_toml_that_just_ends_is_refused_without_a_line(path: Path) -> None:
@@ -284,6 +484,31 @@ def test_a_missing_key_is_named_by_its_variable(value: str | None) -> None:
     environ = {} if value is None else {"SLUICEGATE_TELNYX_API_KEY": value}
     with pytest.raises(InvalidConfig, match="SLUICEGATE_TELNYX_API_KEY: set it to"):
         Account().api_key(environ)
+
+
+def test_what_signs_webhooks_comes_from_the_environment() -> None:
+    environ = {"SLUICEGATE_TELNYX_PUBLIC_KEY": " k\n", "SLUICEGATE_TELNYX_API_KEY": "s", "X": "x"}
+    account = Account()
+    assert (account.public_key(environ), account.v1_webhook_secret(environ)) == ("k", "")
+    assert Account(api="v1").v1_webhook_secret(environ) == "s"
+    named = Account(public_key_env="X", v1_webhook_secret_env="X")
+    assert (named.public_key(environ), named.v1_webhook_secret(environ)) == ("x", "x")
+    assert (account.public_key({}), Account(api="v1").v1_webhook_secret({})) == ("", "")
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "fifteen letters"])
+def test_a_secret_of_ours_must_be_there_and_not_short(value: str | None) -> None:
+    environ = {} if value is None else {"SLUICEGATE_RECEIPTS_SECRET": value, "TOKEN": value}
+    with pytest.raises(InvalidConfig, match=r"^SLUICEGATE_RECEIPTS_SECRET: set it to a secret"):
+        Web().receipts_secret(environ)
+    with pytest.raises(InvalidConfig, match=r"^TOKEN: set it to a token .* openssl rand -hex 32$"):
+        App(token_env="TOKEN").token(environ)
+
+
+def test_secrets_of_ours_come_from_the_environment() -> None:
+    environ = {"SLUICEGATE_RECEIPTS_SECRET": f" {'s' * 16}\n", "TOKEN": "t" * 16}
+    assert Web().receipts_secret(environ) == "s" * 16
+    assert App(token_env="TOKEN").token(environ) == "t" * 16
 
 
 @pytest.mark.parametrize(

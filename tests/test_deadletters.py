@@ -65,7 +65,7 @@ def test_a_replay_is_the_next_generation_and_remembers_no_attempt(
     bench.enqueue(message(2))
     letters.replay("m1")
     assert len(letters) == 0
-    assert bench.lane(f"t:{SENDER}") == ["m2", "m1"]
+    assert bench.lane(f"ts:{SENDER}") == ["m2", "m1"]
     bench.send()
     [grant] = bench.claim_all(1)
     assert (grant.id, grant.generation, grant.attempts, grant.maybe) == ("m1", 1, 0, 0)

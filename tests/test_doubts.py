@@ -70,7 +70,7 @@ def test_a_resend_goes_first_under_the_same_key_and_bytes(bench: Bench, doubts: 
     bench.store.delete(bench.keys("wake"))
     doubts.resolve("m1", "resend", reason="not in the portal")
     assert bench.store.llen(bench.keys("wake")) == 1
-    assert bench.lane(f"t:{SENDER}") == ["m1", "m2"]
+    assert bench.lane(f"ts:{SENDER}") == ["m1", "m2"]
     [grant] = bench.claim_all(1)
     assert (grant.request, grant.generation, bench.record("m1")["key_at"]) == (b"{}", 0, key_at)
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import random
-import selectors
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, NamedTuple, cast
@@ -24,36 +23,7 @@ from sluicegate_worker.drain import LINGER_SECONDS, Drain, Summary, app_message,
 from sluicegate_worker.gateway import Attempt, idempotency_key
 from sluicegate_worker.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from support import CLOCK, Bench, message
-
-BUSY = 20_000
-"""So many turns of the loop in which no time passes are a loop that never ends."""
-
-
-class Time:
-    """The world's clock, in seconds, and how often its loop turned."""
-
-    def __init__(self) -> None:
-        self.now, self.turns, self.turns_now = 100.0, 0, 0
-
-
-class Selector(selectors.SelectSelector):
-    """A selector that never waits: where nothing is ready, it sets the clock on instead."""
-
-    def __init__(self, time: Time) -> None:
-        super().__init__()
-        self._time = time
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready, time = super().select(0), self._time
-        if timeout is None and not ready:
-            raise RuntimeError("everything waits, and for nothing")
-        time.turns += 1
-        time.turns_now = 0 if timeout and not ready else time.turns_now + 1
-        if time.turns_now > BUSY:
-            raise RuntimeError("a busy loop")
-        if not ready:
-            time.now += timeout or 0
-        return ready
+from virtual import Provider, Time, accepted, answering, until
 
 
 class Call(NamedTuple):
@@ -96,87 +66,15 @@ class Watched(Claims):
         renewals: Sequence[Renewal] = (),
         want: int = 0,
         token: str = "",
+        probed: tuple[str, bool] = ("", False),
     ) -> Any:
         asked = len(settles), len(starts), len(renewals), want
         self._asked = asked
-        return super().step_args(settles, starts, renewals, want, token)
+        return super().step_args(settles, starts, renewals, want, token, probed)
 
     async def step(self, args: Any, token: str = "") -> Stepped:
         self.world.calls.append(Call(self.world.now, *self._asked))
         return await super().step(args, token)
-
-
-class Post(NamedTuple):
-    """One POST that was written."""
-
-    id: str
-    key: str
-    at: float
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Let time pass, a tenth of a millisecond at a time, until ``condition`` holds."""
-    while not condition():  # noqa: ASYNC110 - what is waited for has no event
-        await asyncio.sleep(0.0001)
-
-
-class Provider:
-    """A gateway that answers after ``seconds(id)`` with ``answer(id)``, or waits for its event."""
-
-    def __init__(self, world: "World") -> None:
-        self._world = world
-        self.posts: list[Post] = []
-        self.under_way = self.most = self.shut = 0
-        self.opening_seconds = 0.0
-        self.events: dict[str, asyncio.Event] = {}
-        self.seconds: Callable[[str], float] = lambda name: 0.05
-        self.answer: Callable[[str], Attempt] = accepted
-
-    def request(self, message: Message) -> bytes:
-        return json.dumps({"id": message.id, "to": message.to}).encode()
-
-    async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
-        try:
-            await asyncio.sleep(self.opening_seconds)
-            if not gate():
-                self.shut += 1
-                return Attempt(None)
-            id = json.loads(request)["id"]
-            self.posts.append(Post(id, key, self._world.now))
-            if id in self.events:
-                await self.events[id].wait()
-            await asyncio.sleep(self.seconds(id))
-            return self.answer(id)
-        finally:
-            self.under_way -= 1
-
-    async def aclose(self) -> None:
-        pass
-
-    def posted(self) -> Counter[str]:
-        return Counter(post.id for post in self.posts)
-
-    async def has_posted(self, count: int) -> None:
-        await until(lambda: len(self.posts) >= count)
-
-
-def accepted(id: str) -> Attempt:
-    return Attempt(Accepted(f"p-{id}"), took_ms=50, heard=True)
-
-
-def answering(outcome: Outcome, *ids: str, times: int = 10**9) -> Callable[[str], Attempt]:
-    """Answer ``ids`` (all, where none is named) with ``outcome`` so many times."""
-    left = Counter(dict.fromkeys(ids, times))
-
-    def answer(id: str) -> Attempt:
-        if ids and left[id] <= 0:
-            return accepted(id)
-        left[id] -= 1
-        return Attempt(outcome, took_ms=50, heard=True, answer="HTTP")
-
-    return answer
 
 
 class World:
@@ -249,7 +147,7 @@ class World:
                 assert len(asyncio.all_tasks()) == 1, "it left a task behind"
                 return summary
 
-        with asyncio.Runner(loop_factory=self._loop) as runner:
+        with asyncio.Runner(loop_factory=self._time.loop) as runner:
             return runner.run(main())
 
     @staticmethod
@@ -262,11 +160,6 @@ class World:
 
     def status(self, number: int) -> Any:
         return self.bench.status(f"m{number}")
-
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        loop: Any = asyncio.SelectorEventLoop(Selector(self._time))
-        loop.time = lambda: self.now
-        return cast("asyncio.AbstractEventLoop", loop)
 
 
 @pytest.fixture
@@ -1013,15 +906,34 @@ HEARD: dict[str, Any] = {"answer": "a", "took_ms": 5.0, "limit": 9, "remaining":
             {"kind": "back", "code": "c", "reason": "w", "flags": "h", "halt": "account"},
         ),
         (
-            Halt("account", "w", "c", 7),
+            Halt("sender", "w", "c", seconds=7),
             {
                 "kind": "back",
                 "code": "c",
                 "reason": "w",
                 "flags": "h",
-                "halt": "account",
-                "halt_until_ms": 7,
+                "halt": "sender",
+                "halt_ends": "7000",
             },
+        ),
+        (
+            Halt("sender", "w", "c", "midnight_utc"),
+            {
+                "kind": "back",
+                "code": "c",
+                "reason": "w",
+                "flags": "h",
+                "halt": "sender",
+                "halt_ends": "midnight",
+            },
+        ),
+        (
+            Accepted("p", wait_seconds=2.5),
+            {"kind": "accepted", "provider_id": "p", "flags": "h", "hold_ms": 2500.0},
+        ),
+        (
+            Retry("w", "40318", charged=False, queue_full=True),
+            {"kind": "back", "code": "40318", "reason": "w", "flags": "hf"},
         ),
     ],
 )

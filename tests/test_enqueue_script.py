@@ -15,7 +15,7 @@ from sluicegate_ops.embedded import EmbeddedServer
 from sluicegate_worker.claims import Renewal
 from support import SENDER, Bench, check_books, message
 
-LANE = f"t:{SENDER}"
+LANE = f"ts:{SENDER}"
 
 
 @pytest.fixture

@@ -15,18 +15,23 @@ def bench(store: redis.Redis) -> Bench:
 
 @pytest.fixture
 def halts(bench: Bench) -> Halts:
-    return Halts(bench.store, bench.keys)
+    return bench.halts
 
 
-def halted(bench: Bench, until_ms: int | None = None, reason: str = "HTTP 401") -> None:
+def halted(bench: Bench, ends: str = "", reason: str = "HTTP 401") -> None:
     bench.enqueue(message(1))
-    bench.send(kind="back", halt="account", halt_until_ms=until_ms, reason=reason)
+    bench.send(kind="back", halt="account", halt_ends=ends, reason=reason)
 
 
-@pytest.mark.parametrize("until_ms", [None, 1_700_000_060_000])
-def test_a_halt_says_why_and_until_when(bench: Bench, halts: Halts, until_ms: int | None) -> None:
+@pytest.mark.parametrize(
+    ("ends", "until_ms"),
+    [("", None), ("60000", 1_700_000_060_000), ("midnight", 1_700_006_400_000)],
+)
+def test_a_halt_says_why_and_until_when(
+    bench: Bench, halts: Halts, ends: str, until_ms: int | None
+) -> None:
     assert halts.list() == []
-    halted(bench, until_ms, "HTTP 401: a | in it")
+    halted(bench, ends, "HTTP 401: a | in it")
     assert halts.list() == [HaltInfo("account", "HTTP 401: a | in it", until_ms)]
     assert bench.record("m1")["state"] == "waiting"
     assert bench.record("m1")["reason"] == "HTTP 401: a | in it"

@@ -1,4 +1,4 @@
-"""The simulation behind ``make limits``: it measures what it says; its figures in small."""
+"""What is behind ``make limits``: it measures what it says; its figures in small."""
 
 import json
 import subprocess
@@ -8,11 +8,15 @@ from pathlib import Path
 import pytest
 import redis
 
-from sluicegate_ops.limits.cases import Asked, Case
+from sluicegate.keys import Keys
+from sluicegate_ops.limits.costs import Meter, Queue, by_turns, fill, rows
+from sluicegate_ops.limits.deployed import Deployment, figures_of, measured
+from sluicegate_ops.limits.outcome import Asked, judged
 from sluicegate_ops.limits.scenario import Figures, Provider, Scenario
 from sluicegate_ops.limits.world import simulate
 
 ROOT = Path(__file__).parents[1]
+SECOND = Deployment(limit=50, window=1.0, workers=2, warm_up=1.0, windows=1)
 
 
 @pytest.mark.parametrize("provider", ["fixed", "sliding"])
@@ -41,7 +45,15 @@ def test_after_a_kill_the_others_go_on(valkey: redis.Redis) -> None:
     run = Scenario(limit=50, window=1.0, event="killed", warm_up=3.0, windows=20, workers=2)
     figures = simulate(run, valkey)
     assert figures.utilisation >= 0.85
+    assert figures.jain is not None
     assert figures.jain < 0.6, "one of two did it all"
+
+
+def test_a_worker_alone_makes_three_calls_per_message(valkey: redis.Redis) -> None:
+    run = Scenario(workers=1, rtt=0.02, warm_up=10.0, windows=1, seed=500)
+    calls = simulate(run, valkey).calls
+    assert calls is not None
+    assert calls < 3.15
 
 
 def test_a_case_is_judged_by_its_worst_run() -> None:
@@ -52,18 +64,64 @@ def test_a_case_is_judged_by_its_worst_run() -> None:
             refused=refused,
             refused_in_first_window=0,
             refused_after_event=refused,
-            calls_per_message=2.0,
-            jain=1.0,
+            calls=2.0,
         )
 
-    runs = [Scenario(), Scenario()]
-    good, poor = figures(0.995, 0), figures(0.985, 2)
-    assert Case("used", Asked(utilisation=0.98), runs).outcome([good, poor]).held
-    assert not Case("used", Asked(utilisation=0.99), runs).outcome([good, poor]).held
-    assert Case("429", Asked(share429=0.001), runs).outcome([good, poor]).held
-    assert not Case("429", Asked(share429=0.0), runs).outcome([good, poor]).held
-    assert not Case("429s", Asked(refused=1), runs).outcome([good, poor]).held
-    assert not Case("calls", Asked(calls=1.9), runs).outcome([good, poor]).held
+    runs = [figures(0.995, 0), figures(0.985, 2)]
+    assert judged("used", Asked(utilisation=0.98), runs).held
+    assert not judged("used", Asked(utilisation=0.99), runs).held
+    assert judged("429", Asked(share429=0.001), runs).held
+    assert not judged("429", Asked(share429=0.0), runs).held
+    assert not judged("429s", Asked(refused=1), runs).held
+    assert not judged("calls", Asked(calls=1.9), runs).held
+    assert not judged("Jain, which was not measured", Asked(jain=0.1), runs).held
+
+
+def test_a_deployment_is_measured_in_whole_windows_after_its_warm_up() -> None:
+    early = [(7.0 + n / 50, "", "", 200, True) for n in range(50)]
+    counted = [(8.0 + n / 50, "", "", 200, True) for n in range(45)]
+    refused = (8.95, "", "", 429, False)
+    late = [(9.0 + n / 50, "", "", 200, True) for n in range(50)]
+    figures = figures_of([*early, *counted, refused, *late], SECOND)
+    assert figures.utilisation == 45 / 50
+    assert (figures.sent, figures.refused, figures.refused_in_first_window) == (146, 1, 0)
+
+
+def test_a_provider_that_nothing_reached_was_not_used() -> None:
+    assert not judged("unused", Asked(utilisation=0.01), [figures_of([], SECOND)]).held
+
+
+def test_real_processes_keep_to_the_limit_together() -> None:
+    [figures] = measured([SECOND])
+    assert figures.sent >= 90
+    assert figures.refused == 0
+
+
+def test_claims_are_measured_by_turns_and_what_they_take_is_made_up_for(
+    valkey: redis.Redis,
+) -> None:
+    queues = [Queue("one", 1, 300), Queue("many", 100, 3)]
+    for queue in queues:
+        fill(valkey, queue, 0, queue.size)
+    meters = [Meter(valkey, queue) for queue in queues]
+    times = by_turns(meters, want=50, count=6, warm_up=0)
+    assert [len(taken) for taken in times] == [6, 6]
+    assert min(min(taken) for taken in times) > 0
+    for queue in queues:
+        totals = valkey.hmget(Keys(queue.account)("totals"), "enqueued", "accepted")
+        assert [int(total or 0) for total in totals] == [551, 301]
+
+
+def test_a_claims_cost_is_compared_with_the_first_of_its_size() -> None:
+    queues = [Queue("a", 1, 1000), Queue("b", 10, 100)]
+    even = [*rows(queues, 1, [[100.0, 100.0, 120.0], [119.0, 119.0, 140.0]])]
+    assert [row.held for row in even] == [True, True]
+    dear = [*rows(queues, 1, [[100.0, 100.0, 120.0], [121.0, 121.0, 122.0]])]
+    assert [row.held for row in dear] == [True, False]
+    assert [row.case for row in dear] == [
+        "claim of 1, 1,000 in one lane",
+        "claim of 1, 10 lanes of 100",
+    ]
 
 
 @pytest.mark.long
@@ -74,3 +132,4 @@ def test_a_minute_of_cases_holds() -> None:
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
     entries = json.loads((ROOT / "build/limits.json").read_text())
     assert all(entry["held"] for entry in entries)
+    assert all({"case", "utilisation", "share429", "asked", "held"} <= set(e) for e in entries)

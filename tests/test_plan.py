@@ -144,7 +144,7 @@ def test_texts_that_are_no_templates(text: str) -> None:
 @pytest.mark.parametrize("sender", ["+15550000000", None])
 def test_the_lane_bears_the_sender_and_the_campaign(sender: str | None) -> None:
     of = plan(sender=sender, messaging_profile_id="p")
-    assert of.lane == f"b:{sender or 'pool:p'}#july"
+    assert of.lane == f"bs:{sender or 'pool:p'}#july"
 
 
 def test_a_value_that_renders_to_nothing_is_refused_by_name() -> None:

@@ -11,14 +11,14 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluicegate.config import Account
+from sluicegate.config import Account, Brand, Registration, Sender
 from sluicegate.errors import BadFile
 from sluicegate.plan import Plan
 from sluicegate.preflight import NOTES, Rejects, Report, preflight
 from sluicegate.roster import Recipient, Roster
 from sluicegate.segments import count
 from sluicegate.sheet import Sheet
-from support import Bench, plan
+from support import SENDER, Bench, plan
 from test_roster import HEADER, ROWS, write
 
 JULY = plan(region="US")
@@ -51,7 +51,8 @@ class Office:
         before = self.bench.dump()
         with Rejects(self.rejects, sheet.columns) as rejects:
             made = preflight(
-                Roster(of, sheet),
+                of,
+                sheet,
                 account or Account(),
                 self.bench.store,
                 self.bench.keys,
@@ -94,13 +95,32 @@ def test_everything_is_counted(office: Office) -> None:
     assert made.segments == {1: 2, 2: 1}
     assert made.parts == 4
     assert (made.cost, made.currency) == (2.0, "EUR")
-    assert made.seconds == 3 * Account().window_seconds / 2
+    assert (made.seconds, made.held_by) == (3 * Account().window_seconds / 2, "account")
     assert made.ucs2 == {"\u2019": 1}
     assert made.saved == {"\u2019": 0}
     assert made.file == str(office.folder / "people.csv")
     assert made.fingerprint == Sheet(made.file).fingerprint()
     assert (made.encoding, made.delimiter) == ("utf-8", ",")
     assert office.heard == [8]
+
+
+def test_the_time_is_that_of_the_level_that_holds_it_back(office: Office) -> None:
+    rows = [(to(1), "Ann", LONG), (to(2), "Ben", "2"), ("+447911123456", "Zoe", LONG)]
+    account = Account(
+        senders={SENDER: Sender(kind="10dlc", registration="r")},
+        registrations={"r": Registration(carrier_class="W", brand="b")},
+        brands={"b": Brand(tmobile_daily=1)},
+    )
+    made = office.report(rows, account=account)
+    assert (made.parts, made.us_segments) == (5, 3)
+    days, rest = 2 * 86_400, 5 * 4.0 / 3
+    assert made.held_by == "brand:b"
+    assert made.seconds == pytest.approx(days + rest)
+    made = office.report(rows, account=Account(), per_second=0.5)
+    assert (made.seconds, made.held_by) == (10.0, "campaign")
+    media = plan(region="US", media_urls=("https://example.com/a.png",))
+    made = office.report(rows, media, account=Account(mms_per_second=2))
+    assert (made.seconds, made.held_by) == (1.5, "account:mms")
 
 
 def test_what_a_character_costs(office: Office) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import telnyx
 
-from sluicegate_ops.simulator import Settings, Simulator, simulator_in_thread
+from receiver import Hook, receiving
+from simulated import Client, simulated
+from sluicegate_ops.simulator import Settings, Simulator, Webhooks, simulator_in_thread
 
 SENDER = "+13125550001"
 
@@ -89,3 +91,69 @@ def test_its_own_retry_sends_twice_without_a_key_and_once_with_one(simulator: Si
         assert simulator.recipients() == {"+15555557021": 2}
         sdk.messages.send(from_=SENDER, to="+15555557011", text="hi", idempotency_key="k")
         assert simulator.recipients()["+15555557011"] == 1
+
+
+# -- webhooks
+
+
+def unwrapped(sdk: telnyx.Telnyx, hook: Hook, key: str) -> Any:
+    event: Any = sdk.webhooks.unwrap(hook.body.decode(), headers=hook.headers, key=key)
+    return event.data
+
+
+def at_once(url: str, **webhooks: Any) -> Settings:
+    once: dict[str, Any] = {
+        "delay_seconds": 0,
+        "jitter_seconds": 0,
+        "retry_seconds": 0,
+        "connections": 1,
+    }
+    return Settings(limit=None, webhooks=Webhooks(url=url, **once, **webhooks))
+
+
+def test_it_accepts_the_receipts() -> None:
+    with receiving() as receiver, simulated(at_once(receiver.url)) as client:
+        with telnyx.Telnyx(api_key="KEY", base_url=client.simulator.url) as sdk:
+            sent = sdk.messages.send(from_=SENDER, to="+15555558012", text="hi").data
+            assert sent is not None
+            events = [
+                unwrapped(sdk, hook, client.simulator.public_key) for hook in receiver.hooks(2)
+            ]
+        assert [one.event_type for one in events] == ["message.sent", "message.finalized"]
+        assert [one.payload.id for one in events] == [sent.id] * 2
+        assert [one.payload.to[0].status for one in events] == ["sent", "delivery_failed"]
+        assert events[1].payload.errors[0].code == "40012"
+
+
+def test_it_accepts_what_came_in_and_lists_who_opted_out() -> None:
+    with receiving() as receiver, simulated(at_once(receiver.url)) as client:
+        written = {"from": "+13125550002", "to": SENDER, "text": "STOP"}
+        client.face("inbound", written)
+        with telnyx.Telnyx(api_key="KEY", base_url=client.simulator.url) as sdk:
+            event = unwrapped(sdk, receiver.hooks(1)[0], client.face("public_key")["public_key"])
+            assert event.event_type == "message.received"
+            assert event.payload.from_.phone_number == "+13125550002"
+            assert event.payload.text == "STOP"
+            (blocked,) = sdk.messaging_optouts.list()
+            assert (blocked.to, blocked.from_, blocked.keyword) == ("+13125550002", SENDER, "STOP")
+
+
+@pytest.mark.parametrize("lie", ["forged", "tampered", "stale"])
+def test_it_rejects_every_lie(lie: str) -> None:
+    with receiving() as receiver, simulated(at_once(receiver.url, **{lie: 1})) as client:
+        assert accepted(client, receiver.hooks) == ["sent", "delivered"]
+        assert client.face("webhooks")[lie] == 2
+
+
+def accepted(client: Client, hooks: Any) -> list[str]:
+    """The states, of the two events of one message and a lie beside each, that verify."""
+    states = []
+    with telnyx.Telnyx(api_key="KEY", base_url=client.simulator.url) as sdk:
+        sdk.messages.send(from_=SENDER, to="+13125550002", text="hi")
+        for hook in hooks(4):
+            try:
+                event = unwrapped(sdk, hook, client.simulator.public_key)
+            except ValueError:
+                continue
+            states.append(event.payload.to[0].status)
+    return states

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simulated import Client
 from sluicegate_ops.simulator import Faults, Settings, Simulator, limits, simulator_in_thread
 from sluicegate_ops.simulator.faults import ALWAYS, FAULTS, MAGIC_PREFIX, ONCE
 from sluicegate_ops.simulator.idempotency import KEPT_SECONDS, Keys
@@ -23,29 +24,6 @@ from sluicegate_ops.simulator.replies import latency_seconds
 
 LIMITERS = ("fixed", "sliding", "bucket")
 GAPS = st.lists(st.floats(0, 0.7), min_size=1, max_size=120)
-
-
-class Client:
-    """A plain client of one simulator."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        self.simulator = simulator
-        self.http = httpx.Client(timeout=5, headers={"Authorization": "Bearer KEY"})
-
-    def send(
-        self, to: str = "+13125550002", key: str | None = None, path: str = "", **body: object
-    ) -> httpx.Response:
-        headers = {} if key is None else {"Idempotency-Key": key}
-        content = {"from": "+13125550001", "to": to, "text": "hi"} | body
-        content = {name: value for name, value in content.items() if value is not None}
-        url = self.simulator.url + "/messages" + path
-        return self.http.post(url, json=content, headers=headers)
-
-    def face(self, path: str, body: object = None) -> Any:
-        url = f"{self.simulator.base}/_sim/{path}"
-        answer = self.http.get(url) if body is None else self.http.post(url, json=body)
-        answer.raise_for_status()
-        return answer.json()
 
 
 @pytest.fixture
@@ -532,6 +510,25 @@ async def outage() -> None:
 
 def test_an_outage_keeps_what_the_provider_knew() -> None:
     asyncio.run(outage())
+
+
+def test_its_command_line_says_the_public_key_and_takes_rates_and_webhooks() -> None:
+    command = [sys.executable, "-m", "sluicegate_ops.cli", "simulate", "--port", "0"]
+    options = ["--sender-rate", "+15557654321=0.5", "--spend-cap", "7", "--webhook-loss", "0.1"]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        base = child.stdout.readline().split()[-1].removesuffix("/v2")
+        settings = httpx.get(f"{base}/_sim/settings").json()
+        public_key = httpx.get(f"{base}/_sim/public_key").json()["public_key"]
+        child.send_signal(signal.SIGINT)
+        rest = child.stdout.read()
+    assert settings["sender_rates"] == {"+15557654321": 0.5}
+    assert (settings["spend_cap"], settings["webhooks"]["loss"]) == (7, 0.1)
+    assert public_key in rest
+    bad = subprocess.run(
+        [*command, "--sender-rate", "+15557654321"], capture_output=True, text=True
+    )
+    assert (bad.returncode, "SENDER=RATE" in bad.stderr) == (2, True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -90,7 +90,7 @@ def test_a_round_trip(place: Place) -> None:
             id=grants[1].id, token=grants[1].token, kind="doubt", reason="nö\n\u2028", code="x"
         ),
         Settle(
-            id=grants[2].id, token=grants[2].token, kind="dead", answer='"', halt_until_ms=None
+            id=grants[2].id, token=grants[2].token, kind="dead", answer='"'
         ),
     ]
     path = place.spool.write(settles)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
-    "producer/sluicegate": "errors segments message keys scripts config optouts outbox sheet "
-    "phone grammar template plan roster ledger campaign preflight client testing",
-    "worker/sluicegate_worker": "outcome retry bucket transport gateway telnyx_v2 claims "
-    "contents deadletters doubts halts spool drain sweep engine app tasks",
-    "ops/sluicegate_ops": "embedded simulator stage cli demo limits",
+    "producer/sluicegate": "errors segments message keys scripts settings_file senders "
+    "web_settings config levels webhook_urls optouts outbox receipts sheet phone grammar template "
+    "plan roster ledger campaign preflight client testing",
+    "worker/sluicegate_worker": "codes outcome retry bucket transport gateway telnyx telnyx_v2 "
+    "telnyx_v1 claims contents deadletters doubts halts spool drain sweep engine app tasks",
+    "ops/sluicegate_ops": "embedded simulator stage web cli demo limits probe",
 }
 MAY_USE = {
     "sluicegate": set[str](),

@@ -27,7 +27,7 @@ def run(body: Coroutine[Any, Any, None]) -> None:
 
 def gateway(url: str, api_key: str = API_KEY, **fields: Any) -> TelnyxV2:
     account = Account(base_url=url, **fields)
-    return TelnyxV2(account, api_key, now=lambda: NOON)
+    return TelnyxV2(account, api_key)
 
 
 def sent(
@@ -150,8 +150,10 @@ def kind(outcome: Outcome | None) -> tuple[object, ...]:
     match outcome:
         case Retry():
             return Retry, outcome.code, outcome.charged, outcome.perhaps
-        case Dead() | Halt():
-            return type(outcome), outcome.code
+        case Dead():
+            return Dead, outcome.code, outcome.opted_out
+        case Halt():
+            return Halt, outcome.code, outcome.level
         case Doubt():
             return Doubt, outcome.code, outcome.hold
         case _:
@@ -161,17 +163,17 @@ def kind(outcome: Outcome | None) -> tuple[object, ...]:
 @pytest.mark.parametrize(
     ("number", "expected"),
     [
-        (300, (Dead, "40300")),
-        (305, (Dead, "40305")),
-        (309, (Dead, "40309")),
-        (312, (Dead, "40312")),
+        (300, (Dead, "40300", True)),
+        (305, (Halt, "40305", "sender")),
+        (309, (Dead, "40309", False)),
+        (312, (Halt, "40312", "sender")),
         (318, (Retry, "40318", False, False)),
-        (320, (Dead, "40320")),
-        (322, (Dead, "40322")),
-        (333, (Retry, "40333", False, False)),
-        (4010, (Halt, "10009")),
-        (4020, (Halt, "20100")),
-        (4030, (Dead, "10010")),
+        (320, (Halt, "40320", "sender")),
+        (322, (Dead, "40322", False)),
+        (333, (Halt, "40333", "sender")),
+        (4010, (Halt, "10009", "account")),
+        (4020, (Halt, "20100", "account")),
+        (4030, (Halt, "10010", "sender")),
         (4290, (Retry, "10011", False, False)),
         (5000, (Retry, "10007", True, True)),
         (5020, (Doubt, "502", False)),
@@ -205,7 +207,7 @@ def test_the_same_key_with_other_bytes_is_for_a_person() -> None:
 
 def test_a_wrong_key_halts_the_account() -> None:
     [attempt], _ = sent(9999, settings=Settings(limit=None, api_keys=("OTHER",)))
-    assert kind(attempt.outcome) == (Halt, "10009")
+    assert kind(attempt.outcome) == (Halt, "10009", "account")
 
 
 def test_a_wrong_path_is_seen_as_no_single_messages_fault() -> None:
@@ -213,7 +215,7 @@ def test_a_wrong_path_is_seen_as_no_single_messages_fault() -> None:
         async with Simulator(Settings(limit=None)) as simulator:
             one = gateway(simulator.base + "/nowhere")
             attempt = await one.send(one.request(message()), "key")
-            assert kind(attempt.outcome) == (Halt, "10005")
+            assert kind(attempt.outcome) == (Halt, "10005", "account")
             await one.aclose()
 
     run(body())
@@ -235,6 +237,11 @@ def test_a_provider_that_is_away_was_not_sent_to() -> None:
         await one.aclose()
 
     run(body())
+
+
+def test_an_accounts_own_outcomes_are_looked_at_first() -> None:
+    [attempt], _ = sent(309, outcomes={"40309": "halt_sender"})
+    assert kind(attempt.outcome) == (Halt, "40309", "sender")
 
 
 def test_a_slash_at_the_end_of_the_base_url_is_no_matter() -> None:
@@ -279,7 +286,7 @@ def test_the_api_key_is_never_shown(caplog: pytest.LogCaptureFixture) -> None:
             for _ in answers:
                 one = gateway(url)
                 found.append(await one.send(one.request(message()), "key"))
-                assert API_KEY not in f"{one!r} {one._transport!r}"
+                assert API_KEY not in f"{one!r} {one._exchange!r}"
                 await one.aclose()
 
     run(body())
@@ -300,7 +307,7 @@ def test_an_error_that_stopped_a_post_does_not_hold_the_api_key() -> None:
             url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
             one = gateway(url)
             with pytest.raises(Exception, match="ClientResponseError") as caught:
-                await one._transport.post(url, one._headers, b"{}")
+                await one._exchange._transport.post(url, one._exchange._headers, b"{}")
             assert caught.value.__context__ is None
             await one.aclose()
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from sluicegate import Config, InvalidMessage, Sluice
-from sluicegate.config import Account
+from sluicegate.config import Account, Sender
 from sluicegate.testing import enqueued, outbox
 
 SENDER = "+15557654321"
@@ -92,7 +92,7 @@ def test_what_was_cancelled_or_suppressed_is_not_shown(sluice: Sluice) -> None:
 
 
 def test_it_obeys_the_app_s_own_configuration() -> None:
-    config = Config(accounts={"default": Account(senders=("12345",))})
+    config = Config(accounts={"default": Account(senders={"12345": Sender(kind="short_code")})})
     with outbox(config) as sluice, pytest.raises(InvalidMessage, match="12345"):
         sign_up("+15551234567", sluice)
     with outbox(msgspec.structs.replace(config, retention_seconds=1.0)) as sluice:

@@ -27,6 +27,7 @@ from .simulator import Settings, run
 API_KEY = "KEY-of-the-simulator"
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
+NO_LEVELS = {"sms_per_second": 0, "mms_per_second": 0}
 
 
 class Worker:
@@ -68,6 +69,7 @@ class Worker:
 class Stage:
     """The deployment; ``account`` are settings of ``[accounts.default]``, as in the file.
 
+    Without settings of its own, only the limit on requests binds, as at the simulated provider.
     ``append_only`` is the server's persistence; ``provider`` the simulator's settings;
     ``settings`` are top-level settings of the file.
     """
@@ -198,7 +200,7 @@ class Stage:
             f'broker_url = "{self.server.url.removesuffix("/0")}/1"',
             'deployment = "stage"',
             f'spool_directory = "{self.directory / "spool"}"',
-            *_toml("accounts.default", {"base_url": self.url, **self._account}),
+            *_toml("accounts.default", {"base_url": self.url, **NO_LEVELS, **self._account}),
         ]
         self.config_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -210,7 +212,7 @@ def _toml(table: str, values: dict[str, Any]) -> Iterator[str]:
         if name not in nested:
             yield f"{name} = {json.dumps(value)}"
     for name, value in nested.items():
-        yield from _toml(f"{table}.{name}", value)
+        yield from _toml(f"{table}.{json.dumps(name)}", value)
 
 
 @contextlib.contextmanager

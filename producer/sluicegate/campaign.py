@@ -8,7 +8,7 @@
 Importing more, or replaying a dead letter, sets a finished campaign running again.
 """
 
-import secrets
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -23,7 +23,7 @@ from .ledger import Ledger, Ledgers
 from .optouts import START_TO_POST_SECONDS
 from .plan import Plan, plan_digest
 from .roster import Recipient
-from .scripts import Argument, Script, Scripts
+from .scripts import Argument, Script, Scripts, new_token
 
 IMPORT = Script("sluicegate", "import")
 CAMPAIGN = Script("sluicegate", "campaign")
@@ -71,13 +71,18 @@ class WrongCampaignState(SluicegateError):
 
 
 class Campaign(msgspec.Struct, frozen=True):
-    """One campaign as it stands; times are wall milliseconds, 0 for not yet."""
+    """One campaign as it stands; times are wall milliseconds, 0 for not yet.
+
+    ``per_second`` is its own rate in segments, 0 for none; ``weight`` its share beside others.
+    """
 
     plan: Plan
     state: State
     created_ms: int
     started_ms: int
     ended_ms: int
+    per_second: float = 0.0
+    weight: float = 1.0
 
     @property
     def name(self) -> str:
@@ -119,9 +124,14 @@ class Campaigns:
         found = self._client.hgetall(self._keys.campaign(name))
         if not found:
             raise UnknownCampaign(name)
-        times = (int(found.get(field, 0)) for field in (b"created", b"started", b"ended"))
+        created, started, ended = (
+            int(found.get(field, 0)) for field in (b"created", b"started", b"ended")
+        )
         plan = msgspec.json.decode(found[b"plan"], type=Plan)
-        return Campaign(plan, found[b"state"].decode(), *times)
+        per_second = float(found.get(b"per_second") or 0)
+        weight = float(found.get(b"weight") or 1)
+        state = found[b"state"].decode()
+        return Campaign(plan, state, created, started, ended, per_second, weight)
 
     def __iter__(self) -> Iterator[Campaign]:
         """All of them, the latest first."""
@@ -157,10 +167,23 @@ class Campaigns:
         lane, shards = self._client.hmget(self._keys.campaign(name), "lane", "shards")
         if shards is None:
             raise UnknownCampaign(name)
-        args: list[Argument] = [name, lane, secrets.token_urlsafe(9)]
+        args: list[Argument] = [name, lane, new_token()]
         for recipient in batch:
             args += (recipient.hash % int(shards), recipient.hash, recipient.to, recipient.ticket)
         return args
+
+    def pace(self, name: str, per_second: float = 0.0, weight: float = 1.0) -> None:
+        """Give it a rate of its own, in segments a second (0 for none), and a weight.
+
+        A campaign of weight 2 is sent twice as fast as one of weight 1 beside it, where both have
+        to share. Takes effect with the next claim. Raises UnknownCampaign, and ValueError.
+        """
+        if not (0 <= per_second < math.inf and 0.01 <= weight <= 100):
+            raise ValueError("a rate is 0 or more, a weight 0.01 to 100")
+        rate = f"{per_second:.6g}" if per_second else ""
+        before, _ = self._scripts.call(CAMPAIGN, [name, "pace", rate, f"{weight:.6g}"])
+        if before == b"unknown":
+            raise UnknownCampaign(name)
 
     def act(self, name: str, action: Action) -> State:
         """Start, pause, resume or cancel; return the state it is in then.

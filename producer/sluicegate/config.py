@@ -6,37 +6,51 @@ Secrets come only from the environment; the file names the variable, never the k
     SLUICEGATE_REDIS_URL        overrides redis_url
     SLUICEGATE_BROKER_URL       overrides broker_url
     SLUICEGATE_TELNYX_API_KEY   an account's key, unless its api_key_env names another variable
+    SLUICEGATE_TELNYX_PUBLIC_KEY, SLUICEGATE_RECEIPTS_SECRET    likewise, for what comes over HTTP
 """
 
 import math
 import os
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-import msgspec.inspect
+from msgspec.structs import force_setattr, replace
 
 from .errors import InvalidConfig
+from .senders import Brand, Count, Faults, Rate, Registration, Sender, faults
+from .settings_file import SettingsFile
+from .web_settings import App, Web, is_web_url, variable_faults, web_faults
+
+__all__ = [
+    "Account", "App", "Brand", "Config", "InDoubt", "Registration", "Retry", "Sender", "Web",
+    "load",
+]  # fmt: skip
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_660 * 86_400)]  # ten years bound a typing slip
-Count = Annotated[int, msgspec.Meta(ge=1)]
+Api = Literal["v2", "v1"]
+Policy = Literal["", "resend", "hold", "drop"]
+Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_VARIABLE = re.compile(r"(?!KEY[0-9A-F]{8})[A-Z_][A-Z0-9_]*")  # and not the key itself
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
-Names = tuple[str, ...]
-"""Where a setting stands: ``("accounts", "default", "limit")``."""
+# A status that says accepted is not among them: what the provider took is never sent again.
+_CODE = re.compile(r"[3-5][0-9]{2}|[1-9][0-9]{4}")
 
-_Kind = TypeVar("_Kind")
-_PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
-_KEY = rf"(?:{_PART.pattern})(?:\s*\.\s*(?:{_PART.pattern}))*"
-_HEADER = re.compile(rf"\s*\[\s*({_KEY})\s*\]")
-_SETTING = re.compile(rf"\s*({_KEY})\s*=")
+_BASE_URLS: Final[Mapping[Api, str]] = {
+    "v2": "https://api.telnyx.com/v2",
+    "v1": "https://sms.telnyx.com",
+}
+_POLICIES: Final[Mapping[Api, Policy]] = {"v2": "resend", "v1": "hold"}
+
+_SENDERS = 'tables, one for each sender: [{at}."+15557654321"] and below it kind = "long_code"'
+Senders = Annotated[dict[str, Sender], msgspec.Meta(description=_SENDERS)]
+_PROFILES = 'a list of messaging profiles\' ids: ["40017a3c-96b5-4f05-b0a2-1f6a3e1bd7a3"]'
+Profiles = Annotated[tuple[str, ...], msgspec.Meta(description=_PROFILES)]
 
 
 class InDoubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,9 +58,11 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     ``policy``: ``resend`` under the same idempotency key and bytes, ``hold`` for a person, or
     ``drop``, after waiting ``transactional_wait_seconds`` or ``bulk_wait_seconds`` for evidence.
+    An account's is never ``""``, which stands for the default: ``resend``, and ``hold`` on API
+    v1, which knows no idempotency keys.
     """
 
-    policy: Literal["resend", "hold", "drop"] = "resend"
+    policy: Policy = ""
     transactional_wait_seconds: Seconds = 30.0
     bulk_wait_seconds: Seconds = 600.0
 
@@ -67,34 +83,74 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One Telnyx credential, and what it may do.
 
+    ``api`` v1 is the legacy API: the key is then its messaging profile's secret, ``base_url`` is
+    https://sms.telnyx.com unless given, and ``in_doubt.policy`` is ``hold``.
     ``limit`` requests per ``window_seconds`` are allowed until the provider's headers say
-    otherwise. ``concurrency`` bounds POSTs under way on all hosts, ``worker_concurrency`` those of
-    one worker process. ``senders``, when given, lists the only senders allowed.
-    ``lease_seconds`` is how long a silent worker keeps what it claimed. ``price_per_segment``, in
-    ``currency``, is what estimates are made with.
+    otherwise. ``sms_per_second`` and ``mms_per_second`` are in segments, 0 is no such limit.
+    ``senders``, by number, name or (a pool) messaging profile's id, are the only ones allowed,
+    unless there are none. ``limits_version`` decides, while a deployment rolls, whose limits hold:
+    the highest, and of equal ones those of the worker that started last.
+    ``concurrency`` bounds POSTs under way on all hosts, ``worker_concurrency`` those of one worker
+    process. ``lease_seconds`` is how long a silent worker keeps what it claimed.
+    ``price_per_segment``, in ``currency``, is what estimates are made with.
+    ``outcomes`` maps error codes and HTTP statuses to what they mean here, whatever is said of
+    them elsewhere.
+
+    ``receipts`` asks for a receipt of each message, which needs ``web.public_url``; without, an
+    app's own webhook URL goes to the provider as it is. Webhooks are believed that are signed for
+    the key in ``public_key_env`` (base64), or on API v1 with the secret in
+    ``v1_webhook_secret_env``: where empty, the account's own on v1, and none on v2.
+    ``messaging_profiles`` are those by whose STOP nobody is sent to through this account any more.
     """
 
     api_key_env: str = "SLUICEGATE_TELNYX_API_KEY"
-    base_url: str = "https://api.telnyx.com/v2"
+    api: Api = "v2"
+    base_url: str = ""
     limit: Count = 50
     window_seconds: Seconds = 1.0
+    sms_per_second: Rate = 50.0
+    mms_per_second: Rate = 15.0
+    limits_version: Annotated[int, msgspec.Meta(ge=0)] = 0
     concurrency: Count = 100
     worker_concurrency: Count = 50
     connect_timeout_seconds: Seconds = 5.0
     read_timeout_seconds: Seconds = 30.0
     lease_seconds: Seconds = 15.0
-    senders: tuple[str, ...] = ()
     price_per_segment: Annotated[float, msgspec.Meta(ge=0)] = 0.004
     currency: str = "USD"
     in_doubt: InDoubt = InDoubt()
     retry: Retry = Retry()
+    senders: Senders = {}
+    registrations: dict[str, Registration] = {}
+    brands: dict[str, Brand] = {}
+    outcomes: dict[str, Override] = {}
+    receipts: bool = True
+    public_key_env: str = "SLUICEGATE_TELNYX_PUBLIC_KEY"
+    v1_webhook_secret_env: str = ""
+    messaging_profiles: Profiles = ()
+
+    def __post_init__(self) -> None:
+        """Fill in what depends on the API."""
+        force_setattr(self, "base_url", self.base_url or _BASE_URLS[self.api])
+        policy = self.in_doubt.policy or _POLICIES[self.api]
+        force_setattr(self, "in_doubt", replace(self.in_doubt, policy=policy))
 
     def api_key(self, environ: Mapping[str, str] = os.environ) -> str:
         """The key itself, from the environment; raises InvalidConfig where it is not set."""
         key = environ.get(self.api_key_env, "").strip()
         if not key:
-            raise InvalidConfig(self.api_key_env, "set it to the account's Telnyx API key")
+            what = "Telnyx API key" if self.api == "v2" else "messaging profile's secret"
+            raise InvalidConfig(self.api_key_env, f"set it to the account's {what}")
         return key
+
+    def public_key(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The key that signs this account's webhooks, in base64; empty where it is not set."""
+        return environ.get(self.public_key_env, "").strip()
+
+    def v1_webhook_secret(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The secret that signs webhooks of API v1; empty where it is not set."""
+        own = self.api_key_env if self.api == "v1" else ""
+        return environ.get(self.v1_webhook_secret_env or own, "").strip()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,6 +170,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     shutdown_grace_seconds: Seconds = 45.0
     spool_directory: str = ".sluicegate-spool"
     memory_ceiling: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.9
+    web: Web = Web()
 
     def __repr__(self) -> str:
         """Leave out the URLs' user names and passwords: reprs end up in logs."""
@@ -152,8 +209,8 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ
     """
     named = path or environ.get("SLUICEGATE_CONFIG")
     found = Path(named or "sluicegate.toml")
-    file = _File(str(found), _read(found) if named or found.exists() else "")
-    config = file.config()
+    file = SettingsFile(str(found), _read(found) if named or found.exists() else "")
+    config = file.read(Config)
     for names, reason in _faults(config):
         raise file.refusal(names, reason)
     overrides = {
@@ -161,7 +218,7 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ
         for name in ("redis_url", "broker_url")
         if environ.get(variable := f"SLUICEGATE_{name.upper()}")
     }
-    config = msgspec.structs.replace(config, **overrides)
+    config = replace(config, **overrides)
     for (name, *_), reason in _faults(config):
         raise InvalidConfig(f"SLUICEGATE_{name.upper()}", reason)
     return config
@@ -174,103 +231,7 @@ def _read(file: Path) -> str:
         raise InvalidConfig(str(file), f"cannot be read: {error}") from error
 
 
-class _File:
-    """A configuration file's text, and on which line it says what."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name, self._text = name, text
-
-    def config(self) -> Config:
-        """What the text says; raises InvalidConfig."""
-        try:
-            tree = tomllib.loads(self._text)
-        except tomllib.TOMLDecodeError as error:
-            reason, _, place = str(error).partition(" (at ")
-            line = re.match(r"line \d+", place)
-            where = f"{self.name}, {line[0]}" if line else self.name
-            raise InvalidConfig(where, f"not valid TOML: {reason}") from None
-        accounts = tree.get("accounts")
-        for name, table in accounts.items() if isinstance(accounts, dict) else ():
-            self._converted(table, Account, ("accounts", name))  # msgspec would not say which one
-        return self._converted(tree, Config)
-
-    def refusal(self, names: Names, reason: str) -> InvalidConfig:
-        """The error about the setting of that name, with its line."""
-        line = self._line(names)
-        return InvalidConfig(
-            f"{self.name}, line {line}" if line else self.name, f"{'.'.join(names)}: {reason}"
-        )
-
-    def _converted(self, tree: object, kind: type[_Kind], at: Names = ()) -> _Kind:
-        try:
-            return msgspec.convert(tree, kind)
-        except msgspec.ValidationError as error:
-            reason, _, path = str(error).partition(" - at `$")
-            names = tuple(re.findall(r"\.(\w+)", path))
-            valid = _type_of(kind, names)
-            if unknown := re.search(r"unknown field `([^`]*)`", reason):
-                names, text = (*names, unknown[1]), _unknown(unknown[1], valid)
-            else:
-                text = f"must be {_described(valid)}"
-            raise self.refusal((*at, *names), text) from None
-
-    def _line(self, names: Names) -> int:
-        """The number of the line that sets ``names``, or as much of it as any line does."""
-        table: Names = ()
-        best, found = 0, 0
-        for number, line in enumerate(self._text.splitlines(), 1):
-            if header := _HEADER.match(line):
-                table = here = _split(header[1])
-            elif key := _SETTING.match(line):
-                here = table + _split(key[1])
-            else:
-                continue
-            shared = min(len(here), len(names))
-            if shared > best and here[:shared] == names[:shared]:
-                best, found = shared, number
-        return found
-
-
-def _split(key: str) -> Names:
-    """The parts of a TOML key: ``a."b.c"`` is ``a`` and ``b.c``."""
-    return tuple(part[1:-1] if part[0] in "\"'" else part for part in _PART.findall(key))
-
-
-def _type_of(kind: type, names: Names) -> msgspec.inspect.Type:
-    found = msgspec.inspect.type_info(kind)
-    for name in names:
-        assert isinstance(found, msgspec.inspect.StructType)  # noqa: S101 - msgspec named the path
-        found = next(field.type for field in found.fields if field.name == name)
-    return found
-
-
-def _unknown(name: str, valid: msgspec.inspect.Type) -> str:
-    if re.search("key|secret|token|password", name, re.IGNORECASE):
-        return (
-            "no such setting, and no secret belongs in this file: put the API key into the "
-            "environment as SLUICEGATE_TELNYX_API_KEY, or name another variable in api_key_env"
-        )
-    assert isinstance(valid, msgspec.inspect.StructType)  # noqa: S101 - only they refuse a name
-    return f"no such setting; there are {', '.join(field.name for field in valid.fields)}"
-
-
-def _described(kind: msgspec.inspect.Type) -> str:
-    match kind:
-        case msgspec.inspect.LiteralType(values=values):
-            return f"one of {', '.join(map(repr, values))}"
-        case msgspec.inspect.IntType(ge=least):
-            return f"a whole number, at least {least}"
-        case msgspec.inspect.FloatType(le=most):
-            return f"a number above 0, at most {most:,}"
-        case msgspec.inspect.StrType():
-            return "a text in quotes"
-        case msgspec.inspect.VarTupleType():
-            return "a list of texts in quotes"
-        case _:
-            return "a table of settings"
-
-
-def _faults(config: Config) -> Iterator[tuple[Names, str]]:
+def _faults(config: Config) -> Faults:
     """What the types alone do not say; values are not repeated, since they may hold secrets."""
     if not _is_redis_url(config.redis_url):
         yield (
@@ -285,11 +246,28 @@ def _faults(config: Config) -> Iterator[tuple[Names, str]]:
         at = ("accounts", name)
         if not _NAME.fullmatch(name):
             yield at, "an account's name must be 1 to 40 of a-z, 0-9, _ and -, no _ or - first"
-        if not _VARIABLE.fullmatch(account.api_key_env):
-            reason = "must name an environment variable (A-Z, 0-9, _), and not be the key itself"
-            yield (*at, "api_key_env"), reason
-        if not _is_base_url(account.base_url):
-            yield (*at, "base_url"), "must be an https URL, or http on a loopback host"
+        for names, reason in _account_faults(account):
+            yield (*at, *names), reason
+    for names, reason in web_faults(config.web, config.accounts):
+        yield ("web", *names), reason
+
+
+def _account_faults(account: Account) -> Faults:
+    variables = {"api_key_env": account.api_key_env, "public_key_env": account.public_key_env}
+    if account.v1_webhook_secret_env:
+        variables["v1_webhook_secret_env"] = account.v1_webhook_secret_env
+    yield from variable_faults(variables)
+    if not is_web_url(account.base_url):
+        yield ("base_url",), "must be an https URL, or http on a loopback host"
+    elif account.base_url in _BASE_URLS.values() and account.base_url != _BASE_URLS[account.api]:
+        yield ("base_url",), f"is not that of API {account.api}: leave it out, or change api"
+    yield from faults(account.senders, account.registrations, account.brands)
+    for code in account.outcomes:
+        if not _CODE.fullmatch(code):
+            reason = "must be an error code of five digits, or an HTTP status from 300 to 599"
+            yield ("outcomes", code), reason
+    if not all(map(_PROFILE.fullmatch, account.messaging_profiles)):
+        yield ("messaging_profiles",), "each must be a messaging profile's id: A-Z a-z 0-9 _ -"
 
 
 def _is_redis_url(url: str) -> bool:
@@ -302,17 +280,6 @@ def _is_redis_url(url: str) -> bool:
         return bool(parts.path)
     # redis-py would take a database that is not a number for number 0.
     return parts.scheme in ("redis", "rediss") and bool(re.fullmatch(r"/?[0-9]*", parts.path))
-
-
-def _is_base_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - as above
-    except ValueError:
-        return False
-    if not parts.hostname or parts.username is not None:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
 def _without_secrets(url: str) -> str:

@@ -5,8 +5,16 @@ hash tag: every script touches one slot. Lua builds the names below from that pr
 each script's ``KEYS[1]``.
 
     m:<id>       hash    one message's record (fields below)
-    lane:<lane>  list    tickets waiting in order, the head goes next; lane = t|b, colon, sender
-    ready:t|b    zset    lanes with tickets by virtual finish time; t transactional, b bulk
+    lane:<lane>  list    tickets waiting in order, the head goes next; lane = class, colon, sender,
+                         and for a campaign # and its name; class = t|b (priority), s|m (type)
+    ready:<class>        zset    the tree of ready lanes (lanes.lua): its top, by virtual time
+    ready:<class>:<node> zset    what is below a node: r|registration, s|sender
+    virtual      hash    t, b -> the virtual time of what was served last
+    parked:t|b   zset    class/member of the tree -> steady ms at which a level allows it again
+    parked_by    hash    class/member -> that level
+    limits       hash    version, digest, and the published limits of every level (levels.py)
+    levels       hash    level -> steady ms up to which its rate is used up; brand:<b> -> day and
+                         segments used; full:<sender> -> end and length of its last full queue
     due          zset    id -> wall ms at which it returns to its lane: a retry to the head, a
                          scheduled message to the tail
     granted      zset    id -> steady ms at which the lease ends; claimed, its POST not begun
@@ -24,7 +32,8 @@ each script's ``KEYS[1]``.
     clock        hash    wall, offset, gap: see account.lua
     swept        string  the last sweep's token and answer
     campaigns    zset    name -> wall ms of its creation
-    campaign:<n> hash    plan, digest of the plan, state, shards, created, started, ended
+    campaign:<n> hash    plan, digest of the plan, state, shards, created, started, ended,
+                         per_second (segments, its own rate), weight
     running      set     names of the campaigns that workers may send
     ledger:<n>   hash    imported, and how many of its recipients are in each state
     members:<n>:<shard>  set of 64-bit hashes: who was imported, whatever became of them
@@ -105,14 +114,21 @@ class Keys:
         return f"{self.prefix}unsent:{campaign}:{state}"
 
 
-def lane_of(priority: str, sender: str | None, messaging_profile_id: str | None) -> str:
-    """Name the lane of a message: its priority's first letter, then who sends it."""
-    return f"{priority[0]}:{sender or f'pool:{messaging_profile_id}'}"
+def sender_of(sender: str | None, messaging_profile_id: str | None) -> str:
+    """Name who sends a message: a number, a name, or the pool of a messaging profile."""
+    return sender or f"pool:{messaging_profile_id}"
 
 
-def campaign_lane(campaign: str, sender: str | None, messaging_profile_id: str | None) -> str:
+def lane_of(priority: str, kind: str, sender: str | None, messaging_profile_id: str | None) -> str:
+    """Name the lane of a message: the first letters of priority and type, then who sends it."""
+    return f"{priority[0]}{kind[0].lower()}:{sender_of(sender, messaging_profile_id)}"
+
+
+def campaign_lane(
+    campaign: str, kind: str, sender: str | None, messaging_profile_id: str | None
+) -> str:
     """Name the lane of a campaign: that of its sender in bulk, and its own name behind a ``#``."""
-    return f"{lane_of('bulk', sender, messaging_profile_id)}#{campaign}"
+    return f"{lane_of('bulk', kind, sender, messaging_profile_id)}#{campaign}"
 
 
 def unsent_states() -> tuple[str, ...]:

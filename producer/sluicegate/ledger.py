@@ -72,7 +72,7 @@ class Ledgers:
         return Ledger(members, {state: counts[state] for state in STATES})
 
     def _waiting(self, campaign: str) -> Iterator[bytes]:
-        for lane in self._client.scan_iter(match=self._keys.lane(f"?:*#{campaign}"), count=_PAGE):
+        for lane in self._client.scan_iter(match=self._keys.lane(f"??:*#{campaign}"), count=_PAGE):
             yield from self._tickets(lane)
         for id in self._client.hkeys(self._keys("leases")):
             name, _, short = id.partition(b".")

@@ -3,7 +3,6 @@
 Nothing here does I/O, so that the synchronous and the asynchronous client share all of it.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -21,8 +20,9 @@ from .errors import (
     UnknownMessage,
 )
 from .keys import FINAL_STATES, Keys, lane_of
+from .levels import check_sender
 from .message import Message, content_digest, encode, from_dict, validated
-from .scripts import Argument, Script
+from .scripts import Argument, Script, new_token
 
 BATCH = 100
 """Messages per script call: about 1 ms of the server's time."""
@@ -88,16 +88,14 @@ class Outbox:
 
     def __init__(self, config: Config, account: str) -> None:
         self.config, self.keys = config, Keys(account)
-        self._senders = frozenset(config.account(account).senders)
+        self._account = config.account(account)
 
     def checked(self, message: Message | Mapping[str, Any]) -> Message:
         """Validate ``message``, giving it an id where it has none; raises InvalidMessage."""
         if not isinstance(message, Message):
             message = from_dict(message)
         message = validated(message)
-        if self._senders and message.sender is not None and message.sender not in self._senders:
-            reason = f"not among the account's senders: {', '.join(sorted(self._senders))}"
-            raise InvalidMessage("sender", message.sender, reason, message.id)
+        check_sender(self._account, message.sender, message.messaging_profile_id, message.id)
         return message
 
     def enqueue_args(self, messages: Sequence[Message], token: str = "") -> list[Argument]:
@@ -105,10 +103,12 @@ class Outbox:
 
         ``token`` marks the batch, so that a repeat after a lost reply is answered alike.
         """
-        args: list[Argument] = [token or secrets.token_urlsafe(9), self.config.retention_ms]
+        args: list[Argument] = [token or new_token(), self.config.retention_ms]
         for message in messages:
             content = encode(message)
-            lane = lane_of(message.priority, message.sender, message.messaging_profile_id)
+            lane = lane_of(
+                message.priority, message.type, message.sender, message.messaging_profile_id
+            )
             send_at = _wall_ms(message.send_at) if message.send_at else ""
             args += (
                 message.id, content_digest(content), lane, ticket(message), message.to, content,
@@ -137,7 +137,7 @@ class Outbox:
 
     def cancel_args(self, id: str) -> list[Argument]:
         """Arguments of ``CANCEL``."""
-        return [id, self.config.retention_ms, secrets.token_urlsafe(9)]
+        return [id, self.config.retention_ms, new_token()]
 
     @staticmethod
     def cancelled(id: str, reply: bytes) -> str:

@@ -54,9 +54,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         return Template(self.text)
 
     @property
+    def kind(self) -> str:
+        """``SMS`` or ``MMS``."""
+        return "MMS" if self.media_urls else "SMS"
+
+    @property
     def lane(self) -> str:
         """Where its recipients wait."""
-        return campaign_lane(self.name, self.sender, self.messaging_profile_id)
+        return campaign_lane(self.name, self.kind, self.sender, self.messaging_profile_id)
 
     def message(self, id: str, to: str, text: str) -> Message:
         """The message to one recipient; raises InvalidMessage where it can't be sent.
@@ -104,8 +109,7 @@ def message_id(campaign: str, hash: int) -> str:
 
 def ticket(plan: Plan, hash: int, to: str, parts: int, values: Sequence[str]) -> bytes:
     """What waits in the lane: all that is needed to render and send, and no more."""
-    kind = "MMS" if plan.media_urls else "SMS"
-    head = ticket_of(short(hash), parts, kind, plan.expires_at, to)
+    head = ticket_of(short(hash), parts, plan.kind, plan.expires_at, to)
     return head.encode() + b"|" + msgspec.json.encode(values)
 
 

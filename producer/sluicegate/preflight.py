@@ -14,9 +14,12 @@ import redis
 
 from .config import Account
 from .keys import Keys
+from .levels import Pace, pace
 from .message import masked
+from .plan import Plan
 from .roster import Recipient, Rejected, Roster
 from .segments import count, forcing_ucs2
+from .sheet import Sheet
 
 SAMPLES = 5
 """Rendered texts shown: the first, and the longest ones seen."""
@@ -50,9 +53,9 @@ class Report(msgspec.Struct):
     rows, each after its column, with "…" for what differs from row to row. ``segments`` maps a
     number of parts to how many texts take so many; ``ucs2`` a character to how many texts it
     alone or first keeps out of GSM-7, and ``saved`` how many segments fewer those would take
-    without it and its like. ``cost`` is ``sendable`` segments at the account's price, an
-    estimate. ``seconds`` is the time to send them all at the account's limit with nothing else
-    waiting.
+    without it and its like. ``us_segments`` are those to +1 numbers. ``cost`` is the segments at
+    the account's price, an estimate. ``seconds`` is the time to send them all with nothing else
+    waiting, and ``held_by`` the level that takes so long.
     """
 
     file: str
@@ -68,10 +71,12 @@ class Report(msgspec.Struct):
     segments: Counter[int] = msgspec.field(default_factory=Counter)
     ucs2: Counter[str] = msgspec.field(default_factory=Counter)
     saved: Counter[str] = msgspec.field(default_factory=Counter)
+    us_segments: int = 0
     samples: list[Sample] = []
     cost: float = 0.0
     currency: str = "USD"
     seconds: float = 0.0
+    held_by: str = "account"
 
     @property
     def parts(self) -> int:
@@ -119,22 +124,24 @@ class Rejects:
 
 
 def preflight(
-    roster: Roster,
+    plan: Plan,
+    sheet: Sheet,
     account: Account,
     client: redis.Redis,
     keys: Keys,
     rejects: Rejects,
     on_row: Callable[[int], None] = lambda rows: None,
     samples: int = SAMPLES,
+    per_second: float = 0.0,
 ) -> Report:
     """Read the whole file once, sending and storing nothing; ``on_row`` hears the rows so far.
 
-    Takes some 100 bytes of memory a row, to know duplicates. Raises BadFile and redis errors.
+    ``per_second`` is the campaign's own rate in segments, 0 for none. Takes some 100 bytes of
+    memory a row, to know duplicates. Raises BadFile and redis errors.
     """
-    sheet = roster.sheet
     report = Report(str(sheet.path), sheet.fingerprint(), sheet.encoding, sheet.delimiter)
     seen: set[int] = set()
-    for batch in _batched(roster):
+    for batch in _batched(Roster(plan, sheet)):
         report.rows += len(batch)
         recipients = []
         for row in batch:
@@ -157,8 +164,22 @@ def preflight(
         on_row(report.rows)
     report.cost = round(report.parts * account.price_per_segment, 2)
     report.currency = account.currency
-    report.seconds = report.sendable * account.window_seconds / account.limit
+    taken = _pace(report, plan, account, per_second)
+    report.seconds, report.held_by = taken.seconds, taken.level
     return report
+
+
+def _pace(report: Report, plan: Plan, account: Account, per_second: float) -> Pace:
+    return pace(
+        account,
+        plan.sender,
+        plan.messaging_profile_id,
+        plan.kind,
+        report.sendable,
+        report.parts,
+        report.us_segments,
+        per_second,
+    )
 
 
 def _grouped(row: Rejected) -> str:
@@ -170,6 +191,8 @@ def _grouped(row: Rejected) -> str:
 def _count(report: Report, recipient: Recipient) -> None:
     report.sendable += 1
     report.segments[recipient.parts] += 1
+    if recipient.to.startswith("+1"):
+        report.us_segments += recipient.parts
     if recipient.encoding == "UCS-2" and (character := forcing_ucs2(recipient.text)):
         report.ucs2[character] += 1
         report.saved[character] += _saved(recipient)

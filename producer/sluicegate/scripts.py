@@ -4,6 +4,7 @@ A script is called with the account's prefix as its only key. ``time`` is the pa
 replace (``Script.source(time=...)``), so that every other line of Lua is tested as shipped.
 """
 
+import secrets
 from collections.abc import Awaitable, Sequence
 from functools import cache
 from importlib.resources import files
@@ -11,7 +12,14 @@ from typing import Any, Protocol, cast
 
 Argument = str | bytes | int | float
 
-_SHARED = (("sluicegate", "time"), ("sluicegate", "account"), ("sluicegate", "books"))
+_SHARED = tuple(
+    ("sluicegate", part) for part in ("time", "account", "lanes", "levels", "books", "evidence")
+)
+
+
+def new_token(tag: str = "") -> str:
+    """A random token, 12 characters after ``tag``: it fences a lease, or marks a repeated call."""
+    return tag + secrets.token_urlsafe(9)
 
 
 class Registrar(Protocol):

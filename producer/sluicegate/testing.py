@@ -14,6 +14,7 @@ def sluice():
         yield sluice
 """
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -46,12 +47,10 @@ def enqueued(sluice: Sluice) -> list[Message]:
     """
     redis: Any = sluice.client
     keys = sluice.keys
-    lanes = {
-        priority: sorted(redis.scan_iter(match=f"{keys.lane(priority)}:*")) for priority in "tb"
-    }
+    lanes = [sorted(redis.scan_iter(match=f"{keys.lane(priority)}?:*")) for priority in "tb"]
     ids = [
         ticket.partition(b"|")[0]
-        for lane in (*lanes["t"], *lanes["b"])
+        for lane in itertools.chain(*lanes)
         for ticket in redis.lrange(lane, 0, -1)
     ]
     ids += redis.zrange(keys("due"), 0, -1)

@@ -2,14 +2,21 @@
 
 The bucket itself is ``bucket.lua``: a paced token bucket in Redis, shared by all workers and
 driven by what this module reads from each answer. Headers are parsed so that no value, however
-odd, raises or widens the budget: what makes no sense is not said at all.
+odd, raises or widens the budget: what makes no sense is not said at all. No clock is read: a time
+that a header names counts from the answer's own ``date``.
+
+Three ways of saying the same are read, the plainest first:
+
+    x-ratelimit-limit: 100      x-ratelimit-limit: 100, 100;w=60   RateLimit-Policy: "a";q=100;w=60
+    x-ratelimit-remaining: 50   x-ratelimit-remaining: 50          RateLimit: "a";r=50;t=30
+    x-ratelimit-reset: 30       x-ratelimit-reset: 30
 """
 
-import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -19,93 +26,180 @@ MAX_LIMIT = 1_000_000
 MAX_WAIT_SECONDS = 900.0
 """The longest a single ``retry-after`` is believed; after it, one request asks again."""
 
+MIN_WINDOW_SECONDS, MAX_WINDOW_SECONDS = 0.5, 86_400.0
+"""A window outside of them is not believed; what is left of one is at most the longer."""
+
+_MAX_TEXT, _MAX_DATE = 1000, 64
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?\Z")
+_MEMBER = re.compile(r'(?:[^,"]|"[^"]*")+')
+_PART = re.compile(r'(?:[^;"]|"[^"]*")+')
 
 
 class Evidence(msgspec.Struct, frozen=True):
     """One answer's word on the rate: -1 where it said nothing.
 
     ``limit`` and ``remaining`` are requests in the provider's window; ``wait_ms`` is how long a
-    429 asked to wait.
+    429 asked to wait. ``window_ms`` is the window that ``limit`` holds for: the two belong
+    together. ``reset_ms`` is how long until the window ends, for display only.
     """
 
     limit: int = -1
     remaining: int = -1
     wait_ms: float = -1.0
+    window_ms: float = -1.0
+    reset_ms: float = -1.0
 
 
 NOTHING = Evidence()
 
 
+class _Item(msgspec.Struct, frozen=True):
+    """One member of a list: a quota or policy, or what is left of one; -1 where not said."""
+
+    name: str
+    quota: int
+    window_seconds: float
+    remaining: int
+    reset_seconds: float
+
+
 def evidence(headers: Mapping[str, str]) -> Evidence:
     """Read the rate headers of an answer; ``headers`` has lower-case names."""
-    return Evidence(
-        limit=_count(headers.get("x-ratelimit-limit") or headers.get("ratelimit-limit"), least=1),
-        remaining=_count(
-            headers.get("x-ratelimit-remaining") or headers.get("ratelimit-remaining"), least=0
-        ),
-        wait_ms=retry_after_ms(headers),
-    )
+    get = headers.get
+    limits = get("x-ratelimit-limit") or get("ratelimit-limit") or ""
+    remaining = get("x-ratelimit-remaining") or get("ratelimit-remaining") or ""
+    limit = _count(limits, 1)
+    told = Evidence(limit, _count(remaining, 0), retry_after_ms(headers), -1.0, _reset_ms(headers))
+    policies, states = get("ratelimit-policy", ""), get("ratelimit", "")
+    if policies or states or ";" in limits:
+        return _completed(told, limits, policies, _items(states))
+    return told
 
 
 def retry_after_ms(headers: Mapping[str, str]) -> float:
     """How long an answer asks to wait, -1 where it doesn't say.
 
     In this order: ``retry-after-ms``, then ``retry-after`` in seconds or as an HTTP date, which is
-    read against the answer's own ``date``.
+    read against the answer's own ``date``. Of several numbers, the largest.
     """
-    exact = _number(headers.get("retry-after-ms"))
-    if exact is not None:
-        return _capped(exact / 1000)
-    text = headers.get("retry-after", "").strip()
-    seconds = _number(text)
-    if seconds is None and text:
-        seconds = _until(text, headers.get("date", ""))
-    return -1.0 if seconds is None else _capped(seconds)
+    text = headers.get("retry-after-ms")
+    if text and (exact := _longest(text)) >= 0:
+        return min(exact, 1000 * MAX_WAIT_SECONDS)
+    text = headers.get("retry-after")
+    if not text:
+        return -1.0
+    seconds = _longest(text)
+    if seconds < 0:
+        then, now = unix_seconds(text), unix_seconds(headers.get("date", ""))
+        if then is None or now is None:
+            return -1.0
+        seconds = max(0.0, then - now)
+    return 1000 * min(seconds, MAX_WAIT_SECONDS)
 
 
-def reset_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds until the window ends, as ``x-ratelimit-reset`` says; for display only.
+def _reset_ms(headers: Mapping[str, str]) -> float:
+    """How long until the window ends, -1 where a plain header doesn't say.
 
     Telnyx's documents disagree on its unit: above 10^12 it is read as milliseconds since 1970,
     above 10^9 as seconds since 1970, below as seconds from now.
     """
-    value = _number(headers.get("x-ratelimit-reset"))
-    if value is None:
-        return None
-    if value > 1e12:
-        value /= 1000
+    text = headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset")
+    if not text:
+        return -1.0
+    value = _number(text.partition(",")[0].partition(";")[0])
     if value > 1e9:
-        value -= now.timestamp()
-    return max(0.0, value)
+        now = unix_seconds(headers.get("date", ""))
+        if now is None:
+            return -1.0
+        value = max(0.0, (value / 1000 if value > 1e12 else value) - now)
+    return _left_ms(value)
 
 
-def _count(text: str | None, least: int) -> int:
+def _completed(told: Evidence, limits: str, policies: str, states: tuple[_Item, ...]) -> Evidence:
+    """Add what the lists say of the limit in force; where none is plain, say which it is.
+
+    That is the first quota of the limit's own header; without one, the policy that ``RateLimit``
+    names first, or the only one there is.
+    """
+    own, others = _items(limits), _items(policies)
+    listed = [item for item in (*own, *others) if item.quota > 0]
+    limit = told.limit
+    if limit < 0 and limits:
+        limit = own[0].quota if own else -1
+    elif limit < 0:
+        named = {item.quota for item in listed if not states or item.name == states[0].name}
+        limit = named.pop() if len(named) == 1 else -1
+    ours = [item for item in listed if item.quota == limit]
+    # Where no policy has a name, the first state is that of the limit in force.
+    known, names = ({item.name for item in some if item.name} for some in (listed, ours))
+    state = next((one for one in states if not known or one.name in names), None)
+    remaining, reset_ms = told.remaining, told.reset_ms
+    if state and remaining < 0:
+        remaining = state.remaining
+    if state and reset_ms < 0:
+        reset_ms = _left_ms(state.reset_seconds)
+    # Where one quota has several windows all of them hold, and the longest is the tightest.
+    window_seconds = max((item.window_seconds for item in ours), default=-1.0)
+    window_ms = 1000 * window_seconds if window_seconds > 0 else -1.0
+    return Evidence(limit, remaining, told.wait_ms, window_ms, reset_ms)
+
+
+@lru_cache(maxsize=64)
+def _items(text: str) -> tuple[_Item, ...]:
+    """The members of a list such as ``100, 100;w=60`` or ``"default";q=100;w=60``.
+
+    A quota of something else than requests is none, nor is one for longer than a day: what it
+    allows in all says nothing of the rate.
+    """
+    return tuple(map(_item, _MEMBER.findall(text))) if len(text) <= _MAX_TEXT else ()
+
+
+def _item(member: str) -> _Item:
+    head, *rest = (part.strip(" \t") for part in _PART.findall(member) or [""])
+    pairs = {name: value for name, _, value in (part.partition("=") for part in rest)}
+    window_seconds = _number(pairs.get("w", ""))
+    usable = pairs.get("qu", '"requests"') == '"requests"' and window_seconds <= MAX_WINDOW_SECONDS
+    return _Item(
+        name=head.strip('"') if _number(head) < 0 else "",
+        quota=_count(pairs.get("q", head), 1) if usable else -1,
+        window_seconds=window_seconds if window_seconds >= MIN_WINDOW_SECONDS else -1.0,
+        remaining=_count(pairs.get("r", ""), 0),
+        reset_seconds=_number(pairs.get("t", "")),
+    )
+
+
+def _count(text: str, least: int) -> int:
     """A count, also the first of a list such as ``100, 100;w=60``; -1 where it is none."""
-    first = (text or "").split(",")[0].split(";")[0].strip()
-    value = _number(first)
-    if value is None or not least <= value <= MAX_LIMIT or value != int(value):
-        return -1
-    return int(value)
+    if len(text) < 8 and text.isascii() and text.isdigit():  # nearly always, on every message
+        value = float(text)
+    else:
+        value = _number(text.partition(",")[0].partition(";")[0])
+    return int(value) if least <= value <= MAX_LIMIT and value.is_integer() else -1
 
 
-def _number(text: str | None) -> float | None:
-    text = (text or "").strip()
-    return float(text) if _NUMBER.match(text) else None
+def _number(text: str) -> float:
+    """A plain decimal, -1 where it is none."""
+    text = text.strip(" \t")
+    return float(text) if _NUMBER.match(text) else -1.0
 
 
-def _until(text: str, date: str) -> float | None:
+def _longest(text: str) -> float:
+    """The largest of numbers in a list, -1 where one of them is none."""
+    numbers = [_number(part) for part in text.split(",")] if len(text) <= _MAX_TEXT else [-1.0]
+    return max(numbers) if min(numbers) >= 0 else -1.0
+
+
+def _left_ms(seconds: float) -> float:
+    return 1000 * min(seconds, MAX_WINDOW_SECONDS) if seconds >= 0 else -1.0
+
+
+@lru_cache(maxsize=16)
+def unix_seconds(date: str) -> float | None:
+    """An HTTP date as Unix time. Remembered, since ``date`` changes once a second only."""
+    if len(date) > _MAX_DATE:
+        return None
     try:
-        then = parsedate_to_datetime(text)
-        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
-        return max(0.0, (_aware(then) - _aware(now)).total_seconds())
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _capped(seconds: float) -> float:
-    return 1000 * min(seconds, MAX_WAIT_SECONDS) if math.isfinite(seconds) else -1.0

@@ -1,6 +1,5 @@
 """A worker's calls on the account's scripts: one step that settles, starts, renews and claims."""
 
-import secrets
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Literal
@@ -11,8 +10,9 @@ import redis.asyncio
 
 from sluicegate.config import Config
 from sluicegate.keys import Keys
+from sluicegate.levels import digest, published
 from sluicegate.outbox import translated
-from sluicegate.scripts import Argument, Script, Scripts
+from sluicegate.scripts import Argument, Script, Scripts, new_token
 
 BATCH = 50
 """Messages per call: beyond it nothing is gained, and the server stalls for others."""
@@ -23,8 +23,9 @@ HORIZON_MS = 50
 KEY_REUSE_MS = 23 * 3_600_000
 """How long after a key's first use it may be sent again; the provider remembers it for 24 h."""
 
-STEP = Script("sluicegate_worker", "bucket", "settle", "start", "claim", "step")
+STEP = Script("sluicegate_worker", "bucket", "breaker", "settle", "start", "claim", "step")
 SWEEP = Script("sluicegate_worker", "sweep")
+PUBLISH = Script("sluicegate", "limits")
 
 Kind = Literal["accepted", "retry", "back", "dead", "doubt", "unused"]
 
@@ -32,7 +33,11 @@ Kind = Literal["accepted", "retry", "back", "dead", "doubt", "unused"]
 class Settle(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one lease, for ``settle.lua``; times in ms, -1 for what was not said.
 
-    ``flags``: h an answer was heard, t throttled, r replayed, p perhaps acted on, u uncharged.
+    ``flags``: h an answer was heard, t throttled, r replayed, p perhaps acted on, u uncharged, f
+    the sender's queue at the provider is full, b the provider failed, o the recipient has
+    opted out. ``hold_ms`` is how long that queue takes. ``halt``
+    is a level, ``account`` or ``sender``; it ends when a person lifts it (``""``), at midnight UTC
+    (``midnight``), or after so many ms.
     """
 
     id: str
@@ -47,15 +52,18 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = -1
     remaining: int = -1
     wait_ms: float = -1
+    window_ms: float = -1
+    reset_ms: float = -1
+    hold_ms: float = 0
     flags: str = ""
     halt: str = ""
-    halt_until_ms: int | None = None
+    halt_ends: str = ""
 
     def args(self) -> tuple[Argument, ...]:
         return (
             self.id, self.token, self.kind, self.delay_ms, self.code, self.reason, self.answer,
-            self.provider_id, self.took_ms, self.limit, self.remaining, self.wait_ms, self.flags,
-            self.halt, "" if self.halt_until_ms is None else self.halt_until_ms,
+            self.provider_id, self.took_ms, self.limit, self.remaining, self.wait_ms,
+            self.window_ms, self.reset_ms, self.hold_ms, self.flags, self.halt, self.halt_ends,
         )  # fmt: skip
 
 
@@ -95,7 +103,9 @@ class Grant(msgspec.Struct, frozen=True):
 class Claimed(msgspec.Struct, frozen=True):
     """A claim's answer: grants, or why there are none and in how many ms to ask again.
 
-    ``why``: idle, rate, blocked, concurrency, probing, halted, again.
+    ``why``: idle, rate (the account's requests), level (another level's rate, soon over), blocked,
+    concurrency, probing, halted, again, unconfigured (no limits are published), breaker (the
+    provider fails), probe (it does, and this worker is to find out whether it still does).
     """
 
     wait_ms: float
@@ -121,11 +131,6 @@ class Swept(msgspec.Struct, frozen=True):
     held: int
     dropped: int
     work: bool
-
-
-def new_token(tag: str = "") -> str:
-    """A random fencing token: 12 characters after ``tag``."""
-    return tag + secrets.token_urlsafe(9)
 
 
 def worker_tag(worker: str) -> str:
@@ -163,15 +168,19 @@ class Claims:
         renewals: Sequence[Renewal] = (),
         want: int = 0,
         token: str = "",
+        probed: tuple[str, bool] = ("", False),
     ) -> list[Argument]:
-        """Arguments of ``STEP``; ``want`` messages are claimed under ``token``, none without."""
+        """Arguments of ``STEP``; ``want`` messages are claimed under ``token``, none without.
+
+        ``probed`` is the token of a claim that was answered ``probe``, and whether the provider
+        answered.
+        """
         account = self._account
         args: list[Argument] = [
             account.lease_seconds * 1000,
             self._config.retention_ms,
-            account.limit,
-            account.window_seconds * 1000,
-            account.concurrency,
+            probed[0],
+            int(probed[1]),
             len(settles),
         ]
         for settle in settles:
@@ -186,11 +195,26 @@ class Claims:
         return args
 
     async def step(self, args: Sequence[Argument], token: str = "") -> Stepped:
-        """Run ``STEP`` with ``step_args``; ``token`` is the one claimed under."""
-        try:
-            return stepped(await self._scripts.acall(STEP, args), token)
-        except redis.RedisError as error:
-            raise translated(error, ()) from error
+        """Run ``STEP`` with ``step_args``; ``token`` is the one claimed under.
+
+        On a server that has lost its limits they are published, and the claim is to be repeated.
+        """
+        done = stepped(await self._call(STEP, args), token)
+        if done.claimed.why == "unconfigured":
+            await self.publish()
+        return done
+
+    def publish_args(self) -> list[Argument]:
+        """Arguments of ``PUBLISH`` with the account's limits as this worker's file has them."""
+        fields = published(self._account)
+        args: list[Argument] = [self._account.limits_version, digest(fields)]
+        return args + [text for field in fields.items() for text in field]
+
+    async def publish(self) -> bool:
+        """Put the account's limits in force, for all workers; False where newer ones are."""
+        args = self.publish_args()
+        in_force = await self._call(PUBLISH, args)
+        return bool(in_force == [str(arg).encode() for arg in args[:2]])
 
     def sweep_args(self, worker: str, token: str) -> list[Argument]:
         """Arguments of ``SWEEP`` with the account's policy on doubts."""
@@ -207,11 +231,13 @@ class Claims:
 
     async def sweep(self) -> Swept:
         """Run the repair pass once."""
+        return swept(await self._call(SWEEP, self.sweep_args(self.worker, new_token())))
+
+    async def _call(self, script: Script, args: Sequence[Argument]) -> Any:
         try:
-            reply = await self._scripts.acall(SWEEP, self.sweep_args(self.worker, new_token()))
+            return await self._scripts.acall(script, args)
         except redis.RedisError as error:
             raise translated(error, ()) from error
-        return swept(reply)
 
 
 def stepped(reply: Sequence[Any], token: str) -> Stepped:

@@ -8,9 +8,7 @@ import redis
 
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate.keys import Keys
-from sluicegate.scripts import Argument, Script, Scripts
-
-from .claims import new_token
+from sluicegate.scripts import Argument, Script, Scripts, new_token
 
 REPLAY = Script("sluicegate_worker", "replay")
 PURGE = Script("sluicegate_worker", "purge")

@@ -9,9 +9,7 @@ import redis
 
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate.keys import Keys
-from sluicegate.scripts import Argument, Script, Scripts
-
-from .claims import new_token
+from sluicegate.scripts import Argument, Script, Scripts, new_token
 
 RESOLVE = Script("sluicegate_worker", "resolve")
 

@@ -115,6 +115,8 @@ class Drain:
         self._idle_since: float | None = None
         self._woken = False
         self._nudge = asyncio.Event()
+        self._probe: asyncio.Task[None] | None = None
+        self._probed = ("", False)
         self._stop_at: float | None = None
         self._cancelled = self._gave_up = False
         self._outcomes: Counter[str] = Counter()
@@ -158,7 +160,8 @@ class Drain:
         starts = [held for held in self._held.values() if held.slot_at - LEAD_SECONDS <= now]
         starts = starts[:BATCH]
         renewing = self._renewals(now)
-        due = bool(starts or renewing or self._flush_is_due(now))
+        probed = self._probed
+        due = bool(starts or renewing or probed[0] or self._flush_is_due(now))
         want = self._want(now + (EARLY_CLAIM_SECONDS if due else 0.0)) if self.claiming else 0
         if self._gave_up or not (due or want):
             return False
@@ -174,10 +177,12 @@ class Drain:
             [Renewal(held.grant.id, held.grant.token) for held in renewing],
             want,
             token,
+            probed,
         )
         done = await self._repeated(args, token, bare=not (settles or starts or renewing))
         if done is None:
             return True
+        self._probed = ("", False)
         del self._ended[: len(settles)]
         self._first_ended_at = self._monotonic()
         self._renewed(renewing, now)
@@ -186,6 +191,8 @@ class Drain:
         if want:
             # Counted from after the answer: rather a little late than before its slot.
             await self._take(done.claimed, self._monotonic())
+            if done.claimed.why == "probe":
+                self._probe = asyncio.create_task(self._find_out(token))
         return True
 
     async def _repeated(
@@ -249,6 +256,12 @@ class Drain:
         self._outcomes[end.kind] += 1
         self._end(end)
         return b""
+
+    async def _find_out(self, token: str) -> None:
+        """Tell the breaker whether the provider answers again; ``token`` asked for it."""
+        self._probed = (token, await self._gateway.probe())
+        self._claim_at = 0.0
+        self._nudge.set()
 
     def _started(self, held: _Held, started: bool) -> None:
         del self._held[held.grant.id]
@@ -398,18 +411,26 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
         limit=evidence.limit,
         remaining=evidence.remaining,
         wait_ms=evidence.wait_ms,
-        flags="h" if attempt.heard else "",
+        window_ms=evidence.window_ms,
+        reset_ms=evidence.reset_ms,
+        flags=("h" if attempt.heard else "") + ("b" if attempt.failing else ""),
     )
     replace = msgspec.structs.replace
     match outcome:
-        case Accepted(provider_id, replayed):
+        case Accepted(provider_id, replayed, wait_seconds):
             flags = base.flags + ("r" if replayed else "")
-            return replace(base, kind="accepted", provider_id=provider_id, flags=flags)
+            hold_ms = wait_seconds * 1000
+            return replace(
+                base, kind="accepted", provider_id=provider_id, hold_ms=hold_ms, flags=flags
+            )
         case Retry(throttled=True):
             wait_ms = evidence.wait_ms if evidence.wait_ms >= 0 else THROTTLE_WAIT_MS
+            flags = base.flags + "t"
             return replace(
-                base, code=outcome.code, reason=outcome.why, wait_ms=wait_ms, flags="ht"
+                base, code=outcome.code, reason=outcome.why, wait_ms=wait_ms, flags=flags
             )
+        case Retry(queue_full=True):
+            return replace(base, code=outcome.code, reason=outcome.why, flags=base.flags + "f")
         case Retry():
             flags = (
                 base.flags + ("p" if outcome.perhaps else "") + ("" if outcome.charged else "u")
@@ -424,7 +445,7 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
                 flags=flags,
             )
         case Dead():
-            flags = base.flags + ("p" if outcome.perhaps else "")
+            flags = base.flags + "p" * outcome.perhaps + "o" * outcome.opted_out
             return replace(base, kind="dead", code=outcome.code, reason=outcome.why, flags=flags)
         case Doubt():
             delay_ms = -1.0 if outcome.hold else _doubt_wait_ms(grant, account)
@@ -437,8 +458,14 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
                 code=outcome.code,
                 reason=outcome.why,
                 halt=outcome.level,
-                halt_until_ms=outcome.until_ms,
+                halt_ends=_halt_ends(outcome),
             )
+
+
+def _halt_ends(halt: Halt) -> str:
+    if halt.ends == "midnight_utc":
+        return "midnight"
+    return "" if halt.seconds is None else f"{halt.seconds * 1000:.0f}"
 
 
 def _doubt_wait_ms(grant: Grant, account: Account) -> float:

@@ -20,6 +20,7 @@ from sluicegate.client import connect_async
 from sluicegate.config import Config
 from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
+from sluicegate.webhook_urls import WebhookUrls
 
 from .claims import Claims
 from .contents import Contents
@@ -27,6 +28,7 @@ from .drain import Drain, Summary
 from .gateway import Gateway
 from .spool import Spool
 from .sweep import sweeping
+from .telnyx_v1 import TelnyxV1
 from .telnyx_v2 import TelnyxV2
 
 RESIGNAL_SECONDS = 5.0
@@ -43,8 +45,12 @@ log = logging.getLogger(__name__)
 
 def telnyx_gateway(config: Config, name: str) -> Gateway:
     """The gateway of a configured account; raises InvalidConfig where its key is not set."""
-    account = config.account(name)
-    return TelnyxV2(account, account.api_key())
+    account, web = config.account(name), config.web
+    receipts = None
+    if web.public_url and account.receipts:
+        receipts = WebhookUrls(web.public_url, web.receipts_secret(), name)
+    made = TelnyxV1 if account.api == "v1" else TelnyxV2
+    return made(account, account.api_key(), receipts=receipts)
 
 
 class Engine:
@@ -150,8 +156,9 @@ class _AccountWork:
         self._over.set()
         self._tasks = [
             asyncio.create_task(self._listen()),
-            asyncio.create_task(sweeping(self._claims, self._ask)),
-            asyncio.create_task(self._unspool()),
+            asyncio.create_task(sweeping(self._claims, self._ask_where_none_claims)),
+            asyncio.create_task(self._repeated(self._publish)),
+            asyncio.create_task(self._repeated(self._unspool)),
         ]
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -213,10 +220,14 @@ class _AccountWork:
                 await asyncio.sleep(_REST_SECONDS)
 
     def _ask(self) -> None:
-        """There is work: wake the drain, or send the signal that starts one."""
+        """There is new work: wake the drain, or send the signal that starts one."""
+        for drain in self._drains:
+            drain.wake()
+        self._ask_where_none_claims()
+
+    def _ask_where_none_claims(self) -> None:
+        """A drain that claims knows when to look again; where there is none, ask for one."""
         if self._claiming:
-            for drain in self._drains:
-                drain.wake()
             return
         now = time.monotonic()
         if self._engine.stopping or now - self._signalled_at < RESIGNAL_SECONDS:
@@ -232,14 +243,25 @@ class _AccountWork:
         except Exception as error:  # the broker's client raises whatever its broker does
             log.warning("no signal could be sent, the sweep will try again: %s", error)
 
+    async def _publish(self) -> None:
+        """Put this worker's limits in force, where it is not older than what is."""
+        if not await self._claims.publish():
+            log.warning(
+                "account %s: limits of a higher limits_version are in force, not this file's",
+                self._account,
+            )
+
     async def _unspool(self) -> None:
         """Settle what earlier workers could not."""
+        await self._spool.settle(self._claims)
+
+    async def _repeated(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do it once, when Redis is there."""
         while True:
             try:
-                await self._spool.settle(self._claims)
-                return
+                return await act()
             except OutboxError as error:
-                log.warning("the spool waits: %s", error)
+                log.warning("starting waits, Redis is away: %s", error)
                 await asyncio.sleep(_REST_SECONDS)
 
 

@@ -17,7 +17,8 @@ class Attempt(msgspec.Struct, frozen=True):
     """One POST and what it meant.
 
     ``outcome`` is None where nothing was written because the gate closed. ``heard`` is False where
-    no answer came. ``answer`` is its status line and body for people, cut to 500 characters.
+    no answer came, ``failing`` True where the provider or the way to it failed. ``answer`` is its
+    status line and body for people, cut to 500 characters.
     """
 
     outcome: Outcome | None
@@ -25,17 +26,28 @@ class Attempt(msgspec.Struct, frozen=True):
     took_ms: float = 0.0
     heard: bool = False
     answer: str = ""
+    failing: bool = False
 
 
 class Gateway(Protocol):
     """One provider API on one account; it knows HTTP and nothing of Redis."""
 
     def request(self, message: Message) -> bytes:
-        """The exact bytes to POST: a pure function of the message."""
+        """The exact bytes to POST: a pure function of the message.
+
+        Raises InvalidMessage for one that this API can't send.
+        """
         ...
 
     async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
-        """POST ``request`` under idempotency ``key``; never raises for what the provider does."""
+        """POST ``request``, under idempotency ``key`` where the API has any.
+
+        Never raises for what the provider does.
+        """
+        ...
+
+    async def probe(self) -> bool:
+        """Whether the provider answers at all, asked in a way that sends and costs nothing."""
         ...
 
     async def aclose(self) -> None:

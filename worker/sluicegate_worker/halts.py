@@ -1,12 +1,14 @@
-"""Halts: an account stopped for a cause that every further message would hit too."""
+"""Halts: a level stopped by a person, or for a cause that every further message would hit too."""
 
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 import redis
 
 from sluicegate.keys import Keys
+from sluicegate.scripts import Argument, Script, Scripts
+
+HALT = Script("sluicegate_worker", "halt")
 
 
 class HaltInfo(msgspec.Struct, frozen=True):
@@ -18,23 +20,32 @@ class HaltInfo(msgspec.Struct, frozen=True):
 
 
 class Halts:
-    """The halts of one account, on a synchronous client."""
+    """The halts of one account, on a synchronous client; ``clock`` is for tests.
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    A level is ``account``, ``sender:<number, name or pool:profile>``, ``campaign:<name>``,
+    ``registration:<name>`` or ``brand:<name>``.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys, *, clock: str | None = None) -> None:
         self._client: Any = client
-        self._key, self._wake = keys("halts"), keys("wake")
+        self._key = keys("halts")
+        self._scripts = Scripts(client, keys.prefix, clock)
 
     def list(self) -> list[HaltInfo]:
         """Every halt in force or waiting to clear itself."""
         return [_read(level, text) for level, text in self._client.hgetall(self._key).items()]
 
+    def set(self, level: str, why: str, seconds: float | None = None) -> None:
+        """Stop a level for so long, None for until it is cleared; one in force is replaced.
+
+        What has started by then goes out; see ``optouts.START_TO_POST_SECONDS``.
+        """
+        ends: Argument = "" if seconds is None else seconds * 1000
+        self._scripts.call(HALT, ["set", level, ends, why])
+
     def clear(self, level: str = "account") -> bool:
         """Lift a halt and wake the workers; False where there was none."""
-        cleared = bool(self._client.hdel(self._key, level))
-        if cleared:
-            with suppress(redis.OutOfMemoryError):  # then the sweep wakes them
-                self._client.lpush(self._wake, "1")
-        return cleared
+        return bool(self._scripts.call(HALT, ["clear", level]))
 
 
 def _read(level: bytes, text: bytes) -> HaltInfo:

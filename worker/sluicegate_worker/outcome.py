@@ -1,35 +1,44 @@
-"""What one attempt meant: a value, decided in one table.
+"""What one attempt meant: a value, decided by one table.
 
-The table is read by error code first, then by HTTP status; a transport's failure has its own two
-rows. Each row also says whether the request may have been acted on, since such a message is only
-ever sent again under the same idempotency key, where policy allows it.
+The table is in ``codes``. It is read by error code first, then by HTTP status; a transport's
+failure has its own two functions. Each row also says whether the request may have been acted on,
+since such a message is only ever sent again under the same idempotency key, if policy allows it.
 
     Accepted   the provider has it
     Retry      refused, or failed in passing; sent again later
     Dead       refused for good: a person's business now
     Doubt      it may have been sent, and nobody knows
-    Halt       every further message would meet the same refusal
+    Halt       every further message of the level would meet the same refusal
 """
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
+from sluicegate.config import Override
+
+from .codes import CODES, OPTED_OUT, Act, Ends, Row, row_of
+
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The provider took it as ``provider_id``; ``replayed`` where it had it already."""
+    """The provider took it as ``provider_id``; ``replayed`` where it had it already.
+
+    ``wait_seconds`` is how long it stays in the provider's own queue before it is sent.
+    """
 
     provider_id: str
     replayed: bool = False
+    wait_seconds: float = 0.0
 
 
 class Retry(msgspec.Struct, frozen=True):
     """To be sent again: after ``delay_seconds``, or when the policy says (None).
 
     ``charged`` attempts count towards the policy's maximum. ``perhaps``: it may have been acted
-    on. ``throttled``: the rate limit refused it, which the bucket must hear.
+    on. ``throttled``: the rate limit refused it, which the bucket must hear. ``queue_full``: the
+    sender's queue at the provider is full, and its lane has to cool down.
     """
 
     why: str
@@ -38,14 +47,16 @@ class Retry(msgspec.Struct, frozen=True):
     charged: bool = True
     perhaps: bool = False
     throttled: bool = False
+    queue_full: bool = False
 
 
 class Dead(msgspec.Struct, frozen=True):
-    """Refused for good, or out of attempts."""
+    """Refused for good, or out of attempts; ``opted_out`` where the recipient wants no more."""
 
     code: str
     why: str
     perhaps: bool = False
+    opted_out: bool = False
 
 
 class Doubt(msgspec.Struct, frozen=True):
@@ -57,17 +68,24 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 class Halt(msgspec.Struct, frozen=True):
-    """A level's stop, until ``until_ms`` (wall) or, with None, until someone clears it."""
+    """A level's stop; its message goes back, uncharged, since it was surely refused.
 
-    level: Literal["account"]
+    It lasts until someone clears it, or until midnight UTC by ``ends``; with ``seconds`` at most
+    so long.
+    """
+
+    level: Literal["account", "sender"]
     why: str
     code: str = ""
-    until_ms: int | None = None
+    ends: Ends = "cleared"
+    seconds: float | None = None
 
 
 Outcome = Accepted | Retry | Dead | Doubt | Halt
 
+_OVERRIDES: Mapping[str, Act] = {act: act for act in get_args(Override)}
 _SHOWN = 500
+_OPT_OUT = re.compile(r"\b(?:STOP message|due to STOP|block rule|opted[ -]out)\b", re.IGNORECASE)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -88,6 +106,12 @@ class Answer(msgspec.Struct, frozen=True):
         return bool(self.code or self.title)
 
     @property
+    def opts_out(self) -> bool:
+        """True where it says that the recipient has opted out; the code alone doesn't."""
+        said = f"{self.title}\n{self.detail}"
+        return self.code == OPTED_OUT and _OPT_OUT.search(said) is not None
+
+    @property
     def why(self) -> str:
         """One short line for people: status, code, title and detail."""
         said = ": ".join(text for text in (self.title, self.detail) if text)
@@ -95,78 +119,28 @@ class Answer(msgspec.Struct, frozen=True):
         return "".join(c if c.isprintable() else " " for c in line[:_SHOWN])
 
 
-class Row(msgspec.Struct, frozen=True):
-    """One row: what to do, and whether the request may have been acted on."""
+def decided(answer: Answer, overrides: Mapping[str, str] = {}) -> Outcome:
+    """The outcome of whatever is not a success.
 
-    act: Literal["throttle", "later", "tomorrow", "retry", "dead", "doubt", "hold", "halt"]
-    perhaps: bool = False
-    delay_seconds: float | None = None
-
-
-_DEAD, _HALT = Row("dead"), Row("halt")
-
-CODES: Mapping[str, Row] = {
-    # The rate limit of the API. Not an attempt: the bucket waits, the message keeps its place.
-    "10011": Row("throttle"),
-    # The sender's queue at the provider is full; it drains in minutes, whatever the API allows.
-    "40318": Row("later", delay_seconds=30.0),
-    # The messaging profile's daily spend limit: a 429 that holds until midnight UTC.
-    "40333": Row("tomorrow"),
-    # Nobody's message would pass: the key, the account's standing, its balance.
-    "10005": _HALT,  # on a send: the authorization header was not seen
-    "10009": _HALT,
-    "20012": _HALT,
-    "20100": _HALT,
-    # In passing.
-    "10007": Row("retry", perhaps=True),
-    "10008": Row("retry", perhaps=True),
-    "10037": Row("retry"),
-    # The same key is being worked on: our earlier request arrived. Ask again, same bytes.
-    "10036": Row("retry", perhaps=True, delay_seconds=1.0),
-    # The same key came with other bytes: an earlier request arrived, and this is not it.
-    "10027": Row("hold", perhaps=True),
-}
-"""By the provider's error code; codes not named here are decided by status."""
-
-STATUSES: Mapping[int, Row] = {
-    401: _HALT,
-    402: _HALT,
-    408: Row("retry", perhaps=True),
-    409: Row("retry", perhaps=True),
-    425: Row("retry"),
-    429: Row("throttle"),
-    500: Row("retry", perhaps=True),
-    502: Row("doubt", perhaps=True),
-    503: Row("retry"),
-    504: Row("doubt", perhaps=True),
-}
-"""By HTTP status, for answers whose code decides nothing; others by their hundred."""
-
-UNREADABLE = Row("doubt", perhaps=True)
-"""A redirect, or a 5xx without the provider's own error, is from something on the way: and what
-passed it?"""
-
-
-def decided(answer: Answer, now: datetime) -> Outcome:
-    """The outcome of a refusal; ``now`` is timezone-aware, for what ends at midnight UTC."""
+    ``overrides`` are the operator's, by code or status, and are looked at first; what may have
+    been acted on stays so, however overridden.
+    """
     row = _row(answer)
     why, code = answer.why, answer.code or str(answer.status)
-    match row.act:
+    act = _overridden(answer, overrides) or row.act
+    match act:
         case "throttle":
             return Retry(why, code, 0.0, charged=False, throttled=True)
-        case "later":
-            return Retry(why, code, answer.wait_seconds or row.delay_seconds, charged=False)
-        case "tomorrow":
-            return Retry(why, code, _until_midnight(now), charged=False)
+        case "queue":
+            return Retry(why, code, charged=False, queue_full=True)
         case "retry":
-            delay_seconds = answer.wait_seconds or row.delay_seconds
-            return Retry(why, code, delay_seconds, perhaps=row.perhaps)
-        case "halt":
-            return Halt("account", why, code)
-        case "doubt" | "hold":
-            return Doubt(why, code, hold=row.act == "hold")
+            return Retry(why, code, answer.wait_seconds or row.seconds, perhaps=row.perhaps)
         case "dead":
-            return Dead(code, why)
+            return Dead(code, why, row.perhaps, answer.opts_out)
+        case "halt" | "halt_sender" if not row.perhaps:
+            return _halt("account" if act == "halt" else "sender", answer, row, why, code)
+        case _:  # a halt gives its message back to be sent: not where it may have been acted on
+            return Doubt(why, code, hold=row.act == "hold")
 
 
 def not_sent(why: str) -> Outcome:
@@ -180,20 +154,22 @@ def maybe_sent(why: str) -> Outcome:
 
 
 def _row(answer: Answer) -> Row:
-    if answer.status < 400:
-        return UNREADABLE
+    by_status = row_of(answer.status, explained=answer.explained)
     row = CODES.get(answer.code)
-    if row is not None and (row.act != "halt" or answer.status < 500):
-        return row
-    if answer.status == 404 and not answer.explained:
-        return _HALT  # no such page at all: the base URL is wrong, for every message
-    if answer.status >= 500:
-        if not answer.explained:
-            return UNREADABLE
-        return STATUSES.get(answer.status, Row("retry", perhaps=True))
-    return STATUSES.get(answer.status, _DEAD)
+    if row is None or answer.status < 400 or (answer.code == OPTED_OUT and not answer.opts_out):
+        return by_status
+    if answer.status >= 500 and row.act in ("dead", "halt", "halt_sender"):
+        return by_status  # a server's fault is no message's, sender's or account's
+    return row
 
 
-def _until_midnight(now: datetime) -> float:
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return (today + timedelta(days=1) - now).total_seconds()
+def _overridden(answer: Answer, overrides: Mapping[str, str]) -> Act | None:
+    chosen = overrides.get(answer.code) or overrides.get(str(answer.status), "")
+    return _OVERRIDES.get(chosen)
+
+
+def _halt(
+    level: Literal["account", "sender"], answer: Answer, row: Row, why: str, code: str
+) -> Halt:
+    seconds = answer.wait_seconds or row.seconds if row.seconds else None
+    return Halt(level, why, code, row.ends, seconds)

@@ -8,6 +8,7 @@ outlives any worker.
 import random
 from collections.abc import Callable
 
+import msgspec
 import tenacity
 
 from sluicegate.config import Retry as Settings
@@ -77,9 +78,7 @@ def decide(
     state.upcoming_sleep = delay
     if outcome.charged and retrying.stop(state):
         return _exhausted(outcome, attempts)
-    return Retry(
-        outcome.why, outcome.code, delay, outcome.charged, outcome.perhaps, outcome.throttled
-    )
+    return msgspec.structs.replace(outcome, delay_seconds=delay)
 
 
 def permitted(outcome: Outcome, policy_on_doubt: str) -> Outcome:

@@ -8,7 +8,7 @@ from celery import signals
 from sluicegate.errors import InvalidConfig
 
 from .app import app, config, own_queue
-from .engine import Engine
+from .engine import Engine, telnyx_gateway
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,10 @@ def _engine_of(worker: str) -> Engine:
 
 @signals.celeryd_init.connect
 def _check(**_: object) -> None:
-    """End a worker that has no key to send with; other errors here, Celery logs and forgets."""
+    """End a worker that lacks a secret it needs; other errors here, Celery logs and forgets."""
     try:
-        for account in config.accounts.values():
-            account.api_key()
+        for account in config.accounts:
+            telnyx_gateway(config, account)
     except InvalidConfig as error:
         raise SystemExit(f"sluicegate: {error}") from None
 

@@ -5,7 +5,20 @@ from typing import Annotated
 
 import typer
 
-from . import campaign, dead, doubt, halt, messages, optout, send, simulate, status
+from . import (
+    campaign,
+    dead,
+    doubt,
+    halt,
+    lanes,
+    messages,
+    optout,
+    send,
+    serve,
+    simulate,
+    status,
+    why,
+)
 from .failures import Commands
 from .session import Session
 
@@ -51,6 +64,8 @@ def _options(
 
 
 app.command()(status.status)
+app.command()(why.why)
+app.command("lanes")(lanes.list_lanes)
 app.command()(send.send)
 app.add_typer(messages.message, name="message")
 app.command()(messages.cancel)
@@ -59,4 +74,5 @@ app.add_typer(dead.dead, name="dead")
 app.add_typer(doubt.doubt, name="doubt")
 app.add_typer(optout.optout, name="optout")
 app.add_typer(halt.halt, name="halt")
+app.command()(serve.serve)
 app.command()(simulate.simulate)

@@ -7,6 +7,7 @@ from sluicegate.campaign import Action
 from .asking import Yes, confirm
 from .campaign_export import export
 from .campaign_failures import CampaignCommands
+from .campaign_pace import pace
 from .campaign_preflight import check
 from .campaign_report import report
 from .campaign_start import start
@@ -72,5 +73,6 @@ campaign.command()(watch)
 campaign.command()(pause)
 campaign.command()(resume)
 campaign.command()(cancel)
+campaign.command()(pace)
 campaign.command()(report)
 campaign.command()(export)

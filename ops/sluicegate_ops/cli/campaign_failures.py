@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from sluicegate.campaign import CampaignExists, UnknownCampaign, WrongCampaignState
+from sluicegate.campaign import CampaignExists, WrongCampaignState
 from sluicegate.errors import BadFile, SluicegateError
 from sluicegate.template import BadTemplate
 
@@ -20,7 +20,7 @@ class CampaignCommands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (BadFile, BadTemplate, CampaignExists, UnknownCampaign) as error:
+        except (BadFile, BadTemplate, CampaignExists) as error:
             _complain(error)
             raise typer.Exit(BAD_INPUT) from error
         except WrongCampaignState as error:
@@ -40,8 +40,6 @@ def _complain(error: SluicegateError) -> None:
 
 def _way_out(error: SluicegateError) -> str:
     match error:
-        case UnknownCampaign():
-            return "Those there are: sluicegate campaign list"
         case CampaignExists(name=name):
             return f"What it sends: sluicegate campaign status {name}"
         case WrongCampaignState(state="draft", name=name):

@@ -1,6 +1,6 @@
 """A preflight's report as people and programs read it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,17 @@ _SHOWN = 12
 """Reasons and characters listed; JSON has all of them."""
 
 
-def show(session: Session, report: Report, plan: Plan, rejects: Path | None) -> None:
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def show(
+    session: Session,
+    report: Report,
+    plan: Plan,
+    rejects: Path | None,
+    now: Callable[[], datetime] = _utc_now,
+) -> None:
     """Write all of it for a person, what matters most first."""
     write_sum(
         ("rows", report.rows),
@@ -36,7 +46,7 @@ def show(session: Session, report: Report, plan: Plan, rejects: Path | None) -> 
     _section("NOT IN GSM-7", _characters(report, session.account))
     _section("SEGMENTS", _segments(report))
     typer.echo()
-    write_pairs(_estimates(report, plan, session.account))
+    write_pairs(_estimates(report, plan, session.account, now()))
     for sample in report.samples:
         about = f"line {sample.line}, {sample.to}, {counted(sample.parts, 'segment')}"
         typer.echo(f"\n{about}, {sample.encoding}:")
@@ -44,7 +54,12 @@ def show(session: Session, report: Report, plan: Plan, rejects: Path | None) -> 
             typer.echo(f"    {clean(line)}")
 
 
-def document(session: Session, report: Report, rejects: Path | None) -> dict[str, Any]:
+def document(
+    session: Session,
+    report: Report,
+    rejects: Path | None,
+    now: Callable[[], datetime] = _utc_now,
+) -> dict[str, Any]:
     """The same for a program."""
     account = session.account
     about: dict[str, Any] = msgspec.structs.asdict(report)
@@ -62,6 +77,7 @@ def document(session: Session, report: Report, rejects: Path | None) -> dict[str
         "price_per_segment": account.price_per_segment,
         "limit": account.limit,
         "window_seconds": account.window_seconds,
+        "finished_at": _finished(report, now()),
         "rejects": None if rejects is None else str(rejects),
     }
 
@@ -121,19 +137,41 @@ def _segments(report: Report) -> Iterator[tuple[str, ...]]:
         yield f"{parts:>9}", f"{count:,}", bar
 
 
-def _estimates(report: Report, plan: Plan, account: Account) -> Iterator[tuple[str, object]]:
+def _estimates(
+    report: Report, plan: Plan, account: Account, now: datetime
+) -> Iterator[tuple[str, object]]:
     price = f"{account.price_per_segment:g} {account.currency}"
     what = "media message" if plan.media_urls else "segment"
     carriers = "what carriers and taxes add is not in it"
     about = f"an estimate: {counted(report.parts, what)} at {price}; {carriers}"
     yield "cost", f"{cost(report.cost, report.currency)}, {about}"
-    rate = f"{account.limit:g} per {account.window_seconds:g} s"
-    yield "time", f"{lasting(report.seconds)} at the limit of {rate}, with nothing else waiting"
+    finished = _finished(report, now)
+    ends = f"done at {_when(finished)} if it starts now with nothing else waiting"
+    yield "time", f"{lasting(report.seconds)} at the rate of {_held(report, account)}; {ends}"
     if plan.expires_at is not None:
-        late = datetime.now(UTC) + timedelta(seconds=report.seconds) > plan.expires_at
-        when = plan.expires_at.strftime("%Y-%m-%d %H:%M:%SZ")
-        yield "expires", f"{when}{': not all can be sent until then' if late else ''}"
+        late = ": not all can be sent until then" if finished > plan.expires_at else ""
+        yield "expires", f"{_when(plan.expires_at)}{late}"
     yield "file", f"{report.file}: {report.encoding}, values between {report.delimiter!r}"
+
+
+def _held(report: Report, account: Account) -> str:
+    """The level that holds it back, and its rate."""
+    level, _, name = report.held_by.partition(":")
+    if report.held_by == "account":
+        return f"the account, {account.limit:,} requests per {account.window_seconds:g} s"
+    if level == "brand":
+        return f"brand {name}, {account.brands[name].tmobile_daily:,} segments a day at T-Mobile"
+    per_second = f"{report.parts / report.seconds:,.4f}".rstrip("0").rstrip(".")
+    who = f"the {level}" if level in ("account", "campaign") else f"{level} {name}"
+    return f"{who}, {per_second} {'MMS' if name == 'mms' else 'segments'} per s"
+
+
+def _finished(report: Report, now: datetime) -> datetime:
+    return now + timedelta(seconds=round(report.seconds))
+
+
+def _when(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _code(character: str) -> str:

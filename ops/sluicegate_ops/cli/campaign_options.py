@@ -1,5 +1,6 @@
 """What a campaign's file is to be read as: the options of ``preflight`` and ``start``."""
 
+import math
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,6 +12,7 @@ import typer
 
 from sluicegate.config import Account
 from sluicegate.errors import BadFile, InvalidMessage
+from sluicegate.levels import check_sender
 from sluicegate.plan import Plan
 from sluicegate.sheet import Sheet
 from sluicegate.template import variable
@@ -57,6 +59,28 @@ Delimiter = Annotated[str | None, typer.Option(help="Between its values; else fo
 Rejects = Annotated[
     Path | None, typer.Option(help="Where rejected rows go; else FILE's name, .rejected.csv.")
 ]
+
+
+def _rate(value: float | None) -> float | None:
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter("must be above 0")
+    return value
+
+
+def _weight(value: float | None) -> float | None:
+    if value is not None and not 0.01 <= value <= 100:  # an option's own bounds let NaN pass
+        raise typer.BadParameter("must be from 0.01 to 100")
+    return value
+
+
+Rate = Annotated[
+    float | None,
+    typer.Option(callback=_rate, help="Its own limit, in segments per second; else none."),
+]
+Weight = Annotated[
+    float | None,
+    typer.Option(callback=_weight, help="Its share beside other campaigns: 2 is twice 1."),
+]
 Samples = Annotated[int, typer.Option("--sample", min=0, help="How many texts to show.")]
 FailOn = Annotated[
     list[Fault] | None, typer.Option(help="Exit with 1 where there are such rows; repeatable.")
@@ -70,7 +94,11 @@ _NAMED = re.compile(
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """The options, as they were given."""
+    """The options, as they were given.
+
+    ``rate`` is the campaign's own in segments per second, ``weight`` its share beside other
+    campaigns; None leaves them as they are: no rate, and 1, at first.
+    """
 
     file: Path
     text: str | None
@@ -88,11 +116,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     sample: int
     fail_on: frozenset[Fault]
     json: bool
+    rate: float | None = None
+    weight: float | None = None
 
 
 def asked(params: dict[str, Any]) -> Asked:
     """The options of the command that runs, out of its ``Context.params``."""
-    given = {name: params[name] for name in Asked.__struct_fields__}
+    given = {name: params[name] for name in Asked.__struct_fields__ if name in params}
     paths = ("file", "text_file", "rejects")
     given |= {name: Path(given[name]) for name in paths if given[name] is not None}
     given["media"] = tuple(given["media"] or ())
@@ -124,9 +154,7 @@ def planned(options: Asked, sheet: Sheet, name: str, account: Account) -> Plan:
         key_column=_column(sheet, options.key) if options.key else None,
         expires_at=_time(options.expires_at) if options.expires_at else None,
     ).checked()
-    if account.senders and plan.sender and plan.sender not in account.senders:
-        among = f"not among the account's senders: {', '.join(sorted(account.senders))}"
-        raise InvalidMessage("sender", plan.sender, among)
+    check_sender(account, plan.sender, plan.messaging_profile_id)
     return plan
 
 

@@ -9,7 +9,6 @@ import typer
 
 from sluicegate.plan import Plan
 from sluicegate.preflight import SAMPLES, Rejects, Report, preflight
-from sluicegate.roster import Roster
 from sluicegate.sheet import Sheet
 
 from . import campaign_options as given
@@ -48,6 +47,8 @@ def check(
     encoding: given.Encoding = None,
     delimiter: given.Delimiter = None,
     rejects: given.Rejects = None,
+    rate: given.Rate = None,
+    weight: given.Weight = None,
     sample: given.Samples = SAMPLES,
     fail_on: given.FailOn = None,
     json: given.Json = False,
@@ -78,18 +79,19 @@ def read(session: Session, options: Asked, sheet: Sheet, plan: Plan) -> Checked:
     if wanted.resolve() == sheet.path.resolve() or (wanted.exists() and not wanted.is_file()):
         fail(f"{wanted}: rejected rows can't go there; name another file", BAD_INPUT)
     draft = wanted.with_name(f".{wanted.name}.{os.getpid()}")
-    roster = Roster(plan, sheet)
     rejects = Rejects(draft, sheet.columns)
     try:
         with Meter("reading", sheet.size_bytes) as meter, rejects:
             report = preflight(
-                roster,
+                plan,
+                sheet,
                 session.account,
                 session.client,
                 session.keys,
                 rejects,
                 on_row=lambda rows: meter.at(sheet.read_bytes, rows),
                 samples=options.sample,
+                per_second=options.rate or 0.0,
             )
         kept = _kept(draft, wanted, named=options.rejects is not None) if rejects.path else None
     except OSError as error:

@@ -49,6 +49,8 @@ def start(
     encoding: given.Encoding = None,
     delimiter: given.Delimiter = None,
     rejects: given.Rejects = None,
+    rate: given.Rate = None,
+    weight: given.Weight = None,
     sample: given.Samples = SAMPLES,
     fail_on: given.FailOn = None,
     json: given.Json = False,
@@ -80,7 +82,7 @@ def start(
     confirm(_question(campaigns, before, checked), yes)
     if sheet.fingerprint() != checked.report.fingerprint:
         fail(f"{file} has changed since it was read: nothing was done; start again")
-    campaigns.create(plan, checked.report.sendable)
+    _pace(campaigns, campaigns.create(plan, checked.report.sendable), options)
     _finish(session, options, checked, _import(campaigns, checked))
 
 
@@ -109,6 +111,15 @@ def _question(campaigns: Campaigns, before: Campaign | None, checked: Checked) -
     paused = " It stays paused." if before.state == "paused" else ""
     known = f"{name} is {before.state} with {counted(imported, 'recipient')}."
     return f"{known} Add those of these {people} that are new?{paused}"
+
+
+def _pace(campaigns: Campaigns, campaign: Campaign, options: Asked) -> None:
+    """Give it the rate and the weight that were asked for; what was not stays as it is."""
+    if options.rate is None and options.weight is None:
+        return
+    per_second = campaign.per_second if options.rate is None else options.rate
+    weight = campaign.weight if options.weight is None else options.weight
+    campaigns.pace(campaign.name, per_second, weight)
 
 
 def _import(campaigns: Campaigns, checked: Checked) -> Counter[Outcome]:

@@ -1,4 +1,4 @@
-"""A campaign as it stands: its ledger, what workers hold of it, what it died of, why it waits."""
+"""A campaign as it stands: what workers hold of it, what it died of, and its pace."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -8,12 +8,9 @@ import msgspec
 
 from sluicegate.campaign import Campaign, Campaigns
 from sluicegate.keys import Keys
-from sluicegate.ledger import Ledger
 
-from .findings import LIVE_SECONDS
-from .output import clean, counted, hidden, lasting
+from .output import hidden
 from .session import Session
-from .state import State
 
 _PAGE = 1000
 
@@ -51,42 +48,11 @@ def causes(session: Session, name: str, *states: str) -> list[Cause]:
     return sorted(found.values(), key=lambda cause: (cause.state, -cause.count))
 
 
-def why(campaign: Campaign, ledger: Ledger, account: State) -> str:
-    """Why it isn't further, in one line; ``""`` where nothing is left to do."""
-    name = campaign.name
-    match campaign.state:
-        case "draft":
-            return "it is a draft: sluicegate campaign start FILE begins or ends its import"
-        case "paused":
-            return f"it is paused: sluicegate campaign resume {name}"
-        case "running":
-            return next(_obstacles(ledger, account), "")
-    return ""
-
-
-def _obstacles(ledger: Ledger, account: State) -> Iterator[str]:
-    """What holds a running campaign up, what stops most first."""
-    for halt in account.halts:
-        if halt.until_ms is None or halt.until_ms > account.now_ms:
-            yield f"{halt.level} is halted: {clean(hidden(halt.why))}; see: sluicegate status"
-    heard = min((worker.seconds_ago for worker in account.workers), default=None)
-    if heard is None or heard >= LIVE_SECONDS:
-        silence = "in the last hour" if heard is None else f"for {lasting(heard)}"
-        yield f"no worker has been heard {silence}: celery -A sluicegate_worker.app worker"
-    rate = account.rate
-    if rate.blocked_seconds:
-        yield f"the provider answered 429: sending goes on in {lasting(rate.blocked_seconds)}"
-    if ledger.states["waiting"]:
-        yield f"the account's limit: {limit(account)}, {rate.used:,} used in the last window"
-    if retrying := ledger.states["retrying"]:
-        yield f"{counted(retrying, 'recipient')} will be tried again, by itself"
-    if ledger.states["in_doubt"]:
-        yield "the rest is in doubt: sluicegate doubt list"
-
-
-def limit(account: State) -> str:
-    """The account's limit, for people."""
-    return f"{account.rate.limit:g} per {account.rate.window_seconds:g} s"
+def pace(campaign: Campaign) -> str:
+    """Its own rate and its weight, for people; ``""`` where it has neither."""
+    rate = [f"{campaign.per_second:g} segments per s"] * bool(campaign.per_second)
+    weight = [f"weight {campaign.weight:g}"] * (campaign.weight != 1)
+    return ", ".join(rate + weight)
 
 
 def _answers(client: Any, keys: Keys, name: str, index: str) -> Iterator[tuple[str, str]]:

@@ -9,15 +9,17 @@ from rich.table import Table
 
 from sluicegate.campaign import Campaign, Campaigns
 from sluicegate.ledger import STATES, Ledger
+from sluicegate.waits import Waits, Why
 
 from .campaign_findings import write_sum
-from .campaign_state import Cause, campaigns_of, causes, claimed, why
+from .campaign_state import Cause, campaigns_of, causes, claimed, pace
 from .failures import FAILED
 from .output import (
     Document,
     Lines,
     clean,
     console,
+    local,
     table,
     when,
     write,
@@ -25,11 +27,16 @@ from .output import (
     write_lines,
     write_pairs,
 )
+from .reasons import expected, sentence
 from .session import Session
-from .state import read
+from .why import document
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The campaign's name.")]
 
+_COLUMNS = (
+    *("NAME", "STATE", "IMPORTED", "PENDING", "ACCEPTED", "DEAD"),
+    *("CREATED", "DONE", "PACE"),
+)
 _TRIES = 5
 _CAUSES_SHOWN = 5
 
@@ -41,12 +48,13 @@ def list_(ctx: typer.Context, json: Lines = False) -> None:
     Example:
       sluicegate campaign list
     """
-    campaigns = campaigns_of(ctx.obj)
+    session: Session = ctx.obj
+    campaigns, waits = campaigns_of(session), session.waits
     found = ((campaign, campaigns.ledger(campaign.name)) for campaign in campaigns)
     if json:
-        write_lines(_summary(*one) for one in found)
+        write_lines(_listed(waits, *one) for one in found)
         return
-    rows = table("NAME", "STATE", "IMPORTED", "PENDING", "ACCEPTED", "DEAD", "CREATED")
+    rows = table(*_COLUMNS)
     for column in rows.columns[2:6]:
         column.justify = "right"
     for campaign, ledger in found:
@@ -56,12 +64,19 @@ def list_(ctx: typer.Context, json: Lines = False) -> None:
             ledger.states["accepted"],
             ledger.states["dead"],
         )
+        finish = waits.of(campaign, ledger).finish
+        about = f"about {local(finish.at_ms, waits.facts.now_ms)}" if finish else ""
         created = when(campaign.created_ms)
-        rows.add_row(campaign.name, campaign.state, *(f"{n:,}" for n in counts), created)
+        shown = (*(f"{n:,}" for n in counts), created, about, pace(campaign))
+        rows.add_row(campaign.name, campaign.state, *shown)
     if rows.row_count:
         write(rows)
     else:
         typer.echo("no campaigns")
+
+
+def _listed(waits: Waits, campaign: Campaign, ledger: Ledger) -> dict[str, Any]:
+    return _summary(campaign, ledger) | {"finish": waits.of(campaign, ledger).finish}
 
 
 def status(
@@ -88,14 +103,14 @@ def status(
     proof = _proof(campaigns, name) if verify else None
     ledger = campaigns.ledger(name) if proof is None else proof[0]
     held, dead = claimed(session, name), causes(session, name, "dead")
-    account = read(session)
-    reason = why(campaign, ledger, account)
+    why = session.waits.of(campaign, ledger)
     if json:
-        about = _summary(campaign, ledger) | {"claimed": held, "why": reason, "dead": dead}
-        about |= {"rate": account.rate, "plan": campaign.plan}
+        about = _summary(campaign, ledger) | {"claimed": held, "why": sentence(why), "dead": dead}
+        about |= {"rate": why.rate, "finish": why.finish, "plan": campaign.plan}
+        about |= {"waits": document(why)["waits"]}
         write_document(about | ({} if proof is None else {"recount": _counts(proof[1])}))
     else:
-        _show(campaign, ledger, held, dead, reason)
+        _show(campaign, ledger, held, dead, why)
     if proof is not None and not _proved(*proof, moving=held > 0, quiet=json):
         raise typer.Exit(FAILED)
 
@@ -112,12 +127,14 @@ def show_ledger(ledger: Ledger, held: int = 0) -> None:
         typer.echo("\nthis does not add up: --verify counts every recipient", err=True)
 
 
-def _show(campaign: Campaign, ledger: Ledger, held: int, dead: list[Cause], reason: str) -> None:
+def _show(campaign: Campaign, ledger: Ledger, held: int, dead: list[Cause], why: Why) -> None:
     console().print(f"campaign {campaign.name}: {campaign.state}", style="bold")
     plan = campaign.plan
     write_pairs(
         [
-            ("why", reason),
+            ("why", sentence(why)),
+            ("done", expected(why.finish, why.now_ms)),
+            ("pace", pace(campaign)),
             ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
             ("text", plan.text),
             ("media", " ".join(plan.media_urls)),

@@ -16,12 +16,13 @@ from rich.text import Text
 
 from sluicegate.campaign import Campaign
 from sluicegate.ledger import STATES, Ledger
+from sluicegate.waits import Why
 
-from .campaign_state import Cause, campaigns_of, causes, limit, why
+from .campaign_state import Cause, campaigns_of, causes, pace
 from .campaign_view import Name, show_ledger
-from .output import clean, console, lasting
+from .output import clean, console
+from .reasons import expected, limit, sentence
 from .session import Session
-from .state import State, read
 
 _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 2.0
@@ -36,7 +37,7 @@ class Moment(msgspec.Struct, frozen=True):
 
     campaign: Campaign
     ledger: Ledger
-    account: State
+    why: Why
     dead: list[Cause]
     per_second: float
 
@@ -45,11 +46,10 @@ class Moment(msgspec.Struct, frozen=True):
         return self.ledger.imported - self.ledger.pending
 
     @property
-    def left(self) -> str:
-        """The time that it will still take at this rate; ``""`` where nobody can say."""
-        if self.campaign.state != "running" or self.per_second <= 0:
-            return ""
-        return f"{lasting(self.ledger.pending / self.per_second)} left"
+    def done_about(self) -> str:
+        """About when it is done; ``""`` where nobody can say."""
+        ends = expected(self.why.finish, self.why.now_ms)
+        return f"done {ends}" if ends else ""
 
 
 class Shown(Protocol):
@@ -95,7 +95,7 @@ def _moments(session: Session, name: str) -> Iterator[Moment]:
             dead, dead_seen = causes(session, name, "dead"), ledger.states["dead"]
             look_at = now + _CODES_SECONDS
         per_second = _rate(seen, now, _sent(ledger))
-        yield Moment(campaign, ledger, read(session), dead, per_second)
+        yield Moment(campaign, ledger, session.waits.of(campaign, ledger), dead, per_second)
 
 
 def _sent(ledger: Ledger) -> int:
@@ -130,7 +130,7 @@ def _lines() -> Iterator[Shown]:
 
 def _line(moment: Moment) -> str:
     parts = [f"{moment.campaign.state}  {moment.done:,} of {moment.ledger.imported:,}"]
-    parts += [_speed(moment), moment.left, _codes(moment)]
+    parts += [_speed(moment), moment.done_about, _codes(moment)]
     return ", ".join(filter(None, parts)) + _because(moment)
 
 
@@ -157,19 +157,20 @@ def _screen(moment: Moment) -> RenderableType:
         counts.add_row(state.replace("_", " "), f"{count:,}", style=style)
     bar = Table.grid(padding=(0, 2))
     bar.add_row(ProgressBar(total=total, completed=moment.done, width=50), share)
-    lines = [", ".join(filter(None, (_speed(moment), moment.left)))]
-    lines += [line for line in (_codes(moment), _because(moment).strip()) if line]
+    lines = [_speed(moment), moment.done_about, _codes(moment), _because(moment).strip()]
     return Group(
         Text(head, style="bold"),
         bar,
-        *map(Text, lines),
+        *map(Text, filter(None, lines)),
         Text(),
         counts,
     )
 
 
 def _speed(moment: Moment) -> str:
-    return f"{moment.per_second:,.1f}/s, limit {limit(moment.account)}"
+    own = pace(moment.campaign)
+    speed = f"{moment.per_second:,.1f}/s, limit {limit(moment.why.rate)}"
+    return f"{speed}, its own pace {own}" if own else speed
 
 
 def _codes(moment: Moment) -> str:
@@ -179,5 +180,5 @@ def _codes(moment: Moment) -> str:
 
 
 def _because(moment: Moment) -> str:
-    reason = why(moment.campaign, moment.ledger, moment.account)
+    reason = sentence(moment.why)
     return f"  ({reason})" if reason else ""

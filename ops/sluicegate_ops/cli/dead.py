@@ -10,6 +10,7 @@ import typer
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.deadletters import DeadLetter
 
+from .advice import advised, pairs, write_codes
 from .asking import Yes, confirm, each
 from .failures import BAD_INPUT, fail
 from .output import (
@@ -53,7 +54,7 @@ def list_(
     found = list(islice(_chosen(session.dead, code), limit or None))
     shown = [_masked(letter, full) for letter in found]
     if json:
-        write_lines(shown)
+        write_lines(_entry(letter) for letter in shown)
         return
     rows = table("ID", "TO", "DIED", "ATTEMPTS", "MAYBE SENT", "CODE", "REASON")
     for letter in shown:
@@ -61,6 +62,7 @@ def list_(
         rows.add_row(letter.id, letter.to, when(letter.died_ms), *map(clean, about))
     if found:
         write(rows)
+        write_codes([letter.code for letter in shown])
     total = len(session.dead)
     if not found:
         typer.echo("no dead letters" + (f" with code {code}" if code and total else ""))
@@ -75,7 +77,7 @@ def show(
     json: Document = False,
     full: Full = False,
 ) -> None:
-    """Show one dead letter with the provider's last answer.
+    """Show one dead letter with the provider's last answer, and what to do about it.
 
     \b
     Example:
@@ -84,11 +86,12 @@ def show(
     session: Session = ctx.obj
     letter = _masked(_letter(session, id), full)
     if json:
-        write_document(letter)
+        write_document(_entry(letter))
         return
     fields: dict[str, Any] = msgspec.structs.asdict(letter)
     fields["died_ms"] = when(letter.died_ms)
-    write_pairs((_NAMES.get(name, name), value) for name, value in fields.items())
+    shown = [(_NAMES.get(name, name), value) for name, value in fields.items()]
+    write_pairs([*shown, *pairs(letter.code)])
     typer.echo(f"\nsend it again: sluicegate dead replay {id}\ngive it up:    ", nl=False)
     typer.echo(f"sluicegate dead purge {id}")
 
@@ -171,6 +174,11 @@ def _letter(session: Session, id: str) -> DeadLetter:
 
 def _chosen(letters: Iterable[DeadLetter], code: str | None) -> Iterator[DeadLetter]:
     return (letter for letter in letters if code is None or letter.code == code)
+
+
+def _entry(letter: DeadLetter) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.structs.asdict(letter)
+    return fields | advised(letter.code)
 
 
 def _masked(letter: DeadLetter, full: bool) -> DeadLetter:

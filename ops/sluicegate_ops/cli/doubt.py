@@ -1,7 +1,8 @@
 """``sluicegate doubt``: messages that may have been sent, and a person's word on them."""
 
+from collections.abc import Iterator
 from itertools import islice
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 import msgspec
 import typer
@@ -10,16 +11,34 @@ from sluicegate.errors import WrongState
 from sluicegate_worker.claims import KEY_REUSE_MS
 from sluicegate_worker.doubts import Doubtful, Verdict
 
+from .advice import advised, pairs
 from .asking import Yes, confirm
 from .failures import BAD_INPUT, fail
-from .output import Full, Lines, clean, counted, hidden, lasting, table, when, write, write_lines
-from .record import read
+from .output import (
+    Document,
+    Full,
+    Lines,
+    clean,
+    counted,
+    hidden,
+    lasting,
+    table,
+    when,
+    write,
+    write_document,
+    write_lines,
+    write_pairs,
+)
+from .record import Record, read
 from .session import Session
 
 doubt = typer.Typer(
     help="Messages in doubt: sent or not, nobody knows.",
     no_args_is_help=True,
 )
+
+_SILENT = "no_answer"
+"""Stands for a worker that fell silent: no answer came, and no code."""
 
 _WORDS = {
     "accepted": "a person says that the provider accepted it",
@@ -61,6 +80,48 @@ def list_(
     write(rows)
     if len(found) == limit < (total := len(session.doubts)):
         typer.echo(f"{counted(total, 'message')} in all; --limit 0 lists them", err=True)
+
+
+@doubt.command()
+def show(
+    ctx: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
+    json: Document = False,
+    full: Full = False,
+) -> None:
+    """Show one message in doubt, who decides, and what you can do.
+
+    \b
+    Example:
+      sluicegate doubt show order-1234
+    """
+    session: Session = ctx.obj
+    record = read(session, id, full)
+    if record.state != "in_doubt":
+        raise WrongState(id, record.state, "not in doubt")
+    code = record.code or _SILENT
+    if json:
+        about: dict[str, Any] = msgspec.to_builtins(record)
+        write_document(about | advised(code))
+        return
+    write_pairs([*_shown(record), *pairs(code)])
+    typer.echo(f"\nend it: sluicegate doubt resolve {id} --accepted, --resend or --drop")
+
+
+def _shown(record: Record) -> Iterator[tuple[str, object]]:
+    yield "id", record.id
+    yield "to", record.to
+    yield "since", when(record.changed_ms)
+    yield (
+        "decided",
+        "by you" if record.decided_ms is None else f"by policy {when(record.decided_ms)}",
+    )
+    yield "attempts", f"{record.attempts}, of which {record.maybe} may have been acted on"
+    yield "code", record.code
+    yield "reason", record.reason
+    yield "last answer", record.answer
+    if record.key_age_seconds is not None:
+        yield "idempotency key", f"first used {lasting(record.key_age_seconds)} ago"
 
 
 @doubt.command()

@@ -6,6 +6,7 @@ import redis
 import typer
 from typer.core import TyperGroup
 
+from sluicegate.campaign import UnknownCampaign
 from sluicegate.errors import (
     IdReused,
     InvalidConfig,
@@ -23,6 +24,8 @@ from .session import Session
 
 FAILED, BAD_INPUT = 1, 2
 """Exit statuses: it could not be done, or a person is needed; what was asked makes no sense."""
+
+_BAD_INPUT = (InvalidMessage, InvalidConfig, UnknownMessage, UnknownCampaign, IdReused)
 
 
 class Commands(TyperGroup):
@@ -58,8 +61,7 @@ def complain(error: SluicegateError, session: Session | None) -> None:
 
 def status_of(error: SluicegateError) -> int:
     """The exit status that an error stands for."""
-    bad_input = isinstance(error, InvalidMessage | InvalidConfig | UnknownMessage | IdReused)
-    return BAD_INPUT if bad_input else FAILED
+    return BAD_INPUT if isinstance(error, _BAD_INPUT) else FAILED
 
 
 def _way_out(error: SluicegateError, session: Session) -> str:
@@ -72,6 +74,8 @@ def _way_out(error: SluicegateError, session: Session) -> str:
             return f"Redis is expected at {session.redis_at}. {_redis()}"
         case UnknownMessage():
             return f"Check the id and the account: this is {session.name}, --account names another"
+        case UnknownCampaign():
+            return "Those there are: sluicegate campaign list"
         case WrongState(id=id):
             return f"See: sluicegate message show {id}"
         case _:

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from sluicegate_worker.halts import HaltInfo
+from sluicegate.waits import LIVE_SECONDS, Rate
 
-from .output import clean, counted, hidden, lasting, when
+from .output import clean, counted, lasting, listed, when
+from .reasons import advice_on, named
 from .state import Cause, State
 
-LIVE_SECONDS = 10.0
-"""A worker sweeps every second; one that was not heard for so long is taken for gone."""
-
 _CAUSES_SHOWN = 3
+_WINDOWS = (1, 2, 5, 10, 15, 30, 60, 300, 3_600, 86_400)
+_MUCH_LONGER = 3
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -26,25 +26,29 @@ class Finding(msgspec.Struct, frozen=True):
 
 def findings(state: State) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
-    found = (_halts(state), _workers(state), _held(state), _dead(state), _blocked(state))
-    return [finding for kind in found for finding in kind]
+    kinds = (_halts, _workers, _held, _dead, _blocked, _limits, _resets)
+    return [finding for kind in kinds for finding in kind(state)]
 
 
 def _halts(state: State) -> Iterator[Finding]:
     for halt in state.halts:
-        why = clean(hidden(halt.why))
+        why, level = clean(halt.why), named(halt.level)
+        clear = f"sluicegate halt clear {halt.level}"
+        advice = advice_on(halt.why)
         if halt.until_ms is None:
-            do = f"remove the cause, then: sluicegate halt clear{_level(halt)}"
-            yield Finding(f"{halt.level} is halted until somebody clears it", why, do)
+            cause = f"{advice.advice} {_portal(advice.portal)}" if advice else "Remove the cause. "
+            yield Finding(
+                f"{level} is halted until somebody clears it", why, f"{cause}Then: {clear}"
+            )
         elif halt.until_ms > state.now_ms:
             left = lasting((halt.until_ms - state.now_ms) / 1000)
-            what = f"{halt.level} is halted for another {left}, until {when(halt.until_ms)}"
-            do = f"nothing: it clears itself. At once: sluicegate halt clear{_level(halt)}"
+            what = f"{level} is halted for another {left}, until {when(halt.until_ms)}"
+            do = f"nothing: it clears itself. At once: {clear}"
             yield Finding(what, why, do, person=False)
 
 
-def _level(halt: HaltInfo) -> str:
-    return "" if halt.level == "account" else f" --level {halt.level}"
+def _portal(place: str) -> str:
+    return f"In the portal: {place}. " if place else ""
 
 
 def _workers(state: State) -> Iterator[Finding]:
@@ -88,6 +92,51 @@ def _blocked(state: State) -> Iterator[Finding]:
             "nothing: it goes on by itself",
             person=False,
         )
+
+
+def _limits(state: State) -> Iterator[Finding]:
+    """The file read here says something else than the limits that all workers obey."""
+    limits = state.limits
+    if not limits.differ:
+        return
+    newer = limits.version is not None and limits.here > limits.version
+    do = "restart a worker with this file" if newer else _publish(limits.version or 0)
+    yield Finding(
+        f"limits of version {limits.version} are in force, not those read here",
+        f"they differ in {listed(limits.differ)}",
+        do,
+        person=False,
+    )
+
+
+def _publish(version: int) -> str:
+    return (
+        f"if this file is right, set its limits_version to {version + 1} and restart a worker "
+        "with it; else use the workers' file here"
+    )
+
+
+def _resets(state: State) -> Iterator[Finding]:
+    """Reported, not obeyed: what a reset counts to isn't promised anywhere."""
+    rate = state.rate
+    window = _suggested(rate)
+    if window is not None:
+        yield Finding(
+            f"the provider's resets suggest a window of {window} s; "
+            f"{rate.window_seconds:g} s is configured",
+            f"the longest was {rate.reset_seconds:.3g} s ahead; nothing is done about it",
+            f"if Telnyx confirms it: limit for {window} s, window_seconds = {window}, and a "
+            "higher limits_version",
+            person=False,
+        )
+
+
+def _suggested(rate: Rate) -> int | None:
+    """The window that resets suggest; None where they fit the one in force, or it was named."""
+    named_by_provider = rate.window_seconds != rate.configured_seconds
+    if named_by_provider or rate.reset_seconds <= _MUCH_LONGER * rate.window_seconds:
+        return None
+    return next((size for size in _WINDOWS if size >= rate.reset_seconds), None)
 
 
 def _causes(causes: Sequence[Cause]) -> str:

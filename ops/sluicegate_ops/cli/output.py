@@ -86,6 +86,12 @@ def when(wall_ms: float) -> str:
     return datetime.fromtimestamp(wall_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def local(wall_ms: float, now_ms: float) -> str:
+    """A wall time in the zone of who reads it, with its date where that isn't the day of now."""
+    at, now = (datetime.fromtimestamp(ms / 1000).astimezone() for ms in (wall_ms, now_ms))
+    return at.strftime("%H:%M:%S %Z" if at.date() == now.date() else "%Y-%m-%d %H:%M %Z")
+
+
 def lasting(seconds: float) -> str:
     """A length of time for people: ``42 s``, ``3 min``, ``2 h 5 min``, ``4 d 1 h``."""
     rest = max(0, round(seconds))

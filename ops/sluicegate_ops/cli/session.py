@@ -1,5 +1,7 @@
 """What every command works with: the account that was chosen, and what can be asked of it."""
 
+import time
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from urllib.parse import urlsplit
 
@@ -9,6 +11,8 @@ from sluicegate.client import Sluice, connect
 from sluicegate.config import Account, Config, load
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
+from sluicegate.optouts import START_TO_POST_SECONDS
+from sluicegate.waits import Waits
 from sluicegate_worker.deadletters import DeadLetters
 from sluicegate_worker.doubts import Doubts
 from sluicegate_worker.halts import Halts
@@ -22,6 +26,7 @@ class Session:
 
     def __init__(self, account: str, config_path: str | None) -> None:
         self.name, self._config_path = account, config_path
+        self.sleep: Callable[[float], None] = time.sleep
 
     @cached_property
     def config(self) -> Config:
@@ -63,6 +68,23 @@ class Session:
     @cached_property
     def halts(self) -> Halts:
         return Halts(self.client, self.keys)
+
+    @property
+    def waits(self) -> Waits:
+        """What holds the account back at this moment."""
+        return Waits(self.client, self.keys)
+
+    def every_account(self) -> Iterator["Session"]:
+        """A session for each configured account, on the same connection."""
+        for name in self.config.accounts:
+            other = Session(name, self._config_path)
+            other.config, other.client, other.sleep = self.config, self.client, self.sleep
+            yield other
+
+    def wait_for_starts(self) -> None:
+        """Wait until no POST can follow that was started before a gate was closed."""
+        if self.client.zcard(self.keys("started")):
+            self.sleep(START_TO_POST_SECONDS)
 
     def close(self) -> None:
         """Close the connection, where one was opened."""

@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 
 from sluicegate.config import Account
-from sluicegate.keys import FINAL_STATES, Keys
+from sluicegate.keys import Keys
+from sluicegate.levels import digest, published
+from sluicegate.waits import Counts, Facts, Rate, Why
 from sluicegate_worker.halts import HaltInfo
 
 from .output import hidden
@@ -17,43 +19,12 @@ SAMPLE = 50
 """How many dead letters and doubts are looked into for their causes."""
 
 _WORKERS = 100
-
-
-class Counts(msgspec.Struct, frozen=True):
-    """Messages by where they are; the ended ones are counted since the account's first message.
-
-    ``due`` are scheduled or retrying. ``held`` of those ``in_doubt`` wait for a person, the rest
-    for policy.
-    """
-
-    waiting: int
-    due: int
-    granted: int
-    started: int
-    in_doubt: int
-    held: int
-    dead: int
-    accepted: int
-    cancelled: int
-    expired: int
-    suppressed: int
-    purged: int
-
-
-class Rate(msgspec.Struct, frozen=True):
-    """What the bucket knows: ``limit`` per window, less ``others``' use and the ``margin``.
-
-    ``used`` slots went in the last window. ``heard`` is False until the provider's first answer.
-    """
-
-    limit: float
-    window_seconds: float
-    configured: int
-    used: int
-    others: float
-    margin: float
-    blocked_seconds: float
-    heard: bool
+_SETTINGS = {
+    "window_ms": "window_seconds",
+    "sms": "sms_per_second",
+    "mms": "mms_per_second",
+    "zone": "the zone of the brands' day",
+}
 
 
 class Worker(msgspec.Struct, frozen=True):
@@ -71,15 +42,32 @@ class Cause(msgspec.Struct, frozen=True):
     count: int
 
 
+class Limits(msgspec.Struct, frozen=True):
+    """The limits in force: their version, None where none are yet.
+
+    ``here`` is the version of the file read here, and ``differ`` names its settings that say
+    something else.
+    """
+
+    version: int | None
+    here: int
+    differ: Sequence[str]
+
+
 class State(msgspec.Struct, frozen=True):
-    """All that ``status`` shows; times are wall milliseconds of the server's clock."""
+    """All that ``status`` shows; times are wall milliseconds of the server's clock.
+
+    ``parked`` counts the lanes, senders and registrations that wait for a level.
+    """
 
     account: str
     now_ms: float
     counts: Counts
     work_due: bool
-    lanes: int
+    parked: int
+    limits: Limits
     rate: Rate
+    why: Why
     workers: Sequence[Worker]
     halts: Sequence[HaltInfo]
     dead_causes: Sequence[Cause]
@@ -89,110 +77,89 @@ class State(msgspec.Struct, frozen=True):
 
 
 def read(session: Session) -> State:
-    """Read it: one transaction, then what depends on its answers."""
-    client: Any = session.client
-    keys, account = session.keys, session.account
-    seen = _first_look(client, keys)
-    now_ms, steady_ms = _clocks(seen["time"], seen["clock"])
-    counts = _counts(seen)
-    window_ms = account.window_seconds * 1000
-    pipeline = client.pipeline(transaction=False)
-    pipeline.zcount(keys("log"), f"({steady_ms - window_ms:.3f}", f"{steady_ms:.3f}")
-    for id in (*seen["dead_ids"], *seen["held_ids"]):
-        pipeline.hmget(keys.record(id.decode()), "code", "reason")
-    used, *causes = pipeline.execute()
-    soonest = [at for _, at in (*seen["next_due"], *seen["next_doubt"])]
+    """Read it: what the scripts see, then what depends on it."""
+    waits = session.waits
+    facts, seen = waits.facts, _look(session.client, session.keys)
+    dead_ids, held_ids = seen["dead_ids"], seen["held_ids"]
+    causes = _reasons(session, [*dead_ids, *held_ids])
     return State(
         account=session.name,
-        now_ms=now_ms,
-        counts=counts,
-        work_due=counts.waiting + counts.granted + counts.started > 0
-        or any(at <= now_ms for at in soonest),
-        lanes=seen["ready:t"] + seen["ready:b"],
-        rate=_rate(seen["bucket"], account, steady_ms, used),
-        workers=[_worker(name, now_ms - at) for name, at in seen["workers"]],
-        halts=session.halts.list(),
-        dead_causes=_causes(causes[: len(seen["dead_ids"])]),
-        held_causes=_causes(causes[len(seen["dead_ids"]) :]),
+        now_ms=facts.now_ms,
+        counts=facts.counts,
+        work_due=_work_due(facts, seen["next_doubt"]),
+        parked=seen["parked:t"] + seen["parked:b"],
+        limits=_limits(facts, session.account),
+        rate=facts.rate,
+        why=waits.account(),
+        workers=[_worker(name, facts.now_ms - at) for name, at in seen["workers"]],
+        halts=halts(session),
+        dead_causes=_causes(causes[: len(dead_ids)]),
+        held_causes=_causes(causes[len(dead_ids) :]),
         optouts=seen["optouts"],
-        totals=seen["totals"],
+        totals=facts.totals,
     )
 
 
-def _first_look(client: Any, keys: Keys) -> dict[str, Any]:
-    """One transaction, so that the counts belong to one moment and add up."""
+def halts(session: Session) -> list[HaltInfo]:
+    """The account's halts, the account's own first, the numbers in their causes hidden."""
+    found = sorted(session.halts.list(), key=lambda one: (one.level != "account", one.level))
+    return [msgspec.structs.replace(one, why=hidden(one.why)) for one in found]
+
+
+def _look(client: Any, keys: Keys) -> dict[str, Any]:
     p = client.pipeline(transaction=True)
     asked = {
-        "time": p.time(),
-        "clock": p.hgetall(keys("clock")),
-        "bucket": p.hgetall(keys("bucket")),
-        "totals": p.hgetall(keys("totals")),
         "workers": p.zrange(keys("workers"), 0, _WORKERS - 1, desc=True, withscores=True),
-        "ready:t": p.zcard(keys("ready:t")),
-        "ready:b": p.zcard(keys("ready:b")),
-        "due": p.zcard(keys("due")),
-        "granted": p.zcard(keys("granted")),
-        "started": p.zcard(keys("started")),
-        "in_doubt": p.zcard(keys("doubts")),
-        "held": p.zcount(keys("doubts"), "+inf", "+inf"),
-        "dead": p.zcard(keys("dead")),
+        "parked:t": p.zcard(keys("parked:t")),
+        "parked:b": p.zcard(keys("parked:b")),
         "optouts": p.hlen(keys("optouts")),
-        "next_due": p.zrange(keys("due"), 0, 0, withscores=True),
         "next_doubt": p.zrange(keys("doubts"), 0, 0, withscores=True),
         "dead_ids": p.zrange(keys("dead"), 0, SAMPLE - 1, desc=True),
         "held_ids": p.zrangebyscore(keys("doubts"), "+inf", "+inf", 0, SAMPLE),
     }
-    seen: dict[str, Any] = dict(zip(asked, p.execute(), strict=True))
-    seen["totals"] = {name.decode(): int(value) for name, value in seen["totals"].items()}
-    return seen
+    return dict(zip(asked, p.execute(), strict=True))
 
 
-def _clocks(time: tuple[int, int], clock: Mapping[bytes, bytes]) -> tuple[float, float]:
-    """The server's wall and steady milliseconds, as the scripts' own clock has them."""
-    wall = time[0] * 1000 + time[1] / 1000
-    last, offset = float(clock.get(b"wall", wall)), float(clock.get(b"offset", 0))
-    return wall, max(wall, last) + offset
+def _work_due(facts: Facts, next_doubt: Sequence[tuple[bytes, float]]) -> bool:
+    counts = facts.counts
+    soonest = [at for _, at in next_doubt]
+    soonest += [] if facts.next_due_ms is None else [facts.next_due_ms]
+    at_work = counts.waiting + counts.granted + counts.started > 0
+    return at_work or any(at <= facts.now_ms for at in soonest)
 
 
-def _counts(seen: Mapping[str, Any]) -> Counts:
-    """What waits is what was enqueued and is nowhere else.
+def _limits(facts: Facts, account: Account) -> Limits:
+    """What is in force, beside what the file read here would publish."""
+    here, in_force = published(account), facts.limits
+    if not in_force:
+        return Limits(None, account.limits_version, [])
+    same = in_force.get("digest") == digest(here)
+    fields = [] if same else sorted(here.keys() | in_force.keys() - {"version", "digest"})
+    differ = [_difference(name, in_force, here) for name in fields]
+    return Limits(
+        int(in_force.get("version", 0)), account.limits_version, list(filter(None, differ))
+    )
 
-    The lanes' lengths would say too much: a cancelled message's ticket stays until it is popped.
-    """
-    totals: Mapping[str, int] = seen["totals"]
-    ended = {state: totals.get(state, 0) for state in FINAL_STATES}
-    under_way = {name: seen[name] for name in ("due", "granted", "started", "in_doubt", "dead")}
-    elsewhere = sum(ended.values()) + sum(under_way.values())
-    waiting = max(0, totals.get("enqueued", 0) - elsewhere)
-    return Counts(waiting=waiting, held=seen["held"], **under_way, **ended)
+
+def _difference(field: str, in_force: Mapping[str, str], here: Mapping[str, str]) -> str:
+    one, other = in_force.get(field, ""), here.get(field, "")
+    if one == other:
+        return ""
+    name = _SETTINGS.get(field, field.replace(":", " ", 1))
+    return f"{name} ({one} in force, {other} here)" if field in ("limit", "concurrency") else name
 
 
 def _worker(name: bytes, silent_ms: float) -> Worker:
     return Worker(name.decode(), max(0, round(silent_ms)) / 1000)
 
 
-def _rate(bucket: Mapping[bytes, bytes], account: Account, steady_ms: float, used: int) -> Rate:
-    """The bucket's figures brought up to now, as its script does when it loads them."""
-
-    def of(name: str, default: float = 0.0) -> float:
-        return float(bucket.get(name.encode(), default))
-
-    window_ms = account.window_seconds * 1000
-    held_ms = steady_ms - of("peak_at", steady_ms)
-    peaks = (of("peak"), of("last_peak")) if held_ms < window_ms else (of("peak"),)
-    others = max(0.0, *peaks) if held_ms < 2 * window_ms else 0.0
-    decay = 0.5 ** ((steady_ms - of("margin_at", steady_ms)) / max(30_000, 2 * window_ms))
-    limit = of("limit") if of("configured") == account.limit else float(account.limit)
-    return Rate(
-        limit=limit,
-        window_seconds=account.window_seconds,
-        configured=account.limit,
-        used=used,
-        others=others,
-        margin=round(of("margin") * decay, 3),
-        blocked_seconds=max(0.0, of("block") - steady_ms) / 1000,
-        heard=bool(of("heard")),
-    )
+def _reasons(session: Session, ids: Sequence[bytes]) -> list[list[bytes | None]]:
+    client: Any = session.client
+    pipeline = client.pipeline(transaction=False)
+    for id in ids:
+        pipeline.hmget(session.keys.record(id.decode()), "code", "reason")
+    found: list[list[bytes | None]] = pipeline.execute()
+    return found
 
 
 def _causes(found: Sequence[Sequence[bytes | None]]) -> list[Cause]:

@@ -8,11 +8,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from sluicegate.waits import Rate
+
 from .failures import FAILED
 from .findings import Finding, findings
 from .output import Document, clean, console, counted, lasting, when, write, write_document
+from .reasons import limit, sentence
 from .session import Session
-from .state import Rate, State, read
+from .state import State, read
+from .why import document
 
 _WORKERS_SHOWN = 5
 
@@ -33,6 +37,7 @@ def status(ctx: typer.Context, json: Document = False) -> None:
     if json:
         known: dict[str, Any] = msgspec.structs.asdict(state)
         needed = any(finding.person for finding in found)
+        known |= {"why": document(state.why)}
         write_document({"person_needed": needed, "findings": found} | known)
     else:
         _show(state, found)
@@ -45,6 +50,8 @@ def _show(state: State, found: list[Finding]) -> None:
     out.print(_headline(state, found), style="bold red" if found and found[0].person else "bold")
     for finding in found:
         _show_finding(out, finding)
+    if reason := sentence(state.why):
+        out.print(f"\nheld back: {reason}", soft_wrap=True)
     out.print()
     both = Table.grid(padding=(0, 4))
     both.add_row(_messages(state), _around(state))
@@ -94,12 +101,14 @@ def _around(state: State) -> Table:
     rate, twice = state.rate, state.totals.get("sent_twice", 0)
     blocked = f"for {lasting(rate.blocked_seconds)}" if rate.blocked_seconds else "no"
     rows = [
-        ("limit", f"{rate.limit:g} per {rate.window_seconds:g} s{_origin(rate)}"),
+        ("limit", f"{limit(rate)}{_origin(rate)}"),
+        ("concurrency", f"{rate.concurrency:,} at once"),
+        ("limits_version", _version(state)),
         ("used last window", f"{rate.used:,}"),
         ("used by others", f"{rate.others:g}"),
         ("margin", f"{rate.margin:.2g}"),
         ("blocked", blocked),
-        ("lanes ready", f"{state.lanes:,}"),
+        *[("parked", f"{state.parked:,}, see: sluicegate lanes")] * bool(state.parked),
         ("opted out", counted(state.optouts, "number")),
         *[("sent twice", f"{twice:,}")] * bool(twice),
         *(("worker", line) for line in _workers(state)),
@@ -122,6 +131,17 @@ def _workers(state: State) -> Iterator[str]:
 
 
 def _origin(rate: Rate) -> str:
+    """Whose word the limit is, where it isn't only the configuration's."""
+    if not rate.limit:
+        return ""
     if not rate.heard:
         return " (no answer yet)"
-    return "" if rate.limit == rate.configured else f" ({rate.configured} configured)"
+    configured = f"{rate.configured} per {rate.configured_seconds:g} s configured"
+    if rate.window_seconds != rate.configured_seconds:
+        return f" (the provider's window; {configured})"
+    return f" ({rate.configured} configured)" if rate.limit != rate.configured else ""
+
+
+def _version(state: State) -> str:
+    version = state.limits.version
+    return "none in force yet" if version is None else f"{version:,}"

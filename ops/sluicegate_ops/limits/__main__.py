@@ -1,7 +1,6 @@
-"""``python -m sluicegate_ops.limits``: simulate every case, say which figures hold."""
+"""``python -m sluicegate_ops.limits``: measure every case, say which figures hold."""
 
 import argparse
-import itertools
 import json
 import secrets
 import sys
@@ -12,8 +11,12 @@ from random import Random
 
 from rich.table import Table
 
-from .cases import Outcome, every_case, quick_cases
-from .pool import console, simulated
+from .cases import every_case, quick_cases
+from .costs import costs
+from .deployed import deployed
+from .outcome import Outcome
+from .pool import simulated
+from .progress import console
 
 OUT = Path("build/limits.json")
 
@@ -21,7 +24,7 @@ OUT = Path("build/limits.json")
 def main() -> int:
     """Exit status 0 where every figure holds."""
     parser = argparse.ArgumentParser(prog="python -m sluicegate_ops.limits", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a minute's worth of cases")
+    parser.add_argument("--quick", action="store_true", help="a minute's worth, all simulated")
     parser.add_argument("--seed", type=int, help="draw the random runs of an earlier time again")
     parser.add_argument(
         "--only", default="", help="only cases with this in their name; not written"
@@ -34,6 +37,8 @@ def main() -> int:
     began = time.monotonic()
     try:
         outcomes = simulated(cases)
+        if not options.quick:
+            outcomes += [*deployed(options.only), *costs(options.only)]
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind.")
         return 130
@@ -52,33 +57,50 @@ def main() -> int:
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
     table = Table("case", "worst", "median", "429", "calls", "Jain", "asked", "ok")
-    for column in itertools.islice(table.columns, 1, 6):
+    for column in table.columns[1:6]:
         column.justify = "right"
     for one in outcomes:
-        table.add_row(
-            one.case,
-            f"{one.utilisation:.2%}",
-            f"{one.median:.2%}",
-            f"{one.share429:.3%}" + (f" ({one.after_event})" if one.after_event else ""),
-            f"{one.calls:.2f}",
-            f"{one.jain:.2f}",
-            one.asked,
-            "[green]yes[/]" if one.held else "[red]NO[/]",
-        )
+        table.add_row(one.case, *_figures(one), one.asked, _yes_or_no(one.held))
     return table
+
+
+def _figures(one: Outcome) -> tuple[str, ...]:
+    if one.claim_us is not None:
+        return (f"{one.claim_p90_us:.0f} µs p90", f"{one.claim_us:.0f} µs", "", "", "")
+    return (
+        _text(one.utilisation, "{:.2%}"),
+        _text(one.median, "{:.2%}"),
+        _text(one.share429, "{:.3%}") + (f" ({one.after_event})" if one.after_event else ""),
+        _text(one.calls, "{:.2f}"),
+        _text(one.jain, "{:.2f}"),
+    )
+
+
+def _text(figure: float | None, form: str) -> str:
+    return "" if figure is None else form.format(figure)
+
+
+def _yes_or_no(held: bool) -> str:
+    return "[green]yes[/]" if held else "[red]NO[/]"
 
 
 def _entry(outcome: Outcome) -> dict[str, object]:
     return {
         "case": outcome.case,
-        "utilisation": round(outcome.utilisation, 5),
-        "median": round(outcome.median, 5),
-        "share429": round(outcome.share429, 7),
-        "calls_per_message": round(outcome.calls, 3),
-        "jain": round(outcome.jain, 4),
+        "utilisation": _rounded(outcome.utilisation, 5),
+        "median": _rounded(outcome.median, 5),
+        "share429": _rounded(outcome.share429, 7),
+        "calls_per_message": _rounded(outcome.calls, 3),
+        "jain": _rounded(outcome.jain, 4),
+        "claim_us": _rounded(outcome.claim_us, 1),
+        "claim_p90_us": _rounded(outcome.claim_p90_us, 1),
         "asked": outcome.asked,
         "held": outcome.held,
     }
+
+
+def _rounded(figure: float | None, digits: int) -> float | None:
+    return None if figure is None else round(figure, digits)
 
 
 if __name__ == "__main__":

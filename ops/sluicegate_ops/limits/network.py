@@ -104,6 +104,9 @@ class Door:
     async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
         return await self._network.post(self._worker) if gate() else Attempt(None)
 
+    async def probe(self) -> bool:
+        return True
+
     async def aclose(self) -> None:
         pass
 

@@ -2,27 +2,29 @@
 
 import logging
 import multiprocessing
+import signal
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 
 import redis
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from ..embedded import EmbeddedServer
-from .cases import Case, Outcome
+from .cases import Case
+from .outcome import Outcome, judged
+from .progress import progress
 from .scenario import Figures, Scenario
 from .world import simulate
 
 PROCESSES = 2
-LINE_EVERY = 10  # runs, where there is no terminal
+LINE_EVERY = 10  # runs
 
-console = Console()
 _servers: list[EmbeddedServer] = []
 
 
 def simulated(cases: Sequence[Case]) -> list[Outcome]:
     """Run them all, those that take longest first, on a few processes with a server each."""
+    if not cases:
+        return []
     runs = [(case.name, number, run) for case in cases for number, run in enumerate(case.runs)]
     runs.sort(key=lambda item: -_cost(item[2]))
     figures: dict[tuple[str, int], Figures] = {}
@@ -35,7 +37,7 @@ def simulated(cases: Sequence[Case]) -> list[Outcome]:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [
-        case.outcome([figures[case.name, number] for number in range(len(case.runs))])
+        judged(case.name, case.asked, [figures[case.name, n] for n in range(len(case.runs))])
         for case in cases
     ]
 
@@ -43,15 +45,10 @@ def simulated(cases: Sequence[Case]) -> list[Outcome]:
 def _follow(
     futures: dict[Future[Figures], tuple[str, int]], figures: dict[tuple[str, int], Figures]
 ) -> None:
-    bar = ("simulating", BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn())
-    progress = Progress(*bar, console=console, disable=not console.is_terminal)
-    with progress:
-        task = progress.add_task("", total=len(futures))
+    with progress("simulating", len(futures), "runs", LINE_EVERY) as show:
         for done, future in enumerate(as_completed(futures), 1):
             figures[futures[future]] = future.result()
-            progress.update(task, completed=done)
-            if not console.is_terminal and (done % LINE_EVERY == 0 or done == len(futures)):
-                console.print(f"{done:4}/{len(futures)} runs")
+            show(done)
 
 
 def _cost(run: Scenario) -> float:
@@ -61,6 +58,7 @@ def _cost(run: Scenario) -> float:
 
 def _serve() -> None:
     """Give this process a server; it ends with the process, however that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it amid a run, without a word
     logging.disable(logging.WARNING)  # a worker that is killed is news to the others
     server = EmbeddedServer()
     server.start()

@@ -1,5 +1,7 @@
 """One simulated run: what it is told, and the figures that it comes to."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -8,6 +10,7 @@ Provider = Literal["fixed", "sliding", "bucket"]
 Event = Literal["none", "halved", "doubled", "flushed", "killed", "forward", "back", "away"]
 
 AWAY_SECONDS = 120.0
+FAIR_SECONDS = 5.0
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,13 +45,29 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one run.
 
     ``utilisation`` is of all that the provider allowed and the others left, after warm-up or after
-    the event. ``sent`` and ``refused`` count the whole run, its cold start included.
+    the event. ``sent`` and ``refused`` count the whole run, its cold start included. ``calls`` on
+    Redis are per message. None is what it doesn't measure.
     """
 
     utilisation: float
     sent: int
     refused: int
     refused_in_first_window: int
-    refused_after_event: int
-    calls_per_message: float
-    jain: float
+    refused_after_event: int = 0
+    calls: float | None = None
+    jain: float | None = None
+
+
+def jain(ours: Sequence[tuple[float, int]], begins: float, ends: float, workers: int) -> float:
+    """How evenly workers share five seconds, on average: 1 is evenly, 1/workers is one only."""
+    parts: dict[int, Counter[int]] = {}
+    whole = int((ends - begins) / FAIR_SECONDS)
+    for at, worker in ours:
+        part = int((at - begins) / FAIR_SECONDS)
+        if part < whole:
+            parts.setdefault(part, Counter())[worker] += 1
+    indices = [
+        sum(part.values()) ** 2 / (workers * sum(n * n for n in part.values()))
+        for part in parts.values()
+    ]
+    return sum(indices) / max(1, len(indices))

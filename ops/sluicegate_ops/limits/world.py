@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import math
-from collections import Counter
 from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
@@ -14,19 +13,18 @@ from sluicegate.config import Account, Config
 from sluicegate.message import Message
 from sluicegate.outbox import ENQUEUE, Outbox, translated
 from sluicegate.scripts import Argument, Script
-from sluicegate_worker.claims import STEP, SWEEP, Claims, Grant, Stepped, Swept, stepped, swept
+from sluicegate_worker.claims import Claims, Grant, Stepped
 from sluicegate_worker.drain import Drain
 from sluicegate_worker.sweep import sweeping
 
 from .network import EPOCH_SECONDS, Door, Network
-from .scenario import AWAY_SECONDS, Figures, Scenario
+from .scenario import AWAY_SECONDS, Figures, Scenario, jain
 from .virtual import VirtualLoop
 
 CLOCK = "local function server_ms() return tonumber(KEYS[2]) end"
 """Stands in for time.lua: each call brings the world's time as a second key."""
 
 BACKLOG, BATCH = 1000, 250
-FAIR_SECONDS = 5.0
 HOUR = 3600.0
 MESSAGE = Message(id="m", to="+15551234567", sender="+15550000000", text="hello")
 
@@ -48,6 +46,8 @@ class World:
             window_seconds=scenario.window,
             concurrency=enough,
             worker_concurrency=enough,
+            sms_per_second=0.0,  # nor is what counts in segments
+            mms_per_second=0.0,
         )
         self.config = Config(accounts={"default": account})
         self._store, self._outbox = cast("Any", store), Outbox(self.config, "default")
@@ -98,6 +98,7 @@ class World:
     async def _worker(self, number: int) -> None:
         claims = _Claims(self, number)
         await asyncio.sleep(self.random.random() * 0.05)
+        await claims.publish()
         drain = Drain(
             claims,
             Door(self.network, number),
@@ -105,7 +106,8 @@ class World:
             read=_read,
             monotonic=self._loop.time,
         )
-        sweep = asyncio.create_task(sweeping(claims, drain.wake))
+        # As in a worker whose drain claims: a sweep that finds work wakes nobody.
+        sweep = asyncio.create_task(sweeping(claims, lambda: None))
         try:
             await drain.run(float("inf"))
         except Killed:
@@ -196,8 +198,8 @@ class World:
             refused=len(refused),
             refused_in_first_window=sum(at < self.scenario.window for at in refused),
             refused_after_event=sum(at >= struck for at in refused),
-            calls_per_message=sum(begins <= at < ends for at in self.calls) / max(1, messages),
-            jain=_jain(ours, begins, ends, self.scenario.workers),
+            calls=sum(begins <= at < ends for at in self.calls) / max(1, messages),
+            jain=jain(ours, begins, ends, self.scenario.workers),
         )
 
 
@@ -209,33 +211,18 @@ class _Claims(Claims):
         self._world, self._number = world, number
 
     async def step(self, args: Sequence[Argument], token: str = "") -> Stepped:
-        done = stepped(await self._world.call(STEP, args), token)
+        done = await super().step(args, token)
         self._world.granted(len(done.claimed.grants))
         if self._number == self._world.victim and done.claimed.grants:
             raise Killed
         return done
 
-    async def sweep(self) -> Swept:
-        return swept(await self._world.call(SWEEP, self.sweep_args(self.worker, self.token())))
+    async def _call(self, script: Script, args: Sequence[Argument]) -> Any:
+        return await self._world.call(script, args)
 
 
 async def _read(grant: Grant) -> Message:
     return MESSAGE
-
-
-def _jain(ours: list[tuple[float, int]], begins: float, ends: float, workers: int) -> float:
-    """How evenly workers share five seconds, on average: 1 is evenly, 1/workers is one only."""
-    parts: dict[int, Counter[int]] = {}
-    whole = int((ends - begins) / FAIR_SECONDS)
-    for at, worker in ours:
-        part = int((at - begins) / FAIR_SECONDS)
-        if part < whole:
-            parts.setdefault(part, Counter())[worker] += 1
-    indices = [
-        sum(part.values()) ** 2 / (workers * sum(n * n for n in part.values()))
-        for part in parts.values()
-    ]
-    return sum(indices) / max(1, len(indices))
 
 
 def simulate(scenario: Scenario, store: redis.Redis) -> Figures:

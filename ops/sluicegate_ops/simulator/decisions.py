@@ -3,19 +3,28 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
+
 from sluicegate.segments import Segments
 
-from . import idempotency, validation
+from . import idempotency, payload, validation
 from .exchange import Request
 from .faults import Dealer, Fault
 from .gate import Passage
-from .messages import Message, Messages
+from .message import Message
+from .messages import Messages
+from .optouts import Optouts
+from .settings import Settings
+from .throughput import Traffic
 
 _KEY_HEADER = "/header/Idempotency-Key"
 
 
-class Post(NamedTuple):
-    """One POST under way through the checks; ``wall`` is the Unix time of its arrival."""
+class Post(msgspec.Struct, gc=False):
+    """One POST under way through the checks.
+
+    Its arrival is ``now`` in monotonic seconds, ``wall`` in Unix seconds of the provider's clock.
+    """
 
     request: Request
     passage: Passage
@@ -24,10 +33,24 @@ class Post(NamedTuple):
     recipient: str
     #: The idempotency key; None without the header, or where keys are not honoured.
     key: str | None
+    now: float
     wall: float
+    #: The profile secret, of a request to API v1.
+    secret: str = ""
 
 
-class Decision(NamedTuple):
+class Desk(NamedTuple):
+    """What a POST is judged by."""
+
+    settings: Settings
+    messages: Messages
+    dealer: Dealer
+    optouts: Optouts
+    #: Whether the settings hold a rate or a cap for messages at all.
+    spends: bool
+
+
+class Decision(msgspec.Struct, gc=False):
     """What a POST comes to: a row of the error table, or the number of a message, or a fault."""
 
     problem: str = ""
@@ -41,20 +64,20 @@ class Decision(NamedTuple):
     holds_key: bool = False
 
 
-def decide(post: Post, messages: Messages, dealer: Dealer) -> Decision:
-    """Judge a POST: the gate, the path, the idempotency key, the body, and then the faults."""
+def decide(post: Post, desk: Desk) -> Decision:
+    """Judge a POST: gate, path, key, body, opt-out, faults, spend cap, queues, in this order."""
     if post.passage.problem:
         return Decision(post.passage.problem)
     if post.request.path not in validation.REQUIRED:
-        return Decision("method" if post.request.path == "/v2/balance" else "not_found")
+        return Decision("method" if post.request.path in validation.READ_ONLY else "not_found")
     if post.key is not None:
-        known = _by_key(post, post.key, messages, dealer)
+        known = _by_key(post, post.key, desk)
         if known is not None:
             return known
-    return _fresh(post, messages, dealer)
+    return _fresh(post, desk)
 
 
-def _by_key(post: Post, key: str, messages: Messages, dealer: Dealer) -> Decision | None:
+def _by_key(post: Post, key: str, desk: Desk) -> Decision | None:
     """What the idempotency key alone decides, or None when the request is a new one."""
     keys, scoped = post.passage.credential.keys, (post.request.path, key)
     if len(post.request.keys) > 1 or not idempotency.VALID.match(post.request.keys[0]):
@@ -64,27 +87,60 @@ def _by_key(post: Post, key: str, messages: Messages, dealer: Dealer) -> Decisio
     number = keys.find(scoped, post.wall)
     if number is None:
         return None
-    if messages[number].body != post.request.body:
+    if desk.messages[number].body != post.request.body:
         return Decision("key_reused", _KEY_HEADER)
     # A magic number's fault is over once the message is accepted; the dice know no such end.
-    fault = dealer.roll()
+    fault = desk.dealer.roll()
     if fault is not None and not fault.accepts:
         return Decision(fault.problem, fault=fault)
     return Decision(number=number, replayed=True, fault=fault)
 
 
-def _fresh(post: Post, messages: Messages, dealer: Dealer) -> Decision:
-    body = post.body
+def _fresh(post: Post, desk: Desk) -> Decision:
+    body, dealer = post.body, desk.dealer
     if isinstance(body, validation.Refusal):
         return Decision(*body, holds_key=True)
     checked = validation.check(body, post.request.path, datetime.fromtimestamp(post.wall, UTC))
     if isinstance(checked, validation.Refusal):
         return Decision(*checked, holds_key=True)
+    if desk.optouts.blocks and (payload.profile_of(body), body.to) in desk.optouts.blocks:
+        return Decision("opted_out", holds_key=True)
     fault = dealer.magic(post.recipient, post.key or post.recipient) or dealer.roll()
     if fault is not None and not fault.accepts:
         return Decision(fault.problem, fault=fault, holds_key=True)
-    number = messages.add(Message(post.request.body, post.wall))
+    return _accept(post, body, checked, fault, desk)
+
+
+def _accept(
+    post: Post, body: validation.Body, segments: Segments, fault: Fault | None, desk: Desk
+) -> Decision:
+    parts = payload.parts_of(body, segments)
+    wait_seconds = 0.0
+    if desk.spends:
+        given = _spend(post, body, parts, desk.settings)
+        if isinstance(given, str):
+            return Decision(given, holds_key=True)
+        wait_seconds = given
+    message = Message(
+        post.request.body, post.wall, post.now, post.key or "", parts, wait_seconds, post.secret
+    )
+    number = desk.messages.add(message)
     if post.key is not None:
         scoped = (post.request.path, post.key)
         post.passage.credential.keys.store(scoped, number, post.wall)
-    return Decision(number=number, segments=checked, fault=fault, holds_key=True)
+    return Decision(number=number, segments=segments, fault=fault, holds_key=True)
+
+
+def _spend(post: Post, body: validation.Body, parts: int, settings: Settings) -> str | float:
+    """How long the message waits in its queues; or which problem keeps it out."""
+    credential, profile = post.passage.credential, payload.profile_of(body)
+    cap = settings.spend_cap
+    if cap is not None and not credential.spending.has_room(profile, cap, post.wall):
+        return "spend_cap"
+    traffic = Traffic(str(body.from_ or profile), payload.kind_of(body) == "MMS", parts)
+    wait_seconds = credential.queues.take(traffic, post.now, settings)
+    if wait_seconds is None:
+        return "queue_full"
+    if cap is not None:
+        credential.spending.count(profile)
+    return wait_seconds

@@ -54,6 +54,11 @@ PROBLEMS = {
         400, "40320", "Temporarily unusable 'from' address", "This sender is not usable yet."
     ),
     "content": Problem(400, "40322", "Blocked due to content", "This content is not allowed."),
+    "bad_content": Problem(
+        400, "40304", "Invalid combination of message content arguments", "A body, or media."
+    ),
+    "bad_secret": Problem(401, "40311", "Invalid messaging profile secret", "It is not known."),
+    "no_secret": Problem(401, "40313", "Missing messaging profile secret", "No X-Profile-Secret."),
     "spend_cap": Problem(
         429, "40333", "Messaging profile spend limit reached", "Nothing more until midnight UTC."
     ),

@@ -13,14 +13,21 @@ HTML = b"text/html"
 class Request:
     """One HTTP request; ``path`` is without its query, header values are as they came."""
 
-    __slots__ = ("authorization", "body", "keys", "method", "path", "query")
+    __slots__ = ("authorization", "body", "keys", "method", "path", "query", "secret")
 
     def __init__(self, method: str, path: str, query: str = "", body: bytes = b"") -> None:
         self.method, self.path, self.query, self.body = method, path, query, body
         #: None when the header is missing, which the provider answers otherwise than a wrong one.
         self.authorization: bytes | None = None
+        #: X-Profile-Secret, by which API v1 knows its callers; None when it is missing.
+        self.secret: bytes | None = None
         #: Every Idempotency-Key header: a second one makes the request malformed.
         self.keys: list[bytes] = []
+
+    @property
+    def v1(self) -> bool:
+        """Whether it is for API v1, whose paths have no version."""
+        return self.path.startswith("/messages")
 
 
 class Reply:

@@ -7,7 +7,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from .exchange import Reply, Request
-from .provider import Provider
+from .inbound import read
+from .provider import ARRIVALS_PAGE, Provider
 from .settings import changed
 
 
@@ -20,7 +21,11 @@ class Face:
             ("GET", "/_sim/report"): lambda _: provider.report(),
             ("GET", "/_sim/recipients"): lambda _: provider.recipients(),
             ("GET", "/_sim/requests"): self._requests,
+            ("GET", "/_sim/arrivals"): self._arrivals,
             ("GET", "/_sim/inflight"): lambda _: provider.in_flight,
+            ("GET", "/_sim/webhooks"): lambda _: provider.webhooks(),
+            ("GET", "/_sim/public_key"): lambda _: {"public_key": provider.public_key},
+            ("POST", "/_sim/inbound"): lambda request: provider.receive(read(request.body)),
             ("GET", "/_sim/settings"): lambda _: self._settings(),
             ("POST", "/_sim/settings"): self._change,
             ("POST", "/_sim/reset"): self._reset,
@@ -38,14 +43,17 @@ class Face:
             return _json(400, {"error": str(error)})
 
     def _requests(self, request: Request) -> object:
-        after = parse_qs(request.query).get("after", ["0"])[-1]
-        if not after.isdecimal():
-            raise ValueError(f"after = {after!r}: a number of requests already seen, 0 or more")
-        return self._provider.requests(int(after))
+        return self._provider.requests(_number(request, "after", 0))
+
+    def _arrivals(self, request: Request) -> object:
+        after, limit = _number(request, "after", 0), _number(request, "limit", ARRIVALS_PAGE)
+        return self._provider.arrivals(after, limit)
 
     def _settings(self) -> object:
         settings = asdict(self._provider.settings)
-        return settings | {"api_keys": len(settings["api_keys"])}
+        del settings["webhooks"]["signing_key"]
+        secrets = ("api_keys", "profile_secrets")
+        return settings | {name: len(settings[name]) for name in secrets}
 
     def _change(self, request: Request) -> object:
         try:
@@ -58,6 +66,13 @@ class Face:
     def _reset(self, _: Request) -> object:
         self._provider.reset()
         return {}
+
+
+def _number(request: Request, name: str, otherwise: int) -> int:
+    given = parse_qs(request.query).get(name, [str(otherwise)])[-1]
+    if not given.isdecimal():
+        raise ValueError(f"{name} = {given!r}: a whole number, 0 or more")
+    return int(given)
 
 
 def _json(status: int, value: object) -> Reply:

@@ -9,14 +9,18 @@ from .exchange import Request
 from .idempotency import Keys
 from .ledger import Window
 from .settings import Settings
+from .spending import Spending
+from .throughput import Queues
 
 
 class Credential:
-    """One bearer token: its quota, and its idempotency keys."""
+    """One bearer token, or profile secret of API v1: its quota, keys, queues and spending."""
 
     def __init__(self, limiter: limits.Limiter | None) -> None:
         self.limiter = limiter
         self.keys = Keys()
+        self.queues = Queues()
+        self.spending = Spending()
         self.counted = Window()
 
 
@@ -37,7 +41,7 @@ class Gate:
         self._random = Random(settings.seed)  # noqa: S311 - repeatable phases, nothing secret
         self._credentials: dict[bytes, Credential] = {}
         self._nobody: Credential | None = None
-        self._known = {b"Bearer " + key.encode() for key in settings.api_keys}
+        self._know(settings)
 
     @property
     def highest_in_window(self) -> int:
@@ -48,7 +52,7 @@ class Gate:
     def change(self, settings: Settings, now: float) -> None:
         """Take other settings; a quota's count goes on unless its kind or window changes."""
         old, self._settings = self._settings, settings
-        self._known = {b"Bearer " + key.encode() for key in settings.api_keys}
+        self._know(settings)
         same = all(
             getattr(old, name) == getattr(settings, name)
             for name in ("limiter", "window_seconds", "count_rejected")
@@ -62,19 +66,39 @@ class Gate:
 
     def admit(self, request: Request, now: float, wall: float, in_flight: int) -> Passage:
         """Judge a request at its arrival; ``in_flight`` counts the unanswered, with this one."""
+        if request.v1:
+            return self._admit_v1(request, now, wall, in_flight)
         header = request.authorization
         if header is None:
             # Published: without the header the answer is 404, and 401 for a wrong key.
             return self._refuse(self._stranger(now), "not_found", now, wall)
-        credential = self._credentials.get(header)
         if (self._known and header not in self._known) or not header.startswith(b"Bearer "):
             return self._refuse(self._stranger(now), "unauthorized", now, wall)
+        return self._enter(header, now, wall, in_flight)
+
+    def _admit_v1(self, request: Request, now: float, wall: float, in_flight: int) -> Passage:
+        secret = request.secret
+        if not secret:
+            passage = self._refuse(self._stranger(now), "no_secret", now, wall)
+        elif self._secrets and secret not in self._secrets:
+            passage = self._refuse(self._stranger(now), "bad_secret", now, wall)
+        else:
+            passage = self._enter(b"Secret " + secret, now, wall, in_flight)
+        # No rate header of API v1 is published.
+        return passage._replace(rate_headers=b"")
+
+    def _enter(self, header: bytes, now: float, wall: float, in_flight: int) -> Passage:
+        credential = self._credentials.get(header)
         if credential is None:
             credential = self._credentials[header] = self._fresh(now)
         cap = self._settings.max_concurrency
         if cap is not None and in_flight > cap:
             return self._refuse(credential, "concurrency", now, wall)
         return self._take(credential, now, wall)
+
+    def _know(self, settings: Settings) -> None:
+        self._known = {b"Bearer " + key.encode() for key in settings.api_keys}
+        self._secrets = {secret.encode() for secret in settings.profile_secrets}
 
     def _fresh(self, now: float) -> Credential:
         return Credential(limits.build(self._settings, now=now, random=self._random))

@@ -1,18 +1,30 @@
 """The accepted messages, each kept as the request it came in, and shown as the provider would."""
 
 from os import urandom
-from typing import NamedTuple
+
+import msgspec
 
 from sluicegate.segments import Segments, count
 
-from . import payload, validation
+from . import payload, v1_payload, validation
+from .message import Message
 
 
-class Message(NamedTuple):
-    """An accepted message: the request's exact bytes, and its Unix time in seconds."""
+class Arrival(msgspec.Struct, rename={"from_": "from"}):
+    """An accepted message as a test wants it: what came, and in which order."""
 
-    body: bytes
+    #: From 0, without gaps, in the order of arrival.
+    number: int
     received_at: float
+    arrived: float
+    from_: str
+    to: str
+    segments: int
+    wait_seconds: float
+    idempotency_key: str
+    id: str
+    #: The final status that it has or will have; empty when nobody is told.
+    final: str
 
 
 class Messages:
@@ -32,6 +44,30 @@ class Messages:
         self._all.append(message)
         return len(self._all) - 1
 
+    def arrivals(self, after: int, limit: int) -> list[Arrival]:
+        """At most ``limit`` messages after the first ``after`` ones; from any thread."""
+        page = self._all[after : after + limit]
+        return [self._arrival(number, message) for number, message in enumerate(page, after)]
+
+    def _arrival(self, number: int, message: Message) -> Arrival:
+        body = message.read()
+        return Arrival(
+            number=number,
+            received_at=message.received_at,
+            arrived=message.arrived,
+            from_=str(body.from_ or ""),
+            to=str(body.to),
+            segments=message.segments,
+            wait_seconds=message.wait_seconds,
+            idempotency_key=message.idempotency_key,
+            id=self.id_of(number),
+            final=message.fate.status if message.fate else "",
+        )
+
+    def id_of(self, number: int) -> str:
+        """The provider's id of a message."""
+        return f"{self._prefix}{number:012d}"
+
     def number_of(self, id: str) -> int | None:
         """The number of the message with this id, or None when there is none."""
         prefix, digits = id[:24], id[24:]
@@ -39,13 +75,26 @@ class Messages:
             return None
         return int(digits) if int(digits) < len(self._all) else None
 
-    def show(
+    def answer(
         self, number: int, body: validation.Body | None = None, segments: Segments | None = None
     ) -> bytes:
-        """The JSON of a message; ``body`` and ``segments`` spare reading it again."""
+        """The JSON that a send is answered with, the same bytes for a replay.
+
+        ``body`` and ``segments`` spare reading the message again.
+        """
         message = self._all[number]
         if body is None or segments is None:
-            decoded = validation.decode(message.body)
-            assert isinstance(decoded, validation.Body)  # noqa: S101 - it was accepted as one
-            body, segments = decoded, count(str(decoded.text or ""), decoded.encoding)  # type: ignore[arg-type]
-        return payload.render(f"{self._prefix}{number:012d}", message.received_at, body, segments)
+            body, segments = _counted(message)
+        render = v1_payload.answer if message.secret else payload.render
+        return render(self.id_of(number), message, body, segments)
+
+    def show(self, number: int, now: float) -> bytes:
+        """The JSON of a retrieval at ``now``, in monotonic seconds."""
+        message = self._all[number]
+        render = v1_payload.record if message.secret else payload.render
+        return render(self.id_of(number), message, *_counted(message), message.state(now))
+
+
+def _counted(message: Message) -> tuple[validation.Body, Segments]:
+    body = message.read()
+    return body, count(str(body.text or ""), body.encoding)  # type: ignore[arg-type]

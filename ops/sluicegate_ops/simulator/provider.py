@@ -6,21 +6,25 @@ from functools import partial
 from itertools import islice
 from random import Random
 
-from . import replies, validation
-from .decisions import Decision, Post, decide
+from . import replies, v1_body, validation
+from .courier import Courier
+from .decisions import Decision, Desk, Post, decide
+from .events import Inbound
 from .exchange import Reply, Request
 from .faults import Dealer
 from .gate import Gate, Passage
 from .idempotency import Scoped
+from .inbound import Written, inbound
 from .ledger import Entry, Ledger, Status
-from .messages import Messages
+from .messages import Arrival, Messages
+from .optouts import Optouts
+from .payload import PROFILE, iso
+from .retrieval import retrieve
 from .settings import Settings
+from .webhooks import Announcer
 
-_BALANCE = (
-    b'{"data":{"record_type":"balance","balance":"1000.00","credit_limit":"0.00",'
-    b'"available_credit":"1000.00","pending":"0.00","currency":"USD"}}'
-)
-_MESSAGE = "/v2/messages/"
+#: Accepted messages in one answer, unless fewer or more are asked for.
+ARRIVALS_PAGE = 1000
 
 
 class Provider:
@@ -41,20 +45,55 @@ class Provider:
         self._dealer = Dealer(settings.faults, settings.seed)
         # Dice of its own, so that a change of latency does not change which faults are dealt.
         self._random = Random(settings.seed + 1)  # noqa: S311 - repeatable, nothing secret
+        self.courier = Courier(settings.webhooks, monotonic=monotonic)
+        self._announcer = Announcer(settings.webhooks, self.courier, wall, settings.seed + 2)
         self.in_flight = 0
         self.reset()
 
     def reset(self) -> None:
-        """Forget messages, keys, quotas and the ledger; what is in flight goes on."""
+        """Forget messages, keys, quotas, events, opt-outs and the ledger.
+
+        What is in flight goes on.
+        """
         self._ledger, self._messages, self._gate = Ledger(), Messages(), Gate(self.settings)
         self._highest_concurrency = self.in_flight
         self._dealer.forget()
+        self._announcer.forget(self._messages)
+        self._optouts = Optouts()
+        #: Sender: the messaging profile that it last sent by.
+        self._profiles: dict[object, str] = {}
+        self._lay_desk()
+
+    def _lay_desk(self) -> None:
+        settings = self.settings
+        spends = settings.paced or settings.spend_cap is not None
+        self._desk = Desk(settings, self._messages, self._dealer, self._optouts, spends)
 
     def change(self, settings: Settings) -> None:
         """Go on under other settings."""
         self.settings = settings
         self._dealer.change(settings.faults)
         self._gate.change(settings, self._monotonic())
+        self._announcer.webhooks = self.courier.webhooks = settings.webhooks
+        self._lay_desk()
+
+    @property
+    def public_key(self) -> str:
+        """The key, in base64, that the signatures of webhooks verify with."""
+        return self._announcer.signer.public_key
+
+    def webhooks(self) -> dict[str, int]:
+        """How many events there were, and what became of them."""
+        return self._announcer.report()
+
+    def receive(self, written: Written) -> Inbound:
+        """Take a message in: it may opt its writer out, or in again, and is told by webhook."""
+        wall = self._wall() + self.settings.clock_offset_seconds
+        profile = written.messaging_profile_id or self._profiles.get(written.to, PROFILE)
+        kind = self._optouts.hear(profile, written.to, written.from_, written.text, iso(wall))
+        message = inbound(written, profile, kind, wall, self.settings.webhooks)
+        self._announcer.received(message, self._monotonic())
+        return message
 
     def report(self) -> dict[str, object]:
         """The ledger's sums, with the highest rate and concurrency seen."""
@@ -73,6 +112,10 @@ class Provider:
         """The POSTs after the first ``after`` ones, in the order of their arrival."""
         return list(islice(self._ledger.requests, after, None))
 
+    def arrivals(self, after: int = 0, limit: int = ARRIVALS_PAGE) -> list[Arrival]:
+        """The accepted messages after the first ``after`` ones, in the order of their arrival."""
+        return self._messages.arrivals(after, limit)
+
     def handle(self, request: Request) -> Reply:
         """Decide the reply to a request, now; its ``on_end`` must be called when it is over."""
         now, wall = self._monotonic(), self._wall()
@@ -82,7 +125,7 @@ class Provider:
         passage = self._gate.admit(request, now, wall, self.in_flight)
         if request.method == "POST":
             return self._post(request, passage, now, wall)
-        reply = self._retrieve(request, passage)
+        reply = retrieve(request, passage, self._desk, now)
         self._ledger.other(reply.status)
         reply.delay_seconds = replies.latency_seconds(self.settings, self._random)
         reply.on_end = self._end
@@ -91,33 +134,32 @@ class Provider:
     def _end(self) -> None:
         self.in_flight -= 1
 
-    def _retrieve(self, request: Request, passage: Passage) -> Reply:
-        number = None
-        if request.path.startswith(_MESSAGE):
-            number = self._messages.number_of(request.path[len(_MESSAGE) :])
-        known = number is not None or request.path == "/v2/balance"
-        problem = passage.problem
-        if not problem and request.method != "GET":
-            problem = "method" if known or request.path in validation.REQUIRED else "not_found"
-        if problem or not known:
-            return replies.refusal(problem or "not_found", passage, self.settings)
-        body = _BALANCE if number is None else self._messages.show(number)
-        return Reply(200, body, headers=passage.rate_headers)
-
     def _post(self, request: Request, passage: Passage, now: float, wall: float) -> Reply:
-        body = validation.decode(request.body)
+        v1 = request.v1
+        body = (v1_body if v1 else validation).decode(request.body)
         to = None if isinstance(body, validation.Refusal) else body.to
         recipient = to if isinstance(to, str) else ""
         sent_key = request.keys[0].decode("latin-1") if request.keys else None
-        honoured = sent_key if self.settings.idempotency else None
-        post = Post(request, passage, body, recipient, honoured, wall)
-        decision = decide(post, self._messages, self._dealer)
+        # API v1 knows no such keys.
+        honoured = sent_key if self.settings.idempotency and not v1 else None
+        secret = request.secret.decode("latin-1") if v1 and request.secret else ""
+        wall += self.settings.clock_offset_seconds
+        post = Post(request, passage, body, recipient, honoured, now, wall, secret)
+        decision = decide(post, self._desk)
         reply = replies.tell(post, decision, self._messages, self.settings)
         if decision.number >= 0 or reply.how == "answer":
             reply.delay_seconds += replies.latency_seconds(self.settings, self._random)
         self._note(post, decision, reply, now, sent_key or "")
         self._hold(post, decision, reply)
+        if decision.segments is not None and isinstance(body, validation.Body):
+            self._accepted(decision.number, body)
         return reply
+
+    def _accepted(self, number: int, body: validation.Body) -> None:
+        if body.messaging_profile_id:
+            self._profiles[body.from_] = str(body.messaging_profile_id)
+        if body.webhook_url or self.settings.webhooks.url:
+            self._announcer.accepted(number, body)
 
     def _note(
         self, post: Post, decision: Decision, reply: Reply, now: float, sent_key: str

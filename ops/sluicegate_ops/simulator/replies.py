@@ -3,9 +3,9 @@
 from math import ceil
 from random import Random
 
-from . import errors
+from . import errors, v1_payload
 from .decisions import Decision, Post
-from .exchange import HTML, Reply
+from .exchange import HTML, Reply, Request
 from .faults import SLOW_SECONDS
 from .gate import Passage
 from .messages import Messages
@@ -29,14 +29,24 @@ def latency_seconds(settings: Settings, random: Random) -> float:
 
 
 def refusal(
-    problem: str, passage: Passage, settings: Settings, pointer: str = "", detail: str = ""
+    problem: str,
+    request: Request,
+    passage: Passage,
+    settings: Settings,
+    *,
+    pointer: str = "",
+    detail: str = "",
 ) -> Reply:
     """An error's reply; ``problem`` is a row of the error table, ``detail`` replaces its words."""
     status = errors.PROBLEMS[problem].status or settings.block_status
     headers = passage.rate_headers
-    # A spend cap is told with 429 too, but without a time: it lasts until midnight UTC.
-    if status == 429 and problem != "spend_cap" and not settings.drop_retry_after:
+    # A spend cap is told with 429 too, but without a time: it lasts until midnight UTC. For API
+    # v1 no such header is published.
+    timed = status == 429 and problem != "spend_cap" and not request.v1
+    if timed and not settings.drop_retry_after:
         headers += b"retry-after: %d\r\n" % max(1, ceil(passage.retry_seconds - 1e-6))
+    if request.v1 and settings.v1_errors == "flat":
+        return Reply(status, v1_payload.error(problem, status), headers=headers)
     return Reply(status, errors.render(problem, pointer, detail), headers=headers)
 
 
@@ -51,9 +61,16 @@ def tell(post: Post, decision: Decision, messages: Messages, settings: Settings)
         return Reply(0, delay_seconds=held, how="hang" if effect == "hang" else "close")
     problem = decision.problem or (fault.problem if fault else "")
     if problem:
-        return refusal(problem, post.passage, settings, decision.pointer, _detail(problem, post))
+        return refusal(
+            problem,
+            post.request,
+            post.passage,
+            settings,
+            pointer=decision.pointer,
+            detail=_detail(problem, post),
+        )
     body = post.body if isinstance(post.body, Body) else None
-    reply = Reply(200, messages.show(decision.number, body, decision.segments), headers=headers)
+    reply = Reply(200, messages.answer(decision.number, body, decision.segments), headers=headers)
     if decision.replayed:
         reply.headers += _REPLAYED
     if effect == "truncated":

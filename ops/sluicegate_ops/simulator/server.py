@@ -12,7 +12,8 @@ from typing import Self
 from .exchange import Reply, Request
 from .face import Face
 from .ledger import Entry
-from .provider import Provider
+from .messages import Arrival
+from .provider import ARRIVALS_PAGE, Provider
 from .settings import Settings, changed
 from .wire import Connection
 
@@ -31,6 +32,7 @@ class Simulator:
         self._face = Face(self._provider)
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
+        self._errands: asyncio.Task[None] | None = None
 
     @property
     def base(self) -> str:
@@ -58,13 +60,20 @@ class Simulator:
             backlog=4096,
         )
         self._port = self._server.sockets[0].getsockname()[1]
+        self._errands = asyncio.create_task(self._provider.courier.run())
 
     async def stop(self) -> None:
-        """Stop listening, and cut every connection; does nothing when it is not running."""
+        """Stop listening, cut every connection, and hold the webhooks back.
+
+        Does nothing when it is not running.
+        """
         if self._server is None:
             return
         server, self._server = self._server, None
         server.close()
+        if self._errands is not None:
+            self._errands.cancel()
+            await asyncio.gather(self._errands, return_exceptions=True)
         connections = list(self._connections)
         for connection in connections:
             connection.abort()
@@ -100,6 +109,19 @@ class Simulator:
     def requests(self, after: int = 0) -> list[Entry]:
         """The POSTs after the first ``after`` ones, in order of arrival; from any thread."""
         return self._provider.requests(after)
+
+    def arrivals(self, after: int = 0, limit: int = ARRIVALS_PAGE) -> list[Arrival]:
+        """What ``GET /_sim/arrivals`` answers: accepted messages in order; from any thread."""
+        return self._provider.arrivals(after, limit)
+
+    def webhooks(self) -> dict[str, int]:
+        """What ``GET /_sim/webhooks`` answers: events, and what became of them."""
+        return self._provider.webhooks()
+
+    @property
+    def public_key(self) -> str:
+        """The key, in base64, that the signatures of webhooks verify with."""
+        return self._provider.public_key
 
     def change(self, changes: Mapping[str, object]) -> None:
         """Change settings, as ``POST /_sim/settings`` does; only from the simulator's own loop.

@@ -27,7 +27,13 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "/v2/messages/short_code": ("from",),
     "/v2/messages/number_pool": ("messaging_profile_id",),
     "/v2/messages/alphanumeric_sender_id": ("from", "messaging_profile_id"),
+    "/messages": ("from",),
 }
+
+BALANCE, OPTOUTS = "/v2/balance", "/v2/messaging_optouts"
+
+#: Paths that are there to read only.
+READ_ONLY = (BALANCE, OPTOUTS)
 
 
 class Body(msgspec.Struct, rename={"from_": "from"}):
@@ -44,6 +50,7 @@ class Body(msgspec.Struct, rename={"from_": "from"}):
     messaging_profile_id: object = None
     webhook_url: object = None
     webhook_failover_url: object = None
+    use_profile_webhooks: object = None
     type: object = None
     encoding: object = "auto"
     send_at: object = None

@@ -92,6 +92,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._url, self._size, self._chunks = b"", 0, list[bytes]()
         self._authorization: bytes | None = None
+        self._secret: bytes | None = None
         self._keys: list[bytes] = []
 
     def on_url(self, url: bytes) -> None:
@@ -103,6 +104,8 @@ class Connection(asyncio.Protocol):
             self._authorization = value
         elif lowered == b"idempotency-key":
             self._keys.append(value)
+        elif lowered == b"x-profile-secret":
+            self._secret = value
 
     def on_headers_complete(self) -> None:
         self._keep_alive = self._parser.should_keep_alive()
@@ -122,6 +125,7 @@ class Connection(asyncio.Protocol):
         method = self._parser.get_method().decode()
         request = Request(method, path, query, b"".join(self._chunks))
         request.authorization, request.keys = self._authorization, self._keys
+        request.secret = self._secret
         self._answer(self._handle(request), ends=not self._keep_alive or method == "HEAD")
 
     # -- replies

@@ -1,6 +1,6 @@
--- What every script begins with: one account's keys, its two clocks, its totals, its lanes and leases.
+-- What every script begins with: one account's keys, its two clocks, its totals, its tickets and leases.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
--- Keys touched: clock, totals, ready:t, ready:b, lane:*, m:*, wake, started, granted, leases.
+-- Keys touched: clock, totals, wake, started, granted, leases.
 --
 -- Two clocks, because the server's own may be set back or forward under us:
 --   wall    what people mean: due times, expiry, what a record shows.
@@ -33,24 +33,6 @@ end
 
 local function count(name, by) redis.call('HINCRBY', key('totals'), name, by or 1) end
 
--- A lane's first letter is its priority. A lane that becomes ready starts level with the one
--- that is served next, so that neither waiting nor having waited is an advantage.
-local function activate(lane)
-  local ready = key('ready:' .. string.sub(lane, 1, 1))
-  local first = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
-  redis.call('ZADD', ready, 'NX', first[2] or '0', lane)
-end
-
-local function to_head(lane, ticket)
-  redis.call('LPUSH', key('lane:' .. lane), ticket)
-  activate(lane)
-end
-
-local function to_tail(lane, ticket)
-  redis.call('RPUSH', key('lane:' .. lane), ticket)
-  activate(lane)
-end
-
 local function wake()
   if redis.call('LLEN', key('wake')) < WAKE_TOKENS then redis.call('LPUSH', key('wake'), '1') end
 end
@@ -82,10 +64,4 @@ end
 local function drop_lease(id, lease)
   redis.call('ZREM', key(lease.started and 'started' or 'granted'), id)
   redis.call('HDEL', key('leases'), id)
-end
-
--- A granted slot that nobody used is taken back out of the bucket's log: it costs nothing.
-local function drop_grant(id, lease)
-  drop_lease(id, lease)
-  redis.call('ZREM', key('log'), lease.seq)
 end

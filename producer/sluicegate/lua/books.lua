@@ -1,19 +1,13 @@
 -- The books: how a message moves from state to state, and what its campaign's ledger says of it.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
--- Keys touched: m:*, totals, campaign:*, running, ledger:*, unsent:*, lane:*, ready:*.
+-- Keys touched: those of lanes.lua and levels.lua, m:*, totals, running, ledger:*, unsent:*.
 --
 -- A campaign's recipient has no record until its first start or its end by a person: it is its ticket.
 -- Its id is campaign.hash, where an app's ids have no dot; its ticket bears the hash alone.
 
 local function campaign_of(id) return string.match(id, '^([^.]+)%.') end
 
-local campaign_states = {} -- read once a call
-local function campaign_state(name)
-  if campaign_states[name] == nil then
-    campaign_states[name] = redis.call('HGET', key('campaign:' .. name), 'state')
-  end
-  return campaign_states[name]
-end
+local function campaign_state(name) return campaign_facts(name).state end
 
 local function is_open(id)
   local name = campaign_of(id)
@@ -49,6 +43,30 @@ local function become(id, state, from)
   redis.call('HSET', m, 'state', state)
 end
 
+-- What a message went through, one text an attempt: wall ms of its start, ms after its slot, ms to the answer,
+-- outcome, code, worker. Of many, the first and the last are kept.
+local HISTORY_BYTES, HISTORY_PENDING_BYTES = 200, 1000
+local function shortened(history, most)
+  while #history > most do
+    local first, rest = string.match(history, '^([^;]*);(.*)$')
+    if not rest then return string.sub(history, 1, most) end
+    local dropped, after = string.match(rest, '^%+(%d+);(.*)$')
+    local shorter = string.match(after or rest, '^[^;]*;(.*)$')
+    if not shorter then return string.sub(history, 1, most) end
+    history = first .. ';+' .. string.format('%.0f', num(dropped, 0) + 1) .. ';' .. shorter
+  end
+  return history
+end
+
+local function note_attempt(c, id, lease, took, outcome, code)
+  local m = key('m:' .. id)
+  local began = c.wall - (c.steady - lease.started)
+  local entry = string.format('%.0f,%.0f,%.0f,%s,%s,%s', began, lease.started - lease.slot, took, outcome,
+    string.gsub(code, '[,;]', ' '), string.sub(lease.token, 1, 4))
+  local before = redis.call('HGET', m, 'history')
+  redis.call('HSET', m, 'history', before and shortened(before .. ';' .. entry, HISTORY_PENDING_BYTES) or entry)
+end
+
 -- The end of a message: its record becomes compact and is forgotten after its retention. A campaign's
 -- records stay as long as the campaign does. Without a `token`, the record keeps the one that it has.
 local function finish(c, id, state, retention_ms, token, from)
@@ -57,6 +75,8 @@ local function finish(c, id, state, retention_ms, token, from)
   become(id, state, from)
   redis.call('HSET', m, 'at', whole_ms(c.wall))
   if token then redis.call('HSET', m, 'token', token) end
+  local history = redis.call('HGET', m, 'history')
+  if history and #history > HISTORY_BYTES then redis.call('HSET', m, 'history', shortened(history, HISTORY_BYTES)) end
   if not campaign_of(id) then redis.call('PEXPIRE', m, retention_ms) end
   count(state)
 end

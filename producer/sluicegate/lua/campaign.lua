@@ -1,20 +1,20 @@
--- A campaign's life: create, start, pause, resume, cancel.
+-- A campaign's life: create, start, pause, resume, cancel; and its pace.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] name, [2] create | start | pause | resume | cancel; for create also [3] plan, [4] digest of the
---   plan, [5] shards of its members, [6] lane.
+-- ARGV[1] name, [2] create | start | pause | resume | cancel | pace; for create also [3] plan, [4] digest of the
+--   plan, [5] shards of its members, [6] lane; for pace [3] segments per second ('' for no rate of its own),
+--   [4] weight.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before, state after},
 --   the second empty where that state does not allow it, the first 'unknown' where there is no such campaign.
--- Keys touched: clock, campaign:<n>, campaigns, running, ledger:<n>, leases, m:*, lane:*, ready:b, unsent:<n>:cancelled,
---   totals, wake.
+-- Keys touched: those of books.lua, clock, campaigns, leases, unsent:<n>:cancelled, wake.
 -- Repeating an action finds it done and changes nothing more.
 local name, action = ARGV[1], ARGV[2]
-local campaign = key('campaign:' .. name)
+local record = key('campaign:' .. name)
 local c = clock()
 
 if action == 'create' then
-  local digest = redis.call('HGET', campaign, 'digest')
+  local digest = redis.call('HGET', record, 'digest')
   if digest then return digest == ARGV[4] and 'known' or 'exists' end
-  redis.call('HSET', campaign, 'plan', ARGV[3], 'digest', ARGV[4], 'shards', ARGV[5], 'lane', ARGV[6],
+  redis.call('HSET', record, 'plan', ARGV[3], 'digest', ARGV[4], 'shards', ARGV[5], 'lane', ARGV[6],
     'state', 'draft', 'created', whole_ms(c.wall))
   redis.call('ZADD', key('campaigns'), whole_ms(c.wall), name)
   return 'created'
@@ -27,14 +27,24 @@ local AFTER = {
   cancel = { draft = 'cancelled', running = 'cancelled', paused = 'cancelled', cancelled = 'cancelled' },
 }
 
-local r = redis.call('HMGET', campaign, 'state', 'lane')
+local r = redis.call('HMGET', record, 'state', 'lane')
 local before, lane = r[1], r[2]
 if not before then return { 'unknown', '' } end
+if action == 'pace' then
+  local pace = redis.call('HMGET', record, 'per_second', 'weight')
+  if pace[1] ~= ARGV[3] or pace[2] ~= ARGV[4] then
+    redis.call('HSET', record, 'per_second', ARGV[3], 'weight', ARGV[4])
+    redis.call('HDEL', key('levels'), 'campaign:' .. name)
+    unpark(class_of(lane) .. '/' .. lane)
+    wake()
+  end
+  return { before, before }
+end
 local after = AFTER[action][before]
 if not after or after == before then return { before, after or '' } end
 
 local function open()
-  if action == 'start' then redis.call('HSET', campaign, 'started', whole_ms(c.wall)) end
+  if action == 'start' then redis.call('HSET', record, 'started', whole_ms(c.wall)) end
   redis.call('SADD', key('running'), name)
   if redis.call('EXISTS', key('lane:' .. lane)) == 1 then
     activate(lane)
@@ -44,7 +54,7 @@ end
 
 local function close()
   redis.call('SREM', key('running'), name)
-  redis.call('ZREM', key('ready:b'), lane)
+  take_out(class_of(lane), lane)
 end
 
 -- All that waits ends at once: its tickets become the list of the cancelled. What a worker holds ends
@@ -62,11 +72,11 @@ local function cancel()
   end
   redis.call('HINCRBY', key('ledger:' .. name), 'waiting', -ended)
   redis.call('HINCRBY', key('ledger:' .. name), 'cancelled', ended)
-  redis.call('HSET', campaign, 'ended', whole_ms(c.wall))
+  redis.call('HSET', record, 'ended', whole_ms(c.wall))
   count('cancelled', ended)
 end
 
-redis.call('HSET', campaign, 'state', after)
+redis.call('HSET', record, 'state', after)
 if after == 'running' then open() else close() end
 if after == 'cancelled' then cancel() end
 return { before, after }

@@ -6,32 +6,40 @@
 -- there are at most `limit` of them, whatever the provider's window looks like. The headers correct it:
 --   limit                       sets the size
 --   limit - remaining - ours    what others use, or what we forgot; its peak is held for one to two windows
+--   policy                      the window, where the provider names it
 --   429                         a margin that halves with time, and a block until retry-after
 -- `reset` is not needed, so no clock but the server's is ever read.
+local PROBES, load_bucket, save_bucket, room, next_slot, take, turn, report
+do -- what follows stays within: a script has room for 200 names
 
 local CATCH_UP = 1.02       -- slots come a little faster than refill, to make up for slots that were lost
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
 local MAX_MARGIN = 0.25
-local MAX_RAISE = 10        -- a limit is believed up to so many times the configured one
+local MAX_RAISE = 10        -- a limit, and a rate, is believed up to so many times the configured one
 local TRIMMED = 200         -- slots that leave the log in one call
 local BEFORE = 60000        -- ms for which the log remembers more than a window: late answers ask
 local GROUP = 8             -- slots less than so many ms apart come together: one call starts several
 local MAX_TURN = 5000       -- ms for which a worker is sent away at most
 local OVERDUE = 1000        -- ms for which the turn of a worker that does not come is kept
-local PROBES = 2            -- POSTs under way at most before the first answer was heard
+PROBES = 2            -- POSTs under way at most before the first answer was heard
 
-local function load_bucket(c, limit, window)
+function load_bucket(c, limit, window)
   local f = redis.call('HMGET', key('bucket'), 'limit', 'configured', 'tat', 'block', 'margin', 'margin_at',
-    'rtt', 'rtt_var', 'peak', 'last_peak', 'peak_at', 'seq', 'limit_seq', 'heard', 'gate', 'streak', 'slot')
+    'rtt', 'rtt_var', 'peak', 'last_peak', 'peak_at', 'seq', 'limit_seq', 'heard', 'gate', 'streak', 'slot',
+    'window', 'policy', 'reset')
   local b = {
     limit = num(f[1], limit), window = window, tat = num(f[3], 0), block = num(f[4], 0),
     margin = num(f[5], 0), margin_at = num(f[6], c.steady), rtt = num(f[7], 0), rtt_var = num(f[8], 0),
     peak = num(f[9], 0), last_peak = num(f[10], 0), peak_at = num(f[11], c.steady),
     seq = num(f[12], 0), limit_seq = num(f[13], 0), heard = num(f[14], 0), gate = num(f[15], 0),
-    configured = limit, streak = num(f[16], 0), slot = num(f[17], 0),
+    configured = limit, streak = num(f[16], 0), slot = num(f[17], 0), policy = num(f[19], 0), reset = num(f[20], 0),
   }
-  -- A changed configuration starts over from its own limit; headers go on correcting it.
-  if num(f[2], limit) ~= limit then b.limit, b.limit_seq = limit, b.seq end
+  -- A changed configuration starts over from its own limit and window; headers go on correcting both.
+  if num(f[2], limit) ~= limit or num(f[18], window) ~= window then
+    b.limit, b.limit_seq, b.policy, b.reset = limit, b.seq, 0, 0
+  end
+  b.configured_window = window
+  if b.policy > 0 then window, b.window = b.policy, b.policy end
   b.margin = b.margin * 0.5 ^ ((c.steady - b.margin_at) / math.max(30000, 2 * window))
   b.margin_at = c.steady
   local held = c.steady - b.peak_at
@@ -42,12 +50,13 @@ local function load_bucket(c, limit, window)
   return b
 end
 
-local function save_bucket(b)
+function save_bucket(b)
   redis.call('HSET', key('bucket'), 'limit', b.limit, 'configured', b.configured, 'tat', ms(b.tat),
     -- Not in whole microseconds: rounded at each of a thousand calls a second, it would never fade.
     'block', ms(b.block), 'margin', string.format('%.17g', b.margin), 'margin_at', ms(b.margin_at), 'rtt', ms(b.rtt),
     'rtt_var', ms(b.rtt_var), 'peak', b.peak, 'last_peak', b.last_peak, 'peak_at', ms(b.peak_at), 'seq', b.seq,
-    'limit_seq', b.limit_seq, 'heard', b.heard, 'gate', ms(b.gate), 'streak', b.streak, 'slot', ms(b.slot))
+    'limit_seq', b.limit_seq, 'heard', b.heard, 'gate', ms(b.gate), 'streak', b.streak, 'slot', ms(b.slot),
+    'window', b.configured_window, 'policy', b.policy, 'reset', b.reset)
 end
 
 -- How much later than planned a request may arrive: two deviations of the time it takes.
@@ -61,7 +70,7 @@ local function budget(b)
 end
 
 -- The bucket as a claim sees it: how many slots a window may have, and the pace.
-local function room(c, b)
+function room(c, b)
   local span = b.window + jitter(b)
   local old = redis.call('ZCOUNT', key('log'), '-inf', '(' .. ms(c.steady - span - BEFORE))
   if old > 0 then redis.call('ZREMRANGEBYRANK', key('log'), 0, math.min(old, TRIMMED) - 1) end
@@ -75,7 +84,7 @@ end
 -- When the next slot would be: paced, after the last, and not before the slot that came `size`
 -- earlier has left the window. `kept` slots stay free; bulk leaves one, so that a transactional
 -- message never waits for a window.
-local function next_slot(c, b, r, kept)
+function next_slot(c, b, r, kept)
   local slot = math.max(c.steady, r.next)
   local nth = -math.max(1, r.size - kept)
   local leaving = redis.call('ZRANGE', key('log'), nth, nth, 'WITHSCORES')[2]
@@ -86,7 +95,7 @@ local function next_slot(c, b, r, kept)
 end
 
 -- Take the slot that `next_slot` named; returns its number in the log.
-local function take(b, r, slot)
+function take(b, r, slot)
   b.seq, b.slot = b.seq + 1, slot
   r.next = math.max(r.next, slot - math.max(GROUP, math.min(20, 2 * r.step))) + r.step
   b.tat = r.next
@@ -97,7 +106,7 @@ end
 -- When the slot is for which a worker that came too early comes again. Workers take turns, lest all
 -- of them come for one slot: each is told a later one than the last, and keeps it until it is granted
 -- one, whatever wakes it meanwhile. `free` is when the next slot is.
-local function turn(c, r, worker, free, horizon)
+function turn(c, r, worker, free, horizon)
   redis.call('ZREMRANGEBYSCORE', key('turns'), '-inf', '(' .. ms(c.steady - OVERDUE))
   local mine = num(redis.call('ZSCORE', key('turns'), worker))
   if mine and mine <= free + MAX_TURN then return math.max(mine, free) end
@@ -116,8 +125,9 @@ local function throttled(c, b, wait)
   b.block = math.max(b.block, c.steady + math.max(wait, 1))
 end
 
--- What one answer tells: e.limit, e.remaining, e.wait (negative where not said), e.throttled, e.took ms.
-local function report(c, b, lease, e)
+-- What one answer tells: e.limit, e.remaining, e.wait, e.window, e.reset (negative where not said), e.throttled,
+-- e.took ms.
+function report(c, b, lease, e)
   b.heard = 1
   local late = lease.started - lease.slot + e.took
   if b.rtt == 0 then b.rtt = late else b.rtt = b.rtt + 0.1 * (late - b.rtt) end
@@ -125,8 +135,14 @@ local function report(c, b, lease, e)
   local seq = tonumber(lease.seq)
   -- An answer to an older request cannot undo what a newer one said of the limit.
   if e.limit > 0 and seq >= b.limit_seq then
-    b.limit, b.limit_seq = math.min(e.limit, MAX_RAISE * b.configured), seq
+    local most = MAX_RAISE * b.configured / b.configured_window
+    if e.window <= 0 then
+      b.limit, b.limit_seq = math.min(e.limit, most * b.window), seq
+    elseif e.limit / e.window <= most then -- the two belong together
+      b.limit, b.limit_seq, b.policy, b.window = e.limit, seq, e.window, e.window
+    end
   end
+  b.reset = math.max(b.reset, e.reset) -- the longest: shown where it says that the window is longer
   if e.throttled then throttled(c, b, e.wait) end
   local remaining = e.throttled and 0 or e.remaining
   if e.limit > 0 and remaining >= 0 then
@@ -136,4 +152,6 @@ local function report(c, b, lease, e)
     -- Of its own limit: one that a newer answer has changed would show as others' use.
     b.peak = math.max(b.peak, e.limit - remaining - ours)
   end
+end
+
 end

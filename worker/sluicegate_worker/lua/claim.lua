@@ -1,13 +1,18 @@
 -- Claiming: messages and slots to a worker, all conditions decided together.
--- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines promote() and claim().
--- Keys touched: those of books.lua, claim:<token>, due, leases, granted, started, log, bucket, turns, optouts, halts, totals.
+-- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines claim().
+-- Keys touched: those of books.lua, claim:<token>, due, leases, granted, started, log, bucket, turns, optouts.
+local claim
+do -- what follows stays within: a script has room for 200 names
 
-local PROMOTED = 16           -- messages that return from the due set in one call
-local SPARE_VISITS = 32       -- tickets looked at beyond those wanted: stale, expired, opted out
+local PROMOTED = 16           -- messages that return from the due set, and members from the parked, in one call
+local SPARE_VISITS = 32       -- lanes and tickets looked at beyond those wanted: stale, expired, refused by a level
 local BULK_EVERY = 10         -- while both wait, bulk gets one slot in so many: its floor
 local BULK_SHARE = 0.95       -- of the concurrency; the rest is kept for transactional messages
 local KEEP_FROM = 20          -- slots in a window from which bulk leaves one
 local IDLE_MS, BUSY_MS = 1000, 50
+local LONG_MS = 5000          -- a level that refuses for longer leaves nothing to do now
+local HALTED_MS = 3600000     -- a halt without an end is looked at again so often; who lifts it says so at once
+local QUANTUM = 10            -- messages of one lane that a call takes in a row, however many others wait
 local TAG = 4                 -- characters of a token that name its worker
 
 -- Bring back whose time has come: a retry to the head of its lane, a scheduled message to the end
@@ -26,34 +31,131 @@ local function promote(c)
   return #ids > 0
 end
 
+-- Bring back into the tree what a level allows at `slot` again.
+local function unpark_due(slot)
+  local moved = false
+  for _, zset in ipairs({ 'parked:t', 'parked:b' }) do
+    for _, name in ipairs(redis.call('ZRANGEBYSCORE', key(zset), '-inf', ms(slot), 'LIMIT', 0, PROMOTED)) do
+      unpark(name)
+      moved = true
+    end
+  end
+  return moved
+end
+
+-- A cursor stands at the lane that a class serves next: { class, lane, score, bound, levels, served }. It stays
+-- while its score is the least, or for QUANTUM messages; only when it leaves are the scores written, so that
+-- a long lane costs one look, and ten thousand lanes no more than a few.
+local CLASSES = { 'ts', 'tm', 'bs', 'bm' }
+local cursors, closed = {}, {} -- by class; closed: until when the account's own rate of that type refuses
+
+local function leave(at)
+  cursors[at.class] = nil
+  if at.served == 0 then return end
+  redis.call('ZADD', below(at.class, above(at.class, at.lane)), 'XX', score(at.score), at.lane)
+  tidy(at.class, at.lane)
+end
+
+local function leave_all()
+  for _, class in ipairs(CLASSES) do
+    if cursors[class] then leave(cursors[class]) end
+  end
+  cursors = {}
+end
+
+local function descend(class)
+  local zset, bound, node = key('ready:' .. class), math.huge, nil
+  while true do
+    local two = redis.call('ZRANGE', zset, 0, 1, 'WITHSCORES')
+    if not two[1] then
+      if node then take_out(class, node) end
+      return nil
+    end
+    if two[4] then bound = math.min(bound, tonumber(two[4])) end
+    if not is_node(two[1]) then
+      return { class = class, lane = two[1], score = tonumber(two[2]), bound = bound,
+        levels = levels_of(two[1]), served = 0 }
+    end
+    node = two[1]
+    zset = below(class, node)
+  end
+end
+
+-- Where the class is served next; nil when nothing is ready, or the account's rate for its type refuses.
+local function cursor(class, slot)
+  if cursors[class] == nil then cursors[class] = descend(class) or false end
+  local at = cursors[class]
+  if not at then return nil end
+  local account = at.levels.account
+  if account.interval and used_until(account.name) - SLACK_MS > slot then
+    closed[class] = used_until(account.name) - SLACK_MS
+    return nil
+  end
+  return at
+end
+
+local function sooner(a, b)
+  if not a or not b then return a or b end
+  return b.score < a.score and b or a
+end
+
 -- The lane that is served next: transactional first, with a floor for bulk; nil when none is ready.
-local function next_lane(b, bulk_open, floor_open)
-  local t = redis.call('ZRANGE', key('ready:t'), 0, 0)[1]
-  local u = bulk_open and redis.call('ZRANGE', key('ready:b'), 0, 0)[1]
+local function next_lane(b, slot, bulk_slot, floor_open)
+  local t = sooner(cursor('ts', slot), cursor('tm', slot))
+  local u = bulk_slot and sooner(cursor('bs', bulk_slot), cursor('bm', bulk_slot))
   if t and u and floor_open and b.streak >= BULK_EVERY - 1 then return u end
   return t or u or nil
 end
 
+-- Which level refuses the lane's next message at `slot`, the member that waits for it, and until when.
+local function refusal(c, at, slot)
+  local lane, levels = at.lane, at.levels
+  local halt, halted = halt_of(c, lane)
+  if halt then
+    return levels[halted].halt, levels[halted].waits, halt.ends and c.steady + halt.ends - c.wall or c.steady + HALTED_MS
+  end
+  local brand = levels.brand
+  if brand then
+    local text = redis.call('LINDEX', key('lane:' .. lane), 0)
+    local wall = c.wall + slot - c.steady
+    if text and used_today(brand, carrier_day(wall)) + of_cap(brand, read_ticket(text)) > brand.cap then
+      return brand.name, brand.waits, slot + left_of_day(wall)
+    end
+  end
+  for _, kind in ipairs({ 'registration', 'sender', 'campaign' }) do
+    local opens = levels[kind] and used_until(levels[kind].name) - SLACK_MS
+    if opens and opens > slot then return levels[kind].name, levels[kind].waits, opens end
+  end
+end
+
 -- Take the lane's next ticket if it may still be sent; nil when it was set aside, or there is none.
-local function next_message(c, lane, q)
-  local ready, name = key('ready:' .. string.sub(lane, 1, 1)), string.match(lane, '#(.*)$')
-  if name and campaign_state(name) ~= 'running' then
-    redis.call('ZREM', ready, lane) -- its tickets stay; who resumes it makes it ready again
+local function next_message(c, at, q)
+  local name = string.match(at.lane, '#(.*)$')
+  local open = not name or campaign_state(name) == 'running'
+  local text = open and redis.call('LPOP', key('lane:' .. at.lane))
+  if not text and at.served > 0 then -- found empty once more, it goes: so what it was served counts
+    leave(at)
     return nil
   end
-  local text = redis.call('LPOP', key('lane:' .. lane))
-  if not text then
-    redis.call('ZREM', ready, lane)
+  if not text then -- where a campaign is not open its tickets stay; who resumes it makes it ready again
+    cursors[at.class] = nil
+    take_out(at.class, at.lane)
     return nil
   end
-  redis.call('ZINCRBY', ready, 1, lane)
+  -- It begins level with what was served last; from there its own messages move it on, and others' time no
+  -- further than to who is next, however many of its own it is served in a row.
+  local now = virtual(at.class)
+  if at.served == 0 then at.score = math.max(at.score, now) end
+  clocks[string.sub(at.class, 1, 1)] = math.max(now, math.min(at.score, at.bound))
+  at.score, at.served = at.score + 1 / (name and campaign_facts(name).weight or 1), at.served + 1
+  if at.score >= at.bound and at.served >= QUANTUM then leave(at) end
   local ticket = read_ticket(text)
   local id = name and name .. '.' .. ticket.id or ticket.id
   -- The record decides: a ticket of a message that has ended, or is leased already, is void.
   if state_of(id, redis.call('HGET', key('m:' .. id), 'state')) ~= 'waiting' then return nil end
   if redis.call('HEXISTS', key('leases'), id) == 1 then return nil end
   if ended(c, id, ticket, q.retention_ms, q.token) then return nil end
-  return { id = id, text = text }
+  return { id = id, ticket = ticket }
 end
 
 -- What a worker needs to send it: an app's content, or a recipient's ticket.
@@ -86,25 +188,38 @@ local function worker_of(token) return string.sub(token, 1, TAG) end
 
 local function refused(wait, why) return { ms(wait), why, {} } end
 
+-- Nothing is ready: what is next is due, or parked until its level's time, or of a type that the account's own
+-- rate refuses: back when that allows several, if it allows many.
 local function when_idle(c)
-  local due = redis.call('ZRANGE', key('due'), 0, 0, 'WITHSCORES')
-  local wait = due[2] and math.max(1, math.min(IDLE_MS, tonumber(due[2]) - c.wall)) or IDLE_MS
-  return refused(wait, 'idle')
+  local function until_first(zset, now)
+    local first = redis.call('ZRANGE', key(zset), 0, 0, 'WITHSCORES')
+    return first[2] and math.max(1, tonumber(first[2]) - now) or math.huge
+  end
+  local level = math.min(until_first('parked:t', c.steady), until_first('parked:b', c.steady))
+  for _, opens in pairs(closed) do level = math.min(level, math.max(1, opens - c.steady) + SLACK_MS / 2) end
+  local wait = math.min(IDLE_MS, until_first('due', c.wall), level)
+  return refused(wait, level < LONG_MS and 'level' or 'idle')
 end
 
 -- Returns wait ms, why, grants. Sets q.moved where it moved anything: a repeat must not move more.
-local function grants_or_why(c, b, q)
-  if halted(c) then return refused(IDLE_MS, 'halted') end
+local function grants_or_why(c, b, br, q)
+  if halts_now(c).account then return refused(IDLE_MS, 'halted') end
+  local wait = breaker_wait(c, br, q.token)
+  if wait then
+    q.moved = wait == 0 -- the order is given once
+    return refused(wait, wait == 0 and 'probe' or 'breaker')
+  end
   q.moved = promote(c)
   local busy = redis.call('ZCARD', key('started')) + redis.call('ZCARD', key('granted'))
-  local cap = b.heard == 1 and q.concurrency or math.min(PROBES, q.concurrency)
+  local cap = breaker_cap(c, br, b.heard == 1 and q.concurrency or math.min(PROBES, q.concurrency))
   if busy >= cap then return refused(BUSY_MS, b.heard == 1 and 'concurrency' or 'probing') end
   if c.steady < b.block then return refused(b.block - c.steady, 'blocked') end
   local r = room(c, b)
   local kept = r.size < KEEP_FROM and 0 or 1
   local bulk_cap = math.max(1, math.floor(cap * BULK_SHARE))
   local want, last = math.min(q.want, cap - busy), c.steady + q.horizon
-  local grants, visits, later = {}, 0, nil
+  local grants, visits, later, bulk_open = {}, 0, nil, nil
+  q.moved = unpark_due(next_slot(c, b, r, 0)) or q.moved
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
     local slot, bulk_slot = next_slot(c, b, r, 0), next_slot(c, b, r, kept)
@@ -112,37 +227,51 @@ local function grants_or_why(c, b, q)
     if slot > last then break end
     -- The floor takes half the spare visits, lest a cancelled campaign hold up the others.
     local floor_open = visits - #grants <= SPARE_VISITS / 2
-    local lane = next_lane(b, bulk_slot <= last and busy + #grants < bulk_cap, floor_open)
-    if not lane then break end
+    bulk_open = bulk_slot <= last and busy + #grants < bulk_cap
+    local at = next_lane(b, slot, bulk_open and bulk_slot, floor_open)
+    if not at then break end
     q.moved = true
-    local message = next_message(c, lane, q)
-    if message then
-      local bulk = string.sub(lane, 1, 1) == 'b'
-      slot = bulk and bulk_slot or slot
-      local seq = take(b, r, slot)
-      write_lease(message.id, { token = q.token, slot = slot, seq = seq, lane = lane, ticket = message.text })
-      redis.call('ZADD', key('granted'), ms(c.steady + q.lease_ms), message.id)
-      grants[#grants + 1] = grant(c, message.id, slot, message.text)
-      b.streak = bulk and 0 or b.streak + 1
+    local bulk = string.sub(at.class, 1, 1) == 'b'
+    slot = bulk and bulk_slot or slot
+    local level, member, opens = refusal(c, at, slot)
+    if level then
+      leave(at)
+      park(at.class, member, opens, level)
+    else
+      local message = next_message(c, at, q)
+      if message then
+        local seq, lane = take(b, r, slot), at.lane
+        local lease = { token = q.token, slot = slot, seq = seq, lane = lane, ticket = message.ticket.text }
+        write_lease(message.id, lease)
+        charge_levels(c, lane, message.ticket, slot)
+        redis.call('ZADD', key('granted'), ms(c.steady + q.lease_ms), message.id)
+        grants[#grants + 1] = grant(c, message.id, slot, message.ticket.text)
+        b.streak = bulk and 0 or b.streak + 1
+      end
     end
   end
+  leave_all()
+  if q.moved then redis.call('HSET', key('virtual'), 't', score(virtual('t')), 'b', score(virtual('b'))) end
+  save_levels()
   if #grants > 0 then
     redis.call('ZREM', key('turns'), worker_of(q.token))
     return { '0', '', grants }
   end
   if visits >= want + SPARE_VISITS then return refused(0, 'again') end
-  if not next_lane(b, true) then return when_idle(c) end
-  if later > last then
+  if later > last and next_lane(b, later, later) then
     return refused(turn(c, r, worker_of(q.token), later, q.horizon) - last + q.horizon / 2, 'rate')
   end
+  if next(closed) or not next_lane(b, later, later) then return when_idle(c) end
   return refused(BUSY_MS, 'concurrency')
 end
 
 -- q: token, want, horizon ms, lease_ms, retention_ms, concurrency. Returns wait ms, why, grants.
-local function claim(c, b, q)
+function claim(c, b, br, q)
   local again = remembered(c, q)
   if again then return again end
-  local answer = grants_or_why(c, b, q)
+  local answer = grants_or_why(c, b, br, q)
   if q.moved then remember(q, answer) end
   return answer
+end
+
 end

@@ -1,53 +1,23 @@
 -- Settling: one attempt's outcome ends its lease and moves its message.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines settle().
--- Keys touched: those of books.lua, leases, granted, started, log, lane:*, ready:*, due, dead, doubts, halts, totals, bucket.
+-- Keys touched: those of evidence.lua, due, dead, doubts, halts, bucket.
 --
 -- kind      accepted | retry (in s.delay ms) | back (to the head of its lane, uncharged) | dead | doubt (decided
 --           in s.delay ms; -1: by a person) | unused (its POST was never begun: back, and its slot is free again)
 -- answers   applied, also where the lease had ended but the outcome still told something | stale (it told nothing)
 -- A repeat of a settle is known by the lease's token in the record, and answered alike.
 -- Each path begins with a write that frees, so that a full server can always settle.
+local settle
+do -- what follows stays within: a script has room for 200 names
 
-local function forget_waits(id)
-  redis.call('ZREM', key('due'), id)
-  redis.call('ZREM', key('doubts'), id)
-  redis.call('ZREM', key('dead'), id)
-end
+local LEAST_HOLD_MS = 1000  -- a shorter queue at the provider is no reason to slow down
+local MAX_HOLD_MS = 900000
+local FULL_MS = 30000
+local MANY_SENDERS = 3       -- with the same fault: then it is the account's
 
 local function note(m, s)
   redis.call('HSET', m, 'code', s.code, 'reason', s.reason)
   if s.answer ~= '' then redis.call('HSET', m, 'answer', s.answer) end
-end
-
-local function accept(c, s, m, retention_ms, from)
-  forget_waits(s.id)
-  redis.call('HDEL', m, 'reason', 'code', 'answer')
-  redis.call('HSET', m, 'provider_id', s.provider_id)
-  if s.replayed then count('replayed') end -- the provider knew the key: it had the message already
-  finish(c, s.id, 'accepted', retention_ms, s.token, from)
-end
-
-local ENDED = { cancelled = true, expired = true, suppressed = true, purged = true }
-
--- Acceptance is evidence whoever brings it and whenever: even from a lease that ended long ago.
-local function accept_late(c, s, m, retention_ms)
-  local was = redis.call('HMGET', m, 'state', 'provider_id', 'provider_id_2')
-  if was[1] == 'accepted' then
-    if not was[2] then -- a person knew that it was sent, and not as what
-      redis.call('HSET', m, 'provider_id', s.provider_id)
-    elseif was[2] ~= s.provider_id and was[3] ~= s.provider_id then
-      redis.call('HSET', m, 'provider_id_2', s.provider_id)
-      count('sent_twice')
-    end
-    return 'applied'
-  end
-  local lease = read_lease(s.id)
-  local from = state_now(s.id, was[1], lease)
-  if ENDED[from] then count(from, -1) end
-  if lease and not lease.started then drop_grant(s.id, lease) end
-  count('late')
-  accept(c, s, m, retention_ms, from)
-  return 'applied'
 end
 
 local function charge(c, s, m, perhaps)
@@ -66,17 +36,63 @@ local function retry(c, s, m, lane, ticket)
   count('retried')
 end
 
-local function back(c, s, m, lane, ticket)
+-- Whether so many senders met the same fault, with no success between, that it is not theirs. br.faults is
+-- that code and the senders: code|sender|sender.
+local function many_senders(br, code, sender)
+  if string.sub(br.faults, 1, #code + 1) ~= code .. '|' then br.faults = code .. '|' end
+  if not string.find(br.faults .. '|', '|' .. sender .. '|', 1, true) then br.faults = br.faults .. '|' .. sender end
+  local _, senders = string.gsub(br.faults, '|', '')
+  return senders > MANY_SENDERS
+end
+
+-- The level that further messages would meet the same refusal on stops, until s.halt_ends: '' (a person
+-- lifts it), midnight (UTC), or so many ms. The first cause is kept.
+local function halt(c, br, s, lane)
+  local level = s.halt == 'sender' and 'sender:' .. sender_of(lane) or s.halt
+  if s.halt == 'sender' and many_senders(br, s.code, sender_of(lane)) then level = 'account' end
+  local ends = ''
+  if s.halt_ends == 'midnight' then
+    ends = whole_ms((math.floor(c.wall / DAY_MS) + 1) * DAY_MS)
+  elseif s.halt_ends ~= '' then
+    ends = whole_ms(c.wall + tonumber(s.halt_ends))
+  end
+  redis.call('HSETNX', key('halts'), level, ends .. '|' .. s.reason)
+  halts = nil
+end
+
+-- The provider queues the sender's messages: it waits until that queue is worked off.
+local function hold(c, s, lane)
+  if s.hold < LEAST_HOLD_MS then return end
+  local level = 'sender:' .. sender_of(lane)
+  use(level, ms(math.max(used_until(level), c.steady + math.min(s.hold, MAX_HOLD_MS))))
+  save_levels()
+end
+
+-- That queue is full: it waits, and twice as long each time that it finds it full again.
+local function hold_full(c, s, lane)
+  local level = 'full:' .. sender_of(lane)
+  local ends, length = string.match(usage(level) or '', '^(%S+) (%S+)$')
+  ends, length = num(ends, -math.huge), num(length, 0)
+  if c.steady < ends then return end -- of one burst of refusals only the first counts
+  length = c.steady <= ends + length and math.min(2 * length, MAX_HOLD_MS) or FULL_MS
+  use(level, ms(c.steady + length) .. ' ' .. ms(length))
+  s.hold = length
+  hold(c, s, lane)
+end
+
+local function back(c, s, m, lane, ticket, br)
   become(s.id, 'waiting')
   redis.call('HSET', m, 'token', s.token)
   if s.reason ~= '' then redis.call('HSET', m, 'code', s.code, 'reason', s.reason) end
   if s.perhaps then redis.call('HINCRBY', m, 'maybe', 1) end
   put_back(c, s.id, lane, ticket)
   if s.throttled then count('throttled') end
-  if s.halt ~= '' then redis.call('HSETNX', key('halts'), s.halt, s.halt_until .. '|' .. s.reason) end
+  if s.halt ~= '' then halt(c, br, s, lane) end
+  if s.full then hold_full(c, s, lane) end
 end
 
 local function dead(c, s, m, lane, ticket)
+  if s.opted_out then redis.call('HSETNX', key('optouts'), read_ticket(ticket).to, whole_ms(c.wall) .. ' provider') end
   charge(c, s, m, s.perhaps)
   note(m, s)
   become(s.id, 'dead')
@@ -104,25 +120,31 @@ local function unused(c, s, m, lane, ticket)
   count('unused')
 end
 
+local REFUSED = { retry = true, back = true, dead = true }
 local MOVES = { retry = retry, back = back, dead = dead, doubt = doubt, unused = unused }
 
-local function move(c, s, m, lane, ticket, retention_ms)
+local function move(c, br, s, m, lane, ticket, retention_ms)
   if s.kind == 'accepted' then
     redis.call('HINCRBY', m, 'attempts', 1)
-    accept(c, s, m, retention_ms)
+    accept(c, s, retention_ms)
+    hold(c, s, lane)
+    br.faults = ''
   else
-    MOVES[s.kind](c, s, m, lane, ticket)
+    MOVES[s.kind](c, s, m, lane, ticket, br)
   end
 end
 
 -- The lease is not this attempt's, or evidence has ended its message meanwhile.
-local function too_late(c, s, m, state, retention_ms)
-  if s.kind == 'accepted' and state then return accept_late(c, s, m, retention_ms) end
+local function too_late(c, s, state, retention_ms)
+  if s.kind == 'accepted' and state then
+    accept_late(c, s, retention_ms)
+    return 'applied'
+  end
   -- A recipient that was never started has no record to know a repeat by, and nothing to tell.
   return s.kind == 'unused' and not state and campaign_of(s.id) and 'applied' or 'stale'
 end
 
-local function settle(c, b, s, retention_ms)
+function settle(c, b, br, s, retention_ms)
   local m = key('m:' .. s.id)
   local was = redis.call('HMGET', m, 'token', 'state', 'lane', 'ticket')
   local token, state = was[1], was[2]
@@ -130,12 +152,15 @@ local function settle(c, b, s, retention_ms)
   if lease and lease.token == s.token then
     if lease.started and s.kind ~= 'unused' then
       drop_lease(s.id, lease)
+      note_attempt(c, s.id, lease, s.took, s.kind, s.code)
+      hear_attempt(c, br, s.heard, s.failing)
       if s.heard then report(c, b, lease, s) end
+      if REFUSED[s.kind] and not s.perhaps then refund_cap(c, lease) end
     else
-      drop_grant(s.id, lease)
+      drop_grant(c, s.id, lease)
     end
-    if state_of(s.id, state) ~= 'waiting' then return too_late(c, s, m, state, retention_ms) end
-    move(c, s, m, lease.lane, lease.ticket, retention_ms)
+    if state_of(s.id, state) ~= 'waiting' then return too_late(c, s, state, retention_ms) end
+    move(c, br, s, m, lease.lane, lease.ticket, retention_ms)
     return 'applied'
   end
   if token == s.token and state == 'in_doubt' and s.kind ~= 'doubt' then
@@ -143,9 +168,11 @@ local function settle(c, b, s, retention_ms)
     count('resolved')
     redis.call('HINCRBY', m, 'attempts', -1) -- the attempt was charged when it went in doubt
     redis.call('HINCRBY', m, 'maybe', -1)
-    move(c, s, m, was[3], was[4], retention_ms)
+    move(c, br, s, m, was[3], was[4], retention_ms)
     return 'applied'
   end
   if token == s.token and (s.kind ~= 'accepted' or state == 'accepted') then return 'applied' end
-  return too_late(c, s, m, state, retention_ms)
+  return too_late(c, s, state, retention_ms)
+end
+
 end

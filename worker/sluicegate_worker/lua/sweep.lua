@@ -26,7 +26,7 @@ local back, doubted, resent, held, dropped = 0, 0, 0, 0, 0
 local function give_back(id)
   local lease = read_lease(id)
   if not lease then return redis.call('ZREM', key('granted'), id) end
-  drop_grant(id, lease)
+  drop_grant(c, id, lease)
   put_back(c, id, lease.lane, lease.ticket)
   back = back + 1
 end
@@ -45,6 +45,7 @@ local function doubt(id)
   redis.call('HINCRBY', m, 'maybe', 1)
   local decide = policy == 'hold' and '+inf' or ms(c.wall + waits[string.sub(lease.lane, 1, 1)])
   redis.call('ZADD', key('doubts'), decide, id)
+  note_attempt(c, id, lease, c.steady - lease.started, 'lost', '')
   count('in_doubt')
   count('leases_lost')
   doubted = doubted + 1
@@ -111,8 +112,9 @@ save_clock(c)
 redis.call('ZADD', key('workers'), whole_ms(c.wall), worker)
 redis.call('ZREMRANGEBYSCORE', key('workers'), '-inf', ms(c.wall - 3600000))
 
-local work = redis.call('ZCARD', key('ready:t')) + redis.call('ZCARD', key('ready:b'))
-  + redis.call('ZCOUNT', key('due'), '-inf', ms(c.wall)) > 0 and 1 or 0
-local answers = { back, doubted, resent, held, dropped, work }
+local function any(zset, most) return redis.call('ZCOUNT', key(zset), '-inf', most) > 0 end
+local work = any('due', ms(c.wall)) or any('parked:t', ms(c.steady)) or any('parked:b', ms(c.steady))
+for _, class in ipairs({ 'ts', 'tm', 'bs', 'bm' }) do work = work or any('ready:' .. class, '+inf') end
+local answers = { back, doubted, resent, held, dropped, work and 1 or 0 }
 redis.call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', 60000)
 return answers

@@ -1,0 +1,194 @@
+"""What a claim costs the server: no more, however much waits in however many lanes."""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from statistics import median, quantiles
+from typing import Any, cast
+
+import msgspec
+import redis
+
+from sluicegate.config import Account, Config
+from sluicegate.message import Message
+from sluicegate.outbox import ENQUEUE, Outbox
+from sluicegate.scripts import Scripts
+from sluicegate_worker.claims import PUBLISH, STEP, Claims, Grant, Settle, Start, stepped
+
+from ..embedded import EmbeddedServer
+from .outcome import Asked, Outcome
+from .progress import progress
+
+MOST = 1.2
+ASKED = Asked(cost=MOST)
+WANTS = {1: 2_000, 50: 400}
+"""Messages that a claim asks for, and how many such claims are measured."""
+
+WARM_UP = 100  # claims
+BATCH, CHUNK = 250, 50_000  # messages per call, and per task of a process that fills
+PROCESSES = 2
+LINE_EVERY = 500  # thousands of messages
+NEVER = 1_000_000  # a limit that refuses nobody
+ACCOUNT = Account(
+    limit=NEVER, window_seconds=1.0, concurrency=NEVER, sms_per_second=0.0, mms_per_second=0.0
+)
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """An account in whose ``lanes`` lanes ``depth`` messages wait each."""
+
+    account: str
+    lanes: int
+    depth: int
+
+    @property
+    def size(self) -> int:
+        return self.lanes * self.depth
+
+    def __str__(self) -> str:
+        if self.lanes == 1:
+            return f"{self.depth:,} in one lane"
+        return f"{self.lanes:,} lanes of {self.depth:,}"
+
+
+QUEUES = (Queue("short", 1, 1_000), Queue("deep", 1, 1_000_000), Queue("wide", 10_000, 100))
+
+
+def costs(only: str = "") -> list[Outcome]:
+    """Fill a server with the queues, then measure claims on all of them by turns.
+
+    ``only`` is a part of the name that the cases wanted have.
+    """
+    wants = {want: count for want, count in WANTS.items() if only in f"claim of {want}"}
+    if not wants:
+        return []
+    with EmbeddedServer() as server, redis.Redis.from_url(server.url) as store:
+        _fill_all(server.url, QUEUES)
+        meters = [Meter(store, queue) for queue in QUEUES]
+        return [
+            row
+            for want, count in wants.items()
+            for row in rows(QUEUES, want, by_turns(meters, want, count))
+        ]
+
+
+def rows(
+    queues: Sequence[Queue], want: int, times_us: Sequence[Sequence[float]]
+) -> Iterator[Outcome]:
+    """A row for each queue's claims of ``want`` messages, compared with the first's."""
+    first_us, first_p90_us = median(times_us[0]), quantiles(times_us[0], n=10)[-1]
+    for place, (queue, taken_us) in enumerate(zip(queues, times_us, strict=True)):
+        us, p90_us = median(taken_us), quantiles(taken_us, n=10)[-1]
+        yield Outcome(
+            case=f"claim of {want}, {queue}",
+            asked=str(ASKED if place else Asked()),
+            held=us <= MOST * first_us and p90_us <= MOST * first_p90_us,
+            claim_us=us,
+            claim_p90_us=p90_us,
+        )
+
+
+def by_turns(
+    meters: Sequence["Meter"], want: int, count: int, warm_up: int = WARM_UP
+) -> list[list[float]]:
+    """Microseconds of ``count`` claims of each, one of each at a time: all share the weather."""
+    times_us: list[list[float]] = [[] for _ in meters]
+    for claim in range(-warm_up, count):
+        for meter, taken_us in zip(meters, times_us, strict=True):
+            us = meter.claim(want)
+            if claim >= 0:
+                taken_us.append(us)
+    return times_us
+
+
+class Meter:
+    """One queue's claims; what they take is sent as a drain would, and made up for."""
+
+    def __init__(self, store: redis.Redis, queue: Queue) -> None:
+        self.queue = queue
+        self._store, self._scripts = cast("Any", store), _scripts(store, queue)
+        self._claims = Claims(cast("Any", None), _config(queue), queue.account, "meter")
+        self._made, self._taken = queue.size, 0
+        self._scripts.call(PUBLISH, self._claims.publish_args())
+        store.config_set("slowlog-log-slower-than", 0)  # it knows each command's microseconds
+        self.claim(1)  # until a first answer was heard, few are granted
+
+    def claim(self, want: int) -> float:
+        """Claim ``want`` messages alone in one call; returns its microseconds on the server."""
+        token = self._claims.token()
+        args = self._claims.step_args(want=want, token=token)
+        claimed = stepped(self._scripts.call(STEP, args), token).claimed
+        [entry] = self._store.slowlog_get(1)
+        if len(claimed.grants) != want:
+            raise RuntimeError(f"{len(claimed.grants)} of {want} were granted: {claimed.why}")
+        self._send(claimed.grants)
+        return float(entry["duration"])
+
+    def _send(self, grants: Sequence[Grant]) -> None:
+        """Start and settle them: the bucket hears an answer, and nothing stays under way."""
+        starts = [Start(one.id, one.token, b"{}") for one in grants]
+        self._scripts.call(STEP, self._claims.step_args(starts=starts))
+        settles = [
+            Settle(id=one.id, token=one.token, kind="accepted", provider_id="p", flags="h")
+            for one in grants
+        ]
+        self._scripts.call(STEP, self._claims.step_args(settles))
+        self._taken += len(grants)
+        if self._taken >= BATCH:
+            fill(self._store, self.queue, self._made, self._taken)
+            self._made, self._taken = self._made + self._taken, 0
+
+
+def _config(queue: Queue) -> Config:
+    return Config(accounts={queue.account: ACCOUNT})
+
+
+def _scripts(store: redis.Redis, queue: Queue) -> Scripts:
+    return Scripts(store, Outbox(_config(queue), queue.account).keys.prefix)
+
+
+def _fill_all(url: str, queues: Sequence[Queue]) -> None:
+    """From a few processes: making the messages takes as long as storing them."""
+    tasks = [
+        (queue, first, min(CHUNK, queue.size - first))
+        for queue in queues
+        for first in range(0, queue.size, CHUNK)
+    ]
+    total = sum(queue.size for queue in queues) // 1000
+    context = multiprocessing.get_context("spawn")
+    with (
+        progress("filling", total, "thousand messages", LINE_EVERY) as show,
+        ProcessPoolExecutor(PROCESSES, context) as pool,
+    ):
+        futures = [pool.submit(_fill_from, url, *task) for task in tasks]
+        done = 0
+        try:
+            for future in as_completed(futures):
+                done += future.result()
+                show(done // 1000)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _fill_from(url: str, queue: Queue, first: int, count: int) -> int:
+    with redis.Redis.from_url(url) as store:
+        fill(store, queue, first, count)
+    return count
+
+
+def fill(store: redis.Redis, queue: Queue, first: int, count: int) -> None:
+    """Enqueue ``count`` messages, evenly over the lanes: one sender is one lane."""
+    outbox, scripts = Outbox(_config(queue), queue.account), _scripts(store, queue)
+    for begin in range(first, first + count, BATCH):
+        made = [
+            Message(
+                id=f"m{n}",
+                to="+15551234567",
+                sender=f"+1555{n % queue.lanes:07d}",
+                text="hello",
+                priority="bulk",
+            )
+            for n in range(begin, min(begin + BATCH, first + count))
+        ]
+        scripts.call(ENQUEUE, outbox.enqueue_args(made))

@@ -1,0 +1,88 @@
+"""What a probe concludes from its calls: facts, each only as far as the answers show it."""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from .calls import Call
+from .skew import Skew, common, skew_of
+from .window import Window, reset_value, window
+
+Counting = Literal["alone", "others", "still", "untold"]
+"""How ``remaining`` moves: by one for each call of ours, by more, not down at all."""
+
+Reading = Literal["seconds from now", "Unix time in s", "Unix time in ms"]
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """How long answers took; the first, which opens the connection, stands apart."""
+
+    first_ms: float
+    p50_ms: float
+    p90_ms: float
+    highest_ms: float
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """``statuses`` counts answers by HTTP status, 0 where none came; ``limits`` in order of
+    appearance. ``skew`` is None where no two clocks can be compared.
+    """
+
+    calls: int
+    statuses: dict[int, int]
+    limits: list[int]
+    window: Window
+    readings: list[Reading]
+    counting: Counting
+    skew: Skew | None
+    latency: Latency | None
+
+
+def findings(calls: Sequence[Call]) -> Findings:
+    """Conclude from the calls of one run, in their order."""
+    answered = [call for call in calls if call.status]
+    skew = common(filter(None, map(skew_of, answered)))
+    counting = _counting([call.told.remaining for call in answered])
+    return Findings(
+        calls=len(calls),
+        statuses=dict(Counter(call.status for call in calls)),
+        limits=list(dict.fromkeys(c.told.limit for c in answered if c.told.limit > 0)),
+        window=window(answered, skew, counts_down=counting in ("alone", "others")),
+        readings=list(dict.fromkeys(filter(None, map(_reading, answered)))),
+        counting=counting,
+        skew=skew,
+        latency=_latency([call.took_ms for call in answered]),
+    )
+
+
+def _counting(remaining: Sequence[int]) -> Counting:
+    told = [count for count in remaining if count >= 0]
+    steps = [before - after for before, after in itertools.pairwise(told)]
+    if not steps:
+        return "untold"
+    most = max(steps)
+    if most > 1:
+        return "others"
+    return "alone" if most == 1 else "still"
+
+
+def _reading(call: Call) -> Reading | None:
+    """Which reading of a plain reset header its size stands for."""
+    value = reset_value(call)
+    if value is None:
+        return None
+    if value > 1e12:
+        return "Unix time in ms"
+    return "Unix time in s" if value > 1e9 else "seconds from now"
+
+
+def _latency(took_ms: Sequence[float]) -> Latency | None:
+    if not took_ms:
+        return None
+    rest = sorted(took_ms[1:] or took_ms)
+    p50, p90 = (rest[math.ceil(share * len(rest)) - 1] for share in (0.5, 0.9))
+    return Latency(took_ms[0], p50, p90, rest[-1])

@@ -1,0 +1,52 @@
+"""A message that comes in: what a test says that a recipient wrote, as the provider takes it."""
+
+from uuid import uuid4
+
+import msgspec
+
+from sluicegate.segments import count
+
+from .events import Inbound
+from .optouts import Autoresponse
+from .payload import Address, Money, iso
+from .settings import Webhooks
+
+
+class Written(msgspec.Struct, rename={"from_": "from"}, forbid_unknown_fields=True):
+    """What a recipient wrote, and to which of our numbers."""
+
+    from_: str
+    to: str
+    text: str
+    #: Empty: the profile by which this number sent last, or the default one.
+    messaging_profile_id: str = ""
+
+
+def read(body: bytes) -> Written:
+    """Read the JSON of a ``Written``; raises ``ValueError`` with what is wrong of it."""
+    try:
+        return msgspec.json.decode(body, type=Written)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"from, to and text are due, in JSON: {error}") from error
+
+
+def inbound(
+    written: Written, profile: str, kind: Autoresponse | None, wall: float, webhooks: Webhooks
+) -> Inbound:
+    """The message as an event tells of it; ``wall`` is its Unix time."""
+    segments = count(written.text)
+    return Inbound(
+        id=str(uuid4()),
+        from_=Address(written.from_, "SIMULATED", "Wireless"),
+        to=[Address(written.to, "Telnyx", "VoIP", "webhook_delivered")],
+        text=written.text,
+        messaging_profile_id=profile,
+        received_at=iso(wall),
+        encoding=segments.encoding,
+        parts=segments.parts,
+        num_chars=len(written.text),
+        autoresponse_type=kind,
+        webhook_url=webhooks.url or None,
+        webhook_failover_url=webhooks.failover_url or None,
+        cost=Money("0.0000"),
+    )

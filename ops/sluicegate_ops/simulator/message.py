@@ -1,0 +1,36 @@
+"""One accepted message, as it is kept: the request's exact bytes, and what was decided of it."""
+
+import msgspec
+
+from . import v1_body, validation
+from .fates import QUEUED, Fate, State
+
+
+class Message(msgspec.Struct, gc=False):
+    """An accepted message, as it stood on its arrival."""
+
+    body: bytes
+    #: Unix seconds of the provider's clock.
+    received_at: float
+    #: Monotonic seconds.
+    arrived: float
+    #: Empty without one.
+    idempotency_key: str
+    segments: int
+    wait_seconds: float
+    #: The profile secret of one that came by API v1, otherwise empty.
+    secret: str = ""
+    #: None while nobody is told of it: then it stays queued.
+    fate: Fate | None = None
+
+    def read(self) -> validation.Body:
+        """The request's fields, those of API v1 as v2 names them."""
+        body = (v1_body if self.secret else validation).decode(self.body)
+        assert isinstance(body, validation.Body)  # noqa: S101 - it was accepted as one
+        return body
+
+    def state(self, now: float) -> State:
+        """How far it has come at ``now``, in monotonic seconds."""
+        if self.fate is None:
+            return QUEUED
+        return self.fate.state(self.received_at, now - self.arrived)

@@ -1,0 +1,74 @@
+"""Who opted out: the block of each messaging profile, kept by keywords in what comes in."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Literal
+
+import msgspec
+
+Autoresponse = Literal["STOP", "START", "HELP"]
+
+#: What the provider publishes, and acts on where a text is nothing else.
+KEYWORDS: dict[str, Autoresponse] = {
+    **dict.fromkeys(
+        ("STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"), "STOP"
+    ),
+    **dict.fromkeys(("START", "UNSTOP"), "START"),
+    **dict.fromkeys(("HELP", "INFO"), "HELP"),
+}
+
+_PAGE_SIZE = 20
+
+
+class Optout(msgspec.Struct, rename={"from_": "from"}):
+    """One block, as the provider lists it: from our number to theirs."""
+
+    messaging_profile_id: str
+    from_: str
+    to: str
+    keyword: str
+    created_at: str
+
+
+class Optouts:
+    """The blocks in force, by messaging profile and recipient."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[tuple[str, str], Optout] = {}
+
+    def hear(
+        self, profile: str, sender: str, recipient: str, text: str, at: str
+    ) -> Autoresponse | None:
+        """Act on what ``recipient`` wrote to ``sender``; what kind of keyword it was, if any."""
+        keyword = " ".join(text.upper().split())
+        kind = KEYWORDS.get(keyword)
+        if kind == "STOP":
+            self.blocks[profile, recipient] = Optout(profile, sender, recipient, keyword, at)
+        elif kind == "START":
+            self.blocks.pop((profile, recipient), None)
+        return kind
+
+    def page(self, query: Mapping[str, Sequence[str]]) -> bytes:
+        """One page of the list, as the provider answers; ``query`` is the URL's."""
+        asked = {name: values[-1] for name, values in query.items()}
+        found = [
+            block
+            for block in self.blocks.values()
+            if asked.get("filter[from]", block.from_) == block.from_
+            and asked.get("filter[messaging_profile_id]", block.messaging_profile_id)
+            == block.messaging_profile_id
+        ]
+        number = _positive(asked.get("page[number]", ""), 1)
+        size = _positive(asked.get("page[size]", ""), _PAGE_SIZE)
+        meta = {
+            "page_number": number,
+            "page_size": size,
+            "total_pages": ceil(len(found) / size),
+            "total_results": len(found),
+        }
+        data = found[(number - 1) * size : number * size]
+        return msgspec.json.encode({"data": data, "meta": meta})
+
+
+def _positive(text: str, otherwise: int) -> int:
+    return max(1, int(text)) if text.isdecimal() else otherwise

@@ -1,0 +1,85 @@
+"""``/healthz``, ``/readyz`` and ``/metrics``: whether it runs, whether it can work, how much."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import redis
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from sluicegate.keys import Keys
+
+from .site import Site
+
+CHECK_SECONDS: Final = 2.0
+_PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Health:
+    """The endpoints for whoever watches over it; they tell no secrets and no numbers."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def alive(self, request: Request) -> Response:
+        """200 while the process answers."""
+        return JSONResponse({"status": "ok"})
+
+    async def ready(self, request: Request) -> Response:
+        """200 while Redis answers and takes writes, 503 otherwise."""
+        checks = await self._checks()
+        ready = checks["redis"] == checks["writable"] == "ok"
+        return JSONResponse(checks, 200 if ready else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """Prometheus's text; what Redis has to add is left out while it is away."""
+        return PlainTextResponse(await metrics_text(self._site), media_type=_PROMETHEUS)
+
+    async def _checks(self) -> dict[str, str]:
+        site = self._site
+        client = cast("Any", site.client)
+        checks = {"redis": "away", "writable": "unknown", "memory": "unknown"}
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                info = await client.info("memory")
+                checks["redis"] = "ok"
+                ceiling = int(info.get("maxmemory", 0)) * site.config.memory_ceiling
+                full = ceiling and int(info.get("used_memory", 0)) > ceiling
+                checks["memory"] = "full: no messages are taken" if full else "ok"
+                # Refused by a replica and where persistence fails, but not for want of memory:
+                # receipts are still taken then.
+                checks["writable"] = "no"
+                await client.unlink(Keys(next(iter(site.config.accounts)))("ready"))
+                checks["writable"] = "ok"
+        except (redis.RedisError, TimeoutError):
+            pass
+        return checks
+
+
+async def metrics_text(site: Site) -> str:
+    """What came in over HTTP, and each account's totals, as Prometheus reads them."""
+    lines = ["# TYPE sluicegate_http_total counter"]
+    for (what, account), count in sorted(site.counts.items()):
+        lines.append(f'sluicegate_http_total{{what="{what}",account="{account}"}} {count}')
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            lines += [line async for line in _totals(site)]
+    except (redis.RedisError, TimeoutError):
+        lines += ["# TYPE sluicegate_redis_up gauge", "sluicegate_redis_up 0"]
+    else:
+        lines += ["# TYPE sluicegate_redis_up gauge", "sluicegate_redis_up 1"]
+    return "\n".join(lines) + "\n"
+
+
+async def _totals(site: Site) -> Any:
+    yield "# TYPE sluicegate_total counter"
+    for account in site.config.accounts:
+        totals = await cast("Any", site.client).hgetall(Keys(account)("totals"))
+        for line in _lines(account, totals):
+            yield line
+
+
+def _lines(account: str, totals: dict[bytes, bytes]) -> Iterator[str]:
+    for name, value in sorted(totals.items()):
+        yield f'sluicegate_total{{what="{name.decode()}",account="{account}"}} {int(value)}'

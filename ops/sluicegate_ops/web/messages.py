@@ -1,0 +1,119 @@
+"""``POST /v2/messages``, ``GET /v2/messages/{id}``: the provider's API, with our queue behind."""
+
+import asyncio
+from typing import Any, Final, cast
+
+import redis
+from starlette.requests import Request
+from starlette.responses import Response
+
+from sluicegate.errors import (
+    IdReused,
+    InvalidMessage,
+    OutboxError,
+    OutboxFull,
+    UnknownMessage,
+)
+from sluicegate.message import Message, decode
+from sluicegate.outbox import Outbox, translated
+
+from .bodies import body_of
+from .problems import Problem, not_found, unavailable
+from .requests import KEY, message_of, refusal
+from .shapes import Found, found, shown
+from .site import Caller, Site
+
+STORE_SECONDS: Final = 8.0
+AT_ONCE: Final = 64
+"""Requests that work with Redis at the same time, each on a connection of its own."""
+
+_FIELDS = ("content", "fate", "fate_code", "fate_at")
+
+
+class Messages:
+    """The endpoints for apps."""
+
+    def __init__(self, site: Site) -> None:
+        self._site, self._free = site, asyncio.Semaphore(AT_ONCE)
+
+    async def post(self, request: Request) -> Response:
+        """Take a message: it is answered once it is ours to account for."""
+        caller = self._site.caller(request.headers)
+        body = await body_of(request, self._site.config.web.max_body_bytes)
+        message = message_of(body, request.headers)
+        keyed = KEY in request.headers
+        try:
+            async with asyncio.timeout(STORE_SECONDS), self._free:
+                response = await self._taken(caller, message)
+        except InvalidMessage as error:
+            raise refusal(error, message) from None
+        except IdReused:
+            detail = "This key came with another message before; a new message needs a new key."
+            pointer = f"/header/{KEY}"
+            raise Problem(422, "10027", "Unprocessable Entity", detail, pointer) from None
+        except (OutboxError, TimeoutError) as error:
+            self._site.counts.note("not_stored", caller.account)
+            raise _unavailable(error, message.id, keyed=keyed) from None
+        self._site.counts.note("messages_taken", caller.account)
+        return response
+
+    async def get(self, request: Request) -> Response:
+        """Where a message of the app's account stands."""
+        caller = self._site.caller(request.headers)
+        try:
+            async with asyncio.timeout(STORE_SECONDS), self._free:
+                one = await self._read(caller, request.path_params["id"])
+        except UnknownMessage:
+            raise not_found("No such message here, or it is past its retention.") from None
+        except (OutboxError, TimeoutError):
+            raise unavailable("Redis did not answer; ask again.", 1) from None
+        headers = {"sluicegate-state": one.status.state}
+        if one.status.provider_id:
+            headers["sluicegate-provider-id"] = one.status.provider_id
+        return Response(found(one), headers=headers, media_type="application/json")
+
+    async def _taken(self, caller: Caller, message: Message) -> Response:
+        outcome = (await caller.sluice.enqueue(message)).outcome
+        headers, received_ms, suppressed = {}, int(self._site.wall() * 1000), False
+        if outcome == "known":
+            status = await caller.sluice.status(message.id)
+            headers = {"idempotent-replayed": "true"}
+            received_ms, suppressed = status.enqueued_ms, status.state == "suppressed"
+        if outcome == "suppressed" or suppressed:
+            detail = "The recipient has opted out; nothing was sent."
+            raise Problem(400, "40300", "Blocked due to STOP message", detail, "/to")
+        later = message.send_at and message.send_at.timestamp() * 1000 > received_ms
+        body = shown(message, "scheduled" if later else "queued", received_ms)
+        return Response(body, headers=headers, media_type="application/json")
+
+    async def _read(self, caller: Caller, id: str) -> Found:
+        keys = caller.sluice.keys
+        pipeline = self._site.client.pipeline(transaction=True)
+        Outbox(self._site.config, caller.account).ask_status(pipeline, id)
+        pipeline.hmget(keys.record(id), *_FIELDS)
+        try:
+            *about, more = await cast("Any", pipeline.execute())
+        except redis.RedisError as error:
+            raise translated(error, [id]) from error
+        status = Outbox.status(id, about)
+        content, fate, code, at = more
+        return Found(
+            status,
+            decode(content, id) if content else None,
+            (fate or b"").decode(),
+            (code or b"").decode(),
+            int(at or status.changed_ms),
+        )
+
+
+def _unavailable(error: Exception, id: str, *, keyed: bool) -> Problem:
+    if isinstance(error, OutboxFull):
+        return unavailable("Full for now; nothing was stored. Send it again later.", 10)
+    if keyed:
+        return unavailable("Not known whether it was stored. Send it again, as it was.", 1, id=id)
+    # Sent again it would be another message: this header keeps the official SDK from doing so.
+    detail = (
+        "Not known whether it was stored; meta has its id. "
+        "With an Idempotency-Key it could simply be sent again."
+    )
+    return unavailable(detail, 1, {"x-should-retry": "false"}, id)

@@ -1,0 +1,68 @@
+"""What is answered where a request is refused: errors in the shape that the provider uses."""
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+class Problem(Exception):
+    """A refusal: an HTTP status, an error code as the provider has them, and our own words.
+
+    ``pointer`` is what of the request it is about. No value of the request is repeated.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        pointer: str = "",
+        headers: Mapping[str, str] = {},
+        meta: Mapping[str, str] = {},
+    ) -> None:
+        super().__init__(f"{status} {code} {title}")
+        self.status, self.headers = status, dict(headers)
+        source = {"pointer": pointer} if pointer else {}
+        error = {"code": code, "title": title, "detail": detail, "source": source, "meta": meta}
+        self.body = msgspec.json.encode({"errors": [error]})
+
+    def response(self) -> Response:
+        return Response(self.body, self.status, self.headers, "application/json")
+
+
+def refuse(request: Request, error: Exception) -> Response:
+    """The answer to a ``Problem``."""
+    assert isinstance(error, Problem)  # noqa: S101 - it is registered for no other
+    return error.response()
+
+
+def refuse_route(request: Request, error: Exception) -> Response:
+    """The answer to a request that no route takes."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    if error.status_code == 405:
+        method = Problem(405, "10030", "Method not allowed", "This URL takes another method.")
+        method.headers.update(error.headers or {})
+        return method.response()
+    return not_found("There is nothing at this URL.").response()
+
+
+def refuse_fault(request: Request, error: Exception) -> Response:
+    """The answer where something broke on our side; the error itself is logged by the server."""
+    return Problem(500, "10007", "Unexpected error", "Something broke on our side.").response()
+
+
+def not_found(detail: str) -> Problem:
+    return Problem(404, "10005", "Resource not found", detail)
+
+
+def unavailable(
+    detail: str, seconds: int, headers: Mapping[str, str] = {}, id: str = ""
+) -> Problem:
+    """Redis could not take it; ``id`` is the message concerned, where there is one."""
+    headers = {"retry-after": str(seconds), **headers}
+    meta = {"id": id} if id else {}
+    return Problem(503, "10037", "Service unavailable", detail, headers=headers, meta=meta)

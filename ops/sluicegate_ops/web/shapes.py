@@ -1,0 +1,126 @@
+"""Messages as the provider shows them: the answers that an app with its SDK understands."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from sluicegate.message import Message
+from sluicegate.outbox import MessageStatus
+
+STATUSES: Final[Mapping[str, str]] = {
+    "waiting": "queued",
+    "granted": "queued",
+    "retrying": "queued",
+    "scheduled": "scheduled",
+    "started": "sending",
+    "in_doubt": "sending",
+    "accepted": "sent",
+    "expired": "expired",
+    "cancelled": "cancelled",
+    "dead": "sending_failed",
+    "suppressed": "sending_failed",
+    "purged": "sending_failed",
+}
+"""Our state of a message -> the word that the provider has for it."""
+
+_FATES: Final[Mapping[str, str]] = {
+    "delivered": "delivered",
+    "failed": "delivery_failed",
+    "unconfirmed": "delivery_unconfirmed",
+}
+_TITLES: Final[Mapping[str, str]] = {
+    "dead": "Not sent; a person decides what becomes of it",
+    "suppressed": "Blocked due to STOP message",
+    "purged": "Not sent",
+}
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A record as it is read to be shown; ``message`` is None once its content is gone."""
+
+    status: MessageStatus
+    message: Message | None
+    fate: str = ""
+    fate_code: str = ""
+    fate_ms: int = 0
+
+
+def shown(message: Message, status: str, received_ms: int) -> bytes:
+    """A message as it was taken, with its status."""
+    return _enveloped(_payload(message.id, message, message.to, status, received_ms))
+
+
+def found(one: Found) -> bytes:
+    """A message as its record tells of it now."""
+    state, status = one.status.state, one.status
+    word = _FATES.get(one.fate, "") if state == "accepted" else ""
+    payload = _payload(
+        status.id, one.message, status.to, word or STATUSES.get(state, state), status.enqueued_ms
+    )
+    if state == "accepted":
+        payload["sent_at"] = _iso(status.changed_ms)
+        payload["completed_at"] = _iso(one.fate_ms) if word else None
+    elif status.finished:
+        payload["completed_at"] = _iso(status.changed_ms)
+    if one.fate_code:
+        payload["errors"] = [_error(one.fate_code, "Not delivered", "")]
+    elif state in _TITLES:
+        code = status.code or ("40300" if state == "suppressed" else "")
+        payload["errors"] = [_error(code, _TITLES[state], status.reason)]
+    return _enveloped(payload)
+
+
+def _payload(
+    id: str, message: Message | None, to: str, status: str, received_ms: int
+) -> dict[str, Any]:
+    recipient = {"phone_number": to, "status": status, "carrier": "", "line_type": ""}
+    payload: dict[str, Any] = {
+        "record_type": "message",
+        "direction": "outbound",
+        "id": id,
+        "to": [recipient],
+        "cc": [],
+        "received_at": _iso(received_ms),
+        "sent_at": None,
+        "completed_at": None,
+        "cost": None,
+        "errors": [],
+        "tags": [],
+    }
+    return payload | (_content(message) if message else {"text": None, "media": []})
+
+
+def _content(message: Message) -> dict[str, Any]:
+    segments = message.segments
+    expires_at = message.expires_at
+    sender = {"phone_number": message.sender or "", "carrier": "", "line_type": ""}
+    return {
+        "type": message.type,
+        "messaging_profile_id": message.messaging_profile_id,
+        "from": sender,
+        "text": message.text,
+        "subject": message.subject,
+        "media": [
+            {"url": url, "content_type": None, "sha256": None, "size": None}
+            for url in message.media_urls
+        ],
+        "webhook_url": message.webhook_url,
+        "webhook_failover_url": message.webhook_failover_url,
+        "encoding": segments.encoding,
+        "parts": segments.parts,
+        "valid_until": _iso(int(expires_at.timestamp() * 1000)) if expires_at else None,
+    }
+
+
+def _error(code: str, title: str, detail: str) -> dict[str, Any]:
+    return {"code": code, "title": title, "detail": detail, "source": {"pointer": "/to/0"}}
+
+
+def _iso(wall_ms: int) -> str:
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _enveloped(payload: dict[str, Any]) -> bytes:
+    return msgspec.json.encode({"data": payload})

@@ -1,0 +1,154 @@
+"""What the routes work with: accounts, apps and secrets, read and checked once at the start."""
+
+import hmac
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from hashlib import sha256
+from types import TracebackType
+from typing import Any, NamedTuple, Self, cast
+
+import redis
+from starlette.datastructures import Headers
+
+from sluicegate.client import AsyncSluice, connect_async
+from sluicegate.config import Account, Config
+from sluicegate.errors import InvalidConfig
+from sluicegate.keys import Keys
+from sluicegate.outbox import translated
+from sluicegate.receipts import AsyncReceipts
+
+from .counts import Counts
+from .gathering import Gathering
+from .keywords import Keywords
+from .problems import Problem
+from .relays import Relays
+from .signatures import Signatures
+
+EVENTS_KEPT = 100
+"""How many events of unknown kinds are kept for a person to look at."""
+
+_EVENT_BYTES = 4_096
+_KIND = re.compile(r"[a-z._-]{1,60}")  # what may stand in a log
+
+
+class Door(NamedTuple):
+    """One account, as the provider's webhooks reach it."""
+
+    account: str
+    signatures: Signatures
+    receipts: Gathering
+
+
+class Caller(NamedTuple):
+    """An app that showed its token, and what it sends by."""
+
+    app: str
+    account: str
+    sluice: AsyncSluice
+
+
+class Site:
+    """All of it; an async context manager, and to be used in one event loop.
+
+    Raises InvalidConfig, naming the variable, where a secret is missing or malformed.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        wall: Callable[[], float] = time.time,
+        relays: Relays | None = None,
+    ) -> None:
+        self.config, self.wall, self.counts = config, wall, Counts()
+        self.client = connect_async(config.redis_url)
+        self.relays = relays or Relays(self.counts)
+        self.keywords = Keywords(self.client, config)
+        self.receipts_secret = _receipts_secret(config, environ)
+        self.doors = {door.account: door for door in self._doors(environ)}
+        self._sluices = {
+            name: AsyncSluice(config, account=name, client=self.client) for name in config.accounts
+        }
+        self._callers = self._apps(environ)
+        self._stack = AsyncExitStack()
+
+    def caller(self, headers: Headers) -> Caller:
+        """The app whose bearer token a request shows; raises Problem where it is none's."""
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        shown = sha256(token.strip().encode(errors="replace")).digest()
+        # All are compared, so that the time taken tells nothing of how near a guess was.
+        found = [one for hash, one in self._callers.items() if hmac.compare_digest(hash, shown)]
+        if kind.lower() != "bearer" or not found:
+            self.counts.note("unauthorized")
+            detail = "Send an app's token: Authorization: Bearer ..."
+            raise Problem(401, "10009", "Authentication failed", detail)
+        return found[0]
+
+    async def keep(self, account: str, kind: str, body: bytes) -> None:
+        """Keep an event of an unknown kind, the last ones of them; raises OutboxUnavailable."""
+        self.counts.note("unknown_events", account, kind if _KIND.fullmatch(kind) else "")
+        key = Keys(account)("unknown_events")
+        pipeline = self.client.pipeline(transaction=False)
+        pipeline.lpush(key, body[:_EVENT_BYTES])
+        pipeline.ltrim(key, 0, EVENTS_KEPT - 1)
+        try:
+            await cast("Any", pipeline.execute())
+        except redis.RedisError as error:
+            raise translated(error, ()) from error
+
+    async def __aenter__(self) -> Self:
+        self._stack.push_async_callback(self.client.aclose)
+        await self._stack.enter_async_context(self.relays)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def _doors(self, environ: Mapping[str, str]) -> list[Door]:
+        """The accounts whose webhooks can be believed; the others have no door."""
+        doors = []
+        for name, account in self.config.accounts.items():
+            signatures = _signatures(account, environ)
+            if signatures:
+                receipts = AsyncReceipts(self.client, self.config, name)
+                doors.append(Door(name, signatures, Gathering(receipts.apply)))
+            elif self.config.web.public_url and account.receipts:
+                raise InvalidConfig(
+                    account.public_key_env,
+                    f"set it to the public key that the provider's portal shows, or no receipt of "
+                    f"account {name} can be believed; or set receipts = false for the account",
+                )
+        return doors
+
+    def _apps(self, environ: Mapping[str, str]) -> dict[bytes, Caller]:
+        callers: dict[bytes, Caller] = {}
+        for name, app in self.config.web.apps.items():
+            hash = sha256(app.token(environ).encode()).digest()
+            if hash in callers:
+                reason = f"the app {callers[hash].app} has the same token: each needs its own"
+                raise InvalidConfig(app.token_env, reason)
+            callers[hash] = Caller(name, app.account, self._sluices[app.account])
+        return callers
+
+
+def _receipts_secret(config: Config, environ: Mapping[str, str]) -> str:
+    """The secret that marks URLs as ours; empty where no message has such a URL."""
+    asked = any(account.receipts for account in config.accounts.values())
+    return config.web.receipts_secret(environ) if config.web.public_url and asked else ""
+
+
+def _signatures(account: Account, environ: Mapping[str, str]) -> Signatures:
+    try:
+        return Signatures(account.public_key(environ), account.v1_webhook_secret(environ))
+    except ValueError:
+        reason = "must be the public key as the provider's portal shows it: 32 bytes in base64"
+        raise InvalidConfig(account.public_key_env, reason) from None

@@ -1,0 +1,233 @@
+"""Rate levels: who may send, how fast each level lets it, as Redis holds that and as time.
+
+A level's rate is charged in segments and kept as its interval: milliseconds from one segment to
+the next, 0 where it has no such rate.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from hashlib import blake2b
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from .config import Account, Registration, Sender
+from .errors import InvalidMessage
+
+_DAY_SECONDS = 86_400
+_ZONE, _ZONE_FROM, _ZONE_TO = "America/Los_Angeles", 2025, 2045  # T-Mobile's midnight
+
+
+class Pace(msgspec.Struct, frozen=True):
+    """How long sending takes with nothing else waiting, and the level that holds it back most.
+
+    ``level`` is ``account`` (its requests), ``account:sms`` or ``account:mms`` (its segments),
+    ``sender:<name>``, ``registration:<name>``, ``brand:<name>`` or ``campaign``.
+    """
+
+    seconds: float
+    level: str
+
+
+class Intervals(NamedTuple):
+    """What a level holds SMS and MMS to."""
+
+    sms_ms: float = 0.0
+    mms_ms: float = 0.0
+
+
+def sender_of(
+    account: Account, sender: str | None, messaging_profile_id: str | None
+) -> tuple[str, Sender] | None:
+    """Who sends, by the name that it has in lanes, and its settings; None where undeclared."""
+    pool = sender is None
+    key = messaging_profile_id if sender is None else sender
+    found = account.senders.get(key or "")
+    if found is None or (found.kind == "pool") != pool:
+        return None
+    return _name(str(key), found), found
+
+
+def check_sender(
+    account: Account, sender: str | None, messaging_profile_id: str | None, id: str = ""
+) -> None:
+    """Raise InvalidMessage where the account declares its senders and this is none of them.
+
+    ``id`` is the message's, for the error.
+    """
+    if not account.senders or sender_of(account, sender, messaging_profile_id):
+        return
+    declared = ", ".join(sorted(_name(key, found) for key, found in account.senders.items()))
+    field = "messaging_profile_id" if sender is None else "sender"
+    value = messaging_profile_id if sender is None else sender
+    raise InvalidMessage(field, value, f"not among the account's senders: {declared}", id)
+
+
+def published(account: Account) -> dict[str, str]:
+    """The fields of the account's Redis hash of limits.
+
+    ======================  ==================================================================
+    limit, window_ms        requests in so many milliseconds
+    concurrency             POSTs under way on all hosts
+    sms, mms                the account's intervals
+    sender:<name>           ``sms_ms|mms_ms|registration``, the name as in lanes
+    registration:<name>     ``sms_ms|mms_ms|brand``
+    brand:<name>            ``cap|share``: segments a day, and what one is charged as
+    zone                    ``from_ms offset_ms;...``: UTC offsets of the brands' midnight
+    ======================  ==================================================================
+
+    A part is empty where there is no such rate, level or brand.
+    """
+    sms, mms = _account(account)
+    fields = {
+        "limit": str(account.limit),
+        "window_ms": _number(account.window_seconds * 1000),
+        "concurrency": str(account.concurrency),
+        "sms": _rate(sms),
+        "mms": _rate(mms),
+    }
+    for key, sender in account.senders.items():
+        sms, mms = _sender(account, sender)
+        made = f"{_rate(sms)}|{_rate(mms)}|{sender.registration}"
+        fields[f"sender:{_name(key, sender)}"] = made
+    for name, registration in account.registrations.items():
+        sms, mms = _registration(registration)
+        fields[f"registration:{name}"] = f"{_rate(sms)}|{_rate(mms)}|{registration.brand}"
+    for name, brand in account.brands.items():
+        fields[f"brand:{name}"] = f"{brand.tmobile_daily}|{_number(brand.tmobile_share)}"
+    return fields | {"zone": _offsets() if account.brands else ""}
+
+
+def digest(fields: dict[str, str]) -> str:
+    """A short hash of what ``published`` made: the same for the same limits, on every host."""
+    text = json.dumps(sorted(fields.items()))
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def pace(
+    account: Account,
+    sender: str | None,
+    messaging_profile_id: str | None,
+    kind: str,
+    messages: int,
+    segments: int,
+    us_segments: int,
+    per_second: float = 0.0,
+) -> Pace:
+    """How long ``messages`` of ``kind`` (SMS or MMS) take, and which level holds them back.
+
+    ``us_segments`` of the ``segments`` go to +1 numbers; ``per_second`` is the campaign's own
+    rate in segments, 0 for none. A brand's day is taken to begin unused.
+    """
+    slowest = Pace(messages * account.window_seconds / account.limit, "account")
+    for level, interval_ms in _intervals(account, sender, messaging_profile_id, kind, per_second):
+        seconds = segments * interval_ms / 1000
+        if seconds > slowest.seconds:
+            slowest = Pace(seconds, level)
+    capped = _capped(account, sender, messaging_profile_id, us_segments, slowest.seconds)
+    return capped if capped and capped.seconds > slowest.seconds else slowest
+
+
+def _intervals(
+    account: Account,
+    sender: str | None,
+    messaging_profile_id: str | None,
+    kind: str,
+    per_second: float,
+) -> Iterator[tuple[str, float]]:
+    """The levels above requests that a segment of ``kind`` passes, widest first."""
+    at = 1 if kind == "MMS" else 0
+    yield f"account:{kind.lower()}", _account(account)[at]
+    if found := sender_of(account, sender, messaging_profile_id):
+        name, declared = found
+        if registration := account.registrations.get(declared.registration):
+            yield f"registration:{declared.registration}", _registration(registration)[at]
+        yield f"sender:{name}", _sender(account, declared)[at]
+    yield "campaign", _interval_ms(per_second)
+
+
+def _capped(
+    account: Account,
+    sender: str | None,
+    messaging_profile_id: str | None,
+    us_segments: int,
+    seconds: float,
+) -> Pace | None:
+    """What a brand's daily cap makes of ``seconds``: whole days, then the rest of the segments."""
+    found = sender_of(account, sender, messaging_profile_id)
+    registration = account.registrations.get(found[1].registration) if found else None
+    brand = account.brands.get(registration.brand) if registration else None
+    if registration is None or brand is None:
+        return None
+    days_needed = round(us_segments * brand.tmobile_share / brand.tmobile_daily, 9)
+    days = math.ceil(days_needed) - 1
+    if days < 1:
+        return None
+    rest = (days_needed - days) / days_needed
+    return Pace(days * _DAY_SECONDS + rest * seconds, f"brand:{registration.brand}")
+
+
+def _account(account: Account) -> Intervals:
+    return Intervals(_interval_ms(account.sms_per_second), _interval_ms(account.mms_per_second))
+
+
+def _sender(account: Account, sender: Sender) -> Intervals:
+    """Its own rate, and that of its registration where each number has that to itself."""
+    own = _interval_ms(sender.own_per_second)
+    registration = account.registrations.get(sender.registration)
+    if registration is None or not registration.per_number:
+        return Intervals(own, own)
+    sms, mms = _carried(registration)
+    numbers = sender.numbers or 1
+    return Intervals(max(own, sms / numbers), max(own, mms / numbers))
+
+
+def _registration(registration: Registration) -> Intervals:
+    return Intervals() if registration.per_number else _carried(registration)
+
+
+def _carried(registration: Registration) -> Intervals:
+    """AT&T's rates, raised by the traffic that isn't AT&T's."""
+    sms, mms = registration.per_minute
+    share = registration.att_share
+    return Intervals(_interval_ms(sms / 60) * share, _interval_ms(mms / 60) * share)
+
+
+def _interval_ms(per_second: float) -> float:
+    return 1000 / per_second if per_second else 0.0
+
+
+def _name(key: str, sender: Sender) -> str:
+    return f"pool:{key}" if sender.kind == "pool" else key
+
+
+def _rate(interval_ms: float) -> str:
+    return _number(interval_ms) if interval_ms else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+@cache
+def _offsets() -> str:
+    """The zone's UTC offsets, each from when it holds, in milliseconds."""
+    zone, hour = ZoneInfo(_ZONE), timedelta(hours=1)
+    at, end = datetime(_ZONE_FROM, 1, 1, tzinfo=UTC), datetime(_ZONE_TO, 1, 1, tzinfo=UTC)
+    found = [(at, _offset(zone, at))]
+    while (day := at + timedelta(days=1)) <= end:
+        if _offset(zone, day) != found[-1][1]:
+            while _offset(zone, at) == found[-1][1]:
+                at += hour
+            found.append((at, _offset(zone, at)))
+        at = day
+    return ";".join(f"{moment.timestamp() * 1000:.0f} {offset}" for moment, offset in found)
+
+
+def _offset(zone: ZoneInfo, at: datetime) -> int:
+    offset = at.astimezone(zone).utcoffset() or timedelta()
+    return offset // timedelta(milliseconds=1)

@@ -1,0 +1,214 @@
+"""Why an account, a sender or a campaign is not further: what stops most first."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import redis
+
+from ..campaign import Campaign, Campaigns
+from ..keys import Keys
+from ..ledger import Ledger
+from .facts import LIVE_SECONDS, Facts, Rate, read
+from .finish import Finish, Rival, finish, rival, sampled
+from .lanes import LaneState, lanes
+from .parked import parked
+from .passage import Lane, Passage, charged, concurrency, lane_read
+from .wait import Kind, Wait, halted
+
+_SAMPLE = 50
+_HORIZON_SECONDS = 0.05
+_IN_USE_MS = 1000.0
+_FULL = 0.9
+_ORDER = {"daily_cap": 0, "queue_full": 1, "queue": 1}
+
+
+class Why(msgspec.Struct, frozen=True):
+    """What holds ``subject`` back (a level's name), what stops most first; wall ms.
+
+    ``waits`` is empty where there is nothing to do. ``waiting`` counts messages.
+    """
+
+    subject: str
+    now_ms: float
+    waiting: int
+    waits: Sequence[Wait]
+    rate: Rate
+    finish: Finish | None = None
+
+
+class Waits:
+    """What holds one account's messages back, on a synchronous client.
+
+    It looks once, when first asked, and answers for that moment; make a new one to look again.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client: Any = client
+        self._keys, self._campaigns = keys, Campaigns(client, keys)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """The account as it stands."""
+        return read(self._client, self._keys)
+
+    def account(self) -> Why:
+        """What holds anything of the account back, the account's own levels first."""
+        facts, counts = self.facts, self.facts.counts
+        found = [halted(stop) for stop in facts.halts.values()]
+        found.sort(key=lambda wait: wait.level != "account")
+        open_now = counts.waiting + counts.due + counts.granted + counts.started
+        found += self._no_worker(open_now)
+        if counts.waiting:
+            own = [Passage(facts, Lane("t", type, "", "")) for type in ("sms", "mms")]
+            found += [*self._flow("t"), *_refusals(own), *self._requests()]
+            found += parked(self._client, self._keys, facts)
+            found = found or [Wait(kind="turn", level="account")]
+        found += _later(counts.due, counts.in_doubt, facts.next_due_ms)
+        return self._why("account", counts.waiting, found)
+
+    def sender(self, name: str) -> Why:
+        """What holds back what is sent by a sender, by its name in lanes."""
+        every, _ = lanes(self._client, self._keys, self.facts)
+        mine = [lane for lane in every if lane.sender == name and lane.waiting]
+        closed = [lane for lane in mine if lane.state in ("paused", "draft")]
+        served = [lane for lane in mine if lane not in closed]
+        waiting = sum(lane.waiting for lane in served)
+        bulk = all(lane.priority == "bulk" for lane in served)
+        held = self._held(self._passages(served), "b" if bulk else "t", waiting, waiting)
+        held.sort(key=lambda wait: wait.level.startswith("campaign:"))
+        held += [_closed(lane.state, lane.campaign) for lane in closed]
+        return self._why(f"sender:{name}", waiting, held)
+
+    def campaign(self, name: str) -> Why:
+        """What holds a campaign back, and about when it is done; raises UnknownCampaign."""
+        campaign, ledger = self._campaigns.get(name), self._campaigns.ledger(name)
+        return self.of(campaign, ledger)
+
+    def of(self, campaign: Campaign, ledger: Ledger) -> Why:
+        """``campaign``, where campaign and ledger are at hand."""
+        subject, waiting = f"campaign:{campaign.name}", ledger.states["waiting"]
+        if campaign.state in ("draft", "paused"):
+            return self._why(subject, waiting, [_closed(campaign.state, campaign.name)])
+        if campaign.state != "running":
+            return self._why(subject, waiting, [])
+        lane = campaign.plan.lane
+        tickets = self._client.lrange(self._keys.lane(lane), 0, _SAMPLE - 1)
+        counts = charged(tickets[0] if tickets else None)
+        passage = Passage(self.facts, lane_read(lane), campaign.per_second, counts)
+        retrying = ledger.states["retrying"]
+        held = self._held([passage], "b", waiting, ledger.pending)
+        held += _later(retrying, ledger.states["in_doubt"], None)
+        left = waiting + retrying
+        ends = finish(passage, left, sampled(tickets), self._rivals, held)
+        return self._why(subject, waiting, held, ends)
+
+    def _why(
+        self, subject: str, waiting: int, waits: Sequence[Wait], ends: Finish | None = None
+    ) -> Why:
+        return Why(subject, self.facts.now_ms, waiting, waits, self.facts.rate, ends)
+
+    def _held(
+        self, passages: Sequence[Passage], priority: str, waiting: int, pending: int
+    ) -> list[Wait]:
+        """What holds lanes back that pass these levels, ``waiting`` of ``pending`` in them."""
+        found = [halt for passage in passages for halt in passage.halts]
+        found += self._no_worker(pending)
+        if waiting:
+            flow = [*self._flow(priority), *_refusals(passages), *self._requests()]
+            found += flow or self._in_use(passages) or [Wait(kind="turn", level="account")]
+        return list({(wait.kind, wait.level): wait for wait in found}.values())
+
+    def _passages(self, served: Sequence[LaneState]) -> list[Passage]:
+        pipeline = self._client.pipeline(transaction=False)
+        for lane in served:
+            pipeline.lindex(self._keys.lane(lane.lane), 0)
+            pipeline.hget(self._keys.campaign(lane.campaign), "per_second")
+        found = iter(pipeline.execute())
+        return [
+            Passage(self.facts, lane_read(lane.lane), float(own or 0), charged(head))
+            for lane, head, own in zip(served, found, found, strict=True)
+        ]
+
+    def _no_worker(self, work: int) -> list[Wait]:
+        silent = self.facts.silent_seconds
+        if not work or (silent is not None and silent < LIVE_SECONDS):
+            return []
+        return [Wait(kind="no_worker", level="account", used=silent or 0.0)]
+
+    def _flow(self, priority: str) -> Iterator[Wait]:
+        """What stops all requests of the account for a moment."""
+        facts = self.facts
+        if blocked := facts.rate.blocked_seconds:
+            until_ms = facts.now_ms + 1000 * blocked
+            yield Wait(kind="blocked", level="account", until_ms=until_ms)
+        if busy := concurrency(facts, priority):
+            yield busy
+
+    def _requests(self) -> Iterator[Wait]:
+        rate = self.facts.rate
+        if rate.next_seconds > _HORIZON_SECONDS or rate.used >= _FULL * rate.budget:
+            yield _requests(self.facts)
+
+    def _in_use(self, passages: Sequence[Passage]) -> list[Wait]:
+        """The slowest rate that was in use just now, where none refuses at this very moment."""
+        rate = self.facts.rate
+        used = [(1000 * rate.window_seconds / rate.budget, _requests(self.facts))] * (
+            rate.used > 0
+        )
+        used += [
+            (level.interval_ms, passage.rate(level))
+            for passage in passages
+            for level in passage.levels
+            if passage.lead_ms(level) > -max(_IN_USE_MS, level.interval_ms)
+        ]
+        return [max(used, key=lambda one: one[0])[1]] if used else []
+
+    @cached_property
+    def _rivals(self) -> list[Rival]:
+        """The running campaigns that have somebody waiting."""
+        names = sorted(name.decode() for name in self._client.smembers(self._keys("running")))
+        pipeline = self._client.pipeline(transaction=False)
+        for name in names:
+            pipeline.hmget(self._keys.campaign(name), "lane", "per_second", "weight")
+            pipeline.hget(self._keys.ledger(name), "waiting")
+        found = iter(pipeline.execute())
+        return [
+            self._rival(name, fields)
+            for name, fields, waiting in zip(names, found, found, strict=True)
+            if int(waiting or 0) and fields[0]
+        ]
+
+    def _rival(self, name: str, fields: Sequence[bytes | None]) -> Rival:
+        lane, per_second, weight = ((field or b"").decode() for field in fields)
+        passage = Passage(self.facts, lane_read(lane), float(per_second or 0))
+        return rival(name, passage, float(weight or 1))
+
+
+def _closed(state: str, campaign: str) -> Wait:
+    kind: Kind = "draft" if state == "draft" else "paused"
+    return Wait(kind=kind, level=f"campaign:{campaign}")
+
+
+def _refusals(passages: Iterable[Passage]) -> list[Wait]:
+    """What refuses now: a cap, a queue, then whichever rate lets go last."""
+    found = {(one.kind, one.level): one for passage in passages for one in passage.refusals}
+    return sorted(
+        found.values(), key=lambda one: (_ORDER.get(one.kind, 2), -(one.until_ms or 0.0))
+    )
+
+
+def _requests(facts: Facts) -> Wait:
+    rate = facts.rate
+    until_ms = facts.now_ms + 1000 * rate.next_seconds
+    return Wait(
+        kind="requests", level="account", until_ms=until_ms, limit=rate.limit, used=rate.used
+    )
+
+
+def _later(due: int, in_doubt: int, next_due_ms: float | None) -> Iterator[Wait]:
+    if due:
+        yield Wait(kind="retrying", level="account", until_ms=next_due_ms, used=due)
+    if in_doubt:
+        yield Wait(kind="in_doubt", level="account", used=in_doubt)
