@@ -26,7 +26,8 @@ TOKEN, OTHER_TOKEN = "token-of-the-shop-0123", "token-of-the-clinic-0123"
 V1_SECRET = "secret-of-a-v1-profile"
 SENDER, NUMBER = "+15550000000", "+15550000001"
 
-PROVIDER = Signer(b64encode(bytes(range(32))).decode())
+SIGNING_KEY = b64encode(bytes(range(32))).decode()
+PROVIDER = Signer(SIGNING_KEY)
 FORGER = Signer()
 ENVIRON = {
     "SLUICEGATE_TELNYX_PUBLIC_KEY": PROVIDER.public_key,

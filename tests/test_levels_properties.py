@@ -294,14 +294,15 @@ class Levels(RuleBasedStateMachine):
 
     @rule(setting=st.sampled_from(SETTINGS), newer=st.booleans())
     def publish(self, setting: dict[str, Any], newer: bool) -> None:
-        self.version += 1 if newer else 0
-        version = self.version if newer else self.version - 1
-        fields = limits(**setting)
         config = self.bench.config
-        assert self.bench.publish(limits_version=version, **fields) == newer
         if not newer:
+            before = self.bench.dump()
+            self.bench.publish(limits_version=self.version - 1, **limits(**setting))
+            assert self.bench.dump() == before
             self.bench.config = config
             return
+        self.version += 1
+        assert self.bench.publish(limits_version=self.version, **limits(**setting))
         for level in (f"sender:{SLOW}", *(f"registration:{r}:{k}" for r in ("notices", "other")
                                           for k in ("sms", "mms"))):  # fmt: skip
             self.epochs[level] += 1

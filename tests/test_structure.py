@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = {
     "producer/sluicegate": "errors segments message keys scripts settings_file senders "
     "web_settings config levels webhook_urls optouts outbox receipts sheet phone grammar template "
-    "plan roster ledger campaign preflight client testing",
+    "plan roster ledger campaign waits preflight client testing",
     "worker/sluicegate_worker": "codes outcome retry bucket transport gateway telnyx telnyx_v2 "
     "telnyx_v1 claims contents deadletters doubts halts spool drain sweep engine app tasks",
     "ops/sluicegate_ops": "embedded simulator stage web cli demo limits probe",

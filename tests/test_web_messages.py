@@ -353,7 +353,7 @@ def test_a_message_is_shown_as_it_stands(bench: Bench, front: Config) -> None:
         data, _ = await look(door)
         assert data["to"][0]["status"] == "delivered"
         assert data["completed_at"] == "2023-11-14T22:13:20.000+00:00"
-        assert (data["to"][0]["phone_number"], data["text"]) == (message(1).to, None)
+        assert (data["to"][0]["phone_number"], "text" in data) == (message(1).to, False)
 
     run(front, story)
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,26 @@ import telnyx
 from starlette.requests import Request
 from typer.testing import CliRunner
 
-from served import ENVIRON, NUMBER, SENDER, TOKEN, config, served
+from served import (
+    ENVIRON,
+    NUMBER,
+    SENDER,
+    SIGNING_KEY,
+    TOKEN,
+    URLS,
+    V1_SECRET,
+    config,
+    served,
+)
+from simulated import Client, simulated
 from sluicegate.message import decode
 from sluicegate_ops.cli.app import app
+from sluicegate_ops.simulator import Settings
+from sluicegate_ops.simulator.settings import Webhooks
 from sluicegate_ops.web.bodies import body_of
 from sluicegate_ops.web.problems import Problem
 from sluicegate_ops.web.server import Hurried
-from support import Bench
+from support import Bench, message
 
 TEXT = r'Say "hi" \ hällo'
 EXAMPLES = Path(__file__).parents[1] / "examples" / "http"
@@ -95,6 +109,58 @@ def test_the_sdk_knows_our_errors(sdk: telnyx.Telnyx, url: str) -> None:
         pytest.raises(telnyx.AuthenticationError, match="10009"),
     ):
         stranger.messages.send(from_=SENDER, to=NUMBER, text="hi")
+
+
+# The simulated provider, which lies beside each true receipt.
+
+
+@pytest.mark.parametrize("api", ["v2", "v1"])
+def test_what_the_provider_tells_is_recorded_and_its_forger_is_not_believed(
+    redis_url: str, bench: Bench, api: str
+) -> None:
+    chances: dict[str, Any] = dict.fromkeys(
+        ("duplicate", "reorder", "forged", "tampered", "stale"), 1.0
+    )
+    at_once = {"delay_seconds": 0.0, "jitter_seconds": 0.0}
+    hooks = Webhooks(signing_key=SIGNING_KEY, **chances | at_once)
+    bench.enqueue(message(1))
+    with (
+        served(config(redis_url)) as url,
+        simulated(Settings(limit=None, webhooks=hooks)) as provider,
+    ):
+        hook = url + URLS.url("m1")
+        provider_id = sent_by(provider, api, hook)
+        bench.send(provider_id=provider_id)
+        wait_for(lambda: is_idle(provider.face("webhooks")))
+        told = provider.face("webhooks")
+        metrics = httpx.get(f"{url}/metrics").text
+    forged = told["forged"] + told["tampered"] + told["stale"]
+    assert f'sluicegate_http_total{{what="forged",account="default"}} {forged}\n' in metrics
+    assert (bench.record("m1")["fate"], bench.totals()["delivered"]) == ("delivered", 1)
+    assert (forged, bench.totals()["sent_twice"]) == (6, 0)
+
+
+def sent_by(provider: Client, api: str, hook: str) -> str:
+    """Have the provider accept a message; returns its id there."""
+    if api == "v2":
+        return str(provider.send(webhook_url=hook).json()["data"]["id"])
+    fields = {"from": SENDER, "to": NUMBER, "body": "hi", "delivery_status_webhook_url": hook}
+    headers = {"X-Profile-Secret": V1_SECRET}
+    answer = provider.http.post(
+        f"{provider.simulator.base}/messages", json=fields, headers=headers
+    )
+    return str(answer.json()["sms_id"])
+
+
+def is_idle(webhooks: dict[str, int]) -> bool:
+    return webhooks["events"] > 0 and not webhooks["waiting"] + webhooks["under_way"]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends, "it did not come about"
+        time.sleep(0.02)
 
 
 # The examples, as a reader would run them.

@@ -31,6 +31,10 @@ each script's ``KEYS[1]``.
     totals       hash    counters since the account's first message, by state and by event
     clock        hash    wall, offset, gap: see account.lua
     swept        string  the last sweep's token and answer
+    breaker      hash    state, and what the breaker counts (worker's breaker.lua)
+    event:<id>   string  a receipt's event, remembered for a day: token and answer of its batch
+    unknown_events list  the latest events that we don't know, as they came
+    keyword:<number> string  wall ms of the latest STOP or START of a number, for a week
     campaigns    zset    name -> wall ms of its creation
     campaign:<n> hash    plan, digest of the plan, state, shards, created, started, ended,
                          per_second (segments, its own rate), weight
@@ -57,6 +61,8 @@ A record's fields, absent where they say nothing:
     generation   raised by each replay;  key_at: wall ms of the idempotency key's first use
     enqueued at  wall ms of its beginning, and of its last change of state
     provider_id  and, where one message was sent twice, provider_id_2
+    fate         delivered, failed or unconfirmed, as a receipt said;  fate_at: wall ms;  fate_code
+    history      its attempts, see books.lua
     code reason  what the last attempt that failed was answered, or why it waits
     answer       status and body of that answer, cut to 500 bytes
 """

@@ -89,18 +89,18 @@ def _payload(
         "errors": [],
         "tags": [],
     }
-    return payload | (_content(message) if message else {"text": None, "media": []})
+    return payload | (_content(message) if message else {})
 
 
 def _content(message: Message) -> dict[str, Any]:
     segments = message.segments
     expires_at = message.expires_at
     sender = {"phone_number": message.sender or "", "carrier": "", "line_type": ""}
-    return {
+    profile = message.messaging_profile_id
+    return ({"messaging_profile_id": profile} if profile else {}) | {
         "type": message.type,
-        "messaging_profile_id": message.messaging_profile_id,
         "from": sender,
-        "text": message.text,
+        "text": message.text or "",
         "subject": message.subject,
         "media": [
             {"url": url, "content_type": None, "sha256": None, "size": None}

@@ -1,7 +1,7 @@
 """When a campaign will be done: an estimate, from the level that holds it back most."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -66,28 +66,25 @@ def finish(
     endless = any(wait.kind in _ENDLESS and wait.until_ms is None for wait in waits)
     if not messages or endless or not facts.rate.limit:
         return None
-    paces = _paces(passage, sample)
-
-    def slowed(level: str) -> float:
-        return paces[level] / _share(level, name, beside)
-
-    level = max(paces, key=slowed)
+    took_ms = paces(passage, sample, beside)
+    level = max(took_ms, key=lambda level: took_ms[level])
+    message_ms = took_ms[level]
     begins = [wait.until_ms or 0.0 for wait in waits if wait.kind in _BEFORE]
-    at_ms = max([facts.now_ms, *begins]) + messages * slowed(level)
-    capped_ms = _capped(passage, messages * sample.segments * sample.us_share, slowed(level))
+    at_ms = max([facts.now_ms, *begins]) + messages * message_ms
+    capped_ms = _capped(passage, messages * sample.segments * sample.us_share, message_ms)
     if passage.cap and capped_ms > at_ms:
         level, at_ms = passage.cap.name, capped_ms
     others = [rival for rival in beside if level in rival.levels and rival.name != name]
     return Finish(at_ms, level, len(others))
 
 
-def _paces(passage: Passage, sample: Sample) -> Mapping[str, float]:
-    """Milliseconds that each level takes for one message, were it alone."""
-    rate = passage.facts.rate
-    paces = {"account": 1000 * rate.window_seconds / rate.budget}
+def paces(passage: Passage, sample: Sample, rivals: Sequence[Rival]) -> dict[str, float]:
+    """Milliseconds that each level takes for one message, with its campaign's share of it."""
+    rate, name = passage.facts.rate, passage.lane.campaign
+    alone = {"account": 1000 * rate.window_seconds / rate.budget}
     for level in passage.levels:
-        paces[level.name] = sample.segments * level.interval_ms
-    return paces
+        alone[level.name] = sample.segments * level.interval_ms
+    return {level: ms / _share(level, name, rivals) for level, ms in alone.items()}
 
 
 def _share(level: str, name: str, rivals: Sequence[Rival]) -> float:

@@ -1,6 +1,6 @@
 """Why an account, a sender or a campaign is not further: what stops most first."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from ..campaign import Campaign, Campaigns
 from ..keys import Keys
 from ..ledger import Ledger
 from .facts import LIVE_SECONDS, Facts, Rate, read
-from .finish import Finish, Rival, finish, rival, sampled
+from .finish import Finish, Rival, Sample, finish, paces, rival, sampled
 from .lanes import LaneState, lanes
 from .parked import parked
 from .passage import Lane, Passage, charged, concurrency, lane_read
@@ -76,7 +76,9 @@ class Waits:
         served = [lane for lane in mine if lane not in closed]
         waiting = sum(lane.waiting for lane in served)
         bulk = all(lane.priority == "bulk" for lane in served)
-        held = self._held(self._passages(served), "b" if bulk else "t", waiting, waiting)
+        passages = self._passages(served)
+        took_ms = {k: ms for one in passages for k, ms in paces(one, Sample(), []).items()}
+        held = self._held(passages, "b" if bulk else "t", waiting, waiting, took_ms)
         held.sort(key=lambda wait: wait.level.startswith("campaign:"))
         held += [_closed(lane.state, lane.campaign) for lane in closed]
         return self._why(f"sender:{name}", waiting, held)
@@ -97,11 +99,11 @@ class Waits:
         tickets = self._client.lrange(self._keys.lane(lane), 0, _SAMPLE - 1)
         counts = charged(tickets[0] if tickets else None)
         passage = Passage(self.facts, lane_read(lane), campaign.per_second, counts)
-        retrying = ledger.states["retrying"]
-        held = self._held([passage], "b", waiting, ledger.pending)
+        retrying, sample = ledger.states["retrying"], sampled(tickets)
+        took_ms = paces(passage, sample, self._rivals)
+        held = self._held([passage], "b", waiting, ledger.pending, took_ms)
         held += _later(retrying, ledger.states["in_doubt"], None)
-        left = waiting + retrying
-        ends = finish(passage, left, sampled(tickets), self._rivals, held)
+        ends = finish(passage, waiting + retrying, sample, self._rivals, held)
         return self._why(subject, waiting, held, ends)
 
     def _why(
@@ -110,14 +112,28 @@ class Waits:
         return Why(subject, self.facts.now_ms, waiting, waits, self.facts.rate, ends)
 
     def _held(
-        self, passages: Sequence[Passage], priority: str, waiting: int, pending: int
+        self,
+        passages: Sequence[Passage],
+        priority: str,
+        waiting: int,
+        pending: int,
+        took_ms: Mapping[str, float],
     ) -> list[Wait]:
-        """What holds lanes back that pass these levels, ``waiting`` of ``pending`` in them."""
+        """What holds lanes back that pass these levels, ``waiting`` of ``pending`` in them.
+
+        Of several rates the slowest stands first; ``took_ms`` is what each takes for a message.
+        """
         found = [halt for passage in passages for halt in passage.halts]
         found += self._no_worker(pending)
         if waiting:
-            flow = [*self._flow(priority), *_refusals(passages), *self._requests()]
-            found += flow or self._in_use(passages) or [Wait(kind="turn", level="account")]
+            soon_ms = self.facts.now_ms + 1000 * _HORIZON_SECONDS
+            refused = [one for one in _refusals(passages) if (one.until_ms or 0.0) > soon_ms]
+            rates = [one for one in refused if one.kind == "rate"] + self._requests()
+            flow = [*self._flow(priority), *(one for one in refused if one.kind != "rate")]
+            if not flow and not rates:
+                rates = self._in_use(passages)
+            rates.sort(key=lambda one: -took_ms[one.level])
+            found += [*flow, *rates] or [Wait(kind="turn", level="account")]
         return list({(wait.kind, wait.level): wait for wait in found}.values())
 
     def _passages(self, served: Sequence[LaneState]) -> list[Passage]:
@@ -146,24 +162,21 @@ class Waits:
         if busy := concurrency(facts, priority):
             yield busy
 
-    def _requests(self) -> Iterator[Wait]:
+    def _requests(self) -> list[Wait]:
         rate = self.facts.rate
-        if rate.next_seconds > _HORIZON_SECONDS or rate.used >= _FULL * rate.budget:
-            yield _requests(self.facts)
+        busy = rate.next_seconds > _HORIZON_SECONDS or rate.used >= _FULL * rate.budget
+        return [_requests(self.facts)] if busy else []
 
     def _in_use(self, passages: Sequence[Passage]) -> list[Wait]:
-        """The slowest rate that was in use just now, where none refuses at this very moment."""
-        rate = self.facts.rate
-        used = [(1000 * rate.window_seconds / rate.budget, _requests(self.facts))] * (
-            rate.used > 0
-        )
+        """The rates that were in use just now, where none refuses at this very moment."""
+        used = [_requests(self.facts)] * (self.facts.rate.used > 0)
         used += [
-            (level.interval_ms, passage.rate(level))
+            passage.rate(level)
             for passage in passages
             for level in passage.levels
             if passage.lead_ms(level) > -max(_IN_USE_MS, level.interval_ms)
         ]
-        return [max(used, key=lambda one: one[0])[1]] if used else []
+        return used
 
     @cached_property
     def _rivals(self) -> list[Rival]:
@@ -192,11 +205,9 @@ def _closed(state: str, campaign: str) -> Wait:
 
 
 def _refusals(passages: Iterable[Passage]) -> list[Wait]:
-    """What refuses now: a cap, a queue, then whichever rate lets go last."""
+    """What refuses now, each level once: caps before queues before rates."""
     found = {(one.kind, one.level): one for passage in passages for one in passage.refusals}
-    return sorted(
-        found.values(), key=lambda one: (_ORDER.get(one.kind, 2), -(one.until_ms or 0.0))
-    )
+    return sorted(found.values(), key=lambda one: _ORDER.get(one.kind, 2))
 
 
 def _requests(facts: Facts) -> Wait:
