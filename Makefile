@@ -9,7 +9,7 @@ PIP = $(RUN) pip install --quiet --disable-pip-version-check
 PACKAGES = -e '.[all]' --group dev -c constraints.txt
 READY = .venv/.sluicegate
 
-.PHONY: help setup demo play limits test test-all lint clean
+.PHONY: help setup demo play limits chaos test test-all lint clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -25,6 +25,9 @@ play: $(READY) ## the demo, kept running until Ctrl-C for you to try things on
 
 limits: $(READY) ## see how well the rate limit is used, simulated; in a minute: ARGS=--quick
 	@$(RUN) sluicegate_ops.limits $(ARGS)
+
+chaos: $(READY) ## kill, freeze and restart all parts for 3 minutes, then account for every message
+	@$(RUN) sluicegate_ops.chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(ARGS)
 
 test: $(READY) ## run the tests, on a real server of their own; a part: make test ARGS="-k retry"
 	@$(RUN) pytest $(ARGS)

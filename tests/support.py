@@ -15,8 +15,10 @@ from sluicegate.keys import FINAL_STATES
 from sluicegate.message import validated
 from sluicegate.outbox import CANCEL, ENQUEUE, Outbox
 from sluicegate.plan import Plan, key_hash, ticket
+from sluicegate.receipts import FATES
 from sluicegate.roster import Recipient
 from sluicegate.scripts import Argument, Script, Scripts
+from sluicegate_worker.audit import Act
 from sluicegate_worker.claims import (
     PUBLISH,
     STEP,
@@ -32,7 +34,7 @@ from sluicegate_worker.claims import (
     stepped,
     swept,
 )
-from sluicegate_worker.deadletters import PURGE, REPLAY
+from sluicegate_worker.deadletters import PURGE, REPLAY, Replay, purge_args, replay_args
 from sluicegate_worker.doubts import RESOLVE
 from sluicegate_worker.halts import Halts
 
@@ -42,6 +44,7 @@ local function server_ms() return tonumber(redis.call('GET', KEYS[1] .. 'test-cl
 """Stands in for time.lua: the server's clock is a key that the test sets."""
 
 SENDER = "+15550000000"
+BY_TEST = Act(who="test", action="test", why="a test", run="test")
 
 
 def message(number: int = 1, **fields: Any) -> Message:
@@ -129,8 +132,8 @@ class Bench:
             assert again == answer, script.parts
             after = self.dump()
             changed = {k: (before.get(k), after.get(k)) for k in before.keys() | after.keys()
-                       if before.get(k) != after.get(k)}  # fmt: skip
-            assert not changed, script.parts
+                       if before.get(k) != after.get(k) and not _has_expired(k, after)}  # fmt: skip
+            assert not changed, (script.parts[-1], changed)
         return answer
 
     def enqueue(self, *messages: Message) -> list[Result]:
@@ -231,15 +234,17 @@ class Bench:
         return swept(self.call(SWEEP, self.claims.sweep_args(worker, self.token())))
 
     def replay(self, id: str) -> str:
-        return cast("bytes", self.call(REPLAY, [id, self.token()])).decode()
+        args = replay_args([Replay(id)], BY_TEST, self.token())
+        return cast("list[bytes]", self.call(REPLAY, args))[0].decode()
 
     def purge(self, id: str) -> str:
-        args: list[Argument] = [id, self.token(), self.config.retention_ms]
-        return cast("bytes", self.call(PURGE, args)).decode()
+        args = purge_args([Replay(id)], BY_TEST, self.token(), self.config.retention_ms)
+        return cast("list[bytes]", self.call(PURGE, args))[0].decode()
 
     def resolve(self, id: str, verdict: str, provider_id: str = "") -> str:
         args: list[Argument] = [id, verdict, self.token(), self.config.retention_ms]
-        return cast("bytes", self.call(RESOLVE, [*args, provider_id, "a person said so"])).decode()
+        args += [provider_id, "a person said so", BY_TEST.said()]
+        return cast("bytes", self.call(RESOLVE, args)).decode()
 
     def status(self, id: str) -> MessageStatus:
         pipeline = self.store.pipeline()
@@ -282,6 +287,11 @@ class Bench:
         it says, and so do the counters of every campaign.
         """
         return check_books(self.store, self.keys)
+
+
+def _has_expired(key: bytes, after: dict[bytes, Any]) -> bool:
+    """Whether an answer is forgotten by now: that goes by the server's own clock, not the test's."""
+    return b":claim:" in key and key not in after
 
 
 def check_books(store: Any, keys: Any) -> Counter[str]:
@@ -369,7 +379,12 @@ def _check_campaigns(
         assert sum(map(len, shards)) == len(mine), f"{name} has lost a member"
         ledger = {k.decode(): int(v) for k, v in names.get(f"ledger:{name}", {}).items()}
         assert ledger.pop("imported", 0) == len(mine), name
+        told = {fate: ledger.pop(fate, 0) for fate in FATES}
         assert {k: v for k, v in ledger.items() if v} == Counter(mine.values()), name
+        found = {id: names.get(f"m:{id}", {}).get(b"fate") for id in mine}
+        fates = {id: fate.decode() for id, fate in found.items() if fate}
+        assert {fate: count for fate, count in told.items() if count} == Counter(fates.values())
+        assert all(mine[id] == "accepted" for id in fates), f"{name} has a fate without a message"
         if state == "cancelled":
             assert f"lane:{fields[b'lane'].decode()}" not in names
             assert all(id in leased for id, where in mine.items() if where == "waiting")

@@ -197,7 +197,28 @@ def retrying(cli: Cli) -> None:
 
 def in_doubt(cli: Cli) -> None:
     cli.campaign(count=1)
+    cli.bench.send(kind="doubt", delay_ms=60_000, code="no_answer", reason="timed out")
+
+
+def held(cli: Cli) -> None:
+    cli.campaign(count=1)
     cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="timed out")
+    cli.bench.enqueue(message(1))
+    cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="another's")
+
+
+def failing(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.answers_probes = None
+    for _ in range(5):
+        cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="HTTP 500", flags="hb")
+
+
+def trying(cli: Cli) -> None:
+    failing(cli)
+    cli.bench.answers_probes = True
+    cli.bench.later(1_001)
+    cli.bench.step(want=1)
 
 
 def paused(cli: Cli) -> None:
@@ -226,7 +247,10 @@ def draft(cli: Cli) -> None:
         (busy, "concurrency", "account", "1 of 1 requests are under way", "concurrency"),
         (probing, "probing", "account", "1 of 1 requests are under way until", "by itself"),
         (retrying, "retrying", "account", "1 message due later", "by itself"),
-        (in_doubt, "in_doubt", "account", "1 message in doubt", "sluicegate doubt list"),
+        (in_doubt, "in_doubt", "account", "1 message in doubt, sent or not", "by itself"),
+        (held, "held", "account", "1 message in doubt held for you", "sluicegate doubt list"),
+        (failing, "failing", "account", "the provider fails, or does not answer", "by itself once"),
+        (trying, "trying", "account", "is tried again, one message at a time", "by itself"),
         (paused, "paused", "campaign:july", "campaign july is paused", "campaign resume july"),
         (draft, "draft", "campaign:july", "campaign july is a draft", "campaign start FILE"),
     ],
@@ -255,6 +279,35 @@ def test_why_says_until_when(cli: Cli, made: Callable[[Cli], None], seconds: flo
     assert seconds - 30 < first["seconds"] < seconds + 30
     assert first["until_ms"] == pytest.approx(found["now_ms"] + 1000 * first["seconds"], abs=1)
     assert re.search(rf"(until|next) +{TIME}, in [0-9]", cli("why", "campaign", "july").stdout)
+
+
+def test_a_provider_that_fails_is_said_with_since_when_and_the_next_probe(cli: Cli) -> None:
+    failing(cli)
+    cli.bench.answers_probes = False
+    for _ in range(4):
+        cli.bench.later(15_000)
+        cli.bench.step(want=1)
+    since_ms = cli.bench.now_ms - 60_000
+    cli.client.hset(cli.bench.keys("breaker"), "opened", f"{since_ms:.0f}")
+    [first, *_] = cli.document("why")["waits"]
+    assert (first["kind"], first["seconds"]) == ("failing", pytest.approx(15, abs=0.01))
+    since = rf"or does not answer since {datetime.now(UTC):%Y}\S+ \S+Z, so nothing is sent"
+    for asked in (("why",), ("why", "campaign", "july"), ("why", "sender", FAST)):
+        shown = cli(*asked).stdout
+        assert re.search(since, shown)
+        assert re.search(rf"next probe +{TIME}, in 15 s", shown)
+    for asked in (("status",), ("campaign", "status", "july")):
+        shown = cli(*asked).stdout
+        assert re.search(rf"{since}, next probe {TIME}, in 15 s: nothing to do", shown)
+        assert "status.telnyx.com" in shown
+
+
+def test_a_provider_that_fails_holds_back_nothing_where_nothing_is_to_do(cli: Cli) -> None:
+    cli.bench.enqueue(message(1))
+    cli.client.hset(cli.bench.keys("breaker"), "state", "open")
+    assert cli.first() == ("failing", "account")
+    cli.bench.cancel("m1")
+    assert cli.document("why")["waits"] == []
 
 
 def test_a_brands_day_ends_at_the_carriers_midnight(cli: Cli) -> None:
@@ -303,6 +356,20 @@ def test_a_halt_for_a_cause_comes_with_the_advice_on_it(cli: Cli) -> None:
         shown = cli(*args, exits=exits).stdout
         assert told.advice in shown
         assert told.portal in shown
+
+
+def test_what_is_halted_is_said_to_be_nothing_else(cli: Cli) -> None:
+    halted(cli)
+    for asked in (("campaign", "july"), ("sender", FAST)):
+        assert [one["kind"] for one in cli.document("why", *asked)["waits"]] == ["halted"]
+
+
+def test_only_where_a_setting_would_help_it_says_how_one_is_changed(cli: Cli) -> None:
+    by_campaign(cli)
+    assert "limits_version" not in cli("why", "campaign", "july").stdout
+    cli.campaign(SLOW, name="august")
+    cli.refused()
+    assert "limits_version" in cli("why", "campaign", "august").stdout
 
 
 def test_what_stops_the_account_comes_before_the_levels_below(cli: Cli) -> None:

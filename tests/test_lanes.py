@@ -1,4 +1,4 @@
-"""Who is served next: shares by weight, no arrears and no advantage, and nobody in another's way."""
+"""Who is served next: shares by weight, no arrears and no advantage, nobody in another's way."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -48,16 +48,16 @@ def by_name(sent: Sequence[Sent]) -> Counter[str]:
 # Shares.
 
 
-@pytest.mark.parametrize(("limit", "want"), [(1000, 50), (100, 3)])
+@pytest.mark.parametrize(("limit", "want"), [(1000, 50), (100, 3), (1000, 1)])
 @pytest.mark.parametrize("senders", [(FIRST, FIRST, FIRST), (FIRST, SECOND, THIRD)])
 def test_campaigns_share_by_their_weights(
-    store: redis.Redis, senders: Sequence[str], limit: int, want: int
+    valkey: redis.Redis, senders: Sequence[str], limit: int, want: int
 ) -> None:
-    made = bench(store, limit=limit)
+    made = bench(valkey, limit=limit)
     for name, sender, weight in zip("abc", senders, (1, 1, 2), strict=True):
-        campaign(made, name, 80 * weight, sender, weight)
-    shares = by_name(made.drain(60_000, want=want, most=240))
-    assert shares == pytest.approx({"a": 60, "b": 60, "c": 120}, abs=10)
+        campaign(made, name, 120 * weight, sender, weight)
+    shares = by_name(made.drain(60_000, want=want, most=400))
+    assert shares == pytest.approx({"a": 100, "b": 100, "c": 200}, abs=10)
     made.check()
 
 
@@ -80,8 +80,8 @@ def test_a_weight_changed_live_holds_from_then_on(store: redis.Redis) -> None:
     assert by_name(made.drain(60_000, most=80)) == pytest.approx({"a": 20, "b": 60}, abs=5)
 
 
-def test_a_weight_holds_also_on_a_slow_sender_beside_a_fast_one(store: redis.Redis) -> None:
-    made = bench(store, limit=200, senders=declared(20, 0))
+def test_a_weight_holds_also_on_a_slow_sender_beside_a_fast_one(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=200, senders=declared(20, 0))
     for name, weight in (("a", 1), ("b", 1), ("c", 2)):
         campaign(made, name, 30, FIRST, weight)
     backlog(made, "fast", 450, SECOND)
@@ -90,8 +90,10 @@ def test_a_weight_holds_also_on_a_slow_sender_beside_a_fast_one(store: redis.Red
     assert shares["c"] / (shares["a"] + shares["b"]) == pytest.approx(1, rel=0.2)
 
 
-def test_a_short_campaign_beside_a_long_one_gets_half_until_it_is_done(store: redis.Redis) -> None:
-    made = bench(store, limit=100)
+def test_a_short_campaign_beside_a_long_one_gets_half_until_it_is_done(
+    valkey: redis.Redis,
+) -> None:
+    made = bench(valkey, limit=100)
     campaign(made, "long", 400)
     made.drain(60_000, most=100)
     campaign(made, "short", 60)
@@ -103,9 +105,9 @@ def test_a_short_campaign_beside_a_long_one_gets_half_until_it_is_done(store: re
 
 @pytest.mark.parametrize(("size", "want"), [(1, 3), (9, 50), (15, 50)])
 def test_a_lane_fed_little_by_little_gets_no_more_than_its_share(
-    store: redis.Redis, size: int, want: int
+    valkey: redis.Redis, size: int, want: int
 ) -> None:
-    made = bench(store, limit=200)
+    made = bench(valkey, limit=200)
     backlog(made, "full", 150)
     shares: Counter[str] = Counter()
     fed = 0
@@ -122,8 +124,8 @@ def test_a_lane_fed_little_by_little_gets_no_more_than_its_share(
 
 
 @pytest.mark.parametrize("cause", ["new", "paused", "halted", "rate"])
-def test_a_lane_that_was_away_has_no_arrears(store: redis.Redis, cause: str) -> None:
-    made = bench(store, limit=100)
+def test_a_lane_that_was_away_has_no_arrears(valkey: redis.Redis, cause: str) -> None:
+    made = bench(valkey, limit=100)
     campaign(made, "a", 300)
     if cause != "new":
         campaign(made, "b", 200, SECOND)
@@ -156,8 +158,8 @@ def declared(*per_second: float, **fields: Any) -> dict[str, Sender]:
     }
 
 
-def test_who_is_parked_again_and_again_gets_no_more_than_its_share(store: redis.Redis) -> None:
-    made = bench(store, limit=50, senders=declared(40))
+def test_who_is_parked_again_and_again_gets_no_more_than_its_share(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=50, senders=declared(40))
     backlog(made, "slow", 100, FIRST)
     for name in ("a", "b", "c"):
         campaign(made, name, 80, SECOND)
@@ -185,9 +187,9 @@ def test_of_one_priority_sms_and_mms_share(store: redis.Redis) -> None:
 @pytest.mark.parametrize("urgent", [(), PICTURE])
 @pytest.mark.parametrize("bulk", [(), PICTURE])
 def test_transactional_goes_first_and_bulk_gets_one_in_ten_of_either_type(
-    store: redis.Redis, urgent: Sequence[str], bulk: Sequence[str]
+    valkey: redis.Redis, urgent: Sequence[str], bulk: Sequence[str]
 ) -> None:
-    made = bench(store, repeat=True, limit=100)
+    made = bench(valkey, repeat=True, limit=100)
     backlog(made, "bulk", 30, SECOND, media_urls=bulk)
     backlog(made, "urgent", 70, FIRST, media_urls=urgent, priority="transactional")
     order = [one.id.startswith("bulk") for one in made.drain(60_000, most=60)]
@@ -215,11 +217,11 @@ def test_what_waits_for_its_own_sender_s_rate_is_transactional_first(store: redi
 # Nobody in another's way.
 
 
-def test_a_registration_s_senders_are_parked_as_one(store: redis.Redis) -> None:
+def test_a_registration_s_senders_are_parked_as_one(valkey: redis.Redis) -> None:
     many = [f"+1555{n:07d}" for n in range(1000, 1300)]
     senders = {name: Sender(kind="10dlc", registration="notices") for name in many}
     made = bench(
-        store,
+        valkey,
         limit=100,
         senders=senders | declared(0, 0, 0),
         registrations={"notices": Registration(sms_per_minute=60)},
@@ -239,8 +241,8 @@ def test_a_registration_s_senders_are_parked_as_one(store: redis.Redis) -> None:
     made.check()
 
 
-def test_a_sender_s_many_campaigns_are_parked_as_one(store: redis.Redis) -> None:
-    made = bench(store, senders=declared(1))
+def test_a_sender_s_many_campaigns_are_parked_as_one(valkey: redis.Redis) -> None:
+    made = bench(valkey, senders=declared(1))
     for n in range(40):
         campaign(made, f"c{n}", 2)
     backlog(made, "other", 300, SECOND)

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 import redis
 
+from fates import tell
 from sluicegate.ledger import STATES, Ledger
+from sluicegate.receipts import FATES
 from support import Bench, plan, recipient
 
 JULY = plan()
-COUNT = 12
+COUNT = 15
 
 
 @pytest.fixture
@@ -21,13 +23,15 @@ def bench(store: redis.Redis) -> Bench:
         made.act(name, "pause")
     blast(made, "july", COUNT)
     made.send()
+    for status in ("delivered", "delivery_failed", "delivery_unconfirmed"):
+        assert tell(made, made.send().id, status) == "applied"
     made.send(kind="retry", delay_ms=60_000)
     made.send(kind="doubt", delay_ms=60_000)
     made.send(kind="dead", reason="so")
     assert made.purge(made.send(kind="dead", reason="so").id) == "purged"
     assert made.cancel(made.send(kind="retry", delay_ms=60_000).id) == "cancelled"
-    made.store.hset(made.keys("optouts"), recipient(JULY, 6).to, "0 test")
-    [held] = made.claim_all(1)  # number 6 is passed over
+    made.store.hset(made.keys("optouts"), recipient(JULY, 9).to, "0 test")
+    [held] = made.claim_all(1)  # number 9 is passed over
     made.later(held.slot_ms)
     assert made.start(held) == [True]
     made.claim_all(1)
@@ -42,9 +46,10 @@ def blast(bench: Bench, name: str, count: int) -> None:
 
 
 def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
-    expected = {state: 1 for state in STATES if state != "expired"} | {"expired": 0, "waiting": 5}
+    expected = dict.fromkeys(STATES, 1) | {"expired": 0, "waiting": 5, "accepted": 4}
     ledger = bench.campaigns.ledger("july")
-    assert ledger == Ledger(COUNT, expected)
+    assert ledger == Ledger(COUNT, expected, dict.fromkeys(FATES, 1))
+    assert ledger.unknown == 1
     assert bench.campaigns.recount("july") == ledger
     assert ledger.adds_up
     assert ledger.pending == 7
@@ -54,7 +59,7 @@ def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
 
 
 def test_an_unknown_campaign_has_nothing(bench: Bench) -> None:
-    nothing = Ledger(0, dict.fromkeys(STATES, 0))
+    nothing = Ledger(0, dict.fromkeys(STATES, 0), dict.fromkeys(FATES, 0))
     assert bench.campaigns.ledger("june") == nothing
     assert bench.campaigns.recount("june") == nothing
     assert nothing.adds_up
@@ -67,6 +72,16 @@ def test_a_counter_that_is_wrong_shows(bench: Bench, counter: str) -> None:
     assert not ledger.adds_up
     assert bench.campaigns.recount("july") != ledger
     assert bench.campaigns.recount("july").adds_up
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_a_fate_that_is_counted_wrong_shows(bench: Bench, fate: str) -> None:
+    bench.store.hincrby(bench.keys.ledger("july"), fate, 1)
+    ledger = bench.campaigns.ledger("july")
+    assert ledger.adds_up, "there is one more of whom nothing is known"
+    assert bench.campaigns.recount("july") != ledger
+    bench.store.hincrby(bench.keys.ledger("july"), fate, 1)
+    assert not bench.campaigns.ledger("july").adds_up
 
 
 @pytest.mark.parametrize("lost", ["ticket", "lease", "started lease", "record", "unsent"])

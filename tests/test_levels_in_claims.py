@@ -1,4 +1,4 @@
-"""What each level allows, and what it gives back: senders, registrations, brands, campaigns, halts, limits."""
+"""What each level allows and gives back: rates, a brand's cap, halts, published limits."""
 
 import itertools
 from collections import Counter
@@ -97,12 +97,13 @@ def begun(bench: Bench) -> Grant:
 
 
 @pytest.mark.parametrize(
-    ("per_second", "text", "segments"), [(0.1, "hi", 1), (3, "hi", 1), (40, "hi", 1), (30, LONG, 3)]
+    ("per_second", "text", "segments"),
+    [(0.1, "hi", 1), (3, "hi", 1), (40, "hi", 1), (30, LONG, 3)],
 )
 def test_a_sender_goes_at_its_rate_exactly_and_slows_nobody(
-    store: redis.Redis, per_second: float, text: str, segments: int
+    valkey: redis.Redis, per_second: float, text: str, segments: int
 ) -> None:
-    made = bench(store, repeat=False, limit=100, senders={ONE: toll_free(per_second)})
+    made = bench(valkey, repeat=False, limit=100, senders={ONE: toll_free(per_second)})
     ms = min(40_000.0, 20_000 * segments / per_second)
     backlog(made, "one", 40, text=text)
     backlog(made, "other", 300, OTHER)
@@ -116,8 +117,8 @@ def test_a_sender_goes_at_its_rate_exactly_and_slows_nobody(
 
 
 @pytest.mark.parametrize("per_second", [2, 20, 70])
-def test_a_rate_that_binds_is_used_to_99_percent(store: redis.Redis, per_second: float) -> None:
-    made = bench(store, repeat=False, senders={ONE: toll_free(per_second)})
+def test_a_rate_that_binds_is_used_to_99_percent(valkey: redis.Redis, per_second: float) -> None:
+    made = bench(valkey, repeat=False, senders={ONE: toll_free(per_second)})
     backlog(made, "one", 110)
     sent = made.drain(100_000 / per_second, most=100)
     assert_paced(sent, per_second)
@@ -162,17 +163,17 @@ def test_a_type_at_the_account_s_rate_does_not_stop_the_other(
     assert len(named(sent, free)) >= 46
 
 
-def test_a_type_at_the_account_s_rate_makes_nobody_wait_for_it(store: redis.Redis) -> None:
+def test_a_type_at_the_account_s_rate_makes_nobody_wait_for_it(valkey: redis.Redis) -> None:
     """What another level allows sooner is asked for sooner."""
-    made = bench(store, repeat=False, mms_per_second=0.2, senders={ONE: toll_free(10)})
+    made = bench(valkey, repeat=False, mms_per_second=0.2, senders={ONE: toll_free(10)})
     backlog(made, "mms", 5, OTHER, media_urls=PICTURE)
     backlog(made, "one", 60, ONE)
     sent = made.drain(5000)
     assert len(named(sent, "one")) >= 49
 
 
-def test_a_campaign_s_own_rate_holds_and_changes_live(store: redis.Redis) -> None:
-    made = bench(store, repeat=False, limit=100)
+def test_a_campaign_s_own_rate_holds_and_changes_live(valkey: redis.Redis) -> None:
+    made = bench(valkey, repeat=False, limit=100)
     campaign(made, "slow", 100, per_second=5)
     campaign(made, "fast", 100)
     sent = made.drain(2000)
@@ -212,13 +213,13 @@ def halted(bench: Bench, grant: Grant) -> None:
 @pytest.mark.parametrize("end", [given_back, cancelled, opted_out, halted])
 @pytest.mark.parametrize("level", ["sender", "registration"])
 def test_a_grant_that_was_not_started_leaves_its_rate_to_the_next(
-    store: redis.Redis, level: str, end: Callable[[Bench, Grant], None]
+    valkey: redis.Redis, level: str, end: Callable[[Bench, Grant], None]
 ) -> None:
     if level == "sender":
-        made = bench(store, senders={ONE: toll_free(0.1)})
+        made = bench(valkey, senders={ONE: toll_free(0.1)})
     else:
         registrations = {"notices": Registration(sms_per_minute=6)}
-        made = bench(store, senders={ONE: registered()}, registrations=registrations)
+        made = bench(valkey, senders={ONE: registered()}, registrations=registrations)
     backlog(made, "one", 3, text=LONG)
     grant = granted(made)
     assert not made.claim().grants
@@ -290,9 +291,9 @@ DAYS = ["2026-03-07", "2026-03-08", "2026-03-09", "2026-10-31", "2026-11-01", "2
 @pytest.mark.parametrize("day", DAYS)
 @pytest.mark.parametrize("time", ["00:10:00", "23:10:00"])
 def test_a_brand_s_day_ends_at_the_carrier_s_midnight(
-    store: redis.Redis, day: str, time: str
+    valkey: redis.Redis, day: str, time: str
 ) -> None:
-    made = branded(store, cap=3)
+    made = branded(valkey, cap=3)
     began = pacific(made, day, time)
     backlog(made, "one", 8)
     assert len(made.drain(500)) == 3
@@ -344,9 +345,9 @@ def test_a_slot_after_midnight_counts_for_its_own_day_and_is_given_back_to_it(
     ],
 )
 def test_what_was_surely_not_sent_does_not_count_for_the_cap(
-    store: redis.Redis, kind: str, flags: str, back: bool
+    valkey: redis.Redis, kind: str, flags: str, back: bool
 ) -> None:
-    made = branded(store, cap=3)
+    made = branded(valkey, cap=3)
     backlog(made, "one", 3, text=LONG)
     grant = begun(made)
     assert not made.claim().grants
@@ -384,9 +385,9 @@ def test_only_the_carrier_s_numbers_count_each_by_its_share(store: redis.Redis) 
 
 @pytest.mark.parametrize("hold_ms", [0.0, 999.0, 1000.0, 20_000.0, 5_000_000.0])
 def test_a_queue_at_the_provider_slows_its_sender_alone(
-    store: redis.Redis, hold_ms: float
+    valkey: redis.Redis, hold_ms: float
 ) -> None:
-    made = bench(store)
+    made = bench(valkey)
     backlog(made, "one", 3, ONE)
     backlog(made, "other", 3, OTHER)
     grant = next(g for g in made.claim_all(6) if g.id.startswith("one"))
@@ -466,8 +467,8 @@ def test_a_halt_stops_its_level_alone_and_ends_when_it_is_lifted(
 
 
 @pytest.mark.parametrize("level", HALTS)
-def test_a_halt_ends_at_its_time(store: redis.Redis, level: str) -> None:
-    made = with_all_levels(store)
+def test_a_halt_ends_at_its_time(valkey: redis.Redis, level: str) -> None:
+    made = with_all_levels(valkey)
     made.halts.set(level, "by a person", 600)
     ends = made.now_ms + 600_000
     assert not named(made.drain(200), "a")
@@ -522,7 +523,12 @@ def in_force(bench: Bench) -> str:
 
 def test_the_highest_version_holds_and_of_equal_ones_the_last(store: redis.Redis) -> None:
     made = bench(store, limits_version=2, senders={ONE: toll_free(10)})
-    for version, per_second, holds in [(1, 20, False), (2, 50, True), (3, 40, True), (2, 10, False)]:
+    for version, per_second, holds in [
+        (1, 20, False),
+        (2, 50, True),
+        (3, 40, True),
+        (2, 10, False),
+    ]:
         senders = FREE | {ONE: toll_free(per_second)}
         assert made.publish(limits_version=version, senders=senders) == holds
         assert (in_force(made) == f"{1000 / per_second:g}|{1000 / per_second:g}|") == holds
@@ -560,7 +566,9 @@ def test_a_sender_moves_to_another_registration_with_what_waits(
         "notices": Registration(sms_per_minute=0.06),
         "other": Registration(sms_per_minute=6000),
     }
-    made = bench(store, senders={ONE: registered(), TWO: registered()}, registrations=registrations)
+    made = bench(
+        store, senders={ONE: registered(), TWO: registered()}, registrations=registrations
+    )
     backlog(made, "one", 4)
     backlog(made, "two", 4, TWO)
     if parked:

@@ -18,7 +18,7 @@ MODULES = {
     "plan roster ledger campaign waits preflight client testing",
     "worker/sluicegate_worker": "codes outcome retry bucket transport gateway telnyx telnyx_v2 "
     "telnyx_v1 claims contents deadletters doubts halts spool drain sweep engine app tasks",
-    "ops/sluicegate_ops": "embedded simulator stage web cli demo limits probe",
+    "ops/sluicegate_ops": "embedded simulator stage web cli demo limits chaos probe",
 }
 MAY_USE = {
     "sluicegate": set[str](),

@@ -1,4 +1,4 @@
-"""What a grant is to send: an app's message, or a recipient rendered from its campaign's plan."""
+"""What a grant is to send: a message as it is stored, or a recipient rendered from its plan."""
 
 from typing import Any
 
@@ -28,7 +28,10 @@ class WrongRenderer(SluicegateError):
 
 
 class Contents:
-    """The messages of one account's grants; plans are read once, since they never change."""
+    """The messages of one account's grants; plans are read once, since they never change.
+
+    A recipient whose dead letter was edited has a stored message too, which goes before its plan.
+    """
 
     def __init__(self, client: redis.asyncio.Redis, keys: Keys) -> None:
         self._client: Any = client
@@ -42,7 +45,7 @@ class Contents:
         worker can; OutboxUnavailable where its plan could not be read.
         """
         campaign, dot, _ = grant.id.partition(".")
-        if not dot:
+        if not dot or grant.content.startswith(b"{"):
             return decode(grant.content, grant.id)
         plan = self._plans.get(campaign) or await self._read(campaign)
         return rendered(plan, grant.id, grant.content)

@@ -1,6 +1,7 @@
 """Dead letters: messages that only a person may send again, kept until a person decides."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,94 +11,218 @@ from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 
-REPLAY = Script("sluicegate_worker", "replay")
-PURGE = Script("sluicegate_worker", "purge")
+from .audit import Act, By, act
 
-_FIELDS = ("to", "code", "reason", "attempts", "maybe", "generation", "answer")
+REPLAY = Script("sluicegate_worker", "audit", "replay")
+PURGE = Script("sluicegate_worker", "audit", "purge")
+
+BATCH = 50
+"""Letters per call of a script: beyond it the server stalls for others."""
+
+_PAGE = 500
+_FIELDS = (
+    "to", "lane", "code", "reason", "attempts", "maybe", "generation", "replayed_by", "answer",
+)  # fmt: skip
+_STORED = ("generation", "lane", "ticket", "content", "request", "history")
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """One dead letter; ``maybe`` of its ``attempts`` may have been acted on by the provider."""
+    """One dead letter; ``maybe`` of its ``attempts`` may have been acted on by the provider.
+
+    ``sender`` is the name that it has in lanes, ``campaign`` ``""`` for an app's own message,
+    ``replayed_by`` who sent it again last, before it died once more.
+    """
 
     id: str
     died_ms: int
     to: str
+    sender: str
+    campaign: str
     code: str
     reason: str
     attempts: int
     maybe: int
     generation: int
+    replayed_by: str
     answer: str
 
 
-class DeadLetters:
-    """The dead letters of one account, on a synchronous client."""
+class Stored(msgspec.Struct, frozen=True):
+    """What a dead letter is sent from, and what was sent: see the fields of a record."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, retention_ms: int) -> None:
+    id: str
+    generation: int
+    lane: str
+    ticket: bytes
+    content: bytes
+    request: bytes
+    history: str
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """One letter to be sent again, where it is still of its ``generation``; None is any.
+
+    ``content``, ``lane`` and ``ticket`` replace its own; empty, they stay.
+    """
+
+    id: str
+    generation: int | None = None
+    content: bytes = b""
+    lane: str = ""
+    ticket: bytes = b""
+
+
+class DeadLetters:
+    """The dead letters of one account, on a synchronous client; ``clock`` is for tests."""
+
+    def __init__(
+        self, client: redis.Redis, keys: Keys, retention_ms: int, *, clock: str | None = None
+    ) -> None:
         self._client: Any = client
         self._keys, self._retention_ms = keys, retention_ms
-        self._scripts = Scripts(client, keys.prefix)
+        self._scripts = Scripts(client, keys.prefix, clock)
 
     def __len__(self) -> int:
         return int(self._client.zcard(self._keys("dead")))
 
     def __iter__(self) -> Iterator[DeadLetter]:
         """All of them, the latest first."""
-        start, page = 0, 200
-        while found := self._client.zrevrange(
-            self._keys("dead"), start, start + page - 1, withscores=True
-        ):
-            for id, died_ms in found:
-                yield self._read(id.decode(), int(died_ms))
-            start += page
+        return self.died()
+
+    def died(
+        self, since_ms: float = -math.inf, before_ms: float = math.inf, *, first: bool = False
+    ) -> Iterator[DeadLetter]:
+        """Those that died in that time, on the wall clock, the latest first; or the ``first``.
+
+        Each comes once, and none is passed over, whoever dies or is replayed meanwhile.
+        """
+        for page in self._pages(since_ms, before_ms, first):
+            pipeline = self._client.pipeline(transaction=False)
+            for id, _ in page:
+                pipeline.hmget(self._keys.record(id), *_FIELDS)
+            for (id, died_ms), fields in zip(page, pipeline.execute(), strict=True):
+                yield _letter(id, died_ms, fields)
+
+    def count(self, since_ms: float = -math.inf, before_ms: float = math.inf) -> int:
+        """How many died in that time."""
+        return int(self._client.zcount(self._keys("dead"), since_ms, before_ms))
 
     def get(self, id: str) -> DeadLetter:
         """One of them; raises UnknownMessage."""
         died_ms = self._client.zscore(self._keys("dead"), id)
         if died_ms is None:
             raise UnknownMessage(id)
-        return self._read(id, int(died_ms))
+        fields = self._client.hmget(self._keys.record(id), *_FIELDS)
+        return _letter(id, int(died_ms), fields)
 
-    def replay(self, id: str) -> None:
+    def stored(self, ids: Sequence[str]) -> list[Stored]:
+        """What some letters are sent from, in one round trip."""
+        pipeline = self._client.pipeline(transaction=False)
+        for id in ids:
+            pipeline.hmget(self._keys.record(id), *_STORED)
+        found = []
+        for id, fields in zip(ids, pipeline.execute(), strict=True):
+            generation, lane, ticket, content, request, history = (
+                field or b"" for field in fields
+            )
+            made = (int(generation or 0), lane.decode(), ticket, content, request)
+            found.append(Stored(id, *made, history.decode()))
+        return found
+
+    def replay(self, id: str, by: By | None = None) -> None:
         """Send it again: the same message, its next generation, under a new idempotency key.
 
         Raises UnknownMessage, and WrongState where it is not dead.
         """
-        _expect(
-            id,
-            self._scripts.call(REPLAY, [id, new_token()]),
-            b"replayed",
-            "only dead letters are replayed",
-        )
+        [answer] = self.replay_all([Replay(id)], act(by or By(), "replay", id))
+        _expect(id, answer, "replayed", "only dead letters are replayed")
 
-    def purge(self, id: str) -> None:
+    def replay_all(self, letters: Sequence[Replay], act: Act) -> list[str]:
+        """Send ``letters`` again, at most ``BATCH``, in one call; ``act`` goes into the audit.
+
+        Each is answered ``replayed``, ``unknown``, or what it is instead.
+        """
+        answers = self._scripts.call(REPLAY, replay_args(letters, act, new_token()))
+        return [answer.decode() for answer in answers]
+
+    def purge(self, id: str, by: By | None = None) -> None:
         """Give it up: its content goes, its id stays known for the retention.
 
         Raises UnknownMessage, and WrongState where it is not dead.
         """
-        args: list[Argument] = [id, new_token(), self._retention_ms]
-        _expect(id, self._scripts.call(PURGE, args), b"purged", "only dead letters are purged")
+        [answer] = self.purge_all([Replay(id)], act(by or By(), "purge", id))
+        _expect(id, answer, "purged", "only dead letters are purged")
 
-    def _read(self, id: str, died_ms: int) -> DeadLetter:
-        fields = self._client.hmget(self._keys.record(id), *_FIELDS)
-        to, code, reason, attempts, maybe, generation, answer = (
-            (field or b"").decode() for field in fields
-        )
-        return DeadLetter(
-            id,
-            died_ms,
-            to,
-            code,
-            reason,
-            int(attempts or 0),
-            int(maybe or 0),
-            int(generation or 0),
-            answer,
-        )
+    def purge_all(self, letters: Sequence[Replay], act: Act) -> list[str]:
+        """Give ``letters`` up, as ``replay_all`` sends them; the answer is ``purged``."""
+        args = purge_args(letters, act, new_token(), self._retention_ms)
+        return [answer.decode() for answer in self._scripts.call(PURGE, args)]
+
+    def _pages(
+        self, since_ms: float, before_ms: float, first: bool
+    ) -> Iterator[list[tuple[str, int]]]:
+        """Ids and when they died. The next page begins where one ends, not behind so many."""
+        read = self._client.zrangebyscore if first else self._client.zrevrangebyscore
+        start, end = (since_ms, before_ms) if first else (before_ms, since_ms)
+        at_start: set[bytes] = set()  # those at `start` itself that were told already
+        while True:
+            most = _PAGE + len(at_start)
+            found = read(self._keys("dead"), start, end, start=0, num=most, withscores=True)
+            new = [(id.decode(), int(died)) for id, died in found if id not in at_start]
+            if new:
+                yield new
+            if len(found) < most:
+                return
+            last = found[-1][1]
+            at_start = {id for id, died in found if died == last}
+            start = last
 
 
-def _expect(id: str, answer: bytes, wanted: bytes, rule: str) -> None:
-    if answer == b"unknown":
+def replay_args(letters: Sequence[Replay], act: Act, token: str) -> list[Argument]:
+    """Arguments of ``REPLAY``."""
+    args: list[Argument] = [token, act.who[:60], act.said()]
+    for letter in letters:
+        args += (letter.id, _fence(letter), letter.content, letter.lane, letter.ticket)
+    return args
+
+
+def purge_args(
+    letters: Sequence[Replay], act: Act, token: str, retention_ms: int
+) -> list[Argument]:
+    """Arguments of ``PURGE``."""
+    args: list[Argument] = [token, act.said(), retention_ms]
+    for letter in letters:
+        args += (letter.id, _fence(letter))
+    return args
+
+
+def _fence(letter: Replay) -> Argument:
+    return "" if letter.generation is None else letter.generation
+
+
+def _letter(id: str, died_ms: int, fields: Sequence[bytes | None]) -> DeadLetter:
+    to, lane, code, reason, attempts, maybe, generation, replayed_by, answer = (
+        (field or b"").decode(errors="replace") for field in fields
+    )
+    campaign, dot, _ = id.partition(".")
+    return DeadLetter(
+        id=id,
+        died_ms=died_ms,
+        to=to,
+        sender=lane[3:].partition("#")[0],
+        campaign=campaign if dot else "",
+        code=code,
+        reason=reason,
+        attempts=int(attempts or 0),
+        maybe=int(maybe or 0),
+        generation=int(generation or 0),
+        replayed_by=replayed_by,
+        answer=answer,
+    )
+
+
+def _expect(id: str, answer: str, wanted: str, rule: str) -> None:
+    if answer == "unknown":
         raise UnknownMessage(id)
     if answer != wanted:
-        raise WrongState(id, answer.decode(), rule)
+        raise WrongState(id, answer, rule)

@@ -1,7 +1,8 @@
 """Messages in doubt: their POST may have reached the provider, and nobody knows."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -11,10 +12,13 @@ from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 
-RESOLVE = Script("sluicegate_worker", "resolve")
+from .audit import By, act
+
+RESOLVE = Script("sluicegate_worker", "audit", "resolve")
 
 Verdict = Literal["accepted", "resend", "drop"]
 
+_PAGE = 500
 _FIELDS = ("to", "reason", "attempts", "key_at", "at")
 
 
@@ -51,32 +55,50 @@ class Doubts:
 
     def __iter__(self) -> Iterator[Doubtful]:
         """All of them, in no order."""
-        for id, decided in self._client.zscan_iter(self._keys("doubts"), count=200):
-            yield self._read(id.decode(), decided)
+        scanned = self._client.zscan_iter(self._keys("doubts"), count=_PAGE)
+        told: set[bytes] = set()  # a scan may find one again
+        while page := list(islice(((id, at) for id, at in scanned if id not in told), _PAGE)):
+            decided = dict(page)
+            told.update(decided)
+            pipeline = self._client.pipeline(transaction=False)
+            for id in decided:
+                pipeline.hmget(self._keys.record(id.decode()), *_FIELDS)
+            for (id, at), fields in zip(decided.items(), pipeline.execute(), strict=True):
+                yield _doubtful(id.decode(), at, fields)
 
-    def resolve(self, id: str, verdict: Verdict, *, provider_id: str = "", reason: str) -> None:
-        """End a doubt by a person's word.
+    def resolve(
+        self,
+        id: str,
+        verdict: Verdict,
+        *,
+        provider_id: str = "",
+        reason: str,
+        by: By | None = None,
+    ) -> None:
+        """End a doubt by a person's word; ``by`` goes into the audit.
 
         ``accepted``: it was sent, as ``provider_id`` where that is known. ``resend``: send it
         again under the same key and bytes. ``drop``: make it a dead letter.
         Raises UnknownMessage and WrongState.
         """
-        args: list[Argument] = [id, verdict, new_token(), self._retention_ms, provider_id, reason]
+        said = act(by or By(why=reason), f"resolve {verdict}", id).said()
+        args: list[Argument] = [id, verdict, new_token(), self._retention_ms]
+        args += [provider_id, reason, said]
         answer = self._scripts.call(RESOLVE, args)
         if answer == b"unknown":
             raise UnknownMessage(id)
         if answer != b"resolved":
             raise WrongState(id, answer.decode(), "only messages in doubt are resolved")
 
-    def _read(self, id: str, decided: float) -> Doubtful:
-        fields = self._client.hmget(self._keys.record(id), *_FIELDS)
-        to, reason, attempts, key_at, at = ((field or b"").decode() for field in fields)
-        return Doubtful(
-            id,
-            to,
-            reason,
-            int(attempts or 0),
-            int(at or 0),
-            int(key_at or 0),
-            None if math.isinf(decided) else int(decided),
-        )
+
+def _doubtful(id: str, decided: float, fields: Sequence[bytes | None]) -> Doubtful:
+    to, reason, attempts, key_at, at = ((field or b"").decode() for field in fields)
+    return Doubtful(
+        id,
+        to,
+        reason,
+        int(attempts or 0),
+        int(at or 0),
+        int(key_at or 0),
+        None if math.isinf(decided) else int(decided),
+    )

@@ -145,7 +145,8 @@ class Drain:
             if ended:
                 self._give_back()
                 await self._cancel_when_late()
-                if not self._posting and (not self._ended or self._gave_up):
+                unsaid = self._ended or self._probed[0]
+                if not (self._posting or self._probing) and (self._gave_up or not unsaid):
                     break
             if not await self._step():
                 await self._wait(ends)
@@ -160,8 +161,7 @@ class Drain:
         starts = [held for held in self._held.values() if held.slot_at - LEAD_SECONDS <= now]
         starts = starts[:BATCH]
         renewing = self._renewals(now)
-        probed = self._probed
-        due = bool(starts or renewing or probed[0] or self._flush_is_due(now))
+        due = bool(starts or renewing or self._probed[0] or self._flush_is_due(now))
         want = self._want(now + (EARLY_CLAIM_SECONDS if due else 0.0)) if self.claiming else 0
         if self._gave_up or not (due or want):
             return False
@@ -171,6 +171,8 @@ class Drain:
         token = ""
         if want:
             token, self._woken = self._claims.token(), False
+        # Said once: a word that is lost is asked for again, and the next may come during the call.
+        probed, self._probed = self._probed, ("", False)
         args = self._claims.step_args(
             settles,
             [held.start() for held in starts],
@@ -182,7 +184,6 @@ class Drain:
         done = await self._repeated(args, token, bare=not (settles or starts or renewing))
         if done is None:
             return True
-        self._probed = ("", False)
         del self._ended[: len(settles)]
         self._first_ended_at = self._monotonic()
         self._renewed(renewing, now)
@@ -259,9 +260,15 @@ class Drain:
 
     async def _find_out(self, token: str) -> None:
         """Tell the breaker whether the provider answers again; ``token`` asked for it."""
-        self._probed = (token, await self._gateway.probe())
-        self._claim_at = 0.0
-        self._nudge.set()
+        try:
+            self._probed = (token, await self._gateway.probe())
+        finally:
+            self._claim_at = 0.0
+            self._nudge.set()
+
+    @property
+    def _probing(self) -> bool:
+        return self._probe is not None and not self._probe.done()
 
     def _started(self, held: _Held, started: bool) -> None:
         del self._held[held.grant.id]
@@ -395,6 +402,8 @@ class Drain:
         await asyncio.sleep(0)  # a task that is cancelled before it ran can't say how it ended
         for _, task in list(self._posting.values()):
             task.cancel()
+        if self._probe is not None:
+            self._probe.cancel()
 
 
 def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome | None) -> Settle:

@@ -62,7 +62,7 @@ def _act(session: Session, name: str, action: Action) -> None:
     campaigns = campaigns_of(session)
     state = campaigns.act(name, action)
     typer.echo(f"{name} is {state}")
-    show_ledger(campaigns.ledger(name), claimed(session, name))
+    show_ledger(session, campaigns.ledger(name), claimed(session, name))
 
 
 campaign.command("preflight")(check)

@@ -9,11 +9,13 @@ from rich.table import Table
 
 from sluicegate.campaign import Campaign, Campaigns
 from sluicegate.ledger import STATES, Ledger
+from sluicegate.receipts import FATES
 from sluicegate.waits import Waits, Why
 
 from .campaign_findings import write_sum
 from .campaign_state import Cause, campaigns_of, causes, claimed, pace
 from .failures import FAILED
+from .fates import fates_of, summed, unknown
 from .output import (
     Document,
     Lines,
@@ -35,7 +37,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The campaign's name."
 
 _COLUMNS = (
     *("NAME", "STATE", "IMPORTED", "PENDING", "ACCEPTED", "DEAD"),
-    *("CREATED", "DONE", "PACE"),
+    *("RECEIPTS", "CREATED", "DONE", "PACE"),
 )
 _TRIES = 5
 _CAUSES_SHOWN = 5
@@ -57,6 +59,7 @@ def list_(ctx: typer.Context, json: Lines = False) -> None:
     rows = table(*_COLUMNS)
     for column in rows.columns[2:6]:
         column.justify = "right"
+    untold = 0
     for campaign, ledger in found:
         counts = (
             ledger.imported,
@@ -67,12 +70,16 @@ def list_(ctx: typer.Context, json: Lines = False) -> None:
         finish = waits.of(campaign, ledger).finish
         about = f"about {local(finish.at_ms, waits.facts.now_ms)}" if finish else ""
         created = when(campaign.created_ms)
-        shown = (*(f"{n:,}" for n in counts), created, about, pace(campaign))
+        told = summed(fates_of(ledger))
+        shown = (*(f"{n:,}" for n in counts), told, created, about, pace(campaign))
         rows.add_row(campaign.name, campaign.state, *shown)
+        untold += ledger.unknown
     if rows.row_count:
         write(rows)
     else:
         typer.echo("no campaigns")
+    if untold:
+        typer.echo(f"\nunknown: {unknown(session)}")
 
 
 def _listed(waits: Waits, campaign: Campaign, ledger: Ledger) -> dict[str, Any]:
@@ -110,24 +117,31 @@ def status(
         about |= {"waits": document(why)["waits"]}
         write_document(about | ({} if proof is None else {"recount": _counts(proof[1])}))
     else:
-        _show(campaign, ledger, held, dead, why)
+        _show(session, campaign, ledger, held, dead, why)
     if proof is not None and not _proved(*proof, moving=held > 0, quiet=json):
         raise typer.Exit(FAILED)
 
 
-def show_ledger(ledger: Ledger, held: int = 0) -> None:
-    """Write what was imported, and what became of it."""
+def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
+    """Write what was imported, what became of it, and of those accepted by the receipts."""
     held_note = f"workers hold {held:,} of them" if held else ""
     notes = {"waiting": held_note, "in_doubt": "sent or not, nobody knows: sluicegate doubt list"}
     counts = [
         (state.replace("_", " "), ledger.states[state], notes.get(state, "")) for state in STATES
     ]
     write_sum(("imported", ledger.imported), counts)
+    if accepted := ledger.states["accepted"]:
+        typer.echo()
+        notes = {"unknown": unknown(session)}
+        told = [(fate, count, notes.get(fate, "")) for fate, count in fates_of(ledger).items()]
+        write_sum(("accepted", accepted), told)
     if not ledger.adds_up:
         typer.echo("\nthis does not add up: --verify counts every recipient", err=True)
 
 
-def _show(campaign: Campaign, ledger: Ledger, held: int, dead: list[Cause], why: Why) -> None:
+def _show(
+    session: Session, campaign: Campaign, ledger: Ledger, held: int, dead: list[Cause], why: Why
+) -> None:
     console().print(f"campaign {campaign.name}: {campaign.state}", style="bold")
     plan = campaign.plan
     write_pairs(
@@ -143,7 +157,7 @@ def _show(campaign: Campaign, ledger: Ledger, held: int, dead: list[Cause], why:
         ]
     )
     typer.echo()
-    show_ledger(ledger, held)
+    show_ledger(session, ledger, held)
     if dead:
         typer.echo()
         write(_dead(dead, campaign.name))
@@ -170,7 +184,8 @@ def _summary(campaign: Campaign, ledger: Ledger) -> dict[str, Any]:
 
 
 def _counts(ledger: Ledger) -> dict[str, Any]:
-    return {"imported": ledger.imported, **ledger.states, "adds_up": ledger.adds_up}
+    counts = {"imported": ledger.imported, **ledger.states, "fates": fates_of(ledger)}
+    return counts | {"adds_up": ledger.adds_up}
 
 
 def _proof(campaigns: Campaigns, name: str) -> tuple[Ledger, Ledger]:
@@ -190,6 +205,7 @@ def _proved(counters: Ledger, recount: Ledger, *, moving: bool, quiet: bool) -> 
     rows = table("STATE", "COUNTERS", "RECOUNT")
     both = {"imported": (counters.imported, recount.imported)}
     both |= {state: (counters.states[state], recount.states[state]) for state in STATES}
+    both |= {fate: (counters.fates[fate], recount.fates[fate]) for fate in FATES}
     for state, (says, is_) in both.items():
         differs = "" if says == is_ else "  differs"
         rows.add_row(state.replace("_", " "), f"{says:,}", f"{is_:,}{differs}")

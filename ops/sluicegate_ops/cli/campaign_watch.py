@@ -20,6 +20,7 @@ from sluicegate.waits import Why
 
 from .campaign_state import Cause, campaigns_of, causes, pace
 from .campaign_view import Name, show_ledger
+from .fates import fates_of, summed
 from .output import clean, console
 from .reasons import expected, limit, sentence
 from .session import Session
@@ -79,7 +80,7 @@ def watch(ctx: typer.Context, name: Name) -> None:
         typer.echo(f"\n{name} is {state}, and goes on so without being watched")
         return
     typer.echo(f"\n{name} is {moment.campaign.state}")
-    show_ledger(moment.ledger)
+    show_ledger(session, moment.ledger)
 
 
 def _moments(session: Session, name: str) -> Iterator[Moment]:
@@ -130,7 +131,7 @@ def _lines() -> Iterator[Shown]:
 
 def _line(moment: Moment) -> str:
     parts = [f"{moment.campaign.state}  {moment.done:,} of {moment.ledger.imported:,}"]
-    parts += [_speed(moment), moment.done_about, _codes(moment)]
+    parts += [_speed(moment), moment.done_about, _codes(moment), _fates(moment)]
     return ", ".join(filter(None, parts)) + _because(moment)
 
 
@@ -157,7 +158,7 @@ def _screen(moment: Moment) -> RenderableType:
         counts.add_row(state.replace("_", " "), f"{count:,}", style=style)
     bar = Table.grid(padding=(0, 2))
     bar.add_row(ProgressBar(total=total, completed=moment.done, width=50), share)
-    lines = [_speed(moment), moment.done_about, _codes(moment), _because(moment).strip()]
+    lines = [_speed(moment), moment.done_about, _codes(moment), _fates(moment), _because(moment).strip()]
     return Group(
         Text(head, style="bold"),
         bar,
@@ -177,6 +178,12 @@ def _codes(moment: Moment) -> str:
     shown = [f"{one.count:,} x {clean(one.code)}" for one in moment.dead[:_CODES_SHOWN]]
     more = len(moment.dead) - _CODES_SHOWN
     return "dead: " + "; ".join(shown + [f"{more} more codes"] * (more > 0)) if shown else ""
+
+
+def _fates(moment: Moment) -> str:
+    """What receipts have told; nothing while they told nothing."""
+    told = any(moment.ledger.fates.values())
+    return f"receipts: {summed(fates_of(moment.ledger))}" if told else ""
 
 
 def _because(moment: Moment) -> str:

@@ -7,7 +7,7 @@ import msgspec
 from sluicegate.waits import LIVE_SECONDS, Rate
 
 from .output import clean, counted, lasting, listed, when
-from .reasons import advice_on, named
+from .reasons import PROVIDER, advice_on, named
 from .state import Cause, State
 
 _CAUSES_SHOWN = 3
@@ -26,7 +26,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def findings(state: State) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
-    kinds = (_halts, _workers, _held, _dead, _blocked, _limits, _resets)
+    kinds = (_halts, _workers, _breaker, _held, _dead, _blocked, _limits, _resets)
     return [finding for kind in kinds for finding in kind(state)]
 
 
@@ -62,6 +62,22 @@ def _workers(state: State) -> Iterator[Finding]:
         f"no worker has been heard {silence}",
         f"{counted(open_now, 'message')} not finished, and nobody sends",
         "start one: celery -A sluicegate_worker.app worker",
+    )
+
+
+def _breaker(state: State) -> Iterator[Finding]:
+    breaker = state.breaker
+    if breaker.state == "closed":
+        return
+    since = "" if breaker.since_ms is None else f" since {when(breaker.since_ms)}"
+    tried = "it is tried again, one message at a time"
+    left = max(0.0, breaker.probe_ms - state.now_ms) / 1000
+    probe = f"nothing is sent; the next probe comes in {lasting(left)}"
+    yield Finding(
+        f"the provider fails, or does not answer{since}",
+        probe if breaker.state == "open" else tried,
+        PROVIDER,
+        person=False,
     )
 
 

@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping
 from sluicegate.waits import Finish, Kind, Rate, Wait, Why
 from sluicegate_worker.codes import Advice, advice_for
 
-from .output import clean, counted, hidden, lasting, local
+from .output import clean, counted, hidden, lasting, local, when
 
 SETTINGS = (
     "What is set in sluicegate.toml holds once its limits_version is raised and a worker was "
     "restarted with it."
 )
 _BY_ITSELF = "nothing to do, it goes on by itself"
+PROVIDER = (
+    "it ends by itself within 15 s of the provider's answering again; look at Telnyx's status "
+    "page, and ask base_url from a worker's host"
+)
 _HTTP = re.compile(r"HTTP (?P<status>[0-9]{3})(?: (?P<code>[0-9]{5})\b)?")
 
 
@@ -42,6 +46,8 @@ def moment(at_ms: float, now_ms: float) -> str:
 
 def until_word(wait: Wait) -> str:
     """What ``until`` is: of a rate, when its next message may go; it holds back on and on."""
+    if wait.kind == "failing":
+        return "next probe"
     return "next" if wait.kind in ("rate", "requests", "retrying") else "until"
 
 
@@ -90,6 +96,18 @@ def _no_worker(wait: Wait, rate: Rate) -> str:
     return f"no worker has been heard {silence}"
 
 
+def _failing(wait: Wait, rate: Rate) -> str:
+    return f"the provider fails, or does not answer{_since(wait)}, so nothing is sent"
+
+
+def _trying(wait: Wait, rate: Rate) -> str:
+    return f"the provider failed{_since(wait)} and is tried again, one message at a time"
+
+
+def _since(wait: Wait) -> str:
+    return "" if wait.since_ms is None else f" since {when(wait.since_ms)}"
+
+
 def _rate(wait: Wait, rate: Rate) -> str:
     per_second = f"{wait.limit:,.4f}".rstrip("0").rstrip(".")
     word = "MMS" if wait.level == "account:mms" else "segments"
@@ -119,6 +137,8 @@ _WHAT: Mapping[Kind, Callable[[Wait, Rate], str]] = {
     "paused": lambda wait, rate: f"{named(wait.level)} is paused",
     "halted": _halted,
     "no_worker": _no_worker,
+    "failing": _failing,
+    "trying": _trying,
     "blocked": lambda wait, rate: "the provider answered 429, too many requests",
     "daily_cap": _daily_cap,
     "queue_full": lambda wait, rate: f"Telnyx's queue for {named(wait.level)} is full (40318)",
@@ -128,6 +148,9 @@ _WHAT: Mapping[Kind, Callable[[Wait, Rate], str]] = {
     "probing": lambda wait, rate: f"{_busy(wait, rate)} until the provider's first answer",
     "concurrency": lambda wait, rate: f"{_busy(wait, rate)}, as many as may be",
     "retrying": lambda wait, rate: f"{counted(int(wait.used), 'message')} due later",
+    "held": lambda wait, rate: (
+        f"{counted(int(wait.used), 'message')} in doubt held for you, sent or not"
+    ),
     "in_doubt": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt, sent or not",
     "turn": lambda wait, rate: "no level holds it back, it goes out as its turn comes",
 }
@@ -154,6 +177,8 @@ _CHANGE: Mapping[Kind, Callable[[Wait], str]] = {
     "paused": lambda wait: f"sluicegate campaign resume {_name(wait)}",
     "halted": lambda wait: f"sluicegate halt clear {wait.level}",
     "no_worker": lambda wait: "celery -A sluicegate_worker.app worker",
+    "failing": lambda wait: PROVIDER,
+    "trying": lambda wait: _BY_ITSELF,
     "blocked": lambda wait: f"{_BY_ITSELF}; where it happens often, lower limit",
     "daily_cap": lambda wait: (
         f"tmobile_daily or tmobile_share of brands.{_name(wait)}, if T-Mobile allows it more"
@@ -165,6 +190,7 @@ _CHANGE: Mapping[Kind, Callable[[Wait], str]] = {
     "probing": lambda wait: _BY_ITSELF,
     "concurrency": lambda wait: "raise concurrency, if Telnyx allows more connections",
     "retrying": lambda wait: _BY_ITSELF,
-    "in_doubt": lambda wait: "sluicegate doubt list",
+    "held": lambda wait: "sluicegate doubt list",
+    "in_doubt": lambda wait: f"{_BY_ITSELF}; sluicegate doubt list shows when",
     "turn": lambda wait: "sluicegate lanes shows the order",
 }

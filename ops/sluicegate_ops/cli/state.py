@@ -9,7 +9,7 @@ import msgspec
 from sluicegate.config import Account
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
-from sluicegate.waits import Counts, Facts, Rate, Why
+from sluicegate.waits import Breaker, Counts, Facts, Rate, Why
 from sluicegate_worker.halts import HaltInfo
 
 from .output import hidden
@@ -67,6 +67,7 @@ class State(msgspec.Struct, frozen=True):
     parked: int
     limits: Limits
     rate: Rate
+    breaker: Breaker
     why: Why
     workers: Sequence[Worker]
     halts: Sequence[HaltInfo]
@@ -90,6 +91,7 @@ def read(session: Session) -> State:
         parked=seen["parked:t"] + seen["parked:b"],
         limits=_limits(facts, session.account),
         rate=facts.rate,
+        breaker=facts.breaker,
         why=waits.account(),
         workers=[_worker(name, facts.now_ms - at) for name, at in seen["workers"]],
         halts=halts(session),

@@ -86,11 +86,14 @@ def _show(found: Why) -> None:
         out.print(f"\nand {counted(more, 'level')} more: sluicegate lanes, or --json")
     if ends := expected(found.finish, found.now_ms):
         out.print(f"\ndone {ends}", soft_wrap=True)
-    if any(wait.kind in _SET for wait in found.waits):
+    if any(_is_setting(wait) for wait in found.waits):
         out.print(f"\n{SETTINGS}", soft_wrap=True)
 
 
-_SET = ("daily_cap", "rate", "requests", "concurrency")
+def _is_setting(wait: Wait) -> bool:
+    """Whether what would change it stands in sluicegate.toml."""
+    own = wait.level.startswith("campaign:")
+    return wait.kind in ("daily_cap", "rate", "requests", "concurrency") and not own
 
 
 def _lines(wait: Wait, found: Why) -> list[tuple[str, object]]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from .cases import every_case, quick_cases
 from .costs import costs
 from .deployed import deployed
+from .latency import latency
 from .outcome import Outcome
 from .pool import simulated
 from .progress import console
@@ -38,7 +39,7 @@ def main() -> int:
     try:
         outcomes = simulated(cases)
         if not options.quick:
-            outcomes += [*deployed(options.only), *costs(options.only)]
+            outcomes += [*deployed(options.only), *latency(options.only), *costs(options.only)]
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind.")
         return 130
@@ -56,7 +57,7 @@ def main() -> int:
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
-    table = Table("case", "worst", "median", "429", "calls", "Jain", "asked", "ok")
+    table = Table("case", "worst", "median", "429", "calls + sweeps", "Jain", "asked", "ok")
     for column in table.columns[1:6]:
         column.justify = "right"
     for one in outcomes:
@@ -67,13 +68,20 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
 def _figures(one: Outcome) -> tuple[str, ...]:
     if one.claim_us is not None:
         return (f"{one.claim_p90_us:.0f} µs p90", f"{one.claim_us:.0f} µs", "", "", "")
+    if one.p50_ms is not None:
+        return (f"{one.p99_ms:.1f} ms p99", f"{one.p50_ms:.1f} ms", _share429(one), "", "")
     return (
         _text(one.utilisation, "{:.2%}"),
         _text(one.median, "{:.2%}"),
-        _text(one.share429, "{:.3%}") + (f" ({one.after_event})" if one.after_event else ""),
-        _text(one.calls, "{:.2f}"),
+        _share429(one),
+        _text(one.calls, "{:.2f}") + _text(one.sweeps, " + {:.2f}"),
         _text(one.jain, "{:.2f}"),
     )
+
+
+def _share429(one: Outcome) -> str:
+    after = f" ({one.after_event})" if one.after_event else ""
+    return _text(one.share429, "{:.3%}") + after
 
 
 def _text(figure: float | None, form: str) -> str:
@@ -91,7 +99,10 @@ def _entry(outcome: Outcome) -> dict[str, object]:
         "median": _rounded(outcome.median, 5),
         "share429": _rounded(outcome.share429, 7),
         "calls_per_message": _rounded(outcome.calls, 3),
+        "sweeps_per_message": _rounded(outcome.sweeps, 3),
         "jain": _rounded(outcome.jain, 4),
+        "p50_ms": _rounded(outcome.p50_ms, 1),
+        "p99_ms": _rounded(outcome.p99_ms, 1),
         "claim_us": _rounded(outcome.claim_us, 1),
         "claim_p90_us": _rounded(outcome.claim_p90_us, 1),
         "asked": outcome.asked,

@@ -109,9 +109,9 @@ def _events() -> Iterator[Case]:
 
 def _details() -> Iterator[Case]:
     runs = [Scenario(workers=1, rtt=rtt, seed=500) for rtt in RTTS]
-    yield Case("calls per message, 600/60, 1 worker", Asked(calls=3.0), runs)
+    yield Case("calls per message but sweeps, 600/60, 1 worker", Asked(calls=3.0), runs)
     fast = [Scenario(limit=1000, rtt=rtt, seed=500, **FAST) for rtt in RTTS]
-    yield Case("calls per message, 1000/1, 8 workers", Asked(calls=0.7), fast)
+    yield Case("calls per message but sweeps, 1000/1, 8 workers", Asked(calls=0.7), fast)
     fair = [Scenario(provider=provider, seed=501) for provider in PROVIDERS]
     yield Case("fairness, 600/60, 8 workers", Asked(jain=0.95), fair)
     for priority in ("bulk", "transactional"):

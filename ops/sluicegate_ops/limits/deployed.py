@@ -71,14 +71,14 @@ def measured(runs: Sequence[Deployment]) -> list[Figures]:
     if not runs:
         return []
     with contextlib.ExitStack() as stack:
-        stages = [stack.enter_context(_stage(run)) for run in runs]
+        stages = [stack.enter_context(stage_at(run.limit, run.window)) for run in runs]
         for stage, run in zip(stages, runs, strict=True):
             for _ in range(run.workers):
                 stage.start_worker()
         for stage in stages:
             stage.wait_for_workers(START_SECONDS)
         for stage, run in zip(stages, runs, strict=True):
-            _enqueue(stage, run.backlog)
+            enqueue_bulk(stage, run.backlog)
         _wait(stages, runs)
         return [
             figures_of(stage.provider("requests"), run)
@@ -102,18 +102,19 @@ def figures_of(arrivals: Sequence[Arrival], run: Deployment) -> Figures:
     )
 
 
-def _stage(run: Deployment) -> Stage:
+def stage_at(limit: int, window: float) -> Stage:
+    """A server, and a provider that allows ``limit`` requests per ``window`` seconds."""
     provider = Settings(
-        limit=run.limit,
-        window_seconds=run.window,
+        limit=limit,
+        window_seconds=window,
         latency_ms=LATENCY_MS,
         latency_jitter_ms=JITTER_MS,
     )
-    segments = {"sms_per_second": 0, "mms_per_second": 0}
-    return Stage(provider, account={"limit": run.limit, "window_seconds": run.window, **segments})
+    return Stage(provider, account={"limit": limit, "window_seconds": window})
 
 
-def _enqueue(stage: Stage, count: int) -> None:
+def enqueue_bulk(stage: Stage, count: int) -> None:
+    """Enqueue so many; raises the first error."""
     made = (
         Message(to="+15551234567", sender="+15550000000", text="hello", priority="bulk")
         for _ in range(count)

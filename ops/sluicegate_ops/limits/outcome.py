@@ -22,6 +22,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     calls: float | None = None
     jain: float | None = None
     cost: float | None = None
+    p99_ms: float | None = None
     first_window: bool = False
 
     def __str__(self) -> str:
@@ -33,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             (self.calls, "calls <= {}"),
             (self.jain, "Jain >= {}"),
             (self.cost, "<= {} times the first"),
+            (self.p99_ms, "p99 <= {:.0f} ms"),
             (0 if self.first_window else None, "429s in first window <= {}"),
         )
         return ", ".join(text.format(bound) for bound, text in parts if bound is not None) or "-"
@@ -42,7 +44,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a case came to; None is what it doesn't measure.
 
     ``utilisation`` is the worst of its runs, ``after_event`` the most 429s of one after the event.
-    ``claim_us`` and ``claim_p90_us`` are a claim's time on the server in microseconds.
+    ``calls`` are a message's steps; ``sweeps``, its share of the workers' sweeps, are apart.
+    ``p50_ms`` and ``p99_ms`` are from the call of enqueue to the arrival at the provider,
+    ``claim_us`` and ``claim_p90_us`` a claim's time on the server in microseconds.
     """
 
     case: str
@@ -53,7 +57,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     share429: float | None = None
     after_event: int = 0
     calls: float | None = None
+    sweeps: float | None = None
     jain: float | None = None
+    p50_ms: float | None = None
+    p99_ms: float | None = None
     claim_us: float | None = None
     claim_p90_us: float | None = None
 
@@ -64,13 +71,14 @@ def judged(case: str, asked: Asked, figures: Sequence[Figures]) -> Outcome:
     share = sum(run.refused for run in figures) / max(1, sum(run.sent for run in figures))
     after = max(run.refused_after_event for run in figures)
     calls = max((run.calls for run in figures if run.calls is not None), default=None)
+    sweeps = max((run.sweeps for run in figures if run.sweeps is not None), default=None)
     jain = min((run.jain for run in figures if run.jain is not None), default=None)
     held = (
         _at_least(min(used), asked.utilisation),
         _at_least(median(used), asked.median),
         _at_most(share, asked.share429),
         _at_most(after, asked.refused),
-        _at_most(calls, asked.calls),
+        _at_most(None if calls is None else round(calls, 2), asked.calls),
         _at_least(jain, asked.jain),
         not (asked.first_window and any(run.refused_in_first_window for run in figures)),
     )
@@ -83,6 +91,7 @@ def judged(case: str, asked: Asked, figures: Sequence[Figures]) -> Outcome:
         share429=share,
         after_event=after,
         calls=calls,
+        sweeps=sweeps,
         jain=jain,
     )
 

@@ -46,7 +46,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
 
     ``utilisation`` is of all that the provider allowed and the others left, after warm-up or after
     the event. ``sent`` and ``refused`` count the whole run, its cold start included. ``calls`` on
-    Redis are per message. None is what it doesn't measure.
+    Redis are the drains' per message; ``sweeps``, one a second of each worker whatever is sent,
+    are apart. None is what it doesn't measure.
     """
 
     utilisation: float
@@ -55,6 +56,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     refused_in_first_window: int
     refused_after_event: int = 0
     calls: float | None = None
+    sweeps: float | None = None
     jain: float | None = None
 
 

@@ -13,7 +13,7 @@ from sluicegate.config import Account, Config
 from sluicegate.message import Message
 from sluicegate.outbox import ENQUEUE, Outbox, translated
 from sluicegate.scripts import Argument, Script
-from sluicegate_worker.claims import Claims, Grant, Stepped
+from sluicegate_worker.claims import SWEEP, Claims, Grant, Stepped
 from sluicegate_worker.drain import Drain
 from sluicegate_worker.sweep import sweeping
 
@@ -56,6 +56,7 @@ class World:
         self._ids, self._backlog = itertools.count(), 0
         self.clock_ahead, self.away = 0.0, False
         self.calls: list[float] = []
+        self.sweeps: list[float] = []
         self.victim = -1
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -150,7 +151,7 @@ class World:
 
     async def call(self, script: Script, args: Sequence[Argument]) -> Any:
         """``run_script`` over the network, in about half a millisecond; raises OutboxError."""
-        self.calls.append(self._loop.time())
+        (self.sweeps if script is SWEEP else self.calls).append(self._loop.time())
         await asyncio.sleep(self._hop())
         if self.away:
             raise translated(redis.ConnectionError("away"), ())
@@ -191,14 +192,15 @@ class World:
         refused = network.refused
         theirs = sum(begins <= at < ends for at in network.taken_by_others)
         allowed = network.limiter.limit * (ends - begins) / self.scenario.window - theirs
-        messages = len(ours) + sum(begins <= at < ends for at in refused)
+        messages = max(1, len(ours) + sum(begins <= at < ends for at in refused))
         return Figures(
             utilisation=len(ours) / allowed,
             sent=network.sent,
             refused=len(refused),
             refused_in_first_window=sum(at < self.scenario.window for at in refused),
             refused_after_event=sum(at >= struck for at in refused),
-            calls=sum(begins <= at < ends for at in self.calls) / max(1, messages),
+            calls=sum(begins <= at < ends for at in self.calls) / messages,
+            sweeps=sum(begins <= at < ends for at in self.sweeps) / messages,
             jain=jain(ours, begins, ends, self.scenario.workers),
         )
 

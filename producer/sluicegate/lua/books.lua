@@ -63,8 +63,10 @@ local function note_attempt(c, id, lease, took, outcome, code)
   local began = c.wall - (c.steady - lease.started)
   local entry = string.format('%.0f,%.0f,%.0f,%s,%s,%s', began, lease.started - lease.slot, took, outcome,
     string.gsub(code, '[,;]', ' '), string.sub(lease.token, 1, 4))
-  local before = redis.call('HGET', m, 'history')
-  redis.call('HSET', m, 'history', before and shortened(before .. ';' .. entry, HISTORY_PENDING_BYTES) or entry)
+  local was = redis.call('HMGET', m, 'state', 'history')
+  -- Evidence may have ended it before its own answer came.
+  local most = was[1] == 'accepted' and HISTORY_BYTES or HISTORY_PENDING_BYTES
+  redis.call('HSET', m, 'history', was[2] and shortened(was[2] .. ';' .. entry, most) or entry)
 end
 
 -- The end of a message: its record becomes compact and is forgotten after its retention. A campaign's

@@ -39,7 +39,11 @@ local function accept_late(c, e, retention_ms)
   local lease = read_lease(e.id)
   local from = state_now(e.id, was[1], lease)
   if ENDED[from] then count(from, -1) end
-  if lease and not lease.started then drop_grant(c, e.id, lease) end
+  if lease and lease.started then
+    redis.call('HINCRBY', m, 'attempts', 1) -- its own answer will find it ended, and charge nothing
+  elseif lease then
+    drop_grant(c, e.id, lease)
+  end
   count('late')
   accept(c, e, retention_ms, from)
   return true

@@ -47,21 +47,43 @@ end
 
 local function score(at) return string.format('%.9f', at) end
 
--- A node has something that is served at `at`: its place, and those above it, say so.
-local function rise(class, node, at)
+local function head_of(zset) return tonumber(redis.call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2]) end
+
+local leads = {} -- of each node: what its place in the tree is ahead of its head's
+local function lead(class, node)
+  local name = class .. '/' .. node
+  if not leads[name] then leads[name] = num(redis.call('HGET', key('virtual'), name), 0) end
+  return leads[name]
+end
+
+local function set_lead(class, node, by)
+  local name = class .. '/' .. node
+  leads[name] = by
+  redis.call('HSET', key('virtual'), name, score(by))
+end
+
+-- A node has something ready, and so have those above it. One that comes into the tree begins level with what is
+-- served then: at least, where it was parked; exactly, where it had nothing.
+local function rise(class, node, was_parked)
   if redis.call('ZSCORE', parked(class), class .. '/' .. node) then return end
-  redis.call('ZADD', place(class, node), 'LT', score(at), node)
-  local over = above(class, node)
-  if over then rise(class, over, at) end
+  local at, zset, over = head_of(below(class, node)), place(class, node), above(class, node)
+  if not redis.call('ZSCORE', zset, node) then
+    local level = over and head_of(zset) or virtual(class)
+    if not was_parked or at + lead(class, node) < level then set_lead(class, node, level - at) end
+  end
+  redis.call('ZADD', zset, score(at + lead(class, node)), node)
+  if over then rise(class, over) end
 end
 
 local active = {} -- lanes known to be in the tree
-local function activate(lane, from)
+local function activate(lane, at, behind)
   local class = class_of(lane)
   if active[lane] or redis.call('ZSCORE', parked(class), class .. '/' .. lane) then return end
   active[lane] = true
-  local at, node = math.max(virtual(class), from or 0), above(class, lane)
-  if redis.call('ZADD', below(class, node), 'NX', score(at), lane) == 1 then rise(class, node, at) end
+  local node = above(class, lane)
+  local next_up = (head_of(below(class, node)) or 0) - 0.000001 -- it comes before who is as far
+  at = math.max(next_up, math.min(at or next_up, next_up + (behind or 0)))
+  if redis.call('ZADD', below(class, node), 'NX', score(at), lane) == 1 then rise(class, node) end
 end
 
 local function to_head(lane, ticket)
@@ -78,9 +100,9 @@ end
 local function tidy(class, member)
   local node = above(class, member)
   if not node then return end
-  local head = redis.call('ZRANGE', below(class, node), 0, 0, 'WITHSCORES')
-  if head[2] then
-    redis.call('ZADD', place(class, node), 'XX', head[2], node)
+  local head = head_of(below(class, node))
+  if head then
+    redis.call('ZADD', place(class, node), 'XX', score(head + lead(class, node)), node)
   else
     redis.call('ZREM', place(class, node), node)
   end
@@ -95,8 +117,12 @@ end
 
 local function park(class, member, until_ms, level)
   local name = class .. '/' .. member
-  if not is_node(member) then redis.call('HSET', key('virtual'), name, redis.call('ZSCORE', place(class, member), member)) end
+  local at = tonumber(redis.call('ZSCORE', place(class, member), member))
   take_out(class, member)
+  if not is_node(member) and at then
+    local behind = at - (head_of(place(class, member)) or at)
+    redis.call('HSET', key('virtual'), name, score(at) .. ' ' .. score(math.max(0, behind)))
+  end
   redis.call('ZADD', parked(class), ms(until_ms), name)
   redis.call('HSET', key('parked_by'), name, level)
 end
@@ -106,11 +132,10 @@ local function unpark(name)
   redis.call('ZREM', parked(class), name)
   redis.call('HDEL', key('parked_by'), name)
   if not is_node(member) then
-    local from = num(redis.call('HGET', key('virtual'), name), 0)
+    local at, behind = string.match(redis.call('HGET', key('virtual'), name) or '', '^(%S+) (%S+)$')
     redis.call('HDEL', key('virtual'), name)
-    if redis.call('EXISTS', key('lane:' .. member)) == 1 then activate(member, from) end
+    if redis.call('EXISTS', key('lane:' .. member)) == 1 then activate(member, tonumber(at), tonumber(behind)) end
     return
   end
-  local head = redis.call('ZRANGE', below(class, member), 0, 0, 'WITHSCORES')
-  if head[2] then rise(class, member, math.max(tonumber(head[2]), virtual(class))) end
+  if head_of(below(class, member)) then rise(class, member, true) end
 end

@@ -36,8 +36,7 @@ for i = 3, #ARGV, 2 do redis.call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) e
 specs = {}
 for i, class in ipairs(classes) do
   for _, node in ipairs(senders[i]) do
-    local head = redis.call('ZRANGE', below(class, node), 0, 0, 'WITHSCORES')
-    if head[2] then rise(class, node, tonumber(head[2])) end
+    if head_of(below(class, node)) then rise(class, node) end
   end
 end
 return { ARGV[1], digest }

@@ -16,8 +16,7 @@ local c = clock()
 save_clock(c)
 
 local function tell_fate(m, r)
-  local told = redis.call('HGET', m, 'fate')
-  if r.fate == '' or told and told ~= 'sent' then return false end
+  if r.fate == '' or redis.call('HEXISTS', m, 'fate') == 1 then return false end
   redis.call('HSET', m, 'fate', r.fate, 'fate_at', r.at)
   if r.code ~= '' then redis.call('HSET', m, 'fate_code', r.code) end
   count(r.fate)

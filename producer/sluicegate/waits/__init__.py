@@ -9,7 +9,7 @@ why       what holds an account, a sender or a campaign back
 lanes     every lane, in the order in which they are served
 """
 
-from .facts import LIVE_SECONDS, Counts, Facts, Rate, Stop, read
+from .facts import LIVE_SECONDS, Breaker, Counts, Facts, Rate, Stop, read
 from .finish import Finish
 from .lanes import LaneState, lanes
 from .wait import Kind, Wait
@@ -17,6 +17,7 @@ from .why import Waits, Why
 
 __all__ = [
     "LIVE_SECONDS",
+    "Breaker",
     "Counts",
     "Facts",
     "Finish",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -72,6 +72,18 @@ class Stop(msgspec.Struct, frozen=True):
     until_ms: float | None
 
 
+class Breaker(msgspec.Struct, frozen=True):
+    """Whether the provider answers (worker's breaker.lua), in wall ms.
+
+    While it is ``open`` nothing is sent, and a worker asks again at ``probe_ms``; ``half`` tries
+    one message at a time. ``since_ms`` is when it opened, None where that is not known.
+    """
+
+    state: Literal["closed", "open", "half"] = "closed"
+    since_ms: float | None = None
+    probe_ms: float = 0.0
+
+
 class Facts(msgspec.Struct, frozen=True):
     """What ``read`` found; ``limits`` and ``levels`` are the hashes of these names.
 
@@ -90,6 +102,7 @@ class Facts(msgspec.Struct, frozen=True):
     rate: Rate
     silent_seconds: float | None
     next_due_ms: float | None
+    breaker: Breaker
 
 
 def read(client: Any, keys: Keys) -> Facts:
@@ -105,7 +118,7 @@ def read(client: Any, keys: Keys) -> Facts:
         "next_due": pipeline.zrange(keys("due"), 0, 0, withscores=True),
     }
     asked |= {name: pipeline.zcard(keys(name)) for name in _INDEXES}
-    hashes = ("clock", "bucket", "totals", "limits", "levels", "halts")
+    hashes = ("clock", "bucket", "totals", "limits", "levels", "halts", "breaker")
     asked |= {name: pipeline.hgetall(keys(name)) for name in hashes}
     seen: dict[str, Any] = dict(zip(asked, pipeline.execute(), strict=True))
     seen |= {name: _texts(seen[name]) for name in hashes}
@@ -125,6 +138,7 @@ def read(client: Any, keys: Keys) -> Facts:
         rate=_Bucket(seen["bucket"], seen["limits"], steady).rate(client, keys),
         silent_seconds=_silent(seen["workers"], wall),
         next_due_ms=seen["next_due"][0][1] if seen["next_due"] else None,
+        breaker=_breaker(seen["breaker"], wall - steady),
     )
 
 
@@ -157,6 +171,13 @@ def _stops(halts: Mapping[str, str], wall: float) -> dict[str, Stop]:
         if not ends or float(ends) > wall:
             found[level] = Stop(level, why, float(ends) if ends else None)
     return found
+
+
+def _breaker(found: Mapping[str, str], to_wall_ms: float) -> Breaker:
+    """The breaker; ``to_wall_ms`` turns its steady times into wall times."""
+    state = cast("Any", found.get("state", "closed"))
+    opened, probe = (float(found.get(name, 0)) for name in ("opened", "probe_at"))
+    return Breaker(state, opened + to_wall_ms if opened else None, probe + to_wall_ms)
 
 
 class _Bucket:

@@ -10,7 +10,7 @@ from .wait import Wait
 
 _DAY_MS = 86_400_000
 _ENDLESS = ("draft", "paused", "halted", "no_worker")
-_BEFORE = ("halted", "blocked", "queue_full", "queue")
+_BEFORE = ("halted", "failing", "blocked", "queue_full", "queue")
 
 
 class Finish(msgspec.Struct, frozen=True):

@@ -59,13 +59,13 @@ class Waits:
         found = [halted(stop) for stop in facts.halts.values()]
         found.sort(key=lambda wait: wait.level != "account")
         open_now = counts.waiting + counts.due + counts.granted + counts.started
-        found += self._no_worker(open_now)
+        found += [*self._no_worker(open_now), *self._breaker(open_now)]
         if counts.waiting:
             own = [Passage(facts, Lane("t", type, "", "")) for type in ("sms", "mms")]
             found += [*self._flow("t"), *_refusals(own), *self._requests()]
             found += parked(self._client, self._keys, facts)
             found = found or [Wait(kind="turn", level="account")]
-        found += _later(counts.due, counts.in_doubt, facts.next_due_ms)
+        found += _later(counts.due, counts.in_doubt, counts.held, facts.next_due_ms)
         return self._why("account", counts.waiting, found)
 
     def sender(self, name: str) -> Why:
@@ -90,9 +90,10 @@ class Waits:
 
     def of(self, campaign: Campaign, ledger: Ledger) -> Why:
         """``campaign``, where campaign and ledger are at hand."""
-        subject, waiting = f"campaign:{campaign.name}", ledger.states["waiting"]
+        name, waiting = campaign.name, ledger.states["waiting"]
+        subject = f"campaign:{name}"
         if campaign.state in ("draft", "paused"):
-            return self._why(subject, waiting, [_closed(campaign.state, campaign.name)])
+            return self._why(subject, waiting, [_closed(campaign.state, name)])
         if campaign.state != "running":
             return self._why(subject, waiting, [])
         lane = campaign.plan.lane
@@ -102,7 +103,7 @@ class Waits:
         retrying, sample = ledger.states["retrying"], sampled(tickets)
         took_ms = paces(passage, sample, self._rivals)
         held = self._held([passage], "b", waiting, ledger.pending, took_ms)
-        held += _later(retrying, ledger.states["in_doubt"], None)
+        held += _later(retrying, ledger.states["in_doubt"], self._held_doubts(name), None)
         ends = finish(passage, waiting + retrying, sample, self._rivals, held)
         return self._why(subject, waiting, held, ends)
 
@@ -124,7 +125,7 @@ class Waits:
         Of several rates the slowest stands first; ``took_ms`` is what each takes for a message.
         """
         found = [halt for passage in passages for halt in passage.halts]
-        found += self._no_worker(pending)
+        found += [*self._no_worker(pending), *self._breaker(pending)]
         if waiting:
             soon_ms = self.facts.now_ms + 1000 * _HORIZON_SECONDS
             refused = [one for one in _refusals(passages) if (one.until_ms or 0.0) > soon_ms]
@@ -133,7 +134,8 @@ class Waits:
             if not flow and not rates:
                 rates = self._in_use(passages)
             rates.sort(key=lambda one: -took_ms[one.level])
-            found += [*flow, *rates] or [Wait(kind="turn", level="account")]
+            found += [*flow, *rates]
+            found = found or [Wait(kind="turn", level="account")]
         return list({(wait.kind, wait.level): wait for wait in found}.values())
 
     def _passages(self, served: Sequence[LaneState]) -> list[Passage]:
@@ -152,6 +154,23 @@ class Waits:
         if not work or (silent is not None and silent < LIVE_SECONDS):
             return []
         return [Wait(kind="no_worker", level="account", used=silent or 0.0)]
+
+    def _breaker(self, work: int) -> list[Wait]:
+        """The breaker, where there is something that it stops."""
+        breaker = self.facts.breaker
+        if not work or breaker.state == "closed":
+            return []
+        if breaker.state == "half":
+            return [Wait(kind="trying", level="account", since_ms=breaker.since_ms)]
+        until_ms, since_ms = breaker.probe_ms, breaker.since_ms
+        return [Wait(kind="failing", level="account", until_ms=until_ms, since_ms=since_ms)]
+
+    def _held_doubts(self, campaign: str) -> int:
+        """How many of a campaign's doubts wait for a person; looks at all of the account's."""
+        if not self.facts.counts.held:
+            return 0
+        ids = self._client.zrangebyscore(self._keys("doubts"), "+inf", "+inf")
+        return sum(id.startswith(f"{campaign}.".encode()) for id in ids)
 
     def _flow(self, priority: str) -> Iterator[Wait]:
         """What stops all requests of the account for a moment."""
@@ -218,8 +237,11 @@ def _requests(facts: Facts) -> Wait:
     )
 
 
-def _later(due: int, in_doubt: int, next_due_ms: float | None) -> Iterator[Wait]:
+def _later(due: int, in_doubt: int, held: int, next_due_ms: float | None) -> Iterator[Wait]:
+    """What isn't waiting in a lane: of what is ``in_doubt``, ``held`` wait for a person."""
+    if held:
+        yield Wait(kind="held", level="account", used=held)
     if due:
         yield Wait(kind="retrying", level="account", until_ms=next_due_ms, used=due)
-    if in_doubt:
-        yield Wait(kind="in_doubt", level="account", used=in_doubt)
+    if in_doubt > held:
+        yield Wait(kind="in_doubt", level="account", used=in_doubt - held)

@@ -3,7 +3,7 @@
 -- Keys touched: breaker, started, totals.
 --
 --   closed   opens after FAILS failures in a row, after half of at least FEW answers in FEW_MS were failures,
---            or when SILENT_POSTS POSTs wait and the first of them far longer than answers use to take
+--            or when SILENT_POSTS POSTs wait longer than answers use to take, the first of them far longer
 --   open     grants nothing; each `interval` one worker asks something that costs nothing (`probe`), and the
 --            interval doubles while that fails
 --   half     one message at a time: GOOD successes close it, a failure opens it again
@@ -13,16 +13,17 @@ do -- what follows stays within: a script has room for 200 names
 
 local FAILS, FEW, FEW_MS, GOOD = 5, 10, 30000, 3
 local SILENT_POSTS, SILENT_MS, SILENT_TIMES = 5, 1000, 10
+local LATE_MS, LATE_TIMES = 250, 2
 local FIRST_MS, LONGEST_MS = 1000, 15000 -- between two probes
 local PROBER_MS = 10000 -- a worker that was to probe and says nothing for so long is not waited for
 local RAMP_MS, RAMP_FROM = 10000, 0.1
-local FIELDS = { 'state', 'fails', 'count', 'bad', 'since', 'unheard', 'interval', 'probe_at', 'prober', 'good', 'closed',
-  'faults' }
+local FIELDS = { 'state', 'fails', 'count', 'bad', 'since', 'begun', 'unheard', 'silent', 'interval', 'probe_at',
+  'prober', 'good', 'closed', 'faults' }
 
 function load_breaker()
   local found, br = redis.call('HMGET', key('breaker'), unpack(FIELDS)), {}
   for i, name in ipairs(FIELDS) do br[name] = tonumber(found[i]) or 0 end
-  br.state, br.prober, br.faults = found[1] or 'closed', found[9] or '', found[12] or ''
+  br.state, br.prober, br.faults = found[1] or 'closed', found[11] or '', found[14] or ''
   br.was = { unpack(found) }
   return br
 end
@@ -46,12 +47,12 @@ local function open_breaker(c, br)
   else
     br.interval = math.min(LONGEST_MS, 2 * br.interval)
   end
-  br.state, br.probe_at, br.prober, br.good, br.unheard = 'open', c.steady + br.interval, '', 0, 0
+  br.state, br.probe_at, br.prober, br.good, br.begun = 'open', c.steady + br.interval, '', 0, 0
 end
 
 -- One attempt has come to an end: `answered` by the provider or not, `failing` by its fault.
 function hear_attempt(c, br, answered, failing)
-  if answered then br.unheard = 0 end
+  if answered then br.begun = 0 end
   if c.steady - br.since > FEW_MS then br.since, br.count, br.bad = c.steady, 0, 0 end
   br.count = br.count + 1
   if failing then
@@ -70,15 +71,19 @@ function hear_attempt(c, br, answered, failing)
   end
 end
 
--- A POST is begun: the first one since the last answer is the one that is waited for.
+-- A POST is begun: when the first was since the last answer, and when so many that they can be silent. One slow
+-- answer is no silence, nor is what a worker that died left behind.
 function wait_for_answer(c, br)
-  if br.unheard == 0 or redis.call('ZCARD', key('started')) == 1 then br.unheard = c.steady end
+  if br.begun == 0 or redis.call('ZCARD', key('started')) == 1 then br.begun, br.unheard = 0, c.steady end
+  br.begun = br.begun + 1
+  if br.begun == SILENT_POSTS then br.silent = c.steady end
 end
 
 function mind_silence(c, br, b)
-  if br.state ~= 'closed' or br.unheard == 0 then return end
+  if br.state ~= 'closed' or br.begun < SILENT_POSTS then return end
   local usual = b.rtt + 2 * math.sqrt(b.rtt_var)
   if c.steady - br.unheard <= math.max(SILENT_MS, SILENT_TIMES * usual) then return end
+  if c.steady - br.silent <= math.max(LATE_MS, LATE_TIMES * usual) then return end
   if redis.call('ZCARD', key('started')) >= SILENT_POSTS then open_breaker(c, br) end
 end
 
@@ -86,8 +91,9 @@ end
 function hear_probe(c, br, prober, well)
   if prober == '' or prober ~= br.prober then return end
   br.prober = ''
+  if br.state ~= 'open' then return end -- an answer to what was under way came first
   if well then
-    br.state, br.good, br.fails, br.unheard = 'half', 0, 0, 0
+    br.state, br.good, br.fails, br.begun = 'half', 0, 0, 0
   else
     br.interval = math.min(LONGEST_MS, 2 * br.interval)
     br.probe_at = c.steady + br.interval

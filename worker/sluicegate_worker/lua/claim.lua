@@ -52,7 +52,7 @@ local cursors, closed = {}, {} -- by class; closed: until when the account's own
 local function leave(at)
   cursors[at.class] = nil
   if at.served == 0 then return end
-  redis.call('ZADD', below(at.class, above(at.class, at.lane)), 'XX', score(at.score), at.lane)
+  redis.call('ZADD', below(at.class, above(at.class, at.lane)), 'XX', score(at.score - at.lead), at.lane)
   tidy(at.class, at.lane)
 end
 
@@ -64,19 +64,20 @@ local function leave_all()
 end
 
 local function descend(class)
-  local zset, bound, node = key('ready:' .. class), math.huge, nil
+  local zset, bound, node, top, ahead = key('ready:' .. class), math.huge, nil, nil, 0
   while true do
     local two = redis.call('ZRANGE', zset, 0, 1, 'WITHSCORES')
     if not two[1] then
       if node then take_out(class, node) end
       return nil
     end
-    if two[4] then bound = math.min(bound, tonumber(two[4])) end
+    if two[4] then bound = math.min(bound, tonumber(two[4]) + ahead) end
     if not is_node(two[1]) then
-      return { class = class, lane = two[1], score = tonumber(two[2]), bound = bound,
+      return { class = class, lane = two[1], score = tonumber(two[2]) + ahead, lead = ahead, top = top, bound = bound,
         levels = levels_of(two[1]), served = 0 }
     end
     node = two[1]
+    top, ahead = top or node, ahead + lead(class, node)
     zset = below(class, node)
   end
 end
@@ -145,7 +146,11 @@ local function next_message(c, at, q)
   -- It begins level with what was served last; from there its own messages move it on, and others' time no
   -- further than to who is next, however many of its own it is served in a row.
   local now = virtual(at.class)
-  if at.served == 0 then at.score = math.max(at.score, now) end
+  if at.served == 0 and at.score < now then
+    local by = now - at.score
+    set_lead(at.class, at.top, lead(at.class, at.top) + by)
+    at.score, at.lead = now, at.lead + by
+  end
   clocks[string.sub(at.class, 1, 1)] = math.max(now, math.min(at.score, at.bound))
   at.score, at.served = at.score + 1 / (name and campaign_facts(name).weight or 1), at.served + 1
   if at.score >= at.bound and at.served >= QUANTUM then leave(at) end

@@ -1,11 +1,25 @@
--- Purge one dead letter: its content goes, its id stays known for the retention.
--- KEYS[1] the account's key prefix. ARGV[1] id, ARGV[2] token of this call, ARGV[3] retention_ms.
--- Returns: purged | unknown | the state that it is in instead.
--- Keys touched: clock, m:<id>, dead, totals.
-local id, token, retention_ms = ARGV[1], ARGV[2], ARGV[3]
-local state = redis.call('HGET', key('m:' .. id), 'state')
-if not state then return 'unknown' end
-if state ~= 'dead' then return state end
-redis.call('ZREM', key('dead'), id)
-finish(clock(), id, 'purged', retention_ms, token)
-return 'purged'
+-- Purge dead letters: their content goes, their ids stay known for the retention.
+-- KEYS[1] the account's key prefix.
+-- ARGV[1] token of this call, [2] the audit's entry (audit.lua), [3] retention_ms, then two per letter: id, and the
+--   generation that it must be of ('' for any).
+-- Returns one text per letter: purged | unknown | the state that it is in instead.
+--   A call repeated with its token is answered as it was the first time.
+-- Keys touched: those of books.lua and audit.lua, clock, dead.
+local token, said, retention_ms = ARGV[1], ARGV[2], ARGV[3]
+local before = answered(token)
+if before then return before end
+local c = clock()
+
+local function purge(id, generation)
+  local r = redis.call('HMGET', key('m:' .. id), 'state', 'generation')
+  if not r[1] then return 'unknown' end
+  if r[1] ~= 'dead' then return r[1] end
+  if generation ~= '' and generation ~= (r[2] or '0') then return 'replayed meanwhile' end
+  redis.call('ZREM', key('dead'), id)
+  finish(c, id, 'purged', retention_ms, token)
+  return 'purged'
+end
+
+local answers = {}
+for i = 4, #ARGV, 2 do answers[#answers + 1] = purge(ARGV[i], ARGV[i + 1]) end
+return answer(c, token, said, answers, 'purged')

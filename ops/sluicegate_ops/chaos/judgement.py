@@ -1,0 +1,241 @@
+"""Whether each promise held, and where it did not, the messages at fault."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Any
+
+import msgspec
+
+from sluicegate.keys import FINAL_STATES
+from sluicegate.receipts import FATE_OF
+
+from .records import Arrived, Books, Provided
+from .setting import CAMPAIGN, CONCURRENCY, LIMIT
+
+_AT_REST = FINAL_STATES | {"in_doubt", "dead"}
+_INDEX_OF = {"in_doubt": "doubts", "dead": "dead", "retrying": "due", "scheduled": "due"}
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """One promise, the figures that it was held to, and what broke it: ids or sentences."""
+
+    name: str
+    figures: str
+    broken: Sequence[str] = ()
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What there is to judge by.
+
+    ``sent`` maps ids to recipients, ``killed`` the tags of killed workers to the messages that
+    they had begun. ``before`` is how the books stood at rest, ``after`` once a person had resolved
+    what was held, by what the provider had. ``ended`` names processes that ended by themselves,
+    ``leaks`` where a log tells what none may.
+    """
+
+    sent: Mapping[str, str]
+    killed: Mapping[str, Set[str]]
+    before: Books
+    after: Books
+    provided: Provided
+    ended: Sequence[str]
+    leaks: Sequence[str]
+
+    @property
+    def begun(self) -> int:
+        """POSTs that were under way when their worker was killed, or may have been."""
+        return sum(map(len, self.killed.values()))
+
+    @property
+    def received(self) -> Counter[str]:
+        """How many messages each recipient got."""
+        return Counter(one.to for one in self.provided.arrived)
+
+    @property
+    def doubted(self) -> set[str]:
+        """The messages that a kill ever left in doubt, those included that were proved since."""
+        records = self.before.records.items()
+        return {id for id, record in records if self.killed.keys() & set(record.lost_by)}
+
+    @property
+    def duplicated(self) -> list[str]:
+        """The messages that their recipient got more than once."""
+        received = self.received
+        return [id for id, to in self.sent.items() if received[to] > 1]
+
+    @property
+    def lost(self) -> list[str]:
+        """Messages without a record that wait nowhere, and those accepted that never arrived."""
+        received, books = self.received, self.before
+        return [id for id, to in self.sent.items() if _is_lost(id, books, received[to])]
+
+
+def judged(evidence: Evidence) -> list[Promise]:
+    """Every promise, in the order of their weight."""
+    return [
+        _nothing_lost(evidence),
+        _one_state(evidence.before),
+        _never_twice(evidence),
+        _doubts(evidence),
+        _accounted(evidence),
+        _ledger(evidence),
+        _rate(evidence.provided.report),
+        _concurrency(evidence.provided.report),
+        _receipts(evidence),
+        Promise("no process ended by itself", "", evidence.ended),
+        Promise("no secret and no number in a log", "", evidence.leaks),
+    ]
+
+
+def _nothing_lost(evidence: Evidence) -> Promise:
+    states = Counter(record.state for record in evidence.before.records.values())
+    shown = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in states.items())
+    return Promise("nothing lost", f"{len(evidence.sent):,} enqueued: {shown}", evidence.lost)
+
+
+def _is_lost(id: str, books: Books, received: int) -> bool:
+    record = books.records.get(id)
+    if record is None:
+        return id not in books.tickets
+    return record.state == "accepted" and not received
+
+
+def _one_state(books: Books) -> Promise:
+    """At rest each message has come to an end, or is in doubt, and each index says the same."""
+    broken = [
+        f"{id} is {record.state}"
+        for id, record in books.records.items()
+        if record.state not in _AT_REST
+    ]
+    for name, ids in books.indexes.items():
+        states = {id: books.records[id].state for id in ids if id in books.records}
+        broken += [f"{id} is in {name}, unknown" for id in ids if id not in states]
+        broken += [
+            f"{id} is {state}, and in {name}"
+            for id, state in states.items()
+            if _INDEX_OF.get(state) != name
+        ]
+    for id, record in books.records.items():
+        index = _INDEX_OF.get(record.state)
+        if index and id not in books.indexes[index]:
+            broken.append(f"{id} is {record.state}, and not in {index}")
+    broken += [f"{id} waits in a lane" for id in books.tickets]
+    return Promise("each in exactly one state", f"{len(books.records):,} records", broken)
+
+
+def _never_twice(evidence: Evidence) -> Promise:
+    twice, records = evidence.duplicated, evidence.before.records
+    said = [id for id in twice if id in records and len(records[id].provider_ids) > 1]
+    figures = f"{len(twice)} arrived twice, {len(said)} of them counted so"
+    return Promise("nothing sent twice", figures, twice)
+
+
+def _doubts(evidence: Evidence) -> Promise:
+    """A kill leaves in doubt only what had begun; what is held in the end came of one."""
+    begun: set[str] = set().union(*evidence.killed.values())
+    doubted, held = evidence.doubted, evidence.before.indexes["doubts"]
+    broken = [f"{id} was left in doubt, and had not begun" for id in doubted - begun]
+    broken += [f"{id} is held in doubt, and no kill explains it" for id in held - begun]
+    if len(doubted) > evidence.begun:
+        broken.append(f"{len(doubted)} in doubt are more than {evidence.begun} POSTs begun")
+    figures = (
+        f"{len(evidence.killed)} kills, {evidence.begun} POSTs begun: {len(doubted)} in doubt, "
+        f"{len(held)} still held at the end"
+    )
+    return Promise("in doubt only what had begun", figures, broken)
+
+
+def _accounted(evidence: Evidence) -> Promise:
+    """Once the doubts are resolved: accepted here is what arrived there, under the same id."""
+    after, totals = evidence.after, evidence.after.totals
+    arrived: dict[str, set[str]] = {}
+    for one in evidence.provided.arrived:
+        arrived.setdefault(one.to, set()).add(one.id)
+    broken = [*_disagreements(evidence, arrived)]
+    strangers = arrived.keys() - set(evidence.sent.values())
+    broken += [f"{len(strangers)} recipients got what nobody enqueued"] * bool(strangers)
+    accepted = sum(record.state == "accepted" for record in after.records.values())
+    for name, count in (("enqueued", len(evidence.sent)), ("accepted", accepted)):
+        if totals.get(name, 0) != count:
+            broken.append(f"totals say {totals.get(name, 0)} {name}, the records {count}")
+    figures = f"{accepted:,} accepted, {len(evidence.provided.arrived):,} arrived"
+    return Promise("the provider's books are ours", figures, broken)
+
+
+def _disagreements(evidence: Evidence, arrived: Mapping[str, set[str]]) -> Iterator[str]:
+    for id, to in evidence.sent.items():
+        record = evidence.after.records.get(id)
+        theirs = arrived.get(to, set())
+        if record is None or (record.state == "accepted") != bool(theirs):
+            state = record.state if record else "unknown"
+            yield f"{id} is {state} here, and arrived {len(theirs)} times"
+        elif not set(record.provider_ids) <= theirs:
+            yield f"{id} has a provider's id that is none of its"
+
+
+def _ledger(evidence: Evidence) -> Promise:
+    after = evidence.after
+    broken = [
+        f"the ledger says {books.ledger}, the records {books.recount}"
+        for books in (evidence.before, after)
+        if books.ledger != books.recount
+    ]
+    imported = sum(id.startswith(f"{CAMPAIGN}.") for id in evidence.sent)
+    if not after.ledger.adds_up or after.ledger.imported != imported:
+        broken.append(f"{imported} were imported, the ledger says {after.ledger}")
+    if after.campaign != "finished":
+        broken.append(f"the campaign is {after.campaign}, and nothing is left to do")
+    return Promise("the campaign's ledger is exact", f"{imported:,} imported", broken)
+
+
+def _rate(report: Mapping[str, Any]) -> Promise:
+    highest, refused = report["highest_received_in_window"], report["responses_429"]
+    broken = [f"{highest} requests in one second"] * (highest > LIMIT)
+    broken += [f"{refused} answers 429"] * bool(refused)
+    figures = f"at most {highest} of {LIMIT} requests in any second, {refused} answers 429"
+    return Promise("within the rate limit", figures, broken)
+
+
+def _concurrency(report: Mapping[str, Any]) -> Promise:
+    highest = report["highest_concurrency"]
+    broken = [f"{highest} at once"] * (highest > CONCURRENCY)
+    return Promise("within the concurrency", f"at most {highest} of {CONCURRENCY} at once", broken)
+
+
+def _receipts(evidence: Evidence) -> Promise:
+    """No fate is wrong, none is missing beyond what was lost, and none acknowledged was dropped.
+
+    The provider's false events are brought once and refused: it counts them as given up.
+    """
+    told, totals = evidence.provided.webhooks, evidence.after.totals
+    ids = {to: id for id, to in evidence.sent.items()}
+    fates = [(one, *_fates(ids, evidence.after, one)) for one in evidence.provided.arrived]
+    broken = [
+        f"{ids.get(one.to)} is {ours} by receipt, and {theirs} there"
+        for one, ours, theirs in fates
+        if ours and ours != theirs
+    ]
+    missing = [one for one, ours, theirs in fates if theirs and not ours]
+    lies = told["forged"] + told["tampered"] + told["stale"]
+    excused = told["lost"] + told["given_up"] - lies
+    if len(missing) > excused:
+        broken.append(f"{len(missing)} fates are missing, and only {excused} events did not come")
+    recorded = sum(count for name, count in totals.items() if name.startswith("receipts_"))
+    acknowledged = (
+        told["acknowledged"] - told["duplicate"]
+    )  # or more: a duplicate's first was lost
+    if recorded < acknowledged:
+        broken.append(f"{acknowledged} events were acknowledged, and only {recorded} recorded")
+    if totals.get("receipts_unknown"):
+        broken.append(f"{totals['receipts_unknown']} receipts were of messages unknown here")
+    figures = (
+        f"{len(fates) - len(missing):,} fates told, {len(missing)} not ({excused} events lost); "
+        f"{lies} lies refused"
+    )
+    return Promise("receipts are right", figures, broken)
+
+
+def _fates(ids: Mapping[str, str], books: Books, one: Arrived) -> tuple[str, str]:
+    """What became of a message by our record, and by the provider's."""
+    record = books.records.get(ids.get(one.to, ""))
+    return record.fate if record else "", FATE_OF.get(one.final, "")

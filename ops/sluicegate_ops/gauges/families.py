@@ -1,0 +1,158 @@
+"""What is known of the accounts, as Prometheus reads it."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+import redis
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sluicegate.config import Config
+from sluicegate.keys import Keys
+
+from .account import BREAKER, LEVELS, Seen, look
+
+SECONDS: Final = 2.0
+"""How long a scrape waits for Redis."""
+
+_PREFIX: Final = "sluicegate_"
+
+
+class Gauge(NamedTuple):
+    """A gauge of one value per account."""
+
+    help: str
+    value: Callable[[Seen], float]
+
+
+GAUGES: Final[Mapping[str, Gauge]] = {
+    "workers": Gauge("Workers heard in the last 10 s.", lambda s: s.workers),
+    "ready": Gauge(
+        "Senders and registrations with something to claim.",
+        lambda s: s.ready,
+    ),
+    "running_campaigns": Gauge("Campaigns that workers may send.", lambda s: s.campaigns),
+    "opted_out_numbers": Gauge("Numbers on the opt-out list.", lambda s: s.optouts),
+    "limits_version": Gauge(
+        "Version of the limits in force.", lambda s: float(s.facts.limits.get("version", 0))
+    ),
+    "limit_requests": Gauge(
+        "Requests that a window may have, by the provider's word.", lambda s: s.facts.rate.limit
+    ),
+    "configured_requests": Gauge(
+        "Requests that a window may have, by the configuration in force.",
+        lambda s: s.facts.rate.configured,
+    ),
+    "window_seconds": Gauge("Length of a window.", lambda s: s.facts.rate.window_seconds),
+    "budget_requests": Gauge(
+        "Requests that a window really lets through: the limit less others' use and margin.",
+        lambda s: s.facts.rate.budget if s.facts.rate.limit else 0.0,
+    ),
+    "used_requests": Gauge("Requests of the last window.", lambda s: s.facts.rate.used),
+    "others_requests": Gauge(
+        "Requests of a window that others use of the credential.", lambda s: s.facts.rate.others
+    ),
+    "margin_requests": Gauge("Requests left free after a 429.", lambda s: s.facts.rate.margin),
+    "blocked_seconds": Gauge(
+        "How long a 429 still blocks the account.", lambda s: s.facts.rate.blocked_seconds
+    ),
+    "concurrency_limit_requests": Gauge(
+        "POSTs that may be under way.", lambda s: s.facts.rate.concurrency
+    ),
+    "round_trip_seconds": Gauge(
+        "How long requests take, averaged over the last ones.", lambda s: s.round_trip_seconds
+    ),
+}
+
+
+class AccountMetrics(Collector):
+    """Every configured account's metrics, read when they are collected; blocks meanwhile."""
+
+    def __init__(self, client: redis.Redis | None, config: Config) -> None:
+        self._client, self._config = client, config
+
+    def collect(self) -> Iterator[Metric]:
+        """All of them; where Redis is away, all without a value, and that it is."""
+        seen: Mapping[str, Seen] | None = None
+        memory: Mapping[str, float] = {}
+        if self._client is not None:
+            with suppress(redis.RedisError):
+                seen = {name: look(self._client, Keys(name)) for name in self._config.accounts}
+                memory = _memory(self._client, self._config)  # which a hosted Redis may refuse
+        yield GaugeMetricFamily(
+            f"{_PREFIX}redis_up", "Whether Redis answers.", value=seen is not None
+        )
+        for name, help in _MEMORY.items():
+            full_name = f"{_PREFIX}redis_memory_{name}_bytes"
+            yield GaugeMetricFamily(full_name, help, value=memory.get(name))
+        yield from _families(seen or {})
+
+
+async def account_metrics(client: redis.Redis, config: Config) -> str:
+    """Every account's metrics in Prometheus's text format, read in a thread.
+
+    ``client`` is a synchronous one (``connect``). Never raises for Redis: ``sluicegate_redis_up``
+    is 0 where it doesn't answer in ``SECONDS``.
+    """
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await asyncio.to_thread(exposed, client, config)
+    except TimeoutError:
+        return exposed(None, config)
+
+
+def exposed(client: redis.Redis | None, config: Config) -> str:
+    """The same, blocking; without a client, what is said while Redis is away."""
+    registry = CollectorRegistry()
+    registry.register(AccountMetrics(client, config))
+    return generate_latest(registry).decode()
+
+
+_MEMORY: Final = {
+    "used": "Memory that Redis uses.",
+    "ceiling": "Memory beyond which no message is taken; 0 where Redis has no maxmemory.",
+}
+
+
+def _memory(client: Any, config: Config) -> dict[str, float]:
+    found = client.info("memory")
+    ceiling = int(found.get("maxmemory", 0)) * config.memory_ceiling
+    return {"used": int(found.get("used_memory", 0)), "ceiling": ceiling}
+
+
+def _families(seen: Mapping[str, Seen]) -> Iterator[Metric]:
+    for name, gauge in GAUGES.items():
+        family = _gauge(name, gauge.help)
+        for account, one in seen.items():
+            family.add_metric([account], gauge.value(one))
+        yield family
+    messages = _gauge("messages", "Messages by state.", "state")
+    breaker = _gauge("breaker", "1 for the state that the breaker is in.", "state")
+    parked = _gauge("parked", "What waits for a level: lanes, senders, registrations.", "level")
+    halts = _gauge("halts", "Halts in force, and who ends them.", "level", "ends")
+    for account, one in seen.items():
+        for state, count in one.states.items():
+            messages.add_metric([account, state], count)
+        for state in BREAKER:
+            breaker.add_metric([account, state], one.breaker == state)
+        for level in LEVELS:
+            parked.add_metric([account, level], one.parked[level])
+            for ends in ("person", "itself"):
+                halts.add_metric([account, level, ends], one.halts[level, ends])
+    yield from (messages, breaker, parked, halts, _events(seen))
+
+
+def _events(seen: Mapping[str, Seen]) -> Metric:
+    help = "What happened since the account's first message."
+    events = CounterMetricFamily(f"{_PREFIX}events", help, labels=["account", "event"])
+    for account, one in seen.items():
+        for event, count in one.events.items():
+            events.add_metric([account, event], count)
+    return events
+
+
+def _gauge(name: str, help: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(_PREFIX + name, help, labels=["account", *labels])

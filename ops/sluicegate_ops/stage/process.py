@@ -1,0 +1,71 @@
+"""One process of a stage: started with a log of its own, killed, frozen, thawed and stopped."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+STOP_SECONDS = 20.0
+
+
+class Process:
+    """A process; its log goes on where one of the same name left off."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.name, self.process, self.log = name, process, log
+
+    @classmethod
+    def launched(
+        cls, name: str, command: Sequence[str], environ: Mapping[str, str], directory: Path
+    ) -> Self:
+        """Start ``command`` in ``directory``, where its log is too."""
+        log = directory / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                command,
+                stdout=output,
+                stderr=output,
+                env=environ,
+                cwd=directory,
+                start_new_session=True,  # the terminal's Ctrl-C is for us, we stop what we started
+            )
+        return cls(name, process, log)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        """``kill -9``: no chance to say or settle anything."""
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """Stop it (SIGSTOP) as a frozen host would; returns once it stands still."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
+    def thaw(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def ask_to_stop(self) -> None:
+        """Ask it to stop as a deployment would (SIGTERM); returns at once."""
+        if self.alive:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> int:
+        """Ask it to stop, and kill it after ``seconds``. Returns its status."""
+        self.ask_to_stop()
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self.process.returncode
+
+
+class Worker(Process):
+    """One Celery worker process."""

@@ -1,0 +1,27 @@
+"""Receipts for a bench: what the provider says became of a message, told to the real script."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sluicegate.receipts import RECEIPT, Answer, Receipt, receipt_args
+from support import Bench
+
+
+def receipt(id: str, status: str = "delivered", event_id: str = "", **fields: Any) -> Receipt:
+    """A receipt of message ``id``, of the provider id that ``Bench.send`` settles it with."""
+    made: dict[str, Any] = {"provider_id": f"p-{id}", "occurred_ms": 1_700_000_000_000} | fields
+    return Receipt(event_id or f"{status} {made['provider_id']}", id, status=status, **made)
+
+
+def apply(bench: Bench, receipts: Sequence[Receipt]) -> list[Answer]:
+    """Bring receipts as one batch; what each of them did."""
+    args = receipt_args(receipts, bench.config.retention_ms, bench.token())
+    return [cast("Answer", answer.decode()) for answer in bench.call(RECEIPT, args)]
+
+
+def tell(
+    bench: Bench, id: str, status: str = "delivered", event_id: str = "", **fields: Any
+) -> Answer:
+    """Bring one receipt."""
+    [answer] = apply(bench, [receipt(id, status, event_id, **fields)])
+    return answer

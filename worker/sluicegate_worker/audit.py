@@ -1,0 +1,84 @@
+"""The audit: what people did to messages, who they were and why; the latest 10,000 entries."""
+
+import getpass
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import redis
+
+from sluicegate.keys import Keys
+from sluicegate.scripts import new_token
+
+_PAGE = 500
+_IDS_KEPT = 20
+
+
+def os_user() -> str:
+    """The name of whoever runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may have a user without a name
+        return f"uid {os.getuid()}"
+
+
+class By(msgspec.Struct, frozen=True):
+    """Who acts on messages, and why."""
+
+    who: str = msgspec.field(default_factory=os_user)
+    why: str = ""
+
+
+class Act(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What is said of one act: ``action`` is replay, edit, purge or resolve and its verdict.
+
+    ``ids`` are the messages where they were named and are few, ``filter`` how they were chosen
+    otherwise. ``sender`` and ``text`` are what an edit gave them. ``generation`` is the one that a
+    single message has from then on. ``run`` marks the calls of one command.
+    """
+
+    who: str
+    action: str
+    why: str = ""
+    ids: tuple[str, ...] = ()
+    filter: Mapping[str, str] = {}
+    sender: str = ""
+    text: str = ""
+    generation: int | None = None
+    run: str = msgspec.field(default_factory=new_token)
+
+    def said(self) -> bytes:
+        """What the scripts take."""
+        return msgspec.json.encode(self)
+
+
+class Entry(Act, frozen=True, omit_defaults=True, kw_only=True):
+    """An act as it is kept: begun at ``at_ms`` (wall), and done to ``count`` messages."""
+
+    at_ms: int
+    count: int
+
+
+def act(by: By, action: str, *ids: str, **fields: Any) -> Act:
+    """An act by somebody; of many ``ids`` none is kept."""
+    kept = ids if len(ids) <= _IDS_KEPT else ()
+    return Act(who=by.who, why=by.why, action=action, ids=kept, **fields)
+
+
+class Audit:
+    """The entries of one account, on a synchronous client."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client: Any = client
+        self._key = keys("audit")
+
+    def __len__(self) -> int:
+        return int(self._client.llen(self._key))
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All of them, the latest first."""
+        start = 0
+        while page := self._client.lrange(self._key, start, start + _PAGE - 1):
+            yield from (msgspec.json.decode(entry, type=Entry) for entry in page)
+            start += _PAGE

@@ -1,0 +1,144 @@
+"""How log lines are written: readable or as JSON, and never with a number or a secret in them.
+
+Whoever logs names no recipient and no key; ``Mask`` is the last resort, for what a library's
+exception says. What a line is about goes into ``extra``: any of ``FIELDS``.
+
+    SLUICEGATE_LOG      json for one JSON object a line, text (or nothing) for people
+"""
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from sluicegate.config import Config
+from sluicegate.errors import InvalidConfig
+from sluicegate.message import masked
+
+Style = Literal["text", "json"]
+
+FIELDS: Final = ("account", "campaign", "id", "code")
+"""What a line may be about: an account, a campaign, a message's id, the code of an answer."""
+
+_NUMBER = re.compile(r"(?:\+|%2B)[0-9]{8,15}(?![0-9])", re.IGNORECASE)
+_KEY = re.compile(r"\bKEY[0-9A-Za-z_-]{8,}|(?<=Bearer )\S+|(?<=://)[^/\s@]*(?=@)")
+_HIDDEN: Final = "•••"
+_SHORTEST_SECRET = 6  # what is shorter would hide words
+
+
+class Mask(logging.Filter):
+    """Masks numbers and keys in a record's text, its fields and its traceback.
+
+    ``secrets`` are hidden wherever they stand; keys of the provider's form, bearer tokens and
+    what a URL says before its ``@`` are so without being named.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        super().__init__()
+        self._secrets = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, reverse=True)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = self.hide(_text(record)), ()
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = self.hide(record.exc_text)
+        if record.stack_info:
+            record.stack_info = self.hide(record.stack_info)
+        for name in FIELDS:
+            if hasattr(record, name):
+                setattr(record, name, self.hide(str(getattr(record, name))))
+        return True
+
+    def hide(self, text: str) -> str:
+        """``text`` without what must not be read."""
+        for secret in self._secrets:
+            text = text.replace(secret, _HIDDEN)
+        text = _KEY.sub(_HIDDEN, text)
+        return _NUMBER.sub(lambda found: masked(found[0]), text)
+
+
+class Readable(logging.Formatter):
+    """``2026-01-31 09:00:00,000 WARNING text (account default, id m1)``."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        about = ", ".join(f"{name} {value}" for name, value in _fields(record).items())
+        line = super().formatMessage(record)
+        return f"{line} ({about})" if about else line
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: at (UTC), level, logger, text, ``FIELDS``, error (a traceback)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "at": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "text": _text(record),
+            **_fields(record),
+        }
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self.formatException(record.exc_info)
+        if error := "\n".join(filter(None, (record.exc_text, record.stack_info))):
+            line["error"] = error
+        return msgspec.json.encode(line).decode()
+
+
+def style(environ: Mapping[str, str] = os.environ) -> Style:
+    """What SLUICEGATE_LOG asks for; raises InvalidConfig where it is neither."""
+    match environ.get("SLUICEGATE_LOG", "").strip().lower():
+        case "json":
+            return "json"
+        case "" | "text":
+            return "text"
+    raise InvalidConfig("SLUICEGATE_LOG", "must be json, or text (which it is unless set)")
+
+
+def secrets_of(config: Config, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Every secret that the configuration names, as far as it is set."""
+    names = {config.web.receipts_secret_env}
+    names |= {app.token_env for app in config.web.apps.values()}
+    for account in config.accounts.values():
+        names |= {account.api_key_env, account.v1_webhook_secret_env}
+    found = (environ.get(name, "").strip() for name in names)
+    return [secret for secret in found if secret]
+
+
+def dress(logger: logging.Logger, style: Style, secrets: Iterable[str] = ()) -> None:
+    """Have every handler that ``logger`` has by now mask, and write in that style.
+
+    Levels and where it is written to stay as they are.
+    """
+    mask = Mask(secrets)
+    for handler in logger.handlers:
+        for old in [known for known in handler.filters if isinstance(known, Mask)]:
+            handler.removeFilter(old)
+        handler.addFilter(mask)
+        handler.setFormatter(JsonLines() if style == "json" else Readable())
+
+
+def configure(level: int, style: Style, secrets: Iterable[str] = ()) -> None:
+    """Log to standard error from ``level`` on, where nothing is set up yet; then ``dress`` it."""
+    logging.basicConfig(level=level)
+    dress(logging.getLogger(), style, secrets)
+
+
+def _text(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):  # a line that was not well put is still worth reading
+        return f"{record.msg} {record.args}"
+
+
+def _fields(record: logging.LogRecord) -> dict[str, str]:
+    found = ((name, str(getattr(record, name, ""))) for name in FIELDS)
+    return {name: value for name, value in found if value}
