@@ -131,8 +131,11 @@ class Bench:
             again = self._scripts.call(script, args)
             assert again == answer, script.parts
             after = self.dump()
-            changed = {k: (before.get(k), after.get(k)) for k in before.keys() | after.keys()
-                       if before.get(k) != after.get(k) and not _has_expired(k, after)}  # fmt: skip
+            changed = {
+                name: (before.get(name), after.get(name))
+                for name in before.keys() | after.keys()
+                if before.get(name) != after.get(name) and not _has_expired(name, after)
+            }
             assert not changed, (script.parts[-1], changed)
         return answer
 
@@ -290,7 +293,7 @@ class Bench:
 
 
 def _has_expired(key: bytes, after: dict[bytes, Any]) -> bool:
-    """Whether an answer is forgotten by now: that goes by the server's own clock, not the test's."""
+    """Whether an answer is forgotten by now, which goes by the server's own clock."""
     return b":claim:" in key and key not in after
 
 

@@ -17,10 +17,11 @@ import pytest
 
 from sluicegate.ledger import STATES, Ledger
 from sluicegate.receipts import FATES
+from sluicegate_ops.chaos.crew import Caught
 from sluicegate_ops.chaos.disasters import Disasters
 from sluicegate_ops.chaos.judgement import Evidence, judged
 from sluicegate_ops.chaos.logs import leaks
-from sluicegate_ops.chaos.records import INDEXES, Arrived, Books, Provided, Record
+from sluicegate_ops.chaos.records import INDEXES, Arrived, Books, Lost, Provided, Record
 from sluicegate_ops.chaos.setting import CONCURRENCY, LIMIT
 
 CHAOS = [sys.executable, "-m", "sluicegate_ops.chaos"]
@@ -78,6 +79,8 @@ def test_every_kind_of_disaster_comes_once_a_minute() -> None:
 # What judges is judged: a sound run, and one thing wrong with it at a time.
 
 BEGUN, HELD = "app-1", "app-2"
+KILLED_AT_MS = 5_000.0
+AFTER_THE_KILL, BEFORE_IT = Lost("dead", 5_000.0), Lost("dead", 4_999.0)
 TO = {"app-0": "+12122000000", "app-1": "+12122000001", "app-2": "+12122000002"}
 TO |= {"chaos.a": "+14152000000"}
 NAMES = {
@@ -99,7 +102,7 @@ def books(**states: str) -> Books:
     records = {}
     for id in TO:
         state = named.get(id, "accepted")
-        lost = ("dead",) if id in (BEGUN, HELD) else ()
+        lost = (AFTER_THE_KILL,) if id in (BEGUN, HELD) else ()
         done = state == "accepted"
         records[id] = Record(state, "delivered" * done, (f"p-{id}",) * done, lost)
     indexes = dict.fromkeys(INDEXES, frozenset[str]())
@@ -115,16 +118,16 @@ def books(**states: str) -> Books:
 def sound() -> Evidence:
     """Of two messages that a kill left in doubt one was proved, and one never arrived."""
     arrived = [Arrived(to, f"p-{id}", "delivered") for id, to in TO.items() if id != HELD]
-    report = {"highest_received_in_window": LIMIT, "responses_429": 0}
-    report |= {"highest_concurrency": CONCURRENCY}
+    report = {"highest_received_in_window": LIMIT, "highest_concurrency": CONCURRENCY}
     told = {"forged": 1, "tampered": 0, "stale": 0, "lost": 0, "given_up": 1}
     told |= {"acknowledged": 7, "duplicate": 1}
     return Evidence(
         TO,
-        {"dead": {BEGUN, HELD}},
+        {"dead": Caught(KILLED_AT_MS, {BEGUN, HELD})},
+        [(1.0, "web killed"), (3.0, "server stalled")],
         books(app_2="in_doubt"),
         books(app_2="dead"),
-        Provided(arrived, report, told),
+        Provided(arrived, [], report, told),
         [],
         [],
     )
@@ -185,7 +188,7 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     yield state, "app-0 waits in a lane", waits
     yield "nothing sent twice", "app-0", also_arrived(one, TO["app-0"], "p-2")
     doubts = "in doubt only what had begun"
-    yield doubts, "app-0 was left", recorded(one, "before", "app-0", lost_by=("dead",))
+    yield doubts, "app-0 was left", recorded(one, "before", "app-0", lost=(AFTER_THE_KILL,))
     held = recorded(one, "before", "app-0", state="in_doubt")
     yield doubts, "app-0 is held in doubt", indexed(held, "doubts", HELD, "app-0")
     yield books_differ, "app-0 is dead here", recorded(one, "after", "app-0", state="dead")
@@ -202,7 +205,8 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     yield exact, "the campaign is running", changed(one, "after", campaign="running")
     over = reported(one, highest_received_in_window=LIMIT + 1)
     yield "within the rate limit", f"{LIMIT + 1} requests", over
-    yield "within the rate limit", "1 answers 429", reported(one, responses_429=1)
+    refused = changed(one, "provided", refused=[2.5])
+    yield "within the rate limit", "an answer 429, 1.50 s after: web killed", refused
     busy = reported(one, highest_concurrency=CONCURRENCY + 1)
     yield "within the concurrency", f"{CONCURRENCY + 1} at once", busy
     receipts = "receipts are right"
@@ -221,6 +225,12 @@ def test_a_sound_run_is_judged_sound() -> None:
     assert [promise for promise in promises if promise.broken] == []
     assert {promise.name for promise in promises} == NAMES
     assert sound().doubted == {BEGUN, HELD}
+
+
+def test_a_kill_answers_only_for_what_was_lost_from_then_on() -> None:
+    slept = recorded(sound(), "before", "app-0", lost=(BEFORE_IT,))
+    assert "app-0" not in slept.doubted
+    assert not any(promise.broken for promise in judged(slept))
 
 
 def test_a_fate_is_missing_only_where_as_many_events_did_not_come() -> None:

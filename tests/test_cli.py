@@ -17,12 +17,10 @@ import redis
 from typer.testing import CliRunner, Result
 
 from sluicegate_ops.cli.app import app
-from sluicegate_worker.codes import advice_for
 from support import Bench, message
 
 NUMBER, SENDER = "+15550000001", "+15550000000"
 MASKED = "+1555•••01"
-COLUMNS = ["ID", "TO", "DIED", "ATTEMPTS", "MAYBE", "SENT", "CODE", "REASON"]
 ANSWER = "HTTP 400 40300 Blocked as spam"
 
 
@@ -176,76 +174,6 @@ def test_cancelling_says_of_each_message_what_became_of_it(cli: Cli) -> None:
     answer = cli("cancel", "m2", "m1", exits=1)
     assert answer.stdout == "m2  cancelled\nm1  not cancelled: it is accepted already\n"
     assert "message nope: not known" in cli("cancel", "nope", exits=2).stderr
-
-
-# Dead letters.
-
-
-def test_dead_letters_are_listed_masked(cli: Cli) -> None:
-    cli.die(1, 2)
-    listed = cli("dead", "list").stdout
-    assert listed.splitlines()[0].split() == COLUMNS
-    assert "m1" in listed
-    assert MASKED in listed
-    assert NUMBER not in listed
-    assert NUMBER in cli("dead", "list", "--full").stdout
-    assert {one["to"] for one in cli.lines("dead", "list")} == {MASKED, "+1555•••02"}
-
-
-def test_dead_letters_are_chosen_by_code_and_limited(cli: Cli) -> None:
-    cli.die(1, 2, 3)
-    cli.die(4, code="40310")
-    assert [one["id"] for one in cli.lines("dead", "list", "--code", "40310")] == ["m4"]
-    cut = cli("dead", "list", "--limit", "2")
-    assert len(re.findall(r"^m[0-9] ", cut.stdout, re.MULTILINE)) == 2
-    assert "4 dead letters in all" in cut.stderr
-    assert cli("dead", "list", "--code", "1").stdout == "no dead letters with code 1\n"
-
-
-def test_a_dead_letter_is_shown_with_the_ways_out(cli: Cli) -> None:
-    cli.die(1)
-    shown = cli("dead", "show", "m1").stdout
-    assert ANSWER in shown
-    assert "sluicegate dead replay m1" in shown
-    assert cli.document("dead", "show", "m1")["code"] == "40300"
-
-
-def test_dead_letters_come_with_what_to_do_and_where(cli: Cli) -> None:
-    cli.die(1, 2, code="40309")
-    cli.die(3, code="49999")
-    told = advice_for("40309")
-    assert told is not None
-    assert told.portal
-    for args in (("dead", "list"), ("dead", "show", "m1")):
-        shown = cli(*args).stdout
-        assert [shown.count(text) for text in (told.means, told.advice, told.portal)] == [1, 1, 1]
-    assert cli.document("dead", "show", "m1")["portal"] == told.portal
-    advice = {one["id"]: one["advice"] for one in cli.lines("dead", "list")}
-    assert advice == {"m1": told.advice, "m2": told.advice, "m3": ""}
-
-
-def test_replaying_asks_and_warns_where_it_may_be_a_second_time(cli: Cli) -> None:
-    cli.die(1)
-    cli.die(2, perhaps=True)
-    refused = cli("dead", "replay", "--all", stdin="n\n", exits=1)
-    assert "1 of them may have reached the provider already" in refused.stderr
-    assert "nothing was done" in refused.stderr
-    assert cli("dead", "replay", "m1", stdin="y\n").stdout.endswith("replayed 1\n")
-    assert cli("dead", "replay", "--code", "40300", "--yes").stdout == "replayed 1\n"
-    assert cli.bench.check() == {"waiting": 2}
-
-
-def test_where_nobody_answers_nothing_is_done(cli: Cli) -> None:
-    cli.die(1)
-    assert "Add --yes" in cli("dead", "purge", "--all", stdin="", exits=1).stderr
-    assert cli.bench.check() == {"dead": 1}
-
-
-def test_purging_many_gives_them_all_up(cli: Cli) -> None:
-    cli.die(*range(1, 31))
-    assert cli("dead", "purge", "--all", "--yes").stdout == "purged 30\n"
-    assert cli.bench.check() == {"purged": 30}
-    assert cli("dead", "purge", "--all", "--yes").stdout == "no dead letters\n"
 
 
 # Messages in doubt.
@@ -554,7 +482,7 @@ def test_every_command_has_an_example() -> None:
     groups = {
         "": ("status", "why", "lanes", "send", "cancel", "simulate"),
         "message": ("show",),
-        "dead": ("list", "show", "replay", "purge"),
+        "dead": ("list", "show", "replay", "export", "purge"),
         "doubt": ("list", "show", "resolve"),
         "optout": ("add", "remove", "list"),
         "halt": ("list", "set", "clear"),

@@ -249,7 +249,13 @@ def draft(cli: Cli) -> None:
         (retrying, "retrying", "account", "1 message due later", "by itself"),
         (in_doubt, "in_doubt", "account", "1 message in doubt, sent or not", "by itself"),
         (held, "held", "account", "1 message in doubt held for you", "sluicegate doubt list"),
-        (failing, "failing", "account", "the provider fails, or does not answer", "by itself once"),
+        (
+            failing,
+            "failing",
+            "account",
+            "the provider fails, or does not answer",
+            "within 15 s",
+        ),
         (trying, "trying", "account", "is tried again, one message at a time", "by itself"),
         (paused, "paused", "campaign:july", "campaign july is paused", "campaign resume july"),
         (draft, "draft", "campaign:july", "campaign july is a draft", "campaign start FILE"),
@@ -298,8 +304,8 @@ def test_a_provider_that_fails_is_said_with_since_when_and_the_next_probe(cli: C
         assert re.search(rf"next probe +{TIME}, in 15 s", shown)
     for asked in (("status",), ("campaign", "status", "july")):
         shown = cli(*asked).stdout
-        assert re.search(rf"{since}, next probe {TIME}, in 15 s: nothing to do", shown)
-        assert "status.telnyx.com" in shown
+        assert re.search(rf"{since}, next probe {TIME}, in 15 s: it ends by itself", shown)
+        assert "Telnyx's status page" in shown
 
 
 def test_a_provider_that_fails_holds_back_nothing_where_nothing_is_to_do(cli: Cli) -> None:

@@ -388,12 +388,15 @@ def halted(fleet: Fleet) -> set[str]:
     return {halt.level for halt in fleet.bench.halts.list()}
 
 
+@pytest.mark.parametrize("count", [2000, pytest.param(10_000, marks=pytest.mark.long)])
 @of(workers=4, limit=1000)
-def test_a_key_that_is_no_longer_valid_stops_all_and_loses_nothing(fleet: Fleet) -> None:
-    count, wire = 10_000, fleet.wire
+def test_a_key_that_is_no_longer_valid_stops_all_and_loses_nothing(
+    fleet: Fleet, count: int
+) -> None:
+    wire = fleet.wire
 
     def mood(way: str) -> Mood:
-        return "401" if len(wire.calls) >= 2000 else "well"
+        return "401" if len(wire.calls) >= count / 2 else "well"
 
     async def main() -> None:
         wire.mood = mood
@@ -401,7 +404,7 @@ def test_a_key_that_is_no_longer_valid_stops_all_and_loses_nothing(fleet: Fleet)
         await asyncio.sleep(60)
         known = wire.failed()[0] + ANSWER_SECONDS
         assert sum(call.at > known for call in wire.calls) <= 20
-        assert fleet.bench.check() == {"accepted": 2000, "waiting": 8000}
+        assert fleet.bench.check() == {"accepted": count / 2, "waiting": count / 2}
         assert halted(fleet) == {"account"}
         wire.mood = lambda way: "well"
         fleet.bench.halts.clear("account")

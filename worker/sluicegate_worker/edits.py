@@ -88,7 +88,9 @@ class Letters:
             message = self._rewritten(letter, edit.template)
         else:
             message = replace(self.message(letter), text=_literal(edit.text, letter.id))
-        return _validated(replace(message, sender=edit.sender) if edit.sender is not None else message)
+        return _validated(
+            replace(message, sender=edit.sender) if edit.sender is not None else message
+        )
 
     def _rewritten(self, letter: Stored, template: Template) -> Message:
         """A recipient's message by another text, from the values of its ticket."""

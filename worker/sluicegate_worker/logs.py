@@ -24,7 +24,7 @@ Style = Literal["text", "json"]
 FIELDS: Final = ("account", "campaign", "id", "code")
 """What a line may be about: an account, a campaign, a message's id, the code of an answer."""
 
-_NUMBER = re.compile(r"(?:\+|%2B)[0-9]{8,15}(?![0-9])", re.IGNORECASE)
+_NUMBER = re.compile(r"(?:\+|%2B)[0-9]{8,}", re.IGNORECASE)
 _KEY = re.compile(r"\bKEY[0-9A-Za-z_-]{8,}|(?<=Bearer )\S+|(?<=://)[^/\s@]*(?=@)")
 _HIDDEN: Final = "•••"
 _SHORTEST_SECRET = 6  # what is shorter would hide words

@@ -5,6 +5,7 @@ import json
 import secrets
 import signal
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,12 +63,12 @@ def summary(outcome: Outcome, promises: Sequence[Promise]) -> dict[str, object]:
         "ledger": {"imported": evidence.before.ledger.imported, **states},
         "highest_rate": report["highest_received_in_window"],
         "limit": LIMIT,
-        "responses_429": report["responses_429"],
+        "responses_429": len(evidence.provided.refused),
         "highest_concurrency": report["highest_concurrency"],
         "concurrency": CONCURRENCY,
         "webhooks": evidence.provided.webhooks,
         "totals": evidence.after.totals,
-        "disasters": outcome.disasters,
+        "disasters": Counter(kind for _, kind in evidence.struck),
         "enqueues_repeated": outcome.repeats,
         "resting_seconds": round(outcome.resting_seconds, 1),
         "held": held,

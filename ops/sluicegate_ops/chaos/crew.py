@@ -1,8 +1,8 @@
 """The crew: enough workers up, more on their way, and what those had begun that were killed."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from random import Random
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import redis
 
@@ -17,25 +17,30 @@ def tag_of(worker: Worker) -> str:
     return worker_tag(f"{worker.name}@stage")
 
 
-class Crew:
-    """The workers of a stage.
+class Caught(NamedTuple):
+    """A worker stood still at that moment (wall ms), and may have begun these messages' POSTs."""
 
-    ``killed`` and ``frozen`` map workers' tags to the messages whose POST they had begun, or may
-    have, when that befell them. ``random`` chooses whom it befalls.
+    at_ms: float
+    begun: Set[str]
+
+
+class Crew:
+    """The workers of a stage; ``random`` chooses what befalls whom.
+
+    ``killed`` are those caught and then killed, by their tags.
     """
 
     def __init__(self, stage: Stage, client: redis.Redis, random: Random) -> None:
-        self.killed: dict[str, set[str]] = {}
-        self.frozen: dict[str, set[str]] = {}
+        self.killed: dict[str, Caught] = {}
+        self._caught: dict[Worker, Caught] = {}
         self._stage, self._client, self._random = stage, cast("Any", client), random
         with stage.sluice() as sluice:
             self._keys = sluice.keys
-        self._still: list[Worker] = []
 
     @property
-    def begun(self) -> set[str]:
-        """The messages whose POST somebody had begun who was killed."""
-        return set().union(*self.killed.values())
+    def begun(self) -> int:
+        """POSTs that were under way when their worker was killed, or may have been."""
+        return sum(len(caught.begun) for caught in self.killed.values())
 
     def tend(self) -> None:
         """Start workers for those that are gone."""
@@ -49,7 +54,7 @@ class Crew:
             heard = self._stage.workers_heard()
         except redis.RedisError:
             return []
-        return [worker for worker in heard if worker not in self._still]
+        return [worker for worker in heard if worker not in self._caught]
 
     def catch(self) -> Worker | None:
         """Freeze somebody whose POSTs are under way; None where there is nobody."""
@@ -57,38 +62,32 @@ class Crew:
         self._random.shuffle(workers)
         for worker in workers[: max(0, len(workers) - 1)]:  # somebody goes on
             worker.freeze()
-            begun = self._begun_by(worker)
-            if begun:
-                self.frozen[tag_of(worker)] = begun
-                self._still.append(worker)
+            caught = self._looked_at(worker)
+            if caught.begun:
+                self._caught[worker] = caught
                 return worker
             worker.thaw()
         return None
 
-    def kill(self, worker: Worker) -> set[str]:
-        """``kill -9`` somebody who was caught; return what he had begun."""
+    def kill(self, worker: Worker) -> None:
+        """``kill -9`` somebody who was caught."""
         worker.kill()
-        begun = self.frozen.pop(tag_of(worker))
-        self.killed[tag_of(worker)] = begun
-        self._still.remove(worker)
-        return begun
+        self.killed[tag_of(worker)] = self._caught.pop(worker)
 
     def thaw(self, worker: Worker) -> None:
         """Let somebody go on who was caught."""
         worker.thaw()
-        self._still.remove(worker)
+        del self._caught[worker]
 
-    def thaw_all(self) -> None:
-        for worker in tuple(self._still):
-            self.thaw(worker)
-
-    def _begun_by(self, worker: Worker) -> set[str]:
-        """The messages whose POST ``worker``, which stands still, may have begun."""
+    def _looked_at(self, worker: Worker) -> Caught:
+        """When ``worker`` stood still, and what it holds leases of that have started."""
         tag = tag_of(worker).encode()
         for _ in range(2):  # after the second, all that the worker had sent has been taken in
             self._client.ping()
         leases = self._client.hgetall(self._keys("leases"))
-        return {id.decode() for id, lease in leases.items() if _is_begun(lease, tag)}
+        begun = {id.decode() for id, lease in leases.items() if _is_begun(lease, tag)}
+        seconds, micros = self._client.time()
+        return Caught(seconds * 1000 + micros / 1000, begun)
 
 
 def _is_begun(lease: bytes, tag: bytes) -> bool:

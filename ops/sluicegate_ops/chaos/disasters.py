@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable
 from random import Random
 
@@ -21,10 +20,10 @@ SLEEP_SECONDS = 2 * LEASE_SECONDS
 
 
 class Disasters:
-    """The kinds of disaster; ``count`` is how often each came."""
+    """The kinds of disaster; ``struck`` is when (monotonic seconds) which came."""
 
     def __init__(self, stage: Stage, crew: Crew, random: Random) -> None:
-        self.count: Counter[str] = Counter()
+        self.struck: list[tuple[float, str]] = []
         self._stage, self._crew, self._random = stage, crew, random
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._kinds: dict[str, Callable[[], None]] = {
@@ -50,7 +49,7 @@ class Disasters:
 
     def strike(self, kind: str) -> None:
         """Have a disaster happen; what it does later is done by ``tend``."""
-        self.count[kind] += 1
+        self.struck.append((time.monotonic(), kind))
         self._kinds[kind]()
 
     def tend(self) -> None:

@@ -1,7 +1,7 @@
 """Whether each promise held, and where it did not, the messages at fault."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,7 +9,8 @@ import msgspec
 from sluicegate.keys import FINAL_STATES
 from sluicegate.receipts import FATE_OF
 
-from .records import Arrived, Books, Provided
+from .crew import Caught
+from .records import Arrived, Books, Lost, Provided
 from .setting import CAMPAIGN, CONCURRENCY, LIMIT
 
 _AT_REST = FINAL_STATES | {"in_doubt", "dead"}
@@ -27,14 +28,15 @@ class Promise(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True):
     """What there is to judge by.
 
-    ``sent`` maps ids to recipients, ``killed`` the tags of killed workers to the messages that
-    they had begun. ``before`` is how the books stood at rest, ``after`` once a person had resolved
-    what was held, by what the provider had. ``ended`` names processes that ended by themselves,
-    ``leaks`` where a log tells what none may.
+    ``sent`` maps ids to recipients, ``killed`` the tags of killed workers to what they had begun;
+    ``struck`` is when which disaster came (monotonic seconds). ``before`` is how the books stood
+    at rest, ``after`` once a person had resolved what was held, by what the provider had.
+    ``ended`` names processes that ended by themselves, ``leaks`` where a log tells what none may.
     """
 
     sent: Mapping[str, str]
-    killed: Mapping[str, Set[str]]
+    killed: Mapping[str, Caught]
+    struck: Sequence[tuple[float, str]]
     before: Books
     after: Books
     provided: Provided
@@ -44,7 +46,7 @@ class Evidence(msgspec.Struct, frozen=True):
     @property
     def begun(self) -> int:
         """POSTs that were under way when their worker was killed, or may have been."""
-        return sum(map(len, self.killed.values()))
+        return sum(len(caught.begun) for caught in self.killed.values())
 
     @property
     def received(self) -> Counter[str]:
@@ -55,7 +57,12 @@ class Evidence(msgspec.Struct, frozen=True):
     def doubted(self) -> set[str]:
         """The messages that a kill ever left in doubt, those included that were proved since."""
         records = self.before.records.items()
-        return {id for id, record in records if self.killed.keys() & set(record.lost_by)}
+        return {id for id, record in records if any(map(self._by_a_kill, record.lost))}
+
+    def _by_a_kill(self, lost: Lost) -> bool:
+        """Not before the worker stood still: who slept and woke had lost some already."""
+        caught = self.killed.get(lost.tag)
+        return caught is not None and lost.at_ms >= caught.at_ms
 
     @property
     def duplicated(self) -> list[str]:
@@ -79,7 +86,7 @@ def judged(evidence: Evidence) -> list[Promise]:
         _doubts(evidence),
         _accounted(evidence),
         _ledger(evidence),
-        _rate(evidence.provided.report),
+        _rate(evidence),
         _concurrency(evidence.provided.report),
         _receipts(evidence),
         Promise("no process ended by itself", "", evidence.ended),
@@ -132,7 +139,7 @@ def _never_twice(evidence: Evidence) -> Promise:
 
 def _doubts(evidence: Evidence) -> Promise:
     """A kill leaves in doubt only what had begun; what is held in the end came of one."""
-    begun: set[str] = set().union(*evidence.killed.values())
+    begun = set[str]().union(*(caught.begun for caught in evidence.killed.values()))
     doubted, held = evidence.doubted, evidence.before.indexes["doubts"]
     broken = [f"{id} was left in doubt, and had not begun" for id in doubted - begun]
     broken += [f"{id} is held in doubt, and no kill explains it" for id in held - begun]
@@ -188,12 +195,19 @@ def _ledger(evidence: Evidence) -> Promise:
     return Promise("the campaign's ledger is exact", f"{imported:,} imported", broken)
 
 
-def _rate(report: Mapping[str, Any]) -> Promise:
-    highest, refused = report["highest_received_in_window"], report["responses_429"]
+def _rate(evidence: Evidence) -> Promise:
+    highest = evidence.provided.report["highest_received_in_window"]
+    refused = evidence.provided.refused
     broken = [f"{highest} requests in one second"] * (highest > LIMIT)
-    broken += [f"{refused} answers 429"] * bool(refused)
-    figures = f"at most {highest} of {LIMIT} requests in any second, {refused} answers 429"
+    broken += [f"an answer 429, {_since(evidence.struck, at)}" for at in refused]
+    figures = f"at most {highest} of {LIMIT} requests in any second, {len(refused)} answers 429"
     return Promise("within the rate limit", figures, broken)
+
+
+def _since(struck: Sequence[tuple[float, str]], moment: float) -> str:
+    """After which disaster it was, and how long."""
+    past = [(at, kind) for at, kind in struck if at <= moment]
+    return f"{moment - past[-1][0]:.2f} s after: {past[-1][1]}" if past else "before any disaster"
 
 
 def _concurrency(report: Mapping[str, Any]) -> Promise:

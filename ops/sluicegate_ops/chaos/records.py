@@ -20,16 +20,20 @@ INDEXES = ("doubts", "dead", "due", "granted", "started")
 _FIELDS = ("state", "fate", "provider_id", "provider_id_2", "history")
 
 
-class Record(NamedTuple):
-    """One message: its state, its fate by receipt, who lost it, and the provider's ids of it.
+class Lost(NamedTuple):
+    """A worker, by its tag, fell silent over a message, which was noticed then (wall ms)."""
 
-    ``lost_by`` are the tags of the workers that fell silent over it.
-    """
+    tag: str
+    at_ms: float
+
+
+class Record(NamedTuple):
+    """One message: its state, its fate by receipt, the provider's ids of it, who lost it when."""
 
     state: str
     fate: str
     provider_ids: tuple[str, ...]
-    lost_by: tuple[str, ...]
+    lost: tuple[Lost, ...]
 
 
 class Arrived(NamedTuple):
@@ -53,9 +57,13 @@ class Books(msgspec.Struct, frozen=True):
 
 
 class Provided(msgspec.Struct, frozen=True):
-    """The provider's side: what arrived, its report, and what it told by webhook."""
+    """The provider's side: what arrived, its report, and what it told by webhook.
+
+    ``refused`` is when it answered 429, in monotonic seconds.
+    """
 
     arrived: Sequence[Arrived]
+    refused: Sequence[float]
     report: Mapping[str, Any]
     webhooks: Mapping[str, int]
 
@@ -90,15 +98,20 @@ def provided(stage: Stage) -> Provided:
     arrived: list[Arrived] = []
     while page := stage.provider(f"arrivals?after={len(arrived)}&limit={PAGE}"):
         arrived += [Arrived(one["to"], one["id"], one["final"]) for one in page]
-    return Provided(arrived, stage.provider("report"), stage.provider("webhooks"))
+    refused = [at for at, *_, status, _ in stage.provider("requests") if status == 429]
+    return Provided(arrived, refused, stage.provider("report"), stage.provider("webhooks"))
 
 
 def _record(fields: Sequence[bytes | None]) -> Record:
     state, fate, first, second, history = _texts(field or b"" for field in fields)
     ids = tuple(id for id in (first, second) if id)
     attempts = read_history(history).attempts
-    lost_by = tuple(attempt.worker for attempt in attempts if attempt.outcome == "lost")
-    return Record(state, fate, ids, lost_by)
+    lost = [
+        Lost(attempt.worker, attempt.began_ms + attempt.took_ms)
+        for attempt in attempts
+        if attempt.outcome == "lost"
+    ]
+    return Record(state, fate, ids, tuple(lost))
 
 
 def _tickets(client: Any, pattern: str) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """One run of chaos: break things for a while, come to rest, take evidence."""
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -43,7 +42,6 @@ class Outcome(msgspec.Struct, frozen=True):
     """The evidence, and what was done for it."""
 
     evidence: Evidence
-    disasters: Counter[str]
     repeats: int
     resting_seconds: float
 
@@ -74,15 +72,14 @@ class Run:
             try:
                 self._break(crew, disasters, traffic)
                 disasters.end()
-                crew.thaw_all()
                 crew.tend()
                 stage.wait_for_web(START_SECONDS)
                 traffic.stop()
             finally:
                 traffic.abandon()
             resting = _rest(stage, sluice)
-            evidence = _evidence(stage, sluice, crew, traffic)
-            return Outcome(evidence, disasters.count, traffic.repeats, resting)
+            evidence = _evidence(stage, sluice, crew, disasters, traffic)
+            return Outcome(evidence, traffic.repeats, resting)
 
     def _break(self, crew: Crew, disasters: Disasters, traffic: Traffic) -> None:
         began, killed_at, last = time.monotonic(), 0.0, ""
@@ -101,7 +98,7 @@ class Run:
                 Moment(
                     passed,
                     len(crew.killed),
-                    sum(map(len, crew.killed.values())),
+                    crew.begun,
                     len(traffic.sent),
                     last,
                 )
@@ -131,7 +128,9 @@ def _is_quiet(stage: Stage, sluice: Sluice) -> bool:
     )
 
 
-def _evidence(stage: Stage, sluice: Sluice, crew: Crew, traffic: Traffic) -> Evidence:
+def _evidence(
+    stage: Stage, sluice: Sluice, crew: Crew, disasters: Disasters, traffic: Traffic
+) -> Evidence:
     ids = list(traffic.sent)
     before, theirs = books(sluice, ids), provided(stage)
     received = {one.to: one.id for one in theirs.arrived}
@@ -143,7 +142,9 @@ def _evidence(stage: Stage, sluice: Sluice, crew: Crew, traffic: Traffic) -> Evi
     server_log = Path(cast("Any", sluice.client).config_get("dir")["dir"]) / "valkey.log"
     logs = [*sorted(stage.directory.glob("*.log")), server_log]
     told = list(leaks(logs, SECRETS, set(traffic.sent.values())))
-    return Evidence(traffic.sent, crew.killed, before, after, theirs, ended, told)
+    return Evidence(
+        traffic.sent, crew.killed, disasters.struck, before, after, theirs, ended, told
+    )
 
 
 def _resolve(sluice: Sluice, received: dict[str, str]) -> None:

@@ -38,7 +38,7 @@ def export(
     out: Out = None,
     full: Full = False,
 ) -> None:
-    """Write one line for each recipient: who, where it stands, and why.
+    """Write one line for each recipient: who, where it stands, why, and what receipts said.
 
     It is streamed; telling recipients apart takes some 100 bytes of memory each.
     Of a campaign that is being sent each line is true of its own moment.

@@ -12,11 +12,17 @@ from sluicegate.keys import Keys, unsent_states
 
 _PAGE = 1000
 _ROUNDS = 3
-_FIELDS = ("state", "to", "attempts", "provider_id", "code", "reason", "at")
+_FIELDS = (
+    *("state", "to", "attempts", "provider_id", "code", "reason", "at"),
+    *("fate", "fate_at", "fate_code"),
+)
 
 
 class Person(msgspec.Struct, frozen=True):
-    """One recipient; ``when`` is when it last changed, "" where it never moved."""
+    """One recipient; ``when`` is when it last changed, "" where it never moved.
+
+    ``fate`` is what a receipt said of one that was accepted, or "unknown" where none has.
+    """
 
     id: str
     to: str
@@ -26,6 +32,9 @@ class Person(msgspec.Struct, frozen=True):
     code: str = ""
     reason: str = ""
     when: str = ""
+    fate: str = ""
+    fate_at: str = ""
+    fate_code: str = ""
 
 
 class People:
@@ -123,10 +132,23 @@ class People:
         return f"{self._campaign.name}.{short.decode()}"
 
     def _person(self, short: bytes, values: list[bytes | None]) -> Person:
-        state, to, attempts, provider_id, code, reason, at = (
+        state, to, attempts, provider_id, code, reason, at, fate, fate_at, fate_code = (
             (value or b"").decode(errors="replace") for value in values
         )
-        when = datetime.fromtimestamp(int(at) / 1000, UTC).isoformat() if at else ""
         return Person(
-            self._id(short), to, state, int(attempts or 0), provider_id, code, reason, when
+            id=self._id(short),
+            to=to,
+            state=state,
+            attempts=int(attempts or 0),
+            provider_id=provider_id,
+            code=code,
+            reason=reason,
+            when=_moment(at),
+            fate=fate or ("unknown" if state == "accepted" else ""),
+            fate_at=_moment(fate_at),
+            fate_code=fate_code,
         )
+
+
+def _moment(wall_ms: str) -> str:
+    return datetime.fromtimestamp(int(wall_ms) / 1000, UTC).isoformat() if wall_ms else ""

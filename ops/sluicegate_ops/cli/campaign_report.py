@@ -3,8 +3,10 @@
 import typer
 
 from .advice import advised, write_advice
-from .campaign_state import INDEXES, Cause, campaigns_of, causes
+from .campaign_state import INDEXES, Cause, campaigns_of, causes, undelivered
 from .campaign_view import Name, show_ledger
+from .fates import advised as advised_on_delivery
+from .fates import fates_of, lines, set_up
 from .output import Document, clean, console, counted, write_document
 from .session import Session
 
@@ -14,6 +16,9 @@ _STATES = {
     "cancelled": "the campaign was cancelled before their turn came",
     "purged": "a person gave them up",
 }
+
+
+_UNCONFIRMED = "their carriers do not say whether it arrived; most of such messages do"
 
 
 def report(ctx: typer.Context, name: Name, json: Document = False) -> None:
@@ -32,17 +37,32 @@ def report(ctx: typer.Context, name: Name, json: Document = False) -> None:
         for state, reason in _STATES.items()
         if ledger.states[state]
     ]
+    lost = undelivered(session, name) if ledger.fates["failed"] else []
     if json:
         codes = [_entry(cause) for cause in found]
         states = {"imported": ledger.imported, **ledger.states}
-        write_document({"name": name, "state": campaign.state, "states": states, "codes": codes})
+        about: dict[str, object] = {
+            "name": name,
+            "state": campaign.state,
+            "states": states,
+            "codes": codes,
+        }
+        about |= {"fates": fates_of(ledger), "receipts_set_up": set_up(session)}
+        about |= {"undelivered": [_undelivered(code, count) for code, count in lost]}
+        write_document(about)
         return
     out = console()
     out.print(f"campaign {name}: {campaign.state}", style="bold")
-    show_ledger(ledger)
+    show_ledger(session, ledger)
     for cause in found:
         title = f"{counted(cause.count, 'recipient')} {cause.state.replace('_', ' ')} {cause.code}"
         write_advice(title.strip(), [("why", clean(cause.reason)), *_lines(cause)])
+    for code, count in lost:
+        title = f"{counted(count, 'recipient')} accepted and not delivered {code}"
+        write_advice(title.strip(), lines(code))
+    if unconfirmed := ledger.fates["unconfirmed"]:
+        title = f"{counted(unconfirmed, 'recipient')} accepted, and unconfirmed"
+        write_advice(title, [("why", _UNCONFIRMED)])
     if any(cause.state == "dead" for cause in found):
         typer.echo("\nreplay: sluicegate dead replay --code CODE (whatever they belong to)")
 
@@ -55,6 +75,10 @@ def _lines(cause: Cause) -> list[tuple[str, str]]:
     see = f"see one of them: sluicegate dead list --code {cause.code}"
     do = found["advice"] or (see if cause.state == "dead" else "")
     return [("means", found["means"]), ("do", do), ("portal", found["portal"])]
+
+
+def _undelivered(code: str, count: int) -> dict[str, object]:
+    return {"code": code, "count": count} | advised_on_delivery(code)
 
 
 def _entry(cause: Cause) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """A campaign as it stands: what workers hold of it, what it died of, and its pace."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -46,6 +47,24 @@ def causes(session: Session, name: str, *states: str) -> list[Cause]:
             known = found.setdefault((state, code), Cause(state, code, 0, reason))
             known.count += 1
     return sorted(found.values(), key=lambda cause: (cause.state, -cause.count))
+
+
+def undelivered(session: Session, name: str) -> list[tuple[str, int]]:
+    """Codes of its recipients that were accepted and not delivered, the most frequent first.
+
+    It looks at every record of the campaign.
+    """
+    client: Any = session.client
+    codes: dict[bytes, str] = {}
+    keys = client.scan_iter(match=session.keys.record(f"{name}.*"), count=_PAGE)
+    while page := list(islice(keys, _PAGE)):
+        pipeline = client.pipeline(transaction=False)
+        for key in page:
+            pipeline.hmget(key, "fate", "fate_code")
+        for key, (fate, code) in zip(page, pipeline.execute(), strict=True):
+            if fate == b"failed":
+                codes[key] = (code or b"").decode(errors="replace")
+    return Counter(codes.values()).most_common()
 
 
 def pace(campaign: Campaign) -> str:

@@ -20,7 +20,7 @@ from sluicegate.waits import Why
 
 from .campaign_state import Cause, campaigns_of, causes, pace
 from .campaign_view import Name, show_ledger
-from .fates import fates_of, summed
+from .fates import fates_of, summed, unknown
 from .output import clean, console
 from .reasons import expected, limit, sentence
 from .session import Session
@@ -34,13 +34,17 @@ _ENDS = ("finished", "cancelled")
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """One look: where the campaign stands, and how fast it has been of late."""
+    """One look: where the campaign stands, and how fast it has been of late.
+
+    ``unknown`` is why nothing more is known of some that were accepted.
+    """
 
     campaign: Campaign
     ledger: Ledger
     why: Why
     dead: list[Cause]
     per_second: float
+    unknown: str
 
     @property
     def done(self) -> int:
@@ -96,7 +100,8 @@ def _moments(session: Session, name: str) -> Iterator[Moment]:
             dead, dead_seen = causes(session, name, "dead"), ledger.states["dead"]
             look_at = now + _CODES_SECONDS
         per_second = _rate(seen, now, _sent(ledger))
-        yield Moment(campaign, ledger, session.waits.of(campaign, ledger), dead, per_second)
+        why = session.waits.of(campaign, ledger)
+        yield Moment(campaign, ledger, why, dead, per_second, unknown(session))
 
 
 def _sent(ledger: Ledger) -> int:
@@ -158,7 +163,8 @@ def _screen(moment: Moment) -> RenderableType:
         counts.add_row(state.replace("_", " "), f"{count:,}", style=style)
     bar = Table.grid(padding=(0, 2))
     bar.add_row(ProgressBar(total=total, completed=moment.done, width=50), share)
-    lines = [_speed(moment), moment.done_about, _codes(moment), _fates(moment), _because(moment).strip()]
+    lines = [_speed(moment), moment.done_about, _codes(moment), _fates(moment)]
+    lines.append(_because(moment).strip())
     return Group(
         Text(head, style="bold"),
         bar,
@@ -181,9 +187,11 @@ def _codes(moment: Moment) -> str:
 
 
 def _fates(moment: Moment) -> str:
-    """What receipts have told; nothing while they told nothing."""
-    told = any(moment.ledger.fates.values())
-    return f"receipts: {summed(fates_of(moment.ledger))}" if told else ""
+    """What receipts have told of those accepted."""
+    fates = fates_of(moment.ledger)
+    if not any(fates.values()):
+        return ""
+    return f"of those accepted {summed(fates)}" + f" ({moment.unknown})" * bool(fates["unknown"])
 
 
 def _because(moment: Moment) -> str:

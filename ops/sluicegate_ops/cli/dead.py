@@ -1,186 +1,86 @@
 """``sluicegate dead``: look at dead letters, send them again, or give them up."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Annotated, Any
+from itertools import chain, islice
+from typing import Annotated
 
-import msgspec
 import typer
 
-from sluicegate.errors import UnknownMessage, WrongState
-from sluicegate_worker.deadletters import DeadLetter
-
-from .advice import advised, pairs, write_codes
-from .asking import Yes, confirm, each
-from .failures import BAD_INPUT, fail
-from .output import (
-    Document,
-    Full,
-    Lines,
-    clean,
-    counted,
-    hidden,
-    table,
-    when,
-    write,
-    write_document,
-    write_lines,
-    write_pairs,
-)
+from .advice import write_codes
+from .dead_choice import Campaign, Choice, Code, From, OlderThan, Since, chosen
+from .dead_export import export
+from .dead_groups import By, grouped, line
+from .dead_groups import show as show_groups
+from .dead_purge import purge
+from .dead_replay import replay
+from .dead_show import entry, masked_letter, show
+from .output import Full, Lines, clean, counted, table, when, write, write_lines
 from .session import Session
 
 dead = typer.Typer(help="Dead letters: what is not sent again without you.", no_args_is_help=True)
-
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of messages.")]
-Every = Annotated[bool, typer.Option("--all", help="All dead letters.")]
-Code = Annotated[str | None, typer.Option(help="Those that died of this code, such as 40300.")]
 
 
 @dead.command("list")
 def list_(
     ctx: typer.Context,
+    by: Annotated[By, typer.Option(help="What they are grouped by.")] = By.CODE,
+    all: Annotated[bool, typer.Option("--all", help="Each letter, the latest first.")] = False,
     code: Code = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 50,
+    campaign: Campaign = None,
+    sender: From = None,
+    since: Since = None,
+    older_than: OlderThan = None,
+    limit: Annotated[int, typer.Option(min=0, help="With --all at most so many; 0: all.")] = 50,
     json: Lines = False,
     full: Full = False,
 ) -> None:
-    """List dead letters, the latest first.
+    """List dead letters by code, campaign or sender, with what to do about each code.
 
     \b
     Example:
-      sluicegate dead list --code 40300
+      sluicegate dead list
+      sluicegate dead list --by campaign --since 1d
+      sluicegate dead list --code 40300 --all
     """
     session: Session = ctx.obj
-    found = list(islice(_chosen(session.dead, code), limit or None))
-    shown = [_masked(letter, full) for letter in found]
+    choice = chosen(session, ctx.params)
+    if all:
+        _list_all(session, choice, limit, json, full)
+        return
+    groups = grouped(choice.letters(session), by)
+    for group in groups:
+        group.sample = masked_letter(group.sample, full)
     if json:
-        write_lines(_entry(letter) for letter in shown)
+        write_lines(line(group, by) for group in groups)
+    elif groups:
+        show_groups(groups, by)
+    else:
+        typer.echo(f"no dead letters{choice.words}")
+
+
+def _list_all(session: Session, choice: Choice, limit: int, json: bool, full: bool) -> None:
+    letters = choice.letters(session)
+    shown = (masked_letter(letter, full) for letter in islice(letters, limit or None))
+    if json:
+        write_lines(map(entry, shown))
+        return
+    first = next(shown, None)
+    if first is None:
+        typer.echo(f"no dead letters{choice.words}")
         return
     rows = table("ID", "TO", "DIED", "ATTEMPTS", "MAYBE SENT", "CODE", "REASON")
-    for letter in shown:
+    codes = dict[str, None]()
+    for letter in chain([first], shown):
         about = (str(letter.attempts), str(letter.maybe), letter.code, letter.reason)
         rows.add_row(letter.id, letter.to, when(letter.died_ms), *map(clean, about))
-    if found:
-        write(rows)
-        write_codes([letter.code for letter in shown])
-    total = len(session.dead)
-    if not found:
-        typer.echo("no dead letters" + (f" with code {code}" if code and total else ""))
-    elif len(found) == limit < total:
-        typer.echo(f"{counted(total, 'dead letter')} in all; --limit 0 lists them", err=True)
+        codes[letter.code] = None
+    write(rows)
+    write_codes(list(codes))
+    if next(letters, None) is not None:
+        total = counted(len(session.dead), "dead letter")
+        typer.echo(f"{total} in all; --limit 0 lists them", err=True)
 
 
-@dead.command()
-def show(
-    ctx: typer.Context,
-    id: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
-    json: Document = False,
-    full: Full = False,
-) -> None:
-    """Show one dead letter with the provider's last answer, and what to do about it.
-
-    \b
-    Example:
-      sluicegate dead show order-1234
-    """
-    session: Session = ctx.obj
-    letter = _masked(_letter(session, id), full)
-    if json:
-        write_document(_entry(letter))
-        return
-    fields: dict[str, Any] = msgspec.structs.asdict(letter)
-    fields["died_ms"] = when(letter.died_ms)
-    shown = [(_NAMES.get(name, name), value) for name, value in fields.items()]
-    write_pairs([*shown, *pairs(letter.code)])
-    typer.echo(f"\nsend it again: sluicegate dead replay {id}\ngive it up:    ", nl=False)
-    typer.echo(f"sluicegate dead purge {id}")
-
-
-@dead.command()
-def replay(
-    ctx: typer.Context, ids: Ids = None, all: Every = False, code: Code = None, yes: Yes = False
-) -> None:
-    """Send dead letters again.
-
-    They are the same messages, but under new idempotency keys: the provider knows them not.
-
-    \b
-    Example:
-      sluicegate dead replay order-1234
-      sluicegate dead replay --code 40318 --yes
-    """
-    session: Session = ctx.obj
-    letters = _selected(session, ids, all, code)
-    risky = sum(letter.maybe > 0 for letter in letters)
-    warning = (
-        f"{risky:,} of them may have reached the provider already. A replay has a new idempotency "
-        "key, so their recipients may get them twice.\n"
-    )
-    question = f"Send {counted(len(letters), 'dead letter')} again?"
-    if risky and yes:
-        typer.echo(warning, nl=False, err=True)
-    confirm((warning if risky else "") + question, yes)
-    each([letter.id for letter in letters], session.dead.replay, "replayed", session)
-
-
-@dead.command()
-def purge(
-    ctx: typer.Context, ids: Ids = None, all: Every = False, code: Code = None, yes: Yes = False
-) -> None:
-    """Give dead letters up.
-
-    They are never sent, and their content goes; their ids stay known for the retention.
-
-    \b
-    Example:
-      sluicegate dead purge --code 40300
-    """
-    session: Session = ctx.obj
-    letters = _selected(session, ids, all, code)
-    confirm(f"Give up {counted(len(letters), 'dead letter')} for good?", yes)
-    each([letter.id for letter in letters], session.dead.purge, "purged", session)
-
-
-_NAMES = {
-    "died_ms": "died",
-    "maybe": "maybe sent",
-    "answer": "last answer",
-}
-
-
-def _selected(
-    session: Session, ids: list[str] | None, all: bool, code: str | None
-) -> list[DeadLetter]:
-    """The letters meant, in exactly one of the ways to say so; ends where there are none."""
-    if (bool(ids), all, code is not None).count(True) != 1:
-        fail("name dead letters by ID..., by --code or with --all: exactly one of them", BAD_INPUT)
-    if ids:
-        return [_letter(session, id) for id in dict.fromkeys(ids)]
-    letters = list(_chosen(session.dead, code))
-    if not letters:
-        typer.echo("no dead letters" + (f" with code {code}" if code else ""))
-        raise typer.Exit
-    return letters
-
-
-def _letter(session: Session, id: str) -> DeadLetter:
-    """One dead letter; raises UnknownMessage, and WrongState where the message is not dead."""
-    try:
-        return session.dead.get(id)
-    except UnknownMessage:
-        state = session.sluice.status(id).state
-        raise WrongState(id, state, "not a dead letter") from None
-
-
-def _chosen(letters: Iterable[DeadLetter], code: str | None) -> Iterator[DeadLetter]:
-    return (letter for letter in letters if code is None or letter.code == code)
-
-
-def _entry(letter: DeadLetter) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.structs.asdict(letter)
-    return fields | advised(letter.code)
-
-
-def _masked(letter: DeadLetter, full: bool) -> DeadLetter:
-    texts = {name: hidden(getattr(letter, name), full) for name in ("to", "reason", "answer")}
-    return msgspec.structs.replace(letter, **texts)
+dead.command()(show)
+dead.command()(replay)
+dead.command()(export)
+dead.command()(purge)

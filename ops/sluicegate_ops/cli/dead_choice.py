@@ -3,9 +3,8 @@
 import math
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from datetime import datetime
-from itertools import islice
 from typing import Annotated, Any
 
 import msgspec
@@ -53,22 +52,21 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     sender: str | None = None
     since_ms: float = -math.inf
     before_ms: float = math.inf
-    limit: int = 0
     given: Mapping[str, str] = {}
 
     @property
     def words(self) -> str:
         """How they were chosen, for people; ``""`` for all."""
-        said = " ".join(f"{name.replace('_', '-')} {text}" for name, text in self.given.items())
-        return f" with {said}" if said and said != "all yes" else ""
+        filters = {name: self.given[name] for name in _FILTERS if name in self.given}
+        said = " ".join(f"{name.replace('_', '-')} {text}" for name, text in filters.items())
+        return f" with {said}" if said else ""
 
     def letters(self, session: Session, *, first: bool = False) -> Iterator[DeadLetter]:
         """They, the latest first, or the ``first``; how far that is stands on stderr.
 
         Raises UnknownMessage and WrongState for an id that is of no dead letter.
         """
-        found = self._named(session) if self.ids else self._read(session, first)
-        return islice(found, self.limit or None)
+        return self._named(session) if self.ids else self._read(session, first)
 
     def _named(self, session: Session) -> Iterator[DeadLetter]:
         for id in self.ids:
@@ -77,7 +75,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     def _read(self, session: Session, first: bool) -> Iterator[DeadLetter]:
         total = session.dead.count(self.since_ms, self.before_ms)
         read = session.dead.died(self.since_ms, self.before_ms, first=first)
-        with nullcontext() if total < _QUIET else Meter("reading", total) as meter, closing(read):
+        with nullcontext() if total < _QUIET else Meter("reading", total) as meter:
             for at, letter in enumerate(read, 1):
                 if meter is not None:
                     meter.at(at, at)
@@ -121,7 +119,7 @@ def meant(session: Session, params: Mapping[str, Any]) -> Choice:
     given = {**choice.given, **({"all": "yes"} if every else {})}
     limit = params.get("limit") or 0
     given |= {"limit": str(limit)} if limit else {}
-    return msgspec.structs.replace(choice, limit=limit, given=given)
+    return msgspec.structs.replace(choice, given=given)
 
 
 def dead_letter(session: Session, id: str) -> DeadLetter:

@@ -1,6 +1,5 @@
 """``sluicegate dead show``: one dead letter with its request, its answer and its attempts."""
 
-import json as jsons
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +10,7 @@ from sluicegate_worker.deadletters import DeadLetter, Stored
 from sluicegate_worker.edits import FAULTS, Letters
 
 from .advice import advised, pairs
+from .dead_acts import why_not
 from .dead_choice import dead_letter
 from .output import Document, Full, clean, hidden, table, when, write, write_document, write_pairs
 from .session import Session
@@ -80,7 +80,7 @@ def _text(session: Session, stored: Stored, full: bool) -> str:
     try:
         text = Letters(session.client, session.keys, session.account).message(stored).text or ""
     except FAULTS as error:
-        return f"can't be made: {hidden(str(error), full)}"
+        return f"can't be made: {why_not(error)}"
     return text if full or not text else _covered(text)
 
 
@@ -90,19 +90,17 @@ def _covered(text: object) -> str:
 
 def _request(request: bytes, full: bool) -> str:
     """The bytes of its last POST; without ``full``, numbers and texts are hidden."""
-    shown = request.decode(errors="replace")
     if full or not request:
-        return shown
+        return request.decode(errors="replace")
     try:
-        body = jsons.loads(shown)
-        assert isinstance(body, dict)
-    except (ValueError, AssertionError):
+        body = msgspec.json.decode(request, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return f"{len(request)} bytes, shown with --full"
     covered = {
         name: _covered(value) if name in _TEXTS and value else value
         for name, value in body.items()
     }
-    return hidden(jsons.dumps(covered))
+    return hidden(msgspec.json.encode(covered).decode())
 
 
 def _show_history(history: History) -> None:

@@ -13,6 +13,7 @@ from sluicegate_worker.doubts import Doubtful, Verdict
 
 from .advice import advised, pairs
 from .asking import Yes, confirm
+from .dead_acts import Who, by_whom
 from .failures import BAD_INPUT, fail
 from .output import (
     Document,
@@ -135,6 +136,8 @@ def resolve(
         str, typer.Option(help="The provider's id of it, with --accepted where you know it.")
     ] = "",
     reason: Annotated[str, typer.Option(help="Why; needed with --drop.")] = "",
+    who: Who = None,
+    why: Annotated[str, typer.Option(help="Why, for the audit; else the reason.")] = "",
     yes: Yes = False,
 ) -> None:
     """End a doubt by your word.
@@ -154,8 +157,9 @@ def resolve(
         fail("--provider-id goes with --accepted: it says what the message was sent as", BAD_INPUT)
     if resend:
         _warn_of_old_key(session, id, yes)
-    why = reason or _WORDS[verdict]
-    session.doubts.resolve(id, verdict, provider_id=provider_id, reason=why)
+    by = by_whom(who, why or reason, needed=False)
+    told = reason or _WORDS[verdict]
+    session.doubts.resolve(id, verdict, provider_id=provider_id, reason=told, by=by)
     typer.echo(f"{id}  {_DONE[verdict]}")
 
 

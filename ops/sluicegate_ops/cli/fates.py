@@ -40,7 +40,7 @@ def summed(fates: Mapping[str, int]) -> str:
 
 
 def advised(code: str) -> dict[str, str]:
-    """``means``, ``advice``, ``portal`` and ``again`` of a receipt's code, ``""`` where unknown."""
+    """``means``, ``advice``, ``portal``, ``again`` of a receipt's code, ``""`` where unknown."""
     found: Any = delivery_advice(code)
     words = ("means", "advice", "portal", "again")
     return {word: getattr(found, word, "") if found else "" for word in words}

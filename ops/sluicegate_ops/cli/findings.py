@@ -26,7 +26,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def findings(state: State) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
-    kinds = (_halts, _workers, _breaker, _held, _dead, _blocked, _limits, _resets)
+    kinds = (_halts, _workers, _breaker, _held, _dead, _receipts, _blocked, _limits, _resets)
     return [finding for kind in kinds for finding in kind(state)]
 
 
@@ -98,6 +98,22 @@ def _dead(state: State) -> Iterator[Finding]:
             _causes(state.dead_causes),
             "sluicegate dead list, then: sluicegate dead replay|purge ID",
         )
+
+
+def _receipts(state: State) -> Iterator[Finding]:
+    """Messages were accepted, and the provider's word on them does not come."""
+    receipts = state.receipts
+    if not receipts.missing or 2 * receipts.missing < receipts.sampled:
+        return
+    told = sum(receipts.fates.values()) - receipts.fates["unknown"]
+    yield Finding(
+        f"no receipt came for {receipts.missing:,} of {receipts.sampled:,} messages looked at, "
+        "accepted between an hour and a day ago",
+        f"they are asked for at {receipts.public_url}; {counted(told, 'receipt')} told something "
+        "so far",
+        "look at sluicegate_http_total of sluicegate serve: where nothing comes, it is the proxy, "
+        "DNS, or its certificate; where it is refused, the public key or the receipts' secret",
+    )
 
 
 def _blocked(state: State) -> Iterator[Finding]:

@@ -7,7 +7,10 @@ import typer
 
 from sluicegate.errors import UnknownMessage
 
+from .attempts import write_attempts
 from .failures import FAILED, complain, status_of
+from .fates import lines, unknown
+from .members import Member, member
 from .output import Document, Full, lasting, when, write_document, write_pairs
 from .record import Record, read
 from .session import Session
@@ -24,7 +27,7 @@ def show(
     json: Document = False,
     full: Full = False,
 ) -> None:
-    """Show where a message stands, and why.
+    """Show where a message stands, why, and each attempt to send it.
 
     \b
     Example:
@@ -35,7 +38,8 @@ def show(
     if json:
         write_document(record)
     else:
-        write_pairs(_pairs(record))
+        write_pairs(_pairs(record, session))
+        write_attempts(record.history)
 
 
 def cancel(ctx: typer.Context, ids: Ids) -> None:
@@ -53,6 +57,10 @@ def cancel(ctx: typer.Context, ids: Ids) -> None:
         try:
             answer = session.sluice.cancel(id)
         except UnknownMessage as error:
+            if found := member(session, id):
+                typer.echo(f"{id}  {_kept(found)}")
+                worst = max(worst, FAILED)
+                continue
             complain(error, session)
             worst = max(worst, status_of(error))
         else:
@@ -70,9 +78,23 @@ _ANSWERS = {
 }
 
 
-def _pairs(record: Record) -> Iterator[tuple[str, object]]:
+def _kept(found: Member) -> str:
+    """Why a recipient that was never started is not cancelled by its id."""
+    if found.state not in ("waiting", "granted"):
+        return f"not cancelled: it is {found.state} already"
+    return (
+        f"not cancelled: it waits in campaign {found.campaign}, which only ends as a whole: "
+        f"sluicegate campaign cancel {found.campaign}; or keep its number out of it: "
+        "sluicegate optout add NUMBER"
+    )
+
+
+def _pairs(record: Record, session: Session) -> Iterator[tuple[str, object]]:
     yield "id", record.id
     yield "state", record.state.replace("_", " ") + _outlook(record)
+    yield "campaign", record.campaign
+    yield "why", record.held_by
+    yield "fate", _fate(record, session)
     yield "to", record.to
     yield "from", record.sender
     yield "type", ", ".join(filter(None, (record.type, record.priority)))
@@ -90,9 +112,20 @@ def _pairs(record: Record) -> Iterator[tuple[str, object]]:
     yield "last answer", record.answer
     if record.key_age_seconds is not None:
         yield "idempotency key", f"first used {lasting(record.key_age_seconds)} ago"
+    if record.fate_code:
+        yield from lines(record.fate_code)
+
+
+def _fate(record: Record, session: Session) -> str:
+    if record.fate in ("", "unknown"):
+        return record.fate and f"unknown: {unknown(session)}"
+    at = "" if record.fate_ms is None else f" at {when(record.fate_ms)}"
+    return f"{record.fate}{at}" + f" ({record.fate_code})" * bool(record.fate_code)
 
 
 def _outlook(record: Record) -> str:
+    if record.campaign and record.state == "waiting":
+        return f" in campaign {record.campaign}"
     if record.held:
         return f", until you decide: sluicegate doubt resolve {record.id}"
     if record.decided_ms is not None:

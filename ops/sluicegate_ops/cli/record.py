@@ -5,13 +5,19 @@ from typing import Any
 
 import msgspec
 
+from sluicegate.campaign import UnknownCampaign
+from sluicegate.errors import UnknownMessage
+from sluicegate.history import History, read_history
+from sluicegate.keys import sender_of
 from sluicegate.message import decode
 from sluicegate.outbox import Outbox
 
+from .members import member
 from .output import hidden
+from .reasons import sentence
 from .session import Session
 
-_MORE = ("content", "maybe", "answer", "key_at")
+_MORE = ("content", "maybe", "answer", "key_at", "history", "fate", "fate_at", "fate_code")
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -19,12 +25,15 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``maybe`` of its ``attempts`` may have been acted on. ``due_ms`` is when it is tried again or
     first, ``decided_ms`` when policy decides on a doubt, ``held`` where only a person does.
-    What it was to say is gone once it is finished.
+    What it was to say is gone once it is finished. ``fate`` is what a receipt said of one that was
+    accepted, "unknown" where none has. ``held_by`` is what holds it back while it waits.
     """
 
     id: str
     state: str
     to: str
+    campaign: str = ""
+    held_by: str = ""
     sender: str = ""
     type: str = ""
     priority: str = ""
@@ -46,13 +55,34 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     held: bool = False
     key_used_ms: int | None = None
     key_age_seconds: int | None = None
+    fate: str = ""
+    fate_ms: int | None = None
+    fate_code: str = ""
+    history: History = History()
 
 
 def read(session: Session, id: str, full: bool = True) -> Record:
     """The record of message ``id``, its numbers and text hidden unless ``full``.
 
-    Raises UnknownMessage.
+    A campaign's recipient that was never started has none, and is told by its ticket. Raises
+    UnknownMessage.
     """
+    try:
+        return _recorded(session, id, full)
+    except UnknownMessage:
+        found = member(session, id)
+        if found is None:
+            raise
+    return Record(
+        id=id,
+        state=found.state,
+        to=hidden(found.to, full),
+        campaign=found.campaign,
+        held_by=_held_by(session, found.state, found.campaign, "", full),
+    )
+
+
+def _recorded(session: Session, id: str, full: bool) -> Record:
     outbox, keys = Outbox(session.config, session.name), session.keys
     pipeline = session.client.pipeline(transaction=True)
     outbox.ask_status(pipeline, id)
@@ -62,14 +92,20 @@ def read(session: Session, id: str, full: bool = True) -> Record:
     pipeline.time()
     *about, more, due, decided, (seconds, _) = pipeline.execute()
     status = Outbox.status(id, about)
-    content, maybe, answer, key_at = more
+    content, maybe, answer, key_at, history, *fate = more
     known = msgspec.structs.asdict(status)
     known |= {name: hidden(known[name], full) for name in ("to", "reason")}
+    campaign = id.partition(".")[0] if "." in id else ""
+    held_by = _held_by(session, status.state, campaign, _sender(content, id), full)
     used_ms = int(key_at) if key_at else None
     held = decided is not None and math.isinf(decided)
     return Record(
         **known,
         **_content(content, id, full),
+        **_fate(status.state, *fate),
+        campaign=campaign,
+        held_by=held_by,
+        history=read_history((history or b"").decode()),
         maybe=int(maybe or 0),
         answer=hidden((answer or b"").decode(errors="replace"), full),
         due_ms=None if due is None else int(due),
@@ -78,6 +114,32 @@ def read(session: Session, id: str, full: bool = True) -> Record:
         key_used_ms=used_ms,
         key_age_seconds=None if used_ms is None else max(0, int(seconds) - used_ms // 1000),
     )
+
+
+def _held_by(session: Session, state: str, campaign: str, sender: str, full: bool) -> str:
+    """What holds it back while it waits, by its campaign or its sender."""
+    if state != "waiting":
+        return ""
+    try:
+        why = session.waits.campaign(campaign) if campaign else session.waits.sender(sender)
+    except UnknownCampaign:
+        return ""
+    return hidden(sentence(why), full)
+
+
+def _sender(content: bytes | None, id: str) -> str:
+    """The sender's name in lanes; "" for a campaign's, whose text is in its plan."""
+    if content is None:
+        return ""
+    message = decode(content, id)
+    return sender_of(message.sender, message.messaging_profile_id)
+
+
+def _fate(state: str, fate: bytes | None, at: bytes | None, code: bytes | None) -> dict[str, Any]:
+    if not fate:
+        return {"fate": "unknown" if state == "accepted" else ""}
+    found = {"fate": fate.decode(), "fate_code": (code or b"").decode(errors="replace")}
+    return found | {"fate_ms": int(at) if at else None}
 
 
 def _content(content: bytes | None, id: str, full: bool) -> dict[str, Any]:

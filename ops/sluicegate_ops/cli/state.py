@@ -12,6 +12,7 @@ from sluicegate.levels import digest, published
 from sluicegate.waits import Breaker, Counts, Facts, Rate, Why
 from sluicegate_worker.halts import HaltInfo
 
+from .fates import set_up, told
 from .output import hidden
 from .session import Session
 
@@ -19,6 +20,8 @@ SAMPLE = 50
 """How many dead letters and doubts are looked into for their causes."""
 
 _WORKERS = 100
+_SCANS, _SCANNED = 4, 500
+_HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _SETTINGS = {
     "window_ms": "window_seconds",
     "sms": "sms_per_second",
@@ -54,6 +57,19 @@ class Limits(msgspec.Struct, frozen=True):
     differ: Sequence[str]
 
 
+class Receipts(msgspec.Struct, frozen=True):
+    """What receipts told of what was accepted; ``set_up`` where messages ask for them.
+
+    Of ``sampled`` messages, accepted between an hour and a day ago, ``missing`` have had none.
+    """
+
+    set_up: bool
+    public_url: str
+    fates: Mapping[str, int]
+    sampled: int
+    missing: int
+
+
 class State(msgspec.Struct, frozen=True):
     """All that ``status`` shows; times are wall milliseconds of the server's clock.
 
@@ -71,6 +87,7 @@ class State(msgspec.Struct, frozen=True):
     why: Why
     workers: Sequence[Worker]
     halts: Sequence[HaltInfo]
+    receipts: Receipts
     dead_causes: Sequence[Cause]
     held_causes: Sequence[Cause]
     optouts: int
@@ -95,6 +112,7 @@ def read(session: Session) -> State:
         why=waits.account(),
         workers=[_worker(name, facts.now_ms - at) for name, at in seen["workers"]],
         halts=halts(session),
+        receipts=_receipts(session, facts),
         dead_causes=_causes(causes[: len(dead_ids)]),
         held_causes=_causes(causes[len(dead_ids) :]),
         optouts=seen["optouts"],
@@ -106,6 +124,31 @@ def halts(session: Session) -> list[HaltInfo]:
     """The account's halts, the account's own first, the numbers in their causes hidden."""
     found = sorted(session.halts.list(), key=lambda one: (one.level != "account", one.level))
     return [msgspec.structs.replace(one, why=hidden(one.why)) for one in found]
+
+
+def _receipts(session: Session, facts: Facts) -> Receipts:
+    asked, fates = set_up(session), told(facts.totals)
+    found = _sampled(session, facts.now_ms) if asked and fates["unknown"] else []
+    url = session.config.web.public_url
+    return Receipts(asked, url, fates, len(found), found.count(False))
+
+
+def _sampled(session: Session, now_ms: float) -> list[bool]:
+    """Of some records accepted between an hour and a day ago, whether a receipt told of each."""
+    client: Any = session.client
+    found: dict[bytes, bool] = {}
+    cursor = 0
+    for _ in range(_SCANS):
+        cursor, keys = client.scan(cursor, match=session.keys.record("*"), count=_SCANNED)
+        pipeline = client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hmget(key, "state", "at", "fate")
+        for key, (state, at, fate) in zip(keys, pipeline.execute(), strict=True):
+            if state == b"accepted" and _HOUR_MS < now_ms - int(at or 0) < _DAY_MS:
+                found[key] = fate is not None
+        if not cursor:
+            break
+    return list(found.values())
 
 
 def _look(client: Any, keys: Keys) -> dict[str, Any]:

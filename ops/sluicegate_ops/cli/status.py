@@ -11,6 +11,7 @@ from rich.table import Table
 from sluicegate.waits import Rate
 
 from .failures import FAILED
+from .fates import summed
 from .findings import Finding, findings
 from .output import Document, clean, console, counted, lasting, when, write, write_document
 from .reasons import limit, sentence
@@ -84,6 +85,7 @@ def _messages(state: State) -> Table:
         ("in doubt, by policy", counts.in_doubt - counts.held),
         ("dead", counts.dead),
         ("accepted", counts.accepted),
+        *((f"  {fate}", count) for fate, count in state.receipts.fates.items()),
         ("cancelled", counts.cancelled),
         ("expired", counts.expired),
         ("suppressed", counts.suppressed),
@@ -109,6 +111,7 @@ def _around(state: State) -> Table:
         ("margin", f"{rate.margin:.2g}"),
         ("blocked", blocked),
         *[("parked", f"{state.parked:,}, see: sluicegate lanes")] * bool(state.parked),
+        ("receipts", _receipts(state)),
         ("opted out", counted(state.optouts, "number")),
         *[("sent twice", f"{twice:,}")] * bool(twice),
         *(("worker", line) for line in _workers(state)),
@@ -128,6 +131,15 @@ def _workers(state: State) -> Iterator[str]:
         yield f"and {more} more"
     if not state.workers:
         yield "none heard in the last hour"
+
+
+def _receipts(state: State) -> str:
+    heard = {fate: count for fate, count in state.receipts.fates.items() if fate != "unknown"}
+    if not state.receipts.set_up:
+        return "not set up: no web.public_url, or receipts = false"
+    by_receipt = state.totals.get("by_receipt", 0)
+    proved = f", {counted(by_receipt, 'message')} proved sent" if by_receipt else ""
+    return f"{summed(heard) or 'none yet'}{proved}"
 
 
 def _origin(rate: Rate) -> str:
