@@ -227,7 +227,7 @@ def dies(bench: Bench, posts: int) -> None:
     assert bench.totals()["leases_lost"] == posts
 
 
-@pytest.mark.parametrize("posts", [1, 4])
+@pytest.mark.parametrize("posts", [1, 4, 5])
 def test_a_worker_that_died_with_posts_under_way_is_no_silence(bench: Bench, posts: int) -> None:
     dies(bench, posts)
     start(bench, 5)

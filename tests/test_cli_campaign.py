@@ -24,6 +24,7 @@ from sluicegate.campaign import Campaigns
 from sluicegate.config import Config
 from sluicegate.plan import Plan
 from sluicegate.preflight import Report
+from sluicegate.receipts import FATES
 from sluicegate.roster import Recipient, Roster
 from sluicegate.sheet import Sheet
 from sluicegate_ops.cli.app import app
@@ -38,7 +39,7 @@ OPTIONS = ("--text", TEXT, "--from", SENDER, "--region", "US")
 NAMES = ("Ann", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gil", "Hal", "Ida", "Jan")
 COLUMNS = (
     *("NAME", "STATE", "IMPORTED", "PENDING", "ACCEPTED", "DEAD"),
-    *("CREATED", "DONE", "PACE"),
+    *("RECEIPTS", "CREATED", "DONE", "PACE"),
 )
 COMMANDS = (
     *("preflight", "start", "list", "status", "watch"),
@@ -600,6 +601,8 @@ def test_status_has_the_ledger_the_plan_and_what_is_held(cli: Cli) -> None:
     assert shown.startswith("campaign july: running\n")
     sums = dict(re.findall(r"^[=+ ]  ([a-z ]+?) +([0-9]+)", shown, re.MULTILINE))
     counts = {name: int(count) for name, count in sums.items()}
+    told = {fate: counts.pop(fate) for fate in (*FATES, "unknown")}
+    assert sum(told.values()) == told["unknown"] == counts["accepted"]
     assert counts.pop("imported") == sum(counts.values()) == 4
     assert (counts["waiting"], counts["accepted"], counts["dead"]) == (2, 1, 1)
     assert "workers hold 1 of them" in shown

@@ -10,7 +10,7 @@ import redis
 import redis.asyncio
 
 from sluicegate.errors import InvalidMessage
-from sluicegate.message import Message
+from sluicegate.message import Message, encode
 from sluicegate.template import BadValue
 from sluicegate_worker.claims import Grant
 from sluicegate_worker.contents import Contents, WrongRenderer
@@ -107,3 +107,13 @@ def test_a_ticket_that_is_damaged_is_an_invalid_message(
     broken = Grant(grant.id, grant.token, 0, 0, 0, 0, 0, content, b"")
     with pytest.raises(InvalidMessage):
         read(bench, redis_url, broken)
+
+
+def test_a_recipient_that_was_edited_has_a_message_of_its_own(
+    bench: Bench, redis_url: str
+) -> None:
+    [grant] = blast(bench, 1)
+    made = message(1, text="Dear A", sender="+15550000099", priority="bulk")
+    edited = Grant(grant.id, grant.token, 0, 0, 0, 0, 1, encode(made), b"")
+    [sent] = read(bench, redis_url, edited)
+    assert (sent.id, sent.text, sent.sender) == (grant.id, "Dear A", "+15550000099")

@@ -6,6 +6,7 @@ import pytest
 import redis
 
 from sluicegate.errors import UnknownMessage, WrongState
+from sluicegate_worker.audit import Audit, By
 from sluicegate_worker.doubts import Doubts, Verdict
 from support import SENDER, Bench, message
 
@@ -107,3 +108,16 @@ def test_a_doubt_is_charged_and_never_expires(bench: Bench, fields: dict[str, An
     record = bench.record("m1")
     assert (record["attempts"], record["maybe"], record["age"]) == ("1", "1", "1234")
     assert bench.store.ttl(bench.keys.record("m1")) == -1
+
+
+def test_more_than_one_page_of_doubts_is_listed_once_each(bench: Bench, doubts: Doubts) -> None:
+    bench.store.zadd(bench.keys("doubts"), {f"d{n}": n for n in range(1_201)})
+    assert sorted(doubt.id for doubt in doubts) == sorted(f"d{n}" for n in range(1_201))
+
+
+def test_who_ended_a_doubt_is_audited(bench: Bench, doubts: Doubts) -> None:
+    doubted(bench)
+    doubts.resolve("m1", "drop", reason="too late", by=By("ann", "asked them"))
+    [entry] = Audit(bench.store, bench.keys)
+    about = (entry.who, entry.why, entry.action, entry.ids, entry.count)
+    assert about == ("ann", "asked them", "resolve drop", ("m1",), 1)

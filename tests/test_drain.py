@@ -19,9 +19,10 @@ from sluicegate.optouts import OptOuts
 from sluicegate_worker.bucket import Evidence
 from sluicegate_worker.claims import BATCH, Claims, Grant, Renewal, Settle, Start, Stepped
 from sluicegate_worker.contents import WrongRenderer
-from sluicegate_worker.drain import LINGER_SECONDS, Drain, Summary, app_message, settled
+from sluicegate_worker.drain import LINGER_SECONDS, Drain, Summary, app_message
 from sluicegate_worker.gateway import Attempt, idempotency_key
 from sluicegate_worker.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
+from sluicegate_worker.settling import settled
 from support import CLOCK, Bench, message
 from virtual import Provider, Time, accepted, answering, until
 

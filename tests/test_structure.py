@@ -15,10 +15,11 @@ ROOT = Path(__file__).parents[1]
 MODULES = {
     "producer/sluicegate": "errors segments message keys scripts settings_file senders "
     "web_settings config levels webhook_urls optouts outbox receipts sheet phone grammar template "
-    "plan roster ledger campaign waits preflight client testing",
+    "plan roster ledger history campaign waits preflight client testing",
     "worker/sluicegate_worker": "codes outcome retry bucket transport gateway telnyx telnyx_v2 "
-    "telnyx_v1 claims contents deadletters doubts halts spool drain sweep engine app tasks",
-    "ops/sluicegate_ops": "embedded simulator stage web cli demo limits chaos probe",
+    "telnyx_v1 claims settling contents audit edits deadletters doubts halts spool metrics journal drain sweep "
+    "engine logs app tasks",
+    "ops/sluicegate_ops": "embedded simulator stage gauges web cli demo limits chaos probe",
 }
 MAY_USE = {
     "sluicegate": set[str](),

@@ -466,7 +466,7 @@ def test_readiness_and_metrics_tell_how_it_goes(bench: Bench, front: Config) -> 
         assert (ready.status_code, ready.json()["redis"]) == (200, "ok")
         assert (await door.http.get("/healthz")).json() == {"status": "ok"}
         text = (await door.http.get("/metrics")).text
-        assert 'sluicegate_total{what="enqueued",account="default"} 1' in text
+        assert 'sluicegate_events_total{account="default",event="enqueued"} 1.0' in text
         assert 'sluicegate_http_total{what="messages_taken",account="default"} 1' in text
         assert "sluicegate_redis_up 1" in text
         assert NUMBER not in text

@@ -50,7 +50,7 @@ FATE_OF: Final[Mapping[str, Fate]] = {
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """An event about the message ``id``; ``status`` is the provider's word, ``code`` its error's."""
+    """An event about message ``id``: ``status`` is the provider's word, ``code`` its error's."""
 
     event_id: str
     id: str

@@ -23,8 +23,11 @@ from sluicegate.template import BadValue
 from .claims import BATCH, Claimed, Claims, Grant, Renewal, Settle, Start, Stepped
 from .contents import WrongRenderer
 from .gateway import Attempt, Gateway, idempotency_key
-from .outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
+from .journal import Journal
+from .metrics import Meters
+from .outcome import Doubt, Outcome, Retry
 from .retry import decide, permitted, policy
+from .settling import settled
 
 FLUSH_SECONDS = 0.005
 """An outcome waits at most so long for others to be settled with."""
@@ -37,9 +40,6 @@ EARLY_CLAIM_SECONDS = 0.015
 
 LINGER_SECONDS = 5.0
 """An idle drain listens so long for a wake before it ends."""
-
-THROTTLE_WAIT_MS = 1000.0
-"""How long the bucket is blocked by a 429 that doesn't say."""
 
 WRONG_RENDERER_WAIT_MS = 60_000.0
 """When another worker, maybe of the right version, is to look at a message again."""
@@ -99,6 +99,7 @@ class Drain:
         *,
         name: str = "default",
         deployment: str = "default",
+        meters: Meters | None = None,
         read: Callable[[Grant], Awaitable[Message]] = app_message,
         on_end: Callable[[str], None] = lambda why: None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -107,6 +108,7 @@ class Drain:
         self._read, self._on_end, self.claiming = read, on_end, True
         self._name, self._deployment, self._monotonic = name, deployment, monotonic
         self._policy = policy(account.retry)
+        self._meters, self._journal = meters or Meters(), Journal(name)
         self._held: dict[str, _Held] = {}
         self._posting: dict[str, tuple[_Held, asyncio.Task[None]]] = {}
         self._ended: list[Settle] = []
@@ -151,6 +153,7 @@ class Drain:
             if not await self._step():
                 await self._wait(ends)
         took = self._monotonic() - began
+        self._journal.close()
         return Summary(self._outcomes, took, ended, self._ended)
 
     # The pump: one call on Redis at a time.
@@ -184,6 +187,7 @@ class Drain:
         done = await self._repeated(args, token, bare=not (settles or starts or renewing))
         if done is None:
             return True
+        self._meters.stepped(len(settles), done.claimed if want else None)
         del self._ended[: len(settles)]
         self._first_ended_at = self._monotonic()
         self._renewed(renewing, now)
@@ -192,6 +196,7 @@ class Drain:
         if want:
             # Counted from after the answer: rather a little late than before its slot.
             await self._take(done.claimed, self._monotonic())
+            self._journal.claimed(done.claimed)
             if done.claimed.why == "probe":
                 self._probe = asyncio.create_task(self._find_out(token))
         return True
@@ -206,9 +211,11 @@ class Drain:
         """
         tries = 0
         while True:
+            began = self._monotonic()
             try:
-                return await self._claims.step(args, token)
+                done = await self._claims.step(args, token)
             except OutboxError as error:
+                self._meters.call_failed("step", error)
                 if bare and isinstance(error, OutboxFull):
                     log.warning("claiming pauses: %s", error)
                     self._claim_at = self._monotonic() + 1.0
@@ -218,6 +225,9 @@ class Drain:
                 if self._is_late():
                     self._gave_up = True
                     return None
+            else:
+                self._meters.called("step", self._monotonic() - began)
+                return done
             await asyncio.sleep(_BACKOFF_SECONDS[min(tries, len(_BACKOFF_SECONDS) - 1)])
             tries += 1
 
@@ -255,6 +265,7 @@ class Drain:
             wait_ms = WRONG_RENDERER_WAIT_MS
             end = replace(end, kind="retry", delay_ms=wait_ms, reason=reason, flags="u")
         self._outcomes[end.kind] += 1
+        self._journal.ended(end)
         self._end(end)
         return b""
 
@@ -274,9 +285,11 @@ class Drain:
         del self._held[held.grant.id]
         if not started:
             self._outcomes["refused at start"] += 1
+            self._meters.refused()
             self.wake()  # most often it waits in its lane again
             return
         held.renew_at = held.asked_at + self._account.lease_seconds / 3
+        self._meters.in_flight += 1
         task = asyncio.create_task(self._post(held))
         self._posting[held.grant.id] = (held, task)
 
@@ -303,6 +316,9 @@ class Drain:
         self._posting.pop(grant.id, None)
         settle = settled(grant, attempt, self._account, self._decided(grant, attempt))
         self._outcomes[settle.kind if attempt.outcome else "not begun"] += 1
+        self._meters.in_flight -= 1
+        self._meters.attempted(settle)
+        self._journal.ended(settle)
         self._end(settle)
 
     def _decided(self, grant: Grant, attempt: Attempt) -> Outcome | None:
@@ -404,82 +420,3 @@ class Drain:
             task.cancel()
         if self._probe is not None:
             self._probe.cancel()
-
-
-def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome | None) -> Settle:
-    """The settle that says what an attempt meant; None means that nothing was written."""
-    evidence = attempt.evidence
-    if outcome is None:
-        return Settle(id=grant.id, token=grant.token, kind="unused")
-    base = Settle(
-        id=grant.id,
-        token=grant.token,
-        kind="back",
-        answer=attempt.answer,
-        took_ms=attempt.took_ms,
-        limit=evidence.limit,
-        remaining=evidence.remaining,
-        wait_ms=evidence.wait_ms,
-        window_ms=evidence.window_ms,
-        reset_ms=evidence.reset_ms,
-        flags=("h" if attempt.heard else "") + ("b" if attempt.failing else ""),
-    )
-    replace = msgspec.structs.replace
-    match outcome:
-        case Accepted(provider_id, replayed, wait_seconds):
-            flags = base.flags + ("r" if replayed else "")
-            hold_ms = wait_seconds * 1000
-            return replace(
-                base, kind="accepted", provider_id=provider_id, hold_ms=hold_ms, flags=flags
-            )
-        case Retry(throttled=True):
-            wait_ms = evidence.wait_ms if evidence.wait_ms >= 0 else THROTTLE_WAIT_MS
-            flags = base.flags + "t"
-            return replace(
-                base, code=outcome.code, reason=outcome.why, wait_ms=wait_ms, flags=flags
-            )
-        case Retry(queue_full=True):
-            return replace(base, code=outcome.code, reason=outcome.why, flags=base.flags + "f")
-        case Retry():
-            flags = (
-                base.flags + ("p" if outcome.perhaps else "") + ("" if outcome.charged else "u")
-            )
-            delay_ms = (outcome.delay_seconds or 0.0) * 1000
-            return replace(
-                base,
-                kind="retry",
-                delay_ms=delay_ms,
-                code=outcome.code,
-                reason=outcome.why,
-                flags=flags,
-            )
-        case Dead():
-            flags = base.flags + "p" * outcome.perhaps + "o" * outcome.opted_out
-            return replace(base, kind="dead", code=outcome.code, reason=outcome.why, flags=flags)
-        case Doubt():
-            delay_ms = -1.0 if outcome.hold else _doubt_wait_ms(grant, account)
-            return replace(
-                base, kind="doubt", delay_ms=delay_ms, code=outcome.code, reason=outcome.why
-            )
-        case Halt():
-            return replace(
-                base,
-                code=outcome.code,
-                reason=outcome.why,
-                halt=outcome.level,
-                halt_ends=_halt_ends(outcome),
-            )
-
-
-def _halt_ends(halt: Halt) -> str:
-    if halt.ends == "midnight_utc":
-        return "midnight"
-    return "" if halt.seconds is None else f"{halt.seconds * 1000:.0f}"
-
-
-def _doubt_wait_ms(grant: Grant, account: Account) -> float:
-    doubt = account.in_doubt
-    if doubt.policy == "hold":
-        return -1.0
-    bulk = b'"priority":"bulk"' in grant.content
-    return 1000 * (doubt.bulk_wait_seconds if bulk else doubt.transactional_wait_seconds)

@@ -26,6 +26,7 @@ from .claims import Claims
 from .contents import Contents
 from .drain import Drain, Summary
 from .gateway import Gateway
+from .metrics import Meters
 from .spool import Spool
 from .sweep import sweeping
 from .telnyx_v1 import TelnyxV1
@@ -68,6 +69,7 @@ class Engine:
         gateway: Callable[[Config, str], Gateway] = telnyx_gateway,
     ) -> None:
         self.config, self.worker, self.signal, self.gateway = config, worker, signal, gateway
+        self.meters = {name: Meters() for name in config.accounts}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -143,6 +145,7 @@ class _AccountWork:
         config = engine.config
         self._engine, self._account, self._config = engine, account, config
         self._gateway = engine.gateway(config, account)
+        self._meters = engine.meters[account]
         self._client = connect_async(config.redis_url)
         self._listening_client = connect_async(
             config.redis_url, answer_seconds=2 * _LISTEN_SECONDS
@@ -156,7 +159,7 @@ class _AccountWork:
         self._over.set()
         self._tasks = [
             asyncio.create_task(self._listen()),
-            asyncio.create_task(sweeping(self._claims, self._ask_where_none_claims)),
+            asyncio.create_task(sweeping(self._claims, self._ask_where_none_claims, self._meters)),
             asyncio.create_task(self._repeated(self._publish)),
             asyncio.create_task(self._repeated(self._unspool)),
         ]
@@ -165,7 +168,7 @@ class _AccountWork:
     async def drain(self) -> Summary:
         """Drain until idle, stopped or out of time; at once where another is at it."""
         if self._claiming:
-            return Summary(Counter(), 0.0, "another drain runs here")
+            return self._counted(Summary(Counter(), 0.0, "another drain runs here"))
         self._signalled_at = -RESIGNAL_SECONDS
         drain = Drain(
             self._claims,
@@ -173,6 +176,7 @@ class _AccountWork:
             self._config.account(self._account),
             name=self._account,
             deployment=self._config.deployment,
+            meters=self._meters,
             read=self._contents.message,
             on_end=self._drain_ends,
         )
@@ -185,6 +189,10 @@ class _AccountWork:
             if not self._drains:
                 self._over.set()
         self._spool.write(summary.unsettled)
+        return self._counted(summary)
+
+    def _counted(self, summary: Summary) -> Summary:
+        self._meters.drained(summary.ended)
         return summary
 
     def stop(self) -> None:

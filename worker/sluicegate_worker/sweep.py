@@ -2,28 +2,37 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from sluicegate.errors import OutboxError
 
 from .claims import Claims, Swept
+from .metrics import Meters
 
 INTERVAL_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
 
-async def sweeping(claims: Claims, on_work: Callable[[], None]) -> None:
+async def sweeping(
+    claims: Claims, on_work: Callable[[], None], meters: Meters | None = None
+) -> None:
     """Sweep until cancelled; ``on_work`` is called whenever a drain has something to do.
 
     All workers sweep: the script does each repair once, whoever comes first.
     """
+    meters = meters or Meters()
     while True:
+        began = time.monotonic()
         try:
             swept = await claims.sweep()
         except OutboxError as error:
+            meters.call_failed("sweep", error)
             log.warning("sweep failed, trying again: %s", error)
         else:
+            meters.called("sweep", time.monotonic() - began)
+            meters.swept(swept)
             _report(swept)
             if swept.work:
                 on_work()

@@ -7,14 +7,17 @@ from celery import signals
 
 from sluicegate.errors import InvalidConfig
 
+from . import logs
 from .app import app, config, own_queue
 from .engine import Engine, telnyx_gateway
+from .metrics import Exporter, export, listen_at
 
 log = logging.getLogger(__name__)
 
 _SIGNAL_EXPIRES_SECONDS = 60
 
 _engine: Engine | None = None
+_exporter: Exporter | None = None
 
 
 @app.task(name="sluicegate.drain", bind=True)
@@ -40,10 +43,19 @@ def _engine_of(worker: str) -> Engine:
 def _check(**_: object) -> None:
     """End a worker that lacks a secret it needs; other errors here, Celery logs and forgets."""
     try:
+        logs.style()
+        listen_at()
         for account in config.accounts:
             telnyx_gateway(config, account)
     except InvalidConfig as error:
         raise SystemExit(f"sluicegate: {error}") from None
+
+
+@signals.after_setup_logger.connect
+@signals.after_setup_task_logger.connect
+def _dress(logger: logging.Logger, **_: object) -> None:
+    """Celery has set up its handlers, by --loglevel and --logfile: only how they write is ours."""
+    logs.dress(logger, logs.style(), logs.secrets_of(config))
 
 
 @signals.celeryd_after_setup.connect
@@ -53,7 +65,22 @@ def _listen_to_own_queue(sender: str, instance: Any, **_: object) -> None:
 
 @signals.worker_ready.connect
 def _start(sender: Any, **_: object) -> None:
-    _engine_of(sender.hostname).start()
+    engine = _engine_of(sender.hostname)
+    engine.start()
+    _export(engine)
+
+
+def _export(engine: Engine) -> None:
+    """Serve this process's metrics where that is asked for; without a port, it works without."""
+    global _exporter
+    if not (at := listen_at()):
+        return
+    try:
+        _exporter = export(engine.meters, *at)
+    except OSError as error:
+        log.error("no metrics are served, %s:%d and the ports after it: %s", *at, error)
+    else:
+        log.info("metrics at http://%s:%d/metrics", _exporter.host, _exporter.port)
 
 
 @signals.worker_shutting_down.connect
@@ -66,3 +93,5 @@ def _stop(**_: object) -> None:
 def _close(**_: object) -> None:
     if _engine is not None:
         _engine.close()
+    if _exporter is not None:
+        _exporter.close()

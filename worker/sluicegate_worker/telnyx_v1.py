@@ -33,7 +33,7 @@ _KINDS: Mapping[str, str] = {
 
 
 class TelnyxV1:
-    """The v1 gateway of one account; ``secret`` is its messaging profile's, ``receipts`` as in v2."""
+    """The v1 gateway of one account; ``secret`` is its profile's, ``receipts`` as in v2."""
 
     def __init__(
         self,

@@ -2,11 +2,12 @@
 
 import typer
 
+from sluicegate.ledger import Ledger
+
 from .advice import advised, write_advice
 from .campaign_state import INDEXES, Cause, campaigns_of, causes, undelivered
 from .campaign_view import Name, show_ledger
-from .fates import advised as advised_on_delivery
-from .fates import fates_of, lines, set_up
+from .fates import delivery, fates_of, lines, set_up
 from .output import Document, clean, console, counted, write_document
 from .session import Session
 
@@ -39,17 +40,8 @@ def report(ctx: typer.Context, name: Name, json: Document = False) -> None:
     ]
     lost = undelivered(session, name) if ledger.fates["failed"] else []
     if json:
-        codes = [_entry(cause) for cause in found]
-        states = {"imported": ledger.imported, **ledger.states}
-        about: dict[str, object] = {
-            "name": name,
-            "state": campaign.state,
-            "states": states,
-            "codes": codes,
-        }
-        about |= {"fates": fates_of(ledger), "receipts_set_up": set_up(session)}
-        about |= {"undelivered": [_undelivered(code, count) for code, count in lost]}
-        write_document(about)
+        about = {"name": name, "state": campaign.state, "receipts_set_up": set_up(session)}
+        write_document(about | _document(ledger, found, lost))
         return
     out = console()
     out.print(f"campaign {name}: {campaign.state}", style="bold")
@@ -77,8 +69,16 @@ def _lines(cause: Cause) -> list[tuple[str, str]]:
     return [("means", found["means"]), ("do", do), ("portal", found["portal"])]
 
 
-def _undelivered(code: str, count: int) -> dict[str, object]:
-    return {"code": code, "count": count} | advised_on_delivery(code)
+def _document(
+    ledger: Ledger, found: list[Cause], lost: list[tuple[str, int]]
+) -> dict[str, object]:
+    undelivered = [{"code": code, "count": count} | delivery(code) for code, count in lost]
+    return {
+        "states": {"imported": ledger.imported, **ledger.states},
+        "codes": [_entry(cause) for cause in found],
+        "fates": fates_of(ledger),
+        "undelivered": undelivered,
+    }
 
 
 def _entry(cause: Cause) -> dict[str, object]:

@@ -5,14 +5,15 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from sluicegate.history import History, read_history
+from sluicegate.history import read_history
 from sluicegate_worker.deadletters import DeadLetter, Stored
 from sluicegate_worker.edits import FAULTS, Letters
 
 from .advice import advised, pairs
+from .attempts import write_attempts
 from .dead_acts import why_not
 from .dead_choice import dead_letter
-from .output import Document, Full, clean, hidden, table, when, write, write_document, write_pairs
+from .output import Document, Full, hidden, when, write_document, write_pairs
 from .session import Session
 
 _TEXTS = ("text", "body", "subject", "media_urls")  # of a request, in both versions of the API
@@ -42,7 +43,7 @@ def show(
         write_document(fields | advised(letter.code) | more)
         return
     write_pairs([*_pairs(letter), ("text", text), ("request", request), *pairs(letter.code)])
-    _show_history(history)
+    write_attempts(history)
     typer.echo(f"\nsend it again: sluicegate dead replay {id}")
     typer.echo(f"  otherwise:   sluicegate dead replay {id} --from SENDER --text TEXT --why WHY")
     typer.echo(f"give it up:    sluicegate dead purge {id}")
@@ -101,17 +102,3 @@ def _request(request: bytes, full: bool) -> str:
         for name, value in body.items()
     }
     return hidden(msgspec.json.encode(covered).decode())
-
-
-def _show_history(history: History) -> None:
-    if not history.attempts:
-        return
-    typer.echo()
-    rows = table("BEGAN", "LATE", "TOOK", "WORKER", "OUTCOME", "CODE")
-    for at, attempt in enumerate(history.attempts):
-        times = (when(attempt.began_ms), f"{attempt.late_ms:,} ms", f"{attempt.took_ms:,} ms")
-        about = (attempt.worker, attempt.outcome, attempt.code)
-        rows.add_row(*times, *map(clean, about))
-        if at == 0 and history.left_out:
-            rows.add_row(f"and {history.left_out} more", "", "", "", "", "")
-    write(rows)

@@ -39,7 +39,7 @@ def summed(fates: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {fate}" for fate, count in fates.items() if count)
 
 
-def advised(code: str) -> dict[str, str]:
+def delivery(code: str) -> dict[str, str]:
     """``means``, ``advice``, ``portal``, ``again`` of a receipt's code, ``""`` where unknown."""
     found: Any = delivery_advice(code)
     words = ("means", "advice", "portal", "again")
@@ -48,7 +48,7 @@ def advised(code: str) -> dict[str, str]:
 
 def lines(code: str) -> Iterator[tuple[str, str]]:
     """The same as lines of a screen."""
-    found = advised(code)
+    found = delivery(code)
     yield "means", found["means"]
     yield "do", found["advice"]
     yield "again", _AGAIN.get(found["again"], "")

@@ -84,19 +84,22 @@ def read(session: Session, id: str, full: bool = True) -> Record:
 
 def _recorded(session: Session, id: str, full: bool) -> Record:
     outbox, keys = Outbox(session.config, session.name), session.keys
+    campaign = id.partition(".")[0] if "." in id else ""
     pipeline = session.client.pipeline(transaction=True)
     outbox.ask_status(pipeline, id)
     pipeline.hmget(keys.record(id), *_MORE)
     pipeline.zscore(keys("due"), id)
     pipeline.zscore(keys("doubts"), id)
+    pipeline.hget(keys.campaign(campaign), "state")
     pipeline.time()
-    *about, more, due, decided, (seconds, _) = pipeline.execute()
+    *about, more, due, decided, over, (seconds, _) = pipeline.execute()
     status = Outbox.status(id, about)
+    # What waited in a campaign was cancelled with it, whatever its record says.
+    state = "cancelled" if (status.state, over) == ("waiting", b"cancelled") else status.state
     content, maybe, answer, key_at, history, *fate = more
-    known = msgspec.structs.asdict(status)
+    known = msgspec.structs.asdict(status) | {"state": state}
     known |= {name: hidden(known[name], full) for name in ("to", "reason")}
-    campaign = id.partition(".")[0] if "." in id else ""
-    held_by = _held_by(session, status.state, campaign, _sender(content, id), full)
+    held_by = _held_by(session, state, campaign, _sender(content, id), full)
     used_ms = int(key_at) if key_at else None
     held = decided is not None and math.isinf(decided)
     return Record(

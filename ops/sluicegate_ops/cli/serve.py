@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sluicegate_worker.logs import configure, secrets_of, style
+
 from .failures import fail
 from .output import listed
 from .session import Session
 
 if TYPE_CHECKING:  # the web framework is heavy, and no other command needs it
     from sluicegate_ops.web.site import Site
-
-_LOG = "%(asctime)s %(levelname)s %(message)s"
 
 
 def serve(
@@ -42,7 +42,7 @@ def serve(
     from sluicegate_ops.web.server import serve as serve_on
     from sluicegate_ops.web.site import Site
 
-    logging.basicConfig(level=logging.WARNING, format=_LOG)
+    configure(logging.WARNING, style(), secrets_of(session.config))
     site = Site(session.config)
     address, number = host or web.host, web.port if port is None else port
     try:

@@ -1,7 +1,6 @@
 """``/healthz``, ``/readyz`` and ``/metrics``: whether it runs, whether it can work, how much."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any, Final, cast
 
 import redis
@@ -9,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from sluicegate.keys import Keys
+from sluicegate_ops.gauges import account_metrics
 
 from .site import Site
 
@@ -58,28 +58,8 @@ class Health:
 
 
 async def metrics_text(site: Site) -> str:
-    """What came in over HTTP, and each account's totals, as Prometheus reads them."""
+    """What came in over HTTP, and each account's state, as Prometheus reads them."""
     lines = ["# TYPE sluicegate_http_total counter"]
     for (what, account), count in sorted(site.counts.items()):
         lines.append(f'sluicegate_http_total{{what="{what}",account="{account}"}} {count}')
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            lines += [line async for line in _totals(site)]
-    except (redis.RedisError, TimeoutError):
-        lines += ["# TYPE sluicegate_redis_up gauge", "sluicegate_redis_up 0"]
-    else:
-        lines += ["# TYPE sluicegate_redis_up gauge", "sluicegate_redis_up 1"]
-    return "\n".join(lines) + "\n"
-
-
-async def _totals(site: Site) -> Any:
-    yield "# TYPE sluicegate_total counter"
-    for account in site.config.accounts:
-        totals = await cast("Any", site.client).hgetall(Keys(account)("totals"))
-        for line in _lines(account, totals):
-            yield line
-
-
-def _lines(account: str, totals: dict[bytes, bytes]) -> Iterator[str]:
-    for name, value in sorted(totals.items()):
-        yield f'sluicegate_total{{what="{name.decode()}",account="{account}"}} {int(value)}'
+    return "\n".join(lines) + "\n" + await account_metrics(site.blocking, site.config)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self, cast
 import redis
 from starlette.datastructures import Headers
 
-from sluicegate.client import AsyncSluice, connect_async
+from sluicegate.client import AsyncSluice, connect, connect_async
 from sluicegate.config import Account, Config
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
@@ -66,6 +66,7 @@ class Site:
     ) -> None:
         self.config, self.wall, self.counts = config, wall, Counts()
         self.client = connect_async(config.redis_url)
+        self.blocking = connect(config.redis_url)  # for metrics, which are read in a thread
         self.relays = relays or Relays(self.counts)
         self.keywords = Keywords(self.client, config)
         self.receipts_secret = _receipts_secret(config, environ)
@@ -102,6 +103,7 @@ class Site:
 
     async def __aenter__(self) -> Self:
         self._stack.push_async_callback(self.client.aclose)
+        self._stack.callback(self.blocking.close)
         await self._stack.enter_async_context(self.relays)
         return self
 
