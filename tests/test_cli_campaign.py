@@ -585,9 +585,10 @@ def test_campaigns_are_listed_the_latest_first(cli: Cli) -> None:
     cli.started(1, name="august")
     lines = cli("list").stdout.splitlines()
     assert tuple(lines[0].split()) == COLUMNS
-    assert {line.split()[0] for line in lines[1:]} == {"july", "august"}
+    assert {line.split()[0] for line in lines[1:3]} == {"july", "august"}
+    assert lines[3:] == ["", "unknown: receipts not set up"]
     [july] = [line.split() for line in lines if line.startswith("july")]
-    assert july[1:6] == ["running", "2", "1", "1", "0"]
+    assert july[1:8] == ["running", "2", "1", "1", "0", "1", "unknown"]
     listed = [json.loads(line) for line in cli("list", "--json").stdout.splitlines()]
     assert {one["name"]: one["ledger"]["imported"] for one in listed} == {"july": 2, "august": 1}
 
@@ -722,6 +723,21 @@ def test_watching_ends_when_the_campaign_is_cancelled_meanwhile(cli: Cli) -> Non
     assert re.match(r"running  1 of 2, 0\.0/s, limit 50 per 1 s, dead: 1 x 40310  \(no w", first)
     assert "july is cancelled" in rest
     assert child.returncode == 0
+
+
+def test_watching_says_that_the_provider_fails(cli: Cli, valkey: redis.Redis) -> None:
+    cli.started(2)
+    cli.bench.at(time.time() * 1000)
+    cli.bench.sweep("w1")
+    fields: Any = {"state": "open", "probe_at": f"{cli.bench.now_ms + 40_000:.0f}"}
+    valkey.hset(cli.bench.keys("breaker"), mapping=fields)
+    with cli.process("watch", "july", stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        first = child.stdout.readline()
+        cli.campaigns.act("july", "cancel")
+        child.stdout.read()
+    fails = "the provider fails, or does not answer, so nothing is sent"
+    assert re.search(rf"\({fails}, next probe ..:..:.. \S+, in \S+ s: it ends by itself", first)
 
 
 def test_watching_is_left_with_ctrl_c(cli: Cli) -> None:

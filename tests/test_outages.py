@@ -546,3 +546,11 @@ def test_lost_answers_are_listed_where_they_are_held_and_never_resent(
     assert fleet.bench.check() == {"accepted": count - len(held), "in_doubt": len(held)}
     assert set(fleet.wire.received.values()) == {1}
     assert fleet.bench.totals()["resent"] == 0
+
+
+@pytest.mark.long
+@of(workers=2)
+def test_where_only_sending_is_refused_for_long_no_attempt_is_charged_for_it(fleet: Fleet) -> None:
+    fleet.lives_through("503", 900, probes="well")
+    assert fleet.bench.check() == {"accepted": fleet.enqueued}
+    assert most_within(fleet.wire.failed(), 300) <= 30

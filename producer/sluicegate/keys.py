@@ -31,6 +31,8 @@ each script's ``KEYS[1]``.
     totals       hash    counters since the account's first message, by state and by event
     clock        hash    wall, offset, gap: see account.lua
     swept        string  the last sweep's token and answer
+    audit        list    JSON lines, the latest first: who did what to dead letters and doubts, and why
+    acted:<tok>  string  such an action's answers, for a client that repeats it after a lost reply
     breaker      hash    state, and what the breaker counts (worker's breaker.lua)
     event:<id>   string  a receipt's event, remembered for a day: token and answer of its batch
     unknown_events list  the latest events that we don't know, as they came
@@ -39,6 +41,7 @@ each script's ``KEYS[1]``.
     campaign:<n> hash    plan, digest of the plan, state, shards, created, started, ended,
                          per_second (segments, its own rate), weight
     running      set     names of the campaigns that workers may send
+    lanes:<n>    set     its other lanes: of dead letters replayed from another sender
     ledger:<n>   hash    imported, and how many of its recipients are in each state
     members:<n>:<shard>  set of 64-bit hashes: who was imported, whatever became of them
     unsent:<n>:<state>   list of tickets that ended before they were ever started
@@ -52,12 +55,13 @@ A record's fields, absent where they say nothing:
                  suppressed purged
     digest       of the content; the same id with another digest is refused
     to           the recipient
-    content      the message as enqueued (JSON); gone once it is finished
+    content      the message as enqueued, or as a person edited it (JSON); gone once it is finished
     request      the exact bytes of its POST, stored by its first start; gone once it is finished
     lane ticket  where it goes back to, while it is neither in a lane nor leased
     token        of the last call that changed the record: a repeat of that call changes nothing
     attempts     attempts that count;  maybe: attempts that may have been acted on
     age          ms spent in attempts and backoff, which is what the retry policy looks at
+    replayed_by  who replayed it last
     generation   raised by each replay;  key_at: wall ms of the idempotency key's first use
     enqueued at  wall ms of its beginning, and of its last change of state
     provider_id  and, where one message was sent twice, provider_id_2

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from . import (
+    audit,
     campaign,
     dead,
     doubt,
@@ -68,6 +69,7 @@ app.command()(why.why)
 app.command("lanes")(lanes.list_lanes)
 app.command()(send.send)
 app.add_typer(messages.message, name="message")
+app.add_typer(audit.audit, name="audit")
 app.command()(messages.cancel)
 app.add_typer(campaign.campaign, name="campaign")
 app.add_typer(dead.dead, name="dead")

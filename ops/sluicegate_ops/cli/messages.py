@@ -101,8 +101,8 @@ def _pairs(record: Record, session: Session) -> Iterator[tuple[str, object]]:
     yield "text", record.text
     yield "segments", record.segments or None
     yield "media", " ".join(record.media_urls)
-    yield "enqueued", when(record.enqueued_ms)
-    yield "last change", when(record.changed_ms)
+    yield "enqueued", when(record.enqueued_ms) if record.enqueued_ms else ""
+    yield "last change", when(record.changed_ms) if record.changed_ms else ""
     yield "attempts", _attempts(record)
     yield "generation", record.generation or None
     yield "provider id", record.provider_id

@@ -5,8 +5,9 @@
 --   [4] weight.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before, state after},
 --   the second empty where that state does not allow it, the first 'unknown' where there is no such campaign.
--- Keys touched: those of books.lua, clock, campaigns, leases, unsent:<n>:cancelled, wake.
+-- Keys touched: those of books.lua, clock, campaigns, lanes:<n>, leases, unsent:<n>:cancelled, wake.
 -- Repeating an action finds it done and changes nothing more.
+local MOVED = 1000 -- tickets in one command
 local name, action = ARGV[1], ARGV[2]
 local record = key('campaign:' .. name)
 local c = clock()
@@ -30,12 +31,14 @@ local AFTER = {
 local r = redis.call('HMGET', record, 'state', 'lane')
 local before, lane = r[1], r[2]
 if not before then return { 'unknown', '' } end
+local lanes = redis.call('SMEMBERS', key('lanes:' .. name)) -- of letters replayed from another sender
+table.insert(lanes, 1, lane)
 if action == 'pace' then
   local pace = redis.call('HMGET', record, 'per_second', 'weight')
   if pace[1] ~= ARGV[3] or pace[2] ~= ARGV[4] then
     redis.call('HSET', record, 'per_second', ARGV[3], 'weight', ARGV[4])
     redis.call('HDEL', key('levels'), 'campaign:' .. name)
-    unpark(class_of(lane) .. '/' .. lane)
+    for _, one in ipairs(lanes) do unpark(class_of(one) .. '/' .. one) end
     wake()
   end
   return { before, before }
@@ -46,15 +49,17 @@ if not after or after == before then return { before, after or '' } end
 local function open()
   if action == 'start' then redis.call('HSET', record, 'started', whole_ms(c.wall)) end
   redis.call('SADD', key('running'), name)
-  if redis.call('EXISTS', key('lane:' .. lane)) == 1 then
-    activate(lane)
-    wake()
+  for _, one in ipairs(lanes) do
+    if redis.call('EXISTS', key('lane:' .. one)) == 1 then
+      activate(one)
+      wake()
+    end
   end
 end
 
 local function close()
   redis.call('SREM', key('running'), name)
-  take_out(class_of(lane), lane)
+  for _, one in ipairs(lanes) do take_out(class_of(one), one) end
 end
 
 -- All that waits ends at once: its tickets become the list of the cancelled. What a worker holds ends
@@ -67,8 +72,14 @@ local function cancel()
     if campaign_of(id) == name and waits then held = held + 1 end
   end
   local ended = num(redis.call('HGET', key('ledger:' .. name), 'waiting'), 0) - held
-  if redis.call('EXISTS', key('lane:' .. lane)) == 1 then
-    redis.call('RENAME', key('lane:' .. lane), key('unsent:' .. name .. ':cancelled'))
+  local list = key('unsent:' .. name .. ':cancelled')
+  if redis.call('EXISTS', key('lane:' .. lane)) == 1 then redis.call('RENAME', key('lane:' .. lane), list) end
+  for i = 2, #lanes do
+    local tickets = redis.call('LRANGE', key('lane:' .. lanes[i]), 0, -1)
+    for at = 1, #tickets, MOVED do
+      redis.call('RPUSH', list, unpack(tickets, at, math.min(at + MOVED - 1, #tickets)))
+    end
+    redis.call('DEL', key('lane:' .. lanes[i]))
   end
   redis.call('HINCRBY', key('ledger:' .. name), 'waiting', -ended)
   redis.call('HINCRBY', key('ledger:' .. name), 'cancelled', ended)

@@ -153,6 +153,7 @@ function settle(c, b, br, s, retention_ms)
     if lease.started and s.kind ~= 'unused' then
       drop_lease(s.id, lease)
       note_attempt(c, s.id, lease, s.took, s.kind, s.code)
+      s.free = s.free or s.kind == 'retry' and s.failing and br.state ~= 'closed' -- it was sent to find out
       hear_attempt(c, br, s.heard, s.failing)
       if s.heard then report(c, b, lease, s) end
       if REFUSED[s.kind] and not s.perhaps then refund_cap(c, lease) end
