@@ -24,15 +24,15 @@ SECOND = Deployment(limit=50, window=1.0, workers=2, warm_up=1.0, windows=1)
 def test_the_documented_limit_is_used_and_never_exceeded(
     valkey: redis.Redis, provider: Provider
 ) -> None:
-    run = Scenario(provider=provider, workers=1, skew=-30.0, warm_up=60.0, windows=1, seed=7)
+    run = Scenario(provider=provider, workers=1, skew=-30.0, warm_up=30.0, windows=1, seed=7)
     figures = simulate(run, valkey)
     assert 0.99 <= figures.utilisation <= 1.0
     assert figures.refused == figures.refused_in_first_window == 0
-    assert figures.sent >= 1150
+    assert figures.sent >= 850
 
 
 def test_the_same_seed_gives_the_same_figures(valkey: redis.Redis) -> None:
-    run = Scenario(limit=50, window=1.0, others=0.3, warm_up=2.0, windows=3, seed=8)
+    run = Scenario(limit=50, window=1.0, others=0.3, warm_up=2.0, windows=2, seed=8)
     assert simulate(run, valkey) == simulate(run, valkey)
 
 
@@ -43,7 +43,7 @@ def test_a_limit_that_the_provider_does_not_have_is_met_with_429s(valkey: redis.
 
 
 def test_after_a_kill_the_others_go_on(valkey: redis.Redis) -> None:
-    run = Scenario(limit=50, window=1.0, event="killed", warm_up=3.0, windows=20, workers=2)
+    run = Scenario(limit=50, window=1.0, event="killed", warm_up=3.0, windows=10, workers=2)
     figures = simulate(run, valkey)
     assert figures.utilisation >= 0.85
     assert figures.jain is not None
@@ -100,7 +100,7 @@ def test_real_processes_keep_to_the_limit_together() -> None:
 
 
 def _trickle() -> tuple[Trickle, dict[str, float], list[tuple[float, str, str, int, bool]]]:
-    """Bulk at 100/s for ten seconds, 98 transactional messages in it, each 40 ms after its call."""
+    """Bulk at 100/s for ten seconds, and 98 messages in it, each 40 ms after its call."""
     called = {f"+1555200{n:04d}": 50.0 + n / 10 for n in range(98)}
     bulk = [(50.0 + n / 100, "+15551234567", "", 200, True) for n in range(980)]
     ours = [(at + 0.04, to, "", 200, True) for to, at in called.items()]

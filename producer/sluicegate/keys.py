@@ -9,7 +9,8 @@ each script's ``KEYS[1]``.
                          and for a campaign # and its name; class = t|b (priority), s|m (type)
     ready:<class>        zset    the tree of ready lanes (lanes.lua): its top, by virtual time
     ready:<class>:<node> zset    what is below a node: r|registration, s|sender
-    virtual      hash    t, b -> the virtual time of what was served last
+    virtual      hash    t, b -> the virtual time of what was served last; class/node -> how far
+                         its place is ahead of its head's score; class/lane -> a parked lane's score
     parked:t|b   zset    class/member of the tree -> steady ms at which a level allows it again
     parked_by    hash    class/member -> that level
     limits       hash    version, digest, and the published limits of every level (levels.py)

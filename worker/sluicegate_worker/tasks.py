@@ -1,11 +1,13 @@
 """The one Celery task, and what ties a worker process's life to its engine."""
 
+import gc
 import logging
 from typing import Any
 
 from celery import signals
 
 from sluicegate.errors import InvalidConfig
+from sluicegate.template import Template
 
 from . import logs
 from .app import app, config, own_queue
@@ -65,9 +67,21 @@ def _listen_to_own_queue(sender: str, instance: Any, **_: object) -> None:
 
 @signals.worker_ready.connect
 def _start(sender: Any, **_: object) -> None:
+    _settle_down()
     engine = _engine_of(sender.hostname)
     engine.start()
     _export(engine)
+
+
+def _settle_down() -> None:
+    """Do now what would stop the event loop later, between a POST's gate and its first byte.
+
+    The first campaign's text would import Jinja there, and the garbage collector would look
+    through all that Celery has loaded: each took a tenth of a second, and three on a busy host.
+    """
+    Template("Hi {{ name }}").render({"name": "you"})
+    gc.collect()
+    gc.freeze()
 
 
 def _export(engine: Engine) -> None:

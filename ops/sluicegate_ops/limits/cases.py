@@ -13,6 +13,7 @@ from .scenario import Provider, Scenario
 PROVIDERS: tuple[Provider, ...] = ("fixed", "sliding", "bucket")
 WORKERS, RTTS = (1, 8, 32), (0.02, 0.1, 0.3)
 FAST: dict[str, Any] = {"window": 1.0, "warm_up": 10.0, "windows": 20}
+LEARNT: dict[str, Any] = {"warm_up": 120.0, "windows": 4}  # what others use takes two windows
 LONG: dict[str, Any] = FAST | {"windows": 30}  # the second that one 429 costs weighs less
 
 
@@ -39,7 +40,9 @@ def every_case(random: Random) -> Iterator[Case]:
         yield Case(f"600/60 {provider}", BASE, [*_base(provider), *drawn])
     for share in (0.1, 0.3):
         runs = [
-            Scenario(provider=provider, others=share, workers=workers, rtt=rtt, seed=seed)
+            Scenario(
+                provider=provider, others=share, workers=workers, rtt=rtt, seed=seed, **LEARNT
+            )
             for seed, (provider, (workers, rtt)) in enumerate(
                 itertools.product(PROVIDERS, ((1, 0.02), (8, 0.1), (8, 0.3))), 100
             )
@@ -64,11 +67,11 @@ def every_case(random: Random) -> Iterator[Case]:
 def quick_cases(random: Random) -> Iterator[Case]:
     """A minute's worth of them."""
     for provider in PROVIDERS:
-        runs = [Scenario(provider=provider, workers=n, skew=-30.0, windows=3) for n in (1, 8)]
+        runs = [Scenario(provider=provider, workers=n, skew=-30.0) for n in (1, 8)]
         if provider == "sliding":
-            runs.append(msgspec.structs.replace(_drawn(provider, random), workers=8, windows=3))
+            runs.append(msgspec.structs.replace(_drawn(provider, random), workers=8))
         yield Case(f"600/60 {provider}", BASE, runs)
-    runs = [Scenario(provider=provider, others=0.2, windows=3) for provider in PROVIDERS]
+    runs = [Scenario(provider=provider, others=0.2, **LEARNT) for provider in PROVIDERS]
     yield Case("600/60, others take 20%", SHARED, runs)
     runs = [Scenario(provider=p, limit=100, **FAST) for p in PROVIDERS]
     yield Case("100/1, 100 ms", Asked(utilisation=0.9, share429=0.001), runs)
@@ -78,10 +81,7 @@ def quick_cases(random: Random) -> Iterator[Case]:
 def _base(provider: Provider) -> Iterator[Scenario]:
     for seed, (workers, rtt) in enumerate(itertools.product(WORKERS, RTTS), 1):
         skew = 30.0 if seed % 2 else -30.0
-        windows = 3 if workers > 8 else 6  # they ask so often that they take longest
-        yield Scenario(
-            provider=provider, workers=workers, rtt=rtt, skew=skew, windows=windows, seed=seed
-        )
+        yield Scenario(provider=provider, workers=workers, rtt=rtt, skew=skew, seed=seed)
 
 
 def _drawn(provider: Provider, random: Random) -> Scenario:
@@ -96,7 +96,7 @@ def _drawn(provider: Provider, random: Random) -> Scenario:
 
 def _events() -> Iterator[Case]:
     def runs(event: Any) -> list[Scenario]:
-        return [Scenario(provider=p, event=event, windows=3, seed=400) for p in PROVIDERS]
+        return [Scenario(provider=p, event=event, warm_up=75.0, seed=400) for p in PROVIDERS]
 
     yield Case("600/60, limit halved", CUT, runs("halved"))
     yield Case("600/60, FLUSHALL", BACK, runs("flushed"))

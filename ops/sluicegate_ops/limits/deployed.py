@@ -52,7 +52,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return int(1.1 * self.limit / self.window * (self.seconds + GRACE_SECONDS)) + self.limit
 
 
-MINUTE = [Deployment(limit=600, window=60.0, workers=n, warm_up=50.0, windows=1) for n in WORKERS]
+MINUTE = [Deployment(limit=600, window=60.0, workers=n, warm_up=15.0, windows=1) for n in WORKERS]
 SECOND = [Deployment(limit=50, window=1.0, workers=n, warm_up=5.0, windows=30) for n in WORKERS]
 ASKED_A_MINUTE = Asked(utilisation=0.99, share429=0.0001, first_window=True)
 ASKED_A_SECOND = Asked(utilisation=0.9, share429=0.001)

@@ -121,7 +121,7 @@ def _tree(client: Any, keys: Keys, facts: Facts) -> Iterator[_Found]:
             _Found(
                 node.branch,
                 name.decode(),
-                max(score, node.at),
+                node.at + score - members[0][1],  # a node stands where its head does
                 (*node.path, score, name.decode()),
                 node.until_ms,
                 node.level,

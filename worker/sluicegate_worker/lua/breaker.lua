@@ -18,7 +18,7 @@ local FIRST_MS, LONGEST_MS = 1000, 15000 -- between two probes
 local PROBER_MS = 10000 -- a worker that was to probe and says nothing for so long is not waited for
 local RAMP_MS, RAMP_FROM = 10000, 0.1
 local FIELDS = { 'state', 'fails', 'count', 'bad', 'since', 'begun', 'unheard', 'silent', 'interval', 'probe_at',
-  'prober', 'good', 'closed', 'faults' }
+  'prober', 'good', 'closed', 'faults', 'opened' }
 
 function load_breaker()
   local found, br = redis.call('HMGET', key('breaker'), unpack(FIELDS)), {}
@@ -42,7 +42,7 @@ end
 
 local function open_breaker(c, br)
   if br.state == 'closed' then
-    br.interval = FIRST_MS
+    br.interval, br.opened = FIRST_MS, c.steady
     count('breaker_opened')
   else
     br.interval = math.min(LONGEST_MS, 2 * br.interval)
