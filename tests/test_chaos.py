@@ -19,9 +19,10 @@ from sluicegate.ledger import STATES, Ledger
 from sluicegate.receipts import FATES
 from sluicegate_ops.chaos.crew import Caught
 from sluicegate_ops.chaos.disasters import Disasters
-from sluicegate_ops.chaos.judgement import Evidence, judged
+from sluicegate_ops.chaos.evidence import Evidence
+from sluicegate_ops.chaos.judgement import judged
 from sluicegate_ops.chaos.logs import leaks
-from sluicegate_ops.chaos.records import INDEXES, Arrived, Books, Lost, Provided, Record
+from sluicegate_ops.chaos.records import INDEXES, Arrived, Books, Lost, Posted, Provided, Record
 from sluicegate_ops.chaos.setting import CONCURRENCY, LIMIT
 
 CHAOS = [sys.executable, "-m", "sluicegate_ops.chaos"]
@@ -104,7 +105,7 @@ def books(**states: str) -> Books:
         state = named.get(id, "accepted")
         lost = (AFTER_THE_KILL,) if id in (BEGUN, HELD) else ()
         done = state == "accepted"
-        records[id] = Record(state, "delivered" * done, (f"p-{id}",) * done, lost)
+        records[id] = Record(state, "delivered" * done, (f"p-{id}",) * done, lost, (f"of {id}",))
     indexes = dict.fromkeys(INDEXES, frozenset[str]())
     for index, state in (("doubts", "in_doubt"), ("dead", "dead")):
         indexes[index] = frozenset(id for id, record in records.items() if record.state == state)
@@ -118,19 +119,29 @@ def books(**states: str) -> Books:
 def sound() -> Evidence:
     """Of two messages that a kill left in doubt one was proved, and one never arrived."""
     arrived = [Arrived(to, f"p-{id}", "delivered") for id, to in TO.items() if id != HELD]
-    report = {"highest_received_in_window": LIMIT, "highest_concurrency": CONCURRENCY}
+    report = {"highest_concurrency": CONCURRENCY}
     told = {"forged": 1, "tampered": 0, "stale": 0, "lost": 0, "given_up": 1}
     told |= {"acknowledged": 7, "duplicate": 1}
     return Evidence(
         TO,
         {"dead": Caught(KILLED_AT_MS, {BEGUN, HELD})},
         [(1.0, "web killed"), (3.0, "server stalled")],
+        [(4.0, "of app-0")],
         books(app_2="in_doubt"),
         books(app_2="dead"),
-        Provided(arrived, [], report, told),
+        Provided(arrived, posts(*[5.0] * LIMIT), report, told),
         [],
         [],
     )
+
+
+def posts(*times: float, to: str = "app-1", status: int = 200) -> list[Posted]:
+    return [Posted(at, TO[to], status) for at in times]
+
+
+def posted(evidence: Evidence, *more: Posted) -> Evidence:
+    in_order = sorted([*evidence.provided.posts, *more])
+    return changed(evidence, "provided", posts=in_order)
 
 
 def changed(evidence: Evidence, path: str, **fields: Any) -> Evidence:
@@ -203,10 +214,11 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     two = ledger(accepted=2)
     yield exact, "1 were imported", changed(one, "after", ledger=two, recount=two)
     yield exact, "the campaign is running", changed(one, "after", campaign="running")
-    over = reported(one, highest_received_in_window=LIMIT + 1)
-    yield "within the rate limit", f"{LIMIT + 1} requests", over
-    refused = changed(one, "provided", refused=[2.5])
-    yield "within the rate limit", "an answer 429, 1.50 s after: web killed", refused
+    rate = "within the rate limit"
+    yield rate, f"{LIMIT + 1} requests", posted(one, *posts(4.2))
+    yield rate, f"{LIMIT + 1} requests", posted(one, *posts(4.5, to="app-0"))
+    refused = posted(one, *posts(2.5, status=429))
+    yield rate, "an answer 429, 1.50 s after: web killed", refused
     busy = reported(one, highest_concurrency=CONCURRENCY + 1)
     yield "within the concurrency", f"{CONCURRENCY + 1} at once", busy
     receipts = "receipts are right"
@@ -231,6 +243,14 @@ def test_a_kill_answers_only_for_what_was_lost_from_then_on() -> None:
     slept = recorded(sound(), "before", "app-0", lost=(BEFORE_IT,))
     assert "app-0" not in slept.doubted
     assert not any(promise.broken for promise in judged(slept))
+
+
+def test_a_post_that_a_stopped_worker_had_in_its_hand_is_not_held_against_the_rate() -> None:
+    late = posted(sound(), *posts(4.2, to="app-0"))
+    assert not any(promise.broken for promise in judged(late))
+    crowded_out = posted(late, *posts(5.0, status=429))
+    [rate] = [promise for promise in judged(crowded_out) if "rate" in promise.name]
+    assert list(rate.broken) == [f"{LIMIT + 1} requests in one second"]
 
 
 def test_a_fate_is_missing_only_where_as_many_events_did_not_come() -> None:

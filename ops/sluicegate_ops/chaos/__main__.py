@@ -63,7 +63,7 @@ def summary(outcome: Outcome, promises: Sequence[Promise]) -> dict[str, object]:
         "ledger": {"imported": evidence.before.ledger.imported, **states},
         "highest_rate": report["highest_received_in_window"],
         "limit": LIMIT,
-        "responses_429": len(evidence.provided.refused),
+        "responses_429": report["responses_429"],
         "highest_concurrency": report["highest_concurrency"],
         "concurrency": CONCURRENCY,
         "webhooks": evidence.provided.webhooks,

@@ -1,5 +1,6 @@
 """The crew: enough workers up, more on their way, and what those had begun that were killed."""
 
+import time
 from collections.abc import Sequence, Set
 from random import Random
 from typing import Any, NamedTuple, cast
@@ -27,11 +28,13 @@ class Caught(NamedTuple):
 class Crew:
     """The workers of a stage; ``random`` chooses what befalls whom.
 
-    ``killed`` are those caught and then killed, by their tags.
+    ``killed`` are those caught and then killed, by their tags; ``thawed`` is when (monotonic
+    seconds) whom, by the tag, a stop of some length ended for.
     """
 
     def __init__(self, stage: Stage, client: redis.Redis, random: Random) -> None:
         self.killed: dict[str, Caught] = {}
+        self.thawed: list[tuple[float, str]] = []
         self._caught: dict[Worker, Caught] = {}
         self._stage, self._client, self._random = stage, cast("Any", client), random
         with stage.sluice() as sluice:
@@ -76,8 +79,21 @@ class Crew:
 
     def thaw(self, worker: Worker) -> None:
         """Let somebody go on who was caught."""
-        worker.thaw()
         del self._caught[worker]
+        self._thaw(worker)
+
+    def stall(self, seconds: float) -> None:
+        """Have all of them stand still for a while."""
+        workers = self.at_work()
+        for worker in workers:
+            worker.freeze()
+        time.sleep(seconds)
+        for worker in workers:
+            self._thaw(worker)
+
+    def _thaw(self, worker: Worker) -> None:
+        self.thawed.append((time.monotonic(), tag_of(worker)))
+        worker.thaw()
 
     def _looked_at(self, worker: Worker) -> Caught:
         """When ``worker`` stood still, and what it holds leases of that have started."""

@@ -36,7 +36,7 @@ class Disasters:
             "web stalled": self._stall_web,
             "worker asleep beyond its leases": self._put_to_sleep,
             "worker killed in its sleep": self._kill_asleep,
-            "all workers stalled": self._stall_workers,
+            "all workers stalled": lambda: self._crew.stall(SHORT_STALL_SECONDS),
         }
 
     def drawn(self, seconds: float) -> list[tuple[float, str]]:
@@ -118,11 +118,3 @@ class Disasters:
     def _kill_asleep(self) -> None:
         if worker := self._crew.catch():
             self._after(SLEEP_SECONDS, lambda: self._crew.kill(worker))
-
-    def _stall_workers(self) -> None:
-        workers = self._crew.at_work()
-        for worker in workers:
-            worker.freeze()
-        time.sleep(SHORT_STALL_SECONDS)
-        for worker in workers:
-            worker.thaw()

@@ -9,8 +9,9 @@ import msgspec
 from sluicegate.keys import FINAL_STATES
 from sluicegate.receipts import FATE_OF
 
-from .crew import Caught
-from .records import Arrived, Books, Lost, Provided
+from .evidence import Evidence
+from .rate import held_up, highest, refused
+from .records import Arrived, Books
 from .setting import CAMPAIGN, CONCURRENCY, LIMIT
 
 _AT_REST = FINAL_STATES | {"in_doubt", "dead"}
@@ -23,58 +24,6 @@ class Promise(msgspec.Struct, frozen=True):
     name: str
     figures: str
     broken: Sequence[str] = ()
-
-
-class Evidence(msgspec.Struct, frozen=True):
-    """What there is to judge by.
-
-    ``sent`` maps ids to recipients, ``killed`` the tags of killed workers to what they had begun;
-    ``struck`` is when which disaster came (monotonic seconds). ``before`` is how the books stood
-    at rest, ``after`` once a person had resolved what was held, by what the provider had.
-    ``ended`` names processes that ended by themselves, ``leaks`` where a log tells what none may.
-    """
-
-    sent: Mapping[str, str]
-    killed: Mapping[str, Caught]
-    struck: Sequence[tuple[float, str]]
-    before: Books
-    after: Books
-    provided: Provided
-    ended: Sequence[str]
-    leaks: Sequence[str]
-
-    @property
-    def begun(self) -> int:
-        """POSTs that were under way when their worker was killed, or may have been."""
-        return sum(len(caught.begun) for caught in self.killed.values())
-
-    @property
-    def received(self) -> Counter[str]:
-        """How many messages each recipient got."""
-        return Counter(one.to for one in self.provided.arrived)
-
-    @property
-    def doubted(self) -> set[str]:
-        """The messages that a kill ever left in doubt, those included that were proved since."""
-        records = self.before.records.items()
-        return {id for id, record in records if any(map(self._by_a_kill, record.lost))}
-
-    def _by_a_kill(self, lost: Lost) -> bool:
-        """Not before the worker stood still: who slept and woke had lost some already."""
-        caught = self.killed.get(lost.tag)
-        return caught is not None and lost.at_ms >= caught.at_ms
-
-    @property
-    def duplicated(self) -> list[str]:
-        """The messages that their recipient got more than once."""
-        received = self.received
-        return [id for id, to in self.sent.items() if received[to] > 1]
-
-    @property
-    def lost(self) -> list[str]:
-        """Messages without a record that wait nowhere, and those accepted that never arrived."""
-        received, books = self.received, self.before
-        return [id for id, to in self.sent.items() if _is_lost(id, books, received[to])]
 
 
 def judged(evidence: Evidence) -> list[Promise]:
@@ -98,13 +47,6 @@ def _nothing_lost(evidence: Evidence) -> Promise:
     states = Counter(record.state for record in evidence.before.records.values())
     shown = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in states.items())
     return Promise("nothing lost", f"{len(evidence.sent):,} enqueued: {shown}", evidence.lost)
-
-
-def _is_lost(id: str, books: Books, received: int) -> bool:
-    record = books.records.get(id)
-    if record is None:
-        return id not in books.tickets
-    return record.state == "accepted" and not received
 
 
 def _one_state(books: Books) -> Promise:
@@ -196,11 +138,17 @@ def _ledger(evidence: Evidence) -> Promise:
 
 
 def _rate(evidence: Evidence) -> Promise:
-    highest = evidence.provided.report["highest_received_in_window"]
-    refused = evidence.provided.refused
-    broken = [f"{highest} requests in one second"] * (highest > LIMIT)
-    broken += [f"an answer 429, {_since(evidence.struck, at)}" for at in refused]
-    figures = f"at most {highest} of {LIMIT} requests in any second, {len(refused)} answers 429"
+    posts = evidence.provided.posts
+    ids = {to: id for id, to in evidence.sent.items()}
+    late = held_up(posts, ids, evidence.before.records, evidence.thawed)
+    most = highest([post for post in posts if post not in late])
+    answers = refused(posts, late)
+    broken = [f"{most} requests in one second"] * (most > LIMIT)
+    broken += [f"an answer 429, {_since(evidence.struck, at)}" for at in answers]
+    figures = (
+        f"at most {highest(posts)} of {LIMIT} requests in any second, {len(answers)} answers 429; "
+        f"{len(late)} POSTs held up in a stopped worker"
+    )
     return Promise("within the rate limit", figures, broken)
 
 

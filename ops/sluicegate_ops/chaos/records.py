@@ -28,12 +28,16 @@ class Lost(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One message: its state, its fate by receipt, the provider's ids of it, who lost it when."""
+    """One message: its state, its fate by receipt, the provider's ids of it, who lost it when.
+
+    ``tried_by`` are the tags of the workers that attempted it.
+    """
 
     state: str
     fate: str
     provider_ids: tuple[str, ...]
     lost: tuple[Lost, ...]
+    tried_by: tuple[str, ...]
 
 
 class Arrived(NamedTuple):
@@ -42,6 +46,14 @@ class Arrived(NamedTuple):
     to: str
     id: str
     final: str
+
+
+class Posted(NamedTuple):
+    """One POST as it reached the provider, in monotonic seconds."""
+
+    at: float
+    to: str
+    status: int | str
 
 
 class Books(msgspec.Struct, frozen=True):
@@ -57,13 +69,10 @@ class Books(msgspec.Struct, frozen=True):
 
 
 class Provided(msgspec.Struct, frozen=True):
-    """The provider's side: what arrived, its report, and what it told by webhook.
-
-    ``refused`` is when it answered 429, in monotonic seconds.
-    """
+    """The provider's side: what arrived, every POST, its report, and what it told by webhook."""
 
     arrived: Sequence[Arrived]
-    refused: Sequence[float]
+    posts: Sequence[Posted]
     report: Mapping[str, Any]
     webhooks: Mapping[str, int]
 
@@ -98,8 +107,8 @@ def provided(stage: Stage) -> Provided:
     arrived: list[Arrived] = []
     while page := stage.provider(f"arrivals?after={len(arrived)}&limit={PAGE}"):
         arrived += [Arrived(one["to"], one["id"], one["final"]) for one in page]
-    refused = [at for at, *_, status, _ in stage.provider("requests") if status == 429]
-    return Provided(arrived, refused, stage.provider("report"), stage.provider("webhooks"))
+    posts = [Posted(at, to, status) for at, to, _, status, _ in stage.provider("requests")]
+    return Provided(arrived, posts, stage.provider("report"), stage.provider("webhooks"))
 
 
 def _record(fields: Sequence[bytes | None]) -> Record:
@@ -111,7 +120,8 @@ def _record(fields: Sequence[bytes | None]) -> Record:
         for attempt in attempts
         if attempt.outcome == "lost"
     ]
-    return Record(state, fate, ids, tuple(lost))
+    tried_by = tuple(attempt.worker for attempt in attempts)
+    return Record(state, fate, ids, tuple(lost), tried_by)
 
 
 def _tickets(client: Any, pattern: str) -> Iterator[str]:

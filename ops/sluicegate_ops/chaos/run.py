@@ -14,7 +14,7 @@ from sluicegate_worker.doubts import Doubts
 from ..stage import SECRETS, Stage
 from .crew import Crew, tag_of
 from .disasters import Disasters
-from .judgement import Evidence
+from .evidence import Evidence
 from .logs import leaks
 from .records import Books, books, provided
 from .setting import make_stage
@@ -143,7 +143,15 @@ def _evidence(
     logs = [*sorted(stage.directory.glob("*.log")), server_log]
     told = list(leaks(logs, SECRETS, set(traffic.sent.values())))
     return Evidence(
-        traffic.sent, crew.killed, disasters.struck, before, after, theirs, ended, told
+        traffic.sent,
+        crew.killed,
+        disasters.struck,
+        crew.thawed,
+        before,
+        after,
+        theirs,
+        ended,
+        told,
     )
 
 

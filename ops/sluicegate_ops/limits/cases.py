@@ -13,7 +13,6 @@ from .scenario import Provider, Scenario
 PROVIDERS: tuple[Provider, ...] = ("fixed", "sliding", "bucket")
 WORKERS, RTTS = (1, 8, 32), (0.02, 0.1, 0.3)
 FAST: dict[str, Any] = {"window": 1.0, "warm_up": 10.0, "windows": 20}
-LEARNT: dict[str, Any] = {"warm_up": 120.0, "windows": 4}  # what others use takes two windows
 LONG: dict[str, Any] = FAST | {"windows": 30}  # the second that one 429 costs weighs less
 
 
@@ -41,7 +40,7 @@ def every_case(random: Random) -> Iterator[Case]:
     for share in (0.1, 0.3):
         runs = [
             Scenario(
-                provider=provider, others=share, workers=workers, rtt=rtt, seed=seed, **LEARNT
+                provider=provider, others=share, workers=workers, rtt=rtt, seed=seed, windows=4
             )
             for seed, (provider, (workers, rtt)) in enumerate(
                 itertools.product(PROVIDERS, ((1, 0.02), (8, 0.1), (8, 0.3))), 100
@@ -71,7 +70,7 @@ def quick_cases(random: Random) -> Iterator[Case]:
         if provider == "sliding":
             runs.append(msgspec.structs.replace(_drawn(provider, random), workers=8))
         yield Case(f"600/60 {provider}", BASE, runs)
-    runs = [Scenario(provider=provider, others=0.2, **LEARNT) for provider in PROVIDERS]
+    runs = [Scenario(provider=provider, others=0.2, windows=4) for provider in PROVIDERS]
     yield Case("600/60, others take 20%", SHARED, runs)
     runs = [Scenario(provider=p, limit=100, **FAST) for p in PROVIDERS]
     yield Case("100/1, 100 ms", Asked(utilisation=0.9, share429=0.001), runs)

@@ -31,7 +31,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     headers: float = 1.0
     priority: Literal["bulk", "transactional"] = "bulk"
     event: Event = "none"
-    warm_up: float = 60.0
+    warm_up: float = 120.0
     settling: float = 2.5
     windows: int = 3
     seed: int = 1

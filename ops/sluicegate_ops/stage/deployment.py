@@ -20,7 +20,7 @@ from sluicegate_worker.claims import worker_tag
 
 from ..embedded import PORTS, EmbeddedServer
 from ..simulator import Settings
-from .process import Process, Worker
+from .process import STOP_SECONDS, Process, Worker
 from .provider import face, simulating
 
 API_KEY: Final = "KEY-of-the-simulator"
@@ -135,8 +135,9 @@ class Stage:
         """Stop all of them together, then wait for each."""
         for worker in self.workers:
             worker.ask_to_stop()
+        ends = time.monotonic() + STOP_SECONDS
         for worker in self.workers:
-            worker.stop()
+            worker.stop(max(0.0, ends - time.monotonic()))
 
     def start_web(self) -> Process:
         """Start ``sluicegate serve``, where it was before; see ``wait_for_web``."""

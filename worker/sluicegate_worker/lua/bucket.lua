@@ -131,7 +131,7 @@ function report(c, b, lease, e)
   b.heard = 1
   local late = lease.started - lease.slot + e.took
   if b.rtt == 0 then b.rtt = late else b.rtt = b.rtt + 0.1 * (late - b.rtt) end
-  b.rtt_var = b.rtt_var + 0.05 * ((late - b.rtt) ^ 2 - b.rtt_var)
+  b.rtt_var = b.rtt_var + math.max(0.01, 1 / b.seq) * ((late - b.rtt) ^ 2 - b.rtt_var)
   local seq = tonumber(lease.seq)
   -- An answer to an older request cannot undo what a newer one said of the limit.
   if e.limit > 0 and seq >= b.limit_seq then

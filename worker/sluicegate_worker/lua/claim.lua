@@ -8,6 +8,7 @@ local PROMOTED = 16           -- messages that return from the due set, and memb
 local SPARE_VISITS = 32       -- lanes and tickets looked at beyond those wanted: stale, expired, refused by a level
 local BULK_EVERY = 10         -- while both wait, bulk gets one slot in so many: its floor
 local BULK_SHARE = 0.95       -- of the concurrency; the rest is kept for transactional messages
+local BULK_AHEAD = 0.8        -- of the horizon: what bulk was granted, a transactional message waits for
 local KEEP_FROM = 20          -- slots in a window from which bulk leaves one
 local IDLE_MS, BUSY_MS = 1000, 50
 local LONG_MS = 5000          -- a level that refuses for longer leaves nothing to do now
@@ -223,6 +224,7 @@ local function grants_or_why(c, b, br, q)
   local kept = r.size < KEEP_FROM and 0 or 1
   local bulk_cap = math.max(1, math.floor(cap * BULK_SHARE))
   local want, last = math.min(q.want, cap - busy), c.steady + q.horizon
+  local bulk_last = c.steady + BULK_AHEAD * q.horizon
   local grants, visits, later, bulk_open = {}, 0, nil, nil
   q.moved = unpark_due(next_slot(c, b, r, 0)) or q.moved
   while #grants < want and visits < want + SPARE_VISITS do
@@ -232,7 +234,7 @@ local function grants_or_why(c, b, br, q)
     if slot > last then break end
     -- The floor takes half the spare visits, lest a cancelled campaign hold up the others.
     local floor_open = visits - #grants <= SPARE_VISITS / 2
-    bulk_open = bulk_slot <= last and busy + #grants < bulk_cap
+    bulk_open = bulk_slot <= (b.streak >= BULK_EVERY - 1 and last or bulk_last) and busy + #grants < bulk_cap
     local at = next_lane(b, slot, bulk_open and bulk_slot, floor_open)
     if not at then break end
     q.moved = true
@@ -263,8 +265,8 @@ local function grants_or_why(c, b, br, q)
     return { '0', '', grants }
   end
   if visits >= want + SPARE_VISITS then return refused(0, 'again') end
-  if later > last and next_lane(b, later, later) then
-    return refused(turn(c, r, worker_of(q.token), later, q.horizon) - last + q.horizon / 2, 'rate')
+  if later > bulk_last and next_lane(b, later, later) then
+    return refused(turn(c, r, worker_of(q.token), later, q.horizon) - bulk_last + q.horizon / 2, 'rate')
   end
   if next(closed) or not next_lane(b, later, later) then return when_idle(c) end
   return refused(BUSY_MS, 'concurrency')
