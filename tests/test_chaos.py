@@ -17,12 +17,21 @@ import pytest
 
 from sluicegate.ledger import STATES, Ledger
 from sluicegate.receipts import FATES
-from sluicegate_ops.chaos.crew import Caught
+from sluicegate_ops.chaos.crew import Caught, Thawed
 from sluicegate_ops.chaos.disasters import Disasters
 from sluicegate_ops.chaos.evidence import Evidence
 from sluicegate_ops.chaos.judgement import judged
 from sluicegate_ops.chaos.logs import leaks
-from sluicegate_ops.chaos.records import INDEXES, Arrived, Books, Lost, Posted, Provided, Record
+from sluicegate_ops.chaos.records import (
+    INDEXES,
+    Arrived,
+    Begun,
+    Books,
+    Lost,
+    Posted,
+    Provided,
+    Record,
+)
 from sluicegate_ops.chaos.setting import CONCURRENCY, LIMIT
 
 CHAOS = [sys.executable, "-m", "sluicegate_ops.chaos"]
@@ -81,6 +90,7 @@ def test_every_kind_of_disaster_comes_once_a_minute() -> None:
 
 BEGUN, HELD = "app-1", "app-2"
 KILLED_AT_MS = 5_000.0
+THAWED = Thawed(at=4.0, wall_ms=4_000.0, tag="of app-0")
 AFTER_THE_KILL, BEFORE_IT = Lost("dead", 5_000.0), Lost("dead", 4_999.0)
 TO = {"app-0": "+12122000000", "app-1": "+12122000001", "app-2": "+12122000002"}
 TO |= {"chaos.a": "+14152000000"}
@@ -105,7 +115,8 @@ def books(**states: str) -> Books:
         state = named.get(id, "accepted")
         lost = (AFTER_THE_KILL,) if id in (BEGUN, HELD) else ()
         done = state == "accepted"
-        records[id] = Record(state, "delivered" * done, (f"p-{id}",) * done, lost, (f"of {id}",))
+        begun = Begun(f"of {id}", THAWED.wall_ms - (1 if id == "app-0" else -1))
+        records[id] = Record(state, "delivered" * done, (f"p-{id}",) * done, lost, (begun,))
     indexes = dict.fromkeys(INDEXES, frozenset[str]())
     for index, state in (("doubts", "in_doubt"), ("dead", "dead")):
         indexes[index] = frozenset(id for id, record in records.items() if record.state == state)
@@ -126,7 +137,7 @@ def sound() -> Evidence:
         TO,
         {"dead": Caught(KILLED_AT_MS, {BEGUN, HELD})},
         [(1.0, "web killed"), (3.0, "server stalled")],
-        [(4.0, "of app-0")],
+        [THAWED, THAWED._replace(tag="of chaos.a")],
         books(app_2="in_doubt"),
         books(app_2="dead"),
         Provided(arrived, posts(*[5.0] * LIMIT), report, told),
@@ -217,6 +228,7 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     rate = "within the rate limit"
     yield rate, f"{LIMIT + 1} requests", posted(one, *posts(4.2))
     yield rate, f"{LIMIT + 1} requests", posted(one, *posts(4.5, to="app-0"))
+    yield rate, f"{LIMIT + 1} requests", posted(one, *posts(4.2, to="chaos.a"))
     refused = posted(one, *posts(2.5, status=429))
     yield rate, "an answer 429, 1.50 s after: web killed", refused
     busy = reported(one, highest_concurrency=CONCURRENCY + 1)

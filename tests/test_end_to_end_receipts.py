@@ -8,15 +8,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import msgspec
 
 from deployment import HOLD, Account, deployment, eventually
-from served import FORGER, PROVIDER, SIGNING_KEY, event, told
+from served import FORGER, PROVIDER, SIGNING_KEY, told
 from sluicegate.campaign import Campaigns
-from sluicegate.ledger import Ledger
 from sluicegate.optouts import START_TO_POST_SECONDS
 from sluicegate.plan import message_id
 from sluicegate.receipts import FATE_OF, FATES
@@ -37,13 +36,12 @@ def number(row: int) -> str:
     return recipient(JULY, row).to
 
 
-def imported(account: Account, rows: int) -> Campaigns:
-    """The campaign ``july`` with so many recipients, not started yet."""
+def imported(account: Account, rows: int) -> tuple[Campaigns, list[str]]:
+    """The campaign ``july``, not started yet, and the ids of its so many recipients."""
     campaigns = Campaigns(account.sluice.client, account.keys)
     campaigns.create(JULY, rows)
-    for _ in campaigns.add(JULY.name, (recipient(JULY, row) for row in range(rows))):
-        pass
-    return campaigns
+    added = campaigns.add(JULY.name, (recipient(JULY, row) for row in range(rows)))
+    return campaigns, [message_id(JULY.name, who.hash) for who, _ in added]
 
 
 def heard(account: Account) -> dict[str, int]:
@@ -54,18 +52,51 @@ def heard(account: Account) -> dict[str, int]:
     return {what: int(count) for what, count in found}
 
 
-def told_all(account: Account) -> bool:
-    """The provider has no webhook left to bring."""
+def is_over(account: Account) -> bool:
+    """The campaign is finished, and nobody holds or has yet to tell anything."""
+    state = account.store.hget(account.keys.campaign(JULY.name), "state")
     webhooks = account.stage.provider("webhooks")
-    return not webhooks["waiting"] and not webhooks["under_way"]
+    told_all = not webhooks["waiting"] and not webhooks["under_way"]
+    return state == b"finished" and account.is_quiet() and told_all
 
 
-def records(account: Account, ids: Sequence[str], *fields: str) -> list[tuple[str, ...]]:
-    """These fields of the messages' records, empty where they are not there."""
+def totals(account: Account) -> dict[str, int]:
+    found = account.store.hgetall(account.keys("totals"))
+    return {name.decode(): int(count) for name, count in found.items()}
+
+
+def ends_of(account: Account, ids: Sequence[str]) -> list[tuple[str, ...]]:
+    """State, the provider's id, fate, its code and attempts, as each record has them."""
     pipeline = account.store.pipeline(transaction=False)
     for id in ids:
+        fields = ("state", "provider_id", "fate", "fate_code", "attempts")
         pipeline.hmget(account.keys.record(id), *fields)
     return [tuple((value or b"").decode() for value in found) for found in pipeline.execute()]
+
+
+def arrivals(account: Account) -> list[dict[str, Any]]:
+    """The messages that the provider accepted, in order."""
+    found: list[dict[str, Any]] = []
+    while page := account.stage.provider(f"arrivals?after={len(found)}"):
+        found += page
+    return found
+
+
+def posted(account: Account) -> Counter[str]:
+    """How often each recipient was POSTed, also where the provider refused it."""
+    return Counter(request[1] for request in account.stage.provider("requests"))
+
+
+def write(account: Account, who: str, text: str) -> None:
+    """Have a recipient write to us, by way of the provider."""
+    face(account.stage.url, "inbound", {"from": who, "to": SENDER, "text": text})
+
+
+def counts(shown: str) -> dict[str, int]:
+    """The accepted, and what became of them, as a screen has it."""
+    names = "|".join(("accepted", *FATES, "unknown"))
+    found = re.findall(rf"^[ =+]*({names}) +([\d,]+)", shown, re.MULTILINE)
+    return {name: int(count.replace(",", "")) for name, count in found}
 
 
 def cli(account: Account, *command: str) -> str:
@@ -167,7 +198,7 @@ class Case(NamedTuple):
 
     @property
     def end(self) -> tuple[str, ...]:
-        """What its record says in the end: see ``FIELDS``."""
+        """What its record says in the end: see ``ends_of``."""
         return "accepted", f"p-{self.id}", FATE_OF[self.status], self.code, "1"
 
     def outcomes(self) -> tuple[str, str]:
@@ -228,17 +259,16 @@ def test_twenty_thousand_receipts_in_any_order_repeated_and_forged(
     provider = Settings(limit=None, webhooks=Webhooks(signing_key=SIGNING_KEY))
     settings = {"limit": 10**6, "concurrency": 10**5, "lease_seconds": 300.0}
     with deployment(provider, 0, account=settings, receipts=True) as account:
-        stage = account.stage
-        stage.start_web()
+        account.stage.start_web()
         account.enqueue(0, count // 2)
-        campaigns = imported(account, count // 2)
+        campaigns, ids = imported(account, count // 2)
         campaigns.act(JULY.name, "start")
-        ids = [f"m{n}" for n in range(count // 2)]
-        ids += [message_id(JULY.name, recipient(JULY, n).hash) for n in range(count // 2)]
+        ids += [f"m{n}" for n in range(count // 2)]
         rng.shuffle(ids)
         made = cases(account, ids, rng)
         hand = Hand(account)
         kept = hand.start(count, {case.id for case in made if case.early})
+        assert len(kept) == count // 5
 
         tales = [case.receipts() for case in made]
         again = rng.sample([(row, place) for row in range(count) for place in (0, 1)], 2_000)
@@ -247,31 +277,137 @@ def test_twenty_thousand_receipts_in_any_order_repeated_and_forged(
             tales[row].insert(place, tales[row][place])
         for kind, row in enumerate(rng.sample(range(count), 200)):
             tales[row].insert(0, made[row].forgery(kind))
-        stage.wait_for_web()
-
+        account.stage.wait_for_web()
         began = time.perf_counter()
         assert bring(tales) == {200: 2 * count + 1_000, 401: 200}
-        settled = hand.settle([answered(grant, place) for place, grant in enumerate(kept)])
+        assert account.size("started") == len(kept), "an answer was settled before its receipts"
+        answers = [answered(grant, place) for place, grant in enumerate(kept)]
+        settled = hand.settle(answers)
         assert bring(late) == {200: 1_000}
         took = time.perf_counter() - began
         record_property("receipts per second, over HTTP", f"{(2 * count + 2_200) / took:,.0f}")
 
-        did = Counter(outcome for case in made for outcome in case.outcomes())
-        assert heard(account) == {
-            "receipts_applied": did["applied"],
-            "receipts_stale": did["stale"],
-            "receipts_duplicate": 2_000,
-            "forged": 200,
-        }
-        assert settled == Counter(
-            "applied" if answered(grant, place).kind == "accepted" else "stale"
-            for place, grant in enumerate(kept)
-        )
-        fields = ("state", "provider_id", "fate", "fate_code", "attempts")
-        assert records(account, ids, *fields) == [case.end for case in made]
-        print({k.decode(): int(v) for k, v in account.store.hgetall(account.keys("totals")).items()})
-        print(account.store.llen(account.keys("unknown_events")))
+        news = sum(answer.kind == "accepted" for answer in answers)
+        assert settled == {"applied": news, "stale": len(kept) - news}
+        did = Counter(f"receipts_{outcome}" for case in made for outcome in case.outcomes())
+        assert heard(account) == did | {"receipts_duplicate": 2_000, "forged": 200}
+        assert ends_of(account, ids) == [case.end for case in made]
         assert account.books() == {"accepted": count}
+        fates = Counter(FATE_OF[case.status] for case in made)
+        proved = {"by_receipt": len(kept), "late": len(kept)}
+        assert totals(account) == {"enqueued": count, "accepted": count} | did | fates | proved
+        shares = Counter(FATE_OF[case.status] for case in made if case.id.startswith("july."))
+        assert campaigns.ledger(JULY.name).fates == shares
+        assert campaigns.recount(JULY.name) == campaigns.ledger(JULY.name)
+
+
+# Whole deployments.
+
+
+def test_what_lost_its_answer_is_resolved_by_its_receipt_and_never_sent_twice() -> None:
+    """The provider knows no keys and doubts are held, so only receipts can end them."""
+    rows = 1_000
+    webhooks = Webhooks(
+        delivery_failed=0.1,
+        delivery_unconfirmed=0.05,
+        duplicate=0.1,
+        reorder=0.1,
+        forged=0.02,
+        tampered=0.02,
+        stale=0.02,
+    )
+    faults = Faults(close_after=0.05)
+    provider = Settings(
+        limit=400, latency_ms=20, idempotency=False, faults=faults, webhooks=webhooks
+    )
+    settings = {"limit": 400, "in_doubt": HOLD}
+    with deployment(provider, 1, account=settings, receipts=True) as account:
+        stage = account.stage
+        stage.start_web()
+        stage.wait_for_web()
+        campaigns, ids = imported(account, rows)
+        campaigns.act(JULY.name, "start")
+        eventually(lambda: is_over(account), 40, stage)
+
+        lost = stage.provider("report")["faults"]["close_after"]
+        assert lost >= rows * 0.03
+        assert account.total("by_receipt") >= lost
+        assert account.total("in_doubt") > 0, "no answer was missed: the test proved nothing"
+        assert account.total("resent") == account.total("sent_twice") == 0
+        assert account.books() == {"accepted": rows}
+        assert account.received() == {number(row): 1 for row in range(rows)}
+
+        final = {arrival["to"]: arrival["final"] for arrival in arrivals(account)}
+        true = [FATE_OF[final[number(row)]] for row in range(rows)]
+        found = [(end[0], end[2], end[3] != "") for end in ends_of(account, ids)]
+        assert found == [("accepted", fate, fate == "failed") for fate in true]
+        fates: Counter[str] = Counter(true)
+        assert campaigns.ledger(JULY.name).fates == fates
+        brought, came = stage.provider("webhooks"), heard(account)
+        assert came["forged"] == sum(brought[lie] for lie in ("forged", "tampered", "stale")) > 0
+        assert came["receipts_duplicate"] > 0
+
+        shown = {"accepted": rows, **fates, "unknown": 0}
+        for command in ("status", "report"):
+            assert shown.items() <= counts(cli(account, "campaign", command, "july")).items()
+        assert shown.items() <= counts(cli(account, "status")).items()
+
+
+def test_stop_in_the_middle_of_a_campaign_and_start_again() -> None:
+    rows = 240
+    provider = Settings(limit=None, latency_ms=20)  # it refuses none, so each is POSTed once
+    with deployment(provider, 1, account={"limit": 80}, receipts=True) as account:
+        stage = account.stage
+        stage.start_web()
+        stage.wait_for_web()
+        profile = f"{stage.web_url}/receipts/default"
+        stage.change_provider(webhooks={"url": profile})
+        campaigns, _ = imported(account, rows)
+        campaigns.act(JULY.name, "start")
+        eventually(account.has_accepted(40), 20, stage)
+        waiting = [number(row) for row in range(rows) if number(row) not in posted(account)]
+        out, back = waiting[::8], waiting[-1]
+        for who in (*out, back):
+            write(account, who, "Stop ")
+        eventually(lambda: heard(account).get("inbound_heard") == len(out) + 1, 10, stage)
+        time.sleep(START_TO_POST_SECONDS)  # what had started by then has been written
+        overtaken = posted(account)
+        assert back not in overtaken, "the campaign is over: the test proved nothing"
+        write(account, back, "START")
+        eventually(lambda: is_over(account), 20, stage)
+
+        gone = {who for who in out if who not in overtaken}
+        assert len(gone) > len(out) / 2
+        sent = posted(account)
+        assert sent.keys() == {number(row) for row in range(rows)} - gone
+        assert max(sent.values()) == 1
         ledger = campaigns.ledger(JULY.name)
-        print(ledger)
-        assert 0
+        assert ledger.states["suppressed"] == len(gone)
+        assert ledger.states["accepted"] == account.received().total()
+        assert ledger.adds_up
+        assert campaigns.recount(JULY.name) == ledger
+        account.books()
+
+        back_again = gone.pop()
+        assert {one.number for one in account.sluice.optouts} == set(out)
+        assert account.sluice.enqueue(message(1, to=back_again)).outcome == "suppressed"
+        write(account, back_again, "unstop")
+        eventually(lambda: back_again not in account.sluice.optouts, 10, stage)
+        assert account.sluice.enqueue(message(2, to=back_again)).outcome == "enqueued"
+        eventually(lambda: account.sluice.status("m2").state == "accepted", 10, stage)
+        assert posted(account)[back_again] == 1
+
+
+def test_without_receipts_what_became_of_the_accepted_is_unknown_and_says_why() -> None:
+    with deployment(Settings(limit=None), 1) as account:
+        campaigns, _ = imported(account, 20)
+        campaigns.act(JULY.name, "start")
+        eventually(account.has_accepted(20), 20, account.stage)
+        shown = {"accepted": 20, **dict.fromkeys(FATES, 0), "unknown": 20}
+        for command in ("status", "report"):
+            said = cli(account, "campaign", command, "july")
+            assert shown.items() <= counts(said).items()
+            assert re.search(r"unknown +20  receipts not set up\n", said)
+        said = cli(account, "status")
+        assert shown.items() <= counts(said).items()
+        assert re.search(r"receipts +not set up: no web.public_url", said)

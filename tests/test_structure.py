@@ -19,7 +19,7 @@ MODULES = {
     "worker/sluicegate_worker": "codes outcome retry bucket transport gateway telnyx telnyx_v2 "
     "telnyx_v1 claims settling contents audit deadletters edits doubts halts spool metrics journal "
     "drain sweep engine logs app tasks",
-    "ops/sluicegate_ops": "embedded simulator stage gauges web cli demo limits chaos probe",
+    "ops/sluicegate_ops": "embedded simulator stage gauges web cli demo limits chaos bench probe",
 }
 MAY_USE = {
     "sluicegate": set[str](),

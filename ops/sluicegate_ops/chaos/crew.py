@@ -25,16 +25,24 @@ class Caught(NamedTuple):
     begun: Set[str]
 
 
+class Thawed(NamedTuple):
+    """A stop ended for a worker: then (monotonic seconds, and wall ms), whose tag this is."""
+
+    at: float
+    wall_ms: float
+    tag: str
+
+
 class Crew:
     """The workers of a stage; ``random`` chooses what befalls whom.
 
-    ``killed`` are those caught and then killed, by their tags; ``thawed`` is when (monotonic
-    seconds) whom, by the tag, a stop of some length ended for.
+    ``killed`` are those caught and then killed, by their tags; ``thawed`` are those for whom a
+    stop of some length ended.
     """
 
     def __init__(self, stage: Stage, client: redis.Redis, random: Random) -> None:
         self.killed: dict[str, Caught] = {}
-        self.thawed: list[tuple[float, str]] = []
+        self.thawed: list[Thawed] = []
         self._caught: dict[Worker, Caught] = {}
         self._stage, self._client, self._random = stage, cast("Any", client), random
         with stage.sluice() as sluice:
@@ -92,7 +100,7 @@ class Crew:
             self._thaw(worker)
 
     def _thaw(self, worker: Worker) -> None:
-        self.thawed.append((time.monotonic(), tag_of(worker)))
+        self.thawed.append(Thawed(time.monotonic(), time.time() * 1000, tag_of(worker)))
         worker.thaw()
 
     def _looked_at(self, worker: Worker) -> Caught:

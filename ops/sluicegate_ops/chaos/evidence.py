@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from .crew import Caught
+from .crew import Caught, Thawed
 from .records import Books, Lost, Provided
 
 
@@ -13,8 +13,8 @@ class Evidence(msgspec.Struct, frozen=True):
     """What there is to judge by.
 
     ``sent`` maps ids to recipients, ``killed`` the tags of killed workers to what they had begun;
-    ``struck`` is when which disaster came (monotonic seconds), ``thawed`` when whom a stop ended
-    for. ``before`` is how the books stood at rest, ``after`` once a person had resolved what was
+    ``struck`` is when which disaster came (monotonic seconds), ``thawed`` for whom a stop
+    ended. ``before`` is how the books stood at rest, ``after`` once a person had resolved what was
     held, by what the provider had. ``ended`` names processes that ended by themselves, ``leaks``
     where a log tells what none may.
     """
@@ -22,7 +22,7 @@ class Evidence(msgspec.Struct, frozen=True):
     sent: Mapping[str, str]
     killed: Mapping[str, Caught]
     struck: Sequence[tuple[float, str]]
-    thawed: Sequence[tuple[float, str]]
+    thawed: Sequence[Thawed]
     before: Books
     after: Books
     provided: Provided

@@ -7,6 +7,7 @@ the two writes it when it goes on, whenever that is: nobody could keep it from d
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
+from .crew import Thawed
 from .records import Posted, Record
 
 WINDOW_SECONDS = 1.0
@@ -18,18 +19,18 @@ def held_up(
     posts: Iterable[Posted],
     ids: Mapping[str, str],
     records: Mapping[str, Record],
-    thawed: Sequence[tuple[float, str]],
+    thawed: Sequence[Thawed],
 ) -> list[Posted]:
-    """The POSTs that arrived just when one who had attempted them went on after a stop.
+    """The POSTs that were begun before a stop of their worker ended, and arrived right after.
 
-    ``ids`` are the messages' by recipient; ``thawed`` is when (monotonic seconds) whom a stop
-    ended for.
+    ``ids`` are the messages' by recipient.
     """
     found = []
     for post in posts:
-        record = records.get(ids.get(post.to, ""))
-        tags = record.tried_by if record else ()
-        if any(0 <= post.at - at <= HELD_UP_SECONDS and tag in tags for at, tag in thawed):
+        near = [one for one in thawed if 0 <= post.at - one.at <= HELD_UP_SECONDS]
+        record = records.get(ids.get(post.to, "")) if near else None
+        begun = record.begun if record else ()
+        if any(one.tag == tag and at_ms < one.wall_ms for one in near for tag, at_ms in begun):
             found.append(post)
     return found
 

@@ -27,17 +27,21 @@ class Lost(NamedTuple):
     at_ms: float
 
 
-class Record(NamedTuple):
-    """One message: its state, its fate by receipt, the provider's ids of it, who lost it when.
+class Begun(NamedTuple):
+    """A worker, by its tag, began a POST then (wall ms)."""
 
-    ``tried_by`` are the tags of the workers that attempted it.
-    """
+    tag: str
+    at_ms: float
+
+
+class Record(NamedTuple):
+    """One message: its state, its fate by receipt, the provider's ids, who lost it, who tried."""
 
     state: str
     fate: str
     provider_ids: tuple[str, ...]
     lost: tuple[Lost, ...]
-    tried_by: tuple[str, ...]
+    begun: tuple[Begun, ...]
 
 
 class Arrived(NamedTuple):
@@ -120,8 +124,8 @@ def _record(fields: Sequence[bytes | None]) -> Record:
         for attempt in attempts
         if attempt.outcome == "lost"
     ]
-    tried_by = tuple(attempt.worker for attempt in attempts)
-    return Record(state, fate, ids, tuple(lost), tried_by)
+    begun = tuple(Begun(attempt.worker, attempt.began_ms) for attempt in attempts)
+    return Record(state, fate, ids, tuple(lost), begun)
 
 
 def _tickets(client: Any, pattern: str) -> Iterator[str]:

@@ -1,0 +1,165 @@
+"""The contenders: how each is started, how it is fed, and how much of it makes a run."""
+
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from .stub import Door
+
+NODE_DIRECTORY = Path("build/bench-node")
+_PEERS = Path(__file__).parent / "peers"
+_CELERY = ("-m", "celery", "-A")
+_QUIETLY = ("--without-mingle", "--without-gossip", "--loglevel", "WARNING")
+
+
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
+    """One of those compared.
+
+    ``feed`` is its producer; ``at_0_ms`` and ``at_50_ms`` are about how many it sends a second,
+    by which the length of its runs is chosen. ``command`` follows the interpreter; ``{n}`` in it
+    is the worker's number, ``{slow}`` is 1 where there is latency.
+    """
+
+    name: str
+    label: str
+    feed: str
+    command: tuple[str, ...]
+    command_with_latency: tuple[str, ...] = ()
+    at_0_ms: int
+    at_50_ms: int
+    ours: bool = False
+    node: bool = False
+    quick: bool = False
+
+    def per_second(self, door: Door) -> int:
+        """About how many it sends."""
+        return self.at_50_ms if door.latency_ms else self.at_0_ms
+
+    def started(self, door: Door, worker: int) -> list[str]:
+        """The command line of one worker."""
+        command = (door.latency_ms and self.command_with_latency) or self.command
+        program = "node" if self.node else sys.executable
+        return [program, *(part.replace("{n}", str(worker)) for part in command)]
+
+    def fed(self, count: int, lanes: int, bodies: Path) -> list[str]:
+        """The command line of its producer; ``bodies`` is a file of messages."""
+        if self.node:
+            return ["node", str(NODE_DIRECTORY.resolve() / "bullmq.mjs"), "produce", str(bodies)]
+        produce = "sluicegate_ops.bench.produce"
+        return [sys.executable, "-m", produce, self.feed, str(count), str(lanes)]
+
+
+def _celery(app: str, *options: str) -> tuple[str, ...]:
+    return (*_CELERY, app, "worker", "-n", "bench{n}@bench", *_QUIETLY, *options)
+
+
+_NAIVE = "sluicegate_ops.bench.peers.celery_app"
+_PLAIN = ("-m", "sluicegate_ops.bench.peers.plain")
+
+SLUICEGATE = Contender(
+    name="sluicegate",
+    label="Sluicegate under Celery",
+    feed="campaign",
+    command=_celery("sluicegate_worker.app"),
+    at_0_ms=2500,
+    at_50_ms=2500,
+    ours=True,
+    quick=True,
+)
+BARE = msgspec.structs.replace(
+    SLUICEGATE,
+    name="bare",
+    label="Sluicegate, bare process",
+    command=("-m", "sluicegate_ops.bench.peers.bare"),
+)
+MESSAGES = msgspec.structs.replace(
+    BARE, name="messages", label="Sluicegate, bare, an app's messages", feed="messages", quick=False
+)
+CELERY = Contender(
+    name="celery",
+    label="Celery, a task each, threads -c 50",
+    feed="celery",
+    command=_celery(_NAIVE, "-P", "threads", "-c", "50"),
+    at_0_ms=500,
+    at_50_ms=400,
+    quick=True,
+)
+CONTENDERS = (
+    SLUICEGATE,
+    BARE,
+    MESSAGES,
+    CELERY,
+    msgspec.structs.replace(
+        CELERY,
+        name="prefork",
+        label="Celery, a task each, prefork -c 2 (20 at 50 ms)",
+        command=_celery(_NAIVE, "-P", "prefork", "-c", "2"),
+        command_with_latency=_celery(_NAIVE, "-P", "prefork", "-c", "20"),
+        at_50_ms=300,
+        quick=False,
+    ),
+    Contender(
+        name="httpx",
+        label="asyncio script, httpx",
+        feed="plain",
+        command=(*_PLAIN, "httpx"),
+        at_0_ms=900,
+        at_50_ms=400,
+    ),
+    Contender(
+        name="aiohttp",
+        label="asyncio script, aiohttp",
+        feed="plain",
+        command=(*_PLAIN, "aiohttp"),
+        at_0_ms=3000,
+        at_50_ms=2500,
+    ),
+    Contender(
+        name="dramatiq",
+        label="dramatiq, -p 1 -t 50",
+        feed="dramatiq",
+        command=(
+            *("-m", "dramatiq", "sluicegate_ops.bench.peers.dramatiq_app"),
+            *("-p", "1", "-t", "50"),
+        ),
+        at_0_ms=600,
+        at_50_ms=700,
+    ),
+    Contender(
+        name="bullmq",
+        label="BullMQ, addBulk, undici, 200 at once",
+        feed="bullmq",
+        command=(str(NODE_DIRECTORY.resolve() / "bullmq.mjs"),),
+        at_0_ms=3000,
+        at_50_ms=2000,
+        node=True,
+    ),
+)
+
+
+def missing(contender: Contender) -> str:
+    """Why a contender cannot run here; empty where it can. Installs BullMQ where npm is there."""
+    if contender.name == "dramatiq" and find_spec("dramatiq") is None:
+        return "dramatiq is not installed"
+    return _bullmq_missing() if contender.node else ""
+
+
+def _bullmq_missing() -> str:
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        return "there is no node here"
+    NODE_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    for name in ("bullmq.mjs", "package.json"):
+        shutil.copy(_PEERS / name, NODE_DIRECTORY / name)
+    if (NODE_DIRECTORY / "node_modules/bullmq").exists():
+        return ""
+    done = subprocess.run(  # noqa: S603 - npm itself, with arguments of ours
+        [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=NODE_DIRECTORY,
+        capture_output=True,
+    )
+    return "npm install failed" if done.returncode else ""
