@@ -77,7 +77,11 @@ BARE = msgspec.structs.replace(
     command=("-m", "sluicegate_ops.bench.peers.bare"),
 )
 MESSAGES = msgspec.structs.replace(
-    BARE, name="messages", label="Sluicegate, bare, an app's messages", feed="messages", quick=False
+    BARE,
+    name="messages",
+    label="Sluicegate, bare, an app's messages",
+    feed="messages",
+    quick=False,
 )
 CELERY = Contender(
     name="celery",

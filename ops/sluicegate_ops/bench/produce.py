@@ -85,7 +85,7 @@ def messages(count: int, lanes: int) -> dict[str, float]:
 
 def celery(count: int, _lanes: int) -> dict[str, float]:
     """A loop of ``delay``."""
-    from .peers.celery_app import send  # noqa: PLC0415 - only this one needs Celery
+    from .peers.celery_app import send
 
     every = list(bodies(count))
     send.delay(every.pop())
@@ -94,7 +94,7 @@ def celery(count: int, _lanes: int) -> dict[str, float]:
 
 def dramatiq(count: int, _lanes: int) -> dict[str, float]:
     """A loop of ``send``."""
-    from .peers.dramatiq_app import send  # noqa: PLC0415 - installed for the bench alone
+    from .peers.dramatiq_app import send
 
     every = list(bodies(count))
     send.send(every.pop())
@@ -103,7 +103,7 @@ def dramatiq(count: int, _lanes: int) -> dict[str, float]:
 
 def plain(count: int, _lanes: int) -> dict[str, float]:
     """A loop of LPUSH."""
-    from .peers.plain import QUEUE  # noqa: PLC0415 - only this one needs its clients
+    from .peers.plain import QUEUE
 
     every = list(bodies(count))
     with redis.Redis.from_url(REDIS_URL) as client:

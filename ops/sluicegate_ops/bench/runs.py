@@ -135,7 +135,9 @@ def wait_for(bed: Bed, count: int, processes: Sequence[Process]) -> None:
         gone = [process for process in processes if not process.alive]
         if gone or time.monotonic() > ends:
             logs = (process.log.read_text()[-2000:] for process in gone or processes)
-            raise RuntimeError("\n".join([f"a worker ended or stalled at {now} of {count}", *logs]))
+            raise RuntimeError(
+                "\n".join([f"a worker ended or stalled at {now} of {count}", *logs])
+            )
         time.sleep(POLL_SECONDS)
 
 

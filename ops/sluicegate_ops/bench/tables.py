@@ -1,0 +1,109 @@
+"""The bench on a screen: a table for each door with ratios to Celery, the figures, the noise."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from .comparison import Case, Middle
+from .contenders import CELERY
+from .record import Bench, noise, ratios
+from .stub import Door
+
+
+def show(bench: Bench, console: Console) -> None:
+    """Print all of it."""
+    for door in dict.fromkeys(case.door for case in bench.cases):
+        console.print(_table(door, [case for case in bench.cases if case.door == door]))
+    for name, why in bench.left_out.items():
+        console.print(f"not measured: {name}: {why}")
+    stub = bench.ceiling
+    console.print(
+        f"The stub's ceiling: {stub['per_second']:,.0f}/s with a client that does nothing, "
+        f"{stub['stub_cpu_s_per_1k']:.3f} s of its own CPU per 1,000",
+        highlight=False,
+    )
+    if bench.growth:
+        console.print(_growth(bench))
+    console.print(_figures(bench.figures, "figure"))
+    console.print(_figures(ratios(bench), "ratio"))
+    console.print("Noise: " + ", ".join(_noise(bench)), highlight=False)
+
+
+def _table(door: Door, cases: Sequence[Case]) -> Table:
+    title = f"{door} latency: each figure the median of {len(cases[0].runs)} runs (least - most)"
+    table = Table(
+        *("", "drained/s", "x Celery", "CPU s/1k", "x Celery", "server s/1k", "enqueued/s"),
+        *("peak MB", "bytes", "commands"),
+        title=title,
+        title_justify="left",
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    celery = next((case for case in cases if case.contender.name == CELERY.name), None)
+    for case in cases:
+        table.add_row(
+            case.contender.label + (f" [red]{case.surplus:+} requests[/]" if case.surplus else ""),
+            _spread(case.per_second, ",.0f"),
+            _against(case.per_second, celery and celery.per_second),
+            _spread(case.worker_cpu, ".3f"),
+            _against(case.worker_cpu, celery and celery.worker_cpu),
+            f"{case.server_cpu.median:.3f}",
+            f"{case.enqueued.median:,.0f}",
+            f"{case.peak_mb:.0f}",
+            f"{case.bytes_each:,.0f}",
+            "" if case.commands is None else f"{case.commands:.2f}",
+        )
+    return table
+
+
+def _spread(middle: Middle, form: str) -> str:
+    return f"{middle.median:{form}} ({middle.least:{form}} - {middle.most:{form}})"
+
+
+def _against(middle: Middle, other: Middle | None) -> str:
+    return f"{middle.median / other.median:.2f}" if other and other.median else ""
+
+
+def _figures(figures: dict[str, Any], what: str) -> Table:
+    table = Table(what, "")
+    table.columns[1].justify = "right"
+    for name, figure in figures.items():
+        table.add_row(name, _text(figure))
+    return table
+
+
+def _text(figure: Any) -> str:
+    if figure is None:
+        return "not measured"
+    if isinstance(figure, (int, float)):
+        return f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:.4g}"
+    return f"p50 {figure.p50:.2f}, p99 {figure.p99:.2f} of {figure.count}"
+
+
+def _growth(bench: Bench) -> Table:
+    table = Table("as it grows", "", "worker s/1k", "server s/1k", "drained/s")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for one in bench.growth:
+        table.add_row(
+            one.what,
+            f"{one.size:,}",
+            _spread(Middle.of(one.worker_cpu), ".3f"),
+            _spread(Middle.of(one.server_cpu), ".3f"),
+            _spread(Middle.of(one.per_second), ",.0f"),
+        )
+    return table
+
+
+def _noise(bench: Bench) -> Iterator[str]:
+    said = noise(bench.cases)
+    if not said:
+        return
+    yield f"others used {said['foreign_median']:.0%} of the cores, at most {said['foreign_most']:.0%}"
+    yield f"the host took up to {said['stolen_most']:.1%}"
+    yield (
+        f"repeats lay {said['spread_median']:.0%} apart, at most {said['spread_most']:.0%}: "
+        "differences below that mean nothing"
+    )
