@@ -9,11 +9,11 @@ PIP = $(RUN) pip install --quiet --disable-pip-version-check
 PACKAGES = -e '.[all]' --group dev -c constraints.txt
 READY = .venv/.sluicegate
 
-.PHONY: help setup demo play limits chaos test test-all lint clean
+.PHONY: help setup demo play limits bench bench-quick chaos test test-all lint clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## make .venv with everything in it (the targets below do so by themselves)
 
@@ -25,6 +25,12 @@ play: $(READY) ## the demo, kept running until Ctrl-C for you to try things on
 
 limits: $(READY) ## see how well the rate limit is used, simulated; in a minute: ARGS=--quick
 	@$(RUN) sluicegate_ops.limits $(ARGS)
+
+bench: $(READY) .venv/.bench ## measure rates and costs beside Celery, dramatiq, BullMQ and scripts: 40 minutes
+	@$(RUN) sluicegate_ops.bench $(ARGS)
+
+bench-quick: $(READY) ## the same beside Celery alone, in two minutes
+	@$(RUN) sluicegate_ops.bench --quick $(ARGS)
 
 chaos: $(READY) ## kill, freeze and restart all parts for 3 minutes, then account for every message
 	@$(RUN) sluicegate_ops.chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(ARGS)
@@ -43,6 +49,11 @@ lint: $(READY) ## check style, format and types
 clean: ## remove .venv and whatever else was made here
 	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find producer worker ops tests examples -name __pycache__ -prune -exec rm -rf {} +
+
+# Whom only the bench meets, and what draws its charts.
+.venv/.bench: $(READY)
+	@$(PIP) 'dramatiq[redis]>=2.2,<3' 'matplotlib>=3.10' -c constraints.txt
+	@touch $@
 
 # First .venv itself, unless a sound one is there; then what belongs in it. uv does both faster,
 # where you have it. pip 25.1 is the first that knows --group.

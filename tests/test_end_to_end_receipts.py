@@ -365,7 +365,8 @@ def test_stop_in_the_middle_of_a_campaign_and_start_again() -> None:
         campaigns, _ = imported(account, rows)
         campaigns.act(JULY.name, "start")
         eventually(account.has_accepted(40), 20, stage)
-        waiting = [number(row) for row in range(rows) if number(row) not in posted(account)]
+        begun = posted(account)
+        waiting = [number(row) for row in range(rows) if number(row) not in begun]
         out, back = waiting[::8], waiting[-1]
         for who in (*out, back):
             write(account, who, "Stop ")

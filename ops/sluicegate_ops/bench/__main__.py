@@ -1,4 +1,4 @@
-"""``python -m sluicegate_ops.bench``: measure, print the tables, write the record and the charts."""
+"""``python -m sluicegate_ops.bench``: measure, print the tables, write record and charts."""
 
 import argparse
 import json

@@ -12,11 +12,11 @@ from .bed import Bed
 from .stub import Door
 
 CONNECTIONS = 100
+_BODY = b'{"from":"+15557654321","to":"+12125550123","text":"your code is 1234"}'
 _REQUEST = (
     b"POST /v2/messages HTTP/1.1\r\nhost: stub\r\ncontent-type: application/json\r\n"
-    b"content-length: 89\r\n\r\n" + b'{"from":"+15557654321","to":"+12125550123","text":"' + b"x" * 36
-    + b'"}'
-)  # fmt: skip
+    b"content-length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
+)
 _ANSWER_ENDS = b'"errors":[]}}'
 
 

@@ -156,14 +156,19 @@ def _bullmq_missing() -> str:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         return "there is no node here"
+    wanted = (_PEERS / "package.json").read_text(encoding="utf-8")
+    installed = NODE_DIRECTORY / "node_modules/installed.json"
     NODE_DIRECTORY.mkdir(parents=True, exist_ok=True)
     for name in ("bullmq.mjs", "package.json"):
         shutil.copy(_PEERS / name, NODE_DIRECTORY / name)
-    if (NODE_DIRECTORY / "node_modules/bullmq").exists():
+    if installed.exists() and installed.read_text(encoding="utf-8") == wanted:
         return ""
     done = subprocess.run(  # noqa: S603 - npm itself, with arguments of ours
         [npm, "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"],
         cwd=NODE_DIRECTORY,
         capture_output=True,
     )
-    return "npm install failed" if done.returncode else ""
+    if done.returncode:
+        return "npm install failed"
+    installed.write_text(wanted, encoding="utf-8")
+    return ""

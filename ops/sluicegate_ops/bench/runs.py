@@ -1,4 +1,4 @@
-"""One timed run: feed a contender, start its workers, and take what they use until they are done."""
+"""One timed run: feed a contender, start its workers, see what they use until they are done."""
 
 import time
 from collections.abc import Sequence
@@ -158,7 +158,7 @@ def _run(
     used = last.worker - first.worker, last.server - first.server, last.stub - first.stub
     messages = (last.count - first.count) / 1000
     took = bed.stub.time(count - 1) - bed.stub.time(warm - 1)
-    cores = len(set((bed.server_core, bed.worker_core)))
+    cores = len({bed.server_core, bed.worker_core})
     capacity = cores * (last.at - first.at)
     busy = last.machine.busy - first.machine.busy
     return Run(

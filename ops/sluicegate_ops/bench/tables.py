@@ -46,9 +46,9 @@ def _table(door: Door, cases: Sequence[Case]) -> Table:
         table.add_row(
             case.contender.label + (f" [red]{case.surplus:+} requests[/]" if case.surplus else ""),
             _spread(case.per_second, ",.0f"),
-            _against(case.per_second, celery and celery.per_second),
+            _against(case.per_second, celery.per_second if celery else None),
             _spread(case.worker_cpu, ".3f"),
-            _against(case.worker_cpu, celery and celery.worker_cpu),
+            _against(case.worker_cpu, celery.worker_cpu if celery else None),
             f"{case.server_cpu.median:.3f}",
             f"{case.enqueued.median:,.0f}",
             f"{case.peak_mb:.0f}",
@@ -101,7 +101,8 @@ def _noise(bench: Bench) -> Iterator[str]:
     said = noise(bench.cases)
     if not said:
         return
-    yield f"others used {said['foreign_median']:.0%} of the cores, at most {said['foreign_most']:.0%}"
+    usual, most = said["foreign_median"], said["foreign_most"]
+    yield f"others used {usual:.0%} of the cores, at most {most:.0%}"
     yield f"the host took up to {said['stolen_most']:.1%}"
     yield (
         f"repeats lay {said['spread_median']:.0%} apart, at most {said['spread_most']:.0%}: "

@@ -1,10 +1,10 @@
 // BullMQ: a worker of 200 with undici, and the producer of its queue (produce COUNT BODIES.json).
 import { readFileSync } from "node:fs";
 import { Queue, Worker } from "bullmq";
+import { Redis } from "ioredis";
 import { Agent, request } from "undici";
 
-const at = new URL(process.env.BENCH_REDIS_URL);
-const connection = { host: at.hostname, port: Number(at.port) };
+const connection = new Redis(process.env.BENCH_REDIS_URL, { maxRetriesPerRequest: null });
 const url = `${process.env.BENCH_URL}/messages`;
 const headers = {
   authorization: `Bearer ${process.env.SLUICEGATE_TELNYX_API_KEY}`,
@@ -30,6 +30,7 @@ if (process.argv[2] === "produce") {
   const seconds = Number(process.hrtime.bigint() - began) / 1e9;
   console.log(JSON.stringify({ seconds, cpu_seconds: (user + system) / 1e6 }));
   await queue.close();
+  connection.disconnect();
 } else {
   const dispatcher = new Agent({ connections: 200 });
   const worker = new Worker(
