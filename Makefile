@@ -26,7 +26,7 @@ play: $(READY) ## the demo, kept running until Ctrl-C for you to try things on
 limits: $(READY) ## see how well the rate limit is used, simulated; in a minute: ARGS=--quick
 	@$(RUN) sluicegate_ops.limits $(ARGS)
 
-bench: $(READY) .venv/.bench ## measure rates and costs beside Celery, dramatiq, BullMQ and scripts: 40 minutes
+bench: $(READY) .venv/.bench ## rates and costs beside Celery, dramatiq, BullMQ and plain scripts; half an hour
 	@$(RUN) sluicegate_ops.bench $(ARGS)
 
 bench-quick: $(READY) ## the same beside Celery alone, in two minutes

@@ -23,7 +23,8 @@ from .tables import show
 OUT = Path("build")
 REPEATS = 3
 PER_SECOND = 50  # what a usual account allows
-console = Console()
+_WIDTH = 110  # columns, where nobody says
+console = Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def main() -> int:
@@ -86,6 +87,7 @@ def _measured(bed: Bed, options: argparse.Namespace) -> Bench:
     points = list(growth.measured(bed, options.repeats, huge=options.huge)) if grown else []
     return Bench(
         quick=options.quick,
+        append_only=options.aof,
         cases=cases,
         figures=found,
         ceiling=top,

@@ -73,19 +73,19 @@ SLUICEGATE = Contender(
 BARE = msgspec.structs.replace(
     SLUICEGATE,
     name="bare",
-    label="Sluicegate, bare process",
+    label="Sluicegate, bare",
     command=("-m", "sluicegate_ops.bench.peers.bare"),
 )
 MESSAGES = msgspec.structs.replace(
     BARE,
     name="messages",
-    label="Sluicegate, bare, an app's messages",
+    label="Sluicegate, app's messages",
     feed="messages",
     quick=False,
 )
 CELERY = Contender(
     name="celery",
-    label="Celery, a task each, threads -c 50",
+    label="Celery, threads -c 50",
     feed="celery",
     command=_celery(_NAIVE, "-P", "threads", "-c", "50"),
     at_0_ms=500,
@@ -100,7 +100,7 @@ CONTENDERS = (
     msgspec.structs.replace(
         CELERY,
         name="prefork",
-        label="Celery, a task each, prefork -c 2 (20 at 50 ms)",
+        label="Celery, prefork -c 2 or 20",
         command=_celery(_NAIVE, "-P", "prefork", "-c", "2"),
         command_with_latency=_celery(_NAIVE, "-P", "prefork", "-c", "20"),
         at_50_ms=300,
@@ -108,7 +108,7 @@ CONTENDERS = (
     ),
     Contender(
         name="httpx",
-        label="asyncio script, httpx",
+        label="script with httpx",
         feed="plain",
         command=(*_PLAIN, "httpx"),
         at_0_ms=900,
@@ -116,7 +116,7 @@ CONTENDERS = (
     ),
     Contender(
         name="aiohttp",
-        label="asyncio script, aiohttp",
+        label="script with aiohttp",
         feed="plain",
         command=(*_PLAIN, "aiohttp"),
         at_0_ms=3000,
@@ -124,7 +124,7 @@ CONTENDERS = (
     ),
     Contender(
         name="dramatiq",
-        label="dramatiq, -p 1 -t 50",
+        label="dramatiq -p 1 -t 50",
         feed="dramatiq",
         command=(
             *("-m", "dramatiq", "sluicegate_ops.bench.peers.dramatiq_app"),
@@ -135,7 +135,7 @@ CONTENDERS = (
     ),
     Contender(
         name="bullmq",
-        label="BullMQ, addBulk, undici, 200 at once",
+        label="BullMQ with undici",
         feed="bullmq",
         command=(str(NODE_DIRECTORY.resolve() / "bullmq.mjs"),),
         at_0_ms=3000,

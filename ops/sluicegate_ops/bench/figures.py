@@ -146,9 +146,9 @@ def every(bed: Bed, scale: float) -> dict[str, Any]:
         "rss_mb_bare_tls": tls_bytes / 1e6,
         "rss_mb_under_celery_tls": celery_bytes / 1e6,
         "idle_cpu": idle_cpu(bed, SLUICEGATE, idle_seconds),
-        "celery_idle_cpu": idle_cpu(bed, CELERY, idle_seconds),
         "script_ms_at_50": script_ms(bed, max(20, int(400 * scale))),
     }
     if scale >= 1:
+        figures["celery_idle_cpu"] = idle_cpu(bed, CELERY, idle_seconds)
         figures["latency_from_a_signal_ms"] = idle_latency_ms(bed, 10, awake=False)
     return figures

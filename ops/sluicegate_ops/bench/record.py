@@ -27,6 +27,7 @@ class Bench(msgspec.Struct, kw_only=True):
     """All that one bench measured."""
 
     quick: bool
+    append_only: bool = False
     cases: Sequence[Case]
     figures: dict[str, Any]
     ceiling: dict[str, float]
@@ -39,6 +40,7 @@ def document(bench: Bench) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": bench.quick,
+        "append_only": bench.append_only,
         "machine": machine.described(),
         "versions": _versions(),
         "noise": noise(bench.cases),

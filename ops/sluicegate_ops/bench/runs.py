@@ -51,6 +51,7 @@ class _Snapshot(msgspec.Struct, frozen=True):
     worker: float
     server: float
     stub: float
+    bench: float
     machine: machine.Load
 
     @classmethod
@@ -61,6 +62,7 @@ class _Snapshot(msgspec.Struct, frozen=True):
             machine.cpu_seconds(pids),
             machine.cpu_seconds([bed.server_pid]),
             machine.cpu_seconds([bed.stub.pid]),
+            time.process_time(),
             machine.load(),
         )
 
@@ -169,7 +171,7 @@ def _run(
         stub_cpu=used[2] / messages,
         peak_bytes=peak,
         most_under_way=bed.stub.most_under_way,
-        foreign=max(0.0, busy - sum(used)) / capacity,
+        foreign=max(0.0, busy - sum(used) - (last.bench - first.bench)) / capacity,
         stolen=(last.machine.stolen - first.machine.stolen) / capacity,
         surplus=0 if count < backlog else last.count - count,
         produced=produced,

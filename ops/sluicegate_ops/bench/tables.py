@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -32,12 +33,13 @@ def show(bench: Bench, console: Console) -> None:
 
 
 def _table(door: Door, cases: Sequence[Case]) -> Table:
-    title = f"{door} latency: each figure the median of {len(cases[0].runs)} runs (least - most)"
+    title = f"{door} latency: each figure the median of {len(cases[0].runs)} runs, ± half of what lies between least and most"
     table = Table(
-        *("", "drained/s", "x Celery", "CPU s/1k", "x Celery", "server s/1k", "enqueued/s"),
+        *("", "drained/s", "x Celery", "CPU s/1k", "x Celery", "server", "enqueued/s"),
         *("peak MB", "bytes", "commands"),
         title=title,
         title_justify="left",
+        box=box.SIMPLE_HEAD,
     )
     for column in table.columns[1:]:
         column.justify = "right"
@@ -59,7 +61,8 @@ def _table(door: Door, cases: Sequence[Case]) -> Table:
 
 
 def _spread(middle: Middle, form: str) -> str:
-    return f"{middle.median:{form}} ({middle.least:{form}} - {middle.most:{form}})"
+    apart = (middle.most - middle.least) / 2 / middle.median if middle.median else 0
+    return f"{middle.median:{form}} [dim]±{apart:.0%}[/]"
 
 
 def _against(middle: Middle, other: Middle | None) -> str:
@@ -67,7 +70,7 @@ def _against(middle: Middle, other: Middle | None) -> str:
 
 
 def _figures(figures: dict[str, Any], what: str) -> Table:
-    table = Table(what, "")
+    table = Table(what, "", box=box.SIMPLE_HEAD)
     table.columns[1].justify = "right"
     for name, figure in figures.items():
         table.add_row(name, _text(figure))
@@ -83,7 +86,9 @@ def _text(figure: Any) -> str:
 
 
 def _growth(bench: Bench) -> Table:
-    table = Table("as it grows", "", "worker s/1k", "server s/1k", "drained/s")
+    table = Table(
+        "as it grows", "", "worker s/1k", "server s/1k", "drained/s", box=box.SIMPLE_HEAD
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     for one in bench.growth:

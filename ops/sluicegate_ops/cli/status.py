@@ -136,7 +136,7 @@ def _workers(state: State) -> Iterator[str]:
 def _receipts(state: State) -> str:
     heard = {fate: count for fate, count in state.receipts.fates.items() if fate != "unknown"}
     if not state.receipts.set_up:
-        return "not set up: no web.public_url, or receipts = false"
+        return "unknown: receipts not set up (no web.public_url, or receipts = false)"
     by_receipt = state.totals.get("by_receipt", 0)
     proved = f", {counted(by_receipt, 'message')} proved sent" if by_receipt else ""
     return f"{summed(heard) or 'none yet'}{proved}"

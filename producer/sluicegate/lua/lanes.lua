@@ -7,8 +7,9 @@
 --   ready:<class>:r|<registration>   the registration's senders
 --   ready:<class>:s|<sender>         the sender's lanes
 -- A score is the virtual time at which a member is served next: each message moves its lane on by one
--- over the lane's weight, and a node has its head's score. Whatever becomes ready starts level with
--- what is served then, so neither waiting nor having waited is an advantage.
+-- over the lane's weight, and a node stands where its head does, plus a lead of its own. So lanes below a
+-- node keep their weights among themselves, also where the node is served seldom. Whatever becomes ready
+-- starts level with what is served then: neither waiting nor having waited is an advantage.
 --
 -- A member that a level refuses is taken out and parked until that level's time: one entry, however
 -- many lanes are below it, so that no sender's queue is ever looked at for another's sake.

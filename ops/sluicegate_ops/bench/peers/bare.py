@@ -1,6 +1,7 @@
 """Our own engine without Celery around it: whoever asks for a drain gets a thread."""
 
 import gc
+import os
 import signal
 import threading
 
@@ -17,7 +18,7 @@ def main() -> None:
     def drain(account: str) -> None:
         threading.Thread(target=engine.drain, args=(account,), daemon=True).start()
 
-    engine = Engine(load(), "bare@bench", drain)
+    engine = Engine(load(), f"bare{os.getpid()}@bench", drain)
     # As the Celery worker does before it starts.
     Template("Hi {{ name }}").render({"name": "you"})
     gc.collect()
