@@ -23,7 +23,7 @@ from .tables import show
 OUT = Path("build")
 REPEATS = 3
 PER_SECOND = 50  # what a usual account allows
-_WIDTH = 110  # columns, where nobody says
+_WIDTH = 120  # columns, where nobody says
 console = Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 
@@ -40,20 +40,26 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind.")
         return 130
+    show(bench, console)
+    written = [] if options.only else _written(bench)
+    took = f"{time.monotonic() - began:.0f} s"
+    console.print(", ".join([took, *map(str, written)]), highlight=False)
+    return 0
+
+
+def _written(bench: Bench) -> list[Path]:
     OUT.mkdir(exist_ok=True)
     record = OUT / "bench.json"
     record.write_text(json.dumps(document(bench), indent=2) + "\n", encoding="utf-8")
-    charts = draw(bench, OUT)
-    show(bench, console)
-    written = ", ".join(map(str, (record, *charts)))
-    console.print(f"{written}; {time.monotonic() - began:.0f} s", highlight=False)
-    return 0
+    return [record, *draw(bench, OUT)]
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sluicegate_ops.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two minutes: ours and Celery alone")
-    parser.add_argument("--only", default="", help="these contenders only, by name, with commas")
+    parser.add_argument(
+        "--only", default="", help="only these contenders, with commas; not written"
+    )
     parser.add_argument("--repeats", type=int, default=REPEATS, help="of each case (default: 3)")
     parser.add_argument("--scale", type=float, help="of each measure; 1 is the whole (default)")
     parser.add_argument("--aof", action="store_true", help="an append-only file, every second")

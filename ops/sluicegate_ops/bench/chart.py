@@ -81,6 +81,8 @@ def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
                 label=label,
             )
         axes.set_xscale("log", base=2 if kind == "workers" else 10)
+        axes.set_xticks(sizes, [_short(size) for size in sizes])
+        axes.minorticks_off()
         axes.set_ylim(bottom=0)
         axes.set_title(kind, loc="left")
     row[0][0].set_ylabel("CPU s per 1,000 messages")
@@ -92,6 +94,14 @@ def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
 
 def _colour(contender: Contender) -> str:
     return OURS if contender.ours else OTHERS
+
+
+def _short(size: int) -> str:
+    """1k for a thousand, 1M for a million."""
+    for unit, letter in ((1_000_000, "M"), (1_000, "k")):
+        if size >= unit:
+            return f"{size / unit:g}{letter}"
+    return str(size)
 
 
 def _whiskers(figures: Sequence[Middle]) -> tuple[list[float], list[float]]:

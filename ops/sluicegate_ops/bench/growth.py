@@ -34,13 +34,14 @@ def plan(*, huge: bool) -> Iterator[tuple[str, int, Contender, dict[str, int]]]:
     for lanes in LANES:
         yield "lanes", lanes, MESSAGES, {"lanes": lanes, "backlog": LANES_BACKLOG}
     for workers in WORKERS:
-        yield "workers", workers, BARE, {"workers": workers, "backlog": 2 * MESSAGES_EACH}
+        backlog = (workers + 1) * MESSAGES_EACH
+        yield "workers", workers, BARE, {"workers": workers, "backlog": backlog}
 
 
 def measured(bed: Bed, repeats: int, *, huge: bool) -> Iterator[Point]:
     """Every point, its repeats in a row: what is long to fill is filled as rarely as can be."""
     for what, size, contender, options in plan(huge=huge):
-        count = min(MESSAGES_EACH, max(options["backlog"], 1))
+        count = min(MESSAGES_EACH * options.get("workers", 1), options["backlog"])
         often = 1 if size >= BACKLOGS[-1] else repeats
         runs = [drained(bed, contender, Door(), count, **options) for _ in range(often)]
         yield point(what, size, runs)

@@ -1,4 +1,8 @@
-"""The bench on a screen: a table for each door with ratios to Celery, the figures, the noise."""
+"""The bench on a screen: a table for each door, the figures, the ratios, the noise.
+
+In a table, x is the ratio to Celery's; CPU is that of a worker's processes, in seconds per 1,000
+messages, and the server's stands apart.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,20 +31,24 @@ def show(bench: Bench, console: Console) -> None:
     )
     if bench.growth:
         console.print(_growth(bench))
-    console.print(_figures(bench.figures, "figure"))
+    if bench.figures:
+        console.print(_figures(bench.figures, "figure"))
     console.print(_figures(ratios(bench), "ratio"))
     console.print("Noise: " + ", ".join(_noise(bench)), highlight=False)
 
 
 def _table(door: Door, cases: Sequence[Case]) -> Table:
-    title = f"{door} latency: each figure the median of {len(cases[0].runs)} runs, ± half of what lies between least and most"
+    runs = len(cases[0].runs)
+    title = f"Latency {door}; medians of {runs} runs, ± half of what lies between them"
     table = Table(
-        *("", "drained/s", "x Celery", "CPU s/1k", "x Celery", "server", "enqueued/s"),
+        *("", "drained/s", "x", "CPU s/1k", "x", "server", "enqueued/s"),
         *("peak MB", "bytes", "commands"),
         title=title,
         title_justify="left",
         box=box.SIMPLE_HEAD,
+        pad_edge=False,
     )
+    table.columns[0].no_wrap = True
     for column in table.columns[1:]:
         column.justify = "right"
     celery = next((case for case in cases if case.contender.name == CELERY.name), None)
@@ -86,9 +94,8 @@ def _text(figure: Any) -> str:
 
 
 def _growth(bench: Bench) -> Table:
-    table = Table(
-        "as it grows", "", "worker s/1k", "server s/1k", "drained/s", box=box.SIMPLE_HEAD
-    )
+    columns = ("as it grows", "", "worker s/1k", "server s/1k", "drained/s")
+    table = Table(*columns, box=box.SIMPLE_HEAD)
     for column in table.columns[1:]:
         column.justify = "right"
     for one in bench.growth:
