@@ -89,9 +89,7 @@ def test_a_round_trip(place: Place) -> None:
         Settle(
             id=grants[1].id, token=grants[1].token, kind="doubt", reason="nö\n\u2028", code="x"
         ),
-        Settle(
-            id=grants[2].id, token=grants[2].token, kind="dead", answer='"'
-        ),
+        Settle(id=grants[2].id, token=grants[2].token, kind="dead", answer='"'),
     ]
     path = place.spool.write(settles)
     assert path is not None

@@ -10,7 +10,7 @@ each script's ``KEYS[1]``.
     ready:<class>        zset    the tree of ready lanes (lanes.lua): its top, by virtual time
     ready:<class>:<node> zset    what is below a node: r|registration, s|sender
     virtual      hash    t, b -> the virtual time of what was served last; class/node -> how far
-                         its place is ahead of its head's score; class/lane -> a parked lane's score
+                         its place is ahead of its head's; class/lane -> a parked lane's score
     parked:t|b   zset    class/member of the tree -> steady ms at which a level allows it again
     parked_by    hash    class/member -> that level
     limits       hash    version, digest, and the published limits of every level (levels.py)
@@ -32,7 +32,7 @@ each script's ``KEYS[1]``.
     totals       hash    counters since the account's first message, by state and by event
     clock        hash    wall, offset, gap: see account.lua
     swept        string  the last sweep's token and answer
-    audit        list    JSON lines, the latest first: who did what to dead letters and doubts, and why
+    audit        list    JSON lines, the latest first: who did what to dead letters and doubts
     acted:<tok>  string  such an action's answers, for a client that repeats it after a lost reply
     breaker      hash    state, and what the breaker counts (worker's breaker.lua)
     event:<id>   string  a receipt's event, remembered for a day: token and answer of its batch

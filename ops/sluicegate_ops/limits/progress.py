@@ -1,12 +1,15 @@
 """How far a part of ``make limits`` has come: a bar on a terminal, elsewhere a line at times."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-console = Console()
+_PIPED_WIDTH = 150  # room for the table, where no terminal says how wide it is
+
+console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
 @contextmanager
