@@ -207,7 +207,7 @@ class Fleet:
         return self.drains[worker]
 
     async def _works(self, worker: int) -> None:
-        sweep = asyncio.create_task(sweeping(self.claims(worker), lambda: None))
+        sweep = asyncio.create_task(sweeping(self.claims(worker), lambda swept: None))
         try:
             while True:
                 await self.drain(worker).run(25)

@@ -22,7 +22,7 @@ from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
 from sluicegate.webhook_urls import WebhookUrls
 
-from .claims import Claims
+from .claims import Claims, Swept
 from .contents import Contents
 from .drain import Drain, Summary
 from .gateway import Gateway
@@ -159,7 +159,7 @@ class _AccountWork:
         self._over.set()
         self._tasks = [
             asyncio.create_task(self._listen()),
-            asyncio.create_task(sweeping(self._claims, self._ask_where_none_claims, self._meters)),
+            asyncio.create_task(sweeping(self._claims, self._swept, self._meters)),
             asyncio.create_task(self._repeated(self._publish)),
             asyncio.create_task(self._repeated(self._unspool)),
         ]
@@ -232,6 +232,13 @@ class _AccountWork:
         for drain in self._drains:
             drain.wake()
         self._ask_where_none_claims()
+
+    def _swept(self, swept: Swept) -> None:
+        """What the sweep brought back is news to a drain; that there is work is none."""
+        if swept.given_back or swept.resent:
+            self._ask()
+        else:
+            self._ask_where_none_claims()
 
     def _ask_where_none_claims(self) -> None:
         """A drain that claims knows when to look again; where there is none, ask for one."""

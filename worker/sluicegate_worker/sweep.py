@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 
 async def sweeping(
-    claims: Claims, on_work: Callable[[], None], meters: Meters | None = None
+    claims: Claims, on_work: Callable[[Swept], None], meters: Meters | None = None
 ) -> None:
-    """Sweep until cancelled; ``on_work`` is called whenever a drain has something to do.
+    """Sweep until cancelled; ``on_work`` hears of each that found something for a drain to do.
 
     All workers sweep: the script does each repair once, whoever comes first.
     """
@@ -35,7 +35,7 @@ async def sweeping(
             meters.swept(swept)
             _report(swept)
             if swept.work:
-                on_work()
+                on_work(swept)
         await asyncio.sleep(INTERVAL_SECONDS)
 
 

@@ -108,7 +108,7 @@ class World:
             monotonic=self._loop.time,
         )
         # As in a worker whose drain claims: a sweep that finds work wakes nobody.
-        sweep = asyncio.create_task(sweeping(claims, lambda: None))
+        sweep = asyncio.create_task(sweeping(claims, lambda swept: None))
         try:
             await drain.run(float("inf"))
         except Killed:
