@@ -88,6 +88,9 @@ STATES: Final = (
 )
 """Every state a record can be in; a leased one is still ``waiting`` in its record."""
 
+CLASSES: Final = ("ts", "tm", "bs", "bm")
+"""The first two letters of a lane: priority t|b, type s|m; each has a tree of its own."""
+
 FINAL_STATES: Final = frozenset({"accepted", "cancelled", "expired", "suppressed", "purged"})
 """States that a message leaves only on evidence that it was sent after all."""
 

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from sluicegate.keys import FINAL_STATES, Keys
+from sluicegate.keys import CLASSES, FINAL_STATES, Keys
 from sluicegate.waits import LIVE_SECONDS, Facts, read
 
 EVENTS: Final[Mapping[str, str]] = {
@@ -83,7 +83,7 @@ def look(client: Any, keys: Keys) -> Seen:
     pipeline.zcount(keys("workers"), f"({facts.now_ms - 1000 * LIVE_SECONDS:.0f}", "+inf")
     pipeline.scard(keys("running"))
     pipeline.hlen(keys("optouts"))
-    for lanes in ("ts", "tm", "bs", "bm"):
+    for lanes in CLASSES:
         pipeline.zcard(keys(f"ready:{lanes}"))
     parked, breaker, rtt_ms, workers, campaigns, optouts, *ready = pipeline.execute()
     stops = facts.halts.values()

@@ -20,6 +20,7 @@ local function limits(field)
   return specs[field] or nil
 end
 
+local CLASSES = { 'ts', 'tm', 'bs', 'bm' }
 local function class_of(lane) return string.sub(lane, 1, 2) end
 local function sender_of(lane) return string.match(lane, '^..:([^#]*)') end
 local function is_node(member) return string.sub(member, 2, 2) == '|' end

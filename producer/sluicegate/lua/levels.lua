@@ -120,7 +120,7 @@ end
 
 -- Who waits for a level that has room again is looked at anew.
 local function reopen(level, member)
-  for _, class in ipairs({ 'ts', 'tm', 'bs', 'bm' }) do
+  for _, class in ipairs(CLASSES) do
     local name = class .. '/' .. member
     if redis.call('HGET', key('parked_by'), name) == level then unpark(name) end
   end

@@ -27,14 +27,13 @@ end
 for _, priority in ipairs({ 't', 'b' }) do
   for _, name in ipairs(redis.call('ZRANGE', key('parked:' .. priority), 0, -1)) do unpark(name) end
 end
-local classes = { 'ts', 'tm', 'bs', 'bm' }
 local senders = {}
-for i, class in ipairs(classes) do senders[i] = uprooted(class) end
+for i, class in ipairs(CLASSES) do senders[i] = uprooted(class) end
 redis.call('DEL', key('limits'))
 redis.call('HSET', key('limits'), 'version', ARGV[1], 'digest', digest)
 for i = 3, #ARGV, 2 do redis.call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) end
 specs = {}
-for i, class in ipairs(classes) do
+for i, class in ipairs(CLASSES) do
   for _, node in ipairs(senders[i]) do
     if head_of(below(class, node)) then rise(class, node) end
   end

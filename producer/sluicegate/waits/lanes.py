@@ -6,13 +6,12 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from ..keys import Keys
+from ..keys import CLASSES, Keys
 from .facts import Facts
 from .parked import plain
 from .passage import Passage, lane_read
 
 _PAGE = 1000
-_CLASSES = ("ts", "tm", "bs", "bm")
 _OPEN = ("draft", "running", "paused")
 _RANK = {"ready": 0, "parked": 1, "halted": 2, "paused": 3, "draft": 4, "empty": 5}
 
@@ -137,7 +136,7 @@ def _roots(client: Any, keys: Keys, facts: Facts) -> Iterator[_Found]:
     pipeline.hgetall(keys("parked_by"))
     for priority in "tb":
         pipeline.zrange(keys(f"parked:{priority}"), 0, -1, withscores=True)
-    for branch in _CLASSES:
+    for branch in CLASSES:
         pipeline.zrange(keys(f"ready:{branch}"), 0, -1, withscores=True)
     virtual, levels, *parked = pipeline.execute()
     now = dict(zip("tb", (float(at or 0) for at in virtual), strict=True))
@@ -147,7 +146,7 @@ def _roots(client: Any, keys: Keys, facts: Facts) -> Iterator[_Found]:
         until_ms = 0.0 if due else until - facts.steady_ms + facts.now_ms
         level = "" if due else levels.get(name, b"").decode()
         yield _Found(branch, member, now[branch[0]], (member,), until_ms, level)
-    for branch, members in zip(_CLASSES, parked[2:], strict=True):
+    for branch, members in zip(CLASSES, parked[2:], strict=True):
         for name, score in members:
             member = name.decode()
             yield _Found(branch, member, score, (member,))

@@ -47,7 +47,6 @@ end
 -- A cursor stands at the lane that a class serves next: { class, lane, score, bound, levels, served }. It stays
 -- while its score is the least, or for QUANTUM messages; only when it leaves are the scores written, so that
 -- a long lane costs one look, and ten thousand lanes no more than a few.
-local CLASSES = { 'ts', 'tm', 'bs', 'bm' }
 local cursors, closed = {}, {} -- by class; closed: until when the account's own rate of that type refuses
 
 local function leave(at)

@@ -5,8 +5,7 @@
 --   count and that many settles of 18: id, token, kind, delay_ms, code, reason, answer, provider_id, took_ms,
 --     limit, remaining, wait_ms, window_ms, reset_ms (what the answer said of the rate, -1 where nothing), hold_ms
 --     (of the sender), flags (h answer heard, t throttled, r replayed, p perhaps acted on, u uncharged, f the
---     sender's queue is full, b the provider failed, o the
---     recipient has opted out), halt, halt_ends
+--     sender's queue is full, b the provider failed, o the recipient has opted out), halt, halt_ends
 --   count and that many starts of 3: id, token, request ('' where it is stored already)
 --   count and that many renewals of 2: id, token
 --   token ('' to claim nothing), want, horizon_ms

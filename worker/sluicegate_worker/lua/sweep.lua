@@ -114,7 +114,7 @@ redis.call('ZREMRANGEBYSCORE', key('workers'), '-inf', ms(c.wall - 3600000))
 
 local function any(zset, most) return redis.call('ZCOUNT', key(zset), '-inf', most) > 0 end
 local work = any('due', ms(c.wall)) or any('parked:t', ms(c.steady)) or any('parked:b', ms(c.steady))
-for _, class in ipairs({ 'ts', 'tm', 'bs', 'bm' }) do work = work or any('ready:' .. class, '+inf') end
+for _, class in ipairs(CLASSES) do work = work or any('ready:' .. class, '+inf') end
 local answers = { back, doubted, resent, held, dropped, work and 1 or 0 }
 redis.call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', 60000)
 return answers
