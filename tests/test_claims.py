@@ -509,6 +509,31 @@ def test_the_bucket_hears_an_answer_even_if_its_message_was_ended_meanwhile(benc
     assert bench.claim().why == "blocked"
 
 
+def test_an_acceptance_reads_alike_however_it_was_written(bench: Bench) -> None:
+    """One whose record another settle of the same call has read goes the longer way."""
+    quick, slow = started(bench, 1, 2)
+    accepted: dict[str, Any] = {
+        "kind": "accepted",
+        "provider_id": "p",
+        "took_ms": 70,
+        "flags": "h",
+    }
+    done = bench.step(
+        settles=[
+            Settle(id=quick.id, token=quick.token, **accepted),
+            Settle(id=slow.id, token=slow.token, **accepted),
+            Settle(id=slow.id, token="another", kind="back"),
+        ]
+    )
+    assert list(done.settled) == ["applied", "applied", "stale"]
+    records = [bench.record(grant.id) for grant in (quick, slow)]
+    for record in records:
+        del record["to"], record["digest"]
+        record["history"] = record["history"].split(",", 2)[2]  # their slots differ
+    assert records[0] == records[1]
+    assert {bench.store.pttl(bench.keys.record(grant.id)) > 0 for grant in (quick, slow)} == {True}
+
+
 @pytest.mark.parametrize(
     ("flags", "attempts", "maybe"), [("h", 1, 0), ("hp", 1, 1), ("hu", 0, 0), ("hup", 0, 1)]
 )

@@ -13,8 +13,13 @@ from typing import Any, Protocol, cast
 Argument = str | bytes | int | float
 
 _SHARED = tuple(
-    ("sluicegate", part) for part in ("time", "account", "lanes", "levels", "books", "evidence")
+    ("sluicegate", part)
+    for part in ("time", "account", "records", "lanes", "levels", "books", "evidence")
 )
+
+
+_SAVED = "local answer = (function()\n{}\nend)()\nsave()\nreturn answer"
+"""A script's own part, whose answer is given once all that it changed is written."""
 
 
 def new_token(tag: str = "") -> str:
@@ -42,7 +47,7 @@ class Script:
         texts = [_read(package, part) for package, part in self.parts]
         if time is not None:
             texts[0] = time
-        return "\n".join(texts)
+        return "\n".join([*texts[:-1], _SAVED.format(texts[-1])])
 
 
 class Scripts:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
@@ -43,27 +44,46 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     token: str
     kind: Kind
+    provider_id: str = ""
+    took_ms: float = 0
+    flags: str = ""
+    limit: int = -1
+    remaining: int = -1
     delay_ms: float = 0
     code: str = ""
     reason: str = ""
     answer: str = ""
-    provider_id: str = ""
-    took_ms: float = 0
-    limit: int = -1
-    remaining: int = -1
     wait_ms: float = -1
     window_ms: float = -1
     reset_ms: float = -1
     hold_ms: float = 0
-    flags: str = ""
     halt: str = ""
     halt_ends: str = ""
 
     def args(self) -> tuple[Argument, ...]:
+        """What every settle says, then how many others there are, and those by name and value.
+
+        Most say no more, and each argument costs the server as much as a small command.
+        """
+        others = [
+            (name, value)
+            for name, value, unsaid in (
+                ("delay", self.delay_ms, 0),
+                ("code", self.code, ""),
+                ("reason", self.reason, ""),
+                ("answer", self.answer, ""),
+                ("wait", self.wait_ms, -1),
+                ("window", self.window_ms, -1),
+                ("reset", self.reset_ms, -1),
+                ("hold", self.hold_ms, 0),
+                ("halt", self.halt, ""),
+                ("halt_ends", self.halt_ends, ""),
+            )
+            if value != unsaid
+        ]
         return (
-            self.id, self.token, self.kind, self.delay_ms, self.code, self.reason, self.answer,
-            self.provider_id, self.took_ms, self.limit, self.remaining, self.wait_ms,
-            self.window_ms, self.reset_ms, self.hold_ms, self.flags, self.halt, self.halt_ends,
+            self.id, self.token, self.kind, self.provider_id, self.took_ms, self.flags, self.limit,
+            self.remaining, len(others), *chain.from_iterable(others),
         )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
--- What every script begins with: one account's keys, its two clocks, its totals, its tickets and leases.
+-- What every script begins with: one account's keys, its two clocks and its tickets.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
--- Keys touched: clock, totals, wake, started, granted, leases.
+-- Keys touched: clock, wake.
 --
 -- Two clocks, because the server's own may be set back or forward under us:
 --   wall    what people mean: due times, expiry, what a record shows.
@@ -13,9 +13,23 @@ local WAKE_TOKENS = 8 -- at most so many workers are woken for what one of them 
 
 local function key(name) return KEYS[1] .. name end
 local function num(text, default) return tonumber(text) or default end
--- Lua's own number to text keeps 14 digits; milliseconds since 1970 with a fraction need 16.
-local function ms(t) return string.format('%.3f', t) end
-local function whole_ms(t) return string.format('%.0f', t) end
+
+-- Times as texts: Lua's own numbers to text keep 14 digits, and milliseconds since 1970 with a fraction need 16. A
+-- call says the same few times of all its messages, and making a text of one is as much work as a small command.
+local texts, whole_texts = {}, {}
+local function ms(t)
+  texts[t] = texts[t] or string.format('%.3f', t)
+  return texts[t]
+end
+local function whole_ms(t)
+  whole_texts[t] = whole_texts[t] or string.format('%d', math.floor(t + 0.5))
+  return whole_texts[t]
+end
+local function from_ms(text)
+  local t = tonumber(text)
+  if t then texts[t] = text end
+  return t
+end
 
 local function clock()
   local wall = server_ms()
@@ -31,8 +45,6 @@ local function save_clock(c)
   redis.call('HSET', key('clock'), 'wall', ms(c.wall), 'offset', ms(c.offset), 'gap', ms(c.gap))
 end
 
-local function count(name, by) redis.call('HINCRBY', key('totals'), name, by or 1) end
-
 local function wake()
   if redis.call('LLEN', key('wake')) < WAKE_TOKENS then redis.call('LPUSH', key('wake'), '1') end
 end
@@ -42,26 +54,4 @@ local function read_ticket(ticket)
   local id, segments, kind, expires, to =
     string.match(ticket, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)')
   return { text = ticket, id = id, segments = num(segments, 1), kind = kind, expires = tonumber(expires), to = to }
-end
-
--- A lease is token|slot|seq|started|lane|ticket; started is empty while it is only granted.
-local function read_lease(id)
-  local text = redis.call('HGET', key('leases'), id)
-  if not text then return nil end
-  local token, slot, seq, started, lane, ticket =
-    string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
-  return {
-    token = token, slot = tonumber(slot), seq = seq, started = tonumber(started), lane = lane, ticket = ticket,
-  }
-end
-
-local function write_lease(id, lease)
-  local started = lease.started and ms(lease.started) or ''
-  redis.call('HSET', key('leases'), id,
-    lease.token .. '|' .. ms(lease.slot) .. '|' .. lease.seq .. '|' .. started .. '|' .. lease.lane .. '|' .. lease.ticket)
-end
-
-local function drop_lease(id, lease)
-  redis.call('ZREM', key(lease.started and 'started' or 'granted'), id)
-  redis.call('HDEL', key('leases'), id)
 end

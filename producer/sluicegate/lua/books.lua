@@ -1,11 +1,14 @@
 -- The books: how a message moves from state to state, and what its campaign's ledger says of it.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
--- Keys touched: those of lanes.lua and levels.lua, m:*, totals, running, ledger:*, unsent:*.
+-- Keys touched: those of lanes.lua, levels.lua and records.lua, running, unsent:*.
 --
 -- A campaign's recipient has no record until its first start or its end by a person: it is its ticket.
 -- Its id is campaign.hash, where an app's ids have no dot; its ticket bears the hash alone.
 
-local function campaign_of(id) return string.match(id, '^([^.]+)%.') end
+local function campaign_of(id)
+  local dot = string.find(id, '.', 1, true)
+  return dot and string.sub(id, 1, dot - 1) or nil
+end
 
 local function campaign_state(name) return campaign_facts(name).state end
 
@@ -15,8 +18,8 @@ local function is_open(id)
 end
 
 local function tally(name, from, to)
-  redis.call('HINCRBY', key('ledger:' .. name), from, -1)
-  redis.call('HINCRBY', key('ledger:' .. name), to, 1)
+  add('ledger:' .. name, from, -1)
+  add('ledger:' .. name, to, 1)
 end
 
 -- The state of a record, also of one that a campaign's recipient does not have yet.
@@ -38,9 +41,9 @@ end
 
 -- Move a message to a state; `from`, where it isn't what the record says.
 local function become(id, state, from)
-  local m, name = key('m:' .. id), campaign_of(id)
-  if name then tally(name, from or redis.call('HGET', m, 'state') or 'waiting', state) end
-  redis.call('HSET', m, 'state', state)
+  local m, name = record(id), campaign_of(id)
+  if name then tally(name, from or m.state or 'waiting', state) end
+  m.state = state
 end
 
 -- What a message went through, one text an attempt: wall ms of its start, ms after its slot, ms to the answer,
@@ -58,35 +61,36 @@ local function shortened(history, most)
   return history
 end
 
+local function with_attempt(c, history, lease, took, outcome, code, most)
+  local began, late = whole_ms(c.wall - (c.steady - lease.started)), whole_ms(lease.started - lease.slot)
+  local entry = began .. ',' .. late .. ',' .. whole_ms(took) .. ',' .. outcome .. ','
+    .. (string.gsub(code, '[,;]', ' ')) .. ',' .. string.sub(lease.token, 1, 4)
+  return history and shortened(history .. ';' .. entry, most) or entry
+end
+
 local function note_attempt(c, id, lease, took, outcome, code)
-  local m = key('m:' .. id)
-  local began = c.wall - (c.steady - lease.started)
-  local entry = string.format('%.0f,%.0f,%.0f,%s,%s,%s', began, lease.started - lease.slot, took, outcome,
-    string.gsub(code, '[,;]', ' '), string.sub(lease.token, 1, 4))
-  local was = redis.call('HMGET', m, 'state', 'history')
+  local m = record(id)
   -- Evidence may have ended it before its own answer came.
-  local most = was[1] == 'accepted' and HISTORY_BYTES or HISTORY_PENDING_BYTES
-  redis.call('HSET', m, 'history', was[2] and shortened(was[2] .. ';' .. entry, most) or entry)
+  local most = m.state == 'accepted' and HISTORY_BYTES or HISTORY_PENDING_BYTES
+  m.history = with_attempt(c, m.history, lease, took, outcome, code, most)
 end
 
 -- The end of a message: its record becomes compact and is forgotten after its retention. A campaign's
 -- records stay as long as the campaign does. Without a `token`, the record keeps the one that it has.
 local function finish(c, id, state, retention_ms, token, from)
-  local m = key('m:' .. id)
-  redis.call('HDEL', m, 'content', 'request', 'lane', 'ticket')
+  local m = record(id)
+  m.content, m.request, m.lane, m.ticket = nil, nil, nil, nil
   become(id, state, from)
-  redis.call('HSET', m, 'at', whole_ms(c.wall))
-  if token then redis.call('HSET', m, 'token', token) end
-  local history = redis.call('HGET', m, 'history')
-  if history and #history > HISTORY_BYTES then redis.call('HSET', m, 'history', shortened(history, HISTORY_BYTES)) end
-  if not campaign_of(id) then redis.call('PEXPIRE', m, retention_ms) end
+  m.at, m.token = whole_ms(c.wall), token or m.token
+  m.history = m.history and shortened(m.history, HISTORY_BYTES)
+  if not campaign_of(id) then expiries[id] = retention_ms end
   count(state)
 end
 
 -- The end of a message that waits: where it has no record, its ticket is kept in a list instead.
 local function end_waiting(c, id, state, ticket, retention_ms, token)
   local name = campaign_of(id)
-  if not name or redis.call('EXISTS', key('m:' .. id)) == 1 then return finish(c, id, state, retention_ms, token) end
+  if not name or record(id).state then return finish(c, id, state, retention_ms, token) end
   redis.call('RPUSH', key('unsent:' .. name .. ':' .. state), ticket)
   tally(name, 'waiting', state)
   count(state)
@@ -100,4 +104,12 @@ local function put_back(c, id, lane, ticket)
   else
     to_head(lane, ticket)
   end
+end
+
+-- Write what this call has changed: every script ends with it (scripts.py).
+local function save()
+  save_leases()
+  save_records()
+  save_counts()
+  save_levels()
 end

@@ -9,13 +9,13 @@
 -- Repeating an action finds it done and changes nothing more.
 local MOVED = 1000 -- tickets in one command
 local name, action = ARGV[1], ARGV[2]
-local record = key('campaign:' .. name)
+local campaign = key('campaign:' .. name)
 local c = clock()
 
 if action == 'create' then
-  local digest = redis.call('HGET', record, 'digest')
+  local digest = redis.call('HGET', campaign, 'digest')
   if digest then return digest == ARGV[4] and 'known' or 'exists' end
-  redis.call('HSET', record, 'plan', ARGV[3], 'digest', ARGV[4], 'shards', ARGV[5], 'lane', ARGV[6],
+  redis.call('HSET', campaign, 'plan', ARGV[3], 'digest', ARGV[4], 'shards', ARGV[5], 'lane', ARGV[6],
     'state', 'draft', 'created', whole_ms(c.wall))
   redis.call('ZADD', key('campaigns'), whole_ms(c.wall), name)
   return 'created'
@@ -28,15 +28,15 @@ local AFTER = {
   cancel = { draft = 'cancelled', running = 'cancelled', paused = 'cancelled', cancelled = 'cancelled' },
 }
 
-local r = redis.call('HMGET', record, 'state', 'lane')
+local r = redis.call('HMGET', campaign, 'state', 'lane')
 local before, lane = r[1], r[2]
 if not before then return { 'unknown', '' } end
 local lanes = redis.call('SMEMBERS', key('lanes:' .. name)) -- of letters replayed from another sender
 table.insert(lanes, 1, lane)
 if action == 'pace' then
-  local pace = redis.call('HMGET', record, 'per_second', 'weight')
+  local pace = redis.call('HMGET', campaign, 'per_second', 'weight')
   if pace[1] ~= ARGV[3] or pace[2] ~= ARGV[4] then
-    redis.call('HSET', record, 'per_second', ARGV[3], 'weight', ARGV[4])
+    redis.call('HSET', campaign, 'per_second', ARGV[3], 'weight', ARGV[4])
     redis.call('HDEL', key('levels'), 'campaign:' .. name)
     for _, one in ipairs(lanes) do unpark(class_of(one) .. '/' .. one) end
     wake()
@@ -47,7 +47,7 @@ local after = AFTER[action][before]
 if not after or after == before then return { before, after or '' } end
 
 local function open()
-  if action == 'start' then redis.call('HSET', record, 'started', whole_ms(c.wall)) end
+  if action == 'start' then redis.call('HSET', campaign, 'started', whole_ms(c.wall)) end
   redis.call('SADD', key('running'), name)
   for _, one in ipairs(lanes) do
     if redis.call('EXISTS', key('lane:' .. one)) == 1 then
@@ -68,10 +68,9 @@ end
 local function cancel()
   local held = 0
   for _, id in ipairs(redis.call('HKEYS', key('leases'))) do
-    local waits = state_of(id, redis.call('HGET', key('m:' .. id), 'state')) == 'waiting'
-    if campaign_of(id) == name and waits then held = held + 1 end
+    if campaign_of(id) == name and state_of(id, look(id, 'state')[1]) == 'waiting' then held = held + 1 end
   end
-  local ended = num(redis.call('HGET', key('ledger:' .. name), 'waiting'), 0) - held
+  local ended = in_ledger(name, 'waiting') - held
   local list = key('unsent:' .. name .. ':cancelled')
   if redis.call('EXISTS', key('lane:' .. lane)) == 1 then redis.call('RENAME', key('lane:' .. lane), list) end
   for i = 2, #lanes do
@@ -81,13 +80,13 @@ local function cancel()
     end
     redis.call('DEL', key('lane:' .. lanes[i]))
   end
-  redis.call('HINCRBY', key('ledger:' .. name), 'waiting', -ended)
-  redis.call('HINCRBY', key('ledger:' .. name), 'cancelled', ended)
-  redis.call('HSET', record, 'ended', whole_ms(c.wall))
+  add('ledger:' .. name, 'waiting', -ended)
+  add('ledger:' .. name, 'cancelled', ended)
+  redis.call('HSET', campaign, 'ended', whole_ms(c.wall))
   count('cancelled', ended)
 end
 
-redis.call('HSET', record, 'state', after)
+redis.call('HSET', campaign, 'state', after)
 if after == 'running' then open() else close() end
 if after == 'cancelled' then cancel() end
 return { before, after }

@@ -4,7 +4,7 @@
 -- Keys touched: those of books.lua, clock, leases, granted, log, due.
 local id, retention_ms, token = ARGV[1], ARGV[2], ARGV[3]
 local lease = read_lease(id)
-local state = state_now(id, redis.call('HGET', key('m:' .. id), 'state'), lease)
+local state = state_now(id, record(id).state, lease)
 if not state then return 'unknown' end
 if state ~= 'waiting' and state ~= 'scheduled' and state ~= 'retrying' then return state end
 if lease and lease.started then return 'in_flight' end

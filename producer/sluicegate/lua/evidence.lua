@@ -5,17 +5,9 @@
 
 local ENDED = { cancelled = true, expired = true, suppressed = true, purged = true }
 
-local function forget_waits(id)
-  redis.call('ZREM', key('due'), id)
-  redis.call('ZREM', key('doubts'), id)
-  redis.call('ZREM', key('dead'), id)
-end
-
 local function accept(c, e, retention_ms, from)
-  local m = key('m:' .. e.id)
-  forget_waits(e.id)
-  redis.call('HDEL', m, 'reason', 'code', 'answer')
-  redis.call('HSET', m, 'provider_id', e.provider_id)
+  local m = record(e.id)
+  m.reason, m.code, m.answer, m.provider_id = nil, nil, nil, e.provider_id
   if e.replayed then count('replayed') end -- the provider knew the key: it had the message already
   finish(c, e.id, 'accepted', retention_ms, e.token, from)
 end
@@ -23,28 +15,28 @@ end
 -- Also from a lease that ended long ago, and for a message that has ended otherwise since. Returns whether
 -- it told anything new.
 local function accept_late(c, e, retention_ms)
-  local m = key('m:' .. e.id)
-  local was = redis.call('HMGET', m, 'state', 'provider_id', 'provider_id_2')
-  if was[1] == 'accepted' then
-    if not was[2] then -- a person knew that it was sent, and not as what
-      redis.call('HSET', m, 'provider_id', e.provider_id)
+  local m = record(e.id)
+  if m.state == 'accepted' then
+    if not m.provider_id then -- a person knew that it was sent, and not as what
+      m.provider_id = e.provider_id
       return true
-    elseif was[2] ~= e.provider_id and was[3] ~= e.provider_id then
-      redis.call('HSET', m, 'provider_id_2', e.provider_id)
+    elseif m.provider_id ~= e.provider_id and m.provider_id_2 ~= e.provider_id then
+      m.provider_id_2 = e.provider_id
       count('sent_twice')
       return true
     end
     return false
   end
   local lease = read_lease(e.id)
-  local from = state_now(e.id, was[1], lease)
+  local from = state_now(e.id, m.state, lease)
   if ENDED[from] then count(from, -1) end
   if lease and lease.started then
-    redis.call('HINCRBY', m, 'attempts', 1) -- its own answer will find it ended, and charge nothing
+    add_to(m, 'attempts', 1) -- its own answer will find it ended, and charge nothing
   elseif lease then
     drop_grant(c, e.id, lease)
   end
   count('late')
+  for _, waits in ipairs({ 'due', 'doubts', 'dead' }) do redis.call('ZREM', key(waits), e.id) end
   accept(c, e, retention_ms, from)
   return true
 end

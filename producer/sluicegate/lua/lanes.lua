@@ -23,6 +23,7 @@ end
 local CLASSES = { 'ts', 'tm', 'bs', 'bm' }
 local function class_of(lane) return string.sub(lane, 1, 2) end
 local function sender_of(lane) return string.match(lane, '^..:([^#]*)') end
+local function campaign_in(lane) return string.match(lane, '#(.*)$') end
 local function is_node(member) return string.sub(member, 2, 2) == '|' end
 local function below(class, node) return key('ready:' .. class .. ':' .. node) end
 local function parked(class) return key('parked:' .. string.sub(class, 1, 1)) end

@@ -1,6 +1,6 @@
 -- The levels that a message passes, with what each has used: account, sender, registration, brand, campaign.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
--- Keys touched: limits, levels, campaign:*, halts, log, granted, started, leases.
+-- Keys touched: those of records.lua, limits, levels, campaign:*, halts, log.
 --
 -- A rate is so many milliseconds a segment. A level keeps the time up to which it is used up: a message
 -- may go at a slot no earlier than that, less SLACK_MS, and moves it on by its segments. So in any time T
@@ -11,19 +11,21 @@ local SLACK_MS = 50 -- as much as a slot may be late: what comes late does not c
 local DAY_MS = 86400000
 local TYPES = { s = 'sms', m = 'mms' }
 
-local used, unsaved = {}, {} -- by level: a text, read once a call
+local used, unsaved = {}, {} -- by level: a text or a time, read once a call and written once
 local function usage(level)
   if used[level] == nil then used[level] = redis.call('HGET', key('levels'), level) end
   return used[level] or nil
 end
 
-local function use(level, text)
-  used[level], unsaved[level] = text, true
+local function use(level, usage_now)
+  used[level], unsaved[level] = usage_now, true
 end
 
 local function save_levels()
-  for level in pairs(unsaved) do redis.call('HSET', key('levels'), level, used[level]) end
-  unsaved = {}
+  for level in pairs(unsaved) do
+    local now = used[level]
+    redis.call('HSET', key('levels'), level, type(now) == 'number' and ms(now) or now)
+  end
 end
 
 local function used_until(level) return num(usage(level), 0) end
@@ -43,7 +45,7 @@ end
 local found = {}
 local function levels_of(lane)
   if found[lane] then return found[lane] end
-  local sender, kind, name = sender_of(lane), string.sub(lane, 2, 2), string.match(lane, '#(.*)$')
+  local sender, kind, name = sender_of(lane), string.sub(lane, 2, 2), campaign_in(lane)
   local type_name = TYPES[kind]
   local function interval(sms, mms) return tonumber(kind == 's' and sms or mms) end
   local sms, mms, registration = string.match(limits('sender:' .. sender) or '||', '^([^|]*)|([^|]*)|(.*)$')
@@ -57,7 +59,8 @@ local function levels_of(lane)
     sms, mms, brand = string.match(limits('registration:' .. registration) or '||', '^([^|]*)|([^|]*)|(.*)$')
     local level = 'registration:' .. registration
     local waits = 'r|' .. registration
-    levels.registration = { name = level .. ':' .. type_name, halt = level, waits = waits, interval = interval(sms, mms) }
+    local name_now = level .. ':' .. type_name
+    levels.registration = { name = name_now, halt = level, waits = waits, interval = interval(sms, mms) }
     local cap, share = string.match(limits('brand:' .. brand) or '', '^([^|]*)|(.*)$')
     local top = 'brand:' .. brand
     if cap then
@@ -112,7 +115,7 @@ local function charge_levels(c, lane, ticket, slot)
   for _, kind in ipairs(RATES) do
     local level = levels[kind]
     if level and level.interval then
-      use(level.name, ms(math.max(used_until(level.name), slot) + ticket.segments * level.interval))
+      use(level.name, math.max(used_until(level.name), slot) + ticket.segments * level.interval)
     end
   end
   if levels.brand then use_cap(levels.brand, carrier_day(c.wall + slot - c.steady), of_cap(levels.brand, ticket)) end
@@ -132,30 +135,28 @@ local function refund_cap(c, lease)
   if not brand then return end
   local day = carrier_day(c.wall - (c.steady - lease.slot))
   if day ~= carrier_day(c.wall) then return end
-  use_cap(brand, day, -of_cap(brand, read_ticket(lease.ticket)))
-  save_levels()
+  use_cap(brand, day, -of_cap(brand, ticket_of(lease)))
   reopen(brand.name, brand.waits)
 end
 
 -- What has gone by since its slot cannot be used any more.
 local function refund_levels(c, lease)
-  local levels, segments = levels_of(lease.lane), read_ticket(lease.ticket).segments
+  local levels, segments = levels_of(lease.lane), ticket_of(lease).segments
   local gone = math.max(0, c.steady - lease.slot)
   for _, kind in ipairs(RATES) do
     local level = levels[kind]
     local rest = level and level.interval and segments * level.interval - gone or 0
     if rest > 0 and usage(level.name) then
-      use(level.name, ms(used_until(level.name) - rest))
+      use(level.name, used_until(level.name) - rest)
       if level.waits then reopen(level.name, level.waits) end
     end
   end
-  save_levels()
   refund_cap(c, lease)
 end
 
 -- A granted slot that nobody used is taken back out of the bucket's log and of each level: it costs nothing.
 local function drop_grant(c, id, lease)
-  drop_lease(id, lease)
+  drop_lease(id)
   redis.call('ZREM', key('log'), lease.seq)
   refund_levels(c, lease)
 end

@@ -16,18 +16,17 @@ local c = clock()
 save_clock(c)
 
 local function tell_fate(m, r)
-  if r.fate == '' or redis.call('HEXISTS', m, 'fate') == 1 then return false end
-  redis.call('HSET', m, 'fate', r.fate, 'fate_at', r.at)
-  if r.code ~= '' then redis.call('HSET', m, 'fate_code', r.code) end
+  if r.fate == '' or m.fate then return false end
+  m.fate, m.fate_at, m.fate_code = r.fate, r.at, r.code ~= '' and r.code or nil
   count(r.fate)
   local name = campaign_of(r.id)
-  if name then redis.call('HINCRBY', key('ledger:' .. name), r.fate, 1) end
+  if name then add('ledger:' .. name, r.fate, 1) end
   return true
 end
 
 local function apply(r)
-  local m = key('m:' .. r.id)
-  local state = redis.call('HGET', m, 'state')
+  local m = record(r.id)
+  local state = m.state
   if not state then return 'unknown' end
   local new = accept_late(c, r, retention_ms)
   if state ~= 'accepted' then count('by_receipt') end

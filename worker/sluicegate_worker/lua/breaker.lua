@@ -1,6 +1,6 @@
 -- The breaker: while the provider fails or falls silent, nobody sends, and one worker at a time asks for it.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
--- Keys touched: breaker, started, totals.
+-- Keys touched: those of records.lua, breaker.
 --
 --   closed   opens after FAILS failures in a row, after half of at least FEW answers in FEW_MS were failures,
 --            or when SILENT_POSTS POSTs wait longer than answers use to take, the first of them far longer
@@ -74,7 +74,7 @@ end
 -- A POST is begun: when the first was since the last answer, and when so many that they can be silent. One slow
 -- answer is no silence, nor is what a worker that died left behind.
 function wait_for_answer(c, br)
-  if br.begun == 0 or redis.call('ZCARD', key('started')) == 1 then br.begun, br.unheard = 0, c.steady end
+  if br.begun == 0 or lease_count('started') == 1 then br.begun, br.unheard = 0, c.steady end
   br.begun = br.begun + 1
   if br.begun == SILENT_POSTS then br.silent = c.steady end
 end
@@ -84,7 +84,7 @@ function mind_silence(c, br, b)
   local usual = b.rtt + 2 * math.sqrt(b.rtt_var)
   if c.steady - br.unheard <= math.max(SILENT_MS, SILENT_TIMES * usual) then return end
   if c.steady - br.silent <= math.max(LATE_MS, LATE_TIMES * usual) then return end
-  if redis.call('ZCARD', key('started')) >= SILENT_POSTS then open_breaker(c, br) end
+  if lease_count('started') >= SILENT_POSTS then open_breaker(c, br) end
 end
 
 -- What the worker that was told to probe found out; of another than that one it means nothing.

@@ -1,6 +1,6 @@
 -- Claiming: messages and slots to a worker, all conditions decided together.
 -- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines claim().
--- Keys touched: those of books.lua, claim:<token>, due, leases, granted, started, log, bucket, turns, optouts.
+-- Keys touched: those of books.lua, claim:<token>, due, log, bucket, turns.
 local claim
 do -- what follows stays within: a script has room for 200 names
 
@@ -22,13 +22,13 @@ local function promote(c)
   local ids = redis.call('ZRANGEBYSCORE', key('due'), '-inf', ms(c.wall), 'LIMIT', 0, PROMOTED)
   local scheduled = {}
   for i = #ids, 1, -1 do -- from the last, so that the first ends up at the head
-    local m = key('m:' .. ids[i])
+    local m = record(ids[i])
+    local retried = m.state == 'retrying'
     redis.call('ZREM', key('due'), ids[i])
-    local r = redis.call('HMGET', m, 'state', 'lane', 'ticket')
     become(ids[i], 'waiting')
-    if r[1] == 'retrying' then put_back(c, ids[i], r[2], r[3]) else table.insert(scheduled, 1, r) end
+    if retried then put_back(c, ids[i], m.lane, m.ticket) else table.insert(scheduled, 1, m) end
   end
-  for _, r in ipairs(scheduled) do to_tail(r[2], r[3]) end
+  for _, m in ipairs(scheduled) do to_tail(m.lane, m.ticket) end
   return #ids > 0
 end
 
@@ -44,14 +44,15 @@ local function unpark_due(slot)
   return moved
 end
 
--- A cursor stands at the lane that a class serves next: { class, lane, score, bound, levels, served }. It stays
--- while its score is the least, or for QUANTUM messages; only when it leaves are the scores written, so that
--- a long lane costs one look, and ten thousand lanes no more than a few.
+-- A cursor stands at the lane that a class serves next: its score, the score of who is next, and its tickets. It
+-- stays while its score is the least, or for QUANTUM messages; only when it leaves are the scores written and its
+-- tickets taken off the lane, so that a long lane costs one look, and ten thousand lanes no more than a few.
 local cursors, closed = {}, {} -- by class; closed: until when the account's own rate of that type refuses
 
 local function leave(at)
   cursors[at.class] = nil
   if at.served == 0 then return end
+  redis.call('LTRIM', key('lane:' .. at.lane), at.served, -1)
   redis.call('ZADD', below(at.class, above(at.class, at.lane)), 'XX', score(at.score - at.lead), at.lane)
   tidy(at.class, at.lane)
 end
@@ -73,8 +74,12 @@ local function descend(class)
     end
     if two[4] then bound = math.min(bound, tonumber(two[4]) + ahead) end
     if not is_node(two[1]) then
-      return { class = class, lane = two[1], score = tonumber(two[2]) + ahead, lead = ahead, top = top, bound = bound,
-        levels = levels_of(two[1]), served = 0 }
+      local lane = two[1]
+      return {
+        class = class, priority = string.sub(class, 1, 1), lane = lane, campaign = campaign_in(lane),
+        levels = levels_of(lane), score = tonumber(two[2]) + ahead, lead = ahead, top = top, bound = bound,
+        served = 0, tickets = {},
+      }
     end
     node = two[1]
     top, ahead = top or node, ahead + lead(class, node)
@@ -108,6 +113,24 @@ local function next_lane(b, slot, bulk_slot, floor_open)
   return t or u or nil
 end
 
+-- The lane's next ticket, nil where there is none. Tickets are read QUANTUM at a time, and with them what must be
+-- known of them.
+local function next_ticket(at)
+  if not at.tickets[at.served + 1] then
+    local ids, numbers = {}, {}
+    for i, text in ipairs(redis.call('LRANGE', key('lane:' .. at.lane), at.served, at.served + QUANTUM - 1)) do
+      local ticket = read_ticket(text)
+      if at.campaign then ticket.id = at.campaign .. '.' .. ticket.id end
+      at.tickets[at.served + i], ids[i], numbers[i] = ticket, ticket.id, ticket.to
+    end
+    fetch_leases(ids)
+    fetch_optouts(numbers)
+  end
+  return at.tickets[at.served + 1]
+end
+
+local BELOW_ACCOUNT = { 'registration', 'sender', 'campaign' }
+
 -- Which level refuses the lane's next message at `slot`, the member that waits for it, and until when.
 local function refusal(c, at, slot)
   local lane, levels = at.lane, at.levels
@@ -117,28 +140,35 @@ local function refusal(c, at, slot)
   end
   local brand = levels.brand
   if brand then
-    local text = redis.call('LINDEX', key('lane:' .. lane), 0)
+    local ticket = next_ticket(at)
     local wall = c.wall + slot - c.steady
-    if text and used_today(brand, carrier_day(wall)) + of_cap(brand, read_ticket(text)) > brand.cap then
+    if ticket and used_today(brand, carrier_day(wall)) + of_cap(brand, ticket) > brand.cap then
       return brand.name, brand.waits, slot + left_of_day(wall)
     end
   end
-  for _, kind in ipairs({ 'registration', 'sender', 'campaign' }) do
+  for _, kind in ipairs(BELOW_ACCOUNT) do
     local opens = levels[kind] and used_until(levels[kind].name) - SLACK_MS
     if opens and opens > slot then return levels[kind].name, levels[kind].waits, opens end
   end
 end
 
--- Take the lane's next ticket if it may still be sent; nil when it was set aside, or there is none.
+-- What a worker needs to send it: an app's content, or a recipient's ticket. `r`: its record's fields, as NEEDED
+-- names them.
+local NEEDED = { 'state', 'attempts', 'maybe', 'age', 'generation', 'content', 'request' }
+local function grant(c, id, slot, ticket, r)
+  return { id, ms(slot - c.steady), r[2] or '0', r[3] or '0', r[4] or '0', r[5] or '0', r[6] or ticket, r[7] or '' }
+end
+
+-- Take the lane's next ticket if it may still be sent, with its record's fields; nil when it was set aside, or there
+-- is none.
 local function next_message(c, at, q)
-  local name = string.match(at.lane, '#(.*)$')
-  local open = not name or campaign_state(name) == 'running'
-  local text = open and redis.call('LPOP', key('lane:' .. at.lane))
-  if not text and at.served > 0 then -- found empty once more, it goes: so what it was served counts
+  local open = not at.campaign or campaign_state(at.campaign) == 'running'
+  local ticket = open and next_ticket(at)
+  if not ticket and at.served > 0 then -- found empty once more, it goes: so what it was served counts
     leave(at)
     return nil
   end
-  if not text then -- where a campaign is not open its tickets stay; who resumes it makes it ready again
+  if not ticket then -- where a campaign is not open its tickets stay; who resumes it makes it ready again
     cursors[at.class] = nil
     take_out(at.class, at.lane)
     return nil
@@ -151,22 +181,16 @@ local function next_message(c, at, q)
     set_lead(at.class, at.top, lead(at.class, at.top) + by)
     at.score, at.lead = now, at.lead + by
   end
-  clocks[string.sub(at.class, 1, 1)] = math.max(now, math.min(at.score, at.bound))
-  at.score, at.served = at.score + 1 / (name and campaign_facts(name).weight or 1), at.served + 1
+  clocks[at.priority] = math.max(now, math.min(at.score, at.bound))
+  at.score, at.served = at.score + 1 / (at.campaign and campaign_facts(at.campaign).weight or 1), at.served + 1
   if at.score >= at.bound and at.served >= QUANTUM then leave(at) end
-  local ticket = read_ticket(text)
-  local id = name and name .. '.' .. ticket.id or ticket.id
   -- The record decides: a ticket of a message that has ended, or is leased already, is void.
-  if state_of(id, redis.call('HGET', key('m:' .. id), 'state')) ~= 'waiting' then return nil end
-  if redis.call('HEXISTS', key('leases'), id) == 1 then return nil end
-  if ended(c, id, ticket, q.retention_ms, q.token) then return nil end
-  return { id = id, ticket = ticket }
-end
-
--- What a worker needs to send it: an app's content, or a recipient's ticket.
-local function grant(c, id, slot, ticket)
-  local r = redis.call('HMGET', key('m:' .. id), 'attempts', 'maybe', 'age', 'generation', 'content', 'request')
-  return { id, ms(slot - c.steady), r[1] or '0', r[2] or '0', r[3] or '0', r[4] or '0', r[5] or ticket, r[6] or '' }
+  -- A recipient has no record before its first start: then there is nothing more to ask for.
+  local r = at.campaign and look(ticket.id, 'state') or look(ticket.id, unpack(NEEDED))
+  if at.campaign and r[1] then r = look(ticket.id, unpack(NEEDED)) end
+  local void = state_of(ticket.id, r[1]) ~= 'waiting' or read_lease(ticket.id)
+  if void or ended(c, ticket.id, ticket, q.retention_ms, q.token) then return nil end
+  return ticket, r
 end
 
 -- A claim repeated after a lost reply is answered as it was, with the leases that still bear its token.
@@ -177,7 +201,9 @@ local function remembered(c, q)
   local grants = {}
   for id in string.gmatch(ids, '[^,]+') do
     local lease = read_lease(id)
-    if lease and lease.token == q.token then grants[#grants + 1] = grant(c, id, lease.slot, lease.ticket) end
+    if lease and lease.token == q.token then
+      grants[#grants + 1] = grant(c, id, lease.slot, lease.ticket, look(id, unpack(NEEDED)))
+    end
   end
   return { wait, why, grants }
 end
@@ -215,7 +241,7 @@ local function grants_or_why(c, b, br, q)
     return refused(wait, wait == 0 and 'probe' or 'breaker')
   end
   q.moved = promote(c)
-  local busy = redis.call('ZCARD', key('started')) + redis.call('ZCARD', key('granted'))
+  local busy = lease_count('started') + lease_count('granted')
   local cap = breaker_cap(c, br, b.heard == 1 and q.concurrency or math.min(PROBES, q.concurrency))
   if busy >= cap then return refused(BUSY_MS, b.heard == 1 and 'concurrency' or 'probing') end
   if c.steady < b.block then return refused(b.block - c.steady, 'blocked') end
@@ -237,28 +263,26 @@ local function grants_or_why(c, b, br, q)
     local at = next_lane(b, slot, bulk_open and bulk_slot, floor_open)
     if not at then break end
     q.moved = true
-    local bulk = string.sub(at.class, 1, 1) == 'b'
+    local bulk = at.priority == 'b'
     slot = bulk and bulk_slot or slot
     local level, member, opens = refusal(c, at, slot)
     if level then
       leave(at)
       park(at.class, member, opens, level)
     else
-      local message = next_message(c, at, q)
-      if message then
-        local seq, lane = take(b, r, slot), at.lane
-        local lease = { token = q.token, slot = slot, seq = seq, lane = lane, ticket = message.ticket.text }
-        write_lease(message.id, lease)
-        charge_levels(c, lane, message.ticket, slot)
-        redis.call('ZADD', key('granted'), ms(c.steady + q.lease_ms), message.id)
-        grants[#grants + 1] = grant(c, message.id, slot, message.ticket.text)
+      local lane, ticket, found = at.lane, next_message(c, at, q)
+      if ticket then
+        local lease = { token = q.token, slot = slot, seq = take(b, r, slot), lane = lane, ticket = ticket.text }
+        write_lease(ticket.id, lease, c.steady + q.lease_ms)
+        charge_levels(c, lane, ticket, slot)
+        grants[#grants + 1] = grant(c, ticket.id, slot, ticket.text, found)
         b.streak = bulk and 0 or b.streak + 1
       end
     end
   end
   leave_all()
+  save_log(r)
   if q.moved then redis.call('HSET', key('virtual'), 't', score(virtual('t')), 'b', score(virtual('b'))) end
-  save_levels()
   if #grants > 0 then
     redis.call('ZREM', key('turns'), worker_of(q.token))
     return { '0', '', grants }

@@ -11,10 +11,10 @@ if before then return before end
 local c = clock()
 
 local function purge(id, generation)
-  local r = redis.call('HMGET', key('m:' .. id), 'state', 'generation')
-  if not r[1] then return 'unknown' end
-  if r[1] ~= 'dead' then return r[1] end
-  if generation ~= '' and generation ~= (r[2] or '0') then return 'replayed meanwhile' end
+  local m = record(id)
+  if not m.state then return 'unknown' end
+  if m.state ~= 'dead' then return m.state end
+  if generation ~= '' and generation ~= (m.generation or '0') then return 'replayed meanwhile' end
   redis.call('ZREM', key('dead'), id)
   finish(c, id, 'purged', retention_ms, token)
   return 'purged'

@@ -11,29 +11,26 @@ local before = answered(token)
 if before then return before end
 local c = clock()
 
-local function change(m, name, was, content, lane, ticket)
-  redis.call('HSET', m, 'content', content, 'lane', lane, 'ticket', ticket)
-  if name and lane ~= was then redis.call('SADD', key('lanes:' .. name), lane) end
+local AFRESH = { 'attempts', 'maybe', 'age', 'request', 'key_at', 'code', 'reason', 'answer' }
+
+local function change(m, name, content, lane, ticket)
+  if name and lane ~= m.lane then redis.call('SADD', key('lanes:' .. name), lane) end
+  m.content, m.lane, m.ticket = content, lane, ticket
 end
 
 local function replay(id, generation, content, lane, ticket)
-  local m, name = key('m:' .. id), campaign_of(id)
-  local r = redis.call('HMGET', m, 'state', 'lane', 'ticket', 'generation')
-  if not r[1] then return 'unknown' end
-  if r[1] ~= 'dead' then return r[1] end
-  if generation ~= '' and generation ~= (r[4] or '0') then return 'replayed meanwhile' end
+  local m, name = record(id), campaign_of(id)
+  if not m.state then return 'unknown' end
+  if m.state ~= 'dead' then return m.state end
+  if generation ~= '' and generation ~= (m.generation or '0') then return 'replayed meanwhile' end
   if name and campaign_state(name) == 'cancelled' then return 'in a cancelled campaign' end
   redis.call('ZREM', key('dead'), id)
-  redis.call('HDEL', m, 'attempts', 'maybe', 'age', 'request', 'key_at', 'code', 'reason', 'answer')
-  redis.call('HINCRBY', m, 'generation', 1)
+  for _, field in ipairs(AFRESH) do m[field] = nil end
+  add_to(m, 'generation', 1)
   become(id, 'waiting')
-  redis.call('HSET', m, 'token', token, 'at', whole_ms(c.wall), 'replayed_by', who)
-  if content ~= '' then
-    change(m, name, r[2], content, lane, ticket)
-  else
-    lane, ticket = r[2], r[3]
-  end
-  to_tail(lane, ticket)
+  m.token, m.at, m.replayed_by = token, whole_ms(c.wall), who
+  if content ~= '' then change(m, name, content, lane, ticket) end
+  to_tail(m.lane, m.ticket)
   if name and campaign_state(name) == 'finished' then run_again(name) end
   count('dead_replayed')
   return 'replayed'

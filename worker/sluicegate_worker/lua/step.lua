@@ -2,10 +2,11 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] lease_ms, [2] retention_ms, [3] token that the breaker's probe was asked for under ('' for none), [4] 1
 --   where the provider answered it, then
---   count and that many settles of 18: id, token, kind, delay_ms, code, reason, answer, provider_id, took_ms,
---     limit, remaining, wait_ms, window_ms, reset_ms (what the answer said of the rate, -1 where nothing), hold_ms
---     (of the sender), flags (h answer heard, t throttled, r replayed, p perhaps acted on, u uncharged, f the
---     sender's queue is full, b the provider failed, o the recipient has opted out), halt, halt_ends
+--   count and that many settles, each: id, token, kind, provider_id, took_ms, flags (h answer heard, t throttled,
+--     r replayed, p perhaps acted on, u uncharged, f the sender's queue is full, b the provider failed, o the
+--     recipient has opted out), limit, remaining (what the answer said of the rate, -1 where nothing), then count
+--     and that many of name and value: delay (ms), code, reason, answer, wait, window, reset (ms, of the rate; -1
+--     where not said), hold (ms, of the sender), halt, halt_ends
 --   count and that many starts of 3: id, token, request ('' where it is stored already)
 --   count and that many renewals of 2: id, token
 --   token ('' to claim nothing), want, horizon_ms
@@ -14,7 +15,11 @@
 --   it claims nothing: why is then 'unconfigured'.
 -- Keys touched: those of its parts, and clock.
 -- Called twice with the same arguments it answers alike and changes nothing more.
-local at = 0
+local FLAGS = {
+  h = 'heard', t = 'throttled', r = 'replayed', p = 'perhaps', u = 'free', f = 'full', b = 'failing', o = 'opted_out',
+}
+
+local at = 0 -- the argument read last
 local function arg()
   at = at + 1
   return ARGV[at]
@@ -27,28 +32,47 @@ local prober, well = arg(), arg() == '1'
 local br = load_breaker()
 local b = load_bucket(c, num(limits('limit'), 1), num(limits('window_ms'), 1000))
 
-local function read_settle()
+local NUMBERS = { delay = true, wait = true, window = true, reset = true, hold = true }
+local UNSAID = {
+  delay = 0, code = '', reason = '', answer = '', wait = -1, window = -1, reset = -1, hold = 0, halt = '',
+  halt_ends = '',
+}
+local OR_UNSAID = { __index = UNSAID }
+
+local function read_settle(i)
   local s = {
-    id = arg(), token = arg(), kind = arg(), delay = narg(), code = arg(), reason = arg(), answer = arg(),
-    provider_id = arg(), took = narg(), limit = narg(), remaining = narg(), wait = narg(), window = narg(),
-    reset = narg(), hold = narg(),
+    id = ARGV[i], token = ARGV[i + 1], kind = ARGV[i + 2], provider_id = ARGV[i + 3], took = tonumber(ARGV[i + 4]),
+    limit = tonumber(ARGV[i + 6]), remaining = tonumber(ARGV[i + 7]),
   }
-  local flags = arg()
-  s.heard, s.throttled = string.find(flags, 'h') ~= nil, string.find(flags, 't') ~= nil
-  s.replayed, s.perhaps = string.find(flags, 'r') ~= nil, string.find(flags, 'p') ~= nil
-  s.free, s.full = string.find(flags, 'u') ~= nil, string.find(flags, 'f') ~= nil
-  s.failing, s.opted_out = string.find(flags, 'b') ~= nil, string.find(flags, 'o') ~= nil
-  s.halt, s.halt_ends = arg(), arg()
-  return s
+  for letter in string.gmatch(ARGV[i + 5], '.') do s[FLAGS[letter]] = true end
+  local others = tonumber(ARGV[i + 8])
+  for at = i + 9, i + 7 + 2 * others, 2 do
+    s[ARGV[at]] = NUMBERS[ARGV[at]] and tonumber(ARGV[at + 1]) or ARGV[at + 1]
+  end
+  return setmetatable(s, OR_UNSAID), 9 + 2 * others
 end
 
-local function read_start() return { id = arg(), token = arg(), request = arg() } end
-local function read_renewal() return { id = arg(), token = arg() } end
+local function read_start(i) return { id = ARGV[i], token = ARGV[i + 1], request = ARGV[i + 2] }, 3 end
+local function read_renewal(i) return { id = ARGV[i], token = ARGV[i + 1] }, 2 end
 
+-- As many as the next argument says, with their leases at hand. `read` says how many arguments it took.
 local function read_all(read)
-  local all = {}
-  for i = 1, narg() do all[i] = read() end
+  local all, ids, took = {}, {}, 0
+  for n = 1, narg() do
+    all[n], took = read(at + 1)
+    ids[n], at = all[n].id, at + took
+  end
+  fetch_leases(ids)
   return all
+end
+
+local function recipients_of(starts)
+  local numbers = {}
+  for _, s in ipairs(starts) do
+    local lease = read_lease(s.id)
+    if lease then numbers[#numbers + 1] = ticket_of(lease).to end
+  end
+  return numbers
 end
 
 -- From the last to the first: what goes back to the head of a lane keeps its order there.
@@ -61,6 +85,7 @@ end
 local settles, starts, renewals = read_all(read_settle), read_all(read_start), read_all(read_renewal)
 -- A write that frees nothing counts as one that frees: after it, a full server takes the rest.
 if #settles + #starts + #renewals > 0 then redis.call('ZREM', key('granted'), '') end
+fetch_optouts(recipients_of(starts))
 hear_probe(c, br, prober, well)
 local settled = each(settles, function(s) return settle(c, b, br, s, retention_ms) end)
 local started = each(starts, function(s) return start(c, br, s, lease_ms, retention_ms) end)

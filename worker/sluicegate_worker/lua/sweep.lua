@@ -35,14 +35,14 @@ end
 local function doubt(id)
   local lease = read_lease(id)
   if not lease then return redis.call('ZREM', key('started'), id) end
-  drop_lease(id, lease)
-  local m = key('m:' .. id)
-  if redis.call('HGET', m, 'state') ~= 'waiting' then return end
+  drop_lease(id)
+  local m = record(id)
+  if m.state ~= 'waiting' then return end
   become(id, 'in_doubt')
-  redis.call('HSET', m, 'lane', lease.lane, 'ticket', lease.ticket, 'at', whole_ms(c.wall),
-    'token', lease.token, 'reason', 'its worker fell silent after the POST may have begun')
-  redis.call('HINCRBY', m, 'attempts', 1)
-  redis.call('HINCRBY', m, 'maybe', 1)
+  m.lane, m.ticket, m.at, m.token = lease.lane, lease.ticket, whole_ms(c.wall), lease.token
+  m.reason = 'its worker fell silent after the POST may have begun'
+  add_to(m, 'attempts', 1)
+  add_to(m, 'maybe', 1)
   local decide = policy == 'hold' and '+inf' or ms(c.wall + waits[string.sub(lease.lane, 1, 1)])
   redis.call('ZADD', key('doubts'), decide, id)
   note_attempt(c, id, lease, c.steady - lease.started, 'lost', '')
@@ -53,7 +53,7 @@ end
 
 local function hold(id, why)
   redis.call('ZADD', key('doubts'), '+inf', id)
-  redis.call('HSET', key('m:' .. id), 'reason', why)
+  record(id).reason = why
   held = held + 1
 end
 
@@ -61,36 +61,36 @@ local function drop(id, m)
   redis.call('ZREM', key('doubts'), id)
   redis.call('ZADD', key('dead'), whole_ms(c.wall), id)
   become(id, 'dead')
-  redis.call('HSET', m, 'at', whole_ms(c.wall), 'code', 'in_doubt', 'reason',
-    'in doubt, and dropped by policy: it may have been sent')
+  m.at, m.code = whole_ms(c.wall), 'in_doubt'
+  m.reason = 'in doubt, and dropped by policy: it may have been sent'
   count('dead')
   dropped = dropped + 1
 end
 
-local function resend(id, m, r)
+local function resend(id, m)
   redis.call('ZREM', key('doubts'), id)
   become(id, 'waiting')
-  put_back(c, id, r[2], r[3])
+  put_back(c, id, m.lane, m.ticket)
   resent = resent + 1
 end
 
 local function decide(id)
-  local m = key('m:' .. id)
-  local r = redis.call('HMGET', m, 'state', 'lane', 'ticket', 'key_at')
-  if r[1] ~= 'in_doubt' then return redis.call('ZREM', key('doubts'), id) end
+  local m = record(id)
+  if m.state ~= 'in_doubt' then return redis.call('ZREM', key('doubts'), id) end
   if policy == 'drop' then return drop(id, m) end
   if policy == 'hold' then return hold(id, 'in doubt; a person decides') end
   if not is_open(id) and campaign_state(campaign_of(id)) == 'cancelled' then
     return hold(id, 'in doubt, and its campaign is cancelled; a person decides')
   end
-  if c.wall - num(r[4], 0) > reuse_ms then
+  if c.wall - num(m.key_at, 0) > reuse_ms then
     return hold(id, 'in doubt, and its idempotency key is too old to resend under; a person decides')
   end
-  resend(id, m, r)
+  resend(id, m)
 end
 
 local function each(zset, upto, act)
   local ids = redis.call('ZRANGEBYSCORE', key(zset), '-inf', ms(upto), 'LIMIT', 0, BATCH)
+  fetch_leases(ids)
   for i = #ids, 1, -1 do act(ids[i]) end
 end
 
@@ -102,8 +102,7 @@ each('doubts', c.wall, decide)
 
 -- A running campaign with nothing pending is finished.
 for _, name in ipairs(redis.call('SRANDMEMBER', key('running'), BATCH)) do
-  local pending = redis.call('HMGET', key('ledger:' .. name), 'waiting', 'retrying', 'in_doubt')
-  if num(pending[1], 0) + num(pending[2], 0) + num(pending[3], 0) == 0 then
+  if in_ledger(name, 'waiting') + in_ledger(name, 'retrying') + in_ledger(name, 'in_doubt') == 0 then
     redis.call('HSET', key('campaign:' .. name), 'state', 'finished', 'ended', whole_ms(c.wall))
     redis.call('SREM', key('running'), name)
   end
