@@ -6,7 +6,7 @@ must be what a recount of all tickets, leases, lists and records says.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -231,6 +231,25 @@ def test_importing_more_than_a_batch(store: redis.Redis) -> None:
     added = list(bench.campaigns.add("july", iter(rows)))
     assert added == [(row, "added") for row in rows]
     assert states(bench) == {"waiting": len(rows)}
+
+
+def test_a_source_that_fails_fails_the_import_once_what_was_before_is_told(
+    store: redis.Redis,
+) -> None:
+    bench = Bench(store)
+    bench.campaigns.create(JULY, expected_rows=IMPORT_BATCH + 1)
+    rows = people(*range(IMPORT_BATCH + 1))
+
+    def source() -> Iterator[Recipient]:
+        yield from rows
+        raise OSError("the file ended early")
+
+    added = bench.campaigns.add("july", source())
+    told = [next(added)[0] for _ in range(IMPORT_BATCH)]
+    with pytest.raises(OSError, match="ended early"):
+        next(added)
+    assert told == rows[:IMPORT_BATCH]
+    assert states(bench) == {"waiting": IMPORT_BATCH}
 
 
 def test_importing_into_each_state(bench: Bench) -> None:

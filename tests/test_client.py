@@ -34,10 +34,9 @@ from sluicegate import (
     Sluice,
     UnknownMessage,
 )
-from sluicegate.client import Item
 from sluicegate.config import Account, Sender
 from sluicegate.message import digest
-from sluicegate.outbox import BATCH, Outbox, translated
+from sluicegate.outbox import BATCH, CALL, Item, Outbox, translated
 from sluicegate_ops.embedded import EmbeddedServer
 from support import Bench, check_books, message
 
@@ -359,7 +358,9 @@ def test_redis_lost_midway_names_the_batch_and_the_whole_may_be_repeated() -> No
 
         done: list[Result] = []
         with Sluice(Config(redis_url=server.url)) as sluice:
-            with pytest.raises(OutboxUnavailable, match=f"m101.*and {BATCH - 5} more") as caught:
+            with pytest.raises(
+                OutboxUnavailable, match=f"m{BATCH + 1}.*and {BATCH - 5} more"
+            ) as caught:
                 collect(sluice.enqueue_many(source()), done)
             assert outcomes(done) == {"enqueued": BATCH}
             assert caught.value.ids == tuple(m.id for m in items[BATCH : 2 * BATCH])
@@ -369,6 +370,11 @@ def test_redis_lost_midway_names_the_batch_and_the_whole_may_be_repeated() -> No
             assert stored(sluice) == 3 * BATCH
 
 
+def is_answer(reply: Any) -> bool:
+    """Whether a reply is the script's: nothing but its letters."""
+    return isinstance(reply, bytes) and not reply.strip(b"eksr")
+
+
 class LosesReply(redis.Connection):
     """A connection that breaks after the server did its work, once per process."""
 
@@ -376,7 +382,7 @@ class LosesReply(redis.Connection):
 
     def read_response(self, *args: Any, **kwargs: Any) -> Any:
         reply = super().read_response(*args, **kwargs)
-        if isinstance(reply, list) and LosesReply.losses:
+        if is_answer(reply) and LosesReply.losses:
             LosesReply.losses -= 1
             self.disconnect()  # type: ignore[no-untyped-call]
             raise redis.ConnectionError("the reply was lost")
@@ -400,7 +406,33 @@ def test_a_lost_reply_is_asked_for_again_and_answered_as_the_first_time(redis_ur
             sluice.enqueue(message(5))
         assert sluice.enqueue(message(5)).outcome == "known"
         assert stored(sluice) == 5
+        for losses in (1, 2):  # a head start's, and that of the ordinary call after it
+            LosesReply.losses = losses
+            many = messages(2 * CALL + 1, 1000 * losses)
+            assert outcomes(sluice.enqueue_many(many)) == {"enqueued": len(many)}
+            assert LosesReply.losses == 0
+        LosesReply.losses = 3
+        many = messages(BATCH, 5000)
+        with pytest.raises(OutboxUnavailable) as caught:
+            list(sluice.enqueue_many(many))
+        assert caught.value.ids == tuple(made.id for made in many)
+        assert outcomes(sluice.enqueue_many(many)) == {"known": CALL, "enqueued": BATCH - CALL}
         pool.disconnect()
+
+
+def test_what_was_stored_before_a_failure_has_its_results(redis_url: str) -> None:
+    with (
+        Sluice(Config(redis_url=redis_url)) as sluice,
+        Sluice(Config(redis_url=redis_url)) as other,
+    ):
+        bad: Any = other.client
+        bad.set(sluice.keys.lane("ts:12345"), "no list")
+        items = [*messages(CALL), *messages(2 * CALL, 2 * CALL, sender="12345")]
+        done: list[Result] = []
+        with pytest.raises(OutboxError, match="WRONGTYPE") as caught:
+            collect(sluice.enqueue_many(items), done)
+        assert [result.id for result in done] == [made.id for made in items[:CALL]]
+        assert caught.value.ids == tuple(made.id for made in items[CALL:])
 
 
 def test_a_server_nearly_full_takes_nothing_until_it_has_room_again() -> None:
@@ -461,7 +493,8 @@ def test_a_full_server_refuses_a_batch_whole(blind: tuple[redis.Redis, str]) -> 
         with pytest.raises(OutboxFull, match="out of memory") as caught:
             collect(sluice.enqueue_many(source), done)
         assert outcomes(done) == {"enqueued": len(done)}
-        assert len(caught.value.ids) == BATCH
+        assert (len(done) + len(caught.value.ids)) % BATCH == 0
+        assert len(done) % CALL == 0
         assert stored(sluice) == len(done)
         for id in caught.value.ids:
             with pytest.raises(UnknownMessage):
@@ -623,10 +656,10 @@ def test_async_enqueue_many_takes_both_kinds_of_iterable(connect: AsyncClient) -
             async for result in many:
                 number += 1
                 assert result.id == f"m{number}"
-                assert number <= read < number + BATCH
-                if number == 2 * BATCH + 1:
+                assert number <= read < number + CALL
+                if number == 2 * CALL + 1:
                     break
-            assert (await sluice.status(f"m{3 * BATCH}")).state == "waiting"
+            assert (await sluice.status(f"m{3 * CALL}")).state == "waiting"
 
     asyncio.run(scenario())
 
@@ -675,7 +708,7 @@ class LosesAsyncReply(redis.asyncio.Connection):
 
     async def read_response(self, *args: Any, **kwargs: Any) -> Any:
         reply = await super().read_response(*args, **kwargs)
-        if isinstance(reply, list) and LosesAsyncReply.losses:
+        if is_answer(reply) and LosesAsyncReply.losses:
             LosesAsyncReply.losses -= 1
             await self.disconnect()
             raise redis.ConnectionError("the reply was lost")

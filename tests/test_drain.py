@@ -19,7 +19,14 @@ from sluicegate.optouts import OptOuts
 from sluicegate_worker.bucket import Evidence
 from sluicegate_worker.claims import BATCH, Claims, Grant, Renewal, Settle, Start, Stepped
 from sluicegate_worker.contents import WrongRenderer
-from sluicegate_worker.drain import LINGER_SECONDS, Drain, Summary, app_message
+from sluicegate_worker.drain import (
+    FLUSH_SECONDS,
+    LINGER_SECONDS,
+    RIDE_SECONDS,
+    Drain,
+    Summary,
+    app_message,
+)
 from sluicegate_worker.gateway import Attempt, idempotency_key
 from sluicegate_worker.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.settling import settled
@@ -198,6 +205,57 @@ def test_calls_on_redis_are_shared(world: World) -> None:
     world.enqueue(*range(1, 501))
     world.drain()
     assert len([call for call in world.calls if call.settles or call.starts]) < 200
+
+
+@configured(limit=50)
+@pytest.mark.parametrize("seconds", [0.002, 0.3])
+def test_at_a_low_rate_one_call_settles_starts_and_claims(world: World, seconds: float) -> None:
+    world.enqueue(*range(1, 151))
+    world.provider.seconds = lambda name: seconds
+    world.drain()
+    sent = [post.at for post in world.provider.posts][30:]  # once the pace is known
+    calls = [call for call in world.calls if sent[0] <= call.at < sent[-1]]
+    assert len(calls) / len(sent) <= 1.1
+    assert world.bench.check() == {"accepted": 151}
+
+
+@configured(limit=50)
+@pytest.mark.parametrize(
+    ("outcome", "rides"),
+    [
+        (Accepted("p"), True),
+        (Accepted("p", wait_seconds=3.0), False),
+        (Retry("429", "10011", 0.0, charged=False, throttled=True), False),
+        (Retry("broke", "10037"), False),
+        (Dead("40300", "stop"), False),
+        (Doubt("no answer", "no_answer"), False),
+        (Halt("account", "HTTP 401", "10009"), False),
+    ],
+)
+def test_only_what_nobody_waits_for_rides_on_the_next_start(
+    world: World, outcome: Outcome, rides: bool
+) -> None:
+    world.enqueue(*range(1, 41))
+    world.provider.seconds = lambda name: 0.002
+    world.provider.answer = answering(outcome, "m30", times=1)
+    world.drain(3)
+    [ended, *_] = [post.at + 0.002 for post in world.provider.posts if post.id == "m30"]
+    settles = (call.at for call in world.calls if call.settles)
+    settled_in = next(at - ended for at in settles if at >= ended)
+    assert (settled_in > FLUSH_SECONDS + 0.002) is rides
+    assert settled_in <= RIDE_SECONDS
+
+
+@configured(limit=10)
+def test_where_no_start_is_due_soon_an_outcome_does_not_wait_for_it(world: World) -> None:
+    world.enqueue(*range(1, 11))
+    world.provider.seconds = lambda name: 0.002
+    world.drain(3)
+    settles = [call.at for call in world.calls if call.settles]
+    assert all(
+        at - (post.at + 0.002) <= FLUSH_SECONDS + 0.002
+        for post, at in zip(world.provider.posts, settles, strict=True)
+    )
 
 
 def test_each_post_has_its_messages_key_and_bytes(world: World) -> None:

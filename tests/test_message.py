@@ -2,8 +2,10 @@
 
 import enum
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,12 +18,15 @@ from sluicegate.errors import InvalidMessage
 from sluicegate.message import (
     E164,
     Message,
+    content_digest,
     decode,
     digest,
     encode,
     from_dict,
     masked,
     new_id,
+    new_ids,
+    plain,
     validated,
 )
 from sluicegate.segments import Segments, count
@@ -410,6 +415,73 @@ def test_values_of_any_type_are_refused_in_our_own_words(changes: dict[str, Any]
         if field is None:
             message = validated(make())
             assert decode(encode(message), message.id) == in_utc(message)
+
+
+def glanced(message: Message) -> None:
+    """What is valid at a glance is valid, and all the same as by a closer look.
+
+    But for the rule of a sender, which it doesn't look at.
+    """
+    if type(message.sender) is str:
+        message = msgspec.structs.replace(message, sender=SMS["sender"])
+    if found := plain(message):
+        looked = validated(message)
+        assert found == (looked.segments.parts, encode(looked))
+
+
+@given(st.dictionaries(st.sampled_from(Message.__struct_fields__), anything))
+def test_a_glance_lets_nothing_of_a_wrong_type_through(changes: dict[str, Any]) -> None:
+    glanced(sms(**changes))
+
+
+SOLE = st.builds(
+    Message,
+    to=st.sampled_from(["+15551234567", "+6834000", "+0155512345", "15551234567", "+1555\n"]),
+    sender=st.just("+15557654321"),
+    text=st.text(max_size=20)
+    | st.sampled_from(
+        ['a,"id":"x"', "a" * 1530, "a" * 1531, "ы" * 671, "", " \t", "\ud83d", "^€[x]"]
+    ),
+    priority=st.sampled_from(
+        ["bulk", "transactional", Choice.BULK, "".join(["bu", "lk"]), "other"]
+    ),
+    encoding=st.sampled_from(["auto", "gsm7", "".join(["au", "to"])]),
+    id=st.sampled_from(["", "x", "order-1", "a b", "a" * 201]),
+)
+
+
+@given(SOLE)
+def test_a_glance_agrees_with_a_closer_look(message: Message) -> None:
+    glanced(message)
+
+
+def test_a_glance_is_enough_for_most() -> None:
+    for changes in (
+        {},
+        {"id": "a"},
+        {"priority": "bulk"},
+        {"text": "Grüße 😀"},
+        {"text": "a" * 900},
+    ):
+        made = sms(**changes)
+        assert plain(made) == (made.segments.parts, encode(made))
+
+
+def test_equal_defaults_are_left_out_whoever_made_them() -> None:
+    made = sms(priority="".join(["transac", "tional"]), encoding="".join(["au", "to"]))
+    assert encode(validated(made)) == encode(validated(sms()))
+
+
+@given(st.binary())
+def test_the_digest_is_url_safe_base64_of_blake2b(content: bytes) -> None:
+    expected = urlsafe_b64encode(blake2b(content, digest_size=16).digest())[:22].decode()
+    assert content_digest(content) == expected
+
+
+def test_ids_made_at_once_are_like_others() -> None:
+    made = [id for count in (0, 1, 2, 500) for id in new_ids(count)]
+    assert len(set(made)) == len(made) == 503
+    assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{21}", id) for id in made)
 
 
 @given(messages, messages)

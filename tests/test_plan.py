@@ -1,6 +1,9 @@
 """A campaign's plan: what is pinned, and tickets that render to exactly what was counted."""
 
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from sluicegate.errors import InvalidMessage
 from sluicegate.message import Message, validated
 from sluicegate.plan import Plan, key_hash, message_id, plan_digest, rendered, short, ticket
-from sluicegate.segments import count
+from sluicegate.segments import Segments, count
 from sluicegate.template import RENDERER, BadTemplate, BadValue
 from support import SENDER, plan
 
@@ -53,6 +56,33 @@ def test_a_ticket_renders_to_what_was_counted(first: str, second: str, hash: int
     assert message.segments.parts == parts == count(text).parts
     stored = msgspec.json.decode(msgspec.json.encode(of), type=Plan)
     assert rendered(stored, id, made) == message, "any worker makes the same"
+
+
+@given(
+    text=st.text(max_size=30)
+    | st.sampled_from(["", " ", "a" * 1530, "a" * 1531, "ы" * 670, "ы" * 671, "\ud83d", "😀€"]),
+    to=st.sampled_from(["+14152000000", "+6834000", "14152000000", "+1415\n"]),
+    fields=st.sampled_from([{}, {"sender": "1"}, {"media_urls": OTHERS["media_urls"]}]),
+)
+def test_segments_are_counted_as_the_message_s(text: str, to: str, fields: dict[str, Any]) -> None:
+    of = plan(**fields)
+
+    def counted(count: Callable[[], Segments]) -> Segments | str:
+        try:
+            return count()
+        except InvalidMessage as error:
+            return str(error)
+
+    closely = counted(lambda: of.message("row", to, text).segments)
+    assert counted(lambda: of.segments(to, text)) == closely
+
+
+@given(st.text())
+def test_hashes_are_blake2b_and_stand_in_url_safe_base64(key: str) -> None:
+    digest = blake2b(key.encode(), digest_size=8).digest()
+    hash = key_hash(key)
+    assert hash == int.from_bytes(digest, signed=True)
+    assert short(hash) == urlsafe_b64encode(digest)[:11].decode()
 
 
 @given(HASHES)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.errors import InvalidMessage
-from sluicegate.segments import MAX_PARTS, Segments, count, forcing_ucs2
+from sluicegate.segments import MAX_PARTS, Segments, count, forcing_ucs2, parts
 
 EXTENSION = "\f^{}\\[~]|€"
 BASIC = smsutil.codecs.GSM_BASIC_CHARSET.replace("\x1b", "")
@@ -146,3 +146,9 @@ def formula(units: int, alone: int, room: int) -> int:
     if units <= alone:
         return 1
     return units // room + (units % room > 0)
+
+
+@given(st.one_of(gsm7_texts, ucs2_texts, st.text(st.sampled_from("aé€\ud83d\ude00😀"))))
+def test_parts_alone_are_the_same(text: str) -> None:
+    halves = any("\ud800" <= char <= "\udfff" for char in text)
+    assert parts(text) == (0 if halves else count(text).parts)

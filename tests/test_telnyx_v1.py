@@ -51,6 +51,9 @@ class Canned(Transport):
             raise self.end
         return self.end
 
+    async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
+        raise AssertionError("API v1 has nothing free to ask for")
+
     async def aclose(self) -> None:
         """Nothing is open."""
 

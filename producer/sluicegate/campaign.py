@@ -18,6 +18,7 @@ import msgspec
 import redis
 
 from .errors import SluicegateError
+from .headstart import HeadStart
 from .keys import Keys
 from .ledger import Ledger, Ledgers
 from .optouts import START_TO_POST_SECONDS
@@ -103,6 +104,7 @@ class Campaigns:
         self._client: Any = client
         self._keys, self._sleep = keys, sleep
         self._scripts = Scripts(client, keys.prefix, clock)
+        self._ahead = HeadStart(client, keys.prefix, IMPORT, self._scripts, clock)
         self._ledgers = Ledgers(client, keys)
 
     def create(self, plan: Plan, expected_rows: int = 0) -> Campaign:
@@ -154,23 +156,30 @@ class Campaigns:
         Whoever is a member already is a duplicate, so importing may be repeated and resumed at
         will. Raises UnknownCampaign, and WrongCampaignState once cancelled.
         """
-        iterator = iter(recipients)
-        while batch := list(islice(iterator, IMPORT_BATCH)):
-            answer = self._scripts.call(IMPORT, self.import_args(name, batch))
-            if isinstance(answer, list):
-                raise WrongCampaignState(name, answer[0].decode(), "take recipients")
-            for recipient, letter in zip(batch, answer.decode(), strict=True):
+        place, iterator = self._place(name), iter(recipients)
+        batch, failure = _taken(iterator)
+        while batch:
+            with self._ahead.begun(_import_args(name, place, batch)) as answer:
+                following, failure = _taken(iterator)  # while the server has the last
+                reply = answer()
+            if isinstance(reply, list):
+                raise WrongCampaignState(name, reply[0].decode(), "take recipients")
+            for recipient, letter in zip(batch, reply.decode(), strict=True):
                 yield recipient, _OUTCOMES[letter]
+            batch = following
+        if failure:
+            raise failure
 
     def import_args(self, name: str, batch: Sequence[Recipient]) -> list[Argument]:
         """Arguments of ``IMPORT``, under a new token; raises UnknownCampaign."""
+        return _import_args(name, self._place(name), batch)
+
+    def _place(self, name: str) -> tuple[bytes, int]:
+        """A campaign's lane and the number of its shards, which never change."""
         lane, shards = self._client.hmget(self._keys.campaign(name), "lane", "shards")
         if shards is None:
             raise UnknownCampaign(name)
-        args: list[Argument] = [name, lane, new_token()]
-        for recipient in batch:
-            args += (recipient.hash % int(shards), recipient.hash, recipient.to, recipient.ticket)
-        return args
+        return lane, int(shards)
 
     def pace(self, name: str, per_second: float = 0.0, weight: float = 1.0) -> None:
         """Give it a rate of its own, in segments a second (0 for none), and a weight.
@@ -201,3 +210,23 @@ class Campaigns:
             self._sleep(START_TO_POST_SECONDS)
         state: State = after.decode()
         return state
+
+
+def _taken(recipients: Iterator[Recipient]) -> tuple[list[Recipient], Exception | None]:
+    """The next recipients, or why there are none: to be raised once those before are told."""
+    batch: list[Recipient] = []
+    try:
+        batch.extend(islice(recipients, IMPORT_BATCH))
+    except Exception as error:
+        return [], error
+    return batch, None
+
+
+def _import_args(
+    name: str, place: tuple[bytes, int], batch: Sequence[Recipient]
+) -> list[Argument]:
+    lane, shards = place
+    args: list[Argument] = [name, lane, new_token()]
+    for recipient in batch:
+        args += (recipient.hash % shards, recipient.hash, recipient.to, recipient.ticket)
+    return args

@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Self, TypeVar
 
 import redis
@@ -21,23 +22,23 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from .config import Config, load
-from .errors import InvalidMessage
+from .errors import OutboxError, OutboxFull
+from .headstart import HeadStart
 from .keys import Keys
-from .message import Message
 from .optouts import OptOuts
 from .outbox import (
     BATCH,
+    CALL,
     CANCEL,
     ENQUEUE,
+    Item,
     MessageStatus,
     Outbox,
     Result,
-    refused,
     translated,
 )
 from .scripts import Scripts
 
-Item = Message | Mapping[str, Any]
 _Client = TypeVar("_Client", redis.Redis, redis.asyncio.Redis)
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
@@ -90,10 +91,18 @@ class _Base:
             self._memory_asked = now
         return due
 
-    def _one(self, message: Item | None, fields: Mapping[str, Any]) -> Message:
-        if message is not None and fields:
-            raise TypeError("give a Message, or the fields of one, not both")
-        return self._outbox.checked(fields if message is None else message)
+
+def _one(message: Item | None, fields: Mapping[str, Any]) -> list[Item]:
+    if message is not None and fields:
+        raise TypeError("give a Message, or the fields of one, not both")
+    return [fields if message is None else message]
+
+
+def _raised(results: list[Result]) -> Result:
+    [result] = results
+    if result.error:
+        raise result.error
+    return result
 
 
 class Sluice(_Base):
@@ -115,6 +124,7 @@ class Sluice(_Base):
         self.client = connect(self.config.redis_url) if client is None else _bytes_only(client)
         self.optouts = OptOuts(self.client, self.keys)
         self._scripts = Scripts(self.client, self.keys.prefix)
+        self._ahead = HeadStart(self.client, self.keys.prefix, ENQUEUE, self._scripts)
 
     def enqueue(self, message: Item | None = None, /, **fields: Any) -> Result:
         """Enqueue one message, given whole or as its fields; return its ``Result``.
@@ -122,21 +132,17 @@ class Sluice(_Base):
         Raises InvalidMessage; IdReused; OutboxFull (not stored); OutboxUnavailable (fate unknown:
         repeat it with the same id, which is in the error).
         """
-        checked = self._one(message, fields)
-        result = self._store([checked])[0]
-        if result.error:
-            raise result.error
-        return result
+        return _raised(self._store(_one(message, fields), []))
 
     def enqueue_many(self, messages: Iterable[Item]) -> Iterator[Result]:
-        """Enqueue any iterable, streamed in batches of 100: one ``Result`` each, in order.
+        """Enqueue any iterable, streamed in batches of 1,000: one ``Result`` each, in order.
 
         It works as it is iterated, and reads at most one batch ahead. A message that is invalid,
         or reuses an id, gets its error in its result and stops nobody else.
 
-        Raises OutboxFull and OutboxUnavailable for one batch, naming its ids: every message before
-        it has had its result, none after it was looked at. Give messages ids of your own, and the
-        whole may simply be repeated.
+        Raises OutboxFull and OutboxUnavailable, naming the ids of what was read and has no result:
+        every message before them has had its result, none after them was looked at. Give messages
+        ids of your own, and the whole may simply be repeated.
         """
         return _Lazy(self._enqueue_many(messages))
 
@@ -168,24 +174,40 @@ class Sluice(_Base):
         self.close()
 
     def _enqueue_many(self, messages: Iterable[Item]) -> Iterator[Result]:
-        batch = _Batch()
-        for item in messages:
-            if batch.add(self._outbox, item):
-                yield from batch.merged(self._store(batch.messages))
-                batch = _Batch()
-        if batch.slots:
-            yield from batch.merged(self._store(batch.messages))
+        iterator = iter(messages)
+        while items := list(islice(iterator, BATCH)):
+            results: list[Result] = []
+            try:
+                self._store(items, results)
+            except OutboxError:
+                yield from results
+                raise
+            yield from results
 
-    def _store(self, messages: list[Message]) -> list[Result]:
-        if not messages:
-            return []
-        ids = [message.id for message in messages]
-        with _translating(ids):
-            if self._memory_is_due():
-                self._memory = self._ask_memory()
-            self._outbox.check_memory(self._memory, ids)
-            reply = self._scripts.call(ENQUEUE, self._outbox.enqueue_args(messages))
-        return Outbox.results(messages, reply)
+    def _store(self, items: list[Item], results: list[Result]) -> list[Result]:
+        """Store ``items``, ``CALL`` at a time: while the server has some, the next are made ready.
+
+        No call is begun before the last one was answered. ``results`` grows by each.
+        """
+        following = self._outbox.batch(items[:CALL])
+        for place in range(CALL, len(items) + CALL, CALL):
+            batch, rest = following, items[place:]
+            try:
+                if batch.ids and self._memory_is_due():
+                    self._memory = self._ask_memory()
+                if batch.ids and (full := self._outbox.full(self._memory)):
+                    raise OutboxFull(full, self._outbox.ids(batch, rest))
+                if batch.ids and rest:
+                    with self._ahead.begun(batch.args) as answer:
+                        following = self._outbox.batch(rest[:CALL])
+                        reply = answer()
+                else:
+                    following = self._outbox.batch(rest[:CALL])
+                    reply = self._scripts.call(ENQUEUE, batch.args) if batch.ids else b""
+            except redis.RedisError as error:
+                raise translated(error, self._outbox.ids(batch, rest)) from error
+            results += batch.results(reply)
+        return results
 
     def _ask_memory(self) -> Mapping[str, Any]:
         try:
@@ -211,16 +233,12 @@ class AsyncSluice(_Base):
 
     async def enqueue(self, message: Item | None = None, /, **fields: Any) -> Result:
         """``Sluice.enqueue``, awaited."""
-        checked = self._one(message, fields)
-        result = (await self._store([checked]))[0]
-        if result.error:
-            raise result.error
-        return result
+        return _raised(await self._store(_one(message, fields)))
 
     def enqueue_many(
         self, messages: Iterable[Item] | AsyncIterable[Item]
     ) -> AsyncIterator[Result]:
-        """``Sluice.enqueue_many`` over any iterable, also an asynchronous one."""
+        """``Sluice.enqueue_many`` over any iterable, also an asynchronous one, 250 at a time."""
         return _AsyncLazy(self._enqueue_many(messages))
 
     async def status(self, id: str) -> MessageStatus:
@@ -249,54 +267,27 @@ class AsyncSluice(_Base):
     async def _enqueue_many(
         self, messages: Iterable[Item] | AsyncIterable[Item]
     ) -> AsyncIterator[Result]:
-        batch = _Batch()
-        async for item in _each(messages):
-            if batch.add(self._outbox, item):
-                for result in batch.merged(await self._store(batch.messages)):
-                    yield result
-                batch = _Batch()
-        if batch.slots:
-            for result in batch.merged(await self._store(batch.messages)):
+        async for items in _batches(messages):
+            for result in await self._store(items):
                 yield result
 
-    async def _store(self, messages: list[Message]) -> list[Result]:
-        if not messages:
-            return []
-        ids = [message.id for message in messages]
-        with _translating(ids):
+    async def _store(self, items: list[Item]) -> list[Result]:
+        batch = self._outbox.batch(items)
+        if not batch.ids:
+            return batch.results(b"")
+        with _translating(batch.ids):
             if self._memory_is_due():
                 self._memory = await self._ask_memory()
-            self._outbox.check_memory(self._memory, ids)
-            reply = await self._scripts.acall(ENQUEUE, self._outbox.enqueue_args(messages))
-        return Outbox.results(messages, reply)
+            if full := self._outbox.full(self._memory):
+                raise OutboxFull(full, batch.ids)
+            reply = await self._scripts.acall(ENQUEUE, batch.args)
+        return batch.results(reply)
 
     async def _ask_memory(self) -> Mapping[str, Any]:
         try:
             return await self.client.info("memory")
         except redis.ResponseError:
             return {}
-
-
-class _Batch:
-    """Up to ``BATCH`` items: valid ones to store, refused ones keeping their place."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self.slots: list[Result | None] = []
-
-    def add(self, outbox: Outbox, item: Item) -> bool:
-        """Take one item; True once the batch is full."""
-        try:
-            self.messages.append(outbox.checked(item))
-            self.slots.append(None)
-        except InvalidMessage as error:
-            self.slots.append(refused(error))
-        return len(self.slots) >= BATCH
-
-    def merged(self, stored: list[Result]) -> Iterator[Result]:
-        """The results of all items, in the order they came."""
-        results = iter(stored)
-        return (slot or next(results) for slot in self.slots)
 
 
 class _Used:
@@ -317,6 +308,10 @@ class _Used:
 class _Lazy(_Used, Iterator[Result]):
     def __init__(self, results: Iterator[Result]) -> None:
         self._results = results
+
+    def __iter__(self) -> Iterator[Result]:
+        self.used = True
+        return self._results  # a loop then has no call of ours between it and each result
 
     def __next__(self) -> Result:
         self.used = True
@@ -348,13 +343,20 @@ def _translating(ids: list[str]) -> Iterator[None]:
         raise translated(error, ids) from error
 
 
-async def _each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[Item]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-    else:
-        for item in items:
-            yield item
+async def _batches(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[list[Item]]:
+    if not isinstance(items, AsyncIterable):
+        iterator = iter(items)
+        while batch := list(islice(iterator, CALL)):
+            yield batch
+        return
+    batch = []
+    async for item in items:
+        batch.append(item)
+        if len(batch) == CALL:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 __all__ = ["AsyncSluice", "Sluice", "connect", "connect_async"]

@@ -33,6 +33,7 @@ __all__ = [
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_660 * 86_400)]  # ten years bound a typing slip
 Api = Literal["v2", "v1"]
 Policy = Literal["", "resend", "hold", "drop"]
+Transport = Literal["aiohttp", "httpx"]
 Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -91,7 +92,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     unless there are none. ``limits_version`` decides, while a deployment rolls, whose limits hold:
     the highest, and of equal ones those of the worker that started last.
     ``concurrency`` bounds POSTs under way on all hosts, ``worker_concurrency`` those of one worker
-    process. ``lease_seconds`` is how long a silent worker keeps what it claimed.
+    process. ``transport`` names the HTTP client that posts; an answer must be whole within
+    ``read_timeout_seconds``. ``lease_seconds`` is how long a silent worker keeps what it claimed.
     ``price_per_segment``, in ``currency``, is what estimates are made with.
     ``outcomes`` maps error codes and HTTP statuses to what they mean here, whatever is said of
     them elsewhere.
@@ -113,6 +115,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     limits_version: Annotated[int, msgspec.Meta(ge=0)] = 0
     concurrency: Count = 100
     worker_concurrency: Count = 50
+    transport: Transport = "aiohttp"
     connect_timeout_seconds: Seconds = 5.0
     read_timeout_seconds: Seconds = 30.0
     lease_seconds: Seconds = 15.0

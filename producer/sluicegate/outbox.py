@@ -5,7 +5,7 @@ Nothing here does I/O, so that the synchronous and the asynchronous client share
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 import redis
@@ -21,17 +21,31 @@ from .errors import (
 )
 from .keys import FINAL_STATES, Keys, lane_of
 from .levels import check_sender
-from .message import Message, content_digest, encode, from_dict, validated
+from .message import Message, content_digest, encode, from_dict, new_ids, plain, validated
 from .scripts import Argument, Script, new_token
 
-BATCH = 100
+BATCH = 1000
+"""Messages read at a time: some calls of the script."""
+
+CALL = 250
 """Messages per script call: about 1 ms of the server's time."""
 
 ENQUEUE = Script("sluicegate", "enqueue")
 CANCEL = Script("sluicegate", "cancel")
 
+Item = Message | Mapping[str, Any]
+
 Outcome = Literal["enqueued", "known", "suppressed", "reused", "invalid"]
-_OUTCOMES = {name.encode(): name for name in get_args(Outcome)}
+_OUTCOMES: dict[str, Outcome] = {
+    "e": "enqueued",
+    "k": "known",
+    "s": "suppressed",
+    "r": "reused",
+}
+
+_LANES_KNOWN = 10_000  # an app with more senders than that is looked at more closely
+_Fields = tuple[str, str, str, str, str, bytes, int | str]
+"""id, digest, lane, ticket, to, content, send_at_ms: what the script gets of a message."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -83,12 +97,32 @@ _STATUS_FIELDS = (
 )  # fmt: skip
 
 
+class Batch(msgspec.Struct):
+    """Items on their way: the script's arguments, and whose they are, in order.
+
+    ``refused`` are the results of those that are invalid, each with its place among all.
+    """
+
+    args: list[Argument]
+    ids: list[str] = []
+    refused: list[tuple[int, Result]] = []
+
+    def results(self, reply: bytes) -> list[Result]:
+        """One result per item, in order, from the script's answers."""
+        results = _results(self.ids, reply)
+        for place, result in self.refused:
+            results.insert(place, result)
+        return results
+
+
 class Outbox:
     """One account's way in: arguments for the scripts, and what their replies mean."""
 
     def __init__(self, config: Config, account: str) -> None:
         self.config, self.keys = config, Keys(account)
         self._account = config.account(account)
+        # The lanes of senders that were looked at: by priority and sender, of SMS.
+        self._lanes: dict[tuple[str, str | None], str] = {}
 
     def checked(self, message: Message | Mapping[str, Any]) -> Message:
         """Validate ``message``, giving it an id where it has none; raises InvalidMessage."""
@@ -98,42 +132,58 @@ class Outbox:
         check_sender(self._account, message.sender, message.messaging_profile_id, message.id)
         return message
 
-    def enqueue_args(self, messages: Sequence[Message], token: str = "") -> list[Argument]:
-        """Arguments of ``ENQUEUE`` for validated ``messages``.
+    def batch(self, items: Sequence[Item], token: str = "") -> Batch:
+        """Check ``items`` and make the arguments of ``ENQUEUE``; what is invalid is set aside.
 
         ``token`` marks the batch, so that a repeat after a lost reply is answered alike.
         """
+        batch = Batch([token or new_token(), self.config.retention_ms])
+        for item, id in zip(items, new_ids(len(items)), strict=True):
+            try:
+                message = item if isinstance(item, Message) else from_dict(item)
+                fields = self._glanced(message, id) or self._looked(message)
+            except InvalidMessage as error:
+                batch.refused.append((len(batch.ids) + len(batch.refused), refused(error)))
+            else:
+                batch.ids.append(fields[0])
+                batch.args += fields
+        return batch
+
+    def ids(self, batch: Batch, rest: Sequence[Item]) -> list[str]:
+        """The ids of a batch and of what would have come after it, for an error."""
+        return [*batch.ids, *self.batch(rest).ids]
+
+    def enqueue_args(self, messages: Sequence[Message], token: str = "") -> list[Argument]:
+        """Arguments of ``ENQUEUE`` for valid ``messages`` that have ids; see ``batch``."""
         args: list[Argument] = [token or new_token(), self.config.retention_ms]
         for message in messages:
-            content = encode(message)
-            lane = lane_of(
-                message.priority, message.type, message.sender, message.messaging_profile_id
-            )
-            send_at = _wall_ms(message.send_at) if message.send_at else ""
-            args += (
-                message.id, content_digest(content), lane, ticket(message), message.to, content,
-                send_at,
-            )  # fmt: skip
+            args += _fields(message)
         return args
 
     @staticmethod
-    def results(messages: Sequence[Message], reply: Sequence[bytes]) -> list[Result]:
-        """One result per message, in order, from the script's answers.
+    def results(messages: Sequence[Message], reply: bytes) -> list[Result]:
+        """One result per message, in order, from the script's answers."""
+        return _results([message.id for message in messages], reply)
 
-        The script takes an id that stands twice in one batch for a repeat of that batch, and
-        says ``enqueued`` to both; here the second is ``known``.
-        """
-        results = [
-            _result(message.id, _OUTCOMES[answer])
-            for message, answer in zip(messages, reply, strict=True)
-        ]
-        if len({result.id for result in results}) < len(results):
-            seen: set[str] = set()
-            for place, result in enumerate(results):
-                if result.id in seen and result.ok:
-                    results[place] = Result(result.id, "known")
-                seen.add(result.id)
-        return results
+    def _glanced(self, message: Message, new_id: str) -> _Fields | None:
+        """``_looked`` for what is valid at a glance, from a sender seen before; else None."""
+        found = plain(message)
+        lane = found and self._lanes.get((message.priority, message.sender))
+        if not (found and lane):
+            return None
+        parts, content = found
+        id, to = message.id or new_id, message.to
+        return id, content_digest(content), lane, f"{id}|{parts}|SMS||{to}", to, content, ""
+
+    def _looked(self, message: Message) -> _Fields:
+        """What the script gets of a message; raises InvalidMessage."""
+        message = self.checked(message)
+        fields = _fields(message)
+        if message.type == "SMS" and message.messaging_profile_id is None:
+            if len(self._lanes) >= _LANES_KNOWN:
+                self._lanes.clear()
+            self._lanes[message.priority, message.sender] = fields[2]
+        return fields
 
     def cancel_args(self, id: str) -> list[Argument]:
         """Arguments of ``CANCEL``."""
@@ -176,15 +226,16 @@ class Outbox:
             *texts,
         )
 
-    def check_memory(self, info: Mapping[str, Any], ids: Sequence[str]) -> None:
-        """Raise OutboxFull where Redis has used up what enqueueing may use of its memory.
+    def full(self, info: Mapping[str, Any]) -> str | None:
+        """Say so where Redis has used up what enqueueing may use of its memory; else None.
 
         The rest stays for settling: a full server must always be able to end what it began.
         """
         ceiling = int(info.get("maxmemory", 0)) * self.config.memory_ceiling
         used = int(info.get("used_memory", 0))
         if ceiling and used > ceiling:
-            raise OutboxFull(f"Redis uses {used:,} bytes; enqueueing stops at {ceiling:,.0f}", ids)
+            return f"Redis uses {used:,} bytes; enqueueing stops at {ceiling:,.0f}"
+        return None
 
 
 def ticket(message: Message) -> str:
@@ -214,10 +265,29 @@ def refused(error: InvalidMessage) -> Result:
     return Result(error.id, "invalid", error)
 
 
-def _result(id: str, outcome: str) -> Result:
-    if outcome == "reused":
-        return Result(id, "reused", IdReused(id))
-    return Result(id, outcome)  # type: ignore[arg-type]  # one of Outcome, by _OUTCOMES
+def _results(ids: Sequence[str], reply: bytes) -> list[Result]:
+    """Results from the script's letters, one an id.
+
+    The script takes an id that stands twice in one batch for a repeat of that batch, and
+    says ``enqueued`` to both; here the second is ``known``.
+    """
+    if reply == b"e" * len(ids) and len(set(ids)) == len(ids):  # nearly every batch
+        return [Result(id, "enqueued") for id in ids]
+    results, seen = list[Result](), set[str]()
+    for id, letter in zip(ids, reply.decode(), strict=True):
+        outcome = _OUTCOMES[letter]
+        error = IdReused(id) if outcome == "reused" else None
+        results.append(Result(id, "known" if id in seen and not error else outcome, error))
+        seen.add(id)
+    return results
+
+
+def _fields(message: Message) -> _Fields:
+    content = encode(message)
+    lane = lane_of(message.priority, message.type, message.sender, message.messaging_profile_id)
+    send_at = _wall_ms(message.send_at) if message.send_at else ""
+    made = ticket(message)
+    return message.id, content_digest(content), lane, made, message.to, content, send_at
 
 
 def _wall_ms(moment: datetime) -> int:

@@ -17,6 +17,7 @@ from .errors import InvalidMessage
 from .message import E164, masked
 
 _NANP = r"\(?([2-9][0-9]{2})\)?[ \xa0.-]{0,3}([2-9][0-9]{2})[ \xa0.-]{0,3}([0-9]{4})"
+_plain_nanp = re.compile(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch
 _foreign_nanp = re.compile(rf"\+1[ \xa0.-]?{_NANP}").fullmatch
 _national_nanp = re.compile(rf"(?:\+?1[ \xa0.-]?)?{_NANP}").fullmatch
 _NANP_REGIONS = {"US", "CA"}
@@ -84,6 +85,8 @@ class Phones:
 
         :raises BadNumber: saying why it is none, in words for whoever made the file.
         """
+        if _plain_nanp(text):
+            return text
         if found := self._nanp(text):
             return "+1" + found[1] + found[2] + found[3]
         if text[:1] == "+":

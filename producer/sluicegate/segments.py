@@ -7,6 +7,7 @@ Which of them a bill follows is not promised, so both are counted here and the l
 """
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -30,6 +31,9 @@ _not_gsm7 = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]").search
 # The characters that take two units, in each encoding.
 _ESCAPED = re.compile(f"[{re.escape(_EXTENSION)}]")
 _SURROGATES = re.compile("[\U00010000-\U0010ffff]")
+
+lone_surrogate = re.compile("[\ud800-\udfff]").search
+"""Find half a character in a text, which can't be sent; a pair of halves is one character."""
 
 # Stands for the first unit of a pair: it takes two units itself, so none is left beside it.
 _OPENS = "\U0010ffff"
@@ -68,16 +72,28 @@ def count(text: str, encoding: Literal["auto", "gsm7", "ucs2"] = "auto") -> Segm
     return _counted("UCS-2", text, _SURROGATES, 70, 67)
 
 
+def parts(text: str) -> int:
+    """``count(text).parts``, or 0 where half a character (a lone surrogate) is in ``text``."""
+    if _only_basic(text):
+        return _basic_parts(len(text))
+    return 0 if lone_surrogate(text) else count(text).parts
+
+
 def forcing_ucs2(text: str) -> str | None:
     """Give the first character of ``text`` that GSM-7 lacks, or None where it has them all."""
     stranger = _not_gsm7(text)
     return stranger[0] if stranger else None
 
 
+@lru_cache(2_000)
 def _even(units: int) -> Segments:
     """Count GSM-7 text without any pair, for which both rules agree: nearly every message."""
-    parts = 1 if units <= 160 else -(-units // 153)
-    return Segments("GSM-7", units, parts, parts)
+    taken = _basic_parts(units)
+    return Segments("GSM-7", units, taken, taken)
+
+
+def _basic_parts(units: int) -> int:
+    return 1 if units <= 160 else -(-units // 153)
 
 
 def _counted(

@@ -154,6 +154,8 @@ def _cleaned(values: Mapping[str, str], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise BadValue(name, f"is not text ({type(value).__name__})")
+    if value.isalnum() and value.isascii():  # one plain word, as most are
+        return value
     value = " ".join(value.split())
     if not value.isprintable():
         if fault := flaw(value):

@@ -106,7 +106,7 @@ def _reset_ms(headers: Mapping[str, str]) -> float:
     text = headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset")
     if not text:
         return -1.0
-    value = _number(text.partition(",")[0].partition(";")[0])
+    value = _first(text)
     if value > 1e9:
         now = unix_seconds(headers.get("date", ""))
         if now is None:
@@ -170,11 +170,15 @@ def _item(member: str) -> _Item:
 
 def _count(text: str, least: int) -> int:
     """A count, also the first of a list such as ``100, 100;w=60``; -1 where it is none."""
-    if len(text) < 8 and text.isascii() and text.isdigit():  # nearly always, on every message
-        value = float(text)
-    else:
-        value = _number(text.partition(",")[0].partition(";")[0])
+    value = _first(text)
     return int(value) if least <= value <= MAX_LIMIT and value.is_integer() else -1
+
+
+def _first(text: str) -> float:
+    """The decimal that a list begins with, -1 where it is none."""
+    if len(text) < 8 and text.isascii() and text.isdigit():  # nearly always, on every message
+        return float(text)
+    return _number(text.partition(",")[0].partition(";")[0])
 
 
 def _number(text: str) -> float:

@@ -8,6 +8,7 @@ doubt. Only the pump talks to Redis, one call at a time: each call carries all t
 
 import asyncio
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,9 @@ from .settling import settled
 FLUSH_SECONDS = 0.005
 """An outcome waits at most so long for others to be settled with."""
 
+RIDE_SECONDS = 0.025
+"""One that nobody waits for may wait so long, where a start that it can go with is due by then."""
+
 LEAD_SECONDS = 0.001
 """A start is asked for so long before its slot."""
 
@@ -50,18 +54,29 @@ _TRIES_PER_WARNING = 60
 log = logging.getLogger(__name__)
 
 
-class _Held(msgspec.Struct):
-    """A message this drain holds, and when its slot is (monotonic seconds)."""
+class _Held(msgspec.Struct, eq=False):
+    """A message this drain holds or posts, and when its slot is (``monotonic`` seconds)."""
 
     grant: Grant
     slot_at: float
     request: bytes
+    monotonic: Callable[[], float]
     asked_at: float = 0.0
     renew_at: float = 0.0
+    begun: bool = False
 
     def start(self) -> Start:
         grant = self.grant
         return Start(grant.id, grant.token, b"" if grant.request else self.request)
+
+    def gate(self) -> bool:
+        """Whether its POST may still be begun: the last look, just before the first byte."""
+        self.begun = self.monotonic() - self.asked_at <= START_TO_POST_SECONDS
+        return self.begun
+
+
+def _slot_at(held: _Held) -> float:
+    return held.slot_at
 
 
 class Summary(msgspec.Struct):
@@ -109,8 +124,8 @@ class Drain:
         self._name, self._deployment, self._monotonic = name, deployment, monotonic
         self._policy = policy(account.retry)
         self._meters, self._journal = meters or Meters(), Journal(name)
-        self._held: dict[str, _Held] = {}
-        self._posting: dict[str, tuple[_Held, asyncio.Task[None]]] = {}
+        self._held: list[_Held] = []  # by slot
+        self._posting: dict[_Held, asyncio.Task[None]] = {}  # by when they are to be renewed
         self._ended: list[Settle] = []
         self._first_ended_at = 0.0
         self._claim_at = 0.0
@@ -161,11 +176,9 @@ class Drain:
     async def _step(self) -> bool:
         """Make the call that is due; False where none is."""
         now = self._monotonic()
-        starts = [held for held in self._held.values() if held.slot_at - LEAD_SECONDS <= now]
-        starts = starts[:BATCH]
-        renewing = self._renewals(now)
-        due = bool(starts or renewing or self._probed[0] or self._flush_is_due(now))
-        want = self._want(now + (EARLY_CLAIM_SECONDS if due else 0.0)) if self.claiming else 0
+        starts, renewing = self._starts(now), self._renewals(now)
+        due = bool(starts or renewing or self._probed[0] or now >= self._flush_at())
+        want = self._want(now, due) if self.claiming else 0
         if self._gave_up or not (due or want):
             return False
         settles = self._ended[:BATCH]
@@ -191,6 +204,7 @@ class Drain:
         del self._ended[: len(settles)]
         self._first_ended_at = self._monotonic()
         self._renewed(renewing, now)
+        del self._held[: len(starts)]
         for held, started in zip(starts, done.started, strict=True):
             self._started(held, started)
         if want:
@@ -244,26 +258,26 @@ class Drain:
             slot_at = now + grant.slot_ms / 1000
             self._claim_at = slot_at
             if request := grant.request or await self._rendered(grant):
-                self._held[grant.id] = _Held(grant, slot_at, request)
+                self._held.append(_Held(grant, slot_at, request, self._monotonic))
+        # Slots come in order; but what we take for their time depends on how long answers took.
+        self._held.sort(key=_slot_at)
 
     async def _rendered(self, grant: Grant) -> bytes:
         """The bytes to POST; where there can be none, the grant ends here and they are empty."""
-        end = Settle(id=grant.id, token=grant.token, kind="unused")
-        replace = msgspec.structs.replace
+        id, token = grant.id, grant.token
         try:
             return self._gateway.request(await self._read(grant))
         except OutboxError as error:
             log.warning("a message goes back, its plan could not be read: %s", error)
+            end = Settle(id=id, token=token, kind="unused")
         except WrongRenderer as error:
-            wait_ms = WRONG_RENDERER_WAIT_MS
-            end = replace(end, kind="retry", delay_ms=wait_ms, reason=str(error), flags="u")
+            end = _later(grant, str(error))
         except (InvalidMessage, BadValue) as error:
-            end = replace(end, kind="dead", code="invalid_content", reason=str(error))
+            code = "invalid_content"
+            end = Settle(id=id, token=token, kind="dead", code=code, reason=str(error))
         except Exception as error:  # else the drain ends, and every POST under way is in doubt
-            log.exception("a fault of ours while making message %s", grant.id)
-            reason = f"a fault in the worker: {type(error).__name__}"
-            wait_ms = WRONG_RENDERER_WAIT_MS
-            end = replace(end, kind="retry", delay_ms=wait_ms, reason=reason, flags="u")
+            log.exception("a fault of ours while making message %s", id)
+            end = _later(grant, f"a fault in the worker: {type(error).__name__}")
         self._outcomes[end.kind] += 1
         self._journal.ended(end)
         self._end(end)
@@ -282,7 +296,6 @@ class Drain:
         return self._probe is not None and not self._probe.done()
 
     def _started(self, held: _Held, started: bool) -> None:
-        del self._held[held.grant.id]
         if not started:
             self._outcomes["refused at start"] += 1
             self._meters.refused()
@@ -290,30 +303,21 @@ class Drain:
             return
         held.renew_at = held.asked_at + self._account.lease_seconds / 3
         self._meters.in_flight += 1
-        task = asyncio.create_task(self._post(held))
-        self._posting[held.grant.id] = (held, task)
+        self._posting[held] = asyncio.create_task(self._post(held))
 
     async def _post(self, held: _Held) -> None:
         """One POST, from the last look at the gate to its outcome."""
         grant = held.grant
         key = idempotency_key(self._deployment, self._name, grant.id, grant.generation)
-
-        begun = False
-
-        def gate() -> bool:
-            nonlocal begun
-            begun = self._monotonic() - held.asked_at <= START_TO_POST_SECONDS
-            return begun
-
         try:
-            attempt = await self._gateway.send(held.request, key, gate)
+            attempt = await self._gateway.send(held.request, key, held.gate)
         except asyncio.CancelledError:
             doubt = Doubt("its worker was stopped before the answer came", "stopped")
-            attempt = Attempt(doubt if begun else None)
+            attempt = Attempt(doubt if held.begun else None)
         except Exception as error:
             log.exception("a fault of ours while sending message %s", grant.id)
             attempt = Attempt(Doubt(f"a fault in the worker: {type(error).__name__}", "fault"))
-        self._posting.pop(grant.id, None)
+        del self._posting[held]
         settle = settled(grant, attempt, self._account, self._decided(grant, attempt))
         self._outcomes[settle.kind if attempt.outcome else "not begun"] += 1
         self._meters.in_flight -= 1
@@ -323,9 +327,10 @@ class Drain:
 
     def _decided(self, grant: Grant, attempt: Attempt) -> Outcome | None:
         """The attempt's outcome after the policies on doubt and on retries."""
-        if attempt.outcome is None:
-            return None
-        outcome = permitted(attempt.outcome, self._account.in_doubt.policy)
+        outcome = attempt.outcome
+        if not isinstance(outcome, Retry):
+            return outcome
+        outcome = permitted(outcome, self._account.in_doubt.policy)
         if isinstance(outcome, Retry):
             age_seconds = (grant.age_ms + attempt.took_ms) / 1000
             return decide(self._policy, outcome, grant.attempts + 1, age_seconds)
@@ -337,23 +342,50 @@ class Drain:
         self._ended.append(settle)
         if settle.kind in ("back", "unused"):
             self.wake()
-        self._nudge.set()
+        # The others find its timer set: the pump would wake for each of two hundred answers.
+        if len(self._ended) in (1, BATCH) or self._gave_up or not _patient(settle):
+            self._nudge.set()
 
     # When what is due.
 
-    def _want(self, now: float) -> int:
-        free = self._account.worker_concurrency - len(self._posting) - len(self._held)
-        return min(BATCH, free) if free > 0 and now >= self._claim_at else 0
+    def _starts(self, now: float) -> list[_Held]:
+        """Whose slot has come."""
+        if not self._held or self._held[0].slot_at - LEAD_SECONDS > now:
+            return []
+        return [held for held in self._held[:BATCH] if held.slot_at - LEAD_SECONDS <= now]
 
-    def _flush_is_due(self, now: float) -> bool:
-        return bool(self._ended) and (
-            len(self._ended) >= BATCH or now >= self._first_ended_at + FLUSH_SECONDS
-        )
+    def _free(self) -> int:
+        """How many more messages this drain may hold and post."""
+        return self._account.worker_concurrency - len(self._posting) - len(self._held)
+
+    def _claims_alone(self) -> bool:
+        """Whether a claim is worth a call; places whose outcomes wait are filled by their call."""
+        return self._free() > len(self._ended)
+
+    def _want(self, now: float, due: bool) -> int:
+        """How many to claim; ``due`` where a call is made anyway."""
+        if due:
+            now += EARLY_CLAIM_SECONDS
+        elif not self._claims_alone():
+            return 0
+        return max(0, min(BATCH, self._free())) if now >= self._claim_at else 0
+
+    def _flush_at(self) -> float:
+        """When what ended is settled, at the latest."""
+        if not self._ended:
+            return math.inf
+        if len(self._ended) >= BATCH:
+            return 0.0
+        if self._held and all(map(_patient, self._ended)):
+            start_at = self._held[0].slot_at - LEAD_SECONDS
+            if start_at <= self._first_ended_at + RIDE_SECONDS:
+                return start_at
+        return self._first_ended_at + FLUSH_SECONDS
 
     def _renewals(self, now: float) -> list[_Held]:
         """POSTs that have waited for a third of their lease since it was last written."""
         due: list[_Held] = []
-        for held, _ in self._posting.values():
+        for held in self._posting:
             if held.renew_at > now or len(due) == BATCH:
                 break
             due.append(held)
@@ -362,33 +394,40 @@ class Drain:
     def _renewed(self, renewed: list[_Held], now: float) -> None:
         """Put them at the end of the line: the dict stays in the order of renewal."""
         for held in renewed:
-            if posting := self._posting.pop(held.grant.id, None):
+            if task := self._posting.pop(held, None):
                 held.renew_at = now + self._account.lease_seconds / 3
-                self._posting[held.grant.id] = posting
+                self._posting[held] = task
 
     async def _wait(self, ends: float) -> None:
         """Sleep until something is due or somebody nudges."""
         times: list[float] = []
         if not self._gave_up:
-            times += [held.slot_at - LEAD_SECONDS for held in self._held.values()]
-            if self._ended:
-                times.append(self._first_ended_at + FLUSH_SECONDS)
+            times.append(self._flush_at())
+            if self._held:
+                times.append(self._held[0].slot_at - LEAD_SECONDS)
             if self._posting:
-                times.append(next(iter(self._posting.values()))[0].renew_at)
+                times.append(next(iter(self._posting)).renew_at)
         if self._stop_at is not None and not self._cancelled:
             times.append(self._stop_at)
         if self.claiming:
             times.append(ends)
-            if len(self._posting) + len(self._held) < self._account.worker_concurrency:
+            if self._claims_alone():
                 times.append(self._claim_at)
         self._nudge.clear()
+        timer = self._timer(min(times, default=math.inf) - self._monotonic())
         try:
-            async with asyncio.timeout(
-                max(0.0, min(times) - self._monotonic()) if times else None
-            ):
-                await self._nudge.wait()
-        except TimeoutError:
-            pass
+            await self._nudge.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _timer(self, seconds: float) -> asyncio.TimerHandle | None:
+        """A nudge after so long, in whole milliseconds: uvloop may round down; we would spin."""
+        if seconds == math.inf:
+            return None
+        loop = asyncio.get_running_loop()
+        ticks = math.ceil(max(0.0, seconds) * 1000)
+        return loop.call_at(loop.time() + ticks / 1000, self._nudge.set)
 
     # How it ends.
 
@@ -403,7 +442,7 @@ class Drain:
         return "idle" if now - self._idle_since >= LINGER_SECONDS else ""
 
     def _give_back(self) -> None:
-        for held in self._held.values():
+        for held in self._held:
             self._end(Settle(id=held.grant.id, token=held.grant.token, kind="unused"))
         self._held.clear()
 
@@ -416,7 +455,20 @@ class Drain:
             return
         self._cancelled = True
         await asyncio.sleep(0)  # a task that is cancelled before it ran can't say how it ended
-        for _, task in list(self._posting.values()):
+        for task in list(self._posting.values()):
             task.cancel()
         if self._probe is not None:
             self._probe.cancel()
+
+
+def _patient(settle: Settle) -> bool:
+    """Whether nobody waits for it: it stops, frees and slows nothing but its own place."""
+    return settle.kind == "accepted" and not settle.hold_ms
+
+
+def _later(grant: Grant, why: str) -> Settle:
+    """Another worker is to look at it, in a while."""
+    wait_ms = WRONG_RENDERER_WAIT_MS
+    return Settle(
+        id=grant.id, token=grant.token, kind="retry", delay_ms=wait_ms, reason=why, flags="u"
+    )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from sluicegate.config import Account
 from sluicegate.message import Message
 from sluicegate.webhook_urls import WebhookUrls
 
@@ -13,6 +14,7 @@ from .bucket import evidence, retry_after_ms
 from .gateway import Attempt
 from .outcome import Accepted, Answer, Outcome, maybe_sent, not_sent
 from .transport import GateClosed, MaybeSent, NotSent, Reply, Transport
+from .transport_aiohttp import AiohttpTransport
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a body may raise."""
@@ -27,6 +29,16 @@ PROBE_SECONDS = 5.0
 REQUEST_TIMEOUT = 408
 _HIDDEN = "(API key)"
 _SHOWN, _CODE_SHOWN = 500, 40
+
+
+def transport_of(account: Account) -> Transport:
+    """A transport of the account's kind."""
+    if account.transport == "httpx":
+        # Here, since it takes 4 MB of each worker process.
+        from .transport_httpx import HttpxTransport
+
+        return HttpxTransport(account)
+    return AiohttpTransport(account)
 
 
 class Exchange:

@@ -21,7 +21,7 @@ from sluicegate.webhook_urls import WebhookUrls
 
 from .gateway import Attempt
 from .outcome import Accepted, Answer, Doubt, Outcome, decided
-from .telnyx import Exchange, answer, answered, decoded, text, webhooks_of
+from .telnyx import Exchange, answer, answered, decoded, text, transport_of, webhooks_of
 from .transport import Reply, Transport
 
 _KINDS: Mapping[str, str] = {
@@ -44,7 +44,7 @@ class TelnyxV1:
     ) -> None:
         self._receipts = receipts
         self._exchange = Exchange(
-            transport or Transport(account),
+            transport or transport_of(account),
             account.base_url.rstrip("/") + "/messages",
             {"X-Profile-Secret": secret},
             secret,

@@ -10,7 +10,7 @@ from sluicegate.webhook_urls import WebhookUrls
 
 from .gateway import Attempt
 from .outcome import Accepted, Doubt, Outcome, decided
-from .telnyx import UNREADABLE, Exchange, answered, webhooks_of
+from .telnyx import UNREADABLE, Exchange, answered, transport_of, webhooks_of
 from .transport import Reply, Transport
 
 MAX_WAIT_SECONDS = 14_400.0
@@ -42,7 +42,7 @@ class TelnyxV2:
         self._receipts = receipts
         self._balance_url = account.base_url.rstrip("/") + "/balance"
         self._exchange = Exchange(
-            transport or Transport(account),
+            transport or transport_of(account),
             account.base_url.rstrip("/") + "/messages",
             {"Authorization": f"Bearer {api_key}"},
             api_key,

@@ -1,27 +1,18 @@
 """One HTTP exchange, and the exact truth about how far it came when it failed.
 
-httpx over httpx-aiohttp's transport: httpx's own connection pool collapses at a hundred concurrent
-requests. That transport reports a connection that broke *after* the request was written as a
-connect timeout, so its exceptions can't tell a refusal from a lost answer. We don't ask them: our
-request class notes the moment just before the first byte is written, and asks the gate there.
+Two transports keep this contract: ``transport_aiohttp``, which is what is used, and
+``transport_httpx``, for who has a reason to want httpx on the wire. Neither repeats a request,
+follows a redirect, keeps a cookie or asks the environment for a proxy.
 
     GateClosed   nothing was written, because the gate said no
     NotSent      nothing was written: no connection, no name, no TLS
     MaybeSent    something was written, and no whole answer came back
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
-from contextvars import ContextVar
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
-import aiohttp
-import httpx
 import msgspec
-from httpx_aiohttp import AiohttpTransport
-
-from sluicegate.config import Account
 
 MAX_ANSWER_BYTES = 1_000_000
 
@@ -43,49 +34,15 @@ class MaybeSent(TransportError):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A whole answer; header names are lower-case."""
+    """A whole answer, unpacked and cut at MAX_ANSWER_BYTES; headers are found in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-class _Exchange:
-    """How far one exchange came."""
-
-    def __init__(self, gate: Callable[[], bool]) -> None:
-        self.gate, self.written = gate, False
-
-
-_exchange: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
-
-
-class _GatedRequest(aiohttp.ClientRequest):
-    """aiohttp's request, stopping at the gate once it has its connection."""
-
-    async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        exchange = _exchange.get()
-        if exchange is not None:
-            if not exchange.gate():
-                # As good as new: what opened too slowly for this request serves the next.
-                conn.release()
-                raise GateClosed("the gate closed before the request was written")
-            exchange.written = True
-        return await super().send(conn)
-
-
-class Transport:
+class Transport(Protocol):
     """A shared client for one account, bound to the event loop that first uses it."""
-
-    def __init__(self, account: Account) -> None:
-        self._timeout = {
-            "connect": account.connect_timeout_seconds,
-            "read": account.read_timeout_seconds,
-            "pool": account.connect_timeout_seconds,  # aiohttp's whole way to a connection
-        }
-        # A server that trickles bytes never trips a read timeout; this bounds the whole exchange.
-        self._deadline_seconds = account.connect_timeout_seconds + 2 * account.read_timeout_seconds
-        self._inner = AiohttpTransport(client=self._session)
 
     async def post(
         self,
@@ -98,66 +55,22 @@ class Transport:
 
         Raises GateClosed, NotSent or MaybeSent, with the cause in words.
         """
-        return await self._exchange("POST", url, headers, body, gate)
+        ...
 
     async def get(self, url: str, headers: Mapping[str, str]) -> Reply:
         """GET ``url``; raises NotSent or MaybeSent."""
-        return await self._exchange("GET", url, headers, b"", lambda: True)
+        ...
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._inner.aclose()
+        ...
 
-    async def _exchange(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        gate: Callable[[], bool],
-    ) -> Reply:
-        exchange = _Exchange(gate)
-        token = _exchange.set(exchange)
-        try:
-            async with asyncio.timeout(self._deadline_seconds):
-                return await self._reply(
-                    httpx.Request(
-                        method,
-                        url,
-                        headers=headers,
-                        content=body,
-                        extensions={"timeout": self._timeout},
-                    )
-                )
-        except GateClosed:
-            raise
-        except Exception as error:  # httpx, aiohttp, ssl and the resolver have no common root
-            why = f"{type(error).__name__}: {error}".rstrip(": ")
-        finally:
-            _exchange.reset(token)
-        # Not chained: aiohttp's errors carry the request's headers, and so the API key.
-        raise MaybeSent(why) if exchange.written else NotSent(why)
 
-    async def _reply(self, request: httpx.Request) -> Reply:
-        response = await self._inner.handle_async_request(request)
-        body = bytearray()
-        try:
-            unpacked = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
-            async with aclosing(unpacked) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) >= MAX_ANSWER_BYTES:
-                        break
-        finally:
-            await response.aclose()
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, headers, bytes(body[:MAX_ANSWER_BYTES]))
+def failed(error: Exception, *, written: bool) -> TransportError:
+    """What an exchange raises for ``error``, whose own words it keeps, on one line.
 
-    def _session(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            # No limit: who posts bounds how many, and a queue in here would outlast every start.
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._inner.ssl_context),
-            request_class=_GatedRequest,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-        )
+    To be raised outside of the ``except``: aiohttp's errors carry the request's headers, and so
+    the API key, and must not be chained.
+    """
+    why = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
+    return MaybeSent(why) if written else NotSent(why)

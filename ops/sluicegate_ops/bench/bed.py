@@ -59,7 +59,9 @@ class Bed:
 
     def __enter__(self) -> Self:
         self.server_core, self.worker_core = machine.cores()
+        self.machine = machine.described()
         with contextlib.ExitStack() as stack:
+            stack.enter_context(machine.pinned(self.server_core))
             made = tempfile.TemporaryDirectory(prefix="sluicegate-bench-")
             self.directory = Path(stack.enter_context(made))
             certificate = self.directory / "certificate.pem"
@@ -69,8 +71,6 @@ class Bed:
             client = stack.enter_context(redis.Redis.from_url(self.server.url))
             self.store = cast("Any", client)
             self.server_pid = int(self.store.info("server")["process_id"])
-            for pid in (self.server_pid, self.stub.pid, os.getpid()):
-                machine.pin(pid, self.server_core)
             self._stack = stack.pop_all()
         return self
 
@@ -135,11 +135,21 @@ class Bed:
 
     def run(self, command: Sequence[str], environ: Mapping[str, str]) -> str:
         """Run a command to its end on the worker's core; what it printed."""
-        with subprocess.Popen(  # noqa: S603 - commands of our own
-            command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            machine.pin(process.pid, self.worker_core)
-            printed, said = process.communicate()
+        with machine.pinned(self.worker_core):
+            process = subprocess.Popen(  # noqa: S603 - commands of our own
+                command,
+                env=environ,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,  # the terminal's Ctrl-C is for us
+            )
+        with process:
+            try:
+                printed, said = process.communicate()
+            except BaseException:
+                process.kill()
+                raise
         if process.returncode:
             raise RuntimeError(f"{' '.join(command)}\n{said[-2000:]}")
         return printed
@@ -154,9 +164,10 @@ class Bed:
             for worker in range(workers):
                 self._runs += 1
                 name, command = f"{contender.name}-{self._runs}", contender.started(door, worker)
-                process = Process.launched(name, command, self.environ(door), self.directory)
-                machine.pin(process.process.pid, self.worker_core)
-                running.append(process)
+                with machine.pinned(self.worker_core):
+                    running.append(
+                        Process.launched(name, command, self.environ(door), self.directory)
+                    )
             yield running
         finally:
             for process in running:

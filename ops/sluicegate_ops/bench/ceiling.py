@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import ssl
 import sys
 import time
+from urllib.parse import urlsplit
 
+import msgspec
 import uvloop
 
 from . import machine
 from .bed import Bed
+from .peers.task import tls as peer_tls
 from .stub import Door
 
 CONNECTIONS = 100
@@ -43,26 +47,47 @@ class _Client(asyncio.Protocol):
             cls.done.set_result(None)
 
 
-async def _hammer(port: int, count: int) -> float:
+async def _hammer(port: int, count: int, tls: ssl.SSLContext | None) -> float:
     loop = asyncio.get_running_loop()
     _Client.left, _Client.done = count, loop.create_future()
     began = time.perf_counter()
     for _ in range(min(CONNECTIONS, count)):
-        await loop.create_connection(_Client, "127.0.0.1", port)
+        await loop.create_connection(_Client, "127.0.0.1", port, ssl=tls)
     await _Client.done
     return time.perf_counter() - began
 
 
-def ceiling(bed: Bed, count: int) -> dict[str, float]:
-    """Requests per second, and the stub's CPU seconds per 1,000."""
+class Ceiling(msgspec.Struct, frozen=True):
+    """What the stub can do at a door, and what it uses for it."""
+
+    tls: bool
+    per_second: float
+    stub_cpu_s_per_1k: float
+
+
+def ceiling(bed: Bed, door: Door, count: int) -> Ceiling:
+    """Send ``count`` requests to a door without latency."""
     bed.clear()
-    port = bed.stub.url(Door()).removesuffix("/v2").rpartition(":")[2]
     before = machine.cpu_seconds([bed.stub.pid])
-    command = [sys.executable, "-m", "sluicegate_ops.bench.ceiling", port, str(count)]
-    seconds = json.loads(bed.run(command, bed.environ(Door())))
+    command = [
+        sys.executable,
+        "-m",
+        "sluicegate_ops.bench.ceiling",
+        bed.stub.url(door),
+        str(count),
+    ]
+    seconds = json.loads(bed.run(command, bed.environ(door)))
     used = machine.cpu_seconds([bed.stub.pid]) - before
-    return {"per_second": count / seconds, "stub_cpu_s_per_1k": 1000 * used / count}
+    return Ceiling(door.tls, count / seconds, 1000 * used / count)
+
+
+def main() -> None:
+    """Send and print the seconds that it took."""
+    url = urlsplit(sys.argv[1])
+    tls = peer_tls() if url.scheme == "https" else None
+    took = uvloop.run(_hammer(url.port or 0, int(sys.argv[2]), tls))
+    sys.stdout.write(json.dumps(took) + "\n")
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(uvloop.run(_hammer(int(sys.argv[1]), int(sys.argv[2])))))
+    main()

@@ -6,13 +6,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .comparison import Case, Middle
-from .contenders import Contender
+from .comparison import Case, Middle, paired, per_second, worker_cpu
+from .contenders import CELERY, Contender
 from .growth import Point
-from .record import Bench
+from .record import LIMIT_50_MS, Bench
 from .stub import Door
 
-OURS, OTHERS, FAINT = "#1b7f5c", "#8a94a0", "#d4dae0"
+BESIDE, GROWING = "performance.png", "growth.png"
+OURS, BASE, OTHERS, FAINT = "#1b7f5c", "#b3541e", "#8a94a0", "#c3cad1"
+_AXES = {
+    "backlog": "messages that wait",
+    "lanes": "lanes that they wait in",
+    "workers": "worker processes, all on one core",
+}
 
 
 def draw(bench: Bench, directory: Path) -> list[Path]:
@@ -24,45 +30,71 @@ def draw(bench: Bench, directory: Path) -> list[Path]:
     pyplot: Any = import_module("matplotlib.pyplot")
     pyplot.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     written = []
-    slow = [case for case in bench.cases if case.door == Door(50)]
-    if slow:
-        written.append(_beside(pyplot, slow, directory / "bench.png"))
+    if any(case.door == Door(50) for case in bench.cases):
+        written.append(_beside(pyplot, bench, directory / BESIDE))
     if bench.growth:
-        written.append(_growing(pyplot, bench.growth, directory / "bench-growth.png"))
+        written.append(_growing(pyplot, bench.growth, directory / GROWING))
     return written
 
 
-def _beside(pyplot: Any, cases: Sequence[Case], path: Path) -> Path:
-    figure, (rates, costs) = pyplot.subplots(
-        1, 2, figsize=(9.6, 0.6 + 0.36 * len(cases)), sharey=True, layout="constrained"
+def _beside(pyplot: Any, bench: Bench, path: Path) -> Path:
+    slow = _sorted(bench, Door(50))
+    now = [case for one in slow if (case := bench.case(one.contender.name, Door()))]
+    figure, panels = pyplot.subplots(
+        1, 3, figsize=(11.5, 0.9 + 0.34 * len(slow)), sharey=True, layout="constrained"
     )
-    labels = [case.contender.label for case in cases]
-    colours = [_colour(case.contender) for case in cases]
-    for axes, title, figures, form in (
-        (rates, "messages/s", [case.per_second for case in cases], "{:,.0f}"),
-        (costs, "CPU seconds per 1,000", [case.worker_cpu for case in cases], "{:.2f}"),
+    for axes, title, cases, of, form in (
+        (panels[0], "messages/s, a provider that takes 50 ms", slow, per_second, "{:,.0f}"),
+        (panels[1], "CPU seconds per 1,000 of these", slow, worker_cpu, "{:.2f}"),
+        (panels[2], "messages/s, a provider that takes no time", now, per_second, "{:,.0f}"),
     ):
+        figures = [Middle.of(map(of, case.runs)) for case in cases]
         bars = axes.barh(
-            labels, [one.median for one in figures], color=colours, xerr=_whiskers(figures)
+            [case.contender.label for case in cases],
+            [one.median for one in figures],
+            color=[_colour(case.contender) for case in cases],
+            xerr=_whiskers(figures),
+            error_kw={"ecolor": FAINT},
         )
-        axes.bar_label(bars, [form.format(one.median) for one in figures], padding=6)
-        axes.set_title(title, loc="left")
-        axes.margins(x=0.16)
+        labels = [
+            form.format(one.median) + _times(bench, case, of)
+            for case, one in zip(cases, figures, strict=True)
+        ]
+        axes.bar_label(bars, labels, padding=5)
+        axes.set_title(title, loc="left", fontsize=9)
+        axes.margins(x=0.42)
         axes.set_xticks([])
+        axes.tick_params(axis="y", length=0)
         axes.spines["bottom"].set_visible(False)
-    rates.invert_yaxis()
+    panels[0].axvline(LIMIT_50_MS, color=FAINT, linestyle="--", linewidth=1, zorder=0)
+    panels[0].invert_yaxis()
     figure.suptitle(
-        "One worker process on one core, a provider that takes 50 ms", x=0.01, ha="left"
+        "One worker on one core; in brackets the ratio to Celery with a task for each message "
+        "(threads -c 50); dashed: what 200 requests in flight allow",
+        x=0.01,
+        ha="left",
+        fontsize=9,
     )
     figure.savefig(path, dpi=160)
     pyplot.close(figure)
     return path
 
 
+def _sorted(bench: Bench, door: Door) -> list[Case]:
+    cases = [case for case in bench.cases if case.door == door]
+    return sorted(cases, key=lambda case: not case.contender.ours)
+
+
+def _times(bench: Bench, case: Case, of: Any) -> str:
+    """The ratio to Celery's, in brackets."""
+    middle = paired(bench.cases, case.contender.name, CELERY.name, case.door, of)
+    return f"  ({middle.median:.2g}x)" if middle and case.contender.name != CELERY.name else ""
+
+
 def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
     kinds = list(dict.fromkeys(point.what for point in points))
     figure, row = pyplot.subplots(
-        1, len(kinds), figsize=(9.6, 2.8), sharey=True, squeeze=False, layout="constrained"
+        1, len(kinds), figsize=(11.5, 3.0), sharey=True, squeeze=False, layout="constrained"
     )
     for axes, kind in zip(row[0], kinds, strict=True):
         of_kind = [point for point in points if point.what == kind]
@@ -71,29 +103,45 @@ def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
             ("worker", OURS, [Middle.of(point.worker_cpu) for point in of_kind]),
             ("server", OTHERS, [Middle.of(point.server_cpu) for point in of_kind]),
         ):
+            medians = [one.median for one in figures]
             axes.errorbar(
                 sizes,
-                [one.median for one in figures],
-                yerr=_whiskers(figures),
+                medians,
+                _whiskers(figures),
                 marker="o",
                 color=colour,
                 ecolor=FAINT,
                 label=label,
             )
+            for size, median in zip(sizes, medians, strict=True):
+                at = (size, median)
+                axes.annotate(
+                    f"{median:.3f}",
+                    at,
+                    (0, 6),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=7,
+                )
         axes.set_xscale("log", base=2 if kind == "workers" else 10)
         axes.set_xticks(sizes, [_short(size) for size in sizes])
         axes.minorticks_off()
-        axes.set_ylim(bottom=0)
-        axes.set_title(kind, loc="left")
+        axes.set_title(_AXES[kind], loc="left", fontsize=9)
+    most = max(max(point.worker_cpu + point.server_cpu) for point in points)
+    row[0][0].set_ylim(
+        0, 1.15 * most
+    )  # shared: once all is drawn, or it would fit the first alone
     row[0][0].set_ylabel("CPU s per 1,000 messages")
-    row[0][-1].legend(frameon=False)
+    row[0][0].legend(frameon=False, loc="center left")
     figure.savefig(path, dpi=160)
     pyplot.close(figure)
     return path
 
 
 def _colour(contender: Contender) -> str:
-    return OURS if contender.ours else OTHERS
+    if contender.ours:
+        return OURS
+    return BASE if contender.name == CELERY.name else OTHERS
 
 
 def _short(size: int) -> str:

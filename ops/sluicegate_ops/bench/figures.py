@@ -1,40 +1,75 @@
-"""Figures beside the drains: what enqueueing, memory, idling and a script's call cost."""
+"""Figures beside the drains: what enqueueing, memory and idling cost, and what scripts take."""
 
 import random
 import time
-from statistics import median, quantiles
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
-from sluicegate.keys import Keys
-from sluicegate.scripts import Scripts
-from sluicegate_worker.claims import BATCH, PUBLISH, STEP, Claims, Grant, Settle, Start, stepped
-
 from . import machine
 from .bed import WORKER_CONCURRENCY, Bed, Produced
+from .comparison import Case, Middle, paired, under_and_bare, worker_cpu
 from .contenders import BARE, CELERY, MESSAGES, SLUICEGATE, Contender
-from .runs import wait_for
-from .stub import Door
+from .progress import Part, part
+from .runs import Counted, commands_at, wait_for
+from .script_times import Held, Spread, held
+from .stub import HOLDING, Door
 
 IDLE_AFTER_SECONDS = 7.0
 """An idle drain listens for some seconds, then ends; the next message needs a signal."""
 
-READY_SECONDS = 30.0
+USUAL_PER_SECOND = 50
+"""What a usual account allows."""
+
 _SEED = 700
 
 
-class Spread(msgspec.Struct, frozen=True):
-    """Many of the same figure: the middle, and what one in a hundred exceeds."""
+class Connected(msgspec.Struct, frozen=True):
+    """A worker with so many TLS connections: its peak of resident memory, and its share (PSS)."""
 
-    p50: float
-    p99: float
-    count: int
+    connections: int
+    peak_mb: float
+    shared_out_mb: float
 
-    @classmethod
-    def of(cls, figures: list[float]) -> "Spread":
-        p99 = quantiles(figures, n=100, method="inclusive")[-1]
-        return cls(median(figures), p99, len(figures))
+
+class Figures(msgspec.Struct, kw_only=True):
+    """All of them; None for what only a run at full scale measures."""
+
+    import_rows_per_s: Middle
+    enqueue_per_s: Middle
+    celery_enqueue_per_s: Middle
+    enqueue_vs_celery: Middle
+    enqueue_cpu_s_per_1k: Middle
+    celery_enqueue_cpu_s_per_1k: Middle
+    bytes_per_recipient: Middle
+    bytes_per_message: Middle
+    celery_bytes_per_task: Middle
+    memory_vs_celery: Middle
+    idle_latency_ms: Spread
+    latency_from_a_signal_ms: Spread | None = None
+    tls_bare: Connected
+    tls_under_celery: Connected
+    idle_cpu: float
+    celery_idle_cpu: float | None = None
+    scripts_ms: dict[str, Held]
+    commands_at_50: Counted
+    under_celery_vs_bare: Middle
+    under_celery_cpu_vs_bare: Middle
+
+
+def every(bed: Bed, scale: float, repeats: int, seconds: float) -> Figures:
+    """Measure them; ``scale`` 1 is the whole measure, less is quicker."""
+    whole = scale >= 1
+    found: dict[str, Any] = {}
+    with part("enqueueing", 3 * repeats) as now:
+        found |= _enqueueing(bed, scale, repeats, now)
+    pairs = 2 * repeats if whole else repeats
+    with part("pairs", 2 * pairs) as now:
+        found |= _pairs(under_and_bare(bed, pairs, seconds, now))
+    with part("figures", 8 if whole else 6) as now:
+        found |= _at_rest(bed, scale, now)
+    return Figures(**found)
 
 
 def produced(bed: Bed, contender: Contender, count: int) -> Produced:
@@ -42,6 +77,67 @@ def produced(bed: Bed, contender: Contender, count: int) -> Produced:
     bed.clear()
     bed.configure(Door())
     return bed.produce(contender, count)
+
+
+def _enqueueing(bed: Bed, scale: float, repeats: int, part: Part) -> dict[str, Middle]:
+    many, few = max(500, int(100_000 * scale)), max(100, int(5_000 * scale))
+    of: dict[str, list[Produced]] = {}
+    for _ in range(repeats):
+        for contender, count in ((SLUICEGATE, many), (MESSAGES, many // 2), (CELERY, few)):
+            part.begin(contender.feed)
+            took = produced(bed, contender, count)
+            of.setdefault(contender.feed, []).append(took)
+            part.end(
+                f"{contender.feed}: {took.per_second:,.0f}/s, {took.bytes_each:,.0f} bytes each"
+            )
+    rows, messages, tasks = of["campaign"], of["messages"], of["celery"]
+    together = list(zip(rows, messages, tasks, strict=True))
+    return {
+        "import_rows_per_s": Middle.of(one.per_second for one in rows),
+        "enqueue_per_s": Middle.of(one.per_second for one in messages),
+        "celery_enqueue_per_s": Middle.of(one.per_second for one in tasks),
+        "enqueue_vs_celery": Middle.of(m.per_second / t.per_second for _, m, t in together),
+        "enqueue_cpu_s_per_1k": _cpu(messages),
+        "celery_enqueue_cpu_s_per_1k": _cpu(tasks),
+        "bytes_per_recipient": Middle.of(one.bytes_each for one in rows),
+        "bytes_per_message": Middle.of(one.bytes_each for one in messages),
+        "celery_bytes_per_task": Middle.of(one.bytes_each for one in tasks),
+        "memory_vs_celery": Middle.of(r.bytes_each / t.bytes_each for r, _, t in together),
+    }
+
+
+def _cpu(runs: Sequence[Produced]) -> Middle:
+    return Middle.of(1000 * run.cpu_seconds / run.count for run in runs)
+
+
+def _pairs(cases: Sequence[Case]) -> dict[str, Middle | None]:
+    names = SLUICEGATE.name, BARE.name, Door()
+    return {
+        "under_celery_vs_bare": paired(cases, *names),
+        "under_celery_cpu_vs_bare": paired(cases, *names, worker_cpu),
+    }
+
+
+def _at_rest(bed: Bed, scale: float, part: Part) -> dict[str, Any]:
+    """Latency, memory, idling and scripts, each measured once, over many where it spreads."""
+    seconds = max(3.0, 20.0 * scale)
+    told: dict[str, Callable[[], Any]] = {
+        "idle_latency_ms": lambda: idle_latency_ms(bed, max(20, int(300 * scale))),
+        "tls_bare": lambda: connected(bed, BARE),
+        "tls_under_celery": lambda: connected(bed, SLUICEGATE),
+        "idle_cpu": lambda: idle_cpu(bed, SLUICEGATE, seconds),
+        "scripts_ms": lambda: held(bed, max(20, int(500 * scale))),
+        "commands_at_50": lambda: commands_at(bed, SLUICEGATE, USUAL_PER_SECOND, seconds),
+    }
+    if scale >= 1:
+        told["celery_idle_cpu"] = lambda: idle_cpu(bed, CELERY, seconds)
+        told["latency_from_a_signal_ms"] = lambda: idle_latency_ms(bed, 20, awake=False)
+    found = {}
+    for name, measure in told.items():
+        part.begin(name)
+        found[name] = measure()
+        part.end(name)
+    return found
 
 
 def idle_latency_ms(bed: Bed, count: int, *, awake: bool = True) -> Spread:
@@ -78,77 +174,14 @@ def idle_cpu(bed: Bed, contender: Contender, seconds: float) -> float:
         return (machine.cpu_seconds(pids) - before) / seconds
 
 
-def connected_bytes(bed: Bed, contender: Contender, count: int) -> tuple[int, int]:
-    """A worker's most resident memory with 200 TLS connections, and how many it really had."""
-    door = Door(50, tls=True)
+def connected(bed: Bed, contender: Contender) -> Connected:
+    """A worker's memory once it has every TLS connection that it may have, and has used it."""
     bed.clear()
-    bed.configure(door)
-    bed.produce(contender, count)
-    with bed.working(contender, door) as processes:
-        wait_for(bed, count, processes)
-        peak = machine.memory_bytes(machine.tree(processes[0].process.pid))
-    return peak, min(bed.stub.most_under_way, WORKER_CONCURRENCY)
-
-
-def script_ms(bed: Bed, calls: int) -> Spread:
-    """The server's own time for a step that settles, starts and claims 50 messages at once."""
-    bed.clear()
-    bed.configure(Door())
-    bed.produce(MESSAGES, (calls + 2) * BATCH)
-    claims = Claims(cast("Any", None), bed.config, "default", "bench")
-    scripts = Scripts(bed.store, Keys("default").prefix)
-    scripts.call(PUBLISH, claims.publish_args())
-    bed.store.config_set("slowlog-log-slower-than", 0)
-    took_ms: list[float] = []
-    settles: list[Settle] = []
-    starts: list[Grant] = []
-    try:
-        while len(took_ms) < calls:
-            token = claims.token()
-            args = claims.step_args(
-                settles, [Start(g.id, g.token, b"{}") for g in starts], (), BATCH, token
-            )
-            claimed = stepped(scripts.call(STEP, args), token).claimed
-            [entry] = bed.store.slowlog_get(1)
-            if len(settles) == len(starts) == BATCH:
-                took_ms.append(entry["duration"] / 1000)
-            settles = [
-                Settle(id=g.id, token=g.token, kind="accepted", provider_id="p" * 36, flags="h")
-                for g in starts
-            ]
-            starts = list(claimed.grants)
-            time.sleep(claimed.wait_ms / 1000)
-    finally:
-        bed.store.config_set("slowlog-log-slower-than", -1)
-        bed.store.slowlog_reset()
-    return Spread.of(took_ms)
-
-
-def every(bed: Bed, scale: float) -> dict[str, Any]:
-    """All of them; ``scale`` 1 is the whole measure, less is quicker."""
-    many, few = max(500, int(100_000 * scale)), max(100, int(5_000 * scale))
-    queued, enqueued = produced(bed, SLUICEGATE, many), produced(bed, MESSAGES, many // 2)
-    task = produced(bed, CELERY, few)
-    tls_bytes, connections = connected_bytes(bed, BARE, max(400, int(4_000 * scale)))
-    celery_bytes, _ = connected_bytes(bed, SLUICEGATE, max(400, int(4_000 * scale)))
-    idle_seconds = max(2.0, 15.0 * scale)
-    figures = {
-        "import_rows_per_s": queued.per_second,
-        "enqueue_per_s": enqueued.per_second,
-        "celery_enqueue_per_s": task.per_second,
-        "enqueue_cpu_s_per_1k": 1000 * enqueued.cpu_seconds / enqueued.count,
-        "celery_enqueue_cpu_s_per_1k": 1000 * task.cpu_seconds / task.count,
-        "bytes_per_recipient": queued.bytes_each,
-        "bytes_per_message": enqueued.bytes_each,
-        "celery_bytes_per_task": task.bytes_each,
-        "idle_latency_ms": idle_latency_ms(bed, max(20, int(300 * scale))),
-        "tls_connections": connections,
-        "rss_mb_bare_tls": tls_bytes / 1e6,
-        "rss_mb_under_celery_tls": celery_bytes / 1e6,
-        "idle_cpu": idle_cpu(bed, SLUICEGATE, idle_seconds),
-        "script_ms_at_50": script_ms(bed, max(20, int(400 * scale))),
-    }
-    if scale >= 1:
-        figures["celery_idle_cpu"] = idle_cpu(bed, CELERY, idle_seconds)
-        figures["latency_from_a_signal_ms"] = idle_latency_ms(bed, 10, awake=False)
-    return figures
+    bed.configure(HOLDING)
+    before = bed.stub.connections
+    bed.produce(contender, 4 * WORKER_CONCURRENCY)
+    with bed.working(contender, HOLDING) as processes:
+        wait_for(bed, 3 * WORKER_CONCURRENCY + 1, processes)
+        pids = machine.tree(processes[0].process.pid)
+        peak, share = machine.peak_bytes(pids), machine.shared_out_bytes(pids)
+        return Connected(bed.stub.connections - before, peak / 1e6, share / 1e6)

@@ -1,11 +1,14 @@
 """How the cost of a message grows: with what waits, in how many lanes, with how many workers."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from .bed import Bed
+from .comparison import said
 from .contenders import BARE, MESSAGES, Contender
+from .progress import part
 from .runs import Run, drained
 from .stub import Door
 
@@ -14,11 +17,13 @@ HUGE = 10_000_000
 LANES = (1, 10, 100, 1_000, 10_000)
 WORKERS = (1, 2, 4, 8)
 LANES_BACKLOG = 100_000
-MESSAGES_EACH = 4_000
+MESSAGES_EACH = 10_000
+MESSAGES_OF_ALL = 30_000
+"""Whatever the number of workers, all drain as many."""
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One size of one thing, with the median run there and all runs' CPU per 1,000 messages."""
+    """One size of one thing, and what its runs used per 1,000 messages, round by round."""
 
     what: str
     size: int
@@ -27,31 +32,67 @@ class Point(msgspec.Struct, frozen=True):
     per_second: list[float]
 
 
-def plan(*, huge: bool) -> Iterator[tuple[str, int, Contender, dict[str, int]]]:
-    """What grows, its size, who drains, and the options of that run."""
-    for backlog in (*BACKLOGS, HUGE) if huge else BACKLOGS:
-        yield "backlog", backlog, BARE, {"backlog": backlog}
-    for lanes in LANES:
-        yield "lanes", lanes, MESSAGES, {"lanes": lanes, "backlog": LANES_BACKLOG}
-    for workers in WORKERS:
-        backlog = (workers + 1) * MESSAGES_EACH
-        yield "workers", workers, BARE, {"workers": workers, "backlog": backlog}
+class Size(NamedTuple):
+    """What grows, how large it is, who drains how many, and the options of that run."""
+
+    what: str
+    size: int
+    contender: Contender
+    messages: int
+    options: dict[str, int]
 
 
-def measured(bed: Bed, repeats: int, *, huge: bool) -> Iterator[Point]:
-    """Every point, its repeats in a row: what is long to fill is filled as rarely as can be."""
-    for what, size, contender, options in plan(huge=huge):
-        count = min(MESSAGES_EACH * options.get("workers", 1), options["backlog"])
-        often = 1 if size >= BACKLOGS[-1] else repeats
-        runs = [drained(bed, contender, Door(), count, **options) for _ in range(often)]
-        yield point(what, size, runs)
+def plan(scale: float) -> list[Size]:
+    """Every size; ``scale`` below 1 drains fewer of them, and leaves out the largest backlog."""
+    each = max(500, int(MESSAGES_EACH * scale))
+    of_all = max(4_000, int(MESSAGES_OF_ALL * scale))
+    return [
+        *(
+            Size("backlog", size, BARE, min(size, each), {"backlog": size})
+            for size in ((*BACKLOGS, HUGE) if scale >= 1 else BACKLOGS)
+        ),
+        *(
+            Size("lanes", size, MESSAGES, each, {"lanes": size, "backlog": LANES_BACKLOG})
+            for size in LANES
+        ),
+        *(
+            Size("workers", size, BARE, of_all, {"workers": size, "backlog": 2 * of_all})
+            for size in WORKERS
+        ),
+    ]
 
 
-def point(what: str, size: int, runs: list[Run]) -> Point:
-    """The runs of one size together."""
+def measured(bed: Bed, repeats: int, sizes: Sequence[Size], failed: dict[str, str]) -> list[Point]:
+    """Every size ``repeats`` times, by turns; the largest backlog once, for it is long to fill.
+
+    A size that cannot be measured loses none of the rest: ``failed`` says why.
+    """
+    runs: list[list[Run]] = [[] for _ in sizes]
+    turns = [
+        (place, size)
+        for repeat in range(repeats)
+        for place, size in enumerate(sizes)
+        if repeat == 0 or size.size < HUGE
+    ]
+    with part("growth", len(turns)) as now:
+        for place, size in turns:
+            name = f"{size.what} {size.size:,}"
+            now.begin(name)
+            try:
+                run = drained(bed, size.contender, Door(), size.messages, **size.options)
+            except RuntimeError as error:
+                failed[name] = str(error)
+                now.end(f"{name} failed: {error}")
+                continue
+            runs[place].append(run)
+            now.end(f"{name}: {said(run)}")
+    return [_point(size, of_size) for size, of_size in zip(sizes, runs, strict=True) if of_size]
+
+
+def _point(size: Size, runs: Sequence[Run]) -> Point:
     return Point(
-        what,
-        size,
+        size.what,
+        size.size,
         [run.worker_cpu for run in runs],
         [run.server_cpu for run in runs],
         [run.per_second for run in runs],

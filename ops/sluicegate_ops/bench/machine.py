@@ -1,8 +1,10 @@
 """The machine: who runs on which core, what a process has used, and what strangers used."""
 
+import contextlib
 import os
 import platform
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,10 +19,15 @@ def cores() -> tuple[int, int]:
     return ours[0], ours[1 % len(ours)]
 
 
-def pin(pid: int, core: int) -> None:
-    """Keep a process, with the threads that it has and will have, on one core."""
-    for thread in (_PROC / str(pid) / "task").iterdir():
-        os.sched_setaffinity(int(thread.name), {core})
+@contextlib.contextmanager
+def pinned(core: int) -> Iterator[None]:
+    """Stay on one core meanwhile; whatever is started stays there for good."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def tree(pid: int) -> list[int]:
@@ -36,42 +43,51 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """What the processes that still live have used, in user and system mode."""
-    ticks = 0
+    """What the processes that still live have used, in user and system mode, to the nanosecond."""
+    used = 0.0
     for pid in pids:
-        try:
-            after_name = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        ticks += int(after_name[11]) + int(after_name[12])
-    return ticks * _TICK_SECONDS
+        with contextlib.suppress(OSError):  # it is gone
+            used += time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) makes it
+    return used
 
 
-def memory_bytes(pids: Iterable[int], field: str = "VmHWM") -> int:
-    """Resident memory, summed; ``VmHWM`` is the most it ever was, ``VmRSS`` what it is."""
+def peak_bytes(pids: Iterable[int]) -> int:
+    """The most resident memory that each ever had, summed; what they share counts for each."""
+    return _kilobytes(pids, "status", "VmHWM") * 1024
+
+
+def shared_out_bytes(pids: Iterable[int]) -> int:
+    """Resident memory now, what several processes share divided among them (PSS)."""
+    return _kilobytes(pids, "smaps_rollup", "Pss:") * 1024
+
+
+def _kilobytes(pids: Iterable[int], file: str, field: str) -> int:
     found = 0
     for pid in pids:
-        try:
-            lines = (_PROC / str(pid) / "status").read_text().splitlines()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        found += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+        with contextlib.suppress(OSError):  # it is gone
+            lines = (_PROC / str(pid) / file).read_text().splitlines()
+            found += sum(int(line.split()[1]) for line in lines if line.startswith(field))
     return found
 
 
 class Load(msgspec.Struct, frozen=True):
-    """Seconds of all cores so far: busy, and stolen by the host."""
+    """Seconds so far: busy, of each core asked about, and stolen by the host from all of them."""
 
-    busy: float
+    busy: tuple[float, ...]
     stolen: float
 
 
-def load() -> Load:
-    """What the machine's cores have done since it started."""
-    numbers = [int(n) for n in (_PROC / "stat").read_text().splitlines()[0].split()[1:9]]
-    user, nice, system, _idle, _waiting, irq, softirq, stolen = numbers
-    busy = user + nice + system + irq + softirq
-    return Load(busy * _TICK_SECONDS, stolen * _TICK_SECONDS)
+def load(cores: Sequence[int]) -> Load:
+    """What some cores have done since the machine started."""
+    lines = (_PROC / "stat").read_text().splitlines()
+    named = {name: rest for name, _, rest in (line.partition(" ") for line in lines)}
+    busy, stolen = [], 0
+    for core in cores:
+        numbers = [int(n) for n in named[f"cpu{core}"].split()[:8]]
+        user, nice, system, _idle, _waiting, irq, softirq, taken = numbers
+        busy.append((user + nice + system + irq + softirq) * _TICK_SECONDS)
+        stolen += taken
+    return Load(tuple(busy), stolen * _TICK_SECONDS)
 
 
 def described() -> dict[str, object]:
@@ -84,6 +100,12 @@ def described() -> dict[str, object]:
     return {
         "cpu": names[0] if names else platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(_memory_kilobytes() / 1e6),
         "kernel": platform.release(),
         "python": platform.python_version(),
     }
+
+
+def _memory_kilobytes() -> int:
+    [line] = [x for x in (_PROC / "meminfo").read_text().splitlines() if x.startswith("MemTotal")]
+    return int(line.split()[1])

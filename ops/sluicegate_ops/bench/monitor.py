@@ -25,6 +25,11 @@ class Monitor:
     def count(self) -> int:
         return self._lines - self._in_scripts
 
+    @property
+    def inside(self) -> int:
+        """Commands that the scripts called."""
+        return self._in_scripts
+
     def _listen(self) -> None:
         rest = b""
         while data := self._socket.recv(1 << 20):

@@ -43,7 +43,7 @@ def campaign(count: int, _lanes: int) -> dict[str, float]:
     with Sluice() as sluice, tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "people.csv")
         write_sheet(file, count)
-        nobody = range(7_900_000, 7_900_000 + OPTED_OUT)
+        nobody = range(10_000_000, 10_000_000 + OPTED_OUT)
         sluice.optouts.add(number(n) for n in nobody)
         campaigns = Campaigns(sluice.client, sluice.keys)
 
@@ -64,15 +64,12 @@ def campaign(count: int, _lanes: int) -> dict[str, float]:
 def messages(count: int, lanes: int) -> dict[str, float]:
     """An app's messages in bulk, over so many senders."""
 
+    senders = [SENDER] if lanes == 1 else [f"+1555{n:07d}" for n in range(lanes)]
+    every = [(number(n), senders[n % lanes], text(n)) for n in range(count)]
+
     def enqueued() -> None:
         made = (
-            Message(
-                to=number(n),
-                sender=SENDER if lanes == 1 else f"+1555{n % lanes:07d}",
-                text=text(n),
-                priority="bulk",
-            )
-            for n in range(count)
+            Message(to=to, sender=sender, text=said, priority="bulk") for to, sender, said in every
         )
         for result in sluice.enqueue_many(made):
             if result.error:

@@ -1,5 +1,6 @@
 """One timed run: feed a contender, start its workers, see what they use until they are done."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ from . import machine
 from .bed import Bed, Produced
 from .contenders import Contender
 from .monitor import Monitor
-from .stub import NEVER, Door
+from .stub import Door
 
 WARM_UP = 0.1
 """So much of a run goes by before anything is measured: connections, imports, first answers."""
@@ -20,14 +21,16 @@ AFTER_SECONDS = 0.6
 """Acknowledgements and outcomes come after the last answer, and are part of the work."""
 
 STALL_SECONDS = 60.0
+UP_SECONDS, UP_SHARE = 0.5, 0.05
 POLL_SECONDS = 0.01
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What one run measured; CPU in seconds per 1,000 messages.
 
-    ``foreign`` is the share of all cores that neither the bench nor its processes used, ``stolen``
-    what the host took. ``surplus`` requests came more than there were messages.
+    ``worker_core`` and ``server_core`` are how busy each core was: one near 1 is what held the
+    rate. ``foreign`` is the share of both that neither the bench nor its processes used,
+    ``stolen`` what the host took. ``surplus`` requests came more than there were messages.
     """
 
     messages: int
@@ -37,6 +40,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     stub_cpu: float
     peak_bytes: int
     most_under_way: int
+    worker_core: float
+    server_core: float
     foreign: float
     stolen: float
     surplus: int
@@ -63,7 +68,7 @@ class _Snapshot(msgspec.Struct, frozen=True):
             machine.cpu_seconds([bed.server_pid]),
             machine.cpu_seconds([bed.stub.pid]),
             time.process_time(),
-            machine.load(),
+            machine.load((bed.worker_core, bed.server_core)),
         )
 
 
@@ -82,50 +87,71 @@ def drained(
     lanes: int = 1,
     workers: int = 1,
 ) -> Run:
-    """Enqueue, drain ``count`` of them, measure. With a ``backlog`` more than that wait."""
+    """Enqueue, drain ``count`` of them, measure. With a ``backlog`` more than that wait.
+
+    Several workers are up before there is anything to send, and half of it goes by before they are
+    measured: else the first would have sent it all while the last still starts.
+    """
     bed.clear()
     bed.configure(door, workers=workers)
-    produced = bed.produce(contender, max(count, backlog), lanes)
-    with bed.working(contender, door, workers) as processes:
-        warm = warm_up(count)
+    asked = contender, max(count, backlog), lanes
+    with contextlib.ExitStack() as stack:
+        if workers == 1:
+            produced = bed.produce(*asked)
+        processes = stack.enter_context(bed.working(contender, door, workers))
+        if workers > 1:
+            _wait_until_up(processes)
+            produced = bed.produce(*asked)
+        warm = warm_up(count) if workers == 1 else count // 2
         wait_for(bed, warm, processes)
-        pids = _pids(processes)
-        first = _Snapshot.taken(bed, pids)
+        first = _Snapshot.taken(bed, _pids(processes))
         wait_for(bed, count, processes)
         if count >= backlog:
             time.sleep(AFTER_SECONDS)
-        last = _Snapshot.taken(bed, _pids(processes))
-        peak = machine.memory_bytes(_pids(processes))
+        pids = _pids(processes)
+        last = _Snapshot.taken(bed, pids)
+        peak = machine.peak_bytes(pids)
     return _run(bed, first, last, warm, count, peak, produced, backlog)
 
 
-def commands(bed: Bed, contender: Contender, count: int) -> float:
-    """The server's commands per message of a drain at full speed, a script's call as one."""
+class Counted(msgspec.Struct, frozen=True):
+    """The server's commands per message: from clients, a script as one, and inside scripts."""
+
+    calls: float
+    inside: float
+
+
+def commands(bed: Bed, contender: Contender, door: Door, count: int) -> Counted:
+    """Of a drain at full speed."""
     bed.clear()
-    bed.configure(Door())
+    bed.configure(door)
     bed.produce(contender, count)
-    with bed.working(contender, Door()) as processes:
-        warm = warm_up(count)
-        wait_for(bed, warm, processes)
+    with bed.working(contender, door) as processes:
+        wait_for(bed, warm_up(count), processes)
         with Monitor(bed.server.port) as monitor:
-            began, before = monitor.count, bed.stub.count
+            before = bed.stub.count
             wait_for(bed, count, processes)
             time.sleep(AFTER_SECONDS)
-            return (monitor.count - began) / max(1, bed.stub.count - before)
+            return _counted(monitor, bed.stub.count - before)
 
 
-def commands_at(bed: Bed, contender: Contender, per_second: int, seconds: float) -> float:
-    """The same of a worker that may send ``per_second``, and always has something to send."""
-    door = Door(limit=per_second) if per_second != NEVER else Door()
+def commands_at(bed: Bed, contender: Contender, per_second: int, seconds: float) -> Counted:
+    """Of a worker that may send ``per_second``, and always has something to send."""
+    door = Door(limit=per_second)
     bed.clear()
     bed.configure(door, limit=per_second)
     bed.produce(contender, int(per_second * (seconds + 10)))
     with bed.working(contender, door) as processes:
         wait_for(bed, per_second, processes)
         with Monitor(bed.server.port) as monitor:
-            began, before = monitor.count, bed.stub.count
+            before = bed.stub.count
             time.sleep(seconds)
-            return (monitor.count - began) / max(1, bed.stub.count - before)
+            return _counted(monitor, bed.stub.count - before)
+
+
+def _counted(monitor: Monitor, messages: int) -> Counted:
+    sent = max(1, messages)
+    return Counted(monitor.count / sent, monitor.inside / sent)
 
 
 def wait_for(bed: Bed, count: int, processes: Sequence[Process]) -> None:
@@ -136,7 +162,9 @@ def wait_for(bed: Bed, count: int, processes: Sequence[Process]) -> None:
             seen, ends = now, time.monotonic() + STALL_SECONDS
         gone = [process for process in processes if not process.alive]
         if gone or time.monotonic() > ends:
-            logs = (process.log.read_text()[-2000:] for process in gone or processes)
+            logs = (
+                process.log.read_text(errors="replace")[-2000:] for process in gone or processes
+            )
             raise RuntimeError(
                 "\n".join([f"a worker ended or stalled at {now} of {count}", *logs])
             )
@@ -145,6 +173,17 @@ def wait_for(bed: Bed, count: int, processes: Sequence[Process]) -> None:
 
 def _pids(processes: Sequence[Process]) -> list[int]:
     return [pid for process in processes for pid in machine.tree(process.process.pid)]
+
+
+def _wait_until_up(processes: Sequence[Process]) -> None:
+    """Until they use next to nothing: whatever they import is imported, and they listen."""
+    used, ends = 0.0, time.monotonic() + STALL_SECONDS
+    while time.monotonic() < ends:
+        time.sleep(UP_SECONDS)
+        now = machine.cpu_seconds(_pids(processes))
+        if now > 0 and now - used < UP_SHARE * UP_SECONDS:
+            return
+        used = now
 
 
 def _run(
@@ -158,11 +197,15 @@ def _run(
     backlog: int,
 ) -> Run:
     used = last.worker - first.worker, last.server - first.server, last.stub - first.stub
-    messages = (last.count - first.count) / 1000
+    messages = max(1, last.count - first.count) / 1000
     took = bed.stub.time(count - 1) - bed.stub.time(warm - 1)
+    elapsed = last.at - first.at
+    worker_core, server_core = (
+        (after - before) / elapsed
+        for before, after in zip(first.machine.busy, last.machine.busy, strict=True)
+    )
     cores = len({bed.server_core, bed.worker_core})
-    capacity = cores * (last.at - first.at)
-    busy = last.machine.busy - first.machine.busy
+    busy = (worker_core + server_core) / 2 * cores * elapsed
     return Run(
         messages=count,
         per_second=(count - warm) / took,
@@ -171,8 +214,10 @@ def _run(
         stub_cpu=used[2] / messages,
         peak_bytes=peak,
         most_under_way=bed.stub.most_under_way,
-        foreign=max(0.0, busy - sum(used) - (last.bench - first.bench)) / capacity,
-        stolen=(last.machine.stolen - first.machine.stolen) / capacity,
+        worker_core=min(1.0, worker_core),
+        server_core=min(1.0, server_core),
+        foreign=max(0.0, busy - sum(used) - (last.bench - first.bench)) / (cores * elapsed),
+        stolen=(last.machine.stolen - first.machine.stolen) / (2 * elapsed),
         surplus=0 if count < backlog else last.count - count,
         produced=produced,
     )

@@ -57,11 +57,21 @@ class Door(msgspec.Struct, frozen=True):
         return f"{self.latency_ms} ms" + ", TLS" * self.tls
 
 
-DOORS = (Door(), Door(50), Door(0, True), Door(50, True), Door(limit=50))
+DOORS = (Door(), Door(50), Door(0, True), Door(50, True))
+"""Those at which all are compared."""
+
+HOLDING = Door(500, tls=True)
+"""Answers so late that a worker has every connection open that it may have."""
+
+EVERY_DOOR = (*DOORS, HOLDING, Door(limit=50))
 
 
 class Shared(NamedTuple):
-    """What the stub's process writes and we read: [how many came, under way, most under way]."""
+    """What the stub's process writes and we read.
+
+    ``counts`` are: requests that came, how many wait for an answer and the most that ever did,
+    connections that are open.
+    """
 
     counts: "Array[c_int64]"
     times: "Array[c_double]"
@@ -86,20 +96,25 @@ class Stub:
     def most_under_way(self) -> int:
         return int(self._shared.counts[2])
 
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return int(self._shared.counts[3])
+
     def time(self, number: int) -> float:
         """When the request of that number, counted from 0, came: monotonic seconds."""
         return float(self._shared.times[number])
 
     def reset(self) -> None:
         """Forget; only while nobody sends."""
-        self._shared.counts[:] = [0, 0, 0]
+        self._shared.counts[:3] = [0, 0, 0]
 
 
 @contextlib.contextmanager
 def stub(certificate: Path) -> Iterator[Stub]:
     """Run a stub in a process of its own; ``certificate`` is a file with its key in it."""
     spawning = multiprocessing.get_context("spawn")
-    shared = Shared(spawning.RawArray(c_int64, 3), spawning.RawArray(c_double, KNOWN))
+    shared = Shared(spawning.RawArray(c_int64, 4), spawning.RawArray(c_double, KNOWN))
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_serve, args=(shared, certificate, theirs), daemon=True)
     process.start()
@@ -107,7 +122,7 @@ def stub(certificate: Path) -> Iterator[Stub]:
     try:
         if not ours.poll(READY_SECONDS):
             raise TimeoutError("the stub did not start")
-        yield Stub(process.pid or 0, dict(zip(DOORS, ours.recv(), strict=True)), shared)
+        yield Stub(process.pid or 0, dict(zip(EVERY_DOOR, ours.recv(), strict=True)), shared)
     finally:
         ours.close()
         process.kill()
@@ -125,7 +140,7 @@ async def _listen(shared: Shared, certificate: Path, ready: Connection) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     loop, ports = asyncio.get_running_loop(), []
-    for door in DOORS:
+    for door in EVERY_DOOR:
         desk = _Desk(door, shared)
         server = await loop.create_server(
             lambda desk=desk: _Wire(desk),
@@ -136,7 +151,9 @@ async def _listen(shared: Shared, certificate: Path, ready: Connection) -> None:
         )
         ports.append(server.sockets[0].getsockname()[1])
     ready.send(ports)
-    await asyncio.Event().wait()
+    over = asyncio.Event()
+    loop.add_reader(ready.fileno(), over.set)  # nobody writes: it is the end of who started us
+    await over.wait()
 
 
 class _Desk:
@@ -144,23 +161,23 @@ class _Desk:
 
     def __init__(self, door: Door, shared: Shared) -> None:
         self._seconds, self._limit = door.latency_ms / 1000, door.limit
-        self._counts, self._times = shared
+        self.counts, self._times = shared
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[float, asyncio.Transport, bytes]] = deque()
         self._second, self._in_second = 0, 0
 
     def arrived(self, transport: asyncio.Transport) -> None:
         now = time.monotonic()
-        number = self._counts[0]
+        number = self.counts[0]
         if number < KNOWN:
             self._times[number] = now
-        self._counts[0] = number + 1
+        self.counts[0] = number + 1
         answer = self._answer(number, int(now))
         if not self._seconds:
             transport.write(answer)
             return
-        self._counts[1] += 1
-        self._counts[2] = max(self._counts[1], self._counts[2])
+        self.counts[1] += 1
+        self.counts[2] = max(self.counts[1], self.counts[2])
         if not self._waiting:
             self._loop.call_later(self._seconds, self._due)
         self._waiting.append((now + self._seconds, transport, answer))
@@ -176,7 +193,7 @@ class _Desk:
         waiting, now = self._waiting, time.monotonic() + 0.0005  # its timers count whole ms
         while waiting and waiting[0][0] <= now:
             _, transport, answer = waiting.popleft()
-            self._counts[1] -= 1
+            self.counts[1] -= 1
             transport.write(answer)
         if waiting:
             self._loop.call_later(waiting[0][0] - now, self._due)
@@ -190,6 +207,10 @@ class _Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's own has no common base
+        self._desk.counts[3] += 1
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._desk.counts[3] -= 1
 
     def data_received(self, data: bytes) -> None:
         data = self._rest + data if self._rest else data

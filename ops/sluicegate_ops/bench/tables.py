@@ -1,122 +1,161 @@
-"""The bench on a screen: a table for each door, the figures, the ratios, the noise.
+"""The bench in tables: what was asked, every case at each door, how costs grow, the figures.
 
-In a table, x is the ratio to Celery's; CPU is that of a worker's processes, in seconds per 1,000
-messages, and the server's stands apart.
+In a table of cases, x is the ratio to Celery's; CPU is that of a worker's processes, in seconds
+per 1,000 messages, and the server's stands apart; cores are how busy the worker's and the
+server's were.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+import msgspec
 
-from .comparison import Case, Middle
+from .asked import every_asked
+from .comparison import Case, Middle, paired, per_second, worker_cpu
 from .contenders import CELERY
-from .record import Bench, noise, ratios
+from .figures import Figures
+from .growth import Point
+from .record import Bench, noise
+from .script_times import Spread
 from .stub import Door
 
+_CASE_COLUMNS = (
+    *("", "drained/s", "x", "CPU s/1k", "x", "server", "cores %"),
+    *("enqueued/s", "peak MB", "bytes", "commands"),
+)
 
-def show(bench: Bench, console: Console) -> None:
-    """Print all of it."""
+
+class Grid(msgspec.Struct, frozen=True):
+    """A table of words: ``part`` of the document, a title, columns and rows."""
+
+    part: str
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def grids(bench: Bench) -> Iterator[Grid]:
+    """Every table that there is something for."""
     for door in dict.fromkeys(case.door for case in bench.cases):
-        console.print(_table(door, [case for case in bench.cases if case.door == door]))
-    for name, why in bench.left_out.items():
-        console.print(f"not measured: {name}: {why}")
-    stub = bench.ceiling
-    console.print(
-        f"The stub's ceiling: {stub['per_second']:,.0f}/s with a client that does nothing, "
-        f"{stub['stub_cpu_s_per_1k']:.3f} s of its own CPU per 1,000",
-        highlight=False,
-    )
+        yield _cases(bench, door)
     if bench.growth:
-        console.print(_growth(bench))
+        yield _growth(bench.growth)
     if bench.figures:
-        console.print(_figures(bench.figures, "figure"))
-    console.print(_figures(ratios(bench), "ratio"))
-    console.print("Noise: " + ", ".join(_noise(bench)), highlight=False)
+        yield Grid("figures", "Figures", ("", ""), list(_figures(bench.figures)))
+    yield _asked(bench)
 
 
-def _table(door: Door, cases: Sequence[Case]) -> Table:
-    runs = len(cases[0].runs)
-    title = f"Latency {door}; medians of {runs} runs, ± half of what lies between them"
-    table = Table(
-        *("", "drained/s", "x", "CPU s/1k", "x", "server", "enqueued/s"),
-        *("peak MB", "bytes", "commands"),
-        title=title,
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.columns[0].no_wrap = True
-    for column in table.columns[1:]:
-        column.justify = "right"
-    celery = next((case for case in cases if case.contender.name == CELERY.name), None)
-    for case in cases:
-        table.add_row(
-            case.contender.label + (f" [red]{case.surplus:+} requests[/]" if case.surplus else ""),
-            _spread(case.per_second, ",.0f"),
-            _against(case.per_second, celery.per_second if celery else None),
-            _spread(case.worker_cpu, ".3f"),
-            _against(case.worker_cpu, celery.worker_cpu if celery else None),
-            f"{case.server_cpu.median:.3f}",
-            f"{case.enqueued.median:,.0f}",
-            f"{case.peak_mb:.0f}",
-            f"{case.bytes_each:,.0f}",
-            "" if case.commands is None else f"{case.commands:.2f}",
+def remarks(bench: Bench) -> Iterator[str]:
+    """What belongs under the tables: who is missing, and the noise."""
+    for name, why in bench.left_out.items():
+        yield f"Not measured: {name}: {why.strip().splitlines()[-1]}"
+    if said := noise(bench.cases):
+        yield (
+            f"Noise: others used {said['foreign_median']:.0%} of the cores, at most "
+            f"{said['foreign_most']:.0%}, the host took up to {said['stolen_most']:.1%}"
         )
-    return table
+        yield (
+            f"Least and most of a case's repeats lay {said['spread_median']:.0%} apart, at most "
+            f"{said['spread_most']:.0%}: differences below that mean nothing"
+        )
 
 
-def _spread(middle: Middle, form: str) -> str:
-    apart = (middle.most - middle.least) / 2 / middle.median if middle.median else 0
-    return f"{middle.median:{form}} [dim]±{apart:.0%}[/]"
+def spread(middle: Middle, form: str) -> str:
+    """The median, and half of what lies between the least and the most."""
+    return f"{middle.median:{form}} ±{middle.apart:.0%}"
 
 
-def _against(middle: Middle, other: Middle | None) -> str:
-    return f"{middle.median / other.median:.2f}" if other and other.median else ""
+def _cases(bench: Bench, door: Door) -> Grid:
+    cases = [case for case in bench.cases if case.door == door]
+    rows = [_case(cases, case) for case in sorted(cases, key=lambda case: not case.contender.ours)]
+    for stub in bench.stub:
+        if (stub.tls, 0) == (door.tls, door.latency_ms):
+            rate, used = f"{stub.per_second:,.0f}", f"{stub.stub_cpu_s_per_1k:.3f}"
+            rows.append(("the stub's own ceiling", rate, "", used, *[""] * 7))
+    title = (
+        f"Latency {door}; medians of {len(cases[0].runs)} runs, ± half of what lies between them"
+    )
+    return Grid("cases", title, _CASE_COLUMNS, rows)
 
 
-def _figures(figures: dict[str, Any], what: str) -> Table:
-    table = Table(what, "", box=box.SIMPLE_HEAD)
-    table.columns[1].justify = "right"
-    for name, figure in figures.items():
-        table.add_row(name, _text(figure))
-    return table
+def _case(cases: Sequence[Case], case: Case) -> tuple[str, ...]:
+    names = case.contender.name, CELERY.name, case.door
+    return (
+        case.contender.label + (f" {case.surplus:+} requests" if case.surplus else ""),
+        spread(case.per_second, ",.0f"),
+        _median(paired(cases, *names, per_second)),
+        spread(case.worker_cpu, ".3f"),
+        _median(paired(cases, *names, worker_cpu)),
+        f"{case.server_cpu.median:.3f}",
+        f"{100 * case.worker_core:.0f} {100 * case.server_core:.0f}",
+        f"{case.enqueued.median:,.0f}",
+        f"{case.peak_mb:.0f}",
+        f"{case.bytes_each:,.0f}",
+        "" if case.commands is None else f"{case.commands:.2f}",
+    )
 
 
-def _text(figure: Any) -> str:
-    if figure is None:
-        return "not measured"
-    if isinstance(figure, (int, float)):
-        return f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:.4g}"
-    return f"p50 {figure.p50:.2f}, p99 {figure.p99:.2f} of {figure.count}"
+def _median(middle: Middle | None) -> str:
+    return f"{middle.median:.2f}" if middle else ""
 
 
-def _growth(bench: Bench) -> Table:
-    columns = ("as it grows", "", "worker s/1k", "server s/1k", "drained/s")
-    table = Table(*columns, box=box.SIMPLE_HEAD)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for one in bench.growth:
-        table.add_row(
+def _growth(points: Sequence[Point]) -> Grid:
+    rows = [
+        (
             one.what,
             f"{one.size:,}",
-            _spread(Middle.of(one.worker_cpu), ".3f"),
-            _spread(Middle.of(one.server_cpu), ".3f"),
-            _spread(Middle.of(one.per_second), ",.0f"),
+            spread(Middle.of(one.worker_cpu), ".3f"),
+            spread(Middle.of(one.server_cpu), ".3f"),
+            spread(Middle.of(one.per_second), ",.0f"),
         )
-    return table
+        for one in points
+    ]
+    return Grid("growth", "As it grows", ("", "", "worker s/1k", "server s/1k", "drained/s"), rows)
 
 
-def _noise(bench: Bench) -> Iterator[str]:
-    said = noise(bench.cases)
-    if not said:
-        return
-    usual, most = said["foreign_median"], said["foreign_most"]
-    yield f"others used {usual:.0%} of the cores, at most {most:.0%}"
-    yield f"the host took up to {said['stolen_most']:.1%}"
+def _figures(figures: Figures) -> Iterator[tuple[str, str]]:
+    yield "import of a file, rows/s", spread(figures.import_rows_per_s, ",.0f")
+    yield "bulk enqueue, messages/s", spread(figures.enqueue_per_s, ",.0f")
+    yield "loop of delay(), tasks/s", spread(figures.celery_enqueue_per_s, ",.0f")
+    yield "bulk enqueue, producer's CPU s/1k", spread(figures.enqueue_cpu_s_per_1k, ".4f")
     yield (
-        f"repeats lay {said['spread_median']:.0%} apart, at most {said['spread_most']:.0%}: "
-        "differences below that mean nothing"
+        "loop of delay(), producer's CPU s/1k",
+        spread(figures.celery_enqueue_cpu_s_per_1k, ".4f"),
     )
+    yield "server bytes per campaign's recipient", spread(figures.bytes_per_recipient, ".0f")
+    yield "server bytes per app's message", spread(figures.bytes_per_message, ".0f")
+    yield "server bytes per Celery task", spread(figures.celery_bytes_per_task, ",.0f")
+    yield "enqueue to POST, idle", _percentiles(figures.idle_latency_ms)
+    if figures.latency_from_a_signal_ms:
+        yield "enqueue to POST, drain ended", _percentiles(figures.latency_from_a_signal_ms)
+    for name, tls in (("bare", figures.tls_bare), ("under Celery", figures.tls_under_celery)):
+        yield (
+            f"worker with {tls.connections} TLS connections, {name}",
+            f"peak {tls.peak_mb:.0f} MB, PSS {tls.shared_out_mb:.0f} MB",
+        )
+    yield "idle worker's CPU", f"{figures.idle_cpu:.2%}"
+    if figures.celery_idle_cpu is not None:
+        yield "idle Celery worker's CPU", f"{figures.celery_idle_cpu:.2%}"
+    for name, held in figures.scripts_ms.items():
+        yield f"script, {name} by 50: time", _percentiles(held.script)
+        yield f"script, {name} by 50: server's CPU", _percentiles(held.cpu)
+    yield "commands per message at 50/s", f"{figures.commands_at_50.calls:.2f}"
+    yield "drain under Celery, to bare", spread(figures.under_celery_vs_bare, ".2f") + "x"
+    yield "CPU under Celery, to bare", spread(figures.under_celery_cpu_vs_bare, ".2f") + "x"
+
+
+def _percentiles(spread: Spread) -> str:
+    return f"p50 {spread.p50:.2f}, p99 {spread.p99:.2f} ms of {spread.count}"
+
+
+def _asked(bench: Bench) -> Grid:
+    rows = [
+        (
+            one.what,
+            ("≤ " if one.at_most else "≥ ") + one.form.format(one.asked),
+            one.form.format(one.measured),
+            "yes" if one.holds else "NO",
+            one.aside,
+        )
+        for one in every_asked(bench)
+    ]
+    return Grid("asked", "What was asked", ("", "asked", "measured", "holds", ""), rows)

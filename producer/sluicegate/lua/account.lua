@@ -15,19 +15,31 @@ local function key(name) return KEYS[1] .. name end
 local function num(text, default) return tonumber(text) or default end
 
 -- Times as texts: Lua's own numbers to text keep 14 digits, and milliseconds since 1970 with a fraction need 16. A
--- call says the same few times of all its messages, and making a text of one is as much work as a small command.
-local texts, whole_texts = {}, {}
+-- call says the same few times of all its messages, and each text costs as much as a small command: so they are kept.
+local texts, whole_texts, times = {}, {}, {}
 local function ms(t)
-  texts[t] = texts[t] or string.format('%.3f', t)
-  return texts[t]
+  local text = texts[t]
+  if not text then
+    text = string.format('%.3f', t)
+    texts[t] = text
+  end
+  return text
 end
 local function whole_ms(t)
-  whole_texts[t] = whole_texts[t] or string.format('%d', math.floor(t + 0.5))
-  return whole_texts[t]
+  local text = whole_texts[t]
+  if not text then
+    text = string.format('%d', math.floor(t + 0.5)) -- half the work of %.0f
+    whole_texts[t] = text
+  end
+  return text
 end
 local function from_ms(text)
-  local t = tonumber(text)
-  if t then texts[t] = text end
+  local t = times[text]
+  if t == nil then
+    t = tonumber(text) or false
+    times[text] = t
+    if t then texts[t] = text end
+  end
   return t
 end
 

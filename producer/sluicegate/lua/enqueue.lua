@@ -2,45 +2,67 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this batch, ARGV[2] retention_ms, then seven per message:
 --   id, digest of the content, lane, ticket, to, content, send_at_ms ('' for now).
--- Returns one text per message: enqueued | suppressed (the recipient opted out) | known | reused (other content).
---   A batch repeated with its token is answered as it was the first time.
+-- Returns one letter per message: e enqueued, s suppressed (the recipient opted out), k known, r reused (other
+--   content). A batch repeated with its token is answered as it was the first time.
 -- Keys touched: clock, m:<id>, optouts, due, lane:*, ready:*, totals, wake.
--- The first write grows the data, so a full server refuses the batch whole.
-local token, retention_ms = ARGV[1], ARGV[2]
+-- The first write grows the data, so a full server refuses the batch whole. Lua hands some thousands of values
+-- to one command and no more, so neither may a batch be larger.
+local FIELDS = 7
+local args, token, retention_ms = ARGV, ARGV[1], ARGV[2]
 local c = clock()
 save_clock(c)
+local now = whole_ms(c.wall)
 
-local fresh = 0
-local function add(id, digest, lane, ticket, to, content, send_at)
-  local m = key('m:' .. id)
+-- Nearly every batch is all new, and to nobody who opted out: two commands tell, in place of two a message.
+local records, recipients, prefix, size = {}, {}, key('m:'), (#args - 2) / FIELDS
+for n = 1, size do
+  records[n] = prefix .. args[FIELDS * n - 4]
+  recipients[n] = args[FIELDS * n]
+end
+local any_known = size > 0 and redis.call('EXISTS', unpack(records)) > 0
+local opted_out = size > 0 and redis.call('EXISTS', key('optouts')) == 1 and redis.call('HMGET', key('optouts'), unpack(recipients))
+
+local function repeated(m, digest)
   local known = redis.call('HMGET', m, 'digest', 'token', 'state')
-  if known[1] then
-    if known[1] ~= digest then return 'reused' end
-    if known[2] ~= token then return 'known' end
-    return known[3] == 'suppressed' and 'suppressed' or 'enqueued'
-  end
-  fresh = fresh + 1
-  redis.call('HSET', m, 'digest', digest, 'to', to, 'content', content, 'enqueued', whole_ms(c.wall),
-    'token', token, 'state', 'waiting')
-  if redis.call('HEXISTS', key('optouts'), to) == 1 then
-    finish(c, id, 'suppressed', retention_ms, token)
-    return 'suppressed'
-  end
-  if num(send_at, 0) > c.wall then
-    redis.call('HSET', m, 'state', 'scheduled', 'lane', lane, 'ticket', ticket)
-    redis.call('ZADD', key('due'), send_at, id)
-  else
-    to_tail(lane, ticket)
-  end
-  return 'enqueued'
+  if not known[1] then return nil end
+  if known[1] ~= digest then return 'r' end
+  if known[2] ~= token then return 'k' end
+  return known[3] == 'suppressed' and 's' or 'e'
 end
 
-local answers = {}
-for i = 3, #ARGV, 7 do
-  answers[#answers + 1] = add(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4], ARGV[i + 5], ARGV[i + 6])
+local made, fresh, answers = {}, 0, {} -- records of this batch: an id may stand in it twice
+local lanes, tickets = {}, {} -- lanes in the order of their first tickets, which go in with one command
+for n = 1, size do
+  local m, i = records[n], FIELDS * n - 4
+  local answer = (any_known or made[m]) and repeated(m, args[i + 1])
+  if not answer then
+    made[m], fresh, answer = true, fresh + 1, 'e'
+    local lane, ticket, send_at = args[i + 2], args[i + 3], args[i + 6]
+    redis.call('HSET', m, 'digest', args[i + 1], 'to', args[i + 4], 'content', args[i + 5], 'enqueued', now,
+      'token', token, 'state', 'waiting')
+    if opted_out and opted_out[n] then
+      finish(c, args[i], 'suppressed', retention_ms, token)
+      answer = 's'
+    elseif send_at ~= '' and num(send_at, 0) > c.wall then
+      redis.call('HSET', m, 'state', 'scheduled', 'lane', lane, 'ticket', ticket)
+      redis.call('ZADD', key('due'), send_at, args[i])
+    else
+      local waiting = tickets[lane]
+      if not waiting then
+        waiting = {}
+        tickets[lane], lanes[#lanes + 1] = waiting, lane
+      end
+      waiting[#waiting + 1] = ticket
+    end
+  end
+  answers[n] = answer
+end
+for _, lane in ipairs(lanes) do
+  redis.call('RPUSH', key('lane:' .. lane), unpack(tickets[lane]))
+  activate(lane)
 end
 if fresh > 0 then
   count('enqueued', fresh)
   wake()
 end
-return answers
+return table.concat(answers)

@@ -14,16 +14,26 @@ if string.sub(last, 1, #token + 1) == token .. ' ' then return string.sub(last, 
 local state = campaign_state(name)
 if not state or state == 'cancelled' then return { state or 'unknown' } end
 
-local answers, tickets, suppressed = {}, {}, {}
-local any_optouts = redis.call('EXISTS', key('optouts')) == 1
-for i = 4, #ARGV, 4 do
-  local answer = 'd'
-  if redis.call('SADD', key('members:' .. name .. ':' .. ARGV[i]), ARGV[i + 1]) == 1 then
-    local out = any_optouts and redis.call('HEXISTS', key('optouts'), ARGV[i + 2]) == 1
-    answer = out and 's' or 'a'
-    table.insert(out and suppressed or tickets, ARGV[i + 3])
+-- One question for all: nearly always nobody of a batch has opted out.
+local FIELDS, size = 4, (#ARGV - 3) / 4
+local opted_out = {}
+if size > 0 and redis.call('EXISTS', key('optouts')) == 1 then
+  local recipients = {}
+  for n = 1, size do recipients[n] = ARGV[FIELDS * n + 2] end
+  opted_out = redis.call('HMGET', key('optouts'), unpack(recipients))
+end
+
+local args, answers, tickets, suppressed = ARGV, {}, {}, {}
+local members = key('members:' .. name .. ':')
+for n = 1, size do
+  local i = FIELDS * n
+  if redis.call('SADD', members .. args[i], args[i + 1]) == 0 then
+    answers[n] = 'd'
+  elseif opted_out[n] then
+    answers[n], suppressed[#suppressed + 1] = 's', args[i + 3]
+  else
+    answers[n], tickets[#tickets + 1] = 'a', args[i + 3]
   end
-  answers[#answers + 1] = answer
 end
 local ledger, new = key('ledger:' .. name), #tickets + #suppressed
 if #suppressed > 0 then

@@ -22,7 +22,7 @@ local function parsed_lease(text)
   local token, slot, seq, started, lane, ticket =
     string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
   return {
-    token = token, slot = from_ms(slot), seq = seq, started = tonumber(started), lane = lane, ticket = ticket,
+    token = token, slot = from_ms(slot), seq = seq, started = from_ms(started), lane = lane, ticket = ticket,
     set = started == '' and 'granted' or 'started', ends = false,
   }
 end

@@ -9,10 +9,10 @@
 --   policy                      the window, where the provider names it
 --   429                         a margin that halves with time, and a block until retry-after
 -- `reset` is not needed, so no clock but the server's is ever read.
-local PROBES, load_bucket, save_bucket, room, next_slot, take, save_log, turn, report
+local PROBES, load_bucket, save_bucket, room, next_slots, take, save_log, turn, report
 do -- what follows stays within: a script has room for 200 names
 
-local min, max, floor = math.min, math.max, math.floor
+local min, max, floor, ceil = math.min, math.max, math.floor, math.ceil
 
 local CATCH_UP = 1.02       -- slots come a little faster than refill, to make up for slots that were lost
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
@@ -80,7 +80,7 @@ function room(c, b)
   if old > 0 then redis.call('ZREMRANGEBYRANK', key('log'), 0, min(old, TRIMMED) - 1) end
   local step = b.window / (CATCH_UP * budget(b))
   return {
-    span = span, step = step, size = floor(budget(b)),
+    span = span, step = step, size = max(1, floor(budget(b))),
     next = max(b.tat, c.steady - min(20, 2 * step)),
     logged = redis.call('ZCARD', key('log')), slots = {}, taken = {},
   }
@@ -99,19 +99,25 @@ local function slot_before(r, n)
   return r.slots[rank]
 end
 
--- When the next slot would be: paced, after the last, and not before the slot that came `size`
--- earlier has left the window. `kept` slots stay free; bulk leaves one, so that a transactional
--- message never waits for a window.
-function next_slot(c, b, r, kept)
-  local slot = max(c.steady, r.next)
-  local leaving = slot_before(r, max(1, r.size - kept))
+local function slot_after(b, r, slot, leaving)
   if leaving then slot = max(slot, leaving + r.span) end
-  if r.step < GROUP then slot = math.ceil(slot / GROUP) * GROUP end
+  if r.step < GROUP then slot = ceil(slot / GROUP) * GROUP end
   slot = max(slot, b.slot + 0.001)
   return floor(slot * 1000 + 0.5) / 1000 -- as a lease stores it: a claim that is repeated answers to the digit
 end
 
--- Take the slot that `next_slot` named; returns its number in the log.
+-- When the next slot would be: paced, after the last, and not before the slot that came `size` earlier has left the
+-- window. The second is when it would be for bulk, which leaves `kept` slots of a window free, so that a transactional
+-- message never waits for one.
+function next_slots(c, b, r, kept)
+  local paced = max(c.steady, r.next)
+  local leaving, leaving_kept = slot_before(r, r.size), kept > 0 and slot_before(r, max(1, r.size - kept))
+  local slot = slot_after(b, r, paced, leaving)
+  if not leaving_kept then return slot, slot end
+  return slot, slot_after(b, r, paced, leaving_kept)
+end
+
+-- Take the slot that `next_slots` named; returns its number in the log.
 function take(b, r, slot)
   b.seq, b.slot = b.seq + 1, slot
   r.next = max(r.next, slot - max(GROUP, min(20, 2 * r.step))) + r.step

@@ -251,10 +251,10 @@ local function grants_or_why(c, b, br, q)
   local want, last = math.min(q.want, cap - busy), c.steady + q.horizon
   local bulk_last = c.steady + BULK_AHEAD * q.horizon
   local grants, visits, later, bulk_open = {}, 0, nil, nil
-  q.moved = unpark_due(next_slot(c, b, r, 0)) or q.moved
+  q.moved = unpark_due((next_slots(c, b, r, kept))) or q.moved
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
-    local slot, bulk_slot = next_slot(c, b, r, 0), next_slot(c, b, r, kept)
+    local slot, bulk_slot = next_slots(c, b, r, kept)
     later = slot > last and slot or bulk_slot
     if slot > last then break end
     -- The floor takes half the spare visits, lest a cancelled campaign hold up the others.

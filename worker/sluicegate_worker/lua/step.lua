@@ -44,8 +44,8 @@ local function read_settle(i)
     id = ARGV[i], token = ARGV[i + 1], kind = ARGV[i + 2], provider_id = ARGV[i + 3], took = tonumber(ARGV[i + 4]),
     limit = tonumber(ARGV[i + 6]), remaining = tonumber(ARGV[i + 7]),
   }
-  for letter in string.gmatch(ARGV[i + 5], '.') do s[FLAGS[letter]] = true end
-  local others = tonumber(ARGV[i + 8])
+  local flags, others = ARGV[i + 5], tonumber(ARGV[i + 8])
+  for n = 1, #flags do s[FLAGS[string.sub(flags, n, n)]] = true end
   for at = i + 9, i + 7 + 2 * others, 2 do
     s[ARGV[at]] = NUMBERS[ARGV[at]] and tonumber(ARGV[at + 1]) or ARGV[at + 1]
   end
