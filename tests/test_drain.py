@@ -258,6 +258,35 @@ def test_where_no_start_is_due_soon_an_outcome_does_not_wait_for_it(world: World
     )
 
 
+@configured(limit=100_000, concurrency=200, worker_concurrency=100)
+def test_places_are_refilled_as_they_become_free(world: World) -> None:
+    world.enqueue(*range(1, 2001))
+    world.provider.seconds = lambda name: 0.05
+    world.drain()
+    sent = [post.at for post in world.provider.posts]
+    under_way = max(sum(at <= one < at + 0.05 for at in sent) for one in sent[::10])
+    assert under_way <= 100
+    # 100 places and 50 ms allow 2,000 a second.
+    assert 1000 / (sent[1500] - sent[500]) > 0.92 * 2000
+
+
+@configured(limit=100_000, concurrency=200, worker_concurrency=100)
+def test_where_places_do_not_become_free_nothing_is_claimed_ahead(world: World) -> None:
+    world.enqueue(*range(1, 1001))
+    stalls_at = world.now + 0.3
+
+    def seconds(name: str) -> float:
+        return 0.05 if world.now < stalls_at else 5.0
+
+    world.provider.seconds = seconds
+    world.drain(4)
+    stalled = [call for call in world.calls if stalls_at + 0.2 < call.at < stalls_at + 4]
+    assert sum(call.want > 0 for call in stalled) <= 1
+    assert sum(call.settles for call in stalled) <= 100
+    late = [post.at for post in world.provider.posts if stalls_at + 0.1 < post.at < stalls_at + 4]
+    assert not late
+
+
 def test_each_post_has_its_messages_key_and_bytes(world: World) -> None:
     world.enqueue(1)
     world.drain()

@@ -16,7 +16,7 @@ from sluicegate.outbox import translated
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 
 BATCH = 50
-"""Messages per call: beyond it nothing is gained, and the server stalls for others."""
+"""Settles, starts and claims in a call: with more of them the server stalls for others."""
 
 HORIZON_MS = 50
 """How far ahead of its slot a message may be claimed."""

@@ -36,6 +36,15 @@ FLUSH_SECONDS = 0.005
 RIDE_SECONDS = 0.025
 """One that nobody waits for may wait so long, where a start that it can go with is due by then."""
 
+CROWDED_FLUSH_SECONDS = 0.001
+"""So long where a message waits for its place: an idle place costs more than a call."""
+
+AHEAD_SECONDS = 0.01
+"""What is claimed beyond the places there are: as many as will be free in so long."""
+
+UNSTARTED_SECONDS = 0.04
+"""A message whose start must wait for a place longer than this after its slot is given back."""
+
 LEAD_SECONDS = 0.001
 """A start is asked for so long before its slot."""
 
@@ -128,6 +137,7 @@ class Drain:
         self._posting: dict[_Held, asyncio.Task[None]] = {}  # by when they are to be renewed
         self._ended: list[Settle] = []
         self._first_ended_at = 0.0
+        self._usual_seconds = math.inf  # what a POST takes; unknown, and nothing is claimed ahead
         self._claim_at = 0.0
         self._idle_since: float | None = None
         self._woken = False
@@ -174,14 +184,20 @@ class Drain:
     # The pump: one call on Redis at a time.
 
     async def _step(self) -> bool:
-        """Make the call that is due; False where none is."""
+        """Make the call that is due; False where none is.
+
+        It carries BATCH at most, of all kinds together: the server does nothing else meanwhile.
+        """
         now = self._monotonic()
+        self._give_back_late(now)
         starts, renewing = self._starts(now), self._renewals(now)
-        due = bool(starts or renewing or self._probed[0] or now >= self._flush_at())
+        flush = now >= self._flush_at()
+        due = bool((starts and not self._crowded()) or renewing or self._probed[0] or flush)
         want = self._want(now, due) if self.claiming else 0
         if self._gave_up or not (due or want):
             return False
-        settles = self._ended[:BATCH]
+        most_settles, most_starts, want = _shares(len(self._ended), len(starts), want)
+        settles, starts = self._ended[:most_settles], starts[:most_starts]
         for held in starts:
             held.asked_at = now
         token = ""
@@ -318,6 +334,8 @@ class Drain:
             log.exception("a fault of ours while sending message %s", grant.id)
             attempt = Attempt(Doubt(f"a fault in the worker: {type(error).__name__}", "fault"))
         del self._posting[held]
+        if attempt.heard:
+            self._took(attempt.took_ms / 1000)
         settle = settled(grant, attempt, self._account, self._decided(grant, attempt))
         self._outcomes[settle.kind if attempt.outcome else "not begun"] += 1
         self._meters.in_flight -= 1
@@ -349,14 +367,30 @@ class Drain:
     # When what is due.
 
     def _starts(self, now: float) -> list[_Held]:
-        """Whose slot has come."""
+        """Whose slot has come, as far as there are places."""
         if not self._held or self._held[0].slot_at - LEAD_SECONDS > now:
             return []
-        return [held for held in self._held[:BATCH] if held.slot_at - LEAD_SECONDS <= now]
+        first = self._held[: min(BATCH, self._places())]
+        return [held for held in first if held.slot_at - LEAD_SECONDS <= now]
+
+    def _places(self) -> int:
+        """How many more POSTs may be under way."""
+        return max(0, self._account.worker_concurrency - len(self._posting))
+
+    def _crowded(self) -> bool:
+        """Whether starts wait for places: then they go with the outcomes that free some."""
+        return self._places() <= len(self._ended)
+
+    def _took(self, seconds: float) -> None:
+        usual = self._usual_seconds
+        self._usual_seconds = seconds if usual == math.inf else usual + 0.1 * (seconds - usual)
 
     def _free(self) -> int:
-        """How many more messages this drain may hold and post."""
-        return self._account.worker_concurrency - len(self._posting) - len(self._held)
+        """How many more messages this drain may hold: a place for each, soon at least."""
+        ahead = min(
+            BATCH, int(len(self._posting) * AHEAD_SECONDS / max(0.001, self._usual_seconds))
+        )
+        return self._account.worker_concurrency + ahead - len(self._posting) - len(self._held)
 
     def _claims_alone(self) -> bool:
         """Whether a claim is worth a call; places whose outcomes wait are filled by their call."""
@@ -376,10 +410,12 @@ class Drain:
             return math.inf
         if len(self._ended) >= BATCH:
             return 0.0
-        if self._held and all(map(_patient, self._ended)):
-            start_at = self._held[0].slot_at - LEAD_SECONDS
-            if start_at <= self._first_ended_at + RIDE_SECONDS:
-                return start_at
+        start_at = self._held[0].slot_at - LEAD_SECONDS if self._held else math.inf
+        crowded_at = self._first_ended_at + CROWDED_FLUSH_SECONDS
+        if start_at <= crowded_at and self._crowded():
+            return crowded_at
+        if start_at <= self._first_ended_at + RIDE_SECONDS and all(map(_patient, self._ended)):
+            return start_at
         return self._first_ended_at + FLUSH_SECONDS
 
     def _renewals(self, now: float) -> list[_Held]:
@@ -403,8 +439,10 @@ class Drain:
         times: list[float] = []
         if not self._gave_up:
             times.append(self._flush_at())
-            if self._held:
+            if self._held and not self._crowded():
                 times.append(self._held[0].slot_at - LEAD_SECONDS)
+            elif self._held:
+                times.append(self._held[0].slot_at + UNSTARTED_SECONDS)
             if self._posting:
                 times.append(next(iter(self._posting)).renew_at)
         if self._stop_at is not None and not self._cancelled:
@@ -446,6 +484,13 @@ class Drain:
             self._end(Settle(id=held.grant.id, token=held.grant.token, kind="unused"))
         self._held.clear()
 
+    def _give_back_late(self, now: float) -> None:
+        """Places did not become free as they used to: claim nothing ahead until they do."""
+        while self._held and self._held[0].slot_at + UNSTARTED_SECONDS <= now and self._crowded():
+            late = self._held.pop(0).grant
+            self._usual_seconds = math.inf
+            self._end(Settle(id=late.id, token=late.token, kind="unused"))
+
     def _is_late(self) -> bool:
         return self._stop_at is not None and self._monotonic() >= self._stop_at
 
@@ -459,6 +504,12 @@ class Drain:
             task.cancel()
         if self._probe is not None:
             self._probe.cancel()
+
+
+def _shares(*counts: int) -> list[int]:
+    """How many of each kind a call carries, where all would be more than BATCH: the same part."""
+    part = min(1.0, BATCH / max(1, sum(counts)))
+    return [math.ceil(count * part) for count in counts]
 
 
 def _patient(settle: Settle) -> bool:

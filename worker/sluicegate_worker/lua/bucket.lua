@@ -101,7 +101,8 @@ end
 
 local function slot_after(b, r, slot, leaving)
   if leaving then slot = max(slot, leaving + r.span) end
-  if r.step < GROUP then slot = ceil(slot / GROUP) * GROUP end
+  -- Where nothing went lately there is nobody to come together with.
+  if r.step < GROUP and slot < b.slot + GROUP then slot = ceil(slot / GROUP) * GROUP end
   slot = max(slot, b.slot + 0.001)
   return floor(slot * 1000 + 0.5) / 1000 -- as a lease stores it: a claim that is repeated answers to the digit
 end
