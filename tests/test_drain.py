@@ -287,6 +287,24 @@ def test_where_places_do_not_become_free_nothing_is_claimed_ahead(world: World) 
     assert not late
 
 
+@configured(limit=100_000, concurrency=200, worker_concurrency=100)
+def test_where_starts_come_too_late_less_is_claimed(world: World) -> None:
+    world.enqueue(*range(1, 301))
+    world.slow = lambda call: 0.06 if call.want > 25 else 0.0
+    summary = world.drain()
+    assert world.provider.posted() == once(*range(1, 301))
+    assert summary.outcomes["refused at start"] <= 150
+
+
+@configured(limit=100_000, concurrency=200, worker_concurrency=100)
+def test_a_call_carries_no_more_than_the_server_has_time_for(world: World) -> None:
+    world.enqueue(*range(1, 1001))
+    world.drain()
+    carried = [call.settles + call.starts + call.want for call in world.calls]
+    assert max(carried) <= BATCH + 2
+    assert sum(call.starts + call.settles > 30 and call.want > 10 for call in world.calls) > 5
+
+
 def test_each_post_has_its_messages_key_and_bytes(world: World) -> None:
     world.enqueue(1)
     world.drain()

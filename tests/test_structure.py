@@ -18,7 +18,7 @@ MODULES = {
     "plan roster ledger history campaign waits preflight client testing",
     "worker/sluicegate_worker": "codes outcome retry bucket transport transport_aiohttp "
     "transport_httpx gateway telnyx telnyx_v2 telnyx_v1 claims settling contents audit "
-    "deadletters edits doubts halts spool metrics journal drain sweep engine logs app tasks",
+    "deadletters edits doubts halts spool metrics journal places drain sweep engine logs app tasks",
     "ops/sluicegate_ops": "embedded simulator stage gauges web cli demo limits chaos bench probe",
 }
 MAY_USE = {

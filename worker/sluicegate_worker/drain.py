@@ -27,6 +27,7 @@ from .gateway import Attempt, Gateway, idempotency_key
 from .journal import Journal
 from .metrics import Meters
 from .outcome import Doubt, Outcome, Retry
+from .places import Places, shares
 from .retry import decide, permitted, policy
 from .settling import settled
 
@@ -38,9 +39,6 @@ RIDE_SECONDS = 0.025
 
 CROWDED_FLUSH_SECONDS = 0.001
 """So long where a message waits for its place: an idle place costs more than a call."""
-
-AHEAD_SECONDS = 0.01
-"""What is claimed beyond the places there are: as many as will be free in so long."""
 
 UNSTARTED_SECONDS = 0.04
 """A message whose start must wait for a place longer than this after its slot is given back."""
@@ -137,7 +135,7 @@ class Drain:
         self._posting: dict[_Held, asyncio.Task[None]] = {}  # by when they are to be renewed
         self._ended: list[Settle] = []
         self._first_ended_at = 0.0
-        self._usual_seconds = math.inf  # what a POST takes; unknown, and nothing is claimed ahead
+        self._places = Places(account.worker_concurrency)
         self._claim_at = 0.0
         self._idle_since: float | None = None
         self._woken = False
@@ -196,7 +194,7 @@ class Drain:
         want = self._want(now, due) if self.claiming else 0
         if self._gave_up or not (due or want):
             return False
-        most_settles, most_starts, want = _shares(len(self._ended), len(starts), want)
+        most_settles, most_starts, want = shares(len(self._ended), len(starts), want)
         settles, starts = self._ended[:most_settles], starts[:most_starts]
         for held in starts:
             held.asked_at = now
@@ -221,6 +219,7 @@ class Drain:
         self._first_ended_at = self._monotonic()
         self._renewed(renewing, now)
         del self._held[: len(starts)]
+        self._places.started(done.started)
         for held, started in zip(starts, done.started, strict=True):
             self._started(held, started)
         if want:
@@ -335,7 +334,7 @@ class Drain:
             attempt = Attempt(Doubt(f"a fault in the worker: {type(error).__name__}", "fault"))
         del self._posting[held]
         if attempt.heard:
-            self._took(attempt.took_ms / 1000)
+            self._places.answered(attempt.took_ms / 1000)
         settle = settled(grant, attempt, self._account, self._decided(grant, attempt))
         self._outcomes[settle.kind if attempt.outcome else "not begun"] += 1
         self._meters.in_flight -= 1
@@ -370,31 +369,16 @@ class Drain:
         """Whose slot has come, as far as there are places."""
         if not self._held or self._held[0].slot_at - LEAD_SECONDS > now:
             return []
-        first = self._held[: min(BATCH, self._places())]
+        first = self._held[: min(BATCH, self._places.free(len(self._posting)))]
         return [held for held in first if held.slot_at - LEAD_SECONDS <= now]
-
-    def _places(self) -> int:
-        """How many more POSTs may be under way."""
-        return max(0, self._account.worker_concurrency - len(self._posting))
 
     def _crowded(self) -> bool:
         """Whether starts wait for places: then they go with the outcomes that free some."""
-        return self._places() <= len(self._ended)
-
-    def _took(self, seconds: float) -> None:
-        usual = self._usual_seconds
-        self._usual_seconds = seconds if usual == math.inf else usual + 0.1 * (seconds - usual)
-
-    def _free(self) -> int:
-        """How many more messages this drain may hold: a place for each, soon at least."""
-        ahead = min(
-            BATCH, int(len(self._posting) * AHEAD_SECONDS / max(0.001, self._usual_seconds))
-        )
-        return self._account.worker_concurrency + ahead - len(self._posting) - len(self._held)
+        return self._places.free(len(self._posting)) <= len(self._ended)
 
     def _claims_alone(self) -> bool:
         """Whether a claim is worth a call; places whose outcomes wait are filled by their call."""
-        return self._free() > len(self._ended)
+        return self._places.room(len(self._posting), len(self._held)) > len(self._ended)
 
     def _want(self, now: float, due: bool) -> int:
         """How many to claim; ``due`` where a call is made anyway."""
@@ -402,7 +386,8 @@ class Drain:
             now += EARLY_CLAIM_SECONDS
         elif not self._claims_alone():
             return 0
-        return max(0, min(BATCH, self._free())) if now >= self._claim_at else 0
+        wanted = self._places.wanted(len(self._posting), len(self._held))
+        return wanted if now >= self._claim_at else 0
 
     def _flush_at(self) -> float:
         """When what ended is settled, at the latest."""
@@ -488,7 +473,7 @@ class Drain:
         """Places did not become free as they used to: claim nothing ahead until they do."""
         while self._held and self._held[0].slot_at + UNSTARTED_SECONDS <= now and self._crowded():
             late = self._held.pop(0).grant
-            self._usual_seconds = math.inf
+            self._places.stuck()
             self._end(Settle(id=late.id, token=late.token, kind="unused"))
 
     def _is_late(self) -> bool:
@@ -504,12 +489,6 @@ class Drain:
             task.cancel()
         if self._probe is not None:
             self._probe.cancel()
-
-
-def _shares(*counts: int) -> list[int]:
-    """How many of each kind a call carries, where all would be more than BATCH: the same part."""
-    part = min(1.0, BATCH / max(1, sum(counts)))
-    return [math.ceil(count * part) for count in counts]
 
 
 def _patient(settle: Settle) -> bool:

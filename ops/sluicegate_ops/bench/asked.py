@@ -12,7 +12,7 @@ from .record import LIMIT_50_MS, Bench
 from .script_times import ALL
 from .stub import Door
 
-_SCRIPT = {ALL: "50 settles, 50 starts and 50 claims in one call"}
+_SCRIPT = {ALL: "50 of all three"}
 
 
 class Asked(msgspec.Struct, frozen=True):

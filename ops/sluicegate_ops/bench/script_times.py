@@ -1,4 +1,4 @@
-"""How long one call of the worker's script holds the server: claims, starts and settles by 50."""
+"""How long one call of the worker's script holds the server, with the most that it carries."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ import msgspec
 from sluicegate.keys import Keys
 from sluicegate.scripts import Scripts
 from sluicegate_worker.claims import BATCH, PUBLISH, STEP, Claims, Grant, Settle, Start, stepped
+from sluicegate_worker.places import shares
 
 from . import machine
 from .bed import Bed
@@ -18,10 +19,13 @@ from .contenders import MESSAGES
 from .stub import Door
 
 ALL = "all three"
+EACH, *_ = shares(BATCH, BATCH, BATCH)
+"""How many of each a drain's call carries where there are plenty of all."""
+
 PARTS = ("claim", "start", "settle", ALL)
 _KINDS = dict(
     zip(
-        ((BATCH, 0, 0), (0, BATCH, 0), (0, 0, BATCH), (BATCH, BATCH, BATCH)),
+        ((BATCH, 0, 0), (0, BATCH, 0), (0, 0, BATCH), (EACH, EACH, EACH)),
         PARTS,
         strict=True,
     )
@@ -66,7 +70,7 @@ class _Calls:
         self.cpu: dict[str, list[float]] = {name: [] for name in PARTS}
 
     def call(self, settles: Sequence[Grant], starts: Sequence[Grant], want: int) -> list[Grant]:
-        """One call, noted if it was asked for 50 of a kind, or of all, and got them."""
+        """One call, noted if it was asked for 50 of a kind, or of all together, and got them."""
         token = self._claims.token()
         args = self._claims.step_args(
             [
@@ -93,7 +97,7 @@ class _Calls:
 
 
 def held(bed: Bed, calls: int) -> dict[str, Held]:
-    """``calls`` of each kind: 50 claims, 50 starts, 50 settles, and one call with all three."""
+    """``calls`` of each kind: 50 claims, 50 starts, 50 settles, and as many of all three."""
     bed.clear()
     bed.configure(Door())
     bed.produce(MESSAGES, (2 * calls + 10) * BATCH)
@@ -106,7 +110,7 @@ def held(bed: Bed, calls: int) -> dict[str, Held]:
         posted: list[Grant] = []
         granted: list[Grant] = []
         for _ in range(calls + 2):  # the first two have nothing to settle yet
-            posted, granted = granted, made.call(posted, granted, BATCH)
+            posted, granted = granted, made.call(posted, granted, EACH)
     return {name: Held(Spread.of(made.script[name]), Spread.of(made.cpu[name])) for name in PARTS}
 
 

@@ -25,10 +25,11 @@ local function ms(t)
   end
   return text
 end
+local function rounded(t) return string.format('%d', math.floor(t + 0.5)) end -- half the work of %.0f
 local function whole_ms(t)
   local text = whole_texts[t]
   if not text then
-    text = string.format('%d', math.floor(t + 0.5)) -- half the work of %.0f
+    text = rounded(t)
     whole_texts[t] = text
   end
   return text

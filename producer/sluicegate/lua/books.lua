@@ -62,9 +62,10 @@ local function shortened(history, most)
 end
 
 local function with_attempt(c, history, lease, took, outcome, code, most)
-  local began, late = whole_ms(c.wall - (c.steady - lease.started)), whole_ms(lease.started - lease.slot)
-  local entry = began .. ',' .. late .. ',' .. whole_ms(took) .. ',' .. outcome .. ','
-    .. (string.gsub(code, '[,;]', ' ')) .. ',' .. string.sub(lease.token, 1, 4)
+  local began, late = whole_ms(c.wall - (c.steady - lease.started)), rounded(lease.started - lease.slot)
+  local said = code == '' and '' or string.gsub(code, '[,;]', ' ')
+  local entry = began .. ',' .. late .. ',' .. rounded(took) .. ',' .. outcome .. ',' .. said .. ','
+    .. string.sub(lease.token, 1, 4)
   return history and shortened(history .. ';' .. entry, most) or entry
 end
 

@@ -13,7 +13,7 @@ end
 
 -- A lease is token|slot|seq|started|lane|ticket; started is empty while it is only granted. When it ends is its
 -- score in one of two sets, `granted` and `started`; `set` is the one that it stands in as yet, nil for a new one.
-local leases, rewritten = {}, {} -- by id; false where there is none. rewritten: those to be written
+local leases, rewritten = {}, {} -- by id; false where there is none. rewritten: when those end that are to be written
 local members = {}               -- of each set: how many there are now
 local gone = { 'HDEL', key('leases') }
 local left = { granted = { 'ZREM', key('granted') }, started = { 'ZREM', key('started') } }
@@ -22,8 +22,8 @@ local function parsed_lease(text)
   local token, slot, seq, started, lane, ticket =
     string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
   return {
-    token = token, slot = from_ms(slot), seq = seq, started = from_ms(started), lane = lane, ticket = ticket,
-    set = started == '' and 'granted' or 'started', ends = false,
+    token = token, slot = tonumber(slot), slot_text = slot, seq = seq, started = from_ms(started), lane = lane,
+    ticket = ticket, set = started == '' and 'granted' or 'started',
   }
 end
 
@@ -66,8 +66,7 @@ end
 
 local function write_lease(id, lease, ends)
   move_lease(id, lease, lease.started and 'started' or 'granted')
-  lease.ends = ends
-  leases[id], rewritten[id] = lease, lease
+  leases[id], rewritten[id] = lease, ends
 end
 
 local function drop_lease(id)
@@ -80,11 +79,12 @@ local function save_leases()
   local texts = { 'HSET', key('leases') }
   local ends = { granted = { 'ZADD', key('granted') }, started = { 'ZADD', key('started') } }
   local n = NO_COMMAND
-  for id, lease in pairs(rewritten) do
+  for id, until_ms in pairs(rewritten) do
+    local lease = leases[id]
     local into, at = ends[lease.set], #ends[lease.set]
-    into[at + 1], into[at + 2] = whole_ms(lease.ends), id -- a small set compares whole numbers much faster
-    texts[n + 1], texts[n + 2] = id, lease.token .. '|' .. ms(lease.slot) .. '|' .. lease.seq .. '|'
-      .. (lease.started and ms(lease.started) or '') .. '|' .. lease.lane .. '|' .. lease.ticket
+    into[at + 1], into[at + 2] = whole_ms(until_ms), id -- a small set compares whole numbers much faster
+    texts[n + 1], texts[n + 2] = id, lease.token .. '|' .. (lease.slot_text or ms(lease.slot)) .. '|' .. lease.seq
+      .. '|' .. (lease.started and ms(lease.started) or '') .. '|' .. lease.lane .. '|' .. lease.ticket
     n = n + 2
   end
   run(gone)
