@@ -509,6 +509,18 @@ def test_the_bucket_hears_an_answer_even_if_its_message_was_ended_meanwhile(benc
     assert bench.claim().why == "blocked"
 
 
+def test_an_opt_out_that_a_settle_tells_of_stops_a_start_of_the_same_call(bench: Bench) -> None:
+    enqueued(bench, 1)
+    bench.enqueue(message(1, id="again"))
+    first, second = bench.claim_all(2)
+    bench.later(max(first.slot_ms, second.slot_ms, 0))
+    assert bench.start(first) == [True]
+    told = Settle(id=first.id, token=first.token, kind="dead", code="40300", flags="ho")
+    done = bench.step(settles=[told], starts=[Start(second.id, second.token, b"{}")])
+    assert done.started == [False]
+    assert bench.status("again").state == "suppressed"
+
+
 def test_an_acceptance_reads_alike_however_it_was_written(bench: Bench) -> None:
     """One whose record another settle of the same call has read goes the longer way."""
     quick, slow = started(bench, 1, 2)

@@ -52,6 +52,12 @@ def test_an_id_known_with_other_content_is_refused_and_its_message_kept(bench: B
     assert bench.dump() == before
 
 
+def test_an_id_twice_in_one_batch_to_somebody_who_opted_out(bench: Bench) -> None:
+    bench.store.hset(bench.keys("optouts"), message(1).to, "1 person")
+    assert outcomes(bench, message(1), message(1)) == ["suppressed", "known"]
+    assert bench.check() == {"suppressed": 1}
+
+
 def test_an_id_twice_in_one_batch_is_enqueued_once(bench: Bench) -> None:
     twice = outcomes(bench, message(1), message(1), message(1, text="other"), message(2))
     assert twice == ["enqueued", "known", "reused", "enqueued"]

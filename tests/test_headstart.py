@@ -77,6 +77,31 @@ def test_a_connection_lost_before_it_is_written_to(client: Any, valkey: redis.Re
     assert waiting(client) == 1
 
 
+def test_where_it_cannot_be_written_nothing_is_read(redis_url: str) -> None:
+    """redis-py's parsers in Python fail in their own way on a connection that was closed."""
+
+    class Broken(redis.Connection):
+        fails = True
+
+        def send_command(self, *command: Any, **options: Any) -> None:
+            if command[0] == "EVALSHA" and Broken.fails:
+                Broken.fails = False
+                self.disconnect()  # type: ignore[no-untyped-call]
+                raise redis.ConnectionError("the write failed")
+            super().send_command(*command, **options)  # type: ignore[no-untyped-call]
+
+        def read_response(self, *args: Any, **options: Any) -> Any:
+            assert self._sock is not None, "it was closed"
+            return super().read_response(*args, **options)
+
+    pool = redis.ConnectionPool.from_url(redis_url, connection_class=Broken)
+    with redis.Redis(connection_pool=pool) as client:
+        with head_start(client).begun(args(1)) as answer:
+            assert answer() == b"e"
+        assert waiting(client) == 1
+    pool.disconnect()
+
+
 def test_an_answer_that_nobody_asks_for_is_not_taken_for_another(client: Any) -> None:
     client.script_load(ENQUEUE.source())
     with pytest.raises(OSError, match="meanwhile"), head_start(client).begun(args(1)):

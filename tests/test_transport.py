@@ -461,12 +461,13 @@ def test_errors_are_one_family_and_say_what_happened(pair: Pair) -> None:
 # -- what is aiohttp's alone
 
 
-def test_an_answer_whose_body_trickles_ends_at_the_deadline() -> None:
-    """Each byte comes in good time, the whole answer never does."""
+@pytest.mark.parametrize("length", [b"Content-Length: 9999\r\n", b""])
+def test_an_answer_whose_body_trickles_ends_at_the_deadline(length: bytes) -> None:
+    """Each byte comes in good time, the whole answer never does; nor where its end is the end."""
 
     async def body() -> None:
         async with paired("aiohttp", read=0.3) as (server, transport):
-            server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"
+            server.answer = b"HTTP/1.1 200 OK\r\n" + length + b"\r\n"
             posting = asyncio.create_task(transport.post(server.url, HEADERS, BODY))
             await until(lambda: server.requests)
             while not posting.done():

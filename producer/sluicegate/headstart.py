@@ -42,13 +42,13 @@ class HeadStart:
         ``args`` hold a token, so that the script is safe to repeat. Raises as redis-py does.
         """
         pool = self._client.connection_pool
-        connection, read = pool.get_connection(), False
+        connection, sent, read = pool.get_connection(), False, False
 
         def answer() -> Any:
             nonlocal read
             read = True  # a connection closes itself where it fails halfway
             try:
-                reply = connection.read_response()
+                reply = connection.read_response() if sent else None
             except _LOST:
                 reply = None
             finally:
@@ -56,8 +56,9 @@ class HeadStart:
             return self._scripts.call(self._script, args) if reply is None else reply
 
         try:
-            with suppress(*_LOST):  # then reading fails too
+            with suppress(*_LOST):
                 connection.send_command(*self._begin, *args)
+                sent = True
             yield answer
         finally:
             if not read:

@@ -22,7 +22,7 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
         token=grant.token,
         kind="back",
         answer=attempt.answer,
-        took_ms=round(attempt.took_ms, 1),
+        took_ms=attempt.took_ms,
         limit=evidence.limit,
         remaining=evidence.remaining,
         wait_ms=evidence.wait_ms,

@@ -185,6 +185,8 @@ async def _answer(
         while 100 <= message.code < 200 and message.code != _SWITCHING:
             message, content = await protocol.read()
         reply = Reply(message.code, message.headers, await _cut(content))
+        if exchange.overdue:  # our own breaking off looks like the end of a body without a length
+            raise TimeoutError
         if not content.is_eof() or wire.get_write_buffer_size():
             _drop(connection)  # the rest of either would be in the next exchange's way
         connection.release()

@@ -22,21 +22,22 @@ end
 local any_known = size > 0 and redis.call('EXISTS', unpack(records)) > 0
 local opted_out = size > 0 and redis.call('EXISTS', key('optouts')) == 1 and redis.call('HMGET', key('optouts'), unpack(recipients))
 
+local made = {} -- answers of this batch by record: an id may stand in it twice
 local function repeated(m, digest)
   local known = redis.call('HMGET', m, 'digest', 'token', 'state')
   if not known[1] then return nil end
   if known[1] ~= digest then return 'r' end
   if known[2] ~= token then return 'k' end
-  return known[3] == 'suppressed' and 's' or 'e'
+  return made[m] or known[3] == 'suppressed' and 's' or 'e'
 end
 
-local made, fresh, answers = {}, 0, {} -- records of this batch: an id may stand in it twice
+local fresh, answers = 0, {}
 local lanes, tickets = {}, {} -- lanes in the order of their first tickets, which go in with one command
 for n = 1, size do
   local m, i = records[n], FIELDS * n - 4
   local answer = (any_known or made[m]) and repeated(m, args[i + 1])
   if not answer then
-    made[m], fresh, answer = true, fresh + 1, 'e'
+    fresh, answer = fresh + 1, 'e'
     local lane, ticket, send_at = args[i + 2], args[i + 3], args[i + 6]
     redis.call('HSET', m, 'digest', args[i + 1], 'to', args[i + 4], 'content', args[i + 5], 'enqueued', now,
       'token', token, 'state', 'waiting')
@@ -54,6 +55,7 @@ for n = 1, size do
       end
       waiting[#waiting + 1] = ticket
     end
+    made[m] = answer
   end
   answers[n] = answer
 end

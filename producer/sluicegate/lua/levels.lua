@@ -24,7 +24,8 @@ end
 local function save_levels()
   for level in pairs(unsaved) do
     local now = used[level]
-    redis.call('HSET', key('levels'), level, type(now) == 'number' and ms(now) or now)
+    -- Rounded up: what is lost at each call would be a rate a little too high.
+    redis.call('HSET', key('levels'), level, type(now) == 'number' and ms(math.ceil(now * 1000) / 1000) or now)
   end
 end
 

@@ -85,9 +85,9 @@ end
 local settles, starts, renewals = read_all(read_settle), read_all(read_start), read_all(read_renewal)
 -- A write that frees nothing counts as one that frees: after it, a full server takes the rest.
 if #settles + #starts + #renewals > 0 then redis.call('ZREM', key('granted'), '') end
-fetch_optouts(recipients_of(starts))
 hear_probe(c, br, prober, well)
 local settled = each(settles, function(s) return settle(c, b, br, s, retention_ms) end)
+fetch_optouts(recipients_of(starts)) -- now, for a settle may have told of one
 local started = each(starts, function(s) return start(c, br, s, lease_ms, retention_ms) end)
 local renewed = each(renewals, function(s) return renew(c, s, lease_ms) end)
 
