@@ -48,18 +48,17 @@ def entries(bench: Bench) -> list[dict[str, Any]]:
 
 def _drains(bench: Bench) -> Iterator[Asked]:
     slow = Door(50)
-    ours, theirs = bench.case(SLUICEGATE.name, slow), bench.case(CELERY.name, slow)
-    if ours:
+    if ours := bench.case(SLUICEGATE.name, slow):
         share = ours.per_second.median / LIMIT_50_MS
         aside = f"{ours.per_second.median:,.0f}/s of 4,000/s"
         yield Asked(
             "drain at 50 ms, of what 200 in flight allow", 0.85, share, "{:.0%}", aside=aside
         )
-    rate = bench.against_celery(per_second, slow)
-    if rate and theirs:
-        most = LIMIT_50_MS / theirs.per_second.median
-        aside = f"{_apart(rate)}; at most {most:.1f}x is possible here: 4,000/s over Celery's rate"
-        yield Asked("drain at 50 ms, to Celery's", 7, rate.median, "{:.2f}x", aside=aside)
+    yield from _to_celerys(bench, slow, "drain at 50 ms, to Celery's")
+    over_tls = Door(50, tls=True)
+    yield from _to_celerys(
+        bench, over_tls, "the same over TLS, which is how the provider is reached"
+    )
     if cpu := bench.against_celery(worker_cpu, slow):
         what = "worker CPU per message at 50 ms, to Celery's"
         aside = f"{_apart(cpu, '.3f')}; {1 / cpu.median:.1f}x the messages per CPU second"
@@ -71,6 +70,14 @@ def _drains(bench: Bench) -> Iterator[Asked]:
         under, cpu = bench.figures.under_celery_vs_bare, bench.figures.under_celery_cpu_vs_bare
         aside = f"{_apart(under)}; its CPU {cpu.median:.2f}x"
         yield Asked("drain under Celery, to bare", 0.95, under.median, "{:.2f}x", aside=aside)
+
+
+def _to_celerys(bench: Bench, door: Door, what: str) -> Iterator[Asked]:
+    rate, theirs = bench.against_celery(per_second, door), bench.case(CELERY.name, door)
+    if rate and theirs:
+        most = LIMIT_50_MS / theirs.per_second.median
+        aside = f"{_apart(rate)}; at most {most:.1f}x is possible here: 4,000/s over Celery's rate"
+        yield Asked(what, 7, rate.median, "{:.2f}x", aside=aside)
 
 
 def _commands(bench: Bench) -> Iterator[Asked]:

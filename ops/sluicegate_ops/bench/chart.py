@@ -132,7 +132,7 @@ def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
         0, 1.15 * most
     )  # shared: once all is drawn, or it would fit the first alone
     row[0][0].set_ylabel("CPU s per 1,000 messages")
-    row[0][0].legend(frameon=False, loc="center left")
+    row[0][0].legend(frameon=False, loc="lower left")
     figure.savefig(path, dpi=160)
     pyplot.close(figure)
     return path
