@@ -24,19 +24,21 @@ end
 local function save_levels()
   for level in pairs(unsaved) do
     local now = used[level]
-    -- Rounded up: what is lost at each call would be a rate a little too high.
-    redis.call('HSET', key('levels'), level, type(now) == 'number' and ms(math.ceil(now * 1000) / 1000) or now)
+    redis.call('HSET', key('levels'), level, type(now) == 'number' and ms(now) or now)
   end
 end
 
 local function used_until(level) return num(usage(level), 0) end
+
+-- In whole microseconds, as levels are stored, and rounded up: what was cut off each time would be a higher rate.
+local function whole_us(interval) return interval and math.ceil(interval * 1000 - 0.001) / 1000 end
 
 local campaigns = {} -- by name, read once a call
 local function campaign_facts(name)
   if not campaigns[name] then
     local r = redis.call('HMGET', key('campaign:' .. name), 'state', 'per_second', 'weight')
     local rate = num(r[2], 0)
-    campaigns[name] = { state = r[1], interval = rate > 0 and 1000 / rate or nil, weight = num(r[3], 1) }
+    campaigns[name] = { state = r[1], interval = whole_us(rate > 0 and 1000 / rate or nil), weight = num(r[3], 1) }
   end
   return campaigns[name]
 end
@@ -48,10 +50,10 @@ local function levels_of(lane)
   if found[lane] then return found[lane] end
   local sender, kind, name = sender_of(lane), string.sub(lane, 2, 2), campaign_in(lane)
   local type_name = TYPES[kind]
-  local function interval(sms, mms) return tonumber(kind == 's' and sms or mms) end
+  local function interval(sms, mms) return whole_us(tonumber(kind == 's' and sms or mms)) end
   local sms, mms, registration = string.match(limits('sender:' .. sender) or '||', '^([^|]*)|([^|]*)|(.*)$')
   local levels = {
-    account = { name = 'account:' .. type_name, halt = 'account', interval = tonumber(limits(type_name)) },
+    account = { name = 'account:' .. type_name, halt = 'account', interval = whole_us(tonumber(limits(type_name))) },
   }
   local who = 'sender:' .. sender
   levels.sender = { name = who, halt = who, waits = 's|' .. sender, interval = interval(sms, mms) }
