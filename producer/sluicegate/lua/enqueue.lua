@@ -20,7 +20,7 @@ for n = 1, size do
   recipients[n] = args[FIELDS * n]
 end
 local any_known = size > 0 and redis.call('EXISTS', unpack(records)) > 0
-local opted_out = size > 0 and redis.call('EXISTS', key('optouts')) == 1 and redis.call('HMGET', key('optouts'), unpack(recipients))
+fetch_optouts(recipients)
 
 local made = {} -- answers of this batch by record: an id may stand in it twice
 local function repeated(m, digest)
@@ -41,7 +41,7 @@ for n = 1, size do
     local lane, ticket, send_at = args[i + 2], args[i + 3], args[i + 6]
     redis.call('HSET', m, 'digest', args[i + 1], 'to', args[i + 4], 'content', args[i + 5], 'enqueued', now,
       'token', token, 'state', 'waiting')
-    if opted_out and opted_out[n] then
+    if has_opted_out(args[i + 4]) then
       finish(c, args[i], 'suppressed', retention_ms, token)
       answer = 's'
     elseif send_at ~= '' and num(send_at, 0) > c.wall then

@@ -16,12 +16,9 @@ if not state or state == 'cancelled' then return { state or 'unknown' } end
 
 -- One question for all: nearly always nobody of a batch has opted out.
 local FIELDS, size = 4, (#ARGV - 3) / 4
-local opted_out = {}
-if size > 0 and redis.call('EXISTS', key('optouts')) == 1 then
-  local recipients = {}
-  for n = 1, size do recipients[n] = ARGV[FIELDS * n + 2] end
-  opted_out = redis.call('HMGET', key('optouts'), unpack(recipients))
-end
+local recipients = {}
+for n = 1, size do recipients[n] = ARGV[FIELDS * n + 2] end
+fetch_optouts(recipients)
 
 local args, answers, tickets, suppressed = ARGV, {}, {}, {}
 local members = key('members:' .. name .. ':')
@@ -29,7 +26,7 @@ for n = 1, size do
   local i = FIELDS * n
   if redis.call('SADD', members .. args[i], args[i + 1]) == 0 then
     answers[n] = 'd'
-  elseif opted_out[n] then
+  elseif has_opted_out(recipients[n]) then
     answers[n], suppressed[#suppressed + 1] = 's', args[i + 3]
   else
     answers[n], tickets[#tickets + 1] = 'a', args[i + 3]
