@@ -25,10 +25,10 @@ from sluicegate_worker.drain import (
     RIDE_SECONDS,
     Drain,
     Summary,
-    app_message,
 )
 from sluicegate_worker.gateway import Attempt, idempotency_key
 from sluicegate_worker.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
+from sluicegate_worker.posts import app_message
 from sluicegate_worker.settling import settled
 from support import CLOCK, Bench, message
 from virtual import Provider, Time, accepted, answering, until

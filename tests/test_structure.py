@@ -17,7 +17,7 @@ MODULES = {
     "web_settings config levels webhook_urls optouts outbox receipts sheet phone grammar template "
     "plan roster ledger history campaign waits preflight client testing",
     "worker/sluicegate_worker": "codes outcome retry bucket transport transport_aiohttp "
-    "transport_httpx gateway telnyx telnyx_v2 telnyx_v1 claims settling contents audit "
+    "transport_httpx gateway telnyx telnyx_v2 telnyx_v1 claims settling contents posts audit "
     "deadletters edits doubts halts spool metrics journal places drain sweep engine logs app "
     "tasks",
     "ops/sluicegate_ops": "embedded simulator stage gauges web cli demo limits chaos bench probe",

@@ -16,20 +16,16 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from sluicegate.config import Account
-from sluicegate.errors import InvalidMessage, OutboxError, OutboxFull
-from sluicegate.message import Message, decode
+from sluicegate.errors import OutboxError, OutboxFull
+from sluicegate.message import Message
 from sluicegate.optouts import START_TO_POST_SECONDS
-from sluicegate.template import BadValue
 
 from .claims import BATCH, Claimed, Claims, Grant, Renewal, Settle, Start, Stepped
-from .contents import WrongRenderer
-from .gateway import Attempt, Gateway, idempotency_key
+from .gateway import Gateway
 from .journal import Journal
 from .metrics import Meters
-from .outcome import Doubt, Outcome, Retry
 from .places import Places, shares
-from .retry import decide, permitted, policy
-from .settling import settled
+from .posts import Posts, app_message
 
 FLUSH_SECONDS = 0.005
 """An outcome waits at most so long for others to be settled with."""
@@ -52,9 +48,6 @@ EARLY_CLAIM_SECONDS = 0.015
 LINGER_SECONDS = 5.0
 """An idle drain listens so long for a wake before it ends."""
 
-WRONG_RENDERER_WAIT_MS = 60_000.0
-"""When another worker, maybe of the right version, is to look at a message again."""
-
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 _TRIES_PER_WARNING = 60
 
@@ -70,7 +63,6 @@ class _Held(msgspec.Struct, eq=False):
     monotonic: Callable[[], float]
     asked_at: float = 0.0
     renew_at: float = 0.0
-    begun: bool = False
 
     def start(self) -> Start:
         grant = self.grant
@@ -78,8 +70,7 @@ class _Held(msgspec.Struct, eq=False):
 
     def gate(self) -> bool:
         """Whether its POST may still be begun: the last look, just before the first byte."""
-        self.begun = self.monotonic() - self.asked_at <= START_TO_POST_SECONDS
-        return self.begun
+        return self.monotonic() - self.asked_at <= START_TO_POST_SECONDS
 
 
 def _slot_at(held: _Held) -> float:
@@ -100,17 +91,12 @@ class Summary(msgspec.Struct):
         return f"{done or 'nothing to do'} in {self.seconds:.1f} s ({self.ended})"
 
 
-async def app_message(grant: Grant) -> Message:
-    """The message that an app enqueued; raises InvalidMessage."""
-    return decode(grant.content, grant.id)
-
-
 class Drain:
     """One run of claiming and sending on one account.
 
-    ``read`` makes the message of a grant. ``on_end`` hears why claiming ended, while what was
-    started is still being finished; from then on ``claiming`` is False. ``monotonic`` is a clock
-    in seconds; the server's clock decides everything that is shared.
+    ``read`` makes the message of a grant: see ``Posts``. ``on_end`` hears why claiming ended,
+    while what was started is still being finished; from then on ``claiming`` is False.
+    ``monotonic`` is a clock in seconds; the server's clock decides everything that is shared.
     """
 
     def __init__(
@@ -127,9 +113,8 @@ class Drain:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._claims, self._gateway, self._account = claims, gateway, account
-        self._read, self._on_end, self.claiming = read, on_end, True
-        self._name, self._deployment, self._monotonic = name, deployment, monotonic
-        self._policy = policy(account.retry)
+        self._posts = Posts(gateway, account, name, deployment, read)
+        self._on_end, self.claiming, self._monotonic = on_end, True, monotonic
         self._meters, self._journal = meters or Meters(), Journal(name)
         self._held: list[_Held] = []  # by slot
         self._posting: dict[_Held, asyncio.Task[None]] = {}  # by when they are to be renewed
@@ -272,31 +257,13 @@ class Drain:
         for grant in claimed.grants:
             slot_at = now + grant.slot_ms / 1000
             self._claim_at = slot_at
-            if request := grant.request or await self._rendered(grant):
+            request = grant.request or await self._posts.request(grant)
+            if isinstance(request, Settle):
+                self._finished(request, request.kind)
+            else:
                 self._held.append(_Held(grant, slot_at, request, self._monotonic))
         # Slots come in order; but what we take for their time depends on how long answers took.
         self._held.sort(key=_slot_at)
-
-    async def _rendered(self, grant: Grant) -> bytes:
-        """The bytes to POST; where there can be none, the grant ends here and they are empty."""
-        id, token = grant.id, grant.token
-        try:
-            return self._gateway.request(await self._read(grant))
-        except OutboxError as error:
-            log.warning("a message goes back, its plan could not be read: %s", error)
-            end = Settle(id=id, token=token, kind="unused")
-        except WrongRenderer as error:
-            end = _later(grant, str(error))
-        except (InvalidMessage, BadValue) as error:
-            code = "invalid_content"
-            end = Settle(id=id, token=token, kind="dead", code=code, reason=str(error))
-        except Exception as error:  # else the drain ends, and every POST under way is in doubt
-            log.exception("a fault of ours while making message %s", id)
-            end = _later(grant, f"a fault in the worker: {type(error).__name__}")
-        self._outcomes[end.kind] += 1
-        self._journal.ended(end)
-        self._end(end)
-        return b""
 
     async def _find_out(self, token: str) -> None:
         """Tell the breaker whether the provider answers again; ``token`` asked for it."""
@@ -322,36 +289,19 @@ class Drain:
 
     async def _post(self, held: _Held) -> None:
         """One POST, from the last look at the gate to its outcome."""
-        grant = held.grant
-        key = idempotency_key(self._deployment, self._name, grant.id, grant.generation)
-        try:
-            attempt = await self._gateway.send(held.request, key, held.gate)
-        except asyncio.CancelledError:
-            doubt = Doubt("its worker was stopped before the answer came", "stopped")
-            attempt = Attempt(doubt if held.begun else None)
-        except Exception as error:
-            log.exception("a fault of ours while sending message %s", grant.id)
-            attempt = Attempt(Doubt(f"a fault in the worker: {type(error).__name__}", "fault"))
+        attempt = await self._posts.attempt(held.grant, held.request, held.gate)
         del self._posting[held]
         if attempt.heard:
             self._places.answered(attempt.took_ms / 1000)
-        settle = settled(grant, attempt, self._account, self._decided(grant, attempt))
-        self._outcomes[settle.kind if attempt.outcome else "not begun"] += 1
+        settle = self._posts.settle(held.grant, attempt)
         self._meters.in_flight -= 1
         self._meters.attempted(settle)
+        self._finished(settle, settle.kind if attempt.outcome else "not begun")
+
+    def _finished(self, settle: Settle, outcome: str) -> None:
+        self._outcomes[outcome] += 1
         self._journal.ended(settle)
         self._end(settle)
-
-    def _decided(self, grant: Grant, attempt: Attempt) -> Outcome | None:
-        """The attempt's outcome after the policies on doubt and on retries."""
-        outcome = attempt.outcome
-        if not isinstance(outcome, Retry):
-            return outcome
-        outcome = permitted(outcome, self._account.in_doubt.policy)
-        if isinstance(outcome, Retry):
-            age_seconds = (grant.age_ms + attempt.took_ms) / 1000
-            return decide(self._policy, outcome, grant.attempts + 1, age_seconds)
-        return outcome
 
     def _end(self, settle: Settle) -> None:
         if not self._ended:
@@ -494,11 +444,3 @@ class Drain:
 def _patient(settle: Settle) -> bool:
     """Whether nobody waits for it: it stops, frees and slows nothing but its own place."""
     return settle.kind == "accepted" and not settle.hold_ms
-
-
-def _later(grant: Grant, why: str) -> Settle:
-    """Another worker is to look at it, in a while."""
-    wait_ms = WRONG_RENDERER_WAIT_MS
-    return Settle(
-        id=grant.id, token=grant.token, kind="retry", delay_ms=wait_ms, reason=why, flags="u"
-    )
