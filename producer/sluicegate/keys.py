@@ -46,7 +46,7 @@ each script's ``KEYS[1]``.
     ledger:<n>   hash    imported, and how many of its recipients are in each state
     members:<n>:<shard>  set of 64-bit hashes: who was imported, whatever became of them
     unsent:<n>:<state>   list of tickets that ended before they were ever started
-    import:<n>   string  the last import's token and answers
+    import:<n>   string  the last batch imported, for a day: its token and answers
     wake         list    tokens that wake a listening worker
     workers      zset    worker name -> wall ms at which it was last heard
 

@@ -9,6 +9,7 @@
 --   ledger:<n>, running, totals, wake.
 -- The first write grows the data, so a full server refuses the batch whole.
 local name, lane, token = ARGV[1], ARGV[2], ARGV[3]
+local REMEMBERED_MS = 86400000 -- the importer may ask late: it hears of a lost reply after its next batch is made
 local last = redis.call('GET', key('import:' .. name)) or ''
 if string.sub(last, 1, #token + 1) == token .. ' ' then return string.sub(last, #token + 2) end
 local state = campaign_state(name)
@@ -52,5 +53,5 @@ if new > 0 then
   count('enqueued', new)
 end
 local text = table.concat(answers)
-redis.call('SET', key('import:' .. name), token .. ' ' .. text, 'PX', 60000)
+redis.call('SET', key('import:' .. name), token .. ' ' .. text, 'PX', REMEMBERED_MS)
 return text
