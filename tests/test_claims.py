@@ -220,6 +220,28 @@ def test_bulk_leaves_the_last_slot_of_a_window_to_a_transactional_message(
     assert (grant.id, bench.now_ms + grant.slot_ms < began + 1010) == ("m100", True)
 
 
+@pytest.mark.parametrize("limit", [20, 50, 100, 200])
+def test_a_transactional_message_waits_for_what_bulk_was_granted_and_one_slot(
+    store: redis.Redis, limit: int
+) -> None:
+    """Bulk is granted 35 ms ahead: at 50/s that is one slot, and never two.
+
+    Slots that lie closer than 8 ms come in groups, so the next is the next group's.
+    """
+    bench = warm(store, limit=limit)
+    bench.later(2000)
+    enqueued(bench, *range(1, limit + 1), priority="bulk")
+    step_ms = max(1000 / limit, 8)
+    for n in range(1001, 1011):
+        while (claimed := bench.claim(50)).grants:
+            assert claimed.grants[-1].slot_ms <= 35
+        enqueued(bench, n)
+        [grant] = bench.claim(1).grants or bench.claim_all(1)
+        assert grant.id == f"m{n}"
+        assert grant.slot_ms <= 35 + step_ms
+        bench.later(2.3 * step_ms)
+
+
 # Messages that return at their time.
 
 
