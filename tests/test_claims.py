@@ -291,7 +291,7 @@ def test_what_was_not_started_goes_back_uncharged_to_the_head_in_order(
     log = bench.log()
     grants = bench.claim_all(3)
     if how == "unused":
-        bench.step([Settle(id=g.id, token=g.token, kind="unused") for g in grants])
+        bench.step([g.unused() for g in grants])
     elif how == "void":
         bench.later(200)
         assert bench.start(*grants) == [False] * 3

@@ -513,7 +513,7 @@ def test_what_is_given_back_leaves_the_log_and_the_levels_as_they_were_or_it_age
     if lost:  # its worker is gone: after a window nothing of it is left
         made.later(WINDOW_MS + 100)
     else:
-        made.step([Settle(id=g.id, token=g.token, kind="unused") for g in grants])
+        made.step([g.unused() for g in grants])
         assert made.log() == before
         [used] = [float(u) for name, u in made._hash(made.keys("levels")).items()
                   if name.startswith("sender:")]  # fmt: skip

@@ -119,6 +119,10 @@ class Grant(msgspec.Struct, frozen=True):
     content: bytes
     request: bytes
 
+    def unused(self) -> Settle:
+        """Give it back: nothing was written, and its slot is free again."""
+        return Settle(id=self.id, token=self.token, kind="unused")
+
 
 class Claimed(msgspec.Struct, frozen=True):
     """A claim's answer: grants, or why there are none and in how many ms to ask again.

@@ -416,7 +416,7 @@ class Drain:
 
     def _give_back(self) -> None:
         for held in self._held:
-            self._end(Settle(id=held.grant.id, token=held.grant.token, kind="unused"))
+            self._end(held.grant.unused())
         self._held.clear()
 
     def _give_back_late(self, now: float) -> None:
@@ -424,7 +424,7 @@ class Drain:
         while self._held and self._held[0].slot_at + UNSTARTED_SECONDS <= now and self._crowded():
             late = self._held.pop(0).grant
             self._places.stuck()
-            self._end(Settle(id=late.id, token=late.token, kind="unused"))
+            self._end(late.unused())
 
     def _is_late(self) -> bool:
         return self._stop_at is not None and self._monotonic() >= self._stop_at

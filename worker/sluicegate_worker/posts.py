@@ -47,19 +47,20 @@ class Posts:
 
     async def request(self, grant: Grant) -> bytes | Settle:
         """The bytes to POST; or, where there can be none, how the grant ends."""
-        id, token = grant.id, grant.token
         try:
             return self._gateway.request(await self._read(grant))
         except OutboxError as error:
             log.warning("a message goes back, its plan could not be read: %s", error)
-            return Settle(id=id, token=token, kind="unused")
+            return grant.unused()
         except WrongRenderer as error:
             return _later(grant, str(error))
         except (InvalidMessage, BadValue) as error:
             code = "invalid_content"
-            return Settle(id=id, token=token, kind="dead", code=code, reason=str(error))
+            return Settle(
+                id=grant.id, token=grant.token, kind="dead", code=code, reason=str(error)
+            )
         except Exception as error:  # else the drain ends, and every POST under way is in doubt
-            log.exception("a fault of ours while making message %s", id)
+            log.exception("a fault of ours while making message %s", grant.id)
             return _later(grant, f"a fault in the worker: {type(error).__name__}")
 
     async def attempt(self, grant: Grant, request: bytes, gate: Callable[[], bool]) -> Attempt:

@@ -16,7 +16,7 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
     """The settle that says what an attempt meant; None means that nothing was written."""
     evidence = attempt.evidence
     if outcome is None:
-        return Settle(id=grant.id, token=grant.token, kind="unused")
+        return grant.unused()
     base = Settle(
         id=grant.id,
         token=grant.token,

@@ -128,9 +128,8 @@ def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
         axes.minorticks_off()
         axes.set_title(_AXES[kind], loc="left", fontsize=9)
     most = max(max(point.worker_cpu + point.server_cpu) for point in points)
-    row[0][0].set_ylim(
-        0, 1.15 * most
-    )  # shared: once all is drawn, or it would fit the first alone
+    # Shared, so set once all is drawn: else it would fit the first alone.
+    row[0][0].set_ylim(0, 1.15 * most)
     row[0][0].set_ylabel("CPU s per 1,000 messages")
     row[0][0].legend(frameon=False, loc="lower left")
     figure.savefig(path, dpi=160)
