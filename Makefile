@@ -18,22 +18,22 @@ help: ## list the targets
 setup: $(READY) ## make .venv with everything in it (the targets below do so by themselves)
 
 demo: $(READY) ## see the whole system at work on a simulated Telnyx that throttles and fails
-	@$(RUN) sluicegate_ops.demo $(ARGS)
+	@$(RUN) sluicegate_rigs.demo $(ARGS)
 
 play: $(READY) ## the demo, kept running until Ctrl-C for you to try things on
-	@$(RUN) sluicegate_ops.demo --keep $(ARGS)
+	@$(RUN) sluicegate_rigs.demo --keep $(ARGS)
 
 limits: $(READY) ## see how well the rate limit is used, simulated; in a minute: ARGS=--quick
-	@$(RUN) sluicegate_ops.limits $(ARGS)
+	@$(RUN) sluicegate_rigs.limits $(ARGS)
 
 bench: $(READY) .venv/.bench ## rates and costs beside Celery, dramatiq, BullMQ and plain scripts; half an hour
-	@$(RUN) sluicegate_ops.bench $(ARGS)
+	@$(RUN) sluicegate_rigs.bench $(ARGS)
 
 bench-quick: $(READY) ## the same beside Celery alone, in two minutes
-	@$(RUN) sluicegate_ops.bench --quick $(ARGS)
+	@$(RUN) sluicegate_rigs.bench --quick $(ARGS)
 
 chaos: $(READY) ## kill, freeze and restart all parts for 3 minutes, then account for every message
-	@$(RUN) sluicegate_ops.chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(ARGS)
+	@$(RUN) sluicegate_rigs.chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(ARGS)
 
 test: $(READY) ## run the tests, on a real server of their own; a part: make test ARGS="-k retry"
 	@$(RUN) pytest $(ARGS)

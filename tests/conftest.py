@@ -2,7 +2,7 @@
 
 ``redis_url`` and ``valkey`` stand for the real server; ``store`` runs a test on the fake as well.
 Each test finds the database empty. A test that breaks its server starts one itself
-(``sluicegate_ops.embedded``), so that no other test meets the damage.
+(``sluicegate_rigs.embedded``), so that no other test meets the damage.
 """
 
 import os
@@ -14,7 +14,7 @@ import pytest
 import redis
 from hypothesis import settings
 
-from sluicegate_ops.embedded import EmbeddedServer
+from sluicegate_rigs.embedded import EmbeddedServer
 
 LENT = "SLUICEGATE_TEST_REDIS_URL"
 OUR_KEYS = "sluicegate:*"

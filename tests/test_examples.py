@@ -11,7 +11,7 @@ import pytest
 
 from sluicegate import Config, Message, Sluice
 from sluicegate.testing import enqueued
-from sluicegate_ops.embedded import EmbeddedServer
+from sluicegate_rigs.embedded import EmbeddedServer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SENDER = "+15557654321"

@@ -13,19 +13,18 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
-    "producer/sluicegate": "errors segments message keys scripts headstart settings_file senders "
-    "web_settings config levels webhook_urls optouts outbox receipts sheet phone grammar template "
-    "plan roster ledger history campaign waits preflight client testing",
-    "worker/sluicegate_worker": "codes outcome retry bucket transport transport_aiohttp "
-    "transport_httpx gateway telnyx telnyx_v2 telnyx_v1 claims settling contents posts audit "
-    "deadletters edits doubts halts spool metrics journal places drain sweep engine logs app "
-    "tasks",
-    "ops/sluicegate_ops": "embedded simulator stage gauges web cli demo limits chaos bench probe",
+    "producer/sluicegate": "errors segments message keys scripts pipelining config levels "
+    "webhook_urls optouts outbox receipts campaigns client testing",
+    "worker/sluicegate_worker": "transport provider retry claims settling rendering posts operator "
+    "observe capacity spool drain sweep engine app tasks",
+    "ops/sluicegate_ops": "simulator inspect metrics web cli",
+    "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }
 MAY_USE = {
     "sluicegate": set[str](),
     "sluicegate_worker": {"sluicegate"},
     "sluicegate_ops": {"sluicegate", "sluicegate_worker"},
+    "sluicegate_rigs": {"sluicegate", "sluicegate_worker", "sluicegate_ops"},
 }
 TOO_HEAVY_FOR_AN_APP = {"celery", "kombu", "httpx", "httpx_aiohttp", "tenacity", "aiohttp"}
 KNOW_CELERY = {"app", "tasks"}  # the rest of the worker runs, and is tested, without it

@@ -23,7 +23,6 @@ from redis.retry import Retry
 
 from .config import Config, load
 from .errors import OutboxError, OutboxFull
-from .headstart import HeadStart
 from .keys import Keys
 from .optouts import OptOuts
 from .outbox import (
@@ -37,6 +36,7 @@ from .outbox import (
     Result,
     translated,
 )
+from .pipelining import HeadStart
 from .scripts import Scripts
 
 _Client = TypeVar("_Client", redis.Redis, redis.asyncio.Redis)

@@ -20,12 +20,12 @@ from sluicegate.errors import OutboxError, OutboxFull
 from sluicegate.message import Message
 from sluicegate.optouts import START_TO_POST_SECONDS
 
+from .capacity import Places, shares
 from .claims import BATCH, Claimed, Claims, Grant, Renewal, Settle, Start, Stepped
-from .gateway import Gateway
-from .journal import Journal
-from .metrics import Meters
-from .places import Places, shares
+from .observe.journal import Journal
+from .observe.metrics import Meters
 from .posts import Posts, app_message
+from .provider.gateway import Gateway
 
 FLUSH_SECONDS = 0.005
 """An outcome waits at most so long for others to be settled with."""

@@ -24,14 +24,14 @@ from sluicegate.keys import Keys
 from sluicegate.webhook_urls import WebhookUrls
 
 from .claims import Claims, Swept
-from .contents import Contents
 from .drain import Drain, Summary
-from .gateway import Gateway
-from .metrics import Meters
+from .observe.metrics import Meters
+from .provider.gateway import Gateway
+from .provider.telnyx_v1 import TelnyxV1
+from .provider.telnyx_v2 import TelnyxV2
+from .rendering import Contents
 from .spool import Spool
 from .sweep import sweeping
-from .telnyx_v1 import TelnyxV1
-from .telnyx_v2 import TelnyxV2
 
 RESIGNAL_SECONDS = 5.0
 """A signal that started no drain within this time is taken for lost."""

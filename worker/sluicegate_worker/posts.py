@@ -4,15 +4,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from sluicegate.campaigns.template import BadValue
 from sluicegate.config import Account
 from sluicegate.errors import InvalidMessage, OutboxError
 from sluicegate.message import Message, decode
-from sluicegate.template import BadValue
 
 from .claims import Grant, Settle
-from .contents import WrongRenderer
-from .gateway import Attempt, Gateway, idempotency_key
-from .outcome import Doubt, Outcome, Retry
+from .provider.gateway import Attempt, Gateway, idempotency_key
+from .provider.outcome import Doubt, Outcome, Retry
+from .rendering import WrongRenderer
 from .retry import decide, permitted, policy
 from .settling import settled
 

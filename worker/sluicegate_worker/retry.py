@@ -13,7 +13,7 @@ import tenacity
 
 from sluicegate.config import Retry as Settings
 
-from .outcome import Dead, Doubt, Outcome, Retry
+from .provider.outcome import Dead, Doubt, Outcome, Retry
 
 _EXHAUSTED = "gave up after {attempts} attempts: {why}"
 

@@ -5,8 +5,8 @@ import msgspec
 from sluicegate.config import Account
 
 from .claims import Grant, Settle
-from .gateway import Attempt
-from .outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
+from .provider.gateway import Attempt
+from .provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 
 THROTTLE_WAIT_MS = 1000.0
 """How long the bucket is blocked by a 429 that doesn't say."""

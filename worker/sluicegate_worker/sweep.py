@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sluicegate.errors import OutboxError
 
 from .claims import Claims, Swept
-from .metrics import Meters
+from .observe.metrics import Meters
 
 INTERVAL_SECONDS = 1.0
 

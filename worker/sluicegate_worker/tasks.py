@@ -6,13 +6,13 @@ from typing import Any
 
 from celery import signals
 
+from sluicegate.campaigns.template import Template
 from sluicegate.errors import InvalidConfig
-from sluicegate.template import Template
 
-from . import logs
 from .app import app, config, own_queue
 from .engine import Engine, telnyx_gateway
-from .metrics import Exporter, export, listen_at
+from .observe import logs
+from .observe.metrics import Exporter, export, listen_at
 
 log = logging.getLogger(__name__)
 

@@ -5,23 +5,12 @@ from typing import Annotated
 
 import typer
 
-from . import (
-    audit,
-    campaign,
-    dead,
-    doubt,
-    halt,
-    lanes,
-    messages,
-    optout,
-    send,
-    serve,
-    simulate,
-    status,
-    why,
-)
-from .failures import Commands
-from .session import Session
+from . import audit, campaign, dead, doubt, halt, optout, serve, simulate, status
+from . import message as messages
+from .kit.failures import Commands
+from .kit.session import Session
+from .message import send
+from .status import lanes, why
 
 app = typer.Typer(
     cls=Commands,

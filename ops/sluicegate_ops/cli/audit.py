@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from sluicegate_worker.audit import Audit, Entry
+from sluicegate_worker.operator.audit import Audit, Entry
 
-from .output import Full, Lines, clean, counted, hidden, table, when, write, write_lines
-from .session import Session
+from .kit.output import Full, Lines, clean, counted, hidden, table, when, write, write_lines
+from .kit.session import Session
 
 audit = typer.Typer(help="What people did to messages, and why.", no_args_is_help=True)
 

@@ -5,11 +5,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from sluicegate.campaign import CampaignExists, WrongCampaignState
+from sluicegate.campaigns.campaign import CampaignExists, WrongCampaignState
+from sluicegate.campaigns.template import BadTemplate
 from sluicegate.errors import BadFile, SluicegateError
-from sluicegate.template import BadTemplate
 
-from .failures import BAD_INPUT, FAILED, say
+from .kit.failures import BAD_INPUT, FAILED, say
 
 _EXTRA = ("jinja2", "phonenumbers")
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import redis
 
-from sluicegate.campaign import Campaign
+from sluicegate.campaigns.campaign import Campaign
 from sluicegate.keys import Keys, unsent_states
 
 _PAGE = 1000

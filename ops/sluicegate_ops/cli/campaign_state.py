@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from sluicegate.campaign import Campaign, Campaigns
+from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.keys import Keys
 
-from .output import hidden
-from .session import Session
+from .kit.output import hidden
+from .kit.session import Session
 
 _PAGE = 1000
 

@@ -9,13 +9,13 @@ import typer
 
 from sluicegate.errors import WrongState
 from sluicegate_worker.claims import KEY_REUSE_MS
-from sluicegate_worker.doubts import Doubtful, Verdict
+from sluicegate_worker.operator.doubts import Doubtful, Verdict
 
-from .advice import advised, pairs
-from .asking import Yes, confirm
-from .dead_acts import Who, by_whom
-from .failures import BAD_INPUT, fail
-from .output import (
+from .dead.acts import Who, by_whom
+from .kit.advice import advised, pairs
+from .kit.asking import Yes, confirm
+from .kit.failures import BAD_INPUT, fail
+from .kit.output import (
     Document,
     Full,
     Lines,
@@ -30,8 +30,8 @@ from .output import (
     write_lines,
     write_pairs,
 )
+from .kit.session import Session
 from .record import Record, read
-from .session import Session
 
 doubt = typer.Typer(
     help="Messages in doubt: sent or not, nobody knows.",

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from .asking import Yes, confirm
-from .failures import BAD_INPUT, fail
-from .naming import LEVELS, level
-from .output import Lines, clean, lasting, table, when, write, write_lines
-from .reasons import named
-from .session import Session
+from .kit.asking import Yes, confirm
+from .kit.failures import BAD_INPUT, fail
+from .kit.naming import LEVELS, level
+from .kit.output import Lines, clean, lasting, table, when, write, write_lines
+from .kit.session import Session
 from .state import halts
+from .status.reasons import named
 
 halt = typer.Typer(help="Stops that hit every further message.", no_args_is_help=True)
 

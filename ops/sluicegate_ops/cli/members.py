@@ -5,10 +5,10 @@ from binascii import Error
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from sluicegate.campaigns.plan import message_id
 from sluicegate.keys import unsent_states
-from sluicegate.plan import message_id
 
-from .session import Session
+from .kit.session import Session
 
 _PAGE = 1000
 

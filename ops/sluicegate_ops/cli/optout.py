@@ -10,9 +10,9 @@ import typer
 
 from sluicegate.message import E164
 
-from .failures import BAD_INPUT, fail
-from .output import Full, Lines, clean, counted, hidden, listed, when, write_lines
-from .session import Session
+from .kit.failures import BAD_INPUT, fail
+from .kit.output import Full, Lines, clean, counted, hidden, listed, when, write_lines
+from .kit.session import Session
 
 optout = typer.Typer(help="Numbers that are never sent to.", no_args_is_help=True)
 

@@ -5,17 +5,17 @@ from typing import Any
 
 import msgspec
 
-from sluicegate.campaign import UnknownCampaign
+from sluicegate.campaigns.campaign import UnknownCampaign
 from sluicegate.errors import UnknownMessage
-from sluicegate.history import History, read_history
 from sluicegate.keys import sender_of
 from sluicegate.message import decode
 from sluicegate.outbox import Outbox
 
+from ..inspect.history import History, read_history
+from .kit.output import hidden
+from .kit.session import Session
 from .members import member
-from .output import hidden
-from .reasons import sentence
-from .session import Session
+from .status.reasons import sentence
 
 _MORE = ("content", "maybe", "answer", "key_at", "history", "fate", "fate_at", "fate_code")
 

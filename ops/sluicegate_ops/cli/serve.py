@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sluicegate_worker.logs import configure, secrets_of, style
+from sluicegate_worker.observe.logs import configure, secrets_of, style
 
-from .failures import fail
-from .output import listed
-from .session import Session
+from .kit.failures import fail
+from .kit.output import listed
+from .kit.session import Session
 
 if TYPE_CHECKING:  # the web framework is heavy, and no other command needs it
     from sluicegate_ops.web.site import Site

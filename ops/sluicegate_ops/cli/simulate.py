@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .failures import BAD_INPUT, fail
-from .output import write_pairs
+from .kit.failures import BAD_INPUT, fail
+from .kit.output import write_pairs
 
 if TYPE_CHECKING:  # the simulator is heavy, and no other command needs it
     from sluicegate_ops.simulator import Settings

@@ -9,12 +9,12 @@ import msgspec
 from sluicegate.config import Account
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
-from sluicegate.waits import Breaker, Counts, Facts, Rate, Why
-from sluicegate_worker.halts import HaltInfo
+from sluicegate_worker.operator.halts import HaltInfo
 
-from .fates import set_up, told
-from .output import hidden
-from .session import Session
+from ..inspect import Breaker, Counts, Facts, Rate, Why
+from .kit.output import hidden
+from .kit.session import Session
+from .message.fates import set_up, told
 
 SAMPLE = 50
 """How many dead letters and doubts are looked into for their causes."""

@@ -7,10 +7,11 @@ import msgspec
 
 from sluicegate.segments import Segments
 
-from . import idempotency, payload, validation
-from .exchange import Request
+from . import idempotency
+from .api import payload, validation
 from .faults import Dealer, Fault
 from .gate import Passage
+from .http.exchange import Request
 from .message import Message
 from .messages import Messages
 from .optouts import Optouts

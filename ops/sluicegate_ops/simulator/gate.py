@@ -5,7 +5,7 @@ from random import Random
 from typing import NamedTuple
 
 from . import limits
-from .exchange import Request
+from .http.exchange import Request
 from .idempotency import Keys
 from .ledger import Window
 from .settings import Settings

@@ -6,10 +6,10 @@ import msgspec
 
 from sluicegate.segments import count
 
-from .events import Inbound
+from .api.payload import Address, Money, iso
 from .optouts import Autoresponse
-from .payload import Address, Money, iso
 from .settings import Webhooks
+from .webhooks.events import Inbound
 
 
 class Written(msgspec.Struct, rename={"from_": "from"}, forbid_unknown_fields=True):

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from . import v1_body, validation
-from .fates import QUEUED, Fate, State
+from .api import v1_body, validation
+from .delivery import QUEUED, Fate, State
 
 
 class Message(msgspec.Struct, gc=False):

@@ -6,7 +6,7 @@ import msgspec
 
 from sluicegate.segments import Segments, count
 
-from . import payload, v1_payload, validation
+from .api import payload, v1_payload, validation
 from .message import Message
 
 

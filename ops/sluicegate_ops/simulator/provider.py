@@ -6,22 +6,22 @@ from functools import partial
 from itertools import islice
 from random import Random
 
-from . import replies, v1_body, validation
-from .courier import Courier
+from .api import replies, v1_body, validation
+from .api.payload import PROFILE, iso
+from .api.retrieval import retrieve
 from .decisions import Decision, Desk, Post, decide
-from .events import Inbound
-from .exchange import Reply, Request
 from .faults import Dealer
 from .gate import Gate, Passage
+from .http.exchange import Reply, Request
 from .idempotency import Scoped
 from .inbound import Written, inbound
 from .ledger import Entry, Ledger, Status
 from .messages import Arrival, Messages
 from .optouts import Optouts
-from .payload import PROFILE, iso
-from .retrieval import retrieve
 from .settings import Settings
-from .webhooks import Announcer
+from .webhooks.events import Inbound
+from .webhooks.schedule import Announcer
+from .webhooks.sender import Courier
 
 #: Accepted messages in one answer, unless fewer or more are asked for.
 ARRIVALS_PAGE = 1000

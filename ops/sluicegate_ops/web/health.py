@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from sluicegate.keys import Keys
-from sluicegate_ops.gauges import account_metrics
 
+from ..metrics import account_metrics
 from .site import Site
 
 CHECK_SECONDS: Final = 2.0

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, Self
 
 import httpx
 
-from sluicegate.web_settings import is_web_url
+from sluicegate.config.web import is_web_url
 
 from .counts import Counts
 

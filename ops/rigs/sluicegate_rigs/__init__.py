@@ -1,0 +1,1 @@
+"""What we build, prove and measure Sluicegate with: it is in the repository, not in the wheel."""

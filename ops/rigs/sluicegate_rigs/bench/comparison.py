@@ -1,0 +1,184 @@
+"""The comparison: every contender at every door, by turns, so that all share the weather.
+
+A ratio is taken of runs of the same round, which lie close together in time, and the median of
+those is what counts: the host's own speed drifts by half within minutes, and a ratio of two
+medians would compare one minute with another. Every second round goes backwards, against a
+steady drift.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
+
+import msgspec
+
+from .contenders import BARE, SLUICEGATE, Contender
+from .environment import Bed
+from .progress import Part
+from .runs import Run, commands, drained
+from .stub import Door
+
+DRAIN_SECONDS = 3.0
+"""How long a run is to take, by what the contender is expected to send."""
+
+COUNTED = 0.25
+"""So much of a run is enough to count the commands of."""
+
+LEAST = 500  # messages
+LEAST_COUNTED = 500  # more than anybody has under way once the counting begins
+
+
+class Middle(msgspec.Struct, frozen=True):
+    """Median, least and most of the repeats."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, figures: Iterable[float]) -> "Middle":
+        every = list(figures)
+        return cls(median(every), min(every), max(every))
+
+    @property
+    def apart(self) -> float:
+        """Half of what lies between least and most, as a share of the median."""
+        return (self.most - self.least) / 2 / self.median if self.median else 0.0
+
+
+class Case(msgspec.Struct):
+    """A contender at a door, and its runs; ``inside`` are commands that its scripts call."""
+
+    contender: Contender
+    door: Door
+    runs: list[Run] = []
+    commands: float | None = None
+    inside: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.contender.label}, {self.door}"
+
+    @property
+    def per_second(self) -> Middle:
+        return Middle.of(run.per_second for run in self.runs)
+
+    @property
+    def worker_cpu(self) -> Middle:
+        return Middle.of(run.worker_cpu for run in self.runs)
+
+    @property
+    def server_cpu(self) -> Middle:
+        return Middle.of(run.server_cpu for run in self.runs)
+
+    @property
+    def enqueued(self) -> Middle:
+        return Middle.of(run.produced.per_second for run in self.runs)
+
+    @property
+    def peak_mb(self) -> float:
+        return max(run.peak_bytes for run in self.runs) / 1e6
+
+    @property
+    def bytes_each(self) -> float:
+        return median(run.produced.bytes_each for run in self.runs)
+
+    @property
+    def worker_core(self) -> float:
+        return median(run.worker_core for run in self.runs)
+
+    @property
+    def server_core(self) -> float:
+        return median(run.server_core for run in self.runs)
+
+    @property
+    def surplus(self) -> int:
+        return sum(run.surplus for run in self.runs)
+
+
+def per_second(run: Run) -> float:
+    """Its rate."""
+    return run.per_second
+
+
+def worker_cpu(run: Run) -> float:
+    """Its worker's CPU seconds per 1,000 messages."""
+    return run.worker_cpu
+
+
+def compared(
+    bed: Bed,
+    contenders: Sequence[Contender],
+    doors: Sequence[Door],
+    repeats: int,
+    seconds: float,
+    part: Part,
+    failed: dict[str, str],
+) -> list[Case]:
+    """Every case ``repeats`` times, all of them once before any a second time.
+
+    Where one of the others breaks, the rest go on without it: ``failed`` says why.
+    """
+    cases = [Case(contender, door, []) for door in doors for contender in contenders]
+    for repeat in range(repeats):
+        for case in cases if repeat % 2 == 0 else reversed(cases):
+            if case.contender.label in failed:
+                continue
+            part.begin(case.name)
+            count = messages_of(case, seconds)
+            try:
+                case.runs.append(drained(bed, case.contender, case.door, count))
+            except RuntimeError as error:
+                if case.contender.ours:
+                    raise
+                failed[case.contender.label] = str(error)
+                part.end(f"{case.name} failed: {error}")
+                continue
+            part.end(f"{case.name}: {said(case.runs[-1])}")
+    return [case for case in cases if case.contender.label not in failed]
+
+
+def count_commands(bed: Bed, cases: Iterable[Case], seconds: float, part: Part) -> None:
+    """One more, shorter run of each, which is not timed: listening slows the server."""
+    for case in cases:
+        part.begin(case.name)
+        count = max(LEAST_COUNTED, messages_of(case, COUNTED * seconds))
+        counted = commands(bed, case.contender, case.door, count)
+        case.commands, case.inside = counted.calls, counted.inside
+        part.end(f"{case.name}: {case.commands:.2f} commands per message")
+
+
+def under_and_bare(bed: Bed, pairs: int, seconds: float, part: Part) -> list[Case]:
+    """Our worker under Celery and without it, at full speed, in pairs of changing order."""
+    under, bare = (Case(contender, Door(), []) for contender in (SLUICEGATE, BARE))
+    for pair in range(pairs):
+        for case in (under, bare) if pair % 2 == 0 else (bare, under):
+            part.begin(case.name)
+            count = messages_of(case, seconds)
+            case.runs.append(drained(bed, case.contender, case.door, count))
+            part.end(f"{case.name}: {said(case.runs[-1])}")
+    return [under, bare]
+
+
+def paired(
+    cases: Sequence[Case],
+    name: str,
+    other: str,
+    door: Door,
+    of: Callable[[Run], float] = per_second,
+) -> Middle | None:
+    """A figure of one contender over another's, round by round; None where one has no runs."""
+    found = {case.contender.name: case.runs for case in cases if case.door == door}
+    pairs = zip(found.get(name, []), found.get(other, []), strict=False)
+    ratios = [of(one) / of(two) for one, two in pairs if of(two)]
+    return Middle.of(ratios) if ratios else None
+
+
+def messages_of(case: Case, seconds: float) -> int:
+    """How many make a run of so many seconds, about."""
+    return max(LEAST, int(seconds * case.contender.per_second(case.door)))
+
+
+def said(run: Run) -> str:
+    """A run in a few words."""
+    others = f", others used {run.foreign:.0%} of the cores" if run.foreign > 0.05 else ""
+    return f"{run.per_second:,.0f}/s, {run.worker_cpu:.3f} s CPU per 1,000{others}"

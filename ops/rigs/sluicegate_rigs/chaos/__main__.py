@@ -1,0 +1,80 @@
+"""``python -m sluicegate_rigs.chaos``: break a deployment for a while, say which promises held."""
+
+import argparse
+import json
+import secrets
+import signal
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from .display import console, display, tell
+from .judgement import Promise, judged
+from .run import Outcome, run
+from .setting import CONCURRENCY, LIMIT
+
+OUT = Path("build/chaos.json")
+
+
+def main() -> int:
+    """Exit status 0 where every promise held; 1 where one broke, which is named with its ids."""
+    parser = argparse.ArgumentParser(prog="python -m sluicegate_rigs.chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=180.0, help="how long it is broken")
+    parser.add_argument("--seed", type=int, help="draw the victims and disasters of another time")
+    options = parser.parse_args()
+    seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    console.print(f"[bold]Chaos[/] for {options.seconds:.0f} s, drawn with --seed {seed}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up like Ctrl-C
+    try:
+        with display(options.seconds) as show:
+            outcome = run(options.seconds, seed, show)
+    except KeyboardInterrupt:
+        console.print("\nStopped; nothing is left behind.")
+        return 130
+    promises = judged(outcome.evidence)
+    tell(promises)
+    result = summary(outcome, promises) | {"seconds": options.seconds, "seed": seed}
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    broken = [promise.name for promise in promises if promise.broken]
+    console.print(
+        f"{len(promises) - len(broken)} of {len(promises)} promises held; {OUT} has the figures"
+    )
+    return 1 if broken else 0
+
+
+def summary(outcome: Outcome, promises: Sequence[Promise]) -> dict[str, object]:
+    """The figures of a run, for a file."""
+    evidence, report = outcome.evidence, outcome.evidence.provided.report
+    held = {promise.name: not promise.broken for promise in promises}
+    states = evidence.before.ledger.states
+    return {
+        "kills": len(evidence.killed),
+        "posts_begun_at_kills": evidence.begun,
+        "in_doubt_from_kills": len(evidence.doubted),
+        "held_at_the_end": len(evidence.before.indexes["doubts"]),
+        "enqueued": len(evidence.sent),
+        "accepted": evidence.after.totals.get("accepted", 0),
+        "arrived": len(evidence.provided.arrived),
+        "lost": len(evidence.lost),
+        "duplicated": len(evidence.duplicated),
+        "ledger_exact": held["the campaign's ledger is exact"],
+        "ledger": {"imported": evidence.before.ledger.imported, **states},
+        "highest_rate": report["highest_received_in_window"],
+        "limit": LIMIT,
+        "responses_429": report["responses_429"],
+        "highest_concurrency": report["highest_concurrency"],
+        "concurrency": CONCURRENCY,
+        "webhooks": evidence.provided.webhooks,
+        "totals": evidence.after.totals,
+        "disasters": Counter(kind for _, kind in evidence.struck),
+        "enqueues_repeated": outcome.repeats,
+        "resting_seconds": round(outcome.resting_seconds, 1),
+        "held": held,
+        "broken": {promise.name: promise.broken for promise in promises if promise.broken},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""What befalls the deployment beside the kills: each kind of disaster, and when which comes."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from random import Random
+
+from ..deployment import Stage
+from .setting import LEASE_SECONDS
+from .workers import Crew
+
+ROUND_SECONDS = 60.0
+"""In each such time every kind comes once."""
+
+STALL_SECONDS = 1.2
+SHORT_STALL_SECONDS = 0.7
+WEB_STALL_SECONDS = 3.0  # the provider waits 2 s for an answer
+SLEEP_SECONDS = 2 * LEASE_SECONDS
+
+
+class Disasters:
+    """The kinds of disaster; ``struck`` is when (monotonic seconds) which came."""
+
+    def __init__(self, stage: Stage, crew: Crew, random: Random) -> None:
+        self.struck: list[tuple[float, str]] = []
+        self._stage, self._crew, self._random = stage, crew, random
+        self._later: list[tuple[float, Callable[[], object]]] = []
+        self._kinds: dict[str, Callable[[], None]] = {
+            "server killed": self._kill_server,
+            "server told to stop": self._stop_server,
+            "server stalled": self._stall_server,
+            "server and a worker killed": self._kill_both,
+            "web killed": self._kill_web,
+            "web told to stop": self._stop_web,
+            "web stalled": self._stall_web,
+            "worker asleep beyond its leases": self._put_to_sleep,
+            "worker killed in its sleep": self._kill_asleep,
+            "all workers stalled": lambda: self._crew.stall(SHORT_STALL_SECONDS),
+        }
+
+    def drawn(self, seconds: float) -> list[tuple[float, str]]:
+        """When which kind is to come, in seconds from the beginning: every kind at least once."""
+        order: list[str] = []
+        for _ in range(max(1, round(seconds / ROUND_SECONDS))):
+            order += self._random.sample(list(self._kinds), len(self._kinds))
+        apart = seconds / (len(order) + 1)
+        return [(apart * place, kind) for place, kind in enumerate(order, 1)]
+
+    def strike(self, kind: str) -> None:
+        """Have a disaster happen; what it does later is done by ``tend``."""
+        self.struck.append((time.monotonic(), kind))
+        self._kinds[kind]()
+
+    def tend(self) -> None:
+        """End what was to last until now."""
+        now = time.monotonic()
+        due = [end for at, end in self._later if at <= now]
+        self._later = [(at, end) for at, end in self._later if at > now]
+        for end in due:
+            end()
+
+    def end(self) -> None:
+        """End everything that still lasts."""
+        for _, end in self._later:
+            end()
+        self._later = []
+
+    def _after(self, seconds: float, end: Callable[[], object]) -> None:
+        self._later.append((time.monotonic() + seconds, end))
+
+    # The server.
+
+    def _kill_server(self) -> None:
+        self._stage.restart_server()
+
+    def _stop_server(self) -> None:
+        self._stage.restart_server(politely=True)
+
+    def _stall_server(self) -> None:
+        """As a network does that carries nothing for a while, and then everything."""
+        pid = self._stage.server_pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(STALL_SECONDS)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def _kill_both(self) -> None:
+        if worker := self._crew.catch():
+            self._stage.server.kill()
+            self._crew.kill(worker)
+        self._stage.restart_server()
+
+    # The front door.
+
+    def _kill_web(self) -> None:
+        if self._stage.web:
+            self._stage.web.kill()
+        self._stage.start_web()
+
+    def _stop_web(self) -> None:
+        if self._stage.web:
+            self._stage.web.stop()
+        self._stage.start_web()
+
+    def _stall_web(self) -> None:
+        if (web := self._stage.web) and web.alive:
+            web.freeze()
+            self._after(WEB_STALL_SECONDS, web.thaw)
+
+    # The workers.
+
+    def _put_to_sleep(self) -> None:
+        if worker := self._crew.catch():
+            self._after(SLEEP_SECONDS, lambda: self._crew.thaw(worker))
+
+    def _kill_asleep(self) -> None:
+        if worker := self._crew.catch():
+            self._after(SLEEP_SECONDS, lambda: self._crew.kill(worker))

@@ -1,0 +1,141 @@
+"""What the records say in the end, and what the provider says, side by side."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from sluicegate import Sluice
+from sluicegate.campaigns.campaign import Campaigns
+from sluicegate.campaigns.ledger import Ledger
+from sluicegate_ops.inspect.history import read_history
+
+from ..deployment import Stage
+from .setting import CAMPAIGN
+
+PAGE = 1_000
+INDEXES = ("doubts", "dead", "due", "granted", "started")
+
+_FIELDS = ("state", "fate", "provider_id", "provider_id_2", "history")
+
+
+class Lost(NamedTuple):
+    """A worker, by its tag, fell silent over a message, which was noticed then (wall ms)."""
+
+    tag: str
+    at_ms: float
+
+
+class Begun(NamedTuple):
+    """A worker, by its tag, began a POST then (wall ms)."""
+
+    tag: str
+    at_ms: float
+
+
+class Record(NamedTuple):
+    """One message: its state, its fate by receipt, the provider's ids, who lost it, who tried."""
+
+    state: str
+    fate: str
+    provider_ids: tuple[str, ...]
+    lost: tuple[Lost, ...]
+    begun: tuple[Begun, ...]
+
+
+class Arrived(NamedTuple):
+    """One message that the provider accepted: to whom, as what, and how it ended there."""
+
+    to: str
+    id: str
+    final: str
+
+
+class Posted(NamedTuple):
+    """One POST as it reached the provider, in monotonic seconds."""
+
+    at: float
+    to: str
+    status: int | str
+
+
+class Books(msgspec.Struct, frozen=True):
+    """Our side at one moment: records by id, ids by index, tickets, totals, the campaign."""
+
+    records: Mapping[str, Record]
+    indexes: Mapping[str, frozenset[str]]
+    tickets: Counter[str]
+    totals: Mapping[str, int]
+    ledger: Ledger
+    recount: Ledger
+    campaign: str
+
+
+class Provided(msgspec.Struct, frozen=True):
+    """The provider's side: what arrived, every POST, its report, and what it told by webhook."""
+
+    arrived: Sequence[Arrived]
+    posts: Sequence[Posted]
+    report: Mapping[str, Any]
+    webhooks: Mapping[str, int]
+
+
+def books(sluice: Sluice, ids: Sequence[str]) -> Books:
+    """Read it all; ``ids`` are those of the messages that were taken."""
+    client, keys = cast("Any", sluice.client), sluice.keys
+    records: dict[str, Record] = {}
+    for first in range(0, len(ids), PAGE):
+        page = ids[first : first + PAGE]
+        pipeline = client.pipeline(transaction=False)
+        for id in page:
+            pipeline.hmget(keys.record(id), *_FIELDS)
+        found = zip(page, pipeline.execute(), strict=True)
+        records |= {id: _record(fields) for id, fields in found if fields[0]}
+    indexes = {name: frozenset(_texts(client.zrange(keys(name), 0, -1))) for name in INDEXES}
+    totals = {name.decode(): int(n) for name, n in client.hgetall(keys("totals")).items()}
+    campaigns = Campaigns(sluice.client, keys)
+    return Books(
+        records,
+        indexes,
+        Counter(_tickets(client, keys.lane("*"))),
+        totals,
+        campaigns.ledger(CAMPAIGN),
+        campaigns.recount(CAMPAIGN),
+        campaigns.get(CAMPAIGN).state,
+    )
+
+
+def provided(stage: Stage) -> Provided:
+    """Ask the simulator for everything."""
+    arrived: list[Arrived] = []
+    while page := stage.provider(f"arrivals?after={len(arrived)}&limit={PAGE}"):
+        arrived += [Arrived(one["to"], one["id"], one["final"]) for one in page]
+    posts = [Posted(at, to, status) for at, to, _, status, _ in stage.provider("requests")]
+    return Provided(arrived, posts, stage.provider("report"), stage.provider("webhooks"))
+
+
+def _record(fields: Sequence[bytes | None]) -> Record:
+    state, fate, first, second, history = _texts(field or b"" for field in fields)
+    ids = tuple(id for id in (first, second) if id)
+    attempts = read_history(history).attempts
+    lost = [
+        Lost(attempt.worker, attempt.began_ms + attempt.took_ms)
+        for attempt in attempts
+        if attempt.outcome == "lost"
+    ]
+    begun = tuple(Begun(attempt.worker, attempt.began_ms) for attempt in attempts)
+    return Record(state, fate, ids, tuple(lost), begun)
+
+
+def _tickets(client: Any, pattern: str) -> Iterator[str]:
+    """The id of each ticket in a lane, a campaign's with its name."""
+    for lane in client.scan_iter(match=pattern, count=PAGE):
+        campaign = lane.decode().partition("#")[2]
+        prefix = f"{campaign}." if campaign else ""
+        for ticket in _texts(client.lrange(lane, 0, -1)):
+            yield prefix + ticket.partition("|")[0]
+
+
+def _texts(found: Any) -> Iterator[str]:
+    return (one.decode() for one in found)

@@ -1,0 +1,176 @@
+"""One run of chaos: break things for a while, come to rest, take evidence."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import msgspec
+
+from sluicegate import Sluice
+from sluicegate_worker.operator.doubts import Doubts
+
+from ..deployment import SECRETS, Stage
+from .disasters import Disasters
+from .evidence import Evidence
+from .logs import leaks
+from .records import Books, books, provided
+from .setting import make_stage
+from .traffic import Traffic
+from .workers import Crew, tag_of
+
+KILL_SECONDS = 0.8
+"""At least so long from one kill to the next."""
+
+TICK_SECONDS = 0.05
+START_SECONDS = 60.0
+REST_SECONDS = 90.0
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """How far it has come; ``last`` is the latest disaster."""
+
+    seconds: float
+    kills: int
+    begun: int
+    sent: int
+    last: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The evidence, and what was done for it."""
+
+    evidence: Evidence
+    repeats: int
+    resting_seconds: float
+
+
+Show = Callable[[Moment], None]
+
+
+class Run:
+    """A run of ``seconds`` with everything drawn from ``seed``; ``show`` is told how it goes."""
+
+    def __init__(self, seconds: float, seed: int, show: Show) -> None:
+        self._seconds, self._show = seconds, show
+        # Dice of their own, so that what one draws does not change what another does.
+        self._dice = [Random(f"{seed} {name}") for name in ("crew", "disasters", "traffic")]  # noqa: S311 - repeatable, nothing secret
+
+    def outcome(self) -> Outcome:
+        """Do it all; raises TimeoutError where the deployment does not come up."""
+        crew_dice, disasters_dice, traffic_dice = self._dice
+        with make_stage() as stage, stage.sluice() as sluice:
+            crew = Crew(stage, sluice.client, crew_dice)
+            disasters = Disasters(stage, crew, disasters_dice)
+            traffic = Traffic(stage, traffic_dice)
+            crew.tend()
+            stage.start_web()
+            stage.wait_for_web(START_SECONDS)
+            stage.wait_for_workers(START_SECONDS)
+            traffic.start()
+            try:
+                self._break(crew, disasters, traffic)
+                disasters.end()
+                crew.tend()
+                stage.wait_for_web(START_SECONDS)
+                traffic.stop()
+            finally:
+                traffic.abandon()
+            resting = _rest(stage, sluice)
+            evidence = _evidence(stage, sluice, crew, disasters, traffic)
+            return Outcome(evidence, traffic.repeats, resting)
+
+    def _break(self, crew: Crew, disasters: Disasters, traffic: Traffic) -> None:
+        began, killed_at, last = time.monotonic(), 0.0, ""
+        due = disasters.drawn(self._seconds)
+        while (passed := time.monotonic() - began) < self._seconds:
+            traffic.check()
+            crew.tend()
+            disasters.tend()
+            if due and due[0][0] <= passed:
+                last = due.pop(0)[1]
+                disasters.strike(last)
+            elif passed - killed_at >= KILL_SECONDS and (worker := crew.catch()):
+                crew.kill(worker)
+                killed_at = passed
+            self._show(
+                Moment(
+                    passed,
+                    len(crew.killed),
+                    crew.begun,
+                    len(traffic.sent),
+                    last,
+                )
+            )
+            time.sleep(TICK_SECONDS)
+
+
+def _rest(stage: Stage, sluice: Sluice) -> float:
+    """Wait until nothing moves any more, or for too long, which shows; return the seconds."""
+    began = time.monotonic()
+    while time.monotonic() - began < REST_SECONDS and not _is_quiet(stage, sluice):
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def _is_quiet(stage: Stage, sluice: Sluice) -> bool:
+    """No message waits or is under way, and every event was brought."""
+    client, keys = cast("Any", sluice.client), sluice.keys
+    enqueued, accepted = client.hmget(keys("totals"), "enqueued", "accepted")
+    pending = int(enqueued) - int(accepted or 0) - client.zcard(keys("doubts"))
+    events = stage.provider("webhooks")
+    return not (
+        pending - client.zcard(keys("dead"))
+        or client.hlen(keys("leases"))
+        or events["waiting"]
+        or events["under_way"]
+    )
+
+
+def _evidence(
+    stage: Stage, sluice: Sluice, crew: Crew, disasters: Disasters, traffic: Traffic
+) -> Evidence:
+    ids = list(traffic.sent)
+    before, theirs = books(sluice, ids), provided(stage)
+    received = {one.to: one.id for one in theirs.arrived}
+    _resolve(sluice, {id: received.get(traffic.sent[id], "") for id in before.indexes["doubts"]})
+    after = _when_finished(sluice, ids)
+    dead = [worker for worker in stage.workers if not worker.alive]
+    ended = [f"{worker.name} ended" for worker in dead if tag_of(worker) not in crew.killed]
+    stage.stop_workers()  # what they say as they end counts as well
+    server_log = Path(cast("Any", sluice.client).config_get("dir")["dir"]) / "valkey.log"
+    logs = [*sorted(stage.directory.glob("*.log")), server_log]
+    told = list(leaks(logs, SECRETS, set(traffic.sent.values())))
+    return Evidence(
+        traffic.sent,
+        crew.killed,
+        disasters.struck,
+        crew.thawed,
+        before,
+        after,
+        theirs,
+        ended,
+        told,
+    )
+
+
+def _resolve(sluice: Sluice, received: dict[str, str]) -> None:
+    """End each doubt as a person would who has asked the provider, only so that all adds up."""
+    doubts = Doubts(sluice.client, sluice.keys, sluice.config.retention_ms)
+    for id, provider_id in received.items():
+        verdict = "accepted" if provider_id else "drop"
+        doubts.resolve(id, verdict, provider_id=provider_id, reason="the provider was asked")  # type: ignore[arg-type] # a Verdict
+
+
+def _when_finished(sluice: Sluice, ids: list[str]) -> Books:
+    """The books, as soon as a sweep has found the campaign finished; or late, which shows."""
+    ends = time.monotonic() + 10
+    while (found := books(sluice, ids)).campaign != "finished" and time.monotonic() < ends:
+        time.sleep(0.3)
+    return found
+
+
+def run(seconds: float, seed: int, show: Show) -> Outcome:
+    """Break a deployment for ``seconds``, and take evidence."""
+    return Run(seconds, seed, show).outcome()

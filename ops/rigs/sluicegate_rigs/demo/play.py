@@ -1,0 +1,189 @@
+"""The demo's play: preflight and start a campaign, kill a worker on the way, add everything up."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from sluicegate import Sluice
+from sluicegate.campaigns.csv_file import Sheet
+from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.recipients import Recipient, Roster
+from sluicegate.message import masked
+
+from ..deployment import Stage
+from .display import console, display
+from .moment import Moment
+from .sdk_loop import sdk_loop
+from .setting import FILE, LIMIT_PER_SECOND, NAME, OPTED_OUT, SENDER, TEXT
+
+OUT = Path("build/demo.json")
+REJECTED = Path("build/customers.rejected.csv")
+TOO_LONG_SECONDS = 200.0
+POLL_SECONDS = 0.2
+
+
+def play(stage: Stage) -> dict[str, Any]:
+    """Play it; return the sum, which is also written to build/demo.json."""
+    OUT.parent.mkdir(exist_ok=True)
+    console.print(
+        f"[bold]Sluicegate demo[/]: {FILE} through a simulated Telnyx that allows "
+        f"{LIMIT_PER_SECOND} requests/s, answers in\n80 ms, fails 1 in 70 and loses 1 answer in "
+        "200. Real Valkey, two real Celery workers.\n"
+    )
+    stage.start_worker()
+    stage.start_worker()
+    stage.wait_for_workers()
+    command(stage, "optout", "add", OPTED_OUT)
+    began = time.monotonic()
+    options = ("--from", SENDER, "--region", "US", "--rejects", str(REJECTED), "--yes")
+    command(stage, "campaign", "start", str(FILE), "--name", NAME, "--text", TEXT, *options)
+    with stage.sluice() as sluice:
+        received_while_waiting = _watch(stage, sluice)
+        result = _result(stage, sluice, received_while_waiting, time.monotonic() - began)
+    command(stage, "campaign", "status", NAME, "--verify")
+    result["sdk_loop"] = _loop(stage)
+    OUT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def command(stage: Stage, *arguments: str) -> None:
+    """Run ``sluicegate`` as you would, and show the command; raises CalledProcessError."""
+    shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
+    shown = shown.replace(OPTED_OUT, masked(OPTED_OUT))
+    console.print(f"[bold]$ sluicegate {shown}[/]", highlight=False, soft_wrap=True)
+    program = [sys.executable, "-m", "sluicegate_ops.cli", *arguments]
+    subprocess.run(program, env=stage.environ, check=True)  # noqa: S603 - our own command
+    console.print()
+
+
+def _watch(stage: Stage, sluice: Sluice) -> int:
+    """Show progress until the campaign is finished, killing a worker half way.
+
+    Returns how many requests the provider had received when nobody waited any more.
+    """
+    received, ends = 0, time.monotonic() + TOO_LONG_SECONDS
+    total = Moment(stage, sluice).to_send
+    with display(total) as show:
+        while True:
+            moment = Moment(stage, sluice)
+            show(moment)
+            if moment.waiting > 0:
+                received = moment.received["received"]
+            if moment.accepted >= total // 2 and all(worker.alive for worker in stage.workers):
+                _kill_one(stage, moment)
+            if moment.state == "finished" or moment.at > ends:
+                console.print()
+                return received
+            time.sleep(POLL_SECONDS)
+
+
+def _kill_one(stage: Stage, moment: Moment) -> None:
+    victim, other = stage.workers
+    victim.kill()
+    console.print(
+        f"[bold red]kill -9[/] of {victim.name}, with {moment.under_way} POSTs under way on both; "
+        f"{other.name} goes on alone"
+    )
+
+
+def _result(stage: Stage, sluice: Sluice, received: int, seconds: float) -> dict[str, Any]:
+    moment = Moment(stage, sluice)
+    states, totals, provider = moment.ledger.states, moment.totals, moment.received
+    rows = list(_rows())
+    sendable = sum(isinstance(row, Recipient) for row in rows)
+    return {
+        "rows": len(rows),
+        "rejected": len(rows) - sendable,
+        "duplicates": sendable - moment.ledger.imported,
+        "suppressed": states["suppressed"],
+        "enqueued": moment.to_send,
+        "accepted": states["accepted"],
+        "dead": states["dead"],
+        "in_doubt": states["in_doubt"],
+        "cancelled": states["cancelled"],
+        "resent_under_same_key": totals.get("resent", 0),
+        "doubts_met": totals.get("in_doubt", 0),
+        "accepted_by_provider": provider["accepted"],
+        "received_twice": provider["received_twice"],
+        "replayed_by_provider": provider["replayed"],
+        "responses_429": provider["responses_429"],
+        "faults": provider["faults"],
+        "limit_per_second": LIMIT_PER_SECOND,
+        "highest_in_window": provider["highest_in_window"],
+        "rate_per_second": _rate(stage, received),
+        "kills": sum(not worker.alive for worker in stage.workers),
+        "seconds": round(seconds, 1),
+    }
+
+
+def _rows() -> Roster:
+    plan = Plan(name=NAME, text=TEXT, to_column="Phone", sender=SENDER, region="US")
+    return Roster(plan, Sheet(FILE))
+
+
+def _rate(stage: Stage, received: int) -> float:
+    """Requests per second at the provider while messages were waiting, by its own clock."""
+    arrivals = sorted(request[0] for request in stage.provider("requests"))[:received]
+    took: float = arrivals[-1] - arrivals[0]
+    return round((len(arrivals) - 1) / took, 2)
+
+
+def _loop(stage: Stage) -> dict[str, Any] | None:
+    recipients = [row for row in _rows() if isinstance(row, Recipient)]
+    return sdk_loop(stage, {row.to: row for row in recipients}.values())
+
+
+def tell(result: dict[str, Any]) -> bool:
+    """Print the sum; True where it adds up and no recipient got anything twice."""
+    ends = ("rejected", "duplicates", "suppressed", "accepted", "dead", "in_doubt", "cancelled")
+    adds_up = result["rows"] == sum(result[end] for end in ends)
+    parts = " + ".join(
+        f"{result[end]:,} {end.replace('_', ' ')}"
+        for end in ends
+        if result[end] or end not in ("in_doubt", "cancelled")
+    )
+    share = result["rate_per_second"] / result["limit_per_second"]
+    table = Table(title="What became of every row", title_justify="left", show_header=False)
+    table.add_row(f"{result['rows']:,} rows", f"{'=' if adds_up else '≠'} {parts}")
+    table.add_row(
+        "the provider",
+        f"accepted {result['accepted_by_provider']:,}, and none twice"
+        if result["received_twice"] == 0
+        else f"accepted some twice: {result['received_twice']} recipients",
+    )
+    table.add_row(
+        "rate",
+        f"{result['rate_per_second']:.1f} of {result['limit_per_second']} requests/s allowed "
+        f"({share:.0%}), {result['responses_429']} answers 429",
+    )
+    table.add_row(
+        "in doubt",
+        f"{result['doubts_met']} attempts left open whether they had arrived; "
+        f"{result['in_doubt']} still do",
+    )
+    table.add_row(
+        "resends",
+        f"{result['resent_under_same_key']} POSTs repeated an attempt that may have been acted\n"
+        "on, and relied on its idempotency key; the provider had\nthe message already in "
+        f"{result['replayed_by_provider']} of these cases, and sent it once",
+    )
+    table.add_row("killed", f"{result['kills']} worker (kill -9); {result['seconds']} s in all")
+    if loop := result["sdk_loop"]:
+        table.add_row(
+            "beside it",
+            f"a loop with the official SDK, {loop['recipients']} of these rows:\n"
+            f"{loop['responses_429']} answers 429, sent twice to "
+            f"{loop['received_twice']}, never to {loop['never_received']}",
+        )
+    console.print(table)
+    console.print(f"The same as JSON: {OUT}\nRejected rows, to correct: {REJECTED}")
+    return bool(
+        adds_up
+        and result["in_doubt"] == result["received_twice"] == 0
+        and result["accepted"] == result["accepted_by_provider"]
+    )

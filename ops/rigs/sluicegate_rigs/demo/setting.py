@@ -1,0 +1,34 @@
+"""What the demo plays with: the file, the text, the provider's limits and faults."""
+
+from pathlib import Path
+from typing import Any
+
+from sluicegate_ops.simulator import Faults, Settings
+
+FILE = Path("examples/customers.csv")
+TEXT = "Hi {{ first_name }}, {{ item }} is ready for you in {{ city }}."
+NAME = "ready-for-pickup"
+SENDER = "+15550000000"
+OPTED_OUT = "+16175550103"
+"""One of the file's recipients, who said STOP some time ago."""
+
+LIMIT_PER_SECOND = 50
+PROVIDER = Settings(
+    limit=LIMIT_PER_SECOND,
+    window_seconds=1.0,
+    limiter="sliding",
+    latency_ms=80,
+    latency_jitter_ms=10,
+    faults=Faults(error_500=0.01, error_503=0.005, close_after=0.005),
+)
+
+# What is in doubt is sent again after 2 s, under the same key: the simulator honours keys.
+ACCOUNT: dict[str, Any] = {
+    "limit": LIMIT_PER_SECOND,
+    "lease_seconds": 3.0,
+    "in_doubt": {
+        "policy": "resend",
+        "transactional_wait_seconds": 2.0,
+        "bulk_wait_seconds": 2.0,
+    },
+}

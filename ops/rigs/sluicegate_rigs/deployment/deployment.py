@@ -1,0 +1,238 @@
+"""The stage itself: its parts, started in order, and how they find each other."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Literal, Self, cast
+
+import redis
+
+from sluicegate import Config, Sluice, load
+from sluicegate_ops.simulator import Settings
+from sluicegate_worker.claims import worker_tag
+
+from ..embedded import PORTS, EmbeddedServer
+from .process import STOP_SECONDS, Process, Worker
+from .provider import face, simulating
+
+API_KEY: Final = "KEY-of-the-simulator"
+SECRETS: Final = {
+    "SLUICEGATE_TELNYX_API_KEY": API_KEY,
+    "SLUICEGATE_RECEIPTS_SECRET": "secret-of-the-receipts-of-the-stage",
+    "STAGE_APP_TOKEN": "token-of-the-app-of-the-stage",
+}
+"""What none of its processes may ever write down, by environment variable."""
+
+READY_SECONDS = 30.0
+NO_LEVELS = {"sms_per_second": 0, "mms_per_second": 0}
+
+
+class Stage:
+    """The deployment; ``account`` are settings of ``[accounts.default]``, as in the file.
+
+    Without settings of its own, only the limit on requests binds, as at the simulated provider.
+    ``append_only`` is the server's persistence; ``provider`` the simulator's settings;
+    ``settings`` are top-level settings of the file. With ``receipts`` the provider is told where
+    ``start_web`` will listen, and an app called ``app`` may send by way of it.
+    """
+
+    def __init__(
+        self,
+        provider: Settings,
+        *,
+        account: dict[str, Any] | None = None,
+        append_only: Literal["no", "everysec", "always"] = "no",
+        maxmemory_bytes: int = 0,
+        receipts: bool = False,
+        **settings: Any,
+    ) -> None:
+        self._settings = settings
+        self._provider, self._account = provider, account or {}
+        self.server = EmbeddedServer(append_only=append_only, maxmemory_bytes=maxmemory_bytes)
+        self._directory = tempfile.TemporaryDirectory(prefix="sluicegate-stage-")
+        self.directory = Path(self._directory.name)
+        self.workers: list[Worker] = []
+        self.web: Process | None = None
+        self._web_port = secrets.choice(PORTS) if receipts else 0
+        self._processes = contextlib.ExitStack()
+        self._started = 0
+        self._public_key = self.url = ""
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._directory.cleanup)
+            stack.enter_context(self.server)
+            self.url = stack.enter_context(simulating(self._provider))
+            self._public_key = self.provider("public_key")["public_key"]
+            self._write_config()
+            stack.callback(self._stop_web)
+            stack.callback(self.stop_workers)
+            self._processes = stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._processes.close()
+
+    @property
+    def config_file(self) -> Path:
+        return self.directory / "sluicegate.toml"
+
+    @property
+    def web_url(self) -> str:
+        """Where the front door is, or will be."""
+        return f"http://127.0.0.1:{self._web_port}"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a process of this deployment needs in its environment."""
+        files = {"SLUICEGATE_CONFIG": str(self.config_file)}
+        return {**os.environ, **files, **SECRETS, "SLUICEGATE_TELNYX_PUBLIC_KEY": self._public_key}
+
+    @property
+    def config(self) -> Config:
+        return load(self.config_file, {})
+
+    def sluice(self) -> Sluice:
+        """A producer of this deployment."""
+        return Sluice(self.config)
+
+    def start_worker(self) -> Worker:
+        """Start a worker; it takes its share as soon as it is up."""
+        name = self._new_name()
+        command = [
+            *(sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "worker"),
+            *("-n", f"{name}@stage", "--without-mingle", "--without-gossip"),
+            *("--loglevel", "INFO"),
+        ]
+        worker = Worker.launched(name, command, self.environ, self.directory)
+        self.workers.append(worker)
+        return worker
+
+    def workers_heard(self) -> list[Worker]:
+        """The workers that live and have been heard; raises redis.RedisError."""
+        with self.sluice() as sluice:
+            heard = set(cast("Any", sluice.client).zrange(sluice.keys("workers"), 0, -1))
+        return [w for w in self.workers if f"{w.name}@stage".encode() in heard and w.alive]
+
+    def wait_for_workers(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until every living worker has been heard; raises TimeoutError with its log."""
+        alive = [worker for worker in self.workers if worker.alive]
+        ends = time.monotonic() + seconds
+        while not set(alive) <= set(self.workers_heard()):
+            if time.monotonic() > ends:
+                raise TimeoutError("\n".join(w.log.read_text()[-2000:] for w in self.workers))
+            time.sleep(0.05)
+
+    def stop_workers(self) -> None:
+        """Stop all of them together, then wait for each."""
+        for worker in self.workers:
+            worker.ask_to_stop()
+        ends = time.monotonic() + STOP_SECONDS
+        for worker in self.workers:
+            worker.stop(max(0.0, ends - time.monotonic()))
+
+    def start_web(self) -> Process:
+        """Start ``sluicegate serve``, where it was before; see ``wait_for_web``."""
+        command = [sys.executable, "-m", "sluicegate_ops.cli", "serve"]
+        command += ["--port", str(self._web_port)]
+        self.web = Process.launched("web", command, self.environ, self.directory)
+        return self.web
+
+    def wait_for_web(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until the front door answers; raises TimeoutError with its log."""
+        ends = time.monotonic() + seconds
+        while not self._web_answers():
+            if self.web is None or not self.web.alive or time.monotonic() > ends:
+                log = self.web.log.read_text()[-2000:] if self.web else "it was not started"
+                raise TimeoutError(f"the front door did not open: {log}")
+            time.sleep(0.05)
+
+    def restart_server(self, *, politely: bool = False) -> None:
+        """End the server, by ``kill -9`` or (``politely``) SIGTERM, and start it on its data."""
+        if politely:
+            os.kill(self.server_pid, signal.SIGTERM)
+            ends = time.monotonic() + READY_SECONDS
+            while self._server_listens() and time.monotonic() < ends:
+                time.sleep(0.01)
+        self.server.restart()
+
+    @property
+    def server_pid(self) -> int:
+        """The server's process; raises redis.RedisError where it is down."""
+        with redis.Redis.from_url(self.server.url) as client:
+            return int(cast("Any", client.info("server"))["process_id"])
+
+    def provider(self, face_of: str) -> Any:
+        """What the simulator says at ``/_sim/<face_of>``, such as ``report``."""
+        return face(self.url, face_of)
+
+    def change_provider(self, **settings: Any) -> None:
+        """Change the simulator's settings while it runs."""
+        face(self.url, "settings", settings)
+
+    def reset_provider(self) -> None:
+        """Make the simulator forget what it received."""
+        face(self.url, "reset", {})
+
+    def _new_name(self) -> str:
+        """A name whose tag no other worker here has, so that a lease always shows its holder."""
+        tags = {worker_tag(f"{worker.name}@stage") for worker in self.workers}
+        while True:
+            self._started += 1
+            name = f"worker{self._started}"
+            if worker_tag(f"{name}@stage") not in tags:
+                return name
+
+    def _stop_web(self) -> None:
+        if self.web is not None:
+            self.web.stop()
+
+    def _web_answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"{self.web_url}/healthz", timeout=1).close()  # noqa: S310
+        except OSError:
+            return False
+        return True
+
+    def _server_listens(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.server.url, socket_timeout=1) as client:
+                client.ping()
+        except redis.BusyLoadingError:
+            return True
+        except redis.RedisError:
+            return False
+        return True
+
+    def _write_config(self) -> None:
+        # Celery's signals have a database of their own, as in production.
+        lines = [
+            *(f"{name} = {json.dumps(value)}" for name, value in self._settings.items()),
+            f'redis_url = "{self.server.url}"',
+            f'broker_url = "{self.server.url.removesuffix("/0")}/1"',
+            'deployment = "stage"',
+            f'spool_directory = "{self.directory / "spool"}"',
+            *_toml("accounts.default", {"base_url": self.url, **NO_LEVELS, **self._account}),
+        ]
+        if self._web_port:
+            lines += _toml("web", {"public_url": self.web_url})
+            lines += _toml("web.apps.app", {"token_env": "STAGE_APP_TOKEN"})
+        self.config_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _toml(table: str, values: dict[str, Any]) -> Iterator[str]:
+    yield f"[{table}]"
+    nested = {name: value for name, value in values.items() if isinstance(value, dict)}
+    for name, value in values.items():
+        if name not in nested:
+            yield f"{name} = {json.dumps(value)}"
+    for name, value in nested.items():
+        yield from _toml(f"{table}.{json.dumps(name)}", value)

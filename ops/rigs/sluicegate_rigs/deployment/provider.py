@@ -1,0 +1,54 @@
+"""The stage's provider: a simulator in a process of its own, so that it costs nobody else."""
+
+import contextlib
+import gc
+import json
+import multiprocessing
+import os
+import urllib.request
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+from sluicegate_ops.simulator import Settings, run
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+
+@contextlib.contextmanager
+def simulating(settings: Settings) -> Iterator[str]:
+    """A running simulator; gives the base URL of its API v2."""
+    spawning = multiprocessing.get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    process = spawning.Process(target=_simulate, args=(settings, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(READY_SECONDS):
+            raise TimeoutError("the simulator did not start")
+        yield ours.recv()
+    finally:
+        ours.close()
+        process.terminate()
+        process.join(STOP_SECONDS)
+        process.close()
+
+
+def face(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """What the simulator at ``url`` says at ``/_sim/<path>``, asked with a body or without."""
+    request = urllib.request.Request(  # noqa: S310 - our own server
+        f"{url.removesuffix('/v2')}/_sim/{path}",
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return json.loads(answer.read() or b"null")
+
+
+def _simulate(settings: Settings, ready: Connection) -> None:
+    os.setsid()  # the terminal's Ctrl-C is for the stage to handle
+    # A pass of the garbage collector over all that was imported would have requests arrive late
+    # and at once, as if the workers had sent them so.
+    gc.freeze()
+    run(settings, on_ready=ready.send)

@@ -1,0 +1,138 @@
+"""The same figures of real processes: Celery workers that POST to the simulator over HTTP."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from sluicegate.message import Message
+from sluicegate_ops.simulator import Settings
+
+from ..deployment import Stage
+from .outcome import Asked, Outcome, judged
+from .progress import progress
+from .scenario import Figures
+
+WORKERS = (1, 4, 8)
+LATENCY_MS, JITTER_MS = 100.0, 15.0
+START_SECONDS = 120.0
+GRACE_SECONDS = 20.0
+LINE_EVERY = 20  # seconds
+
+Arrival = Sequence[Any]
+"""As the simulator lists it: seconds on its clock, recipient, key, status, whether accepted."""
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """``workers`` processes at ``limit`` requests per ``window``; times in seconds.
+
+    From the first arrival on, ``warm_up`` goes by, then the figures are taken for ``windows``.
+    """
+
+    limit: int
+    window: float
+    workers: int
+    warm_up: float
+    windows: int
+
+    @property
+    def case(self) -> str:
+        of = "process" if self.workers == 1 else "processes"
+        return f"{self.limit}/{self.window:.0f}, {self.workers} real {of}"
+
+    @property
+    def seconds(self) -> float:
+        return self.warm_up + self.windows * self.window
+
+    @property
+    def backlog(self) -> int:
+        """More messages than the whole run can send."""
+        return int(1.1 * self.limit / self.window * (self.seconds + GRACE_SECONDS)) + self.limit
+
+
+MINUTE = [Deployment(limit=600, window=60.0, workers=n, warm_up=15.0, windows=1) for n in WORKERS]
+SECOND = [Deployment(limit=50, window=1.0, workers=n, warm_up=5.0, windows=30) for n in WORKERS]
+ASKED_A_MINUTE = Asked(utilisation=0.99, share429=0.0001, first_window=True)
+ASKED_A_SECOND = Asked(utilisation=0.9, share429=0.001)
+
+
+def deployed(only: str = "") -> Iterator[Outcome]:
+    """Those with ``only`` in their name; of one limit at the same time, since they mostly wait."""
+    for asked, every in ((ASKED_A_MINUTE, MINUTE), (ASKED_A_SECOND, SECOND)):
+        runs = [run for run in every if only in run.case]
+        for run, figures in zip(runs, measured(runs), strict=True):
+            yield judged(run.case, asked, [figures])
+
+
+def measured(runs: Sequence[Deployment]) -> list[Figures]:
+    """Run them side by side, each with a server, a provider and workers of its own."""
+    if not runs:
+        return []
+    with contextlib.ExitStack() as stack:
+        stages = [stack.enter_context(stage_at(run.limit, run.window)) for run in runs]
+        for stage, run in zip(stages, runs, strict=True):
+            for _ in range(run.workers):
+                stage.start_worker()
+        for stage in stages:
+            stage.wait_for_workers(START_SECONDS)
+        for stage, run in zip(stages, runs, strict=True):
+            enqueue_bulk(stage, run.backlog)
+        _wait(stages, runs)
+        return [
+            figures_of(stage.provider("requests"), run)
+            for stage, run in zip(stages, runs, strict=True)
+        ]
+
+
+def figures_of(arrivals: Sequence[Arrival], run: Deployment) -> Figures:
+    """What the provider's list of requests says; the windows begin ``warm_up`` after the first."""
+    if not arrivals:
+        return Figures(utilisation=0.0, sent=0, refused=0, refused_in_first_window=0)
+    first = arrivals[0][0]
+    begins, ends = first + run.warm_up, first + run.seconds
+    used = sum(accepted for at, *_, accepted in arrivals if begins <= at < ends)
+    refused = [at for at, *_, status, _ in arrivals if status == 429]
+    return Figures(
+        utilisation=used / (run.limit * run.windows),
+        sent=len(arrivals),
+        refused=len(refused),
+        refused_in_first_window=sum(at < first + run.window for at in refused),
+    )
+
+
+def stage_at(limit: int, window: float) -> Stage:
+    """A server, and a provider that allows ``limit`` requests per ``window`` seconds."""
+    provider = Settings(
+        limit=limit,
+        window_seconds=window,
+        latency_ms=LATENCY_MS,
+        latency_jitter_ms=JITTER_MS,
+    )
+    return Stage(provider, account={"limit": limit, "window_seconds": window})
+
+
+def enqueue_bulk(stage: Stage, count: int) -> None:
+    """Enqueue so many; raises the first error."""
+    made = (
+        Message(to="+15551234567", sender="+15550000000", text="hello", priority="bulk")
+        for _ in range(count)
+    )
+    with stage.sluice() as sluice:
+        for result in sluice.enqueue_many(made):
+            if result.error:
+                raise result.error
+
+
+def _wait(stages: Sequence[Stage], runs: Sequence[Deployment]) -> None:
+    """Wait until each provider has been at it for long enough; or for too long, which shows."""
+    seconds = max(run.seconds for run in runs)
+    began = time.monotonic()
+    title = f"real processes, {runs[0].limit}/{runs[0].window:.0f}"
+    with progress(title, int(seconds), "seconds", LINE_EVERY) as show:
+        busy = 0.0
+        while busy <= seconds and time.monotonic() - began < seconds + GRACE_SECONDS:
+            time.sleep(0.5)
+            busy = min(stage.provider("report")["busy_seconds"] for stage in stages)
+            show(min(int(busy), int(seconds)))

@@ -1,0 +1,129 @@
+"""How long a transactional message takes while bulk keeps the limit busy; real processes."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from statistics import median, quantiles
+
+import msgspec
+
+from ..deployment import Stage
+from .deployed import START_SECONDS, Arrival, enqueue_bulk, stage_at
+from .outcome import Asked, Outcome
+from .progress import progress
+
+WORKERS = 2
+ARRIVE_SECONDS = 10.0
+BEYOND_SLOTS_MS = 50.0
+"""What the p99 may be over two slots: what was granted before it came goes first."""
+
+MOST_429 = 0.001
+LEAST_USED = 0.9  # else bulk did not keep it busy
+LINE_EVERY = 100  # messages
+
+
+class Trickle(msgspec.Struct, frozen=True, kw_only=True):
+    """Transactional ``messages``, ``per_second`` at random, amid bulk at ``limit`` per ``window``.
+
+    Times are in seconds.
+    """
+
+    limit: int
+    window: float = 1.0
+    messages: int = 500
+    per_second: float = 10.0
+    warm_up: float = 5.0
+    seed: int = 600
+
+    @property
+    def case(self) -> str:
+        return f"transactional in full bulk load, {self.limit}/{self.window:.0f}, real processes"
+
+    @property
+    def asked_ms(self) -> float:
+        return 2 * 1000 * self.window / self.limit + BEYOND_SLOTS_MS
+
+    @property
+    def backlog(self) -> int:
+        """More bulk messages than can be sent meanwhile."""
+        seconds = self.warm_up + 1.3 * self.messages / self.per_second + ARRIVE_SECONDS
+        return int(self.limit / self.window * seconds)
+
+
+TRICKLES = (Trickle(limit=200), Trickle(limit=50))
+
+
+def latency(only: str = "") -> Iterator[Outcome]:
+    """Those with ``only`` in their name, one after the other."""
+    for trickle in TRICKLES:
+        if only in trickle.case:
+            yield outcome_of(trickle, *trickled(trickle))
+
+
+def trickled(trickle: Trickle) -> tuple[dict[str, float], list[Arrival]]:
+    """Recipients and when each was enqueued (monotonic seconds), and what the provider lists."""
+    with stage_at(trickle.limit, trickle.window) as stage:
+        for _ in range(WORKERS):
+            stage.start_worker()
+        stage.wait_for_workers(START_SECONDS)
+        enqueue_bulk(stage, trickle.backlog)
+        _wait_until_busy(stage, trickle.warm_up)
+        enqueued_at = _enqueue(stage, trickle)
+        ends = time.monotonic() + ARRIVE_SECONDS
+        while not enqueued_at.keys() <= stage.provider("recipients").keys():
+            if time.monotonic() > ends:
+                break  # what is missing shows in the figures
+            time.sleep(0.2)
+        return enqueued_at, stage.provider("requests")
+
+
+def _wait_until_busy(stage: Stage, seconds: float) -> None:
+    ends = time.monotonic() + START_SECONDS
+    while stage.provider("report")["busy_seconds"] < seconds:
+        if time.monotonic() > ends:
+            raise TimeoutError("the workers did not begin to send")
+        time.sleep(0.2)
+
+
+def _enqueue(stage: Stage, trickle: Trickle) -> dict[str, float]:
+    """One by one, as Poisson would have them come; each to a recipient of its own."""
+    random = Random(trickle.seed)  # noqa: S311 - a simulation
+    enqueued_at: dict[str, float] = {}
+    title = f"transactional amid bulk, {trickle.limit}/{trickle.window:.0f}"
+    with stage.sluice() as sluice, progress(title, trickle.messages, "sent", LINE_EVERY) as show:
+        due = time.monotonic()
+        for number in range(trickle.messages):
+            due += random.expovariate(trickle.per_second)
+            time.sleep(max(0.0, due - time.monotonic()))
+            to = f"+1555200{number:04d}"
+            enqueued_at[to] = time.monotonic()
+            sluice.enqueue(to=to, sender="+15550000000", text="your code is 1234")
+            show(number + 1)
+    return enqueued_at
+
+
+def outcome_of(
+    trickle: Trickle, enqueued_at: Mapping[str, float], arrivals: Sequence[Arrival]
+) -> Outcome:
+    """Judge when they arrived, and how busy the provider was while they were enqueued."""
+    arrived_at = {to: at for at, to, _, _, accepted in arrivals if accepted and to in enqueued_at}
+    late_ms = [
+        1000 * (arrived_at.get(to, float("inf")) - enqueued)
+        for to, enqueued in enqueued_at.items()
+    ]
+    begins, ends = min(enqueued_at.values()), max(enqueued_at.values())
+    used = sum(accepted for at, *_, accepted in arrivals if begins <= at < ends)
+    utilisation = used * trickle.window / (trickle.limit * (ends - begins))
+    share429 = sum(status == 429 for *_, status, _ in arrivals) / max(1, len(arrivals))
+    p99_ms = quantiles(late_ms, n=100, method="inclusive")[-1]
+    asked = Asked(p99_ms=trickle.asked_ms, utilisation=LEAST_USED, share429=MOST_429)
+    held = p99_ms <= trickle.asked_ms and utilisation >= LEAST_USED and share429 <= MOST_429
+    return Outcome(
+        case=trickle.case,
+        asked=str(asked),
+        held=held,
+        utilisation=utilisation,
+        share429=share429,
+        p50_ms=median(late_ms),
+        p99_ms=p99_ms,
+    )

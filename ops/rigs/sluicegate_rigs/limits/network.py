@@ -1,0 +1,115 @@
+"""The provider as a drain's gateway, behind a network that is never equally fast twice."""
+
+import asyncio
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from random import Random
+
+from sluicegate.message import Message
+from sluicegate_ops.simulator.limits import Bucket, FixedWindow, Limiter, SlidingLog, Verdict
+from sluicegate_worker.provider.gateway import Attempt
+from sluicegate_worker.provider.outcome import Accepted, Retry
+from sluicegate_worker.provider.rate_headers import evidence
+
+from .scenario import Scenario
+
+EPOCH_SECONDS = 1_700_000_000.0
+JITTER = 0.15  # standard deviation of a round trip, as a share of it
+TAIL, TAIL_FACTOR = 0.01, 3.0  # so many take so much longer
+
+
+class Network:
+    """One provider with its quota, and everything that was asked of it."""
+
+    def __init__(self, scenario: Scenario, random: Random) -> None:
+        self._scenario, self._random = scenario, random
+        self.phase = random.random() * scenario.window
+        self.limiter = self._built()
+        self.sent = 0
+        self.accepted: list[tuple[float, int]] = []
+        self.refused: list[float] = []
+        self.taken_by_others: list[float] = []
+
+    def _built(self) -> Limiter:
+        limit, window = self._scenario.limit, self._scenario.window
+        match self._scenario.provider:
+            case "fixed":
+                return FixedWindow(limit, window, phase=self.phase - window)
+            case "sliding":
+                return SlidingLog(limit, window)
+            case "bucket":
+                return Bucket(limit, window)
+
+    def round_trip(self) -> float:
+        """How long the next request takes, in seconds."""
+        factor = max(0.5, self._random.gauss(1.0, JITTER))
+        return self._scenario.rtt * factor * (TAIL_FACTOR if self._random.random() < TAIL else 1)
+
+    async def others(self) -> None:
+        """Take the others' share of the limit, at moments of their own."""
+        loop, rate = asyncio.get_running_loop(), self._scenario.others * self._scenario.rate
+        while True:
+            await asyncio.sleep(self._random.expovariate(rate))
+            if self.limiter.take(loop.time()).admitted:
+                self.taken_by_others.append(loop.time())
+
+    async def post(self, worker: int) -> Attempt:
+        """One request of ours, there and back."""
+        loop = asyncio.get_running_loop()
+        self.sent += 1
+        took = self.round_trip()
+        there = took * self._random.uniform(0.4, 0.6)
+        await asyncio.sleep(there)
+        verdict = self.limiter.take(loop.time())
+        if verdict.admitted:
+            self.accepted.append((loop.time(), worker))
+        else:
+            self.refused.append(loop.time())
+        headers = self._headers(verdict, loop.time())
+        await asyncio.sleep(took - there)
+        outcome = (
+            Accepted("p")
+            if verdict.admitted
+            else Retry("HTTP 429", "10011", 0.0, charged=False, throttled=True)
+        )
+        return Attempt(outcome, evidence(headers), took * 1000, heard=True)
+
+    def _headers(self, verdict: Verdict, now: float) -> dict[str, str]:
+        """As the provider's clock has it, in whole seconds."""
+        clock = EPOCH_SECONDS + now + self._scenario.skew
+        headers: dict[str, str] = {}
+        if not verdict.admitted:
+            wait = max(1, math.ceil(verdict.retry_seconds - 1e-6))
+            headers = {"date": _date(clock), "retry-after": str(wait)}
+            if self._random.random() < 0.5:
+                headers["retry-after"] = _date(clock + wait)
+        if self._random.random() < self._scenario.headers:
+            headers["x-ratelimit-limit"] = str(self.limiter.limit)
+            headers["x-ratelimit-remaining"] = str(verdict.remaining)
+            headers["x-ratelimit-reset"] = str(math.ceil(clock + verdict.reset_seconds))
+        return headers
+
+
+class Door:
+    """One worker's gateway to the provider."""
+
+    def __init__(self, network: Network, worker: int) -> None:
+        self._network, self._worker = network, worker
+
+    def request(self, message: Message) -> bytes:
+        return b"{}"
+
+    async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
+        return await self._network.post(self._worker) if gate() else Attempt(None)
+
+    async def probe(self) -> bool:
+        return True
+
+    async def aclose(self) -> None:
+        pass
+
+
+def _date(seconds: float) -> str:
+    return format_datetime(datetime.fromtimestamp(int(seconds), UTC), usegmt=True)

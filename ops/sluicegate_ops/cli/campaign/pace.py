@@ -1,0 +1,53 @@
+"""``sluicegate campaign pace``: a campaign's own rate and its weight, while it runs."""
+
+import math
+from typing import Annotated
+
+import typer
+
+from ..campaign_state import campaigns_of
+from ..campaign_state import pace as paced
+from ..kit.failures import BAD_INPUT, fail
+from ..kit.session import Session
+from ..status.reasons import expected
+from . import options as given
+from .show import Name
+
+Rate = Annotated[
+    str | None,
+    typer.Option(metavar="X|none", help="Its own limit, in segments per second, or none."),
+]
+
+
+def pace(ctx: typer.Context, name: Name, rate: Rate = None, weight: given.Weight = None) -> None:
+    """Change a campaign's own rate, or its share beside others; it holds at once.
+
+    \b
+    Example:
+      sluicegate campaign pace july --rate 5
+      sluicegate campaign pace july --rate none --weight 2
+    """
+    session: Session = ctx.obj
+    if rate is None and weight is None:
+        fail("say what to change: --rate X, --rate none or --weight Y", BAD_INPUT)
+    campaigns = campaigns_of(session)
+    campaign = campaigns.get(name)
+    per_second = campaign.per_second if rate is None else _per_second(rate)
+    campaigns.pace(name, per_second, campaign.weight if weight is None else weight)
+    campaign = campaigns.get(name)
+    typer.echo(f"{name}: {paced(campaign) or 'no rate of its own, weight 1'}")
+    why = session.waits.of(campaign, campaigns.ledger(name))
+    if ends := expected(why.finish, why.now_ms):
+        typer.echo(f"done {ends}")
+
+
+def _per_second(text: str) -> float:
+    if text == "none":
+        return 0.0
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        fail(f"--rate {text}: segments per second, above 0, or none", BAD_INPUT)
+    return value

@@ -1,0 +1,178 @@
+"""A preflight's report as people and programs read it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unicodedata import name
+
+import msgspec
+import typer
+from rich.table import Table
+
+from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.preflight import Report
+from sluicegate.config import Account
+
+from ..kit.output import clean, counted, hidden, lasting, table, write, write_pairs
+from ..kit.session import Session
+
+_SHOWN = 12
+"""Reasons and characters listed; JSON has all of them."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def show(
+    session: Session,
+    report: Report,
+    plan: Plan,
+    rejects: Path | None,
+    now: Callable[[], datetime] = _utc_now,
+) -> None:
+    """Write all of it for a person, what matters most first."""
+    write_sum(
+        ("rows", report.rows),
+        [
+            ("sendable", report.sendable, ""),
+            ("rejected", report.rejected, f"set aside in {rejects}" if rejects else ""),
+            ("duplicates", report.duplicates, "of recipients further up in the file"),
+            ("suppressed", report.suppressed, "opted out"),
+        ],
+    )
+    _section("REJECTED BECAUSE", _reasons(report))
+    _section("NOT IN GSM-7", _characters(report, session.account))
+    _section("SEGMENTS", _segments(report))
+    typer.echo()
+    write_pairs(_estimates(report, plan, session.account, now()))
+    for sample in report.samples:
+        about = f"line {sample.line}, {sample.to}, {counted(sample.parts, 'segment')}"
+        typer.echo(f"\n{about}, {sample.encoding}:")
+        for line in sample.text.splitlines():
+            typer.echo(f"    {clean(line)}")
+
+
+def document(
+    session: Session,
+    report: Report,
+    rejects: Path | None,
+    now: Callable[[], datetime] = _utc_now,
+) -> dict[str, Any]:
+    """The same for a program."""
+    account = session.account
+    about: dict[str, Any] = msgspec.structs.asdict(report)
+    del about["saved"]
+    about["reasons"] = {hidden(reason): count for reason, count in report.reasons.most_common()}
+    about["segments"] = {str(parts): count for parts, count in sorted(report.segments.items())}
+    about["ucs2"] = [
+        {"character": character, "code": _code(character), "name": name(character, "")}
+        | {"texts": count, "saves": report.saved[character]}
+        for character, count in report.ucs2.most_common()
+    ]
+    return about | {
+        "segments_total": report.parts,
+        "cost_is_estimate": True,
+        "price_per_segment": account.price_per_segment,
+        "limit": account.limit,
+        "window_seconds": account.window_seconds,
+        "finished_at": _finished(report, now()),
+        "rejects": None if rejects is None else str(rejects),
+    }
+
+
+def write_sum(whole: tuple[str, int], parts: Iterable[tuple[str, int, str]]) -> None:
+    """Write a number and what it is the sum of, with a note on each part that is not 0."""
+    grid = Table.grid(padding=(0, 2))
+    for justify in ("left", "left", "right"):
+        grid.add_column(justify=justify, no_wrap=True)
+    grid.add_column(style="dim")
+    grid.add_row("", whole[0], f"{whole[1]:,}", "", style="bold")
+    for at, (word, count, note) in enumerate(parts):
+        style = "" if count else "dim"
+        grid.add_row("+" if at else "=", word, f"{count:,}", note if count else "", style=style)
+    write(grid)
+
+
+def cost(amount: float, currency: str) -> str:
+    """An amount of money, for people."""
+    shown = f"{amount:,.2f}" if amount >= 0.01 or not amount else f"{amount:.4f}"
+    return f"{shown} {currency}"
+
+
+def _section(title: str, rows: Iterable[tuple[str, ...]]) -> None:
+    found = list(rows)
+    if not found:
+        return
+    typer.echo()
+    grid = table(title, *[""] * (len(found[0]) - 1))
+    for row in found:
+        grid.add_row(*row)
+    write(grid)
+
+
+def _reasons(report: Report) -> Iterator[tuple[str, str]]:
+    for reason, count in report.reasons.most_common(_SHOWN):
+        yield f"{count:>9,}", clean(hidden(reason))
+    if (more := len(report.reasons) - _SHOWN) > 0:
+        yield "", f"and {more} more"
+
+
+def _characters(report: Report, account: Account) -> Iterator[tuple[str, ...]]:
+    for character, count in report.ucs2.most_common(_SHOWN):
+        saved = report.saved[character]
+        gain = cost(saved * account.price_per_segment, account.currency)
+        advice = f"replaced, it saves {counted(saved, 'segment')}, about {gain}" if saved else ""
+        about = (_code(character), name(character, "no name").lower(), counted(count, "text"))
+        yield (f"        {clean(character)}", *about, advice)
+    if (more := len(report.ucs2) - _SHOWN) > 0:
+        yield "", "", f"and {more} more", "", ""
+
+
+def _segments(report: Report) -> Iterator[tuple[str, ...]]:
+    most = max(report.segments.values(), default=0)
+    for parts, count in sorted(report.segments.items()):
+        bar = "#" * max(1, round(40 * count / most))
+        yield f"{parts:>9}", f"{count:,}", bar
+
+
+def _estimates(
+    report: Report, plan: Plan, account: Account, now: datetime
+) -> Iterator[tuple[str, object]]:
+    price = f"{account.price_per_segment:g} {account.currency}"
+    what = "media message" if plan.media_urls else "segment"
+    carriers = "what carriers and taxes add is not in it"
+    about = f"an estimate: {counted(report.parts, what)} at {price}; {carriers}"
+    yield "cost", f"{cost(report.cost, report.currency)}, {about}"
+    finished = _finished(report, now)
+    ends = f"done at {_when(finished)} if it starts now with nothing else waiting"
+    yield "time", f"{lasting(report.seconds)} at the rate of {_held(report, account)}; {ends}"
+    if plan.expires_at is not None:
+        late = ": not all can be sent until then" if finished > plan.expires_at else ""
+        yield "expires", f"{_when(plan.expires_at)}{late}"
+    yield "file", f"{report.file}: {report.encoding}, values between {report.delimiter!r}"
+
+
+def _held(report: Report, account: Account) -> str:
+    """The level that holds it back, and its rate."""
+    level, _, name = report.held_by.partition(":")
+    if report.held_by == "account":
+        return f"the account, {account.limit:,} requests per {account.window_seconds:g} s"
+    if level == "brand":
+        return f"brand {name}, {account.brands[name].tmobile_daily:,} segments a day at T-Mobile"
+    per_second = f"{report.parts / report.seconds:,.4f}".rstrip("0").rstrip(".")
+    who = f"the {level}" if level in ("account", "campaign") else f"{level} {name}"
+    return f"{who}, {per_second} {'MMS' if name == 'mms' else 'segments'} per s"
+
+
+def _finished(report: Report, now: datetime) -> datetime:
+    return now + timedelta(seconds=round(report.seconds))
+
+
+def _when(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _code(character: str) -> str:
+    return f"U+{ord(character):04X}"

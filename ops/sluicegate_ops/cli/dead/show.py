@@ -1,0 +1,104 @@
+"""``sluicegate dead show``: one dead letter with its request, its answer and its attempts."""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from sluicegate_worker.operator.deadletters import DeadLetter, Stored
+from sluicegate_worker.operator.edits import FAULTS, Letters
+
+from ...inspect.history import read_history
+from ..kit.advice import advised, pairs
+from ..kit.output import Document, Full, hidden, when, write_document, write_pairs
+from ..kit.session import Session
+from ..message.attempts import write_attempts
+from .acts import why_not
+from .choice import dead_letter
+
+_TEXTS = ("text", "body", "subject", "media_urls")  # of a request, in both versions of the API
+
+
+def show(
+    ctx: typer.Context,
+    id: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
+    json: Document = False,
+    full: Full = False,
+) -> None:
+    """Show one dead letter: what was sent, what was answered, every attempt, and what to do.
+
+    \b
+    Example:
+      sluicegate dead show order-1234
+    """
+    session: Session = ctx.obj
+    letter = masked_letter(dead_letter(session, id), full)
+    [stored] = session.dead.stored([id])
+    history = read_history(stored.history)
+    request = _request(stored.request, full)
+    text = _text(session, stored, full)
+    if json:
+        fields: dict[str, Any] = msgspec.structs.asdict(letter)
+        more = {"text": text, "request": request, "history": msgspec.to_builtins(history)}
+        write_document(fields | advised(letter.code) | more)
+        return
+    write_pairs([*_pairs(letter), ("text", text), ("request", request), *pairs(letter.code)])
+    write_attempts(history)
+    typer.echo(f"\nsend it again: sluicegate dead replay {id}")
+    typer.echo(f"  otherwise:   sluicegate dead replay {id} --from SENDER --text TEXT --why WHY")
+    typer.echo(f"give it up:    sluicegate dead purge {id}")
+
+
+def masked_letter(letter: DeadLetter, full: bool) -> DeadLetter:
+    """The letter with the numbers in it hidden, unless it is to be shown in ``full``."""
+    texts = {name: hidden(getattr(letter, name), full) for name in ("to", "reason", "answer")}
+    return msgspec.structs.replace(letter, **texts)
+
+
+def entry(letter: DeadLetter) -> dict[str, Any]:
+    """A letter as one JSON object, with the advice on its code."""
+    fields: dict[str, Any] = msgspec.structs.asdict(letter)
+    return fields | advised(letter.code)
+
+
+_NAMES = {
+    "died_ms": "died",
+    "sender": "from",
+    "maybe": "maybe sent",
+    "replayed_by": "replayed by",
+    "answer": "last answer",
+}
+
+
+def _pairs(letter: DeadLetter) -> list[tuple[str, object]]:
+    fields: dict[str, Any] = msgspec.structs.asdict(letter)
+    fields["died_ms"] = when(letter.died_ms)
+    return [(_NAMES.get(name, name), value) for name, value in fields.items()]
+
+
+def _text(session: Session, stored: Stored, full: bool) -> str:
+    """What it says; where that can't be told, why."""
+    try:
+        text = Letters(session.client, session.keys, session.account).message(stored).text or ""
+    except FAULTS as error:
+        return f"can't be made: {why_not(error)}"
+    return text if full or not text else _covered(text)
+
+
+def _covered(text: object) -> str:
+    return f"{len(str(text))} characters, shown with --full"
+
+
+def _request(request: bytes, full: bool) -> str:
+    """The bytes of its last POST; without ``full``, numbers and texts are hidden."""
+    if full or not request:
+        return request.decode(errors="replace")
+    try:
+        body = msgspec.json.decode(request, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return f"{len(request)} bytes, shown with --full"
+    covered = {
+        name: _covered(value) if name in _TEXTS and value else value
+        for name, value in body.items()
+    }
+    return hidden(msgspec.json.encode(covered).decode())

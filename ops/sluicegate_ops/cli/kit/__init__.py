@@ -1,0 +1,1 @@
+"""What every command uses: its session, its output, its questions and its errors."""

@@ -1,0 +1,60 @@
+"""Levels as people name them on the command line, checked against what there is."""
+
+from typing import Any
+
+from sluicegate.levels import published
+
+from ..campaign_state import campaigns_of
+from .failures import BAD_INPUT, fail
+from .output import listed
+from .session import Session
+
+LEVELS = "account, sender:SENDER, registration:NAME, brand:NAME or campaign:NAME"
+
+_SHORT_CODE = 8  # digits at most
+
+
+def level(session: Session, text: str) -> str:
+    """The level that ``text`` names; ends the command where there is none such.
+
+    Raises UnknownCampaign.
+    """
+    kind, _, name = text.partition(":")
+    if text == "account":
+        return text
+    if kind == "sender" and name:
+        return f"sender:{sender(session, name)}"
+    if kind == "campaign" and name:
+        return f"campaign:{campaigns_of(session).get(name).name}"
+    if kind not in ("registration", "brand") or not name:
+        fail(f"{text}: no such level; a level is {LEVELS}", BAD_INPUT)
+    return _declared(session, text)
+
+
+def sender(session: Session, name: str) -> str:
+    """A sender by its name in lanes; ends the command where others are declared, and not it."""
+    known = _known(session, "sender")
+    if name in known or f"pool:{name}" in known:
+        return name if name in known else f"pool:{name}"
+    if known:
+        fail(f"sender {name}: not among the account's: {listed(sorted(known))}", BAD_INPUT)
+    if name.isdigit() and len(name) > _SHORT_CODE:
+        fail(f"sender {name}: a number begins with +, as +{name}", BAD_INPUT)
+    return name
+
+
+def _declared(session: Session, text: str) -> str:
+    kind, _, name = text.partition(":")
+    known = _known(session, kind)
+    if name not in known:
+        there_are = f"there are {listed(sorted(known))}" if known else "there are none"
+        fail(f"{kind} {name}: not declared; {there_are}", BAD_INPUT)
+    return text
+
+
+def _known(session: Session, kind: str) -> set[str]:
+    """Names of that kind, in the limits in force and in the configuration read here."""
+    client: Any = session.client
+    fields = [field.decode() for field in client.hkeys(session.keys("limits"))]
+    parts = (field.partition(":") for field in (*fields, *published(session.account)))
+    return {name for of, _, name in parts if of == kind}

@@ -1,0 +1,93 @@
+"""What every command works with: the account that was chosen, and what can be asked of it."""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from urllib.parse import urlsplit
+
+import redis
+
+from sluicegate.client import Sluice, connect
+from sluicegate.config import Account, Config, load
+from sluicegate.errors import InvalidConfig
+from sluicegate.keys import Keys
+from sluicegate.optouts import START_TO_POST_SECONDS
+from sluicegate_worker.operator.deadletters import DeadLetters
+from sluicegate_worker.operator.doubts import Doubts
+from sluicegate_worker.operator.halts import Halts
+
+from ...inspect import Waits
+
+
+class Session:
+    """One account, as one run of the command line sees it; nothing is opened before it is used.
+
+    Every attribute raises InvalidConfig where the configuration makes no sense.
+    """
+
+    def __init__(self, account: str, config_path: str | None) -> None:
+        self.name, self._config_path = account, config_path
+        self.sleep: Callable[[float], None] = time.sleep
+
+    @cached_property
+    def config(self) -> Config:
+        return load(self._config_path)
+
+    @property
+    def account(self) -> Account:
+        return self.config.account(self.name)
+
+    @property
+    def redis_at(self) -> str:
+        """Where Redis is, without the password that its URL may hold."""
+        url = urlsplit(self.config.redis_url)
+        return f"{url.hostname or ''}{f':{url.port}' if url.port else ''}{url.path}"
+
+    @cached_property
+    def client(self) -> redis.Redis:
+        try:
+            return connect(self.config.redis_url)
+        except ValueError as error:
+            raise InvalidConfig("redis_url", str(error)) from error
+
+    @cached_property
+    def sluice(self) -> Sluice:
+        return Sluice(self.config, account=self.name, client=self.client)
+
+    @property
+    def keys(self) -> Keys:
+        return self.sluice.keys
+
+    @cached_property
+    def dead(self) -> DeadLetters:
+        return DeadLetters(self.client, self.keys, self.config.retention_ms)
+
+    @cached_property
+    def doubts(self) -> Doubts:
+        return Doubts(self.client, self.keys, self.config.retention_ms)
+
+    @cached_property
+    def halts(self) -> Halts:
+        return Halts(self.client, self.keys)
+
+    @property
+    def waits(self) -> Waits:
+        """What holds the account back at this moment."""
+        return Waits(self.client, self.keys)
+
+    def every_account(self) -> Iterator["Session"]:
+        """A session for each configured account, on the same connection."""
+        for name in self.config.accounts:
+            other = Session(name, self._config_path)
+            other.config, other.client, other.sleep = self.config, self.client, self.sleep
+            yield other
+
+    def wait_for_starts(self) -> None:
+        """Wait until no POST can follow that was started before a gate was closed."""
+        if self.client.zcard(self.keys("started")):
+            self.sleep(START_TO_POST_SECONDS)
+
+    def close(self) -> None:
+        """Close the connection, where one was opened."""
+        if "client" in self.__dict__:
+            self.client.close()

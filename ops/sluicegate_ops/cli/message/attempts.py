@@ -1,0 +1,73 @@
+"""A message's history as people read it: each attempt, how late, how long, and what came of it."""
+
+from datetime import UTC, datetime
+
+import typer
+from rich.table import Table
+
+from sluicegate_worker.provider.codes import advice_for
+
+from ...inspect.history import Attempt, History
+from ..kit.output import clean, lasting, table, write
+
+_OUTCOMES = {
+    "accepted": "accepted",
+    "retry": "failed, to be repeated",
+    "back": "refused, back to its lane uncharged",
+    "dead": "refused for good",
+    "doubt": "in doubt",
+    "lost": "in doubt: its worker fell silent",
+}
+_ENDLESS = ("accepted", "dead")
+"""Outcomes after which only a person has a message sent again."""
+
+
+def write_attempts(history: History) -> None:
+    """Write the attempts, the first first; nothing where there was none."""
+    if not history.attempts:
+        return
+    rows = table("ATTEMPT", "STARTED", "LATE", "TOOK", "WORKER", "CODE", "OUTCOME")
+    first, *rest = history.attempts
+    left_out = history.left_out
+    follows = None if left_out else next(iter(rest), None)
+    _add(rows, 1, first, follows)
+    if left_out:
+        rows.add_row("", "", "", "", "", "", f"and {left_out} more, not kept")
+    for at, attempt in enumerate(rest):
+        follows = rest[at + 1] if at + 1 < len(rest) else None
+        _add(rows, at + 2 + left_out, attempt, follows)
+    typer.echo()
+    write(rows)
+
+
+def _add(rows: Table, number: int, attempt: Attempt, follows: Attempt | None) -> None:
+    rows.add_row(
+        str(number),
+        precise(attempt.began_ms),
+        f"{attempt.late_ms} ms",
+        f"{attempt.took_ms:,} ms",
+        clean(attempt.worker),
+        clean(attempt.code),
+        clean(_outcome(attempt) + _waited(attempt, follows)),
+    )
+
+
+def _outcome(attempt: Attempt) -> str:
+    known = _OUTCOMES.get(attempt.outcome, attempt.outcome)
+    advice = advice_for(attempt.code) if attempt.outcome != "accepted" else None
+    return f"{known}: {advice.means}" if advice else known
+
+
+def _waited(attempt: Attempt, follows: Attempt | None) -> str:
+    """How long it then waited for its next attempt; a replay is a person's."""
+    if follows is None:
+        return ""
+    waited = lasting((follows.began_ms - attempt.began_ms - attempt.took_ms) / 1000)
+    again = " until it was sent again" if attempt.outcome in _ENDLESS else ""
+    return f"; waited {waited}{again}"
+
+
+def precise(wall_ms: float) -> str:
+    """A wall time in UTC, to the millisecond."""
+    at = datetime.fromtimestamp(wall_ms / 1000, UTC)
+    return at.isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")

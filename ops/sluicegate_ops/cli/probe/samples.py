@@ -1,0 +1,69 @@
+"""Anonymised samples of a probe: what a test may be given, and nothing that tells who made them.
+
+Kept are the status, the latency, the time since the first call, and the headers named here, each
+only where its value is a plain number, a list of quotas, or a date. Policies' names are replaced.
+"""
+
+import re
+from collections.abc import Sequence
+from email.utils import formatdate
+from pathlib import Path
+
+import msgspec
+
+from sluicegate_worker.provider.rate_headers import unix_seconds
+
+from .calls import Call
+
+KEPT = (
+    *("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
+    *("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"),
+    *("ratelimit", "ratelimit-policy", "retry-after", "retry-after-ms", "date"),
+)
+LEFT_OUT = "(left out)"
+"""Stands for a value that could be anything."""
+
+_NAME = re.compile(r'"[^"]*"')
+_OTHER_PARAMETER = re.compile(r";\s*(?![qwrt]=)[^;,]*")
+_ITEM = r'(?:-?[0-9]{1,15}(?:\.[0-9]{1,6})?|"policy[0-9]+")(?:;\s*[qwrt]=[0-9]{1,15})*'
+_LIST = re.compile(rf"{_ITEM}(?:\s*,\s*{_ITEM})*\Z")
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One call, as it may be shown to anybody."""
+
+    since_ms: float
+    took_ms: float
+    status: int
+    headers: dict[str, str]
+
+
+def anonymised(calls: Sequence[Call]) -> list[Sample]:
+    """The samples of one run: a policy has the same name in all of them."""
+    names: dict[str, str] = {}
+    return [
+        Sample(
+            round(call.since_ms, 1),
+            round(call.took_ms, 1),
+            call.status,
+            {name: _value(call.headers[name], names) for name in KEPT if name in call.headers},
+        )
+        for call in calls
+    ]
+
+
+def save(calls: Sequence[Call], out: Path) -> None:
+    """Write the samples as JSON. Raises OSError."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = msgspec.json.format(msgspec.json.encode(anonymised(calls)), indent=2)
+    out.write_bytes(text + b"\n")
+
+
+def _value(text: str, names: dict[str, str]) -> str:
+    if (then := unix_seconds(text)) is not None:
+        return formatdate(then, usegmt=True)  # anew: its text may hold more, such as a comment
+    if "qu=" in text:  # a quota of something else than requests, perhaps
+        return LEFT_OUT
+    named = _NAME.sub(lambda found: names.setdefault(found[0], f'"policy{len(names) + 1}"'), text)
+    plain = _OTHER_PARAMETER.sub("", named).strip()
+    return plain if _LIST.match(plain) else LEFT_OUT

@@ -1,0 +1,101 @@
+"""A probe on the screen: each call as it comes, and the findings at the end."""
+
+from collections.abc import Sequence
+
+import typer
+
+from sluicegate.config import Account
+
+from ..kit.output import clean, write_pairs
+from .advice import remarks, settings
+from .calls import Call
+from .findings import Findings
+from .skew import Skew, skew_of
+
+_COUNTING = {
+    "alone": "counts down by our calls alone",
+    "others": "falls by more than our calls",
+    "still": "does not fall",
+    "untold": "",
+}
+_SOURCE = {
+    "policy": ", as the provider's policy says",
+    "reset": ", inferred from the reset header",
+    "nothing": "",
+}
+
+
+def show_call(number: int, call: Call) -> None:
+    """One call: its status, its latency, the clock skew that it tells, its headers, its wait."""
+    typer.echo(f"{number:>3}  {call.status or call.problem}  {call.took_ms:,.0f} ms{_ahead(call)}")
+    for name, value in call.headers.items():
+        typer.echo(f"       {clean(name)}: {clean(value)}")
+    if call.status == 429:
+        typer.echo(f"       {_asked(call)}")
+
+
+def show_findings(found: Findings, account: Account) -> None:
+    """What the calls tell together, and what to set."""
+    statuses = ", ".join(f"{n} x {status or 'no answer'}" for status, n in found.statuses.items())
+    typer.echo()
+    write_pairs(
+        (
+            ("calls", f"{found.calls}: {statuses}"),
+            ("limit", ", ".join(f"{limit:,}" for limit in found.limits) or "not told"),
+            ("window", _window(found)),
+            ("remaining", _COUNTING[found.counting] or "not told"),
+            ("reset", ", ".join(found.readings) or "not told"),
+            ("their clock", _skew(found.skew) if found.skew else "can't be told from the dates"),
+            ("latency", _latency(found)),
+        )
+    )
+    typer.echo()
+    for remark in remarks(found, account):
+        typer.echo(remark)
+    _show_settings(settings(found, account), account)
+
+
+def _asked(call: Call) -> str:
+    wait = f"{call.wait_seconds:g} s"
+    if call.told.wait_ms >= 0:
+        return f"asks to wait {wait}"
+    return f"window ends in {wait}" if call.told.reset_ms >= 0 else f"no word on how long: {wait}"
+
+
+def _show_settings(changed: dict[str, int | float], account: Account) -> None:
+    if not changed:
+        at = f"limit = {account.limit}, window_seconds = {account.window_seconds}"
+        typer.echo(f"\nsluicegate.toml may stay as it is: {at}")
+        return
+    typer.echo("\nIn the account's table in sluicegate.toml:\n")
+    for name, value in changed.items():
+        typer.echo(f"    {name} = {value}  # now {getattr(account, name)}")
+
+
+def _window(found: Findings) -> str:
+    if not found.window.seconds:
+        return "not seen"
+    least = "" if found.window.passed else "at least "
+    return f"{least}{found.window.seconds:g} s{_SOURCE[found.window.source]}"
+
+
+def _latency(found: Findings) -> str:
+    took = found.latency
+    if took is None:
+        return ""
+    rest: Sequence[tuple[str, float]] = (
+        ("half within", took.p50_ms),
+        ("nine tenths within", took.p90_ms),
+        ("all within", took.highest_ms),
+    )
+    first = f"; the first, which opens the connection, {took.first_ms:,.0f} ms"
+    return ", ".join(f"{name} {ms:,.0f} ms" for name, ms in rest) + first
+
+
+def _ahead(call: Call) -> str:
+    skew = skew_of(call)
+    return f"  their clock {_skew(skew)}" if skew else ""
+
+
+def _skew(skew: Skew) -> str:
+    return f"{skew.seconds:+.2f} s from ours, give or take {skew.error_seconds:.2f} s"

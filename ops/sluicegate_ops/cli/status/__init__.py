@@ -1,0 +1,158 @@
+"""``sluicegate status``: one screen on whether anything is wrong, why, and what to do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ...inspect import Rate
+from ..kit.failures import FAILED
+from ..kit.output import Document, clean, console, counted, lasting, when, write, write_document
+from ..kit.session import Session
+from ..message.fates import summed
+from ..state import State, read
+from .findings import Finding, findings
+from .reasons import limit, sentence
+from .why import document
+
+_WORKERS_SHOWN = 5
+
+
+def status(ctx: typer.Context, json: Document = False) -> None:
+    """Is anything wrong, why, and what to do?
+
+    Exits with 1 where a person is needed.
+
+    \b
+    Example:
+      sluicegate status
+      sluicegate status --json | jq .counts
+    """
+    session: Session = ctx.obj
+    state = read(session)
+    found = findings(state)
+    if json:
+        known: dict[str, Any] = msgspec.structs.asdict(state)
+        needed = any(finding.person for finding in found)
+        known |= {"why": document(state.why)}
+        write_document({"person_needed": needed, "findings": found} | known)
+    else:
+        _show(state, found)
+    if any(finding.person for finding in found):
+        raise typer.Exit(FAILED)
+
+
+def _show(state: State, found: list[Finding]) -> None:
+    out = console()
+    out.print(_headline(state, found), style="bold red" if found and found[0].person else "bold")
+    for finding in found:
+        _show_finding(out, finding)
+    if reason := sentence(state.why):
+        out.print(f"\nheld back: {reason}", soft_wrap=True)
+    out.print()
+    both = Table.grid(padding=(0, 4))
+    both.add_row(_messages(state), _around(state))
+    write(both)
+
+
+def _headline(state: State, found: list[Finding]) -> str:
+    needed = sum(finding.person for finding in found)
+    if needed:
+        verdict = f"{counted(needed, 'thing needs', 'things need')} a person"
+    else:
+        verdict = "no person is needed" if found else "nothing is wrong"
+    return f"account {state.account}, {when(state.now_ms)}: {verdict}"
+
+
+def _show_finding(out: Console, finding: Finding) -> None:
+    out.print(f"\n{'!' if finding.person else '-'} {finding.what}", style="bold", soft_wrap=True)
+    out.print(f"    why  {finding.why}", soft_wrap=True)
+    out.print(f"    do   {finding.do}", soft_wrap=True)
+
+
+def _messages(state: State) -> Table:
+    counts = state.counts
+    rows = (
+        ("waiting", counts.waiting),
+        ("scheduled, retrying", counts.due),
+        ("granted", counts.granted),
+        ("started", counts.started),
+        ("in doubt, for you", counts.held),
+        ("in doubt, by policy", counts.in_doubt - counts.held),
+        ("dead", counts.dead),
+        ("accepted", counts.accepted),
+        *((f"  {fate}", count) for fate, count in state.receipts.fates.items()),
+        ("cancelled", counts.cancelled),
+        ("expired", counts.expired),
+        ("suppressed", counts.suppressed),
+        ("purged", counts.purged),
+    )
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    for name, count in rows:
+        grid.add_row(name, f"{count:,}", style="bold" if count else "dim")
+    return grid
+
+
+def _around(state: State) -> Table:
+    rate, twice = state.rate, state.totals.get("sent_twice", 0)
+    blocked = f"for {lasting(rate.blocked_seconds)}" if rate.blocked_seconds else "no"
+    rows = [
+        ("limit", f"{limit(rate)}{_origin(rate)}"),
+        ("concurrency", f"{rate.concurrency:,} at once"),
+        ("limits_version", _version(state)),
+        ("used last window", f"{rate.used:,}"),
+        ("used by others", f"{rate.others:g}"),
+        ("margin", f"{rate.margin:.2g}"),
+        ("blocked", blocked),
+        *[("parked", f"{state.parked:,}, see: sluicegate lanes")] * bool(state.parked),
+        ("receipts", _receipts(state)),
+        ("opted out", counted(state.optouts, "number")),
+        *[("sent twice", f"{twice:,}")] * bool(twice),
+        *(("worker", line) for line in _workers(state)),
+    ]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, style="dim")
+    grid.add_column()
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _workers(state: State) -> Iterator[str]:
+    for worker in state.workers[:_WORKERS_SHOWN]:
+        yield f"{clean(worker.name)}, {lasting(worker.seconds_ago)} ago"
+    if (more := len(state.workers) - _WORKERS_SHOWN) > 0:
+        yield f"and {more} more"
+    if not state.workers:
+        yield "none heard in the last hour"
+
+
+def _receipts(state: State) -> str:
+    heard = {fate: count for fate, count in state.receipts.fates.items() if fate != "unknown"}
+    if not state.receipts.set_up:
+        return "unknown: receipts not set up (no web.public_url, or receipts = false)"
+    by_receipt = state.totals.get("by_receipt", 0)
+    proved = f", {counted(by_receipt, 'message')} proved sent" if by_receipt else ""
+    return f"{summed(heard) or 'none yet'}{proved}"
+
+
+def _origin(rate: Rate) -> str:
+    """Whose word the limit is, where it isn't only the configuration's."""
+    if not rate.limit:
+        return ""
+    if not rate.heard:
+        return " (no answer yet)"
+    configured = f"{rate.configured} per {rate.configured_seconds:g} s configured"
+    if rate.window_seconds != rate.configured_seconds:
+        return f" (the provider's window; {configured})"
+    return f" ({rate.configured} configured)" if rate.limit != rate.configured else ""
+
+
+def _version(state: State) -> str:
+    version = state.limits.version
+    return "none in force yet" if version is None else f"{version:,}"

@@ -1,0 +1,178 @@
+"""What is wrong with an account, why, and what to do: the thinking behind ``status``."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from ...inspect import LIVE_SECONDS, Rate
+from ..kit.output import clean, counted, lasting, listed, when
+from ..state import Cause, State
+from .reasons import PROVIDER, advice_on, named
+
+_CAUSES_SHOWN = 3
+_WINDOWS = (1, 2, 5, 10, 15, 30, 60, 300, 3_600, 86_400)
+_MUCH_LONGER = 3
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that a person should know; with ``person``, something that only they can end."""
+
+    what: str
+    why: str
+    do: str
+    person: bool = True
+
+
+def findings(state: State) -> list[Finding]:
+    """Everything that is wrong, what stops most first."""
+    kinds = (_halts, _workers, _breaker, _held, _dead, _receipts, _blocked, _limits, _resets)
+    return [finding for kind in kinds for finding in kind(state)]
+
+
+def _halts(state: State) -> Iterator[Finding]:
+    for halt in state.halts:
+        why, level = clean(halt.why), named(halt.level)
+        clear = f"sluicegate halt clear {halt.level}"
+        advice = advice_on(halt.why)
+        if halt.until_ms is None:
+            cause = f"{advice.advice} {_portal(advice.portal)}" if advice else "Remove the cause. "
+            yield Finding(
+                f"{level} is halted until somebody clears it", why, f"{cause}Then: {clear}"
+            )
+        elif halt.until_ms > state.now_ms:
+            left = lasting((halt.until_ms - state.now_ms) / 1000)
+            what = f"{level} is halted for another {left}, until {when(halt.until_ms)}"
+            do = f"nothing: it clears itself. At once: {clear}"
+            yield Finding(what, why, do, person=False)
+
+
+def _portal(place: str) -> str:
+    return f"In the portal: {place}. " if place else ""
+
+
+def _workers(state: State) -> Iterator[Finding]:
+    heard = min((worker.seconds_ago for worker in state.workers), default=None)
+    if not state.work_due or (heard is not None and heard < LIVE_SECONDS):
+        return
+    counts = state.counts
+    open_now = counts.waiting + counts.due + counts.granted + counts.started + counts.in_doubt
+    silence = "in the last hour" if heard is None else f"for {lasting(heard)}"
+    yield Finding(
+        f"no worker has been heard {silence}",
+        f"{counted(open_now, 'message')} not finished, and nobody sends",
+        "start one: celery -A sluicegate_worker.app worker",
+    )
+
+
+def _breaker(state: State) -> Iterator[Finding]:
+    breaker = state.breaker
+    if breaker.state == "closed":
+        return
+    since = "" if breaker.since_ms is None else f" since {when(breaker.since_ms)}"
+    tried = "it is tried again, one message at a time"
+    left = max(0.0, breaker.probe_ms - state.now_ms) / 1000
+    probe = f"nothing is sent; the next probe comes in {lasting(left)}"
+    yield Finding(
+        f"the provider fails, or does not answer{since}",
+        probe if breaker.state == "open" else tried,
+        PROVIDER,
+        person=False,
+    )
+
+
+def _held(state: State) -> Iterator[Finding]:
+    if held := state.counts.held:
+        yield Finding(
+            f"{counted(held, 'message')} in doubt {'is' if held == 1 else 'are'} held for you: "
+            "sent or not, nobody knows",
+            _causes(state.held_causes),
+            "sluicegate doubt list, then: sluicegate doubt resolve ID --accepted|--resend|--drop",
+        )
+
+
+def _dead(state: State) -> Iterator[Finding]:
+    if dead := state.counts.dead:
+        yield Finding(
+            f"{counted(dead, 'dead letter')}: not sent again without you",
+            _causes(state.dead_causes),
+            "sluicegate dead list, then: sluicegate dead replay|purge ID",
+        )
+
+
+def _receipts(state: State) -> Iterator[Finding]:
+    """Messages were accepted, and the provider's word on them does not come."""
+    receipts = state.receipts
+    if not receipts.missing or 2 * receipts.missing < receipts.sampled:
+        return
+    told = sum(receipts.fates.values()) - receipts.fates["unknown"]
+    yield Finding(
+        f"no receipt came for {receipts.missing:,} of {receipts.sampled:,} messages looked at, "
+        "accepted between an hour and a day ago",
+        f"they are asked for at {receipts.public_url}; {counted(told, 'receipt')} told something "
+        "so far",
+        "look at sluicegate_http_total of sluicegate serve: where nothing comes, it is the proxy, "
+        "DNS, or its certificate; where it is refused, the public key or the receipts' secret",
+    )
+
+
+def _blocked(state: State) -> Iterator[Finding]:
+    if state.rate.blocked_seconds > 0:
+        yield Finding(
+            f"sending pauses for {lasting(state.rate.blocked_seconds)}",
+            "the provider answered 429: too many requests",
+            "nothing: it goes on by itself",
+            person=False,
+        )
+
+
+def _limits(state: State) -> Iterator[Finding]:
+    """The file read here says something else than the limits that all workers obey."""
+    limits = state.limits
+    if not limits.differ:
+        return
+    newer = limits.version is not None and limits.here > limits.version
+    do = "restart a worker with this file" if newer else _publish(limits.version or 0)
+    yield Finding(
+        f"limits of version {limits.version} are in force, not those read here",
+        f"they differ in {listed(limits.differ)}",
+        do,
+        person=False,
+    )
+
+
+def _publish(version: int) -> str:
+    return (
+        f"if this file is right, set its limits_version to {version + 1} and restart a worker "
+        "with it; else use the workers' file here"
+    )
+
+
+def _resets(state: State) -> Iterator[Finding]:
+    """Reported, not obeyed: what a reset counts to isn't promised anywhere."""
+    rate = state.rate
+    window = _suggested(rate)
+    if window is not None:
+        yield Finding(
+            f"the provider's resets suggest a window of {window} s; "
+            f"{rate.window_seconds:g} s is configured",
+            f"the longest was {rate.reset_seconds:.3g} s ahead; nothing is done about it",
+            f"if Telnyx confirms it: limit for {window} s, window_seconds = {window}, and a "
+            "higher limits_version",
+            person=False,
+        )
+
+
+def _suggested(rate: Rate) -> int | None:
+    """The window that resets suggest; None where they fit the one in force, or it was named."""
+    named_by_provider = rate.window_seconds != rate.configured_seconds
+    if named_by_provider or rate.reset_seconds <= _MUCH_LONGER * rate.window_seconds:
+        return None
+    return next((size for size in _WINDOWS if size >= rate.reset_seconds), None)
+
+
+def _causes(causes: Sequence[Cause]) -> str:
+    shown = [
+        f"{cause.count} x {' '.join(filter(None, (cause.code, clean(cause.reason))))}"
+        for cause in causes[:_CAUSES_SHOWN]
+    ]
+    return "; ".join(shown + ["..."] * (len(causes) > _CAUSES_SHOWN))

@@ -1,0 +1,196 @@
+"""What holds messages back, in words: which level, until when, and what would change it."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from sluicegate_worker.provider.codes import Advice, advice_for
+
+from ...inspect import Finish, Kind, Rate, Wait, Why
+from ..kit.output import clean, counted, hidden, lasting, local, when
+
+SETTINGS = (
+    "What is set in sluicegate.toml holds once its limits_version is raised and a worker was "
+    "restarted with it."
+)
+_BY_ITSELF = "nothing to do, it goes on by itself"
+PROVIDER = (
+    "it ends by itself within 15 s of the provider's answering again; look at Telnyx's status "
+    "page, and ask base_url from a worker's host"
+)
+_HTTP = re.compile(r"HTTP (?P<status>[0-9]{3})(?: (?P<code>[0-9]{5})\b)?")
+
+
+def named(level: str) -> str:
+    """A level for people: ``sender +15557654321``."""
+    kind, _, name = level.partition(":")
+    if kind == "account":
+        return f"the account's {name.upper()}" if name else "the account"
+    return f"{kind} {name}"
+
+
+def what(wait: Wait, rate: Rate) -> str:
+    """Which level holds back, and by what; ``rate`` is the account's."""
+    return _WHAT[wait.kind](wait, rate)
+
+
+def until(wait: Wait, now_ms: float) -> str:
+    """When it lets go; ``""`` where nobody can say."""
+    return "" if wait.until_ms is None else moment(wait.until_ms, now_ms)
+
+
+def moment(at_ms: float, now_ms: float) -> str:
+    """A time for people here: ``14:03:05 CET, in 12 s``."""
+    left = (at_ms - now_ms) / 1000
+    return f"{local(at_ms, now_ms)}, in {lasting(left)}" if left >= 1 else "in less than 1 s"
+
+
+def until_word(wait: Wait) -> str:
+    """What ``until`` is: of a rate, when its next message may go; it holds back on and on."""
+    if wait.kind == "failing":
+        return "next probe"
+    return "next" if wait.kind in ("rate", "requests", "retrying") else "until"
+
+
+def change(wait: Wait) -> str:
+    """What would change it: a command, or a setting."""
+    return _CHANGE[wait.kind](wait)
+
+
+def sentence(why: Why) -> str:
+    """What stops most, until when, and what would change it; ``""`` where nothing is to do."""
+    if not why.waits:
+        return ""
+    first = why.waits[0]
+    ends = until(first, why.now_ms)
+    goes_on = f", {until_word(first)} {ends}" if ends else ""
+    return f"{what(first, why.rate)}{goes_on}: {change(first)}"
+
+
+def expected(finish: Finish | None, now_ms: float) -> str:
+    """About when a campaign is done; ``""`` where nobody can say."""
+    if finish is None:
+        return ""
+    others = f", beside {counted(finish.beside, 'other campaign')}" if finish.beside else ""
+    return f"about {moment(finish.at_ms, now_ms)}, at the pace of {named(finish.level)}{others}"
+
+
+def limit(rate: Rate) -> str:
+    """The account's limit of requests, for people."""
+    if not rate.limit:
+        return "not known: no worker has published it yet"
+    return f"{rate.limit:g} per {rate.window_seconds:g} s"
+
+
+def advice_on(reason: str) -> Advice | None:
+    """The advice on an answer that stands in a halt's cause, as the worker wrote it."""
+    found = _HTTP.match(reason)
+    return advice_for(found["code"] or found["status"]) if found else None
+
+
+def _halted(wait: Wait, rate: Rate) -> str:
+    return f"{named(wait.level)} is halted ({clean(hidden(wait.because))})"
+
+
+def _no_worker(wait: Wait, rate: Rate) -> str:
+    silence = f"for {lasting(wait.used)}" if wait.used else "in the last hour"
+    return f"no worker has been heard {silence}"
+
+
+def _failing(wait: Wait, rate: Rate) -> str:
+    return f"the provider fails, or does not answer{_since(wait)}, so nothing is sent"
+
+
+def _trying(wait: Wait, rate: Rate) -> str:
+    return f"the provider failed{_since(wait)} and is tried again, one message at a time"
+
+
+def _since(wait: Wait) -> str:
+    return "" if wait.since_ms is None else f" since {when(wait.since_ms)}"
+
+
+def _rate(wait: Wait, rate: Rate) -> str:
+    per_second = f"{wait.limit:,.4f}".rstrip("0").rstrip(".")
+    word = "MMS" if wait.level == "account:mms" else "segments"
+    return f"the rate of {named(wait.level)}, {per_second} {word} per s, is used up"
+
+
+def _requests(wait: Wait, rate: Rate) -> str:
+    taken = f"{wait.used:,.0f} used in the last window"
+    others = f", {rate.others:g} by others" if rate.others else ""
+    margin = f", {rate.margin:.2g} kept as margin after a 429" if rate.margin >= 0.05 else ""
+    return f"the account's requests, {limit(rate)}: {taken}{others}{margin}"
+
+
+def _daily_cap(wait: Wait, rate: Rate) -> str:
+    return (
+        f"the day of {named(wait.level)} at T-Mobile is full, {wait.used:,.0f} of "
+        f"{wait.limit:,.0f} segments"
+    )
+
+
+def _busy(wait: Wait, rate: Rate) -> str:
+    return f"{wait.used:,.0f} of {wait.limit:,.0f} requests are under way"
+
+
+_WHAT: Mapping[Kind, Callable[[Wait, Rate], str]] = {
+    "draft": lambda wait, rate: f"{named(wait.level)} is a draft",
+    "paused": lambda wait, rate: f"{named(wait.level)} is paused",
+    "halted": _halted,
+    "no_worker": _no_worker,
+    "failing": _failing,
+    "trying": _trying,
+    "blocked": lambda wait, rate: "the provider answered 429, too many requests",
+    "daily_cap": _daily_cap,
+    "queue_full": lambda wait, rate: f"Telnyx's queue for {named(wait.level)} is full (40318)",
+    "queue": lambda wait, rate: f"Telnyx still queues what {named(wait.level)} has sent",
+    "rate": _rate,
+    "requests": _requests,
+    "probing": lambda wait, rate: f"{_busy(wait, rate)} until the provider's first answer",
+    "concurrency": lambda wait, rate: f"{_busy(wait, rate)}, as many as may be",
+    "retrying": lambda wait, rate: f"{counted(int(wait.used), 'message')} due later",
+    "held": lambda wait, rate: (
+        f"{counted(int(wait.used), 'message')} in doubt held for you, sent or not"
+    ),
+    "in_doubt": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt, sent or not",
+    "turn": lambda wait, rate: "no level holds it back, it goes out as its turn comes",
+}
+
+
+def _name(wait: Wait) -> str:
+    return wait.level.partition(":")[2]
+
+
+def _faster(wait: Wait) -> str:
+    kind, _, name = wait.level.partition(":")
+    if kind == "account":
+        return f"raise {name}_per_second, if Telnyx allows the account more"
+    if kind == "campaign":
+        return f"sluicegate campaign pace {name} --rate MORE, or --rate none"
+    if kind == "registration":
+        return f"carrier_class or att_share of registrations.{name}, if carriers allow it more"
+    key = name.removeprefix("pool:")
+    return f'raise per_second of senders."{key}", if Telnyx allows it more, or use more senders'
+
+
+_CHANGE: Mapping[Kind, Callable[[Wait], str]] = {
+    "draft": lambda wait: f"sluicegate campaign start FILE --name {_name(wait)}",
+    "paused": lambda wait: f"sluicegate campaign resume {_name(wait)}",
+    "halted": lambda wait: f"sluicegate halt clear {wait.level}",
+    "no_worker": lambda wait: "celery -A sluicegate_worker.app worker",
+    "failing": lambda wait: PROVIDER,
+    "trying": lambda wait: _BY_ITSELF,
+    "blocked": lambda wait: f"{_BY_ITSELF}; where it happens often, lower limit",
+    "daily_cap": lambda wait: (
+        f"tmobile_daily or tmobile_share of brands.{_name(wait)}, if T-Mobile allows it more"
+    ),
+    "queue_full": lambda wait: f"{_BY_ITSELF}; a lower per_second of the sender avoids it",
+    "queue": lambda wait: f"{_BY_ITSELF}; a lower per_second of the sender keeps that queue short",
+    "rate": _faster,
+    "requests": lambda wait: "raise limit, if Telnyx allows the account more in window_seconds",
+    "probing": lambda wait: _BY_ITSELF,
+    "concurrency": lambda wait: "raise concurrency, if Telnyx allows more connections",
+    "retrying": lambda wait: _BY_ITSELF,
+    "held": lambda wait: "sluicegate doubt list",
+    "in_doubt": lambda wait: f"{_BY_ITSELF}; sluicegate doubt list shows when",
+    "turn": lambda wait: "sluicegate lanes shows the order",
+}

@@ -1,0 +1,69 @@
+"""What may hold messages back, as a value: its kind, its level, until when."""
+
+from typing import Literal
+
+import msgspec
+
+from .snapshot import Stop
+
+Kind = Literal[
+    "draft",
+    "paused",
+    "halted",
+    "no_worker",
+    "failing",
+    "trying",
+    "blocked",
+    "daily_cap",
+    "queue_full",
+    "queue",
+    "rate",
+    "requests",
+    "probing",
+    "concurrency",
+    "retrying",
+    "held",
+    "in_doubt",
+    "turn",
+]
+"""What it is that holds messages back.
+
+    draft, paused          its campaign is
+    halted                 the level is, by a person or for a cause that all would meet
+    no_worker              nobody sends
+    failing, trying        the provider fails or is silent; it is tried with one message at a time
+    blocked                the provider answered 429
+    daily_cap              the brand's segments of the carrier's day are used up
+    queue_full, queue      the provider's own queue for the sender is full, or has yet to drain
+    rate                   the level's segments per second
+    requests               the account's requests per window
+    probing                only so many are under way before the provider's first answer
+    concurrency            as many requests are under way as may be
+    retrying               the rest is due later
+    held, in_doubt         nobody knows whether it was sent: a person decides, or policy does
+    turn                   nothing: it goes out as its turn comes
+"""
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that holds messages back, by the level that it belongs to.
+
+    ``level`` is account, account:sms, account:mms, sender:<s>, registration:<r>, brand:<b> or
+    campaign:<n>. ``until_ms`` (wall) is when it lets go, None where it takes a person or nobody
+    can say. ``limit`` and ``used`` are in what it counts: segments per second, requests per
+    window, segments a day, requests under way, messages. ``since_ms`` is when it began, where that
+    is known. ``because`` is a halt's cause, as it was given: it may hold a phone number.
+    """
+
+    kind: Kind
+    level: str
+    until_ms: float | None = None
+    limit: float = 0.0
+    used: float = 0.0
+    since_ms: float | None = None
+    because: str = ""
+
+
+def halted(stop: Stop) -> Wait:
+    """A halt as what holds back."""
+    return Wait(kind="halted", level=stop.level, until_ms=stop.until_ms, because=stop.why)

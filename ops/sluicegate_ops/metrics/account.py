@@ -1,0 +1,105 @@
+"""One account as a scrape sees it: its state in Redis, read at a cost that no backlog raises."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from sluicegate.keys import CLASSES, FINAL_STATES, Keys
+
+from ..inspect import LIVE_SECONDS, Facts, read
+
+EVENTS: Final[Mapping[str, str]] = {
+    "enqueued": "messages enqueued or imported",
+    "accepted": "messages that the provider has",
+    "delivered": "receipts: delivered",
+    "failed": "receipts: not delivered",
+    "unconfirmed": "receipts: sent, and nobody says whether it arrived",
+    "dead": "messages that became dead letters",
+    "dead_replayed": "dead letters replayed",
+    "retried": "attempts that failed and are repeated",
+    "throttled": "attempts answered 429",
+    "in_doubt": "attempts after which a message was in doubt",
+    "resolved": "doubts ended by a late answer or by a person",
+    "by_receipt": "messages that a receipt proved sent, whatever they were taken for",
+    "resent": "POSTs repeated under the same idempotency key",
+    "replayed": "such POSTs of messages that the provider had already",
+    "sent_twice": "messages that the provider has twice",
+    "late": "evidence of acceptance after the lease or the message had ended",
+    "leases_lost": "POSTs begun by a worker that fell silent",
+    "void": "starts refused for being too late for their slot",
+    "unused": "slots given back: a stop, a halt, a pause",
+    "overtaken": "starts of messages that had ended meanwhile",
+    "breaker_opened": "times that the breaker opened",
+    "receipts_applied": "receipts that told something",
+    "receipts_stale": "receipts that told nothing new",
+    "receipts_duplicate": "receipts of an event seen before",
+    "receipts_unknown": "receipts of no message known",
+}
+"""What the account's ``totals`` count, beside its states."""
+
+LEVELS: Final = ("account", "sender", "registration", "brand", "campaign")
+BREAKER: Final = ("closed", "open", "half")
+
+_TAKEN_BACK: Final = FINAL_STATES - {"accepted"}
+
+
+class Seen(NamedTuple):
+    """One account at a scrape; ``halts`` and ``parked`` count by level, and how a halt ends."""
+
+    facts: Facts
+    halts: Counter[tuple[str, str]]
+    parked: Counter[str]
+    breaker: str
+    workers: int
+    ready: int
+    campaigns: int
+    optouts: int
+    round_trip_seconds: float
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """Messages by where they are; those in doubt, by who decides."""
+        counts: dict[str, int] = msgspec.structs.asdict(self.facts.counts)
+        counts["in_doubt"] -= counts["held"]
+        return counts
+
+    @property
+    def events(self) -> Mapping[str, int]:
+        """Counters that never go back; each is there from the start."""
+        totals = self.facts.totals
+        return dict.fromkeys(EVENTS, 0) | {
+            name: count for name, count in totals.items() if name not in _TAKEN_BACK
+        }
+
+
+def look(client: Any, keys: Keys) -> Seen:
+    """Read one account: it costs as much as there are senders and parked lanes."""
+    facts = read(client, keys)
+    pipeline = client.pipeline(transaction=False)
+    pipeline.hvals(keys("parked_by"))
+    pipeline.hget(keys("breaker"), "state")
+    pipeline.hget(keys("bucket"), "rtt")
+    pipeline.zcount(keys("workers"), f"({facts.now_ms - 1000 * LIVE_SECONDS:.0f}", "+inf")
+    pipeline.scard(keys("running"))
+    pipeline.hlen(keys("optouts"))
+    for lanes in CLASSES:
+        pipeline.zcard(keys(f"ready:{lanes}"))
+    parked, breaker, rtt_ms, workers, campaigns, optouts, *ready = pipeline.execute()
+    stops = facts.halts.values()
+    return Seen(
+        facts=facts,
+        halts=Counter((_kind(s.level), "itself" if s.until_ms else "person") for s in stops),
+        parked=Counter(_kind(level.decode()) for level in parked),
+        breaker=(breaker or b"closed").decode(),
+        workers=workers,
+        ready=sum(ready),
+        campaigns=campaigns,
+        optouts=optouts,
+        round_trip_seconds=float(rtt_ms or 0) / 1000,
+    )
+
+
+def _kind(level: str) -> str:
+    return level.partition(":")[0]

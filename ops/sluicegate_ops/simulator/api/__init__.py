@@ -1,0 +1,1 @@
+"""The two APIs that the simulator imitates: bodies, answers and errors."""

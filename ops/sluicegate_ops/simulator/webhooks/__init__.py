@@ -1,0 +1,1 @@
+"""The webhooks that the simulator sends: which events, when, and signed how."""

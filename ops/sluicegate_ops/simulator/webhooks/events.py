@@ -1,0 +1,66 @@
+"""The JSON of webhooks of API v2."""
+
+import msgspec
+
+from ..api.payload import ORGANIZATION, Address, Error, Money, Shown
+
+
+class Inbound(msgspec.Struct, rename={"from_": "from"}):
+    """A message that came in, as ``message.received`` tells of it."""
+
+    id: str
+    from_: Address
+    to: list[Address]
+    text: str
+    messaging_profile_id: str
+    received_at: str
+    encoding: str
+    parts: int
+    num_chars: int
+    #: ``STOP``, ``START`` or ``HELP`` where the text is a keyword of it.
+    autoresponse_type: str | None
+    webhook_url: str | None
+    webhook_failover_url: str | None
+    type: str = "SMS"
+    record_type: str = "message"
+    direction: str = "inbound"
+    organization_id: str = ORGANIZATION
+    cc: list[Address] = []
+    media: list[str] = []
+    tags: list[str] = []
+    errors: list[Error] = []
+    cost: Money | None = None
+    is_spam: bool = False
+    subject: None = None
+    sent_at: None = None
+    completed_at: None = None
+    valid_until: None = None
+
+
+class _Data(msgspec.Struct):
+    event_type: str
+    id: str
+    occurred_at: str
+    payload: Shown | Inbound
+    record_type: str = "event"
+
+
+class _Meta(msgspec.Struct):
+    attempt: int
+    delivered_to: str
+
+
+class _Event(msgspec.Struct):
+    data: _Data
+    meta: _Meta
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def render(
+    kind: str, id: str, occurred_at: str, payload: Shown | Inbound, attempt: int, url: str
+) -> bytes:
+    """An event's body, for one try (from 1) at a URL."""
+    data = _Data(kind, id, occurred_at, payload)
+    return _encoder.encode(_Event(data, _Meta(attempt, url)))

@@ -1,0 +1,146 @@
+"""What is told of messages by webhook: the true events in their time, and what goes wrong."""
+
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import NamedTuple
+from uuid import uuid4
+
+from sluicegate.segments import count
+
+from ..api import v1_payload
+from ..api.payload import iso, shown
+from ..api.validation import Body
+from ..delivery import SILENT, State, draw
+from ..messages import Messages
+from ..settings import Webhooks
+from . import events, signing
+from .sender import Courier
+
+#: How old the signature of a stale event is: twice what a receiver should put up with.
+STALE_SECONDS = 600
+
+LIES = ("forged", "tampered", "stale")
+
+
+class _News(NamedTuple):
+    """One event about a message."""
+
+    number: int
+    kind: str
+    id: str
+    state: State
+    #: What a lie is signed for, when it was changed after its signature.
+    truth: State
+
+
+class Announcer:
+    """Schedules the events of messages; ``wall`` reads the true Unix time, for signatures."""
+
+    def __init__(
+        self, webhooks: Webhooks, courier: Courier, wall: Callable[[], float], seed: int
+    ) -> None:
+        self.webhooks, self._courier, self._wall = webhooks, courier, wall
+        self.signer, self._forger = signing.Signer(webhooks.signing_key), signing.Signer()
+        self._random = Random(seed)  # noqa: S311 - repeatable dice, nothing secret
+        self.forget(Messages())
+
+    def forget(self, messages: Messages) -> None:
+        """Drop all events, and begin anew with other messages."""
+        self._messages = messages
+        self._counts: Counter[str] = Counter()
+        self._courier.forget()
+
+    def report(self) -> dict[str, int]:
+        """How many events there were, and what became of them and of their tries."""
+        names = ("lost", "duplicate", "reordered", *LIES)
+        return {**self._courier.report(), **{name: self._counts[name] for name in names}}
+
+    def urls(self, body: Body) -> tuple[str, str]:
+        """Where the events of a message go; empty for nowhere."""
+        if body.webhook_url:
+            return str(body.webhook_url), str(body.webhook_failover_url or "")
+        if body.use_profile_webhooks is False:
+            return "", ""
+        return self.webhooks.url, self.webhooks.failover_url
+
+    def accepted(self, number: int, body: Body) -> None:
+        """Draw a message's fate, and schedule the events that tell of it, if it has a URL."""
+        urls = self.urls(body)
+        if not urls[0] or body.send_at:
+            return
+        message, webhooks = self._messages[number], self.webhooks
+        fate = draw(str(body.to), message.wait_seconds, webhooks, self._random)
+        message.fate = fate
+        if body.to == SILENT:
+            return
+        sent_due, final_due = message.arrived + fate.sent_after, message.arrived + fate.final_after
+        final = fate.state(message.received_at, fate.final_after)
+        lie = fate.contrary().state(message.received_at, fate.final_after)
+        if fate.status and self._happens("reordered", webhooks.reorder):
+            sent_due = final_due + max(webhooks.delay_seconds, 0.05)
+        sent = State("sent", message.received_at + fate.sent_after)
+        told = [("message.sent", sent, sent_due)]
+        if fate.status:
+            told.append(("message.finalized", final, final_due))
+        for kind, state, due in told:
+            self._tell(_News(number, kind, self._id(), state, state), due, urls)
+            self._lie(_News(number, "message.finalized", "", lie, final), due, urls)
+
+    def received(self, inbound: events.Inbound, due: float) -> None:
+        """Schedule ``message.received``, where the profile has a URL."""
+        if self.webhooks.url:
+            write = partial(self._write_inbound, self._id(), inbound)
+            self._courier.put(due, (self.webhooks.url, self.webhooks.failover_url), write)
+
+    def _tell(self, news: _News, due: float, urls: tuple[str, str]) -> None:
+        write = partial(self._write, news, "")
+        if not self._happens("lost", self.webhooks.loss):
+            self._courier.put(due, urls, write)
+        if self._happens("duplicate", self.webhooks.duplicate):
+            self._courier.put(due + self.webhooks.delay_seconds, urls, write)
+
+    def _lie(self, news: _News, due: float, urls: tuple[str, str]) -> None:
+        for lie in LIES:
+            if self._happens(lie, getattr(self.webhooks, lie)):
+                write = partial(self._write, news._replace(id=self._id()), lie)
+                self._courier.put(due, urls, write, once=True)
+
+    def _happens(self, what: str, chance: float) -> bool:
+        happens = chance > 0 and self._random.random() < chance
+        self._counts[what] += happens
+        return happens
+
+    @staticmethod
+    def _id() -> str:
+        return str(uuid4())  # not of our dice: receivers remember ids beyond our restart
+
+    def _write(self, news: _News, lie: str, attempt: int, url: str) -> tuple[bytes, bytes]:
+        message = self._messages[news.number]
+        body = self._body(news, attempt, url)
+        signed = body
+        if lie == "tampered":
+            signed = self._body(news._replace(state=news.truth), attempt, url)
+        when = int(self._wall()) - (STALE_SECONDS if lie == "stale" else 0)
+        if message.secret:
+            secret = message.secret[::-1] + "?" if lie == "forged" else message.secret
+            return signing.v1_headers(secret, signed, when), body
+        signer = self._forger if lie == "forged" else self.signer
+        return signer.headers(signed, when), body
+
+    def _body(self, news: _News, attempt: int, url: str) -> bytes:
+        message, id = self._messages[news.number], self._messages.id_of(news.number)
+        body, state = message.read(), news.state
+        segments = count(str(body.text or ""), body.encoding)  # type: ignore[arg-type]
+        if message.secret:
+            return v1_payload.record(id, message, body, segments, state)
+        occurred_at = iso(state.completed_at or state.sent_at or message.received_at)
+        payload = shown(id, message, body, segments, state)
+        return events.render(news.kind, news.id, occurred_at, payload, attempt, url)
+
+    def _write_inbound(
+        self, id: str, inbound: events.Inbound, attempt: int, url: str
+    ) -> tuple[bytes, bytes]:
+        body = events.render("message.received", id, inbound.received_at, inbound, attempt, url)
+        return self.signer.headers(body, int(self._wall())), body

@@ -1,0 +1,244 @@
+"""Phone numbers as people write them, turned into E.164.
+
+A number is accepted where it is *possible*: its length is one that its country has. Whether it is
+assigned is not asked, since published ranges lag behind real ones. In North America, area code and
+exchange must also begin with 2 to 9.
+
+What is in E.164 already, or plainly North American, is answered at once, as the library would
+answer. Nothing ambiguous is guessed: a message to a stranger is worse than a row set aside.
+"""
+
+import re
+import unicodedata
+from functools import cache
+from types import ModuleType
+
+from ..errors import InvalidMessage
+from ..message import E164, masked
+
+_NANP = r"\(?([2-9][0-9]{2})\)?[ \xa0.-]{0,3}([2-9][0-9]{2})[ \xa0.-]{0,3}([0-9]{4})"
+_plain_nanp = re.compile(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch
+_foreign_nanp = re.compile(rf"\+1[ \xa0.-]?{_NANP}").fullmatch
+_national_nanp = re.compile(rf"(?:\+?1[ \xa0.-]?)?{_NANP}").fullmatch
+_NANP_REGIONS = {"US", "CA"}
+
+# What must not follow the country code, or the library has a say: in North America what is no
+# area code and exchange; elsewhere a national prefix such as 0 that it would drop, and zeros.
+_NANP_HEAD = "(?![2-9][0-9]{2}[2-9]).?"
+_OTHER_HEAD = "0000|(?:{})"
+
+_AROUND = " \t\r\n'\"`=,;"
+_PUNCTUATION = re.compile(r"[\s().\-/~·•]+")
+_DASHES = {"\u2212", "\u30fc"}  # a minus and a Japanese long vowel, typed for dashes
+_scientific = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?E[+-]?[0-9]+", re.IGNORECASE).fullmatch
+_float = re.compile(r"(\+?[0-9]{7,})[.,]0{1,2}").fullmatch
+_extension = re.compile(
+    r"[0-9)]\s*(?:;ext=|x|ext(?:ension|n)?[.:]?|#)[\s.:]*[0-9]{1,7}(?![0-9])", re.IGNORECASE
+).search
+_SEVERAL = re.compile(r"[,;/|&\n\r]|(?<=.)(?=\+)|\b(?:and|or)\b", re.IGNORECASE)
+
+_SHORTENED = (
+    "a spreadsheet shortened this number and its last digits are lost: format the column as text "
+    "there, enter the numbers again, then export"
+)
+_NATIONAL = (
+    "a national number: give --region (such as US), or write it with + and its country code"
+)
+_NOT_NANP = "no North American number: area code and exchange begin with 2 to 9"
+_ZEROS = "nothing but zeros"
+_EXTENSION = "it has an extension, which takes no messages: give a direct number"
+
+
+class BadNumber(ValueError):
+    """``text`` is no number that a message can go to; ``reason`` says why, for its author.
+
+    The error's own text masks the number: errors are logged.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text, self.reason = text, reason
+        super().__init__(f"{masked(text)}: {reason}")
+
+
+class Phones:
+    """Turns numbers into E.164; ``region`` is whose national numbers it understands.
+
+    That is an ISO 3166 code of two letters, such as US. Without it, a number needs its country
+    code, after ``+`` or ``00``.
+
+    :raises InvalidMessage: for a region that does not exist.
+    :raises ModuleNotFoundError: here or in ``normalise``, where only the library can answer and it
+        isn't installed.
+    """
+
+    def __init__(self, region: str | None = None) -> None:
+        self.region = region if region is None else region.upper()
+        known = self.region is None or self.region in _NANP_REGIONS
+        if not known and self.region not in _library().SUPPORTED_REGIONS:
+            hint = " (the United Kingdom is GB)" if self.region == "UK" else ""
+            reason = f"must be an ISO 3166 code of two letters, such as US or GB{hint}"
+            raise InvalidMessage("region", region, reason)
+        self._nanp = _national_nanp if self.region in _NANP_REGIONS else _foreign_nanp
+
+    def normalise(self, text: str) -> str:
+        """Give the number in E.164.
+
+        :raises BadNumber: saying why it is none, in words for whoever made the file.
+        """
+        if _plain_nanp(text):
+            return text
+        if found := self._nanp(text):
+            return "+1" + found[1] + found[2] + found[3]
+        if text[:1] == "+":
+            number = text.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
+            if _stands(number):
+                return number
+        digits = _cleaned(text)
+        if digits[0] == "+":
+            return digits if _stands(digits) else _parsed(text, digits, None)
+        if digits[:2] == "00":
+            return self._abroad(text, digits)
+        if found := self._nanp(digits):
+            return "+1" + found[1] + found[2] + found[3]
+        if self.region is None:
+            raise BadNumber(text, _NATIONAL)
+        return _parsed(text, digits, self.region)
+
+    def _abroad(self, text: str, digits: str) -> str:
+        """Read ``00`` as ``+``, unless it means something else in the region and both would do."""
+        readings, faults = dict[str, None](), list[BadNumber]()
+        for number, region in (("+" + digits[2:], None), (digits, self.region)):
+            try:
+                readings[_parsed(text, number, region)] = None
+            except BadNumber as error:
+                faults.append(error)
+        if not readings:
+            raise faults[0]
+        if len(readings) > 1:
+            raise BadNumber(text, f"either {' or '.join(readings)}: write it with +")
+        return next(iter(readings))
+
+
+def _stands(number: str) -> bool:
+    """Tell whether the library would return ``number``, which begins with +, as it is."""
+    if not (number[1:].isdecimal() and number.isascii()):
+        return False
+    lengths, start, head = _rule(number[:4])
+    if len(number) not in lengths:
+        return False
+    found = head.match(number, start)
+    return found is None or found.end() == start
+
+
+@cache
+def _rule(first: str) -> tuple[frozenset[int], int, re.Pattern[str]]:
+    """Of E.164 numbers that begin with ``first``, a + and three digits: what ``_stands`` asks.
+
+    Their lengths, where the national number begins, and what must not stand there.
+    """
+    if first[1] == "1":
+        return frozenset({12}), 2, re.compile(_NANP_HEAD)
+    library = _library()
+    known = library.COUNTRY_CODE_TO_REGION_CODE
+    code = next((int(first[1:end]) for end in (2, 3, 4) if int(first[1:end]) in known), 0)
+    if not code or first[1] == "0":
+        return frozenset(), 0, re.compile("")
+    region, start = known[code][0], 1 + len(str(code))
+    metadata = library.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    lengths = frozenset(start + n for n in metadata.general_desc.possible_length)
+    head = _OTHER_HEAD.format(metadata.national_prefix_for_parsing or "")
+    return lengths & frozenset(range(8, 17)), start, re.compile(head)
+
+
+def _cleaned(text: str) -> str:
+    """Reduce ``text`` to digits, perhaps with a + before them, or say what else is in it."""
+    plain = text if text.isascii() else _folded(text)
+    plain = plain.strip(_AROUND)
+    if plain[:4].lower() == "tel:":
+        plain = plain[4:].lstrip()
+    if not plain:
+        raise BadNumber(text, "empty")
+    if _scientific(plain):
+        raise BadNumber(text, _SHORTENED)
+    if found := _float(plain):
+        return found[1]
+    if _extension(plain):
+        raise BadNumber(text, _EXTENSION)
+    if sum(len(re.findall(r"[0-9]", part)) > 6 for part in _SEVERAL.split(plain)) > 1:
+        raise BadNumber(text, "more than one number: give each a row of its own")
+    digits = _PUNCTUATION.sub("", plain)  # "(0)" stays: the library knows where it must go
+    if not digits.removeprefix("+").isdecimal():
+        raise BadNumber(text, _stranger(digits))
+    if not digits.strip("+0"):
+        raise BadNumber(text, _ZEROS)
+    return digits[1:] if digits.startswith("+00") else digits  # one way abroad too many
+
+
+def _folded(text: str) -> str:
+    """Bring fullwidth and other digits, dashes and spaces to ASCII, and drop what is invisible."""
+    folded = []
+    for char in unicodedata.normalize("NFKC", text):
+        kind = unicodedata.category(char)
+        if kind == "Nd":
+            folded.append(str(unicodedata.digit(char)))
+        elif kind == "Pd" or char in _DASHES:
+            folded.append("-")
+        elif kind not in ("Cf", "Mn", "Me"):
+            folded.append(char)
+    return "".join(folded)
+
+
+def _stranger(digits: str) -> str:
+    if not any(map(str.isdecimal, digits)):
+        return "not a phone number: it has no digits"
+    if any(map(str.isalpha, digits)):
+        return "it has letters: write a vanity number (1-800-FLOWERS) in digits"
+    odd = next((char for char in digits.lstrip("+") if not char.isdecimal()), "+")
+    return f"{odd!a} does not belong there"
+
+
+def _parsed(text: str, digits: str, region: str | None) -> str:
+    library = _library()
+    try:
+        parsed = library.parse(digits, region)
+    except library.NumberParseException as error:
+        raise BadNumber(text, _unparsed(error)) from None
+    possible = library.is_possible_number_with_reason(parsed)
+    if possible != library.ValidationResult.IS_POSSIBLE:
+        raise BadNumber(text, _impossible(parsed.country_code, possible))
+    number: str = library.format_number(parsed, library.PhoneNumberFormat.E164)
+    if parsed.country_code == 1 and not _foreign_nanp(number):
+        raise BadNumber(text, _NOT_NANP)
+    if parsed.national_number == 0:
+        raise BadNumber(text, _ZEROS)
+    if not E164.match(number):
+        raise BadNumber(text, "too short for any country")
+    return number
+
+
+def _unparsed(error: Exception) -> str:
+    kind = getattr(error, "error_type", None)
+    if kind == _library().NumberParseException.INVALID_COUNTRY_CODE:
+        return "no country has its country code"
+    return "too long" if kind == _library().NumberParseException.TOO_LONG else "too short"
+
+
+def _impossible(code: int, possible: int) -> str:
+    region = _library().region_code_for_country_code(code)
+    place = f"+{code}" if region == "001" else f"{region} (+{code})"
+    result = _library().ValidationResult
+    return {
+        result.IS_POSSIBLE_LOCAL_ONLY: f"the area code is missing ({place})",
+        result.TOO_SHORT: f"too short for {place}",
+        result.TOO_LONG: f"too long for {place}; one abroad needs + and its country code",
+    }.get(possible, f"no number in {place} has that many digits")
+
+
+@cache
+def _library() -> ModuleType:
+    try:
+        import phonenumbers
+    except ModuleNotFoundError as error:
+        reason = "phone numbers need phonenumbers: pip install 'sluicegate[campaign]'"
+        raise ModuleNotFoundError(reason, name="phonenumbers") from error
+    return phonenumbers

@@ -1,0 +1,290 @@
+"""The configuration: one frozen tree from ``sluicegate.toml`` and ``SLUICEGATE_*``, checked once.
+
+Secrets come only from the environment; the file names the variable, never the key itself.
+
+    SLUICEGATE_CONFIG           the file's path (default: sluicegate.toml here, where it exists)
+    SLUICEGATE_REDIS_URL        overrides redis_url
+    SLUICEGATE_BROKER_URL       overrides broker_url
+    SLUICEGATE_TELNYX_API_KEY   an account's key, unless its api_key_env names another variable
+    SLUICEGATE_TELNYX_PUBLIC_KEY, SLUICEGATE_RECEIPTS_SECRET    likewise, for what comes over HTTP
+"""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec.structs import force_setattr, replace
+
+from ..errors import InvalidConfig
+from .file import SettingsFile
+from .senders import Brand, Count, Faults, Rate, Registration, Sender, faults
+from .web import App, Web, is_web_url, variable_faults, web_faults
+
+__all__ = [
+    "Account", "App", "Brand", "Config", "InDoubt", "Registration", "Retry", "Sender", "Web",
+    "load",
+]  # fmt: skip
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_660 * 86_400)]  # ten years bound a typing slip
+Api = Literal["v2", "v1"]
+Policy = Literal["", "resend", "hold", "drop"]
+Transport = Literal["aiohttp", "httpx"]
+Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+# A status that says accepted is not among them: what the provider took is never sent again.
+_CODE = re.compile(r"[3-5][0-9]{2}|[1-9][0-9]{4}")
+
+_BASE_URLS: Final[Mapping[Api, str]] = {
+    "v2": "https://api.telnyx.com/v2",
+    "v1": "https://sms.telnyx.com",
+}
+_POLICIES: Final[Mapping[Api, Policy]] = {"v2": "resend", "v1": "hold"}
+
+_SENDERS = 'tables, one for each sender: [{at}."+15557654321"] and below it kind = "long_code"'
+Senders = Annotated[dict[str, Sender], msgspec.Meta(description=_SENDERS)]
+_PROFILES = 'a list of messaging profiles\' ids: ["40017a3c-96b5-4f05-b0a2-1f6a3e1bd7a3"]'
+Profiles = Annotated[tuple[str, ...], msgspec.Meta(description=_PROFILES)]
+
+
+class InDoubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of a message whose POST may or may not have reached the provider.
+
+    ``policy``: ``resend`` under the same idempotency key and bytes, ``hold`` for a person, or
+    ``drop``, after waiting ``transactional_wait_seconds`` or ``bulk_wait_seconds`` for evidence.
+    An account's is never ``""``, which stands for the default: ``resend``, and ``hold`` on API
+    v1, which knows no idempotency keys.
+    """
+
+    policy: Policy = ""
+    transactional_wait_seconds: Seconds = 30.0
+    bulk_wait_seconds: Seconds = 600.0
+
+
+class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an attempt that failed is repeated: ``base_seconds * 2^n * (0.5 + random)``, capped.
+
+    ``max_attempts`` counts attempts that failed by the provider or the network; throttling and
+    halts never count. ``max_age_seconds`` bounds the time spent in attempts and backoff.
+    """
+
+    max_attempts: Count = 8
+    base_seconds: Seconds = 1.0
+    cap_seconds: Seconds = 300.0
+    max_age_seconds: Seconds = 86_400.0
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One Telnyx credential, and what it may do.
+
+    ``api`` v1 is the legacy API: the key is then its messaging profile's secret, ``base_url`` is
+    https://sms.telnyx.com unless given, and ``in_doubt.policy`` is ``hold``.
+    ``limit`` requests per ``window_seconds`` are allowed until the provider's headers say
+    otherwise. ``sms_per_second`` and ``mms_per_second`` are in segments, 0 is no such limit.
+    ``senders``, by number, name or (a pool) messaging profile's id, are the only ones allowed,
+    unless there are none. ``limits_version`` decides, while a deployment rolls, whose limits hold:
+    the highest, and of equal ones those of the worker that started last.
+    ``concurrency`` bounds POSTs under way on all hosts, ``worker_concurrency`` those of one worker
+    process. ``transport`` names the HTTP client that posts; an answer must be whole within
+    ``read_timeout_seconds``. ``lease_seconds`` is how long a silent worker keeps what it claimed.
+    ``price_per_segment``, in ``currency``, is what estimates are made with.
+    ``outcomes`` maps error codes and HTTP statuses to what they mean here, whatever is said of
+    them elsewhere.
+
+    ``receipts`` asks for a receipt of each message, which needs ``web.public_url``; without, an
+    app's own webhook URL goes to the provider as it is. Webhooks are believed that are signed for
+    the key in ``public_key_env`` (base64), or on API v1 with the secret in
+    ``v1_webhook_secret_env``: where empty, the account's own on v1, and none on v2.
+    ``messaging_profiles`` are those by whose STOP nobody is sent to through this account any more.
+    """
+
+    api_key_env: str = "SLUICEGATE_TELNYX_API_KEY"
+    api: Api = "v2"
+    base_url: str = ""
+    limit: Count = 50
+    window_seconds: Seconds = 1.0
+    sms_per_second: Rate = 50.0
+    mms_per_second: Rate = 15.0
+    limits_version: Annotated[int, msgspec.Meta(ge=0)] = 0
+    concurrency: Count = 100
+    worker_concurrency: Count = 50
+    transport: Transport = "aiohttp"
+    connect_timeout_seconds: Seconds = 5.0
+    read_timeout_seconds: Seconds = 30.0
+    lease_seconds: Seconds = 15.0
+    price_per_segment: Annotated[float, msgspec.Meta(ge=0)] = 0.004
+    currency: str = "USD"
+    in_doubt: InDoubt = InDoubt()
+    retry: Retry = Retry()
+    senders: Senders = {}
+    registrations: dict[str, Registration] = {}
+    brands: dict[str, Brand] = {}
+    outcomes: dict[str, Override] = {}
+    receipts: bool = True
+    public_key_env: str = "SLUICEGATE_TELNYX_PUBLIC_KEY"
+    v1_webhook_secret_env: str = ""
+    messaging_profiles: Profiles = ()
+
+    def __post_init__(self) -> None:
+        """Fill in what depends on the API."""
+        force_setattr(self, "base_url", self.base_url or _BASE_URLS[self.api])
+        policy = self.in_doubt.policy or _POLICIES[self.api]
+        force_setattr(self, "in_doubt", replace(self.in_doubt, policy=policy))
+
+    def api_key(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The key itself, from the environment; raises InvalidConfig where it is not set."""
+        key = environ.get(self.api_key_env, "").strip()
+        if not key:
+            what = "Telnyx API key" if self.api == "v2" else "messaging profile's secret"
+            raise InvalidConfig(self.api_key_env, f"set it to the account's {what}")
+        return key
+
+    def public_key(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The key that signs this account's webhooks, in base64; empty where it is not set."""
+        return environ.get(self.public_key_env, "").strip()
+
+    def v1_webhook_secret(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The secret that signs webhooks of API v1; empty where it is not set."""
+        own = self.api_key_env if self.api == "v1" else ""
+        return environ.get(self.v1_webhook_secret_env or own, "").strip()
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole configuration.
+
+    ``deployment`` goes into every idempotency key, so that two deployments of one organisation
+    never collide. ``retention_seconds`` is how long a finished message's id stays known.
+    ``spool_directory`` takes outcomes that Redis was not there to take when a worker stopped.
+    """
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    broker_url: str = ""
+    deployment: str = "default"
+    accounts: dict[str, Account] = msgspec.field(default_factory=lambda: {"default": Account()})
+    retention_seconds: Seconds = 7 * 86_400.0
+    drain_seconds: Seconds = 25.0
+    shutdown_grace_seconds: Seconds = 45.0
+    spool_directory: str = ".sluicegate-spool"
+    memory_ceiling: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.9
+    web: Web = Web()
+
+    def __repr__(self) -> str:
+        """Leave out the URLs' user names and passwords: reprs end up in logs."""
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in self._shown())})"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return self._shown()
+
+    def _shown(self) -> list[tuple[str, object]]:
+        named = {name: getattr(self, name) for name in self.__struct_fields__}
+        hidden = {name: _without_secrets(named[name]) for name in ("redis_url", "broker_url")}
+        return list((named | hidden).items())
+
+    @property
+    def retention_ms(self) -> int:
+        return math.ceil(self.retention_seconds * 1000)
+
+    @property
+    def broker(self) -> str:
+        """Celery's broker: ``broker_url``, or else the data Redis itself."""
+        return self.broker_url or self.redis_url
+
+    def account(self, name: str) -> Account:
+        """The account called ``name``; raises InvalidConfig where there is none."""
+        try:
+            return self.accounts[name]
+        except KeyError:
+            known = ", ".join(sorted(self.accounts))
+            raise InvalidConfig(f"account {name}", f"not configured; known: {known}") from None
+
+
+def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the file and the environment; raises InvalidConfig naming file, line and remedy.
+
+    ``path`` defaults to ``$SLUICEGATE_CONFIG``, then to ``sluicegate.toml`` where it exists.
+    """
+    named = path or environ.get("SLUICEGATE_CONFIG")
+    found = Path(named or "sluicegate.toml")
+    file = SettingsFile(str(found), _read(found) if named or found.exists() else "")
+    config = file.read(Config)
+    for names, reason in _faults(config):
+        raise file.refusal(names, reason)
+    overrides = {
+        name: environ[variable]
+        for name in ("redis_url", "broker_url")
+        if environ.get(variable := f"SLUICEGATE_{name.upper()}")
+    }
+    config = replace(config, **overrides)
+    for (name, *_), reason in _faults(config):
+        raise InvalidConfig(f"SLUICEGATE_{name.upper()}", reason)
+    return config
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfig(str(file), f"cannot be read: {error}") from error
+
+
+def _faults(config: Config) -> Faults:
+    """What the types alone do not say; values are not repeated, since they may hold secrets."""
+    if not _is_redis_url(config.redis_url):
+        yield (
+            ("redis_url",),
+            "must be redis://host:port/database-number, rediss://... or unix://path",
+        )
+    if config.broker_url and not re.match(r"\w[\w+]*://", config.broker_url):
+        yield ("broker_url",), "must be a URL as Celery takes it: redis://... or amqp://..."
+    if not config.accounts:
+        yield ("accounts",), "at least one account is needed, as [accounts.default]"
+    for name, account in config.accounts.items():
+        at = ("accounts", name)
+        if not _NAME.fullmatch(name):
+            yield at, "an account's name must be 1 to 40 of a-z, 0-9, _ and -, no _ or - first"
+        for names, reason in _account_faults(account):
+            yield (*at, *names), reason
+    for names, reason in web_faults(config.web, config.accounts):
+        yield ("web", *names), reason
+
+
+def _account_faults(account: Account) -> Faults:
+    variables = {"api_key_env": account.api_key_env, "public_key_env": account.public_key_env}
+    if account.v1_webhook_secret_env:
+        variables["v1_webhook_secret_env"] = account.v1_webhook_secret_env
+    yield from variable_faults(variables)
+    if not is_web_url(account.base_url):
+        yield ("base_url",), "must be an https URL, or http on a loopback host"
+    elif account.base_url in _BASE_URLS.values() and account.base_url != _BASE_URLS[account.api]:
+        yield ("base_url",), f"is not that of API {account.api}: leave it out, or change api"
+    yield from faults(account.senders, account.registrations, account.brands)
+    for code in account.outcomes:
+        if not _CODE.fullmatch(code):
+            reason = "must be an error code of five digits, or an HTTP status from 300 to 599"
+            yield ("outcomes", code), reason
+    if not all(map(_PROFILE.fullmatch, account.messaging_profiles)):
+        yield ("messaging_profiles",), "each must be a messaging profile's id: A-Z a-z 0-9 _ -"
+
+
+def _is_redis_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - it raises ValueError where it is not one
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    # redis-py would take a database that is not a number for number 0.
+    return parts.scheme in ("redis", "rediss") and bool(re.fullmatch(r"/?[0-9]*", parts.path))
+
+
+def _without_secrets(url: str) -> str:
+    """Hide what may hold a password: before the ``@``, and in the query."""
+    return re.sub(r"\?.*", "?•••", re.sub(r"//.*@", "//•••@", url))

@@ -1,0 +1,414 @@
+"""Receipts and opt-outs through real processes: what the provider tells, believed or refused."""
+
+import asyncio
+import random
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+from urllib.request import urlopen
+
+import msgspec
+
+from sluicegate.campaigns.campaign import Campaigns
+from sluicegate.campaigns.plan import message_id
+from sluicegate.optouts import START_TO_POST_SECONDS
+from sluicegate.receipts import FATE_OF, FATES
+from sluicegate.scripts import Scripts
+from sluicegate.webhook_urls import WebhookUrls
+from sluicegate_ops.simulator import Faults, Settings, Webhooks
+from sluicegate_ops.simulator.http.outgoing import Outgoing
+from sluicegate_rigs.deployment import SECRETS
+from sluicegate_rigs.deployment.provider import face
+from sluicegate_worker.claims import PUBLISH, STEP, Claims, Grant, Settle, Start, stepped
+from support import SENDER, message, plan, recipient
+from support.deployment import HOLD, Account, deployment, eventually
+from support.served import FORGER, PROVIDER, SIGNING_KEY, told
+
+JULY = plan()
+CONNECTIONS = 64
+
+
+def number(row: int) -> str:
+    return recipient(JULY, row).to
+
+
+def imported(account: Account, rows: int) -> tuple[Campaigns, list[str]]:
+    """The campaign ``july``, not started yet, and the ids of its so many recipients."""
+    campaigns = Campaigns(account.sluice.client, account.keys)
+    campaigns.create(JULY, rows)
+    added = campaigns.add(JULY.name, (recipient(JULY, row) for row in range(rows)))
+    return campaigns, [message_id(JULY.name, who.hash) for who, _ in added]
+
+
+def heard(account: Account) -> dict[str, int]:
+    """What the front door counted."""
+    with urlopen(f"{account.stage.web_url}/metrics", timeout=10) as answer:  # noqa: S310
+        text = answer.read().decode()
+    found = re.findall(r'^sluicegate_http_total\{what="(\w+)",.*\} (\d+)$', text, re.MULTILINE)
+    return {what: int(count) for what, count in found}
+
+
+def is_over(account: Account) -> bool:
+    """The campaign is finished, and nobody holds or has yet to tell anything."""
+    state = account.store.hget(account.keys.campaign(JULY.name), "state")
+    webhooks = account.stage.provider("webhooks")
+    told_all = not webhooks["waiting"] and not webhooks["under_way"]
+    return state == b"finished" and account.is_quiet() and told_all
+
+
+def totals(account: Account) -> dict[str, int]:
+    found = account.store.hgetall(account.keys("totals"))
+    return {name.decode(): int(count) for name, count in found.items()}
+
+
+def ends_of(account: Account, ids: Sequence[str]) -> list[tuple[str, ...]]:
+    """State, the provider's id, fate, its code and attempts, as each record has them."""
+    pipeline = account.store.pipeline(transaction=False)
+    for id in ids:
+        fields = ("state", "provider_id", "fate", "fate_code", "attempts")
+        pipeline.hmget(account.keys.record(id), *fields)
+    return [tuple((value or b"").decode() for value in found) for found in pipeline.execute()]
+
+
+def arrivals(account: Account) -> list[dict[str, Any]]:
+    """The messages that the provider accepted, in order."""
+    found: list[dict[str, Any]] = []
+    while page := account.stage.provider(f"arrivals?after={len(found)}"):
+        found += page
+    return found
+
+
+def posted(account: Account) -> Counter[str]:
+    """How often each recipient was POSTed, also where the provider refused it."""
+    return Counter(request[1] for request in account.stage.provider("requests"))
+
+
+def write(account: Account, who: str, text: str) -> None:
+    """Have a recipient write to us, by way of the provider."""
+    face(account.stage.url, "inbound", {"from": who, "to": SENDER, "text": text})
+
+
+def counts(shown: str) -> dict[str, int]:
+    """The accepted, and what became of them, as a screen has it."""
+    names = "|".join(("accepted", *FATES, "unknown"))
+    found = re.findall(rf"^[ =+]*({names}) +([\d,]+)", shown, re.MULTILINE)
+    return {name: int(count.replace(",", "")) for name, count in found}
+
+
+def cli(account: Account, *command: str) -> str:
+    run = subprocess.run(
+        [sys.executable, "-m", "sluicegate_ops.cli", *command],
+        env=account.stage.environ,
+        cwd=account.stage.directory,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return run.stdout
+
+
+# Twenty thousand receipts.
+
+
+class Hand:
+    """A worker's calls made by hand, so that a test says when an answer is settled."""
+
+    def __init__(self, account: Account) -> None:
+        self.claims = Claims(account.store, account.stage.config, "default")
+        self.scripts = Scripts(account.store, account.keys.prefix)
+        self.scripts.call(PUBLISH, self.claims.publish_args())
+
+    def start(self, count: int, early: set[str]) -> list[Grant]:
+        """Start so many messages and settle all but ``early``; those are returned, started."""
+        kept: list[Grant] = []
+        settles: list[Settle] = []
+        while count:
+            token = self.claims.token()
+            args = self.claims.step_args(settles, want=50, token=token)
+            claimed = stepped(self.scripts.call(STEP, args), token).claimed
+            time.sleep(0 if claimed.grants else claimed.wait_ms / 1000)
+            starts = [Start(grant.id, grant.token, b"{}") for grant in claimed.grants]
+            begun = stepped(self.scripts.call(STEP, self.claims.step_args(starts=starts)), "")
+            assert all(begun.started)
+            count -= len(starts)
+            kept += [grant for grant in claimed.grants if grant.id in early]
+            settles = [accepted(grant) for grant in claimed.grants if grant.id not in early]
+        self.settle(settles)
+        return kept
+
+    def settle(self, settles: Sequence[Settle]) -> Counter[str]:
+        """What each of them did."""
+        answers: Counter[str] = Counter()
+        for first in range(0, len(settles), 50):
+            args = self.claims.step_args(settles[first : first + 50])
+            answers.update(stepped(self.scripts.call(STEP, args), "").settled)
+        return answers
+
+
+def accepted(grant: Grant) -> Settle:
+    id = f"p-{grant.id}"
+    return Settle(id=grant.id, token=grant.token, kind="accepted", provider_id=id, flags="h")
+
+
+def answered(grant: Grant, place: int) -> Settle:
+    """One of the answers that a POST may have had whose receipts came before it."""
+    lost = Settle(id=grant.id, token=grant.token, kind="doubt", delay_ms=-1)
+    refused = Settle(id=grant.id, token=grant.token, kind="retry", delay_ms=0, flags="hp")
+    return (accepted(grant), lost, refused)[place % 3]
+
+
+class Hook(NamedTuple):
+    """A webhook on its way: header lines that sign its body, or claim to."""
+
+    url: str
+    headers: bytes
+    body: bytes
+
+
+class Case(NamedTuple):
+    """A message, its end, and whether its receipts come before its answer, or the last first."""
+
+    id: str
+    url: str
+    status: str
+    code: str
+    early: bool
+    reordered: bool
+
+    def receipts(self) -> list[Hook]:
+        """In the order in which they come."""
+        bodies = [self._body("sent"), self._body(self.status, self.code)]
+        hooks = [self._hook(body, PROVIDER.headers(body, now())) for body in bodies]
+        return hooks[::-1] if self.reordered else hooks
+
+    def forgery(self, kind: int) -> Hook:
+        """One that tells another end, or none at all, and must not be believed."""
+        truth, lie = self._body(self.status, self.code), self._body(*self._contrary())
+        return (
+            self._hook(lie, PROVIDER.headers(truth, now())),
+            self._hook(lie, FORGER.headers(lie, now())),
+            self._hook(lie, PROVIDER.headers(lie, now() - 400)),
+            self._hook(lie, PROVIDER.headers(lie, now() + 400)),
+            self._hook(b"\xff not json", FORGER.headers(b"\xff not json", now())),
+        )[kind % 5]
+
+    @property
+    def end(self) -> tuple[str, ...]:
+        """What its record says in the end: see ``ends_of``."""
+        return "accepted", f"p-{self.id}", FATE_OF[self.status], self.code, "1"
+
+    def outcomes(self) -> tuple[str, str]:
+        """What its two receipts do, as they come."""
+        if self.early:
+            return "applied", "stale" if self.reordered else "applied"
+        return ("applied", "stale") if self.reordered else ("stale", "applied")
+
+    def _contrary(self) -> tuple[str, str]:
+        return ("delivered", "") if self.code else ("delivery_failed", "40001")
+
+    def _body(self, status: str, code: str = "") -> bytes:
+        return msgspec.json.encode(told(status, f"p-{self.id}", f"{status}-{self.id}", code))
+
+    def _hook(self, body: bytes, headers: bytes) -> Hook:
+        return Hook(self.url, headers, body)
+
+
+def now() -> int:
+    return int(time.time())
+
+
+def cases(account: Account, ids: Sequence[str], rng: random.Random) -> list[Case]:
+    """Three in ten are out of order, before their answer, or both."""
+    ends = [("delivery_failed", "40008"), ("delivery_unconfirmed", ""), *[("delivered", "")] * 8]
+    odd = [(True, False), (False, True), (True, True), *[(False, False)] * 7]
+    secret = SECRETS["SLUICEGATE_RECEIPTS_SECRET"]
+    urls = WebhookUrls(account.stage.web_url, secret, "default")
+    drawn = [odd[place % 10] for place in range(len(ids))]
+    rng.shuffle(drawn)
+    return [
+        Case(id, urls.url(id), *ends[place % 10], *drawn[place]) for place, id in enumerate(ids)
+    ]
+
+
+def bring(tales: Iterable[Sequence[Hook]]) -> Counter[int]:
+    """POST every tale, each hook after the last one's answer; the statuses of all answers."""
+    left, statuses = iter(tales), Counter[int]()
+    outgoing = Outgoing()
+
+    async def connection() -> None:
+        for tale in left:
+            for hook in tale:
+                statuses[await outgoing.post(*hook, timeout_seconds=20)] += 1
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(connection() for _ in range(CONNECTIONS)))
+        outgoing.close()
+
+    asyncio.run(all_of_them())
+    return statuses
+
+
+def test_twenty_thousand_receipts_in_any_order_repeated_and_forged(
+    record_property: Callable[[str, object], None],
+) -> None:
+    count, rng = 10_000, random.Random(1)
+    provider = Settings(limit=None, webhooks=Webhooks(signing_key=SIGNING_KEY))
+    settings = {"limit": 10**6, "concurrency": 10**5, "lease_seconds": 300.0}
+    with deployment(provider, 0, account=settings, receipts=True) as account:
+        account.stage.start_web()
+        account.enqueue(0, count // 2)
+        campaigns, ids = imported(account, count // 2)
+        campaigns.act(JULY.name, "start")
+        ids += [f"m{n}" for n in range(count // 2)]
+        rng.shuffle(ids)
+        made = cases(account, ids, rng)
+        hand = Hand(account)
+        kept = hand.start(count, {case.id for case in made if case.early})
+        assert len(kept) == count // 5
+
+        tales = [case.receipts() for case in made]
+        again = rng.sample([(row, place) for row in range(count) for place in (0, 1)], 2_000)
+        late = [[tales[row][place]] for row, place in again[1_000:]]
+        for row, place in sorted(again[:1_000], reverse=True):
+            tales[row].insert(place, tales[row][place])
+        for kind, row in enumerate(rng.sample(range(count), 200)):
+            tales[row].insert(0, made[row].forgery(kind))
+        account.stage.wait_for_web()
+        began = time.perf_counter()
+        assert bring(tales) == {200: 2 * count + 1_000, 401: 200}
+        assert account.size("started") == len(kept), "an answer was settled before its receipts"
+        answers = [answered(grant, place) for place, grant in enumerate(kept)]
+        settled = hand.settle(answers)
+        assert bring(late) == {200: 1_000}
+        took = time.perf_counter() - began
+        record_property("receipts per second, over HTTP", f"{(2 * count + 2_200) / took:,.0f}")
+
+        news = sum(answer.kind == "accepted" for answer in answers)
+        assert settled == {"applied": news, "stale": len(kept) - news}
+        did = Counter(f"receipts_{outcome}" for case in made for outcome in case.outcomes())
+        assert heard(account) == did | {"receipts_duplicate": 2_000, "forged": 200}
+        assert ends_of(account, ids) == [case.end for case in made]
+        assert account.books() == {"accepted": count}
+        fates = Counter(FATE_OF[case.status] for case in made)
+        proved = {"by_receipt": len(kept), "late": len(kept)}
+        assert totals(account) == {"enqueued": count, "accepted": count} | did | fates | proved
+        shares = Counter(FATE_OF[case.status] for case in made if case.id.startswith("july."))
+        assert campaigns.ledger(JULY.name).fates == shares
+        assert campaigns.recount(JULY.name) == campaigns.ledger(JULY.name)
+
+
+# Whole deployments.
+
+
+def test_what_lost_its_answer_is_resolved_by_its_receipt_and_never_sent_twice() -> None:
+    """The provider knows no keys and doubts are held, so only receipts can end them."""
+    rows = 1_000
+    webhooks = Webhooks(
+        delivery_failed=0.1,
+        delivery_unconfirmed=0.05,
+        duplicate=0.1,
+        reorder=0.1,
+        forged=0.02,
+        tampered=0.02,
+        stale=0.02,
+    )
+    faults = Faults(close_after=0.05)
+    provider = Settings(
+        limit=400, latency_ms=20, idempotency=False, faults=faults, webhooks=webhooks
+    )
+    settings = {"limit": 400, "in_doubt": HOLD}
+    with deployment(provider, 1, account=settings, receipts=True) as account:
+        stage = account.stage
+        stage.start_web()
+        stage.wait_for_web()
+        campaigns, ids = imported(account, rows)
+        campaigns.act(JULY.name, "start")
+        eventually(lambda: is_over(account), 40, stage)
+
+        lost = stage.provider("report")["faults"]["close_after"]
+        assert lost >= rows * 0.03
+        assert account.total("by_receipt") >= lost
+        assert account.total("in_doubt") > 0, "no answer was missed: the test proved nothing"
+        assert account.total("resent") == account.total("sent_twice") == 0
+        assert account.books() == {"accepted": rows}
+        assert account.received() == {number(row): 1 for row in range(rows)}
+
+        final = {arrival["to"]: arrival["final"] for arrival in arrivals(account)}
+        true = [FATE_OF[final[number(row)]] for row in range(rows)]
+        found = [(end[0], end[2], end[3] != "") for end in ends_of(account, ids)]
+        assert found == [("accepted", fate, fate == "failed") for fate in true]
+        fates: Counter[str] = Counter(true)
+        assert campaigns.ledger(JULY.name).fates == fates
+        brought, came = stage.provider("webhooks"), heard(account)
+        assert came["forged"] == sum(brought[lie] for lie in ("forged", "tampered", "stale")) > 0
+        assert came["receipts_duplicate"] > 0
+
+        shown = {"accepted": rows, **fates, "unknown": 0}
+        for command in ("status", "report"):
+            assert shown.items() <= counts(cli(account, "campaign", command, "july")).items()
+        assert shown.items() <= counts(cli(account, "status")).items()
+
+
+def test_stop_in_the_middle_of_a_campaign_and_start_again() -> None:
+    rows = 240
+    provider = Settings(limit=None, latency_ms=20)  # it refuses none, so each is POSTed once
+    with deployment(provider, 1, account={"limit": 80}, receipts=True) as account:
+        stage = account.stage
+        stage.start_web()
+        stage.wait_for_web()
+        profile = f"{stage.web_url}/receipts/default"
+        stage.change_provider(webhooks={"url": profile})
+        campaigns, _ = imported(account, rows)
+        campaigns.act(JULY.name, "start")
+        eventually(account.has_accepted(40), 20, stage)
+        begun = posted(account)
+        waiting = [number(row) for row in range(rows) if number(row) not in begun]
+        out, back = waiting[::8], waiting[-1]
+        for who in (*out, back):
+            write(account, who, "Stop ")
+        eventually(lambda: heard(account).get("inbound_heard") == len(out) + 1, 10, stage)
+        time.sleep(START_TO_POST_SECONDS)  # what had started by then has been written
+        overtaken = posted(account)
+        assert back not in overtaken, "the campaign is over: the test proved nothing"
+        write(account, back, "START")
+        eventually(lambda: is_over(account), 20, stage)
+
+        gone = {who for who in out if who not in overtaken}
+        assert len(gone) > len(out) / 2
+        sent = posted(account)
+        assert sent.keys() == {number(row) for row in range(rows)} - gone
+        assert max(sent.values()) == 1
+        ledger = campaigns.ledger(JULY.name)
+        assert ledger.states["suppressed"] == len(gone)
+        assert ledger.states["accepted"] == account.received().total()
+        assert ledger.adds_up
+        assert campaigns.recount(JULY.name) == ledger
+        account.books()
+
+        back_again = gone.pop()
+        assert {one.number for one in account.sluice.optouts} == set(out)
+        assert account.sluice.enqueue(message(1, to=back_again)).outcome == "suppressed"
+        write(account, back_again, "unstop")
+        eventually(lambda: back_again not in account.sluice.optouts, 10, stage)
+        assert account.sluice.enqueue(message(2, to=back_again)).outcome == "enqueued"
+        eventually(lambda: account.sluice.status("m2").state == "accepted", 10, stage)
+        assert posted(account)[back_again] == 1
+
+
+def test_without_receipts_what_became_of_the_accepted_is_unknown_and_says_why() -> None:
+    with deployment(Settings(limit=None), 1) as account:
+        campaigns, _ = imported(account, 20)
+        campaigns.act(JULY.name, "start")
+        eventually(account.has_accepted(20), 20, account.stage)
+        shown = {"accepted": 20, **dict.fromkeys(FATES, 0), "unknown": 20}
+        for command in ("status", "report"):
+            said = cli(account, "campaign", command, "july")
+            assert shown.items() <= counts(said).items()
+            assert re.search(r"unknown +20  receipts not set up\n", said)
+        said = cli(account, "status")
+        assert shown.items() <= counts(said).items()
+        assert re.search(r"receipts +unknown: receipts not set up \(no web.public_url", said)

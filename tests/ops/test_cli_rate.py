@@ -1,0 +1,723 @@
+"""Rate levels from the command line: what holds messages back, in which order lanes are served."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import redis
+from typer.testing import CliRunner, Result
+
+from sluicegate.config import Brand, Config, Registration, Sender
+from sluicegate.levels import published
+from sluicegate.optouts import START_TO_POST_SECONDS
+from sluicegate_ops.cli.app import app
+from sluicegate_ops.cli.kit.output import local
+from sluicegate_ops.cli.kit.session import Session
+from sluicegate_worker.provider.codes import advice_for
+from support import Bench, message, plan, recipient
+
+FAST, SLOW, NOTICES = "+15550000000", "+15550000001", "+15550000002"
+TIME = r"(....-..-.. ..:..|..:..:..) \S+"
+"""A time as ``local`` writes it."""
+
+LEVELS = f"""
+[accounts.default]
+sms_per_second = 0.0
+mms_per_second = 0.0
+[accounts.default.senders."{FAST}"]
+kind = "toll_free"
+per_second = 0
+[accounts.default.senders."{SLOW}"]
+kind = "long_code"
+per_second = 0.01
+[accounts.default.senders."{NOTICES}"]
+kind = "10dlc"
+registration = "notices"
+[accounts.default.registrations.notices]
+sms_per_minute = 0.6
+brand = "acme"
+[accounts.default.brands.acme]
+tmobile_daily = 100
+"""
+FIELDS: dict[str, Any] = {
+    "senders": {
+        FAST: Sender(kind="toll_free", per_second=0),
+        SLOW: Sender(kind="long_code", per_second=0.01),
+        NOTICES: Sender(kind="10dlc", registration="notices"),
+    },
+    "registrations": {"notices": Registration(sms_per_minute=0.6, brand="acme")},
+    "brands": {"acme": Brand(tmobile_daily=100)},
+}
+
+
+class Cli:
+    """The command line on one server, with a file of levels, and a bench that makes the state."""
+
+    def __init__(self, url: str, client: redis.Redis, folder: Path) -> None:
+        self.environment = {"SLUICEGATE_REDIS_URL": url}
+        self.folder, self.client = folder, client
+        self.configured(LEVELS)
+        self.bench = Bench(client, **FIELDS)
+        self.bench.at(time.time() * 1000)
+        self.bench.sweep("w1")
+
+    def __call__(self, *args: str, exits: int = 0) -> Result:
+        result = CliRunner().invoke(app, args, env=self.environment)
+        assert result.exit_code == exits, (args, result.exit_code, result.output, result.exception)
+        return result
+
+    def document(self, *args: str, exits: int = 0) -> Any:
+        return json.loads(self(*args, "--json", exits=exits).stdout)
+
+    def lines(self, *args: str) -> list[Any]:
+        return [json.loads(line) for line in self(*args, "--json").stdout.splitlines()]
+
+    def first(self, *args: str) -> tuple[str, str]:
+        """Kind and level of what stops most."""
+        found = self.document("why", *args)["waits"][0]
+        return found["kind"], found["level"]
+
+    def configured(self, text: str) -> None:
+        (self.folder / "sluicegate.toml").write_text(text)
+
+    def campaign(self, sender: str = FAST, count: int = 30, name: str = "july") -> None:
+        made = plan(name, sender=sender)
+        self.bench.campaigns.create(made)
+        self.bench.add(name, *[recipient(made, n) for n in range(count)])
+        self.bench.act(name, "start")
+
+    def refused(self) -> None:
+        """Send what may go, until a claim is refused."""
+        while grants := self.bench.claim(1).grants:
+            self.bench.later(max(0.0, grants[0].slot_ms))
+            assert self.bench.start(grants[0]) == [True]
+            self.bench.settle(grants[0], "accepted", provider_id="p", flags="h")
+
+
+@pytest.fixture
+def cli(
+    redis_url: str, valkey: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    monkeypatch.chdir(tmp_path)
+    return Cli(redis_url, valkey, tmp_path)
+
+
+def test_the_file_of_these_tests_is_what_the_bench_has_published(cli: Cli) -> None:
+    config = Session("default", None).account
+    assert published(config) == published(cli.bench.config.accounts["default"])
+
+
+# Why.
+
+
+def halted(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.halts.set(f"sender:{FAST}", "complaints of +15551234567", 7_200)
+
+
+def silent(cli: Cli) -> None:
+    cli.campaign()
+    cli.client.delete(cli.bench.keys("workers"))
+
+
+def blocked(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.send(kind="back", wait_ms=60_000, flags="ht", reason="HTTP 429")
+
+
+def capped(cli: Cli) -> None:
+    cli.campaign(NOTICES)
+    cli.bench.publish(
+        registrations={"notices": Registration(sms_per_minute=0, brand="acme")},
+        brands={"acme": Brand(tmobile_daily=2)},
+    )
+    cli.refused()
+
+
+def full(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.send(kind="back", flags="hf", code="40318", reason="queue full")
+
+
+def queued(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.send(hold_ms=60_000)
+
+
+def by_sender(cli: Cli) -> None:
+    cli.campaign(SLOW)
+    cli.refused()
+
+
+def by_registration(cli: Cli) -> None:
+    cli.campaign(NOTICES)
+    cli.refused()
+
+
+def by_campaign(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.campaigns.pace("july", 0.01)
+    cli.refused()
+
+
+def by_type(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.publish(sms_per_second=0.01)
+    cli.refused()
+
+
+def by_requests(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.publish(limit=2, window_seconds=3_600)
+    cli.refused()
+
+
+def busy(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.publish(concurrency=1)
+    cli.bench.send()
+    cli.bench.claim_all(1)
+
+
+def probing(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.claim_all(1)
+
+
+def retrying(cli: Cli) -> None:
+    cli.campaign(count=1)
+    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", flags="h")
+
+
+def in_doubt(cli: Cli) -> None:
+    cli.campaign(count=1)
+    cli.bench.send(kind="doubt", delay_ms=60_000, code="no_answer", reason="timed out")
+
+
+def held(cli: Cli) -> None:
+    cli.campaign(count=1)
+    cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="timed out")
+    cli.bench.enqueue(message(1))
+    cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="another's")
+
+
+def failing(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.answers_probes = None
+    for _ in range(5):
+        cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="HTTP 500", flags="hb")
+
+
+def trying(cli: Cli) -> None:
+    failing(cli)
+    cli.bench.answers_probes = True
+    cli.bench.later(1_001)
+    cli.bench.step(want=1)
+
+
+def paused(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.act("july", "pause")
+
+
+def draft(cli: Cli) -> None:
+    cli.bench.campaigns.create(plan(sender=FAST))
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "level", "words", "way_out"),
+    [
+        (halted, "halted", f"sender:{FAST}", f"{FAST} is halted (", f"halt clear sender:{FAST}"),
+        (silent, "no_worker", "account", "no worker has been heard in the last hour", "celery -A"),
+        (blocked, "blocked", "account", "the provider answered 429", "it goes on by itself"),
+        (capped, "daily_cap", "brand:acme", "is full, 2 of 2 segments", "tmobile_daily"),
+        (full, "queue_full", f"sender:{FAST}", f"{FAST} is full (40318)", "lower per_second"),
+        (queued, "queue", f"sender:{FAST}", "Telnyx still queues", "lower per_second"),
+        (by_sender, "rate", f"sender:{SLOW}", "0.01 segments per s", f'senders."{SLOW}"'),
+        (by_registration, "rate", "registration:notices", "0.01 segments per s", "carrier_class"),
+        (by_campaign, "rate", "campaign:july", "campaign july, 0.01 seg", "campaign pace july"),
+        (by_type, "rate", "account:sms", "the account's SMS, 0.01 segments", "sms_per_second"),
+        (by_requests, "requests", "account", "2 per 3600 s: 1 used in the last", "raise limit"),
+        (busy, "concurrency", "account", "1 of 1 requests are under way", "concurrency"),
+        (probing, "probing", "account", "1 of 1 requests are under way until", "by itself"),
+        (retrying, "retrying", "account", "1 message due later", "by itself"),
+        (in_doubt, "in_doubt", "account", "1 message in doubt, sent or not", "by itself"),
+        (held, "held", "account", "1 message in doubt held for you", "sluicegate doubt list"),
+        (
+            failing,
+            "failing",
+            "account",
+            "the provider fails, or does not answer",
+            "within 15 s",
+        ),
+        (trying, "trying", "account", "is tried again, one message at a time", "by itself"),
+        (paused, "paused", "campaign:july", "campaign july is paused", "campaign resume july"),
+        (draft, "draft", "campaign:july", "campaign july is a draft", "campaign start FILE"),
+    ],
+)
+def test_why_names_the_level_that_holds_a_campaign_back_and_what_changes_it(
+    cli: Cli, made: Callable[[Cli], None], kind: str, level: str, words: str, way_out: str
+) -> None:
+    made(cli)
+    assert cli.first("campaign", "july") == (kind, level)
+    shown = cli("why", "campaign", "july").stdout
+    assert words in shown
+    assert way_out in shown
+    status = cli("campaign", "status", "july").stdout
+    assert words in status
+    assert way_out in status
+
+
+@pytest.mark.parametrize(
+    ("made", "seconds"),
+    [(halted, 7_200), (blocked, 60), (full, 30), (queued, 60), (by_sender, 100), (by_type, 100)],
+)
+def test_why_says_until_when(cli: Cli, made: Callable[[Cli], None], seconds: float) -> None:
+    made(cli)
+    found = cli.document("why", "campaign", "july")
+    first = found["waits"][0]
+    assert seconds - 30 < first["seconds"] < seconds + 30
+    assert first["until_ms"] == pytest.approx(found["now_ms"] + 1000 * first["seconds"], abs=1)
+    assert re.search(rf"(until|next) +{TIME}, in [0-9]", cli("why", "campaign", "july").stdout)
+
+
+def test_a_provider_that_fails_is_said_with_since_when_and_the_next_probe(cli: Cli) -> None:
+    failing(cli)
+    cli.bench.answers_probes = False
+    for _ in range(4):
+        cli.bench.later(15_000)
+        cli.bench.step(want=1)
+    since_ms = cli.bench.now_ms - 60_000
+    cli.client.hset(cli.bench.keys("breaker"), "opened", f"{since_ms:.0f}")
+    [first, *_] = cli.document("why")["waits"]
+    assert (first["kind"], first["seconds"]) == ("failing", pytest.approx(15, abs=0.01))
+    since = rf"or does not answer since {datetime.now(UTC):%Y}\S+ \S+Z, so nothing is sent"
+    for asked in (("why",), ("why", "campaign", "july"), ("why", "sender", FAST)):
+        shown = cli(*asked).stdout
+        assert re.search(since, shown)
+        assert re.search(rf"next probe +{TIME}, in 15 s", shown)
+    for asked in (("status",), ("campaign", "status", "july")):
+        shown = cli(*asked).stdout
+        assert re.search(rf"{since}, next probe {TIME}, in 15 s: it ends by itself", shown)
+        assert "Telnyx's status page" in shown
+
+
+def test_a_provider_that_fails_holds_back_nothing_where_nothing_is_to_do(cli: Cli) -> None:
+    cli.bench.enqueue(message(1))
+    cli.client.hset(cli.bench.keys("breaker"), "state", "open")
+    assert cli.first() == ("failing", "account")
+    cli.bench.cancel("m1")
+    assert cli.document("why")["waits"] == []
+
+
+def test_a_brands_day_ends_at_the_carriers_midnight(cli: Cli) -> None:
+    capped(cli)
+    found = cli.document("why", "campaign", "july")
+    now = datetime.fromtimestamp(found["now_ms"] / 1000, ZoneInfo("America/Los_Angeles"))
+    zone = timezone(now.utcoffset() or timedelta())  # as it is now: a day of the scripts has 24 h
+    midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), zone)
+    assert found["waits"][0]["until_ms"] == pytest.approx(1000 * midnight.timestamp(), abs=1)
+
+
+def test_a_brands_day_holds_back_nothing_that_isnt_the_carriers(cli: Cli) -> None:
+    made = plan(sender=NOTICES)
+    capped(cli)
+    cli.client.delete(cli.bench.keys.lane(made.lane))
+    cli.client.rpush(cli.bench.keys.lane(made.lane), "x|1|SMS||+447700900000|[]")
+    kinds = [wait["kind"] for wait in cli.document("why", "campaign", "july")["waits"]]
+    assert "daily_cap" not in kinds
+
+
+def test_others_use_and_the_margin_are_said_with_the_accounts_requests(cli: Cli) -> None:
+    cli.campaign()
+    cli.bench.publish(limit=10, window_seconds=60)
+    cli.bench.send(limit=10, remaining=4)
+    cli.bench.send(kind="back", flags="ht", wait_ms=1, reason="HTTP 429")
+    shown = cli("why").stdout
+    assert "10 per 60 s: 2 used in the last window, 5 by others, 1 kept as margin" in shown
+
+
+def test_numbers_in_a_halts_cause_are_hidden(cli: Cli) -> None:
+    halted(cli)
+    asked = [("why",), ("why", "campaign", "july"), ("halt", "list"), ("status",)]
+    for args in [*asked, *((*one, "--json") for one in asked)]:
+        shown = cli(*args).stdout
+        assert "complaints of +1555•••67" in shown
+        assert "+15551234567" not in shown
+
+
+def test_a_halt_for_a_cause_comes_with_the_advice_on_it(cli: Cli) -> None:
+    cli.campaign()
+    reason = "HTTP 402 20100 No credit"
+    cli.bench.send(kind="back", halt="account", flags="h", code="20100", reason=reason)
+    told = advice_for("20100")
+    assert told is not None
+    for args, exits in ((("why",), 0), (("status",), 1)):
+        shown = cli(*args, exits=exits).stdout
+        assert told.advice in shown
+        assert told.portal in shown
+
+
+def test_what_is_halted_is_said_to_be_nothing_else(cli: Cli) -> None:
+    halted(cli)
+    for asked in (("campaign", "july"), ("sender", FAST)):
+        assert [one["kind"] for one in cli.document("why", *asked)["waits"]] == ["halted"]
+
+
+def test_only_where_a_setting_would_help_it_says_how_one_is_changed(cli: Cli) -> None:
+    by_campaign(cli)
+    assert "limits_version" not in cli("why", "campaign", "july").stdout
+    cli.campaign(SLOW, name="august")
+    cli.refused()
+    assert "limits_version" in cli("why", "campaign", "august").stdout
+
+
+def test_what_stops_the_account_comes_before_the_levels_below(cli: Cli) -> None:
+    by_sender(cli)
+    assert cli.first() == ("rate", f"sender:{SLOW}")
+    cli.bench.halts.set("account", "stop")
+    cli.bench.halts.set("campaign:august", "stop")
+    kinds = [(one["kind"], one["level"]) for one in cli.document("why")["waits"]]
+    assert kinds == [
+        ("halted", "account"),
+        ("halted", "campaign:august"),
+        ("rate", f"sender:{SLOW}"),
+    ]
+
+
+def test_of_a_sender_all_its_lanes_count(cli: Cli) -> None:
+    cli.campaign(SLOW, 20)
+    cli.campaign(SLOW, 7, "august")
+    cli.campaign(SLOW, 3, "september")
+    cli.bench.campaigns.pace("august", 0.001)
+    cli.bench.act("september", "pause")
+    cli.bench.enqueue(message(1, sender=SLOW))
+    found = cli.document("why", "sender", SLOW)
+    assert found["waiting"] == 28
+    assert found["waits"][-1]["level"] == "campaign:september"
+    cli.refused()
+    assert cli.first("sender", SLOW) == ("rate", f"sender:{SLOW}")
+    assert "nothing waits" in cli("why", "sender", FAST).stdout
+    unknown = cli("why", "sender", "+15559999999", exits=2).stderr
+    assert f"sender +15559999999: not among the account's: {FAST}" in unknown
+
+
+def test_where_nothing_waits_nothing_holds_back(cli: Cli) -> None:
+    assert cli("why").stdout == "the account: nothing waits\n"
+    assert cli.document("why")["waits"] == []
+
+
+# When it will be done.
+
+
+def finish(cli: Cli, name: str = "july") -> tuple[Any, str, int]:
+    """Seconds from now, the level that sets the pace, and how many campaigns share it."""
+    found = cli.document("why", "campaign", name)
+    ends = found["finish"]
+    return (ends["at_ms"] - found["now_ms"]) / 1000, ends["level"], ends["beside"]
+
+
+def test_the_finish_is_that_of_the_level_that_is_slowest(cli: Cli) -> None:
+    cli.campaign(SLOW, 30)
+    assert finish(cli) == (pytest.approx(3_000, abs=2), f"sender:{SLOW}", 0)
+    cli("campaign", "pace", "july", "--rate", "0.005")
+    assert finish(cli) == (pytest.approx(6_000, abs=2), "campaign:july", 0)
+    cli.bench.publish(limit=10, window_seconds=3_600)
+    assert finish(cli) == (pytest.approx(10_800, abs=2), "account", 0)
+
+
+def test_campaigns_share_a_level_by_their_weights(cli: Cli) -> None:
+    cli.campaign(SLOW, 30)
+    cli.campaign(SLOW, 30, "august")
+    cli.bench.campaigns.pace("august", weight=3)
+    assert finish(cli) == (pytest.approx(12_000, abs=2), f"sender:{SLOW}", 1)
+    assert finish(cli, "august") == (pytest.approx(4_000, abs=2), f"sender:{SLOW}", 1)
+    assert "beside 1 other campaign" in cli("campaign", "status", "july").stdout
+
+
+def test_a_brands_cap_takes_days(cli: Cli) -> None:
+    cli.campaign(NOTICES, 350)
+    cli.bench.publish(registrations={"notices": Registration(sms_per_minute=600, brand="acme")})
+    seconds, level, _ = finish(cli)
+    assert level == "brand:acme"
+    assert 2 * 86_400 < seconds < 3 * 86_400 + 30
+
+
+def test_what_waits_for_a_halts_end_is_done_that_much_later(cli: Cli) -> None:
+    cli.campaign(SLOW, 30)
+    cli.bench.halts.set("campaign:july", "later", 7_200)
+    assert finish(cli)[0] == pytest.approx(10_200, abs=2)
+
+
+@pytest.mark.parametrize("made", [paused, draft, silent])
+def test_nobody_can_say_when_what_stands_still_is_done(
+    cli: Cli, made: Callable[[Cli], None]
+) -> None:
+    made(cli)
+    assert cli.document("why", "campaign", "july")["finish"] is None
+
+
+def test_times_are_those_of_who_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2030, 1, 31, 22, tzinfo=UTC).timestamp() * 1000
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        assert local(now + 5_000, now) == "23:00:05 CET"
+        assert local(now + 3_600_000, now) == "2030-02-01 00:00 CET"
+    time.tzset()
+
+
+# Lanes.
+
+
+def test_lanes_are_listed_in_the_order_in_which_they_are_served(cli: Cli) -> None:
+    unhurried = {"notices": Registration(sms_per_minute=0, brand="acme")}
+    cli.bench.publish(limit=1000, registrations=unhurried)
+    cli.bench.enqueue(message(0, sender=FAST))
+    cli.bench.send()
+    cli.bench.enqueue(message(1, sender=FAST), message(2, sender=FAST, media_urls=("https://x",)))
+    for name, sender, weight in (("july", FAST, 1), ("august", FAST, 3), ("october", NOTICES, 2)):
+        cli.campaign(sender, 20, name)
+        cli.bench.campaigns.pace(name, weight=weight)
+    for _ in range(30):
+        [first] = [one for one in cli.lines("lanes") if one["place"] == 1]
+        [grant] = cli.bench.claim_all(1)
+        lease = cli.client.hget(cli.bench.keys("leases"), grant.id)
+        assert isinstance(lease, bytes)
+        assert lease.split(b"|")[4].decode() == first["lane"]
+
+
+def test_each_lane_says_what_it_waits_for(cli: Cli) -> None:
+    cli.campaign(SLOW, 20, "july")
+    cli.campaign(NOTICES, 20, "august")
+    cli.refused()
+    cli.campaign(FAST, 20, "october")
+    cli.campaign(FAST, 3, "march")
+    cli.bench.act("march", "pause")
+    cli.bench.campaigns.create(plan("may", sender=FAST))
+    cli.campaign(FAST, 1, "june")
+    cli.bench.enqueue(message(1, sender=FAST))
+    cli.bench.halts.set("campaign:october", "stop")
+    cli.bench.send()
+    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", flags="h")
+    found = {one["campaign"]: one for one in cli.lines("lanes")}
+    assert {name: (one["state"], one["level"]) for name, one in found.items()} == {
+        "july": ("parked", f"sender:{SLOW}"),
+        "august": ("parked", "registration:notices"),
+        "october": ("halted", "campaign:october"),
+        "march": ("paused", ""),
+        "may": ("draft", ""),
+        "june": ("empty", ""),
+    }
+    assert [found[name]["waiting"] for name in ("july", "october", "march", "june")] == [
+        *(19, 20, 3, 0)
+    ]
+    shown = cli("lanes").stdout
+    assert re.search(rf"parked until {TIME} by sender \{SLOW}", shown)
+    assert "halted by campaign october" in shown
+
+
+def test_with_no_lanes_it_says_so(cli: Cli) -> None:
+    assert cli("lanes").stdout == "no lanes: nothing waits\n"
+
+
+def test_of_ten_thousand_lanes_the_first_fifty_are_shown(cli: Cli) -> None:
+    cli.bench = Bench(cli.client)
+    for first in range(0, 10_000, 500):
+        cli.bench.enqueue(*(message(n, sender=f"+1666{n:07d}") for n in range(first, first + 500)))
+    shown = cli("lanes")
+    assert len(shown.stdout.splitlines()) == 51
+    assert "and 9,950 lanes more: --all lists them" in shown.stderr
+    assert [one["place"] for one in cli.lines("lanes")] == list(range(1, 51))
+    assert len(cli.lines("lanes", "--all")) == 10_000
+
+
+# Status.
+
+
+def test_status_shows_the_limits_in_force_and_where_the_file_differs(cli: Cli) -> None:
+    assert "nothing is wrong" in cli("status").stdout
+    cli.bench.publish(limit=20, window_seconds=10, concurrency=7, limits_version=4)
+    shown = cli("status").stdout
+    assert "20 per 10 s" in shown
+    assert "7 at once" in shown
+    assert "limits of version 4 are in force, not those read here" in shown
+    assert "concurrency (7 in force, 100 here), limit (20 in force, 50 here), window_s" in shown
+    assert "set its limits_version to 5 and restart a worker" in shown
+    found = cli.document("status")
+    assert found["limits"]["version"] == 4
+    assert found["person_needed"] is False
+    cli.configured(LEVELS.replace("sms_per", "limits_version = 5\nsms_per", 1))
+    assert "restart a worker with this file" in cli("status").stdout
+
+
+def test_status_says_that_no_limits_are_in_force_yet(cli: Cli) -> None:
+    cli.client.flushdb()
+    shown = cli("status").stdout
+    assert "none in force yet" in shown
+    assert "no worker has published it yet" in shown
+
+
+def test_status_shows_the_providers_window_where_it_names_one(cli: Cli) -> None:
+    cli.bench.enqueue(message(1, sender=FAST))
+    cli.bench.send(limit=100, remaining=99, window_ms=60_000)
+    assert "100 per 60 s (the provider's window; 50 per 1 s configured)" in cli("status").stdout
+
+
+@pytest.mark.parametrize(("reset_ms", "window"), [(58_000, "60 s"), (250_000, "300 s")])
+def test_a_reset_that_suggests_another_window_is_reported(
+    cli: Cli, reset_ms: float, window: str
+) -> None:
+    cli.bench.enqueue(message(1, sender=FAST))
+    cli.bench.send(limit=50, remaining=49, reset_ms=reset_ms)
+    shown = cli("status").stdout
+    assert f"the provider's resets suggest a window of {window}; 1 s is configured" in shown
+    assert "limit             50 per 1 s" in shown
+
+
+def test_a_reset_within_the_window_is_not_worth_a_word(cli: Cli) -> None:
+    cli.bench.enqueue(message(1, sender=FAST))
+    cli.bench.send(limit=50, remaining=49, reset_ms=2_000)
+    assert "nothing is wrong" in cli("status").stdout
+
+
+def test_status_finds_every_halted_level(cli: Cli) -> None:
+    cli.bench.halts.set(f"sender:{SLOW}", "HTTP 403 40013 Invalid sender")
+    cli.bench.halts.set("account", "stop", 7_200)
+    found = cli.document("status", exits=1)["findings"]
+    assert [one["what"].partition(" is halted")[0] for one in found] == [
+        "the account",
+        f"sender {SLOW}",
+    ]
+    told = advice_for("40013")
+    assert told is not None
+    assert found[1]["do"].startswith(told.advice)
+    assert found[1]["do"].endswith(f"sluicegate halt clear sender:{SLOW}")
+
+
+def test_status_says_what_holds_back(cli: Cli) -> None:
+    by_sender(cli)
+    shown = cli("status").stdout
+    assert f"held back: the rate of sender {SLOW}, 0.01 segments per s, is used up, next " in shown
+    assert "parked            1, see: sluicegate lanes" in shown
+
+
+# A campaign's pace.
+
+
+def start(cli: Cli, *more: str) -> None:
+    rows = "\n".join(f"+1312555{n},Ann" for n in range(1000, 1003))
+    (cli.folder / "people.csv").write_text(f"phone,name\n{rows}\n")
+    text = ("--text", "Hi {{ name }}", "--from", FAST, "--yes")
+    cli("campaign", "start", "people.csv", "--name", "july", *text, *more)
+
+
+def paced(cli: Cli) -> tuple[float, float]:
+    found = cli.bench.campaigns.get("july")
+    return found.per_second, found.weight
+
+
+def test_a_campaign_starts_with_its_rate_and_weight(cli: Cli) -> None:
+    start(cli, "--rate", "0.5", "--weight", "2")
+    assert paced(cli) == (0.5, 2)
+    for command in (("status", "july"), ("list",), ("pace", "july", "--weight", "2")):
+        assert "0.5 segments per s, weight 2" in cli("campaign", *command).stdout
+    assert "about" in cli("campaign", "list").stdout
+    [listed] = cli.lines("campaign", "list")
+    assert (listed["per_second"], listed["weight"]) == (0.5, 2)
+    assert listed["finish"]["level"] == "campaign:july"
+
+
+def test_starting_again_keeps_the_pace_unless_another_is_asked_for(cli: Cli) -> None:
+    start(cli)
+    assert paced(cli) == (0, 1)
+    cli("campaign", "pace", "july", "--rate", "5", "--weight", "3")
+    start(cli)
+    assert paced(cli) == (5, 3)
+    start(cli, "--rate", "7")
+    assert paced(cli) == (7, 3)
+
+
+def test_a_pace_is_changed_while_it_runs(cli: Cli) -> None:
+    by_campaign(cli)
+    assert cli.first("campaign", "july") == ("rate", "campaign:july")
+    said = cli("campaign", "pace", "july", "--rate", "none", "--weight", "0.5").stdout
+    assert said.startswith("july: weight 0.5\n")
+    assert cli.bench.claim_all(1)
+    said = cli("campaign", "pace", "july", "--weight", "1").stdout
+    assert said.startswith("july: no rate of its own, weight 1\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("july",), "say what to change: --rate X, --rate none or --weight Y"),
+        (("july", "--rate", "fast"), "--rate fast: segments per second, above 0, or none"),
+        (("july", "--rate", "0"), "above 0, or none"),
+        (("july", "--rate", "nan"), "above 0, or none"),
+        (("july", "--weight", "0"), "must be from 0.01 to 100"),
+        (("gone", "--rate", "1"), "campaign gone: not known"),
+    ],
+)
+def test_a_pace_that_makes_no_sense_is_refused(cli: Cli, args: tuple[str, ...], said: str) -> None:
+    cli.campaign()
+    assert said in cli("campaign", "pace", *args, exits=2).stderr
+
+
+# Halts.
+
+
+def test_a_level_is_halted_and_let_go_on(cli: Cli) -> None:
+    cli.campaign(SLOW)
+    names = (f"sender:{SLOW}", "registration:notices", "brand:acme", "campaign:july", "account")
+    for name in names:
+        cli("halt", "set", name, "--why", "a drill", "--for", "90s", "--yes")
+    assert {one["level"] for one in cli.lines("halt", "list")} == {*names}
+    for one in cli.lines("halt", "list"):
+        assert 60_000 < one["until_ms"] - time.time() * 1000 < 120_000
+    for name in names:
+        assert "goes on" in cli("halt", "clear", name, "--yes").stdout
+    assert cli("halt", "list").stdout == "nothing is halted\n"
+    assert cli.bench.claim_all(1)
+
+
+def test_a_halt_of_all_stops_every_configured_account(cli: Cli) -> None:
+    cli.configured(LEVELS + "[accounts.marketing]\n")
+    said = cli("halt", "set", "all", "--why", "wrong price", "--yes").stdout
+    assert "account default is halted until it is cleared\n" in said
+    assert "account marketing is halted until it is cleared\n" in said
+    for account in ("default", "marketing"):
+        [one] = cli.lines("--account", account, "halt", "list")
+        assert (one["level"], one["why"], one["until_ms"]) == ("account", "wrong price", None)
+    cli("--account", "marketing", "halt", "clear", "--yes")
+    assert cli("halt", "clear", "all", "--yes").stdout == "account default goes on\n"
+
+
+def test_a_halt_asks_first(cli: Cli) -> None:
+    asked = CliRunner().invoke(
+        app, ["halt", "set", "account", "--why", "x"], input="n\n", env=cli.environment
+    )
+    assert asked.exit_code == 1
+    assert "Halt account default until it is cleared?" in asked.stderr
+    assert cli.bench.halts.list() == []
+
+
+def test_a_halt_waits_until_what_had_started_is_written(cli: Cli) -> None:
+    slept: list[float] = []
+    session = Session("default", None)
+    session.client, session.config = cli.client, Config()
+    session.sleep = slept.append
+    session.wait_for_starts()
+    assert slept == []
+    cli.campaign()
+    [grant] = cli.bench.claim_all(1)
+    cli.bench.later(max(0.0, grant.slot_ms))
+    cli.bench.start(grant)
+    session.wait_for_starts()
+    assert slept == [START_TO_POST_SECONDS]

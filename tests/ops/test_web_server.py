@@ -1,0 +1,331 @@
+"""The front door as a real server: the official SDK, curl and Node at it, and how it is run."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import redis
+import telnyx
+from starlette.requests import Request
+from typer.testing import CliRunner
+
+from sluicegate.message import decode
+from sluicegate_ops.cli.app import app
+from sluicegate_ops.simulator import Settings
+from sluicegate_ops.simulator.settings import Webhooks
+from sluicegate_ops.web.bodies import body_of
+from sluicegate_ops.web.problems import Problem
+from sluicegate_ops.web.server import Hurried
+from support import Bench, message
+from support.served import (
+    ENVIRON,
+    NUMBER,
+    SENDER,
+    SIGNING_KEY,
+    TOKEN,
+    URLS,
+    V1_SECRET,
+    config,
+    served,
+)
+from support.simulated import Client, simulated
+
+TEXT = r'Say "hi" \ hällo'
+EXAMPLES = Path(__file__).parents[2] / "examples" / "http"
+
+
+@pytest.fixture
+def bench(valkey: redis.Redis) -> Bench:
+    return Bench(valkey)
+
+
+@pytest.fixture
+def url(redis_url: str) -> Iterator[str]:
+    with served(config(redis_url)) as url:
+        yield url
+
+
+def stored(bench: Bench, id: str) -> tuple[str, str | None, str | None]:
+    made = decode(bench.record(id)["content"].encode(), id)
+    return made.to, made.sender, made.text
+
+
+# The official SDK, with nothing changed but its base URL.
+
+
+@pytest.fixture
+def sdk(url: str) -> Iterator[telnyx.Telnyx]:
+    with telnyx.Telnyx(api_key=TOKEN, base_url=f"{url}/v2", max_retries=0) as client:
+        yield client
+
+
+def test_the_sdk_enqueues_and_retrieves(sdk: telnyx.Telnyx, bench: Bench) -> None:
+    sent = sdk.messages.send(from_=SENDER, to=NUMBER, text="hi").data
+    assert sent is not None
+    assert sent.id is not None
+    assert sent.to is not None
+    assert (sent.to[0].phone_number, sent.to[0].status) == (NUMBER, "queued")
+    assert stored(bench, sent.id) == (NUMBER, SENDER, "hi")
+    bench.send()
+    found = sdk.messages.retrieve(sent.id).data
+    assert found is not None
+    assert found.model_dump()["to"][0]["status"] == "sent"
+
+
+def test_the_sdk_s_key_sends_once(sdk: telnyx.Telnyx, bench: Bench) -> None:
+    def send(text: str) -> Any:
+        return sdk.messages.with_raw_response.send(
+            from_=SENDER, to=NUMBER, text=text, idempotency_key="one-key"
+        )
+
+    first, second = send("hi"), send("hi")
+    assert first.parse().data.id == second.parse().data.id == "one-key"
+    assert second.headers["idempotent-replayed"] == "true"
+    with pytest.raises(telnyx.UnprocessableEntityError, match="10027"):
+        send("other")
+    assert bench.totals()["enqueued"] == 1
+
+
+def test_the_sdk_knows_our_errors(sdk: telnyx.Telnyx, url: str) -> None:
+    with pytest.raises(telnyx.BadRequestError, match="40310"):
+        sdk.messages.send(from_=SENDER, to="555", text="hi")
+    with pytest.raises(telnyx.UnprocessableEntityError, match="10015"):
+        sdk.messages.send(from_=SENDER, to=NUMBER, text="x" * 2000)
+    with pytest.raises(telnyx.NotFoundError, match="10005"):
+        sdk.messages.retrieve("nobody")
+    with (
+        telnyx.Telnyx(api_key="WRONG", base_url=f"{url}/v2", max_retries=0) as stranger,
+        pytest.raises(telnyx.AuthenticationError, match="10009"),
+    ):
+        stranger.messages.send(from_=SENDER, to=NUMBER, text="hi")
+
+
+# The simulated provider, which lies beside each true receipt.
+
+
+@pytest.mark.parametrize("api", ["v2", "v1"])
+def test_what_the_provider_tells_is_recorded_and_its_forger_is_not_believed(
+    redis_url: str, bench: Bench, api: str
+) -> None:
+    chances: dict[str, Any] = dict.fromkeys(
+        ("duplicate", "reorder", "forged", "tampered", "stale"), 1.0
+    )
+    at_once = {"delay_seconds": 0.0, "jitter_seconds": 0.0}
+    hooks = Webhooks(signing_key=SIGNING_KEY, **chances | at_once)
+    bench.enqueue(message(1))
+    with (
+        served(config(redis_url)) as url,
+        simulated(Settings(limit=None, webhooks=hooks)) as provider,
+    ):
+        hook = url + URLS.url("m1")
+        provider_id = sent_by(provider, api, hook)
+        bench.send(provider_id=provider_id)
+        wait_for(lambda: is_idle(provider.face("webhooks")))
+        told = provider.face("webhooks")
+        metrics = httpx.get(f"{url}/metrics").text
+    forged = told["forged"] + told["tampered"] + told["stale"]
+    assert f'sluicegate_http_total{{what="forged",account="default"}} {forged}\n' in metrics
+    assert (bench.record("m1")["fate"], bench.totals()["delivered"]) == ("delivered", 1)
+    assert (forged, bench.totals()["sent_twice"]) == (6, 0)
+
+
+def sent_by(provider: Client, api: str, hook: str) -> str:
+    """Have the provider accept a message; returns its id there."""
+    if api == "v2":
+        return str(provider.send(webhook_url=hook).json()["data"]["id"])
+    fields = {"from": SENDER, "to": NUMBER, "body": "hi", "delivery_status_webhook_url": hook}
+    headers = {"X-Profile-Secret": V1_SECRET}
+    answer = provider.http.post(
+        f"{provider.simulator.base}/messages", json=fields, headers=headers
+    )
+    return str(answer.json()["sms_id"])
+
+
+def is_idle(webhooks: dict[str, int]) -> bool:
+    return webhooks["events"] > 0 and not webhooks["waiting"] + webhooks["under_way"]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends, "it did not come about"
+        time.sleep(0.02)
+
+
+# The examples, as a reader would run them.
+
+
+def run(url: str, *command: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    ours = {"SLUICEGATE_URL": url, "SLUICEGATE_TOKEN": TOKEN}
+    return subprocess.run(command, env=os.environ | ours | environ, capture_output=True, text=True)
+
+
+def test_curl_sends_and_looks(url: str, bench: Bench) -> None:
+    for _ in range(2):
+        done = run(url, EXAMPLES / "send.sh", NUMBER, SENDER, TEXT, "order-1")
+        assert (done.returncode, done.stderr) == (0, "")
+        sent, found = (json.loads(line)["data"] for line in done.stdout.splitlines())
+        assert (sent["id"], found["to"][0]["status"]) == ("order-1", "queued")
+    assert stored(bench, "order-1") == (NUMBER, SENDER, TEXT)
+    assert bench.totals()["enqueued"] == 1
+
+
+def test_curl_says_why_it_failed(url: str) -> None:
+    done = run(url, EXAMPLES / "send.sh", "555", SENDER, "hi", "order-1")
+    assert (done.returncode, '"40310"' in done.stdout) == (22, True)
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="the example for Node needs node")
+def test_node_sends(url: str, bench: Bench) -> None:
+    for _ in range(2):
+        done = run(url, "node", EXAMPLES / "send.mjs", NUMBER, SENDER, TEXT, "order-1")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "order-1: queued\n", "")
+    assert stored(bench, "order-1") == (NUMBER, SENDER, TEXT)
+    done = run(url, "node", EXAMPLES / "send.mjs", "555", SENDER, "hi")
+    assert (done.returncode, "400 40310" in done.stderr) == (1, True)
+
+
+# The server itself.
+
+
+def test_it_does_not_say_what_it_is(url: str) -> None:
+    for path in ("/healthz", "/nowhere"):
+        assert "server" not in httpx.get(url + path).headers
+
+
+def raw(url: str, sent: bytes) -> bytes:
+    """What the server answers to bytes until it closes the connection."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as sock:
+        sock.sendall(sent)
+        return b"".join(iter(lambda: sock.recv(4096), b""))
+
+
+def test_a_connection_that_sends_no_whole_head_is_closed(redis_url: str) -> None:
+    class Impatient(Hurried):
+        head_seconds = 0.05
+
+    with served(config(redis_url), Impatient) as url:
+        assert raw(url, b"") == raw(url, b"GET /healthz HT") == b""
+        again = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n" + b"GET /hea"
+        assert raw(url, again).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_what_is_too_large_is_not_read_on(url: str) -> None:
+    head = b"POST /receipts/default HTTP/1.1\r\nhost: x\r\ncontent-length: 100000000\r\n\r\n"
+    assert raw(url, head).startswith(b"HTTP/1.1 413")
+
+
+def reading(*parts: bytes, then: Callable[[], Awaitable[Any]]) -> Problem:
+    """Why a body is refused that begins with ``parts``, after which the client does ``then``."""
+    left = list(parts)
+
+    async def receive() -> Any:
+        if left:
+            return {"type": "http.request", "body": left.pop(0), "more_body": True}
+        return await then()
+
+    async def read() -> None:
+        await body_of(Request({"type": "http", "headers": []}, receive), 100, seconds=0.02)
+
+    with pytest.raises(Problem) as caught:
+        asyncio.run(read())
+    return caught.value
+
+
+def test_a_body_that_never_ends_is_not_waited_for() -> None:
+    async def stall() -> Any:
+        await asyncio.Event().wait()
+
+    async def go_away() -> Any:
+        return {"type": "http.disconnect"}
+
+    assert reading(b"half", then=stall).status == 408
+    assert reading(b"half", then=go_away).status == 400
+    assert reading(b"x" * 60, b"x" * 60, then=stall).status == 413
+
+
+@pytest.fixture
+def home(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SLUICEGATE_REDIS_URL", redis_url)
+    return tmp_path / "sluicegate.toml"
+
+
+def test_serve_runs_until_it_is_told_to_stop(home: Path, bench: Bench) -> None:
+    home.write_text(
+        "web.public_url = 'https://sms.example'\nweb.apps.shop = { token_env = 'TOKEN_SHOP' }\n"
+    )
+    command = [sys.executable, "-W", "error", "-m", "sluicegate_ops.cli", "serve", "--port", "0"]
+    process = subprocess.Popen(
+        command,
+        env=os.environ | ENVIRON,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().removeprefix("listening on ").strip()
+        said = [process.stdout.readline() for _ in range(2)]
+        done = run(url, EXAMPLES / "send.sh", NUMBER, SENDER, "hi", "order-1")
+        assert done.returncode == 0
+    finally:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
+    assert "https://sms.example/receipts/ACCOUNT" in said[0]
+    assert said[1] == "apps that may send: shop\n"
+    assert bench.status("order-1").state == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "reason"),
+    [
+        ("apps.a = { token_env = 'T' }", {}, "T: set it to a token for this app: at least 16"),
+        ("apps.a = { token_env = 'T' }", {"T": "short"}, "T: set it to a token"),
+        (
+            "apps.a = { token_env = 'T' }\napps.b = { token_env = 'U' }",
+            {"T": "t" * 16, "U": "t" * 16},
+            "U: the app a has the same token",
+        ),
+        ("public_url = 'https://a.example'", {}, "SLUICEGATE_RECEIPTS_SECRET: set it to a secret"),
+        (
+            "public_url = 'https://a.example'",
+            {"SLUICEGATE_RECEIPTS_SECRET": "s" * 16},
+            "SLUICEGATE_TELNYX_PUBLIC_KEY: set it to the public key",
+        ),
+        ("", {"SLUICEGATE_TELNYX_PUBLIC_KEY": "x"}, "SLUICEGATE_TELNYX_PUBLIC_KEY: must be the"),
+        ("", {"SLUICEGATE_TELNYX_PUBLIC_KEY": "aaaa"}, "32 bytes in base64"),
+        ("apps.a = { token_env = 'T', account = 'b' }", {}, "no such account; known: default"),
+    ],
+)
+def test_serve_says_in_a_line_what_is_missing(
+    home: Path, text: str, environ: dict[str, str], reason: str
+) -> None:
+    home.write_text(f"[web]\n{text}\n")
+    result = CliRunner().invoke(app, ["serve", "--port", "0"], env=environ)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert reason in result.stderr
+    assert result.stderr.count("\n") == 1
+    for value in environ.values():
+        assert len(value) < 16 or value not in result.stderr
+
+
+def test_serve_says_that_a_port_is_taken(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(app, ["serve", "--port", port])
+    assert (result.exit_code, "--port 0 takes a free port" in result.stderr) == (1, True)
+    assert result.stderr.startswith(f"sluicegate: 127.0.0.1:{port}: ")

@@ -1,0 +1,84 @@
+"""A deployment of real processes as tests look at it: enqueue, wait, and read all the books."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import pytest
+
+from sluicegate import Sluice
+from sluicegate_ops.simulator import Settings
+from sluicegate_rigs.deployment import Stage, Worker
+from sluicegate_worker.claims import worker_tag
+from support import check_books, message
+
+HOLD = {"policy": "hold"}
+
+
+def eventually(condition: Callable[[], bool], seconds: float, stage: Stage) -> None:
+    """Wait until ``condition`` holds; fail with the workers' logs where it never does."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > ends:
+            logs = "\n\n".join(f"{w.name}:\n{w.log.read_text()[-1500:]}" for w in stage.workers)
+            pytest.fail(f"it did not come about within {seconds} s\n{logs}")
+        time.sleep(0.02)
+
+
+class Account:
+    """The default account of a stage, as the tests look at it."""
+
+    def __init__(self, stage: Stage, sluice: Sluice) -> None:
+        self.stage, self.sluice, self.keys = stage, sluice, sluice.keys
+        self.store = cast("Any", sluice.client)
+
+    def enqueue(self, first: int, last: int, **fields: Any) -> None:
+        made = (message(number, **fields) for number in range(first, last))
+        assert all(result.outcome == "enqueued" for result in self.sluice.enqueue_many(made))
+
+    def total(self, name: str) -> int:
+        return int(self.store.hget(self.keys("totals"), name) or 0)
+
+    def has_accepted(self, count: int) -> Callable[[], bool]:
+        return lambda: self.total("accepted") >= count
+
+    def size(self, zset: str) -> int:
+        return int(self.store.zcard(self.keys(zset)))
+
+    def is_quiet(self) -> bool:
+        """No worker holds anything, so nothing moves."""
+        return not self.store.hlen(self.keys("leases"))
+
+    def books(self) -> Counter[str]:
+        return check_books(self.store, self.keys)
+
+    def started_by(self, worker: Worker) -> set[str]:
+        """The messages whose POST ``worker``, which is stopped, may have begun."""
+        tag = worker_tag(f"{worker.name}@stage").encode()
+        for _ in range(2):  # after the second, all that the worker had sent has been taken in
+            self.store.ping()
+        leases = self.store.hgetall(self.keys("leases"))
+        return {
+            id.decode()
+            for id, lease in leases.items()
+            if lease.startswith(tag) and lease.split(b"|")[3]
+        }
+
+    def received(self) -> Counter[str]:
+        """How many messages each recipient got from the provider."""
+        return Counter(self.stage.provider("recipients"))
+
+
+@contextmanager
+def deployment(provider: Settings, workers: int = 1, **options: Any) -> Iterator[Account]:
+    with Stage(provider, **options) as stage, stage.sluice() as sluice:
+        for _ in range(workers):
+            stage.start_worker()
+        stage.wait_for_workers()
+        yield Account(stage, sluice)
+
+
+def number_of(id: str) -> str:
+    return f"+1555{int(id[1:]):07d}"

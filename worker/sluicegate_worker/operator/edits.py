@@ -1,0 +1,136 @@
+"""Edits of dead letters: another sender or another text, checked as if they were enqueued now."""
+
+from functools import cached_property
+from typing import Any
+
+import msgspec
+import redis
+from msgspec.structs import replace
+
+from sluicegate.campaigns.plan import Plan, rendered
+from sluicegate.campaigns.template import RENDERER, BadValue, Template
+from sluicegate.config import Account
+from sluicegate.errors import InvalidMessage
+from sluicegate.keys import Keys, campaign_lane, lane_of
+from sluicegate.levels import check_sender
+from sluicegate.message import Message, decode, encode, validated
+from sluicegate.outbox import ticket, ticket_of
+
+from ..rendering import WrongRenderer
+from .deadletters import Replay, Stored
+
+_values = msgspec.json.Decoder(tuple[str, ...])
+
+FAULTS = (InvalidMessage, BadValue, WrongRenderer)
+"""Why one letter can't be edited, or its message not be made."""
+
+
+class Edit(msgspec.Struct, frozen=True, dict=True):
+    """What changes, None for what stays.
+
+    ``text`` is a template over the plan's variables for a campaign's recipient, and goes as it is
+    in an app's message.
+    """
+
+    sender: str | None = None
+    text: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.sender is not None or self.text is not None
+
+    @cached_property
+    def template(self) -> Template:
+        """The text for campaigns; raises BadTemplate."""
+        return Template(self.text or "")
+
+
+class Letters:
+    """The messages of one account's dead letters, as they are and as an edit makes them."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, account: Account) -> None:
+        self._client: Any = client
+        self._keys, self._account = keys, account
+        self._plans: dict[str, Plan] = {}
+
+    def message(self, letter: Stored) -> Message:
+        """What a letter would say; raises one of ``FAULTS`` where it can't be made."""
+        campaign, dot, _ = letter.id.partition(".")
+        if not dot or letter.content:
+            return decode(letter.content, letter.id)
+        plan = self._plan(campaign)
+        if plan.renderer != RENDERER:
+            raise WrongRenderer(campaign, plan.renderer)
+        return rendered(plan, letter.id, letter.ticket)
+
+    def edited(self, letter: Stored, edit: Edit) -> Replay:
+        """The letter as ``edit`` makes it, and where it waits.
+
+        Raises one of ``FAULTS``, and BadTemplate where the text is none for anybody.
+        """
+        message = self._changed(letter, edit)
+        campaign, dot, short = letter.id.partition(".")
+        sender, profile = message.sender, message.messaging_profile_id
+        check_sender(self._account, sender, profile, letter.id)
+        if dot:
+            lane = campaign_lane(campaign, message.type, sender, profile)
+            parts, to = message.segments.parts, message.to
+            head = ticket_of(short, parts, message.type, message.expires_at, to).encode()
+            made = b"|".join((head, *letter.ticket.split(b"|", 5)[5:]))
+        else:
+            lane = lane_of(message.priority, message.type, sender, profile)
+            made = ticket(message).encode()
+        return Replay(letter.id, letter.generation, encode(message), lane, made)
+
+    def _changed(self, letter: Stored, edit: Edit) -> Message:
+        if edit.text is None:
+            message = self.message(letter)
+        elif "." in letter.id:
+            message = self._rewritten(letter, edit.template)
+        else:
+            message = replace(self.message(letter), text=_literal(edit.text, letter.id))
+        return _validated(
+            replace(message, sender=edit.sender) if edit.sender is not None else message
+        )
+
+    def _rewritten(self, letter: Stored, template: Template) -> Message:
+        """A recipient's message by another text, from the values of its ticket."""
+        plan = self._plan(letter.id.partition(".")[0])
+        known = plan.template.variables
+        if strange := [name for name in template.variables if name not in known]:
+            there_are = f"there are {', '.join(known)}" if known else "there are none"
+            raise BadValue(strange[0], f"is no variable of campaign {plan.name}; {there_are}")
+        try:
+            *_, to, values = letter.ticket.split(b"|", 5)
+            named = dict(zip(known, _values.decode(values), strict=True))
+        except (ValueError, msgspec.MsgspecError) as error:
+            size = f"{len(letter.ticket)} bytes"
+            raise InvalidMessage("ticket", size, str(error), letter.id) from error
+        if letter.content:  # edited before: its sender may not be the plan's
+            message = decode(letter.content, letter.id)
+        else:
+            message = plan.message(letter.id, to.decode(), "x")
+        return replace(message, text=template.render(named))
+
+    def _plan(self, campaign: str) -> Plan:
+        if campaign not in self._plans:
+            stored = self._client.hget(self._keys.campaign(campaign), "plan")
+            if stored is None:
+                raise InvalidMessage("campaign", campaign, "its plan is gone")
+            self._plans[campaign] = msgspec.json.decode(stored, type=Plan)
+        return self._plans[campaign]
+
+
+def _literal(text: str, id: str) -> str:
+    """An app's text goes as it is: what looks like a template was meant for a campaign."""
+    if "{{" in text or "{%" in text:
+        rule = "an app's message goes out as it is written, with {{ and all; give it plain text"
+        raise InvalidMessage("text", text, rule, id)
+    return text
+
+
+def _validated(message: Message) -> Message:
+    """Itself, by all rules but that for ids: a recipient's has a dot."""
+    try:
+        return replace(validated(replace(message, id="letter")), id=message.id)
+    except InvalidMessage as error:
+        raise InvalidMessage(error.field, error.value, error.reason, message.id) from None

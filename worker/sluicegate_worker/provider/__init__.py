@@ -1,0 +1,1 @@
+"""The provider: its APIs, its answers and what they mean."""

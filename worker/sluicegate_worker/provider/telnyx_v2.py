@@ -1,0 +1,108 @@
+"""Telnyx API v2: one POST /messages per message, under an idempotency key."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from sluicegate.config import Account
+from sluicegate.message import Message
+from sluicegate.webhook_urls import WebhookUrls
+
+from ..transport import Reply, Transport
+from .gateway import Attempt
+from .outcome import Accepted, Doubt, Outcome, decided
+from .telnyx import UNREADABLE, Exchange, answered, transport_of, webhooks_of
+
+MAX_WAIT_SECONDS = 14_400.0
+"""The provider queues a message for 4 hours at most; no ``wait_seconds`` is believed beyond."""
+
+
+class _Data(msgspec.Struct):
+    id: str = ""
+    wait_seconds: msgspec.Raw = msgspec.Raw(b"0")  # raw: garbage in it must not hide the id
+
+
+class _Success(msgspec.Struct):
+    data: _Data = msgspec.field(default_factory=_Data)
+
+
+_success = msgspec.json.Decoder(_Success)
+
+
+class TelnyxV2:
+    """The v2 gateway of one account; with ``receipts`` each message names where they go."""
+
+    def __init__(
+        self,
+        account: Account,
+        api_key: str,
+        transport: Transport | None = None,
+        receipts: WebhookUrls | None = None,
+    ) -> None:
+        self._receipts = receipts
+        self._balance_url = account.base_url.rstrip("/") + "/balance"
+        self._exchange = Exchange(
+            transport or transport_of(account),
+            account.base_url.rstrip("/") + "/messages",
+            {"Authorization": f"Bearer {api_key}"},
+            api_key,
+            lambda reply: understood(reply, account.outcomes),
+        )
+
+    def request(self, message: Message) -> bytes:
+        """The body of POST /messages; fields that the message leaves open stay out of it."""
+        webhook_url, failover_url = webhooks_of(message, self._receipts)
+        fields = {
+            "from": message.sender,
+            "messaging_profile_id": message.messaging_profile_id,
+            "to": message.to,
+            "text": message.text,
+            "subject": message.subject,
+            "media_urls": list(message.media_urls) or None,
+            "type": message.type,
+            "encoding": None if message.encoding == "auto" else message.encoding,
+            "webhook_url": webhook_url,
+            "webhook_failover_url": failover_url,
+            "use_profile_webhooks": message.use_profile_webhooks,
+            "auto_detect": message.auto_detect,
+        }
+        return msgspec.json.encode({k: v for k, v in fields.items() if v is not None})
+
+    async def send(
+        self, request: bytes, key: str, gate: Callable[[], bool] = lambda: True
+    ) -> Attempt:
+        """POST ``request`` under ``key`` and say what came of it; see ``gateway.Gateway``."""
+        return await self._exchange.post(request, gate, {"Idempotency-Key": key})
+
+    async def probe(self) -> bool:
+        """Ask for the balance, which is free."""
+        return await self._exchange.get(self._balance_url)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._exchange.aclose()
+
+
+def understood(reply: Reply, overrides: Mapping[str, str] = {}) -> Outcome:
+    """The outcome of an answer, whatever it looks like; never raises."""
+    if 200 <= reply.status < 300:
+        return _accepted(reply)
+    return decided(answered(reply), overrides)
+
+
+def _accepted(reply: Reply) -> Outcome:
+    try:
+        data = _success.decode(reply.body).data
+    except UNREADABLE:
+        data = _Data()
+    if not data.id:
+        return Doubt(f"HTTP {reply.status} with an answer that can't be read", "unreadable")
+    replayed = reply.headers.get("idempotent-replayed", "").lower() == "true"
+    return Accepted(data.id, replayed, _wait_seconds(data.wait_seconds))
+
+
+def _wait_seconds(raw: msgspec.Raw) -> float:
+    try:
+        return min(max(0.0, float(bytes(raw))), MAX_WAIT_SECONDS)
+    except ValueError:  # a text, null, true, a list
+        return 0.0

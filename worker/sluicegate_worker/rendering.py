@@ -1,0 +1,64 @@
+"""What a grant is to send: a message as it is stored, or a recipient rendered from its plan."""
+
+from typing import Any
+
+import msgspec
+import redis
+import redis.asyncio
+
+from sluicegate.campaigns.plan import Plan, rendered
+from sluicegate.campaigns.template import RENDERER
+from sluicegate.errors import InvalidMessage, SluicegateError
+from sluicegate.keys import Keys
+from sluicegate.message import Message, decode
+from sluicegate.outbox import translated
+
+from .claims import Grant
+
+
+class WrongRenderer(SluicegateError):
+    """A campaign whose texts this version of the worker would render otherwise."""
+
+    def __init__(self, campaign: str, renderer: str) -> None:
+        self.campaign, self.renderer = campaign, renderer
+        super().__init__(
+            f"campaign {campaign} is rendered by {renderer}, and this worker has {RENDERER}: "
+            "run a worker of the version that the campaign began with"
+        )
+
+
+class Contents:
+    """The messages of one account's grants; plans are read once, since they never change.
+
+    A recipient whose dead letter was edited has a stored message too, which goes before its plan.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, keys: Keys) -> None:
+        self._client: Any = client
+        self._keys = keys
+        self._plans: dict[str, Plan] = {}
+
+    async def message(self, grant: Grant) -> Message:
+        """The message to send.
+
+        Raises InvalidMessage and BadValue where it can never be made; WrongRenderer where another
+        worker can; OutboxUnavailable where its plan could not be read.
+        """
+        campaign, dot, _ = grant.id.partition(".")
+        if not dot or grant.content.startswith(b"{"):
+            return decode(grant.content, grant.id)
+        plan = self._plans.get(campaign) or await self._read(campaign)
+        return rendered(plan, grant.id, grant.content)
+
+    async def _read(self, campaign: str) -> Plan:
+        try:
+            stored = await self._client.hget(self._keys.campaign(campaign), "plan")
+        except redis.RedisError as error:
+            raise translated(error, ()) from error
+        if stored is None:
+            raise InvalidMessage("campaign", campaign, "its plan is gone")
+        plan = msgspec.json.decode(stored, type=Plan)
+        if plan.renderer != RENDERER:
+            raise WrongRenderer(campaign, plan.renderer)
+        self._plans[campaign] = plan
+        return plan
