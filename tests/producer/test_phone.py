@@ -287,7 +287,7 @@ def test_any_text_is_e164_or_refused(text: str) -> None:
 WITHOUT_LIBRARY = """
 import sys
 sys.modules["phonenumbers"] = None  # as if it weren't installed
-from sluicegate.phone import Phones
+from sluicegate.campaigns.phone import Phones
 print(Phones("US").normalise("(555) 223-4567"), Phones().normalise("+1 555 223 4567"))
 for use in (lambda: Phones("GB"), lambda: Phones().normalise("+447911123456")):
     try:

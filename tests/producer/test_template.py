@@ -543,7 +543,7 @@ def test_without_jinja_only_a_template_fails_and_says_what_to_install() -> None:
     code = """
 import sys
 sys.modules["jinja2"] = None
-from sluicegate.template import Template, variable
+from sluicegate.campaigns.template import Template, variable
 print(variable("First Name"))
 try:
     Template("Hi")

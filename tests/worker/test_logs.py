@@ -154,7 +154,7 @@ def test_every_secret_that_the_configuration_names_is_hidden() -> None:
 
 def test_where_nothing_is_set_up_it_logs_to_standard_error() -> None:
     code = (
-        "import logging; from sluicegate_worker.logs import configure\n"
+        "import logging; from sluicegate_worker.observe.logs import configure\n"
         "configure(logging.WARNING, 'json')\n"
         f"log = logging.getLogger('x'); log.info('no'); log.warning('to {NUMBER}')"
     )
@@ -177,7 +177,7 @@ def journal() -> Journal:
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Callable[[int], list[str]]:
-    caplog.set_level(logging.INFO, "sluicegate_worker.journal")
+    caplog.set_level(logging.INFO, "sluicegate_worker.observe.journal")
     return lambda least: [r.getMessage() for r in caplog.records if r.levelno >= least]
 
 

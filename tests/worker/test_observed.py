@@ -84,7 +84,7 @@ def test_each_post_is_counted_once_by_what_came_of_it() -> None:
 
 
 def test_an_accounts_halt_is_logged_when_it_is_met(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "sluicegate_worker.journal")
+    caplog.set_level(logging.INFO, "sluicegate_worker.observe.journal")
     halt = Halt("account", "HTTP 401: the key is wrong", "401")
     drained(lambda _: Attempt(halt, took_ms=50, heard=True), Meters(), messages=2)
     assert [r.getMessage() for r in caplog.records] == [
