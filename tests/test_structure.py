@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
-    "producer/sluicegate": "errors segments message keys scripts pipelining config levels "
+    "producer/sluicegate": "errors segments message keys stored scripts pipelining config levels "
     "webhook_urls optouts outbox receipts campaigns client testing",
     "worker/sluicegate_worker": "transport provider retry claims settling rendering posts "
     "operator observe capacity spool drain sweep engine app tasks",

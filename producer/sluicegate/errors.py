@@ -7,6 +7,7 @@
     ├── BadTemplate           in grammar.py: a text that cannot be used (also a ValueError)
     ├── BadValue              in template.py: a value that cannot be used (also a ValueError)
     ├── CampaignExists, UnknownCampaign, WrongCampaignState      in campaign.py
+    ├── Malformed             what Redis holds is not of a stored form (also a ValueError)
     ├── IdReused              a known id came again with other content
     ├── UnknownMessage        no record of that id (never enqueued, or past its retention)
     ├── WrongState            an operation that the message's state does not allow
@@ -58,6 +59,18 @@ class BadFile(SluicegateError, ValueError):
     def __init__(self, path: str | PathLike[str], where: str, reason: str, way_out: str) -> None:
         self.path, self.where, self.reason, self.way_out = str(path), where, reason, way_out
         super().__init__(f"{path}{f', {where}' if where else ''}: {reason}; {way_out}")
+
+
+class Malformed(SluicegateError, ValueError):
+    """A text that is not of the stored ``form`` it should be of: another version's, or damaged.
+
+    The text itself is only ``text``, not in the error's own: it may hold a phone number.
+    """
+
+    def __init__(self, form: str, text: str | bytes) -> None:
+        self.form, self.text = form, text
+        unit = "bytes" if isinstance(text, bytes) else "characters"
+        super().__init__(f"not a {form}, as Sluicegate stores it: a text of {len(text)} {unit}")
 
 
 class IdReused(SluicegateError):

@@ -1,0 +1,130 @@
+"""What is stored of levels: their published limits, a brand's day, and halts."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from ..errors import Malformed
+
+
+class SenderLimits(NamedTuple):
+    """A sender's limits: ``sms_ms|mms_ms|registration``; 0 and ``""`` are no such limit.
+
+    An interval is milliseconds from one segment to the next.
+    Mirrored by ``levels_of`` in ``levels.lua``, as are the two below.
+    """
+
+    sms_ms: float = 0.0
+    mms_ms: float = 0.0
+    registration: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "SenderLimits":
+        """Read a sender's field of the hash of limits; raises Malformed."""
+        return cls(*_intervals("sender's limits", text))
+
+    def format(self) -> str:
+        return f"{_interval(self.sms_ms)}|{_interval(self.mms_ms)}|{self.registration}"
+
+
+class RegistrationLimits(NamedTuple):
+    """A registration's limits: ``sms_ms|mms_ms|brand``, as a sender's."""
+
+    sms_ms: float = 0.0
+    mms_ms: float = 0.0
+    brand: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "RegistrationLimits":
+        """Read a registration's field of the hash of limits; raises Malformed."""
+        return cls(*_intervals("registration's limits", text))
+
+    def format(self) -> str:
+        return f"{_interval(self.sms_ms)}|{_interval(self.mms_ms)}|{self.brand}"
+
+
+class BrandLimits(NamedTuple):
+    """A brand's limits: ``cap|share``.
+
+    ``cap`` is segments a day, ``share`` what one segment to a +1 number is charged as.
+    """
+
+    cap: int
+    share: float
+
+    @classmethod
+    def parse(cls, text: str) -> "BrandLimits":
+        """Read a brand's field of the hash of limits; raises Malformed."""
+        try:
+            cap, share = text.split("|")
+            return cls(int(cap), float(share))
+        except ValueError as error:
+            raise Malformed("brand's limits", text) from error
+
+    def format(self) -> str:
+        return f"{self.cap}|{number(self.share)}"
+
+
+class BrandDay(NamedTuple):
+    """What a brand has used: ``day segments``; a day is the carrier's, counted since 1970.
+
+    Mirrored by ``used_today`` and ``use_cap`` in ``levels.lua``.
+    """
+
+    day: int
+    segments: float
+
+    @classmethod
+    def parse(cls, text: str) -> "BrandDay":
+        """Read a brand's field of the hash of levels; raises Malformed."""
+        try:
+            day, segments = text.split(" ")
+            return cls(int(day), float(segments))
+        except ValueError as error:
+            raise Malformed("brand's day", text) from error
+
+    def format(self) -> str:
+        return f"{self.day} {self.segments:.3f}"
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """A level's halt: why, and until when (wall ms); None means until it is lifted.
+
+    Mirrored by ``halts_now`` in ``levels.lua``.
+    """
+
+    level: str
+    why: str
+    until_ms: int | None = None
+
+    @classmethod
+    def parse(cls, level: str | bytes, text: str | bytes) -> "Halt":
+        """Read ``ends_ms|why``, a field of the hash of halts; raises Malformed."""
+        named = level.decode() if isinstance(level, bytes) else level
+        ends, bar, why = (text.decode() if isinstance(text, bytes) else text).partition("|")
+        try:
+            if bar:
+                return cls(named, why, int(float(ends)) if ends else None)
+        except ValueError:
+            pass
+        raise Malformed("halt", text)
+
+    def format(self) -> str:
+        return f"{'' if self.until_ms is None else self.until_ms}|{self.why}"
+
+
+def number(value: float) -> str:
+    """A number as limits are published: at most six decimals, and no zeros behind them."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _interval(interval_ms: float) -> str:
+    return number(interval_ms) if interval_ms else ""
+
+
+def _intervals(form: str, text: str) -> tuple[float, float, str]:
+    try:
+        sms, mms, above = text.split("|", 2)
+        return float(sms or 0), float(mms or 0), above
+    except ValueError as error:
+        raise Malformed(form, text) from error

@@ -1,0 +1,96 @@
+"""A message's record: every field of its hash, typed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from ..errors import Malformed
+from .history import History
+from .names import LaneName
+from .tickets import Ticket
+
+_COUNTS: Final = (
+    "attempts", "maybe", "age", "generation", "key_at", "enqueued", "at", "fate_at",
+)  # fmt: skip
+_BYTES: Final = ("content", "request")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message's record; ``keys.py`` says what each field holds.
+
+    A field that the hash has not is ``""``, ``b""``, 0 or None here, and so is one that was not
+    asked for. ``state`` is ``""`` where there is no such record. Moments and ``age`` are in
+    milliseconds. Mirrored by ``record`` and ``save_records`` in ``records.lua``.
+    """
+
+    state: str = ""
+    digest: str = ""
+    to: str = ""
+    content: bytes = b""
+    request: bytes = b""
+    lane: LaneName | None = None
+    ticket: Ticket | None = None
+    token: str = ""
+    attempts: int = 0
+    maybe: int = 0
+    age: int = 0
+    replayed_by: str = ""
+    generation: int = 0
+    key_at: int = 0
+    enqueued: int = 0
+    at: int = 0
+    provider_id: str = ""
+    provider_id_2: str = ""
+    fate: str = ""
+    fate_at: int = 0
+    fate_code: str = ""
+    history: History = History()
+    code: str = ""
+    reason: str = ""
+    answer: str = ""
+
+    @classmethod
+    def parse(cls, fields: Mapping[bytes, bytes]) -> "Record":
+        """Read a whole hash, as HGETALL answers; raises Malformed.
+
+        A field that only a newer version knows is left out.
+        """
+        known = ((name.decode(), value) for name, value in fields.items())
+        return cls._of((name, value) for name, value in known if name in cls.__struct_fields__)
+
+    @classmethod
+    def parse_some(cls, names: Sequence[str], values: Sequence[bytes | None]) -> "Record":
+        """Read the fields ``names`` alone, as HMGET answers; raises Malformed."""
+        return cls._of(zip(names, values, strict=True))
+
+    def format(self) -> dict[str, str | bytes]:
+        """The fields that say something, as they are stored."""
+        stored: dict[str, str | bytes] = {}
+        for name in self.__struct_fields__:
+            value: Any = getattr(self, name)
+            if isinstance(value, (LaneName, Ticket, History)):
+                value = value.format()
+            if value:
+                stored[name] = value if isinstance(value, bytes) else str(value)
+        return stored
+
+    @classmethod
+    def _of(cls, pairs: Iterable[tuple[str, bytes | None]]) -> "Record":
+        return cls(**{name: _value(name, stored) for name, stored in pairs if stored})
+
+
+def _value(name: str, stored: bytes) -> Any:
+    if name in _BYTES:
+        return stored
+    if name in _COUNTS:
+        try:
+            return int(stored)
+        except ValueError as error:
+            raise Malformed(f"record's {name}", stored) from error
+    if name == "lane":
+        return LaneName.parse(stored)
+    if name == "ticket":
+        return Ticket.parse(stored)
+    text = stored.decode(errors="replace")  # answers and reasons are cut at a byte
+    return History.parse(text) if name == "history" else text
