@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from sluicegate.campaigns.plan import message_id
 from sluicegate_ops.cli.app import app
-from sluicegate_ops.inspect.history import read_history
+from sluicegate_ops.inspect import read_history
 from sluicegate_worker.provider.codes import advice_for, delivery_advice
 from support import Bench, message, plan, recipient
 from support.fates import tell

@@ -2,10 +2,10 @@
 
 import redis
 
-from sluicegate_ops.inspect.history import Attempt, History, read_history
+from sluicegate_ops.inspect import History, PastAttempt, read_history
 from support import Bench, message
 
-FIRST = Attempt(1_700_000_000_000, 3, 250, "retry", "50000", "ab12")
+FIRST = PastAttempt(1_700_000_000_000, 3, 250, "retry", "50000", "ab12")
 
 
 def test_what_the_scripts_note_is_read(store: redis.Redis) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from sluicegate import Config
 from sluicegate_ops.cli.app import app
-from sluicegate_ops.inspect import Counts
+from sluicegate_ops.inspect import MessageCounts
 from sluicegate_ops.metrics import EVENTS, AccountMetrics
 from sluicegate_worker.observe.metrics import Meters, WorkerMetrics
 
@@ -29,7 +29,7 @@ PANELS = [panel for panel in json.loads(DASHBOARD)["panels"] if "targets" in pan
 QUERIES = [rule["expr"] for rule in RULES] + [
     target["expr"] for panel in PANELS for target in panel["targets"]
 ]
-STATES = {*Counts.__struct_fields__, "closed", "open", "half"}
+STATES = {*MessageCounts.__struct_fields__, "closed", "open", "half"}
 
 
 def names_of(family: Any) -> Iterator[str]:

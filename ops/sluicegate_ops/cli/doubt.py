@@ -31,7 +31,7 @@ from .kit.output import (
     write_pairs,
 )
 from .kit.session import Session
-from .record import Record, read
+from .message.screen import MessageScreen, read_screen
 
 doubt = typer.Typer(
     help="Messages in doubt: sent or not, nobody knows.",
@@ -97,7 +97,7 @@ def show(
       sluicegate doubt show order-1234
     """
     session: Session = ctx.obj
-    record = read(session, id, full)
+    record = read_screen(session, id, full)
     if record.state != "in_doubt":
         raise WrongState(id, record.state, "not in doubt")
     code = record.code or _SILENT
@@ -109,7 +109,7 @@ def show(
     typer.echo(f"\nend it: sluicegate doubt resolve {id} --accepted, --resend or --drop")
 
 
-def _shown(record: Record) -> Iterator[tuple[str, object]]:
+def _shown(record: MessageScreen) -> Iterator[tuple[str, object]]:
     yield "id", record.id
     yield "to", record.to
     yield "since", when(record.changed_ms)
@@ -172,7 +172,7 @@ def _verdict(given: dict[str, bool]) -> Verdict:
 
 
 def _warn_of_old_key(session: Session, id: str, yes: bool) -> None:
-    record = read(session, id)
+    record = read_screen(session, id)
     if record.state != "in_doubt":
         raise WrongState(id, record.state, "only messages in doubt are resolved")
     age = record.key_age_seconds or 0

@@ -11,7 +11,7 @@ from .kit.failures import BAD_INPUT, fail
 from .kit.naming import LEVELS, level
 from .kit.output import Lines, clean, lasting, table, when, write, write_lines
 from .kit.session import Session
-from .state import halts
+from .status.halts import masked_halts
 from .status.reasons import named
 
 halt = typer.Typer(help="Stops that hit every further message.", no_args_is_help=True)
@@ -36,7 +36,7 @@ def list_(ctx: typer.Context, json: Lines = False) -> None:
       sluicegate halt list
     """
     session: Session = ctx.obj
-    found = halts(session)
+    found = masked_halts(session)
     if json:
         write_lines(found)
         return
@@ -118,7 +118,7 @@ def _stops(session: Session, text: str) -> Iterator[tuple[Session, str]]:
 
 
 def _causes(session: Session) -> dict[str, str]:
-    return {one.level: one.why for one in halts(session)}
+    return {one.level: one.why for one in masked_halts(session)}
 
 
 def _shown(session: Session, name: str) -> str:

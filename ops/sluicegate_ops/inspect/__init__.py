@@ -1,33 +1,92 @@
-"""What holds messages back: by which level, until when, and when a campaign will be done.
+"""What people ask of an account, read from Redis in one place: screens, web and metrics read here.
 
-facts     an account at one moment, as its scripts see it
-wait      what may hold messages back
-passage   the levels that a lane passes, and which of them refuses
-parked    the levels for which something is parked
-finish    the estimate of a campaign's end
-why       what holds an account, a sender or a campaign back
-lanes     every lane, in the order in which they are served
+Client, keys and account are handed in. Nothing is masked and nothing is written: numbers and texts
+are whole, and what a screen shows of them is the screen's affair.
+
+history     the attempts to send a message
+members     a campaign's recipient that was never started
+record      one message's record
+recipients  every recipient of a campaign
+campaign    what workers hold of a campaign, and what its recipients were answered
+memory      the memory that Redis uses
+facts       an account at one moment, as its scripts see it
+wait        what may hold messages back
+levels      the levels that a lane passes, and which of them refuses
+parked      the levels for which something is parked
+finish      the estimate of a campaign's end
+lanes       every lane, in the order in which they are served
+why         what holds an account, a sender or a campaign back
+account     an account's state, as ``status`` shows it
 """
 
+from .account import (
+    AccountCause,
+    AccountState,
+    fates_of,
+    published_levels,
+    read_account,
+    receipts_are_set_up,
+    server_ms,
+    sorted_halts,
+    started_posts,
+)
+from .campaign import INDEXES, CampaignCause, campaign_causes, claimed, undelivered
+from .facts import (
+    LIVE_SECONDS,
+    AccountFacts,
+    BreakerState,
+    MessageCounts,
+    RequestRate,
+    read_facts,
+)
 from .finish import Finish
+from .history import History, PastAttempt, read_history
 from .lanes import LaneState, lanes
-from .snapshot import LIVE_SECONDS, Breaker, Counts, Facts, Rate, Stop, read
-from .wait import Kind, Wait
+from .members import Member, member
+from .memory import ServerMemory, parse_memory
+from .recipients import CampaignRecipients, RecipientStatus
+from .record import MessageRecord, aread_record, read_record
+from .wait import Wait, WaitKind
 from .why import Waits, Why
 
 __all__ = [
+    "INDEXES",
     "LIVE_SECONDS",
-    "Breaker",
-    "Counts",
-    "Facts",
+    "AccountCause",
+    "AccountFacts",
+    "AccountState",
+    "BreakerState",
+    "CampaignCause",
+    "CampaignRecipients",
     "Finish",
-    "Kind",
+    "History",
     "LaneState",
-    "Rate",
-    "Stop",
+    "Member",
+    "MessageCounts",
+    "MessageRecord",
+    "PastAttempt",
+    "RecipientStatus",
+    "RequestRate",
+    "ServerMemory",
     "Wait",
+    "WaitKind",
     "Waits",
     "Why",
+    "aread_record",
+    "campaign_causes",
+    "claimed",
+    "fates_of",
     "lanes",
-    "read",
+    "member",
+    "parse_memory",
+    "published_levels",
+    "read_account",
+    "read_facts",
+    "read_history",
+    "read_record",
+    "receipts_are_set_up",
+    "server_ms",
+    "sorted_halts",
+    "started_posts",
+    "undelivered",
 ]

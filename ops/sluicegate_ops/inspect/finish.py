@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from .levels import Passage, carrier_day
+from .levels import LaneLimits, carrier_day
 from .wait import Wait
 
 _DAY_MS = 86_400_000
@@ -24,7 +24,7 @@ class Finish(msgspec.Struct, frozen=True):
     beside: int
 
 
-class Sample(msgspec.Struct, frozen=True):
+class TicketSample(msgspec.Struct, frozen=True):
     """What the next tickets of a lane are like: segments of each, and the part to +1 numbers."""
 
     segments: float = 1.0
@@ -39,20 +39,20 @@ class Rival(msgspec.Struct, frozen=True):
     weight: float
 
 
-def sampled(tickets: Sequence[bytes]) -> Sample:
+def sampled(tickets: Sequence[bytes]) -> TicketSample:
     """Look at a lane's first tickets."""
     if not tickets:
-        return Sample()
+        return TicketSample()
     parts = [ticket.split(b"|", 5) for ticket in tickets]
     segments = sum(int(part[1]) for part in parts) / len(parts)
     us_share = sum(part[4].startswith(b"+1") for part in parts) / len(parts)
-    return Sample(max(1.0, segments), us_share)
+    return TicketSample(max(1.0, segments), us_share)
 
 
 def finish(
-    passage: Passage,
+    passage: LaneLimits,
     messages: int,
-    sample: Sample,
+    sample: TicketSample,
     rivals: Iterable[Rival],
     waits: Iterable[Wait],
 ) -> Finish | None:
@@ -78,7 +78,7 @@ def finish(
     return Finish(at_ms, level, len(others))
 
 
-def paces(passage: Passage, sample: Sample, rivals: Sequence[Rival]) -> dict[str, float]:
+def paces(passage: LaneLimits, sample: TicketSample, rivals: Sequence[Rival]) -> dict[str, float]:
     """Milliseconds that each level takes for one message, with its campaign's share of it."""
     rate, name = passage.facts.rate, passage.lane.campaign
     alone = {"account": 1000 * rate.window_seconds / rate.budget}
@@ -93,7 +93,7 @@ def _share(level: str, name: str, rivals: Sequence[Rival]) -> float:
     return weights.get(name, 1.0) / sum(weights.values()) if name in weights else 1.0
 
 
-def _capped(passage: Passage, segments: float, message_ms: float) -> float:
+def _capped(passage: LaneLimits, segments: float, message_ms: float) -> float:
     """When a brand's daily cap lets the last of ``segments`` pass; 0 where it lets all today."""
     cap, facts = passage.cap, passage.facts
     if cap is None:
@@ -107,7 +107,7 @@ def _capped(passage: Passage, segments: float, message_ms: float) -> float:
     return midnight_ms + days * _DAY_MS + last_day * message_ms
 
 
-def rival(name: str, passage: Passage, weight: float) -> Rival:
+def rival(name: str, passage: LaneLimits, weight: float) -> Rival:
     """A campaign as others see it beside them."""
     levels = {"account", *(level.name for level in passage.levels)}
     levels |= {passage.cap.name} if passage.cap else set()

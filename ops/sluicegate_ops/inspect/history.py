@@ -11,7 +11,7 @@ import msgspec
 _PARTS = 6
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class PastAttempt(msgspec.Struct, frozen=True):
     """One POST: begun at ``began_ms`` (wall), ``late_ms`` after its slot; it took ``took_ms``.
 
     ``outcome`` is what was settled: accepted, retry, back, dead, doubt, unused, or lost where its
@@ -29,7 +29,7 @@ class Attempt(msgspec.Struct, frozen=True):
 class History(msgspec.Struct, frozen=True):
     """The attempts, the first first; ``left_out`` more came after the first one."""
 
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[PastAttempt, ...] = ()
     left_out: int = 0
 
 
@@ -44,7 +44,7 @@ def read_history(text: str) -> History:
     return History(tuple(attempts), left_out)
 
 
-def _attempt(entry: str) -> Attempt | None:
+def _attempt(entry: str) -> PastAttempt | None:
     parts = entry.split(",")
     if len(parts) != _PARTS:
         return None
@@ -53,4 +53,4 @@ def _attempt(entry: str) -> Attempt | None:
         began, late, took = map(int, times)
     except ValueError:
         return None
-    return Attempt(began, late, took, outcome, code, worker)
+    return PastAttempt(began, late, took, outcome, code, worker)

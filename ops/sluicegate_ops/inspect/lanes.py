@@ -8,9 +8,9 @@ import msgspec
 
 from sluicegate.keys import CLASSES, Keys
 
-from .levels import Passage, lane_read
+from .facts import AccountFacts
+from .levels import LaneLimits, lane_read
 from .parked import plain
-from .snapshot import Facts
 
 _PAGE = 1000
 _OPEN = ("draft", "running", "paused")
@@ -52,7 +52,7 @@ class _Found(NamedTuple):
 
 
 def lanes(
-    client: Any, keys: Keys, facts: Facts, most: int | None = None
+    client: Any, keys: Keys, facts: AccountFacts, most: int | None = None
 ) -> tuple[list[LaneState], int]:
     """The first ``most`` lanes, as they are served, then those that are not; how many in all.
 
@@ -104,7 +104,7 @@ def _open_campaigns(client: Any, keys: Keys) -> dict[str, _Campaign]:
     }
 
 
-def _tree(client: Any, keys: Keys, facts: Facts) -> Iterator[_Found]:
+def _tree(client: Any, keys: Keys, facts: AccountFacts) -> Iterator[_Found]:
     """The lanes that are in the tree, or parked, or below what is."""
     level = list(_roots(client, keys, facts))
     while level:
@@ -131,7 +131,7 @@ def _tree(client: Any, keys: Keys, facts: Facts) -> Iterator[_Found]:
         ]
 
 
-def _roots(client: Any, keys: Keys, facts: Facts) -> Iterator[_Found]:
+def _roots(client: Any, keys: Keys, facts: AccountFacts) -> Iterator[_Found]:
     pipeline = client.pipeline(transaction=True)
     pipeline.hmget(keys("virtual"), "t", "b")
     pipeline.hgetall(keys("parked_by"))
@@ -154,11 +154,11 @@ def _roots(client: Any, keys: Keys, facts: Facts) -> Iterator[_Found]:
 
 
 def _state(
-    facts: Facts, found: _Found, waiting: int, campaigns: Mapping[str, _Campaign]
+    facts: AccountFacts, found: _Found, waiting: int, campaigns: Mapping[str, _Campaign]
 ) -> LaneState:
     lane = lane_read(found.member)
     campaign = campaigns.get(found.member, _Campaign("running", 1.0, 0.0))
-    passage = Passage(facts, lane, campaign.per_second)
+    passage = LaneLimits(facts, lane, campaign.per_second)
     halt = next(passage.halts, None) if facts.halts else None
     refusal = next((one for one in passage.refusals if not one.level.startswith("account")), None)
     state, level, until_ms = "ready", "", None

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from .snapshot import Facts
-from .wait import Kind, Wait, halted
+from .facts import AccountFacts
+from .wait import Wait, WaitKind, halted
 
 SLACK_MS = 50.0
 """As in the scripts: a level lets pass so much before its time."""
@@ -44,7 +44,7 @@ class Cap(NamedTuple):
     share: float
 
 
-class Passage:
+class LaneLimits:
     """What a lane's messages pass; ``per_second`` is its campaign's own rate, 0 for none.
 
     ``charged`` is how many segments the next message counts of a brand's day: none, unless it
@@ -52,7 +52,7 @@ class Passage:
     """
 
     def __init__(
-        self, facts: Facts, lane: Lane, per_second: float = 0.0, charged: float = 1.0
+        self, facts: AccountFacts, lane: Lane, per_second: float = 0.0, charged: float = 1.0
     ) -> None:
         self.facts, self.lane, self._charged = facts, lane, charged
         sms, mms, registration = _parts(facts.limits, f"sender:{lane.sender}", 3)
@@ -168,7 +168,7 @@ def lane_read(name: str) -> Lane:
     return Lane(head[0], kind, head[3:], campaign)
 
 
-def carrier_day(facts: Facts) -> tuple[int, float]:
+def carrier_day(facts: AccountFacts) -> tuple[int, float]:
     """The carrier's day as a number, and how many ms it still lasts."""
     offset = 0.0
     for change in filter(None, facts.limits.get("zone", "").split(";")):
@@ -179,11 +179,11 @@ def carrier_day(facts: Facts) -> tuple[int, float]:
     return int(at // _DAY_MS), _DAY_MS - at % _DAY_MS
 
 
-def concurrency(facts: Facts, priority: str) -> Wait | None:
+def concurrency(facts: AccountFacts, priority: str) -> Wait | None:
     """What the number of requests under way refuses, if it does."""
     rate, counts = facts.rate, facts.counts
     busy = counts.granted + counts.started
-    kind: Kind = "concurrency" if rate.heard else "probing"
+    kind: WaitKind = "concurrency" if rate.heard else "probing"
     most = rate.concurrency if rate.heard else min(PROBES, rate.concurrency)
     if priority == "b":
         most = min(most, max(1, int(most * BULK_SHARE)))

@@ -5,12 +5,12 @@ from typing import Any
 
 from sluicegate.keys import Keys
 
-from .levels import Passage, lane_read
-from .snapshot import Facts
+from .facts import AccountFacts
+from .levels import LaneLimits, lane_read
 from .wait import Wait
 
 
-def parked(client: Any, keys: Keys, facts: Facts) -> list[Wait]:
+def parked(client: Any, keys: Keys, facts: AccountFacts) -> list[Wait]:
     """Each such level once, by when it lets go; halts aside, which say so themselves."""
     pipeline = client.pipeline(transaction=True)
     pipeline.hgetall(keys("parked_by"))
@@ -32,15 +32,15 @@ def plain(level: str) -> str:
     return level.removesuffix(":sms").removesuffix(":mms")
 
 
-def _at(passage: Passage, level: str) -> Iterable[Wait]:
+def _at(passage: LaneLimits, level: str) -> Iterable[Wait]:
     if passage.cap and level == passage.cap.name:
         return [passage.full_day(passage.cap)]
     return [wait for wait in passage.refusals if wait.level == level]
 
 
 def _passage(
-    facts: Facts, parked: str, rates: Mapping[str, float], registered: Mapping[str, str]
-) -> Passage:
+    facts: AccountFacts, parked: str, rates: Mapping[str, float], registered: Mapping[str, str]
+) -> LaneLimits:
     """The levels of what is parked; a registration's by one of its senders."""
     branch, _, member = parked.partition("/")
     if member.startswith("r|"):
@@ -48,7 +48,7 @@ def _passage(
     if member.startswith("s|"):
         member = f"{branch}:{member[2:]}"
     lane = lane_read(member)
-    return Passage(facts, lane, rates.get(lane.campaign, 0.0))
+    return LaneLimits(facts, lane, rates.get(lane.campaign, 0.0))
 
 
 def _rates(client: Any, keys: Keys, members: Iterable[str]) -> dict[str, float]:
@@ -62,7 +62,7 @@ def _rates(client: Any, keys: Keys, members: Iterable[str]) -> dict[str, float]:
     return {name: float(own or 0) for name, own in zip(names, found, strict=True)}
 
 
-def _registered(facts: Facts) -> dict[str, str]:
+def _registered(facts: AccountFacts) -> dict[str, str]:
     """One sender of each registration."""
     return {
         text.split("|", 2)[2]: field.removeprefix("sender:")

@@ -4,9 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from .snapshot import Stop
+from sluicegate_worker.operator.halts import HaltInfo
 
-Kind = Literal[
+WaitKind = Literal[
     "draft",
     "paused",
     "halted",
@@ -55,7 +55,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     is known. ``because`` is a halt's cause, as it was given: it may hold a phone number.
     """
 
-    kind: Kind
+    kind: WaitKind
     level: str
     until_ms: float | None = None
     limit: float = 0.0
@@ -64,6 +64,6 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     because: str = ""
 
 
-def halted(stop: Stop) -> Wait:
+def halted(halt: HaltInfo) -> Wait:
     """A halt as what holds back."""
-    return Wait(kind="halted", level=stop.level, until_ms=stop.until_ms, because=stop.why)
+    return Wait(kind="halted", level=halt.level, until_ms=halt.until_ms, because=halt.why)

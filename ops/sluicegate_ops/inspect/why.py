@@ -11,12 +11,12 @@ from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import Keys
 
-from .finish import Finish, Rival, Sample, finish, paces, rival, sampled
+from .facts import LIVE_SECONDS, AccountFacts, RequestRate, read_facts
+from .finish import Finish, Rival, TicketSample, finish, paces, rival, sampled
 from .lanes import LaneState, lanes
-from .levels import Lane, Passage, charged, concurrency, lane_read
+from .levels import Lane, LaneLimits, charged, concurrency, lane_read
 from .parked import parked
-from .snapshot import LIVE_SECONDS, Facts, Rate, read
-from .wait import Kind, Wait, halted
+from .wait import Wait, WaitKind, halted
 
 _SAMPLE = 50
 _HORIZON_SECONDS = 0.05
@@ -35,7 +35,7 @@ class Why(msgspec.Struct, frozen=True):
     now_ms: float
     waiting: int
     waits: Sequence[Wait]
-    rate: Rate
+    rate: RequestRate
     finish: Finish | None = None
 
 
@@ -50,19 +50,19 @@ class Waits:
         self._keys, self._campaigns = keys, Campaigns(client, keys)
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> AccountFacts:
         """The account as it stands."""
-        return read(self._client, self._keys)
+        return read_facts(self._client, self._keys)
 
     def account(self) -> Why:
         """What holds anything of the account back, the account's own levels first."""
         facts, counts = self.facts, self.facts.counts
-        found = [halted(stop) for stop in facts.halts.values()]
+        found = [halted(halt) for halt in facts.halts.values()]
         found.sort(key=lambda wait: wait.level != "account")
         open_now = counts.waiting + counts.due + counts.granted + counts.started
         found += [*self._no_worker(open_now), *self._breaker(open_now)]
         if counts.waiting:
-            own = [Passage(facts, Lane("t", type, "", "")) for type in ("sms", "mms")]
+            own = [LaneLimits(facts, Lane("t", type, "", "")) for type in ("sms", "mms")]
             found += [*self._flow("t"), *_refusals(own), *self._requests()]
             found += parked(self._client, self._keys, facts)
             found = found or [Wait(kind="turn", level="account")]
@@ -78,7 +78,7 @@ class Waits:
         waiting = sum(lane.waiting for lane in served)
         bulk = all(lane.priority == "bulk" for lane in served)
         passages = self._passages(served)
-        took_ms = {k: ms for one in passages for k, ms in paces(one, Sample(), []).items()}
+        took_ms = {k: ms for one in passages for k, ms in paces(one, TicketSample(), []).items()}
         held = self._held(passages, "b" if bulk else "t", waiting, waiting, took_ms)
         held.sort(key=lambda wait: wait.level.startswith("campaign:"))
         held += [_closed(lane.state, lane.campaign) for lane in closed]
@@ -100,7 +100,7 @@ class Waits:
         lane = campaign.plan.lane
         tickets = self._client.lrange(self._keys.lane(lane), 0, _SAMPLE - 1)
         counts = charged(tickets[0] if tickets else None)
-        passage = Passage(self.facts, lane_read(lane), campaign.per_second, counts)
+        passage = LaneLimits(self.facts, lane_read(lane), campaign.per_second, counts)
         retrying, sample = ledger.states["retrying"], sampled(tickets)
         took_ms = paces(passage, sample, self._rivals)
         held = self._held([passage], "b", waiting, ledger.pending, took_ms)
@@ -115,7 +115,7 @@ class Waits:
 
     def _held(
         self,
-        passages: Sequence[Passage],
+        passages: Sequence[LaneLimits],
         priority: str,
         waiting: int,
         pending: int,
@@ -139,14 +139,14 @@ class Waits:
             found = found or [Wait(kind="turn", level="account")]
         return list({(wait.kind, wait.level): wait for wait in found}.values())
 
-    def _passages(self, served: Sequence[LaneState]) -> list[Passage]:
+    def _passages(self, served: Sequence[LaneState]) -> list[LaneLimits]:
         pipeline = self._client.pipeline(transaction=False)
         for lane in served:
             pipeline.lindex(self._keys.lane(lane.lane), 0)
             pipeline.hget(self._keys.campaign(lane.campaign), "per_second")
         found = iter(pipeline.execute())
         return [
-            Passage(self.facts, lane_read(lane.lane), float(own or 0), charged(head))
+            LaneLimits(self.facts, lane_read(lane.lane), float(own or 0), charged(head))
             for lane, head, own in zip(served, found, found, strict=True)
         ]
 
@@ -187,7 +187,7 @@ class Waits:
         busy = rate.next_seconds > _HORIZON_SECONDS or rate.used >= _FULL * rate.budget
         return [_requests(self.facts)] if busy else []
 
-    def _in_use(self, passages: Sequence[Passage]) -> list[Wait]:
+    def _in_use(self, passages: Sequence[LaneLimits]) -> list[Wait]:
         """The rates that were in use just now, where none refuses at this very moment."""
         used = [_requests(self.facts)] * (self.facts.rate.used > 0)
         used += [
@@ -215,22 +215,22 @@ class Waits:
 
     def _rival(self, name: str, fields: Sequence[bytes | None]) -> Rival:
         lane, per_second, weight = ((field or b"").decode() for field in fields)
-        passage = Passage(self.facts, lane_read(lane), float(per_second or 0))
+        passage = LaneLimits(self.facts, lane_read(lane), float(per_second or 0))
         return rival(name, passage, float(weight or 1))
 
 
 def _closed(state: str, campaign: str) -> Wait:
-    kind: Kind = "draft" if state == "draft" else "paused"
+    kind: WaitKind = "draft" if state == "draft" else "paused"
     return Wait(kind=kind, level=f"campaign:{campaign}")
 
 
-def _refusals(passages: Iterable[Passage]) -> list[Wait]:
+def _refusals(passages: Iterable[LaneLimits]) -> list[Wait]:
     """What refuses now, each level once: caps before queues before rates."""
     found = {(one.kind, one.level): one for passage in passages for one in passage.refusals}
     return sorted(found.values(), key=lambda one: _ORDER.get(one.kind, 2))
 
 
-def _requests(facts: Facts) -> Wait:
+def _requests(facts: AccountFacts) -> Wait:
     rate = facts.rate
     until_ms = facts.now_ms + 1000 * rate.next_seconds
     return Wait(

@@ -8,7 +8,7 @@ import msgspec
 
 from sluicegate.keys import CLASSES, FINAL_STATES, Keys
 
-from ..inspect import LIVE_SECONDS, Facts, read
+from ..inspect import LIVE_SECONDS, AccountFacts, read_facts
 
 EVENTS: Final[Mapping[str, str]] = {
     "enqueued": "messages enqueued or imported",
@@ -48,7 +48,7 @@ _TAKEN_BACK: Final = FINAL_STATES - {"accepted"}
 class Seen(NamedTuple):
     """One account at a scrape; ``halts`` and ``parked`` count by level, and how a halt ends."""
 
-    facts: Facts
+    facts: AccountFacts
     halts: Counter[tuple[str, str]]
     parked: Counter[str]
     breaker: str
@@ -76,7 +76,7 @@ class Seen(NamedTuple):
 
 def look(client: Any, keys: Keys) -> Seen:
     """Read one account: it costs as much as there are senders and parked lanes."""
-    facts = read(client, keys)
+    facts = read_facts(client, keys)
     pipeline = client.pipeline(transaction=False)
     pipeline.hvals(keys("parked_by"))
     pipeline.hget(keys("breaker"), "state")

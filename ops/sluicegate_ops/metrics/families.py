@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from sluicegate.config import Config
 from sluicegate.keys import Keys
 
+from ..inspect import parse_memory
 from .account import BREAKER, LEVELS, Seen, look
 
 SECONDS: Final = 2.0
@@ -118,9 +119,7 @@ _MEMORY: Final = {
 
 
 def _memory(client: Any, config: Config) -> dict[str, float]:
-    found = client.info("memory")
-    ceiling = int(found.get("maxmemory", 0)) * config.memory_ceiling
-    return {"used": int(found.get("used_memory", 0)), "ceiling": ceiling}
+    return parse_memory(client.info("memory"), config)._asdict()
 
 
 def _families(seen: Mapping[str, Seen]) -> Iterator[Metric]:

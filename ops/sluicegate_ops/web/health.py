@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from sluicegate.keys import Keys
 
+from ..inspect import parse_memory
 from ..metrics import account_metrics
 from .site import Site
 
@@ -44,8 +45,7 @@ class Health:
             async with asyncio.timeout(CHECK_SECONDS):
                 info = await client.info("memory")
                 checks["redis"] = "ok"
-                ceiling = int(info.get("maxmemory", 0)) * site.config.memory_ceiling
-                full = ceiling and int(info.get("used_memory", 0)) > ceiling
+                full = parse_memory(info, site.config).full
                 checks["memory"] = "full: no messages are taken" if full else "ok"
                 # Refused by a replica and where persistence fails, but not for want of memory:
                 # receipts are still taken then.

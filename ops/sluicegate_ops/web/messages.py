@@ -1,9 +1,8 @@
 """``POST /v2/messages``, ``GET /v2/messages/{id}``: the provider's API, with our queue behind."""
 
 import asyncio
-from typing import Any, Final, cast
+from typing import Final
 
-import redis
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,20 +13,18 @@ from sluicegate.errors import (
     OutboxFull,
     UnknownMessage,
 )
-from sluicegate.message import Message, decode
-from sluicegate.outbox import Outbox, translated
+from sluicegate.message import Message
 
+from ..inspect import MessageRecord, aread_record
 from .bodies import body_of
 from .problems import Problem, not_found, unavailable
 from .requests import KEY, message_of, refusal
-from .shapes import Found, found, shown
+from .shapes import recorded, shown
 from .site import Caller, Site
 
 STORE_SECONDS: Final = 8.0
 AT_ONCE: Final = 64
 """Requests that work with Redis at the same time, each on a connection of its own."""
-
-_FIELDS = ("content", "fate", "fate_code", "fate_at")
 
 
 class Messages:
@@ -62,15 +59,15 @@ class Messages:
         caller = self._site.caller(request.headers)
         try:
             async with asyncio.timeout(STORE_SECONDS), self._free:
-                one = await self._read(caller, request.path_params["id"])
+                record = await self._record(caller, request.path_params["id"])
         except UnknownMessage:
             raise not_found("No such message here, or it is past its retention.") from None
         except (OutboxError, TimeoutError):
             raise unavailable("Redis did not answer; ask again.", 1) from None
-        headers = {"sluicegate-state": one.status.state}
-        if one.status.provider_id:
-            headers["sluicegate-provider-id"] = one.status.provider_id
-        return Response(found(one), headers=headers, media_type="application/json")
+        headers = {"sluicegate-state": record.status.state}
+        if record.status.provider_id:
+            headers["sluicegate-provider-id"] = record.status.provider_id
+        return Response(recorded(record), headers=headers, media_type="application/json")
 
     async def _taken(self, caller: Caller, message: Message) -> Response:
         outcome = (await caller.sluice.enqueue(message)).outcome
@@ -86,24 +83,8 @@ class Messages:
         body = shown(message, "scheduled" if later else "queued", received_ms)
         return Response(body, headers=headers, media_type="application/json")
 
-    async def _read(self, caller: Caller, id: str) -> Found:
-        keys = caller.sluice.keys
-        pipeline = self._site.client.pipeline(transaction=True)
-        Outbox(self._site.config, caller.account).ask_status(pipeline, id)
-        pipeline.hmget(keys.record(id), *_FIELDS)
-        try:
-            *about, more = await cast("Any", pipeline.execute())
-        except redis.RedisError as error:
-            raise translated(error, [id]) from error
-        status = Outbox.status(id, about)
-        content, fate, code, at = more
-        return Found(
-            status,
-            decode(content, id) if content else None,
-            (fate or b"").decode(),
-            (code or b"").decode(),
-            int(at or status.changed_ms),
-        )
+    async def _record(self, caller: Caller, id: str) -> MessageRecord:
+        return await aread_record(self._site.client, self._site.config, caller.account, id)
 
 
 def _unavailable(error: Exception, id: str, *, keyed: bool) -> Problem:

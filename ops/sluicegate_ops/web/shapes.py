@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from sluicegate.message import Message
-from sluicegate.outbox import MessageStatus
+
+from ..inspect import MessageRecord
 
 STATUSES: Final[Mapping[str, str]] = {
     "waiting": "queued",
@@ -37,35 +38,30 @@ _TITLES: Final[Mapping[str, str]] = {
 }
 
 
-class Found(msgspec.Struct, frozen=True):
-    """A record as it is read to be shown; ``message`` is None once its content is gone."""
-
-    status: MessageStatus
-    message: Message | None
-    fate: str = ""
-    fate_code: str = ""
-    fate_ms: int = 0
-
-
 def shown(message: Message, status: str, received_ms: int) -> bytes:
     """A message as it was taken, with its status."""
     return _enveloped(_payload(message.id, message, message.to, status, received_ms))
 
 
-def found(one: Found) -> bytes:
+def recorded(record: MessageRecord) -> bytes:
     """A message as its record tells of it now."""
-    state, status = one.status.state, one.status
-    word = _FATES.get(one.fate, "") if state == "accepted" else ""
+    status = record.status
+    state = status.state
+    word = _FATES.get(record.fate, "") if state == "accepted" else ""
     payload = _payload(
-        status.id, one.message, status.to, word or STATUSES.get(state, state), status.enqueued_ms
+        status.id,
+        record.message,
+        status.to,
+        word or STATUSES.get(state, state),
+        status.enqueued_ms,
     )
     if state == "accepted":
         payload["sent_at"] = _iso(status.changed_ms)
-        payload["completed_at"] = _iso(one.fate_ms) if word else None
+        payload["completed_at"] = _iso(record.fate_ms or status.changed_ms) if word else None
     elif status.finished:
         payload["completed_at"] = _iso(status.changed_ms)
-    if one.fate_code:
-        payload["errors"] = [_error(one.fate_code, "Not delivered", "")]
+    if record.fate_code:
+        payload["errors"] = [_error(record.fate_code, "Not delivered", "")]
     elif state in _TITLES:
         code = status.code or ("40300" if state == "suppressed" else "")
         payload["errors"] = [_error(code, _TITLES[state], status.reason)]

@@ -9,7 +9,7 @@ import msgspec
 from sluicegate import Sluice
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.ledger import Ledger
-from sluicegate_ops.inspect.history import read_history
+from sluicegate_ops.inspect import read_history
 
 from ..deployment import Stage
 from .setting import CAMPAIGN

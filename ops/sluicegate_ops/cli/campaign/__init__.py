@@ -4,8 +4,8 @@ import typer
 
 from sluicegate.campaigns.campaign import Action
 
+from ...inspect import claimed
 from ..campaign_failures import CampaignCommands
-from ..campaign_state import campaigns_of, claimed
 from ..kit.asking import Yes, confirm
 from ..kit.output import counted
 from ..kit.session import Session
@@ -52,17 +52,17 @@ def cancel(ctx: typer.Context, name: Name, yes: Yes = False) -> None:
       sluicegate campaign cancel july
     """
     session: Session = ctx.obj
-    pending = campaigns_of(session).ledger(name).pending
-    campaigns_of(session).get(name)
+    pending = session.campaigns.ledger(name).pending
+    session.campaigns.get(name)
     confirm(f"Cancel {name} for good, with {counted(pending, 'recipient')} not sent to?", yes)
     _act(session, name, "cancel")
 
 
 def _act(session: Session, name: str, action: Action) -> None:
-    campaigns = campaigns_of(session)
+    campaigns = session.campaigns
     state = campaigns.act(name, action)
     typer.echo(f"{name} is {state}")
-    show_ledger(session, campaigns.ledger(name), claimed(session, name))
+    show_ledger(session, campaigns.ledger(name), claimed(session.client, session.keys, name))
 
 
 campaign.command("preflight")(check)

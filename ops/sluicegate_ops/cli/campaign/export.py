@@ -12,8 +12,7 @@ from typing import Annotated, TextIO
 import msgspec
 import typer
 
-from ..campaign_people import People, Person
-from ..campaign_state import campaigns_of
+from ...inspect import CampaignRecipients, RecipientStatus
 from ..kit.failures import BAD_INPUT, fail, say
 from ..kit.output import Full, counted, hidden
 from ..kit.progress import Meter
@@ -48,16 +47,16 @@ def export(
       sluicegate campaign export july --format csv --out july.csv --full
     """
     session: Session = ctx.obj
-    campaign = campaigns_of(session).get(name)
-    people = People(session.client, session.keys, campaign)
-    imported = campaigns_of(session).ledger(name).imported
+    campaign = session.campaigns.get(name)
+    recipients = CampaignRecipients(session.client, session.keys, campaign)
+    imported = session.campaigns.ledger(name).imported
     written = _csv if format is Format.CSV else _json
     count = 0
     with _opened(out) as file, Meter("exporting", imported) as meter:
         if format is Format.CSV:
-            file.write(_line(Person.__struct_fields__))
-        for count, person in enumerate(people, 1):
-            file.write(written(person if full else _masked(person)))
+            file.write(_line(RecipientStatus.__struct_fields__))
+        for count, recipient in enumerate(recipients, 1):
+            file.write(written(recipient if full else _masked(recipient)))
             meter.at(count, count)
     if out is not None:
         typer.echo(f"{counted(count, 'recipient')} in {out}")
@@ -81,17 +80,17 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         yield file
 
 
-def _masked(person: Person) -> Person:
-    to, reason = hidden(person.to), hidden(person.reason)
-    return msgspec.structs.replace(person, to=to, reason=reason)
+def _masked(recipient: RecipientStatus) -> RecipientStatus:
+    to, reason = hidden(recipient.to), hidden(recipient.reason)
+    return msgspec.structs.replace(recipient, to=to, reason=reason)
 
 
-def _json(person: Person) -> str:
-    return msgspec.json.encode(person).decode() + "\n"
+def _json(recipient: RecipientStatus) -> str:
+    return msgspec.json.encode(recipient).decode() + "\n"
 
 
-def _csv(person: Person) -> str:
-    return _line(msgspec.structs.astuple(person))
+def _csv(recipient: RecipientStatus) -> str:
+    return _line(msgspec.structs.astuple(recipient))
 
 
 def _line(values: tuple[object, ...]) -> str:

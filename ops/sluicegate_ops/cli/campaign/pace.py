@@ -5,11 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ..campaign_state import campaigns_of
-from ..campaign_state import pace as paced
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.session import Session
-from ..status.reasons import expected
+from ..status.reasons import expected, own_pace
 from . import options as given
 from .show import Name
 
@@ -30,12 +28,12 @@ def pace(ctx: typer.Context, name: Name, rate: Rate = None, weight: given.Weight
     session: Session = ctx.obj
     if rate is None and weight is None:
         fail("say what to change: --rate X, --rate none or --weight Y", BAD_INPUT)
-    campaigns = campaigns_of(session)
+    campaigns = session.campaigns
     campaign = campaigns.get(name)
     per_second = campaign.per_second if rate is None else _per_second(rate)
     campaigns.pace(name, per_second, campaign.weight if weight is None else weight)
     campaign = campaigns.get(name)
-    typer.echo(f"{name}: {paced(campaign) or 'no rate of its own, weight 1'}")
+    typer.echo(f"{name}: {own_pace(campaign) or 'no rate of its own, weight 1'}")
     why = session.waits.of(campaign, campaigns.ledger(name))
     if ends := expected(why.finish, why.now_ms):
         typer.echo(f"done {ends}")

@@ -4,11 +4,12 @@ import typer
 
 from sluicegate.campaigns.ledger import Ledger
 
-from ..campaign_state import INDEXES, Cause, campaigns_of, causes, undelivered
+from ...inspect import INDEXES, CampaignCause, undelivered
 from ..kit.advice import advised, write_advice
 from ..kit.output import Document, clean, console, counted, write_document
 from ..kit.session import Session
 from ..message.fates import delivery, fates_of, lines, set_up
+from .causes import masked_causes
 from .show import Name, show_ledger
 
 _STATES = {
@@ -30,15 +31,15 @@ def report(ctx: typer.Context, name: Name, json: Document = False) -> None:
       sluicegate campaign report july
     """
     session: Session = ctx.obj
-    campaigns = campaigns_of(session)
+    campaigns = session.campaigns
     campaign, ledger = campaigns.get(name), campaigns.ledger(name)
-    found = causes(session, name, *INDEXES)
+    found = masked_causes(session, name, *INDEXES)
     found += [
-        Cause(state, "", ledger.states[state], reason)
+        CampaignCause(state, "", ledger.states[state], reason)
         for state, reason in _STATES.items()
         if ledger.states[state]
     ]
-    lost = undelivered(session, name) if ledger.fates["failed"] else []
+    lost = undelivered(session.client, session.keys, name) if ledger.fates["failed"] else []
     if json:
         about = {"name": name, "state": campaign.state, "receipts_set_up": set_up(session)}
         write_document(about | _document(ledger, found, lost))
@@ -59,7 +60,7 @@ def report(ctx: typer.Context, name: Name, json: Document = False) -> None:
         typer.echo("\nreplay: sluicegate dead replay --code CODE (whatever they belong to)")
 
 
-def _lines(cause: Cause) -> list[tuple[str, str]]:
+def _lines(cause: CampaignCause) -> list[tuple[str, str]]:
     """What the code means, and what to do about it."""
     if not cause.code:
         return []
@@ -70,7 +71,7 @@ def _lines(cause: Cause) -> list[tuple[str, str]]:
 
 
 def _document(
-    ledger: Ledger, found: list[Cause], lost: list[tuple[str, int]]
+    ledger: Ledger, found: list[CampaignCause], lost: list[tuple[str, int]]
 ) -> dict[str, object]:
     undelivered = [{"code": code, "count": count} | delivery(code) for code, count in lost]
     return {
@@ -81,7 +82,7 @@ def _document(
     }
 
 
-def _entry(cause: Cause) -> dict[str, object]:
+def _entry(cause: CampaignCause) -> dict[str, object]:
     about = {"state": cause.state, "code": cause.code, "count": cause.count}
     told = {word: line for word, line in _lines(cause) if line}
     more = {"means": told.get("means", ""), "advice": told.get("do", "")}

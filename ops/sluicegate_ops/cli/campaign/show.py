@@ -11,8 +11,7 @@ from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.ledger import STATES, Ledger
 from sluicegate.receipts import FATES
 
-from ...inspect import Waits, Why
-from ..campaign_state import Cause, campaigns_of, causes, claimed, pace
+from ...inspect import CampaignCause, Waits, Why, claimed
 from ..kit.failures import FAILED
 from ..kit.output import (
     Document,
@@ -29,8 +28,9 @@ from ..kit.output import (
 )
 from ..kit.session import Session
 from ..message.fates import fates_of, summed, unknown
-from ..status.reasons import expected, sentence
+from ..status.reasons import expected, own_pace, sentence
 from ..status.why import document
+from .causes import masked_causes
 from .preflight_screen import write_sum
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The campaign's name.")]
@@ -51,7 +51,7 @@ def list_(ctx: typer.Context, json: Lines = False) -> None:
       sluicegate campaign list
     """
     session: Session = ctx.obj
-    campaigns, waits = campaigns_of(session), session.waits
+    campaigns, waits = session.campaigns, session.waits
     found = ((campaign, campaigns.ledger(campaign.name)) for campaign in campaigns)
     if json:
         write_lines(_listed(waits, *one) for one in found)
@@ -71,7 +71,7 @@ def list_(ctx: typer.Context, json: Lines = False) -> None:
         about = f"about {local(finish.at_ms, waits.facts.now_ms)}" if finish else ""
         created = when(campaign.created_ms)
         told = summed(fates_of(ledger))
-        shown = (*(f"{n:,}" for n in counts), told, created, about, pace(campaign))
+        shown = (*(f"{n:,}" for n in counts), told, created, about, own_pace(campaign))
         rows.add_row(campaign.name, campaign.state, *shown)
         untold += ledger.unknown
     if rows.row_count:
@@ -105,11 +105,11 @@ def status(
       sluicegate campaign status july --verify
     """
     session: Session = ctx.obj
-    campaigns = campaigns_of(session)
+    campaigns = session.campaigns
     campaign = campaigns.get(name)
     proof = _proof(campaigns, name) if verify else None
     ledger = campaigns.ledger(name) if proof is None else proof[0]
-    held, dead = claimed(session, name), causes(session, name, "dead")
+    held, dead = claimed(session.client, session.keys, name), masked_causes(session, name, "dead")
     why = session.waits.of(campaign, ledger)
     if json:
         about = _summary(campaign, ledger) | {"claimed": held, "why": sentence(why), "dead": dead}
@@ -140,7 +140,12 @@ def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
 
 
 def _show(
-    session: Session, campaign: Campaign, ledger: Ledger, held: int, dead: list[Cause], why: Why
+    session: Session,
+    campaign: Campaign,
+    ledger: Ledger,
+    held: int,
+    dead: list[CampaignCause],
+    why: Why,
 ) -> None:
     console().print(f"campaign {campaign.name}: {campaign.state}", style="bold")
     plan = campaign.plan
@@ -148,7 +153,7 @@ def _show(
         [
             ("why", sentence(why)),
             ("done", expected(why.finish, why.now_ms)),
-            ("pace", pace(campaign)),
+            ("pace", own_pace(campaign)),
             ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
             ("text", plan.text),
             ("media", " ".join(plan.media_urls)),
@@ -169,7 +174,7 @@ def _times(campaign: Campaign) -> Iterator[tuple[str, int]]:
     yield "ended", campaign.ended_ms
 
 
-def _dead(dead: list[Cause], name: str) -> Table:
+def _dead(dead: list[CampaignCause], name: str) -> Table:
     rows = table("DEAD", "CODE", "REASON")
     for cause in dead[:_CAUSES_SHOWN]:
         rows.add_row(f"{cause.count:,}", clean(cause.code), clean(cause.reason))

@@ -19,7 +19,6 @@ from sluicegate.campaigns.plan import Plan, plan_digest
 from sluicegate.campaigns.preflight import SAMPLES
 from sluicegate.campaigns.recipients import Recipient, Roster
 
-from ..campaign_state import campaigns_of
 from ..kit.asking import Yes, confirm
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.output import counted, write_document
@@ -72,7 +71,7 @@ def start(
         fail("there is no terminal to ask on: add --yes to start without being asked", BAD_INPUT)
     sheet = opened(options)
     plan = planned(options, sheet, name, session.account)
-    campaigns = campaigns_of(session)
+    campaigns = session.campaigns
     before = _before(campaigns, plan)
     checked = read(session, options, sheet, plan)
     if not options.json:
@@ -155,7 +154,7 @@ def _so_far(campaigns: Campaigns, name: str) -> str:
 
 def _finish(session: Session, options: Asked, checked: Checked, tally: Counter[Outcome]) -> None:
     """Start it, where it isn't yet, and say what was done."""
-    campaigns, name, report = campaigns_of(session), checked.plan.name, checked.report
+    campaigns, name, report = session.campaigns, checked.plan.name, checked.report
     state = campaigns.get(name).state
     if state == "draft":
         state = campaigns.act(name, "start")

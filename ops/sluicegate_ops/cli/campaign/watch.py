@@ -17,12 +17,12 @@ from rich.text import Text
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import STATES, Ledger
 
-from ...inspect import Why
-from ..campaign_state import Cause, campaigns_of, causes, pace
+from ...inspect import CampaignCause, Why
 from ..kit.output import clean, console
 from ..kit.session import Session
 from ..message.fates import fates_of, summed, unknown
-from ..status.reasons import expected, limit, sentence
+from ..status.reasons import expected, limit, own_pace, sentence
+from .causes import masked_causes
 from .show import Name, show_ledger
 
 _LOOK_SECONDS = 0.5
@@ -42,7 +42,7 @@ class Moment(msgspec.Struct, frozen=True):
     campaign: Campaign
     ledger: Ledger
     why: Why
-    dead: list[Cause]
+    dead: list[CampaignCause]
     per_second: float
     unknown: str
 
@@ -71,7 +71,7 @@ def watch(ctx: typer.Context, name: Name) -> None:
       sluicegate campaign watch july
     """
     session: Session = ctx.obj
-    campaigns_of(session).get(name)
+    session.campaigns.get(name)
     try:
         with _live() if sys.stdout.isatty() else _lines() as show:
             for moment in _moments(session, name):
@@ -80,7 +80,7 @@ def watch(ctx: typer.Context, name: Name) -> None:
                     break
                 time.sleep(_LOOK_SECONDS)
     except KeyboardInterrupt:
-        state = campaigns_of(session).get(name).state
+        state = session.campaigns.get(name).state
         typer.echo(f"\n{name} is {state}, and goes on so without being watched")
         return
     typer.echo(f"\n{name} is {moment.campaign.state}")
@@ -89,15 +89,15 @@ def watch(ctx: typer.Context, name: Name) -> None:
 
 def _moments(session: Session, name: str) -> Iterator[Moment]:
     """Look again and again; less often at what it died of, which is as much work as there is."""
-    campaigns = campaigns_of(session)
+    campaigns = session.campaigns
     seen: deque[tuple[float, int]] = deque()
-    dead: list[Cause] = []
+    dead: list[CampaignCause] = []
     dead_seen, look_at = 0, 0.0
     while True:
         now = time.monotonic()
         campaign, ledger = campaigns.get(name), campaigns.ledger(name)
         if ledger.states["dead"] != dead_seen and now >= look_at:
-            dead, dead_seen = causes(session, name, "dead"), ledger.states["dead"]
+            dead, dead_seen = masked_causes(session, name, "dead"), ledger.states["dead"]
             look_at = now + _CODES_SECONDS
         per_second = _rate(seen, now, _sent(ledger))
         why = session.waits.of(campaign, ledger)
@@ -175,7 +175,7 @@ def _screen(moment: Moment) -> RenderableType:
 
 
 def _speed(moment: Moment) -> str:
-    own = pace(moment.campaign)
+    own = own_pace(moment.campaign)
     speed = f"{moment.per_second:,.1f}/s, limit {limit(moment.why.rate)}"
     return f"{speed}, its own pace {own}" if own else speed
 

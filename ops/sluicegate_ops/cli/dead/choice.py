@@ -13,6 +13,7 @@ import typer
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.operator.deadletters import DeadLetter
 
+from ...inspect import server_ms
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.progress import Meter
 from ..kit.session import Session
@@ -93,7 +94,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 def chosen(session: Session, params: Mapping[str, Any]) -> Choice:
     """The choice that a command's options make, all where they make none; may end it."""
     given = {name: params[name] for name in _FILTERS if params.get(name) is not None}
-    now = _now_ms(session) if {"since", "older_than"} & given.keys() else 0.0
+    now = server_ms(session.client) if {"since", "older_than"} & given.keys() else 0.0
     return Choice(
         code=given.get("code"),
         campaign=given.get("campaign"),
@@ -129,13 +130,6 @@ def dead_letter(session: Session, id: str) -> DeadLetter:
     except UnknownMessage:
         state = session.sluice.status(id).state
         raise WrongState(id, state, "not a dead letter") from None
-
-
-def _now_ms(session: Session) -> float:
-    """The wall clock that records go by: the server's."""
-    client: Any = session.client
-    seconds, micros = client.time()
-    return float(seconds * 1000 + micros / 1000)
 
 
 def _moment(option: str, text: str, now_ms: float) -> float:

@@ -8,7 +8,7 @@ import typer
 from sluicegate_worker.operator.deadletters import DeadLetter, Stored
 from sluicegate_worker.operator.edits import FAULTS, Letters
 
-from ...inspect.history import read_history
+from ...inspect import read_history
 from ..kit.advice import advised, pairs
 from ..kit.output import Document, Full, hidden, when, write_document, write_pairs
 from ..kit.session import Session

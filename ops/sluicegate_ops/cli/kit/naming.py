@@ -1,10 +1,8 @@
 """Levels as people name them on the command line, checked against what there is."""
 
-from typing import Any
-
 from sluicegate.levels import published
 
-from ..campaign_state import campaigns_of
+from ...inspect import published_levels
 from .failures import BAD_INPUT, fail
 from .output import listed
 from .session import Session
@@ -25,7 +23,7 @@ def level(session: Session, text: str) -> str:
     if kind == "sender" and name:
         return f"sender:{sender(session, name)}"
     if kind == "campaign" and name:
-        return f"campaign:{campaigns_of(session).get(name).name}"
+        return f"campaign:{session.campaigns.get(name).name}"
     if kind not in ("registration", "brand") or not name:
         fail(f"{text}: no such level; a level is {LEVELS}", BAD_INPUT)
     return _declared(session, text)
@@ -54,7 +52,6 @@ def _declared(session: Session, text: str) -> str:
 
 def _known(session: Session, kind: str) -> set[str]:
     """Names of that kind, in the limits in force and in the configuration read here."""
-    client: Any = session.client
-    fields = [field.decode() for field in client.hkeys(session.keys("limits"))]
+    fields = published_levels(session.client, session.keys)
     parts = (field.partition(":") for field in (*fields, *published(session.account)))
     return {name for of, _, name in parts if of == kind}

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import redis
 
+from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.client import Sluice, connect
 from sluicegate.config import Account, Config, load
 from sluicegate.errors import InvalidConfig
@@ -16,7 +17,7 @@ from sluicegate_worker.operator.deadletters import DeadLetters
 from sluicegate_worker.operator.doubts import Doubts
 from sluicegate_worker.operator.halts import Halts
 
-from ...inspect import Waits
+from ...inspect import Waits, started_posts
 
 
 class Session:
@@ -67,6 +68,10 @@ class Session:
         return Doubts(self.client, self.keys, self.config.retention_ms)
 
     @cached_property
+    def campaigns(self) -> Campaigns:
+        return Campaigns(self.client, self.keys)
+
+    @cached_property
     def halts(self) -> Halts:
         return Halts(self.client, self.keys)
 
@@ -84,7 +89,7 @@ class Session:
 
     def wait_for_starts(self) -> None:
         """Wait until no POST can follow that was started before a gate was closed."""
-        if self.client.zcard(self.keys("started")):
+        if started_posts(self.client, self.keys):
             self.sleep(START_TO_POST_SECONDS)
 
     def close(self) -> None:

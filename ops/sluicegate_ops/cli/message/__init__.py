@@ -7,13 +7,13 @@ import typer
 
 from sluicegate.errors import UnknownMessage
 
+from ...inspect import Member, member
 from ..kit.failures import FAILED, complain, status_of
 from ..kit.output import Document, Full, lasting, when, write_document, write_pairs
 from ..kit.session import Session
-from ..members import Member, member
-from ..record import Record, read
 from .attempts import write_attempts
 from .fates import lines, unknown
+from .screen import MessageScreen, read_screen
 
 message = typer.Typer(help="Look at a message.", no_args_is_help=True)
 
@@ -34,7 +34,7 @@ def show(
       sluicegate message show order-1234
     """
     session: Session = ctx.obj
-    record = read(session, id, full)
+    record = read_screen(session, id, full)
     if json:
         write_document(record)
     else:
@@ -57,7 +57,7 @@ def cancel(ctx: typer.Context, ids: Ids) -> None:
         try:
             answer = session.sluice.cancel(id)
         except UnknownMessage as error:
-            if found := member(session, id):
+            if found := member(session.client, session.keys, id):
                 typer.echo(f"{id}  {_kept(found)}")
                 worst = max(worst, FAILED)
                 continue
@@ -89,7 +89,7 @@ def _kept(found: Member) -> str:
     )
 
 
-def _pairs(record: Record, session: Session) -> Iterator[tuple[str, object]]:
+def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, object]]:
     yield "id", record.id
     yield "state", record.state.replace("_", " ") + _outlook(record)
     yield "campaign", record.campaign
@@ -116,14 +116,14 @@ def _pairs(record: Record, session: Session) -> Iterator[tuple[str, object]]:
         yield from lines(record.fate_code)
 
 
-def _fate(record: Record, session: Session) -> str:
+def _fate(record: MessageScreen, session: Session) -> str:
     if record.fate in ("", "unknown"):
         return record.fate and f"unknown: {unknown(session)}"
     at = "" if record.fate_ms is None else f" at {when(record.fate_ms)}"
     return f"{record.fate}{at}" + f" ({record.fate_code})" * bool(record.fate_code)
 
 
-def _outlook(record: Record) -> str:
+def _outlook(record: MessageScreen) -> str:
     if record.campaign and record.state == "waiting":
         return f" in campaign {record.campaign}"
     if record.held:
@@ -133,6 +133,6 @@ def _outlook(record: Record) -> str:
     return f", due at {when(record.due_ms)}" if record.due_ms is not None else ""
 
 
-def _attempts(record: Record) -> str:
+def _attempts(record: MessageScreen) -> str:
     maybe = f", of which {record.maybe} may have been acted on" if record.maybe else ""
     return f"{record.attempts}{maybe}"

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from sluicegate_worker.provider.codes import advice_for
 
-from ...inspect.history import Attempt, History
+from ...inspect import History, PastAttempt
 from ..kit.output import clean, lasting, table, write
 
 _OUTCOMES = {
@@ -40,7 +40,7 @@ def write_attempts(history: History) -> None:
     write(rows)
 
 
-def _add(rows: Table, number: int, attempt: Attempt, follows: Attempt | None) -> None:
+def _add(rows: Table, number: int, attempt: PastAttempt, follows: PastAttempt | None) -> None:
     rows.add_row(
         str(number),
         precise(attempt.began_ms),
@@ -52,13 +52,13 @@ def _add(rows: Table, number: int, attempt: Attempt, follows: Attempt | None) ->
     )
 
 
-def _outcome(attempt: Attempt) -> str:
+def _outcome(attempt: PastAttempt) -> str:
     known = _OUTCOMES.get(attempt.outcome, attempt.outcome)
     advice = advice_for(attempt.code) if attempt.outcome != "accepted" else None
     return f"{known}: {advice.means}" if advice else known
 
 
-def _waited(attempt: Attempt, follows: Attempt | None) -> str:
+def _waited(attempt: PastAttempt, follows: PastAttempt | None) -> str:
     """How long it then waited for its next attempt; a replay is a person's."""
     if follows is None:
         return ""

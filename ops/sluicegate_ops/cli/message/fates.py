@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sluicegate.campaigns.ledger import Ledger
-from sluicegate.receipts import FATES
 from sluicegate_worker.provider.codes import delivery_advice
 
+from ...inspect import receipts_are_set_up
 from ..kit.session import Session
 
 NOT_SET_UP = "receipts not set up"
@@ -15,7 +15,7 @@ NO_RECEIPT = "no receipt yet"
 
 def set_up(session: Session) -> bool:
     """Whether messages ask for receipts, as the configuration read here has it."""
-    return bool(session.config.web.public_url) and session.account.receipts
+    return receipts_are_set_up(session.config, session.name)
 
 
 def unknown(session: Session) -> str:
@@ -26,12 +26,6 @@ def unknown(session: Session) -> str:
 def fates_of(ledger: Ledger) -> dict[str, int]:
     """How many of those accepted met which fate; ``unknown`` of whom no receipt told."""
     return {**ledger.fates, "unknown": ledger.unknown}
-
-
-def told(totals: Mapping[str, int]) -> dict[str, int]:
-    """The same of an account, by its totals."""
-    found = {fate: totals.get(fate, 0) for fate in FATES}
-    return found | {"unknown": totals.get("accepted", 0) - sum(found.values())}
 
 
 def summed(fates: Mapping[str, int]) -> str:

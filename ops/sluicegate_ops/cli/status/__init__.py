@@ -1,6 +1,6 @@
 """``sluicegate status``: one screen on whether anything is wrong, why, and what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -8,13 +8,23 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ...inspect import Rate
+from ...inspect import AccountCause, AccountState, RequestRate, read_account
 from ..kit.failures import FAILED
-from ..kit.output import Document, clean, console, counted, lasting, when, write, write_document
+from ..kit.output import (
+    Document,
+    clean,
+    console,
+    counted,
+    hidden,
+    lasting,
+    when,
+    write,
+    write_document,
+)
 from ..kit.session import Session
 from ..message.fates import summed
-from ..state import State, read
 from .findings import Finding, findings
+from .halts import masked
 from .reasons import limit, sentence
 from .why import document
 
@@ -32,7 +42,7 @@ def status(ctx: typer.Context, json: Document = False) -> None:
       sluicegate status --json | jq .counts
     """
     session: Session = ctx.obj
-    state = read(session)
+    state = _masked(read_account(session.client, session.config, session.name))
     found = findings(state)
     if json:
         known: dict[str, Any] = msgspec.structs.asdict(state)
@@ -45,7 +55,21 @@ def status(ctx: typer.Context, json: Document = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def _show(state: State, found: list[Finding]) -> None:
+def _masked(state: AccountState) -> AccountState:
+    """The state with the numbers in its causes hidden."""
+    return msgspec.structs.replace(
+        state,
+        halts=masked(state.halts),
+        dead_causes=_masked_causes(state.dead_causes),
+        held_causes=_masked_causes(state.held_causes),
+    )
+
+
+def _masked_causes(causes: Sequence[AccountCause]) -> list[AccountCause]:
+    return [msgspec.structs.replace(cause, reason=hidden(cause.reason)) for cause in causes]
+
+
+def _show(state: AccountState, found: list[Finding]) -> None:
     out = console()
     out.print(_headline(state, found), style="bold red" if found and found[0].person else "bold")
     for finding in found:
@@ -58,7 +82,7 @@ def _show(state: State, found: list[Finding]) -> None:
     write(both)
 
 
-def _headline(state: State, found: list[Finding]) -> str:
+def _headline(state: AccountState, found: list[Finding]) -> str:
     needed = sum(finding.person for finding in found)
     if needed:
         verdict = f"{counted(needed, 'thing needs', 'things need')} a person"
@@ -73,7 +97,7 @@ def _show_finding(out: Console, finding: Finding) -> None:
     out.print(f"    do   {finding.do}", soft_wrap=True)
 
 
-def _messages(state: State) -> Table:
+def _messages(state: AccountState) -> Table:
     counts = state.counts
     rows = (
         ("waiting", counts.waiting),
@@ -98,7 +122,7 @@ def _messages(state: State) -> Table:
     return grid
 
 
-def _around(state: State) -> Table:
+def _around(state: AccountState) -> Table:
     rate, twice = state.rate, state.totals.get("sent_twice", 0)
     blocked = f"for {lasting(rate.blocked_seconds)}" if rate.blocked_seconds else "no"
     rows = [
@@ -123,7 +147,7 @@ def _around(state: State) -> Table:
     return grid
 
 
-def _workers(state: State) -> Iterator[str]:
+def _workers(state: AccountState) -> Iterator[str]:
     for worker in state.workers[:_WORKERS_SHOWN]:
         yield f"{clean(worker.name)}, {lasting(worker.seconds_ago)} ago"
     if (more := len(state.workers) - _WORKERS_SHOWN) > 0:
@@ -132,7 +156,7 @@ def _workers(state: State) -> Iterator[str]:
         yield "none heard in the last hour"
 
 
-def _receipts(state: State) -> str:
+def _receipts(state: AccountState) -> str:
     heard = {fate: count for fate, count in state.receipts.fates.items() if fate != "unknown"}
     if not state.receipts.set_up:
         return "unknown: receipts not set up (no web.public_url, or receipts = false)"
@@ -141,7 +165,7 @@ def _receipts(state: State) -> str:
     return f"{summed(heard) or 'none yet'}{proved}"
 
 
-def _origin(rate: Rate) -> str:
+def _origin(rate: RequestRate) -> str:
     """Whose word the limit is, where it isn't only the configuration's."""
     if not rate.limit:
         return ""
@@ -153,6 +177,6 @@ def _origin(rate: Rate) -> str:
     return f" ({rate.configured} configured)" if rate.limit != rate.configured else ""
 
 
-def _version(state: State) -> str:
+def _version(state: AccountState) -> str:
     version = state.limits.version
     return "none in force yet" if version is None else f"{version:,}"

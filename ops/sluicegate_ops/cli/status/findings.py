@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from ...inspect import LIVE_SECONDS, Rate
+from ...inspect import LIVE_SECONDS, AccountCause, AccountState, RequestRate
 from ..kit.output import clean, counted, lasting, listed, when
-from ..state import Cause, State
 from .reasons import PROVIDER, advice_on, named
 
 _CAUSES_SHOWN = 3
@@ -23,13 +22,13 @@ class Finding(msgspec.Struct, frozen=True):
     person: bool = True
 
 
-def findings(state: State) -> list[Finding]:
+def findings(state: AccountState) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
     kinds = (_halts, _workers, _breaker, _held, _dead, _receipts, _blocked, _limits, _resets)
     return [finding for kind in kinds for finding in kind(state)]
 
 
-def _halts(state: State) -> Iterator[Finding]:
+def _halts(state: AccountState) -> Iterator[Finding]:
     for halt in state.halts:
         why, level = clean(halt.why), named(halt.level)
         clear = f"sluicegate halt clear {halt.level}"
@@ -50,7 +49,7 @@ def _portal(place: str) -> str:
     return f"In the portal: {place}. " if place else ""
 
 
-def _workers(state: State) -> Iterator[Finding]:
+def _workers(state: AccountState) -> Iterator[Finding]:
     heard = min((worker.seconds_ago for worker in state.workers), default=None)
     if not state.work_due or (heard is not None and heard < LIVE_SECONDS):
         return
@@ -64,7 +63,7 @@ def _workers(state: State) -> Iterator[Finding]:
     )
 
 
-def _breaker(state: State) -> Iterator[Finding]:
+def _breaker(state: AccountState) -> Iterator[Finding]:
     breaker = state.breaker
     if breaker.state == "closed":
         return
@@ -80,7 +79,7 @@ def _breaker(state: State) -> Iterator[Finding]:
     )
 
 
-def _held(state: State) -> Iterator[Finding]:
+def _held(state: AccountState) -> Iterator[Finding]:
     if held := state.counts.held:
         yield Finding(
             f"{counted(held, 'message')} in doubt {'is' if held == 1 else 'are'} held for you: "
@@ -90,7 +89,7 @@ def _held(state: State) -> Iterator[Finding]:
         )
 
 
-def _dead(state: State) -> Iterator[Finding]:
+def _dead(state: AccountState) -> Iterator[Finding]:
     if dead := state.counts.dead:
         yield Finding(
             f"{counted(dead, 'dead letter')}: not sent again without you",
@@ -99,7 +98,7 @@ def _dead(state: State) -> Iterator[Finding]:
         )
 
 
-def _receipts(state: State) -> Iterator[Finding]:
+def _receipts(state: AccountState) -> Iterator[Finding]:
     """Messages were accepted, and the provider's word on them does not come."""
     receipts = state.receipts
     if not receipts.missing or 2 * receipts.missing < receipts.sampled:
@@ -115,7 +114,7 @@ def _receipts(state: State) -> Iterator[Finding]:
     )
 
 
-def _blocked(state: State) -> Iterator[Finding]:
+def _blocked(state: AccountState) -> Iterator[Finding]:
     if state.rate.blocked_seconds > 0:
         yield Finding(
             f"sending pauses for {lasting(state.rate.blocked_seconds)}",
@@ -125,7 +124,7 @@ def _blocked(state: State) -> Iterator[Finding]:
         )
 
 
-def _limits(state: State) -> Iterator[Finding]:
+def _limits(state: AccountState) -> Iterator[Finding]:
     """The file read here says something else than the limits that all workers obey."""
     limits = state.limits
     if not limits.differ:
@@ -147,7 +146,7 @@ def _publish(version: int) -> str:
     )
 
 
-def _resets(state: State) -> Iterator[Finding]:
+def _resets(state: AccountState) -> Iterator[Finding]:
     """Reported, not obeyed: what a reset counts to isn't promised anywhere."""
     rate = state.rate
     window = _suggested(rate)
@@ -162,7 +161,7 @@ def _resets(state: State) -> Iterator[Finding]:
         )
 
 
-def _suggested(rate: Rate) -> int | None:
+def _suggested(rate: RequestRate) -> int | None:
     """The window that resets suggest; None where they fit the one in force, or it was named."""
     named_by_provider = rate.window_seconds != rate.configured_seconds
     if named_by_provider or rate.reset_seconds <= _MUCH_LONGER * rate.window_seconds:
@@ -170,7 +169,7 @@ def _suggested(rate: Rate) -> int | None:
     return next((size for size in _WINDOWS if size >= rate.reset_seconds), None)
 
 
-def _causes(causes: Sequence[Cause]) -> str:
+def _causes(causes: Sequence[AccountCause]) -> str:
     shown = [
         f"{cause.count} x {' '.join(filter(None, (cause.code, clean(cause.reason))))}"
         for cause in causes[:_CAUSES_SHOWN]

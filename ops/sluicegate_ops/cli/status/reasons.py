@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Mapping
 
+from sluicegate.campaigns.campaign import Campaign
 from sluicegate_worker.provider.codes import Advice, advice_for
 
-from ...inspect import Finish, Kind, Rate, Wait, Why
+from ...inspect import Finish, RequestRate, Wait, WaitKind, Why
 from ..kit.output import clean, counted, hidden, lasting, local, when
 
 SETTINGS = (
@@ -28,7 +29,7 @@ def named(level: str) -> str:
     return f"{kind} {name}"
 
 
-def what(wait: Wait, rate: Rate) -> str:
+def what(wait: Wait, rate: RequestRate) -> str:
     """Which level holds back, and by what; ``rate`` is the account's."""
     return _WHAT[wait.kind](wait, rate)
 
@@ -74,7 +75,14 @@ def expected(finish: Finish | None, now_ms: float) -> str:
     return f"about {moment(finish.at_ms, now_ms)}, at the pace of {named(finish.level)}{others}"
 
 
-def limit(rate: Rate) -> str:
+def own_pace(campaign: Campaign) -> str:
+    """A campaign's own rate and its weight, for people; ``""`` where it has neither."""
+    rate = [f"{campaign.per_second:g} segments per s"] * bool(campaign.per_second)
+    weight = [f"weight {campaign.weight:g}"] * (campaign.weight != 1)
+    return ", ".join(rate + weight)
+
+
+def limit(rate: RequestRate) -> str:
     """The account's limit of requests, for people."""
     if not rate.limit:
         return "not known: no worker has published it yet"
@@ -87,20 +95,20 @@ def advice_on(reason: str) -> Advice | None:
     return advice_for(found["code"] or found["status"]) if found else None
 
 
-def _halted(wait: Wait, rate: Rate) -> str:
+def _halted(wait: Wait, rate: RequestRate) -> str:
     return f"{named(wait.level)} is halted ({clean(hidden(wait.because))})"
 
 
-def _no_worker(wait: Wait, rate: Rate) -> str:
+def _no_worker(wait: Wait, rate: RequestRate) -> str:
     silence = f"for {lasting(wait.used)}" if wait.used else "in the last hour"
     return f"no worker has been heard {silence}"
 
 
-def _failing(wait: Wait, rate: Rate) -> str:
+def _failing(wait: Wait, rate: RequestRate) -> str:
     return f"the provider fails, or does not answer{_since(wait)}, so nothing is sent"
 
 
-def _trying(wait: Wait, rate: Rate) -> str:
+def _trying(wait: Wait, rate: RequestRate) -> str:
     return f"the provider failed{_since(wait)} and is tried again, one message at a time"
 
 
@@ -108,31 +116,31 @@ def _since(wait: Wait) -> str:
     return "" if wait.since_ms is None else f" since {when(wait.since_ms)}"
 
 
-def _rate(wait: Wait, rate: Rate) -> str:
+def _rate(wait: Wait, rate: RequestRate) -> str:
     per_second = f"{wait.limit:,.4f}".rstrip("0").rstrip(".")
     word = "MMS" if wait.level == "account:mms" else "segments"
     return f"the rate of {named(wait.level)}, {per_second} {word} per s, is used up"
 
 
-def _requests(wait: Wait, rate: Rate) -> str:
+def _requests(wait: Wait, rate: RequestRate) -> str:
     taken = f"{wait.used:,.0f} used in the last window"
     others = f", {rate.others:g} by others" if rate.others else ""
     margin = f", {rate.margin:.2g} kept as margin after a 429" if rate.margin >= 0.05 else ""
     return f"the account's requests, {limit(rate)}: {taken}{others}{margin}"
 
 
-def _daily_cap(wait: Wait, rate: Rate) -> str:
+def _daily_cap(wait: Wait, rate: RequestRate) -> str:
     return (
         f"the day of {named(wait.level)} at T-Mobile is full, {wait.used:,.0f} of "
         f"{wait.limit:,.0f} segments"
     )
 
 
-def _busy(wait: Wait, rate: Rate) -> str:
+def _busy(wait: Wait, rate: RequestRate) -> str:
     return f"{wait.used:,.0f} of {wait.limit:,.0f} requests are under way"
 
 
-_WHAT: Mapping[Kind, Callable[[Wait, Rate], str]] = {
+_WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "draft": lambda wait, rate: f"{named(wait.level)} is a draft",
     "paused": lambda wait, rate: f"{named(wait.level)} is paused",
     "halted": _halted,
@@ -172,7 +180,7 @@ def _faster(wait: Wait) -> str:
     return f'raise per_second of senders."{key}", if Telnyx allows it more, or use more senders'
 
 
-_CHANGE: Mapping[Kind, Callable[[Wait], str]] = {
+_CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "draft": lambda wait: f"sluicegate campaign start FILE --name {_name(wait)}",
     "paused": lambda wait: f"sluicegate campaign resume {_name(wait)}",
     "halted": lambda wait: f"sluicegate halt clear {wait.level}",

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from sluicegate.keys import FINAL_STATES, Keys
+from sluicegate_worker.operator.halts import HaltInfo
 
 LIVE_SECONDS = 10.0
 """A worker sweeps every second; one that was not heard for so long is taken for gone."""
@@ -14,7 +15,7 @@ LIVE_SECONDS = 10.0
 _INDEXES = ("due", "granted", "started", "doubts", "dead")
 
 
-class Counts(msgspec.Struct, frozen=True):
+class MessageCounts(msgspec.Struct, frozen=True):
     """Messages by where they are; the ended ones are counted since the account's first message.
 
     ``due`` are scheduled or retrying. ``held`` of those ``in_doubt`` wait for a person, the rest
@@ -35,7 +36,7 @@ class Counts(msgspec.Struct, frozen=True):
     purged: int
 
 
-class Rate(msgspec.Struct, frozen=True):
+class RequestRate(msgspec.Struct, frozen=True):
     """The account's requests: ``limit`` per window, less ``others``' use and the ``margin``.
 
     ``configured`` and ``configured_seconds`` are what is published, 0 where nothing is yet; the
@@ -64,15 +65,7 @@ class Rate(msgspec.Struct, frozen=True):
         return max(self.limit - others - self.margin, self.limit / 10, 1.0)
 
 
-class Stop(msgspec.Struct, frozen=True):
-    """A level's halt: why, and until when (wall ms); None means until a person lifts it."""
-
-    level: str
-    why: str
-    until_ms: float | None
-
-
-class Breaker(msgspec.Struct, frozen=True):
+class BreakerState(msgspec.Struct, frozen=True):
     """Whether the provider answers (worker's breaker.lua), in wall ms.
 
     While it is ``open`` nothing is sent, and a worker asks again at ``probe_ms``; ``half`` tries
@@ -84,8 +77,8 @@ class Breaker(msgspec.Struct, frozen=True):
     probe_ms: float = 0.0
 
 
-class Facts(msgspec.Struct, frozen=True):
-    """What ``read`` found; ``limits`` and ``levels`` are the hashes of these names.
+class AccountFacts(msgspec.Struct, frozen=True):
+    """What ``read_facts`` found; ``limits`` and ``levels`` are the hashes of these names.
 
     ``now_ms`` is the server's wall clock, ``steady_ms`` its steady one. ``halts`` are those in
     force. ``silent_seconds`` is how long no worker was heard, None where none was in the last
@@ -94,18 +87,18 @@ class Facts(msgspec.Struct, frozen=True):
 
     now_ms: float
     steady_ms: float
-    counts: Counts
+    counts: MessageCounts
     totals: Mapping[str, int]
     limits: Mapping[str, str]
     levels: Mapping[str, str]
-    halts: Mapping[str, Stop]
-    rate: Rate
+    halts: Mapping[str, HaltInfo]
+    rate: RequestRate
     silent_seconds: float | None
     next_due_ms: float | None
-    breaker: Breaker
+    breaker: BreakerState
 
 
-def read(client: Any, keys: Keys) -> Facts:
+def read_facts(client: Any, keys: Keys) -> AccountFacts:
     """Read them, in two round trips: counts of one moment, then what depends on the limits.
 
     It costs as much as there are senders, and nothing for a backlog.
@@ -127,14 +120,14 @@ def read(client: Any, keys: Keys) -> Facts:
     clock = seen["clock"]
     steady = max(wall, float(clock.get("wall", wall))) + float(clock.get("offset", 0))
     totals = {name: int(count) for name, count in seen["totals"].items()}
-    return Facts(
+    return AccountFacts(
         now_ms=wall,
         steady_ms=steady,
         counts=_counts(seen, totals),
         totals=totals,
         limits=seen["limits"],
         levels=seen["levels"],
-        halts=_stops(seen["halts"], wall),
+        halts=_halts(seen["halts"], wall),
         rate=_Bucket(seen["bucket"], seen["limits"], steady).rate(client, keys),
         silent_seconds=_silent(seen["workers"], wall),
         next_due_ms=seen["next_due"][0][1] if seen["next_due"] else None,
@@ -150,7 +143,7 @@ def _silent(workers: list[tuple[bytes, float]], wall: float) -> float | None:
     return max(0, round(wall - workers[0][1])) / 1000 if workers else None
 
 
-def _counts(seen: Mapping[str, Any], totals: Mapping[str, int]) -> Counts:
+def _counts(seen: Mapping[str, Any], totals: Mapping[str, int]) -> MessageCounts:
     """What waits is what was enqueued and is nowhere else.
 
     The lanes' lengths would say too much: a cancelled message's ticket stays until it is popped.
@@ -160,24 +153,24 @@ def _counts(seen: Mapping[str, Any], totals: Mapping[str, int]) -> Counts:
     under_way["in_doubt"] = seen["doubts"]
     elsewhere = sum(ended.values()) + sum(under_way.values())
     waiting = max(0, totals.get("enqueued", 0) - elsewhere)
-    return Counts(waiting=waiting, held=seen["held"], **under_way, **ended)
+    return MessageCounts(waiting=waiting, held=seen["held"], **under_way, **ended)
 
 
-def _stops(halts: Mapping[str, str], wall: float) -> dict[str, Stop]:
-    """Those in force; one that has ended is only not yet cleared away."""
-    found = {}
+def _halts(halts: Mapping[str, str], wall: float) -> dict[str, HaltInfo]:
+    """The halts in force; one that has ended may not be cleared away yet."""
+    in_force = {}
     for level, text in halts.items():
         ends, _, why = text.partition("|")
         if not ends or float(ends) > wall:
-            found[level] = Stop(level, why, float(ends) if ends else None)
-    return found
+            in_force[level] = HaltInfo(level, why, int(float(ends)) if ends else None)
+    return in_force
 
 
-def _breaker(found: Mapping[str, str], to_wall_ms: float) -> Breaker:
+def _breaker(found: Mapping[str, str], to_wall_ms: float) -> BreakerState:
     """The breaker; ``to_wall_ms`` turns its steady times into wall times."""
     state = cast("Any", found.get("state", "closed"))
     opened, probe = (float(found.get(name, 0)) for name in ("opened", "probe_at"))
-    return Breaker(state, opened + to_wall_ms if opened else None, probe + to_wall_ms)
+    return BreakerState(state, opened + to_wall_ms if opened else None, probe + to_wall_ms)
 
 
 class _Bucket:
@@ -202,13 +195,13 @@ class _Bucket:
     def _of(self, name: str, default: float = 0.0) -> float:
         return float(self._found.get(name, default))
 
-    def rate(self, client: Any, keys: Keys) -> Rate:
+    def rate(self, client: Any, keys: Keys) -> RequestRate:
         window, steady = self.window_ms, self._steady_ms
         held_ms = steady - self._of("peak_at", steady)
         peak, last_peak = self._of("peak"), self._of("last_peak") if held_ms < window else 0.0
         fade_ms = max(30_000.0, 2 * window)
         margin = self._of("margin") * 0.5 ** ((steady - self._of("margin_at", steady)) / fade_ms)
-        found = Rate(
+        found = RequestRate(
             limit=self.limit,
             window_seconds=window / 1000,
             configured=self.configured,

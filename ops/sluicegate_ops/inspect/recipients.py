@@ -1,4 +1,4 @@
-"""Each recipient of a campaign, once, as it stands: read from records, leases, lanes and lists."""
+"""Every recipient of a campaign, each once, read from records, leases, lanes and lists."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,6 +10,8 @@ import redis
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.keys import Keys, unsent_states
 
+from .record import fate_of
+
 _PAGE = 1000
 _ROUNDS = 3
 _FIELDS = (
@@ -18,10 +20,10 @@ _FIELDS = (
 )
 
 
-class Person(msgspec.Struct, frozen=True):
+class RecipientStatus(msgspec.Struct, frozen=True):
     """One recipient; ``when`` is when it last changed, "" where it never moved.
 
-    ``fate`` is what a receipt said of one that was accepted, or "unknown" where none has.
+    ``fate`` is what a receipt said of one that was accepted, "unknown" without one.
     """
 
     id: str
@@ -37,21 +39,22 @@ class Person(msgspec.Struct, frozen=True):
     fate_code: str = ""
 
 
-class People:
+class CampaignRecipients:
     """The recipients of a campaign, streamed in no order.
 
-    Whoever has a record is told by it, save one that waits in a cancelled campaign: that is
-    cancelled with it. Takes some 100 bytes of memory a recipient, to tell each only once.
+    A recipient that has a record stands where the record says, unless it waits in a cancelled
+    campaign: then it is cancelled too. To yield each only once takes about 100 bytes of memory
+    per recipient.
     """
 
     def __init__(self, client: redis.Redis, keys: Keys, campaign: Campaign) -> None:
         self._client: Any = client
         self._keys, self._campaign = keys, campaign
         self._seen: set[bytes] = set()
-        self._waiting: dict[bytes, Person] = {}
+        self._waiting: dict[bytes, RecipientStatus] = {}
 
-    def __iter__(self) -> Iterator[Person]:
-        """Read it all; again for who moved meanwhile from what was not read yet to what was."""
+    def __iter__(self) -> Iterator[RecipientStatus]:
+        """Read everything, then again for those that moved past the reading meanwhile."""
         self._seen.clear()
         for _ in range(_ROUNDS):
             before = len(self._seen)
@@ -66,15 +69,15 @@ class People:
         )
         return sum(self._client.scard(shard) for shard in shards)
 
-    def _recorded(self) -> Iterator[Person]:
-        """Who has a record; whose state is waiting only once the lists have been read."""
+    def _recorded(self) -> Iterator[RecipientStatus]:
+        """Those with a record; one that waits is kept until the lists have been read."""
         self._waiting.clear()
         prefix = self._keys.record(f"{self._campaign.name}.").encode()
         cursor, first = 0, True
         while cursor or first:
             first = False
-            cursor, found = self._client.scan(cursor, match=prefix + b"*", count=_PAGE)
-            fresh = [key for key in found if key[len(prefix) :] not in self._seen]
+            cursor, scanned = self._client.scan(cursor, match=prefix + b"*", count=_PAGE)
+            fresh = [key for key in scanned if key[len(prefix) :] not in self._seen]
             pipeline = self._client.pipeline(transaction=False)
             for key in fresh:
                 pipeline.hmget(key, _FIELDS)
@@ -82,25 +85,25 @@ class People:
                 short = key[len(prefix) :]
                 if values[0] is None or short in self._seen:
                     continue
-                person = self._person(short, values)
-                if person.state == "waiting":
-                    self._waiting[short] = person
+                recipient = self._recipient(short, values)
+                if recipient.state == "waiting":
+                    self._waiting[short] = recipient
                 else:
                     self._seen.add(short)
-                    yield person
+                    yield recipient
 
-    def _unrecorded(self) -> Iterator[Person]:
-        """Who waits or ended before there was a record, and then who waits and has one."""
+    def _unrecorded(self) -> Iterator[RecipientStatus]:
+        """Those that wait or ended without a record, then those that wait and have one."""
         for state in unsent_states():
             yield from self._new(self._tickets(self._unsent(state)), state)
         yield from self._new(self._leased(), "waiting")
         yield from self._new(self._tickets(self._keys.lane(self._campaign.plan.lane)), "waiting")
-        for short, person in self._waiting.items():
+        for short, recipient in self._waiting.items():
             if short not in self._seen:
                 self._seen.add(short)
-                yield person
+                yield recipient
 
-    def _new(self, tickets: Iterator[bytes], state: str) -> Iterator[Person]:
+    def _new(self, tickets: Iterator[bytes], state: str) -> Iterator[RecipientStatus]:
         for ticket in tickets:
             short = ticket.partition(b"|")[0]
             if short in self._seen:
@@ -110,7 +113,7 @@ class People:
             if known is not None:
                 yield msgspec.structs.replace(known, state=state)
             else:
-                yield Person(self._id(short), ticket.split(b"|", 5)[4].decode(), state)
+                yield RecipientStatus(self._id(short), ticket.split(b"|", 5)[4].decode(), state)
 
     def _leased(self) -> Iterator[bytes]:
         prefix = f"{self._campaign.name}.".encode()
@@ -131,11 +134,11 @@ class People:
     def _id(self, short: bytes) -> str:
         return f"{self._campaign.name}.{short.decode()}"
 
-    def _person(self, short: bytes, values: list[bytes | None]) -> Person:
+    def _recipient(self, short: bytes, values: list[bytes | None]) -> RecipientStatus:
         state, to, attempts, provider_id, code, reason, at, fate, fate_at, fate_code = (
             (value or b"").decode(errors="replace") for value in values
         )
-        return Person(
+        return RecipientStatus(
             id=self._id(short),
             to=to,
             state=state,
@@ -144,7 +147,7 @@ class People:
             code=code,
             reason=reason,
             when=_moment(at),
-            fate=fate or ("unknown" if state == "accepted" else ""),
+            fate=fate_of(state, fate),
             fate_at=_moment(fate_at),
             fate_code=fate_code,
         )

@@ -5,40 +5,40 @@ from binascii import Error
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sluicegate.campaigns.plan import message_id
-from sluicegate.keys import unsent_states
+import redis
 
-from .kit.session import Session
+from sluicegate.campaigns.plan import message_id
+from sluicegate.keys import Keys, unsent_states
 
 _PAGE = 1000
 
 
 class Member(NamedTuple):
-    """One recipient; ``to`` is "" while it waits in its lane, where nobody looks it up."""
+    """One recipient; ``to`` is "" while it waits in its lane, which is not searched."""
 
     campaign: str
     state: str
     to: str = ""
 
 
-def member(session: Session, id: str) -> Member | None:
-    """Where recipient ``id`` stands; None where it is not one that was never started.
+def member(client: redis.Redis, keys: Keys, id: str) -> Member | None:
+    """Where recipient ``id`` stands; None unless it is a recipient that was never started.
 
-    It reads the lists of those that ended unsent.
+    Reads the lists of those that ended unsent.
     """
     campaign, _, short = id.partition(".")
     hash = _hash(short)
     if hash is None or message_id(campaign, hash) != id:
         return None
-    client, keys = session.client, session.keys
-    shards: Any = client.hget(keys.campaign(campaign), "shards")
-    if not shards or not client.sismember(keys.members(campaign, hash % int(shards)), str(hash)):
+    store: Any = client
+    shards = store.hget(keys.campaign(campaign), "shards")
+    if not shards or not store.sismember(keys.members(campaign, hash % int(shards)), str(hash)):
         return None
-    lease: Any = client.hget(keys("leases"), id)
+    lease = store.hget(keys("leases"), id)
     if lease:
         return Member(campaign, "granted", _to(lease.split(b"|", 5)[5]))
     for state in unsent_states():
-        for ticket in _tickets(client, keys.unsent(campaign, state)):
+        for ticket in _tickets(store, keys.unsent(campaign, state)):
             if ticket.startswith(f"{short}|".encode()):
                 return Member(campaign, state, _to(ticket))
     return Member(campaign, "waiting")
@@ -46,10 +46,10 @@ def member(session: Session, id: str) -> Member | None:
 
 def _hash(short: str) -> int | None:
     try:
-        found = urlsafe_b64decode(f"{short}=")
+        digest = urlsafe_b64decode(f"{short}=")
     except (Error, ValueError):
         return None
-    return int.from_bytes(found, signed=True) if len(found) == 8 else None
+    return int.from_bytes(digest, signed=True) if len(digest) == 8 else None
 
 
 def _tickets(client: Any, key: str) -> Iterator[bytes]:

@@ -1,0 +1,95 @@
+"""One message's record as screens show it: flat, with numbers and texts hidden by default."""
+
+from typing import Any
+
+import msgspec
+
+from sluicegate.campaigns.campaign import UnknownCampaign
+
+from ...inspect import History, MessageRecord, read_record
+from ..kit.output import hidden
+from ..kit.session import Session
+from ..status.reasons import sentence
+
+
+class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What ``message show`` and ``doubt show`` tell of one message; times are wall milliseconds.
+
+    ``held_by`` is what holds it back while it waits. The other fields are those of
+    ``MessageRecord`` and of what is in it.
+    """
+
+    id: str
+    state: str
+    to: str
+    campaign: str = ""
+    held_by: str = ""
+    sender: str = ""
+    type: str = ""
+    priority: str = ""
+    segments: int = 0
+    text: str = ""
+    media_urls: tuple[str, ...] = ()
+    enqueued_ms: int = 0
+    changed_ms: int = 0
+    attempts: int = 0
+    maybe: int = 0
+    generation: int = 0
+    provider_id: str = ""
+    second_provider_id: str = ""
+    code: str = ""
+    reason: str = ""
+    answer: str = ""
+    due_ms: int | None = None
+    decided_ms: int | None = None
+    held: bool = False
+    key_used_ms: int | None = None
+    key_age_seconds: int | None = None
+    fate: str = ""
+    fate_ms: int | None = None
+    fate_code: str = ""
+    history: History = History()
+
+
+def read_screen(session: Session, id: str, full: bool = True) -> MessageScreen:
+    """Read message ``id``; without ``full`` its numbers and texts are hidden.
+
+    Raises UnknownMessage.
+    """
+    record = read_record(session.client, session.config, session.name, id)
+    fields = msgspec.structs.asdict(record.status) | {
+        name: value
+        for name, value in msgspec.structs.asdict(record).items()
+        if name not in ("status", "message")
+    }
+    fields |= {name: hidden(fields[name], full) for name in ("to", "reason", "answer")}
+    held_by = hidden(_held_by(session, record), full)
+    return MessageScreen(**fields, **_content(record, full), held_by=held_by)
+
+
+def _held_by(session: Session, record: MessageRecord) -> str:
+    """What holds a message back while it waits, by its campaign or its sender."""
+    if record.status.state != "waiting":
+        return ""
+    try:
+        waits = session.waits
+        why = waits.campaign(record.campaign) if record.campaign else waits.sender(record.sender)
+    except UnknownCampaign:
+        return ""
+    return sentence(why)
+
+
+def _content(record: MessageRecord, full: bool) -> dict[str, Any]:
+    message = record.message
+    if message is None:
+        return {}
+    text = message.text or ""
+    sender = message.sender or f"the pool of {message.messaging_profile_id}"
+    return {
+        "sender": hidden(sender, full),
+        "type": message.type,
+        "priority": message.priority,
+        "segments": message.segments.parts,
+        "text": text if full or not text else f"{len(text)} characters, shown with --full",
+        "media_urls": message.media_urls if full else (),
+    }

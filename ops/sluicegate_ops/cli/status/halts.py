@@ -1,0 +1,21 @@
+"""An account's halts, with the numbers in their causes hidden."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sluicegate_worker.operator.halts import HaltInfo
+
+from ...inspect import sorted_halts
+from ..kit.output import hidden
+from ..kit.session import Session
+
+
+def masked_halts(session: Session) -> list[HaltInfo]:
+    """The account's halts as a screen may show them, its own first."""
+    return masked(sorted_halts(session.client, session.keys))
+
+
+def masked(halts: Iterable[HaltInfo]) -> list[HaltInfo]:
+    """The same halts with the numbers in their causes hidden."""
+    return [msgspec.structs.replace(halt, why=hidden(halt.why)) for halt in halts]

@@ -1,0 +1,250 @@
+"""An account's state at one moment, read from Redis at a cost that no backlog raises."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import redis
+
+from sluicegate.config import Account, Config
+from sluicegate.keys import Keys
+from sluicegate.levels import digest, published
+from sluicegate.receipts import FATES
+from sluicegate_worker.operator.halts import HaltInfo, Halts
+
+from .facts import AccountFacts, BreakerState, MessageCounts, RequestRate
+from .why import Waits, Why
+
+SAMPLE = 50
+"""How many dead letters and doubts are read for their causes."""
+
+_WORKERS = 100
+_SCANS, _SCANNED = 4, 500
+_HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
+_SETTINGS = {
+    "window_ms": "window_seconds",
+    "sms": "sms_per_second",
+    "mms": "mms_per_second",
+    "zone": "the zone of the brands' day",
+}
+
+
+class WorkerState(msgspec.Struct, frozen=True):
+    """A worker, and how long ago it was last heard."""
+
+    name: str
+    seconds_ago: float
+
+
+class AccountCause(msgspec.Struct, frozen=True):
+    """Why ``count`` of the latest dead letters died, or why doubts are held."""
+
+    code: str
+    reason: str
+    count: int
+
+
+class LimitsState(msgspec.Struct, frozen=True):
+    """The limits in force: their version, None before any are published.
+
+    ``here`` is the version of the configuration read here; ``differ`` names the settings in which
+    the two differ.
+    """
+
+    version: int | None
+    here: int
+    differ: Sequence[str]
+
+
+class ReceiptsState(msgspec.Struct, frozen=True):
+    """What receipts said of accepted messages; ``set_up`` if messages ask for receipts.
+
+    Of ``sampled`` messages, accepted between an hour and a day ago, ``missing`` have no receipt.
+    """
+
+    set_up: bool
+    public_url: str
+    fates: Mapping[str, int]
+    sampled: int
+    missing: int
+
+
+class AccountState(msgspec.Struct, frozen=True):
+    """All that ``status`` shows; times are wall milliseconds of the server's clock.
+
+    ``parked`` counts the lanes, senders and registrations that wait for a level.
+    """
+
+    account: str
+    now_ms: float
+    counts: MessageCounts
+    work_due: bool
+    parked: int
+    limits: LimitsState
+    rate: RequestRate
+    breaker: BreakerState
+    why: Why
+    workers: Sequence[WorkerState]
+    halts: Sequence[HaltInfo]
+    receipts: ReceiptsState
+    dead_causes: Sequence[AccountCause]
+    held_causes: Sequence[AccountCause]
+    optouts: int
+    totals: Mapping[str, int]
+
+
+def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
+    """Read account ``name``; raises InvalidConfig where it is not configured.
+
+    Causes are as they were answered: they may hold phone numbers.
+    """
+    account, keys = config.account(name), Keys(name)
+    waits = Waits(client, keys)
+    facts, seen = waits.facts, _look(client, keys)
+    dead_ids, held_ids = seen["dead_ids"], seen["held_ids"]
+    answers = _answers(client, keys, [*dead_ids, *held_ids])
+    return AccountState(
+        account=name,
+        now_ms=facts.now_ms,
+        counts=facts.counts,
+        work_due=_work_due(facts, seen["next_doubt"]),
+        parked=seen["parked:t"] + seen["parked:b"],
+        limits=_limits(facts, account),
+        rate=facts.rate,
+        breaker=facts.breaker,
+        why=waits.account(),
+        workers=[_worker(name, facts.now_ms - at) for name, at in seen["workers"]],
+        halts=sorted_halts(client, keys),
+        receipts=_receipts(client, config, name, facts),
+        dead_causes=_causes(answers[: len(dead_ids)]),
+        held_causes=_causes(answers[len(dead_ids) :]),
+        optouts=seen["optouts"],
+        totals=facts.totals,
+    )
+
+
+def sorted_halts(client: redis.Redis, keys: Keys) -> list[HaltInfo]:
+    """The account's halts, its own first."""
+    halts = Halts(client, keys).list()
+    return sorted(halts, key=lambda halt: (halt.level != "account", halt.level))
+
+
+def receipts_are_set_up(config: Config, account: str) -> bool:
+    """Whether an account's messages ask for receipts."""
+    return bool(config.web.public_url) and config.account(account).receipts
+
+
+def fates_of(totals: Mapping[str, int]) -> dict[str, int]:
+    """Accepted messages by what receipts said of them; ``unknown`` are those without one."""
+    fates = {fate: totals.get(fate, 0) for fate in FATES}
+    return fates | {"unknown": totals.get("accepted", 0) - sum(fates.values())}
+
+
+def server_ms(client: redis.Redis) -> float:
+    """The wall clock that records go by: the server's, in milliseconds."""
+    store: Any = client
+    seconds, micros = store.time()
+    return float(seconds * 1000 + micros / 1000)
+
+
+def started_posts(client: redis.Redis, keys: Keys) -> int:
+    """How many messages are started: their POSTs may be under way."""
+    store: Any = client
+    return int(store.zcard(keys("started")))
+
+
+def published_levels(client: redis.Redis, keys: Keys) -> list[str]:
+    """Names of the levels and settings in the limits in force, such as ``sender:+15557654321``."""
+    store: Any = client
+    return [field.decode() for field in store.hkeys(keys("limits"))]
+
+
+def _receipts(
+    client: redis.Redis, config: Config, name: str, facts: AccountFacts
+) -> ReceiptsState:
+    set_up, fates = receipts_are_set_up(config, name), fates_of(facts.totals)
+    sample = _told(client, Keys(name), facts.now_ms) if set_up and fates["unknown"] else []
+    return ReceiptsState(set_up, config.web.public_url, fates, len(sample), sample.count(False))
+
+
+def _told(client: Any, keys: Keys, now_ms: float) -> list[bool]:
+    """Of some records accepted between an hour and a day ago, whether each has a receipt."""
+    told: dict[bytes, bool] = {}
+    cursor = 0
+    for _ in range(_SCANS):
+        cursor, records = client.scan(cursor, match=keys.record("*"), count=_SCANNED)
+        pipeline = client.pipeline(transaction=False)
+        for key in records:
+            pipeline.hmget(key, "state", "at", "fate")
+        for key, (state, at, fate) in zip(records, pipeline.execute(), strict=True):
+            if state == b"accepted" and _HOUR_MS < now_ms - int(at or 0) < _DAY_MS:
+                told[key] = fate is not None
+        if not cursor:
+            break
+    return list(told.values())
+
+
+def _look(client: Any, keys: Keys) -> dict[str, Any]:
+    p = client.pipeline(transaction=True)
+    asked = {
+        "workers": p.zrange(keys("workers"), 0, _WORKERS - 1, desc=True, withscores=True),
+        "parked:t": p.zcard(keys("parked:t")),
+        "parked:b": p.zcard(keys("parked:b")),
+        "optouts": p.hlen(keys("optouts")),
+        "next_doubt": p.zrange(keys("doubts"), 0, 0, withscores=True),
+        "dead_ids": p.zrange(keys("dead"), 0, SAMPLE - 1, desc=True),
+        "held_ids": p.zrangebyscore(keys("doubts"), "+inf", "+inf", 0, SAMPLE),
+    }
+    return dict(zip(asked, p.execute(), strict=True))
+
+
+def _work_due(facts: AccountFacts, next_doubt: Sequence[tuple[bytes, float]]) -> bool:
+    counts = facts.counts
+    soonest = [at for _, at in next_doubt]
+    soonest += [] if facts.next_due_ms is None else [facts.next_due_ms]
+    at_work = counts.waiting + counts.granted + counts.started > 0
+    return at_work or any(at <= facts.now_ms for at in soonest)
+
+
+def _limits(facts: AccountFacts, account: Account) -> LimitsState:
+    """The limits in force, compared with those that the configuration read here would publish."""
+    here, in_force = published(account), facts.limits
+    if not in_force:
+        return LimitsState(None, account.limits_version, [])
+    same = in_force.get("digest") == digest(here)
+    fields = [] if same else sorted(here.keys() | in_force.keys() - {"version", "digest"})
+    differ = [_difference(name, in_force, here) for name in fields]
+    return LimitsState(
+        int(in_force.get("version", 0)), account.limits_version, list(filter(None, differ))
+    )
+
+
+def _difference(field: str, in_force: Mapping[str, str], here: Mapping[str, str]) -> str:
+    one, other = in_force.get(field, ""), here.get(field, "")
+    if one == other:
+        return ""
+    name = _SETTINGS.get(field, field.replace(":", " ", 1))
+    return f"{name} ({one} in force, {other} here)" if field in ("limit", "concurrency") else name
+
+
+def _worker(name: bytes, silent_ms: float) -> WorkerState:
+    return WorkerState(name.decode(), max(0, round(silent_ms)) / 1000)
+
+
+def _answers(client: Any, keys: Keys, ids: Sequence[bytes]) -> list[tuple[str, str]]:
+    """Code and reason of each message."""
+    pipeline = client.pipeline(transaction=False)
+    for id in ids:
+        pipeline.hmget(keys.record(id.decode()), "code", "reason")
+    return [
+        ((code or b"").decode(), (reason or b"").decode(errors="replace"))
+        for code, reason in pipeline.execute()
+    ]
+
+
+def _causes(answers: Sequence[tuple[str, str]]) -> list[AccountCause]:
+    """Codes by how often they occur, each with the reason of the latest that has it."""
+    reasons = dict(reversed(answers))
+    often = Counter(code for code, _ in answers)
+    return [AccountCause(code, reasons[code], count) for code, count in often.most_common()]

@@ -1,0 +1,134 @@
+"""One message's record, read whole: where the message stands, what it says, how it was tried."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import redis
+import redis.asyncio
+
+from sluicegate.config import Config
+from sluicegate.errors import UnknownMessage
+from sluicegate.keys import sender_of
+from sluicegate.message import Message, decode
+from sluicegate.outbox import MessageStatus, Outbox, translated
+
+from .history import History, read_history
+from .members import member
+
+_FIELDS = ("content", "maybe", "answer", "key_at", "history", "fate", "fate_at", "fate_code")
+
+
+class MessageRecord(msgspec.Struct, frozen=True):
+    """What is known of one message; times are wall milliseconds, numbers and texts are whole.
+
+    ``message`` is None once the message is finished, and for a campaign's recipient, whose text
+    is in its plan. ``maybe`` of its attempts may have been acted on. ``due_ms`` is when it is
+    tried first or again, ``decided_ms`` when policy decides on a doubt, ``held`` where only a
+    person does. ``fate`` is what a receipt said of an accepted message, "unknown" without one.
+    """
+
+    status: MessageStatus
+    campaign: str = ""
+    message: Message | None = None
+    maybe: int = 0
+    answer: str = ""
+    due_ms: int | None = None
+    decided_ms: int | None = None
+    held: bool = False
+    key_used_ms: int | None = None
+    key_age_seconds: int | None = None
+    fate: str = ""
+    fate_ms: int | None = None
+    fate_code: str = ""
+    history: History = History()
+
+    @property
+    def sender(self) -> str:
+        """The sender's name in lanes; "" where ``message`` is None."""
+        if self.message is None:
+            return ""
+        return sender_of(self.message.sender, self.message.messaging_profile_id)
+
+
+def read_record(client: redis.Redis, config: Config, account: str, id: str) -> MessageRecord:
+    """The record of message ``id``; raises UnknownMessage.
+
+    A campaign's recipient that was never started has no record: its ticket tells where it stands.
+    """
+    reader = _Reader(config, account)
+    pipeline = client.pipeline(transaction=True)
+    reader.ask(pipeline, id)
+    try:
+        return reader.record(id, pipeline.execute())
+    except UnknownMessage:
+        recipient = member(client, reader.outbox.keys, id)
+        if recipient is None:
+            raise
+    status = MessageStatus(id, recipient.state, recipient.to)
+    return MessageRecord(status, campaign=recipient.campaign)
+
+
+async def aread_record(
+    client: redis.asyncio.Redis, config: Config, account: str, id: str
+) -> MessageRecord:
+    """The record of message ``id`` on an asynchronous client.
+
+    Raises UnknownMessage, also for a recipient that was never started; OutboxUnavailable.
+    """
+    reader = _Reader(config, account)
+    pipeline: Any = client.pipeline(transaction=True)
+    reader.ask(pipeline, id)
+    try:
+        replies = await pipeline.execute()
+    except redis.RedisError as error:
+        raise translated(error, [id]) from error
+    return reader.record(id, replies)
+
+
+class _Reader:
+    """What a record is read from, and how: the same for both kinds of client."""
+
+    def __init__(self, config: Config, account: str) -> None:
+        self.outbox = Outbox(config, account)
+
+    def ask(self, pipeline: Any, id: str) -> None:
+        keys = self.outbox.keys
+        self.outbox.ask_status(pipeline, id)
+        pipeline.hmget(keys.record(id), *_FIELDS)
+        pipeline.zscore(keys("due"), id)
+        pipeline.zscore(keys("doubts"), id)
+        pipeline.time()
+
+    def record(self, id: str, replies: Sequence[Any]) -> MessageRecord:
+        *about, fields, due, decided, (seconds, _) = replies
+        status = Outbox.status(id, about)
+        content, maybe, answer, key_at, history, fate, fate_at, fate_code = fields
+        used_ms = int(key_at) if key_at else None
+        held = decided is not None and math.isinf(decided)
+        return MessageRecord(
+            status=status,
+            campaign=id.partition(".")[0] if "." in id else "",
+            message=decode(content, id) if content else None,
+            maybe=int(maybe or 0),
+            answer=_text(answer),
+            due_ms=None if due is None else int(due),
+            decided_ms=None if decided is None or held else int(decided),
+            held=held,
+            key_used_ms=used_ms,
+            key_age_seconds=None if used_ms is None else max(0, int(seconds) - used_ms // 1000),
+            fate=fate_of(status.state, _text(fate)),
+            fate_ms=int(fate_at) if fate_at else None,
+            fate_code=_text(fate_code),
+            history=read_history(_text(history)),
+        )
+
+
+def fate_of(state: str, fate: str) -> str:
+    """What a receipt said; "unknown" of an accepted message without one."""
+    return fate or ("unknown" if state == "accepted" else "")
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode(errors="replace")
