@@ -23,7 +23,8 @@ from sluicegate_ops.simulator import Faults, Settings, Webhooks
 from sluicegate_ops.simulator.http.outgoing import Outgoing
 from sluicegate_rigs.deployment import SECRETS
 from sluicegate_rigs.deployment.provider import face
-from sluicegate_worker.claims import PUBLISH, STEP, Claims, Grant, Settle, Start, stepped
+from sluicegate_worker.queue import PUBLISH, STEP, Queue
+from sluicegate_worker.wire import Grant, Settle, Start, parse_stepped
 from support import SENDER, message, plan, recipient
 from support.deployment import HOLD, Account, deployment, eventually
 from support.served import FORGER, PROVIDER, SIGNING_KEY, told
@@ -118,21 +119,21 @@ class Hand:
     """A worker's calls made by hand, so that a test says when an answer is settled."""
 
     def __init__(self, account: Account) -> None:
-        self.claims = Claims(account.store, account.stage.config, "default")
+        self.queue = Queue(account.store, account.stage.config, "default")
         self.scripts = Scripts(account.store, account.keys.prefix)
-        self.scripts.call(PUBLISH, self.claims.publish_args())
+        self.scripts.call(PUBLISH, self.queue.publish_args())
 
     def start(self, count: int, early: set[str]) -> list[Grant]:
         """Start so many messages and settle all but ``early``; those are returned, started."""
         kept: list[Grant] = []
         settles: list[Settle] = []
         while count:
-            token = self.claims.token()
-            args = self.claims.step_args(settles, want=50, token=token)
-            claimed = stepped(self.scripts.call(STEP, args), token).claimed
+            token = self.queue.token()
+            args = self.queue.step_args(settles, want=50, token=token)
+            claimed = parse_stepped(self.scripts.call(STEP, args), token).claimed
             time.sleep(0 if claimed.grants else claimed.wait_ms / 1000)
             starts = [Start(grant.id, grant.token, b"{}") for grant in claimed.grants]
-            begun = stepped(self.scripts.call(STEP, self.claims.step_args(starts=starts)), "")
+            begun = parse_stepped(self.scripts.call(STEP, self.queue.step_args(starts=starts)), "")
             assert all(begun.started)
             count -= len(starts)
             kept += [grant for grant in claimed.grants if grant.id in early]
@@ -144,20 +145,22 @@ class Hand:
         """What each of them did."""
         answers: Counter[str] = Counter()
         for first in range(0, len(settles), 50):
-            args = self.claims.step_args(settles[first : first + 50])
-            answers.update(stepped(self.scripts.call(STEP, args), "").settled)
+            args = self.queue.step_args(settles[first : first + 50])
+            answers.update(parse_stepped(self.scripts.call(STEP, args), "").settled)
         return answers
 
 
 def accepted(grant: Grant) -> Settle:
     id = f"p-{grant.id}"
-    return Settle(id=grant.id, token=grant.token, kind="accepted", provider_id=id, flags="h")
+    return Settle(id=grant.id, token=grant.token, kind="accepted", provider_id=id, heard=True)
 
 
 def answered(grant: Grant, place: int) -> Settle:
     """One of the answers that a POST may have had whose receipts came before it."""
     lost = Settle(id=grant.id, token=grant.token, kind="doubt", delay_ms=-1)
-    refused = Settle(id=grant.id, token=grant.token, kind="retry", delay_ms=0, flags="hp")
+    refused = Settle(
+        id=grant.id, token=grant.token, kind="retry", delay_ms=0, heard=True, perhaps=True
+    )
     return (accepted(grant), lost, refused)[place % 3]
 
 

@@ -102,7 +102,7 @@ def test_the_breaker_is_in_one_state(bench: Bench) -> None:
     assert scraped(bench)("breaker", "closed") == 1
     bench.enqueue(*(message(number) for number in range(6)))
     for _ in range(5):
-        bench.send(kind="retry", delay_ms=1000.0, flags="hb")
+        bench.send(kind="retry", delay_ms=1000.0, heard=True, failing=True)
     gauges = scraped(bench)
     assert [gauges("breaker", state) for state in ("closed", "open", "half")] == [0, 1, 0]
     assert gauges("events_total", "breaker_opened") == 1

@@ -53,8 +53,14 @@ class Cli:
     def die(self, *numbers: int, perhaps: bool = False, code: str = "40300") -> None:
         for number in numbers:
             self.bench.enqueue(message(number))
-            flags = "hp" if perhaps else "h"
-            self.bench.send(kind="dead", code=code, reason=ANSWER, answer="{}", flags=flags)
+            self.bench.send(
+                kind="dead",
+                code=code,
+                reason=ANSWER,
+                answer="{}",
+                heard=True,
+                perhaps=perhaps,
+            )
 
     def doubt(self, *numbers: int, delay_ms: float = -1) -> None:
         for number in numbers:
@@ -64,7 +70,7 @@ class Cli:
     def halt(self, ends: str = "") -> None:
         self.bench.enqueue(message(9))
         fields = {"code": "20100", "reason": "HTTP 402 20100 No credit", "halt": "account"}
-        self.bench.send(kind="back", halt_ends=ends, flags="h", **fields)
+        self.bench.send(kind="back", halt_ends=ends, heard=True, **fields)
 
 
 @pytest.fixture
@@ -317,7 +323,7 @@ def test_status_says_what_needs_a_person(cli: Cli, wrong: str, what: str, do: st
 
 def test_status_hides_numbers_in_what_the_provider_said(cli: Cli) -> None:
     cli.bench.enqueue(message(1))
-    cli.bench.send(kind="dead", code="1", reason=f"{NUMBER} is no mobile", flags="h")
+    cli.bench.send(kind="dead", code="1", reason=f"{NUMBER} is no mobile", heard=True)
     for json_too in ((), ("--json",)):
         shown = cli("status", *json_too, exits=1).stdout
         assert f"{MASKED} is no mobile" in shown
@@ -372,7 +378,7 @@ def test_status_shows_the_rate_and_who_else_uses_it(cli: Cli) -> None:
 def test_status_says_how_long_the_provider_wants_it_quiet(cli: Cli) -> None:
     cli.bench.at(time.time() * 1000)
     cli.bench.enqueue(message(1))
-    cli.bench.send(kind="back", wait_ms=60_000, flags="ht", reason="HTTP 429")
+    cli.bench.send(kind="back", wait_ms=60_000, heard=True, throttled=True, reason="HTTP 429")
     cli.bench.sweep("w1")
     assert re.search(r"sending pauses for (1 min|5\d s)", cli("status").stdout)
 
@@ -458,7 +464,7 @@ def test_a_redis_url_that_is_none_is_bad_input(cli: Cli) -> None:
 
 def test_what_a_provider_says_cannot_steer_a_terminal(cli: Cli) -> None:
     cli.bench.enqueue(message(1))
-    cli.bench.send(kind="dead", code="1", reason=f"\x1b[2J [red]to\n{NUMBER} failed", flags="h")
+    cli.bench.send(kind="dead", code="1", reason=f"\x1b[2J [red]to\n{NUMBER} failed", heard=True)
     for args, exits in ((("dead", "list"), 0), (("dead", "show", "m1"), 0), (("status",), 1)):
         shown = cli(*args, exits=exits).stdout
         assert f"?[2J [red]to {MASKED} failed" in shown

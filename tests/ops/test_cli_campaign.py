@@ -596,7 +596,7 @@ def test_campaigns_are_listed_the_latest_first(cli: Cli) -> None:
 def test_status_has_the_ledger_the_plan_and_what_is_held(cli: Cli) -> None:
     cli.started(4)
     cli.bench.send()
-    cli.bench.send(kind="dead", code="40310", reason=f"{number(9)} is no number", flags="h")
+    cli.bench.send(kind="dead", code="40310", reason=f"{number(9)} is no number", heard=True)
     cli.bench.claim_all(1)
     shown = cli("status", "july").stdout
     assert shown.startswith("campaign july: running\n")
@@ -629,7 +629,7 @@ def test_status_says_why_it_waits(cli: Cli) -> None:
     cli.bench.sweep("w1")
     assert "no level holds it back" in cli("status", "july").stdout
     halt = {"code": "20100", "reason": "No credit", "halt": "account"}
-    cli.bench.send(kind="back", flags="h", **halt)
+    cli.bench.send(kind="back", heard=True, **halt)
     assert "account is halted (No credit)" in cli("status", "july").stdout
     cli("pause", "july")
     assert "july is paused: sluicegate campaign resume july" in cli("status", "july").stdout
@@ -714,7 +714,7 @@ def test_watching_ends_with_the_campaign(cli: Cli) -> None:
 
 def test_watching_ends_when_the_campaign_is_cancelled_meanwhile(cli: Cli) -> None:
     cli.started(2)
-    cli.bench.send(kind="dead", code="40310", reason="no number", flags="h")
+    cli.bench.send(kind="dead", code="40310", reason="no number", heard=True)
     with cli.process("watch", "july", stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         first = child.stdout.readline()
@@ -756,10 +756,10 @@ def test_a_report_says_what_became_of_everybody_and_what_to_do(cli: Cli) -> None
     cli.started(6)
     cli.bench.send()
     for _ in range(2):
-        cli.bench.send(kind="dead", code="40310", reason=f"{number(9)} is none", flags="h")
-    cli.bench.send(kind="dead", code="49999", reason="never heard of", flags="h")
+        cli.bench.send(kind="dead", code="40310", reason=f"{number(9)} is none", heard=True)
+    cli.bench.send(kind="dead", code="49999", reason="never heard of", heard=True)
     cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="timed out")
-    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", flags="h")
+    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", heard=True)
     shown = cli("report", "july").stdout
     assert re.search(r"accepted +1\n", shown)
     told = advice_for("40310")
@@ -801,9 +801,9 @@ def in_every_state(cli: Cli) -> None:
     cli("optout", "add", number(7))
     cli.started(8)
     cli.bench.send()
-    cli.bench.send(kind="dead", code="40310", reason=f"{number(1)} is none", flags="h")
+    cli.bench.send(kind="dead", code="40310", reason=f"{number(1)} is none", heard=True)
     cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="timed out")
-    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", flags="h")
+    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", heard=True)
     [started] = cli.bench.claim_all(1)
     cli.bench.later(max(started.slot_ms, 0))
     cli.bench.start(started)
@@ -839,7 +839,7 @@ def test_an_export_of_a_cancelled_campaign_has_nobody_waiting_but_in_a_workers_h
 
 def test_what_goes_back_after_its_start_is_cancelled_with_its_campaign(cli: Cli) -> None:
     cli.started(2)
-    cli.bench.send(kind="back", flags="ht", reason="HTTP 429", wait_ms=1)
+    cli.bench.send(kind="back", heard=True, throttled=True, reason="HTTP 429", wait_ms=1)
     cli("cancel", "july", "--yes")
     assert {line["state"] for line in exported(cli, "--full").values()} == {"cancelled"}
     assert "proved" in cli("status", "july", "--verify").stdout
@@ -847,7 +847,7 @@ def test_what_goes_back_after_its_start_is_cancelled_with_its_campaign(cli: Cli)
 
 def test_an_export_hides_numbers_unless_they_are_asked_for(cli: Cli) -> None:
     cli.started(1)
-    cli.bench.send(kind="dead", code="1", reason=f"{number(0)} is none", flags="h")
+    cli.bench.send(kind="dead", code="1", reason=f"{number(0)} is none", heard=True)
     [line] = cli("export", "july", "--format", "jsonl").stdout.splitlines()
     person = json.loads(line)
     assert (person["to"], person["reason"]) == ("+1312•••00", "+1312•••00 is none")

@@ -43,7 +43,7 @@ class DeadCli(Cli):
         self.bench.act("july", "start")
         ids = []
         for _ in range(count):
-            ids.append(self.bench.send(kind="dead", code=code, flags="h").id)
+            ids.append(self.bench.send(kind="dead", code=code, heard=True).id)
             self.bench.later(1)
         return ids
 
@@ -89,7 +89,7 @@ def test_dead_letters_are_grouped_by_campaign_and_sender(cli: DeadCli) -> None:
     cli.blast(2)
     cli.die(1)
     cli.bench.enqueue(message(2, sender=OTHER))
-    cli.bench.send(kind="dead", code="40310", flags="h")
+    cli.bench.send(kind="dead", code="40310", heard=True)
     groups = cli.lines("dead", "list", "--by", "campaign")
     assert {group["campaign"]: group["count"] for group in groups} == {"july": 2, "": 2}
     assert groups[0]["codes"] == {"40300": 1, "40310": 1}
@@ -120,7 +120,7 @@ def test_letters_are_chosen(cli: DeadCli, args: tuple[str, ...], found: set[str]
     cli.bench.at(now)
     cli.die(4, code="40310")
     cli.bench.enqueue(message(5, sender=OTHER))
-    cli.bench.send(kind="dead", code="40300", flags="h")
+    cli.bench.send(kind="dead", code="40300", heard=True)
     cli.blast(1)
     letters = cli.lines("dead", "list", "--all", *args)
     assert {one["id"].partition(".")[0] for one in letters} == found
@@ -159,7 +159,9 @@ def test_a_letter_is_shown_with_request_attempts_and_the_ways_out(cli: DeadCli) 
     [grant] = cli.bench.claim_all(1)
     body = json.dumps({"to": NUMBER, "text": "your code is 1234"}).encode()
     assert cli.bench.start(grant, request=body) == [True]
-    cli.bench.settle(grant, "dead", code="40300", reason=ANSWER, answer="{}", flags="h", took_ms=7)
+    cli.bench.settle(
+        grant, "dead", code="40300", reason=ANSWER, answer="{}", heard=True, took_ms=7
+    )
     shown = cli("dead", "show", "m1").stdout
     assert re.search(r'\nrequest +{"to":"\+1555•••01","text":"17 characters, shown', shown)
     assert re.search(r"\ntext +17 characters, shown", shown)

@@ -17,8 +17,14 @@ from sluicegate_worker.provider.codes import advice_for, delivery_advice
 from support import Bench, message, plan, recipient
 from support.fates import tell
 
-RETRY: dict[str, Any] = {"kind": "retry", "code": "10007", "reason": "in passing", "flags": "h"}
-BACK: dict[str, Any] = {"kind": "back", "code": "10011", "reason": "HTTP 429", "flags": "ht"}
+RETRY: dict[str, Any] = {"kind": "retry", "code": "10007", "reason": "in passing", "heard": True}
+BACK: dict[str, Any] = {
+    "kind": "back",
+    "code": "10011",
+    "reason": "HTTP 429",
+    "heard": True,
+    "throttled": True,
+}
 JULY = plan()
 
 
@@ -91,7 +97,7 @@ def test_each_attempt_is_shown_with_its_times_its_end_and_the_wait_after_it(cli:
     ("how", "words"),
     [
         (BACK, "refused, back to its lane uncharged: "),
-        ({"kind": "dead", "code": "40310", "flags": "h"}, "refused for good: "),
+        ({"kind": "dead", "code": "40310", "heard": True}, "refused for good: "),
         ({"kind": "doubt", "delay_ms": -1, "code": "no_answer"}, "in doubt: the request was"),
         ({"kind": "retry", "delay_ms": 1e6, "code": "49999"}, "failed, to be repeated\n"),
     ],
@@ -144,7 +150,7 @@ def test_a_finished_message_keeps_200_bytes_of_history_at_most(
     bench = Bench(store, repeat=True)
     bench.enqueue(message(1))
     for _ in range(attempts - 1):
-        bench.send(kind="retry", delay_ms=1_000, code=code, flags="h")
+        bench.send(kind="retry", delay_ms=1_000, code=code, heard=True)
         bench.later(1_000)
     assert len(bench.record("m1").get("history", "")) <= 1_000
     [grant] = bench.claim_all(1)
@@ -152,7 +158,7 @@ def test_a_finished_message_keeps_200_bytes_of_history_at_most(
     bench.start(grant)
     if receipt_first:
         tell(bench, "m1")
-    bench.settle(grant, "accepted", provider_id="p-m1", flags="h")
+    bench.settle(grant, "accepted", provider_id="p-m1", heard=True)
     kept = bench.record("m1")["history"]
     assert len(kept) <= 200
     if len(code) < 100:
@@ -263,7 +269,7 @@ def test_a_recipient_that_ended_before_its_start_says_how(cli: Cli) -> None:
 
 def test_a_recipient_with_a_record_is_cancelled_with_its_campaign(cli: Cli) -> None:
     first, second = cli.campaign()
-    cli.bench.send(kind="back", flags="h", reason="HTTP 500")
+    cli.bench.send(kind="back", heard=True, reason="HTTP 500")
     assert cli.document(first)["state"] == "waiting"
     cli.bench.act("july", "cancel")
     assert [cli.document(id)["state"] for id in (first, second)] == ["cancelled"] * 2

@@ -97,7 +97,7 @@ class Cli:
         while grants := self.bench.claim(1).grants:
             self.bench.later(max(0.0, grants[0].slot_ms))
             assert self.bench.start(grants[0]) == [True]
-            self.bench.settle(grants[0], "accepted", provider_id="p", flags="h")
+            self.bench.settle(grants[0], "accepted", provider_id="p", heard=True)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def silent(cli: Cli) -> None:
 
 def blocked(cli: Cli) -> None:
     cli.campaign()
-    cli.bench.send(kind="back", wait_ms=60_000, flags="ht", reason="HTTP 429")
+    cli.bench.send(kind="back", wait_ms=60_000, heard=True, throttled=True, reason="HTTP 429")
 
 
 def capped(cli: Cli) -> None:
@@ -142,7 +142,7 @@ def capped(cli: Cli) -> None:
 
 def full(cli: Cli) -> None:
     cli.campaign()
-    cli.bench.send(kind="back", flags="hf", code="40318", reason="queue full")
+    cli.bench.send(kind="back", heard=True, queue_full=True, code="40318", reason="queue full")
 
 
 def queued(cli: Cli) -> None:
@@ -192,7 +192,7 @@ def probing(cli: Cli) -> None:
 
 def retrying(cli: Cli) -> None:
     cli.campaign(count=1)
-    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", flags="h")
+    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", heard=True)
 
 
 def in_doubt(cli: Cli) -> None:
@@ -211,7 +211,14 @@ def failing(cli: Cli) -> None:
     cli.campaign()
     cli.bench.answers_probes = None
     for _ in range(5):
-        cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="HTTP 500", flags="hb")
+        cli.bench.send(
+            kind="retry",
+            delay_ms=60_000,
+            code="10007",
+            reason="HTTP 500",
+            heard=True,
+            failing=True,
+        )
 
 
 def trying(cli: Cli) -> None:
@@ -338,7 +345,7 @@ def test_others_use_and_the_margin_are_said_with_the_accounts_requests(cli: Cli)
     cli.campaign()
     cli.bench.publish(limit=10, window_seconds=60)
     cli.bench.send(limit=10, remaining=4)
-    cli.bench.send(kind="back", flags="ht", wait_ms=1, reason="HTTP 429")
+    cli.bench.send(kind="back", heard=True, throttled=True, wait_ms=1, reason="HTTP 429")
     shown = cli("why").stdout
     assert "10 per 60 s: 2 used in the last window, 5 by others, 1 kept as margin" in shown
 
@@ -355,7 +362,7 @@ def test_numbers_in_a_halts_cause_are_hidden(cli: Cli) -> None:
 def test_a_halt_for_a_cause_comes_with_the_advice_on_it(cli: Cli) -> None:
     cli.campaign()
     reason = "HTTP 402 20100 No credit"
-    cli.bench.send(kind="back", halt="account", flags="h", code="20100", reason=reason)
+    cli.bench.send(kind="back", halt="account", heard=True, code="20100", reason=reason)
     told = advice_for("20100")
     assert told is not None
     for args, exits in ((("why",), 0), (("status",), 1)):
@@ -505,7 +512,7 @@ def test_each_lane_says_what_it_waits_for(cli: Cli) -> None:
     cli.bench.enqueue(message(1, sender=FAST))
     cli.bench.halts.set("campaign:october", "stop")
     cli.bench.send()
-    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", flags="h")
+    cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", heard=True)
     found = {one["campaign"]: one for one in cli.lines("lanes")}
     assert {name: (one["state"], one["level"]) for name, one in found.items()} == {
         "july": ("parked", f"sender:{SLOW}"),

@@ -11,10 +11,10 @@ FIRST = PastAttempt(1_700_000_000_000, 3, 250, "retry", "50000", "ab12")
 def test_what_the_scripts_note_is_read(store: redis.Redis) -> None:
     bench = Bench(store, limit=1000)
     bench.enqueue(message(1))
-    bench.send(kind="retry", delay_ms=1_000, code="50000", took_ms=40, flags="h")
+    bench.send(kind="retry", delay_ms=1_000, code="50000", took_ms=40, heard=True)
     bench.later(1_000)
     began = int(bench.now_ms)
-    bench.send(kind="dead", code="4,0;3", took_ms=7, flags="h")
+    bench.send(kind="dead", code="4,0;3", took_ms=7, heard=True)
     first, last = read_history(bench.record("m1")["history"]).attempts
     assert (first.outcome, first.code, first.took_ms, first.late_ms) == ("retry", "50000", 40, 0)
     assert (last.outcome, last.code, last.took_ms, last.began_ms) == ("dead", "4 0 3", 7, began)
@@ -24,7 +24,7 @@ def test_of_many_attempts_the_first_and_the_last_are_kept(store: redis.Redis) ->
     bench = Bench(store, limit=1000)
     bench.enqueue(message(1))
     for _ in range(40):
-        bench.send(kind="retry", code="50000", flags="hu")
+        bench.send(kind="retry", code="50000", heard=True, uncharged=True)
         bench.later(1)
     history = read_history(bench.record("m1")["history"])
     assert len(history.attempts) + history.left_out == 40

@@ -23,7 +23,7 @@ from sluicegate_ops.cli.probe.findings import Findings, findings
 from sluicegate_ops.cli.probe.samples import KEPT, LEFT_OUT, Sample, anonymised, save
 from sluicegate_ops.cli.probe.window import Window
 from sluicegate_ops.simulator import Settings, limits, simulator_in_thread
-from sluicegate_worker.provider.rate_headers import evidence
+from sluicegate_worker.provider.rate_headers import parse_rate_headers
 
 KEY = "KEY0123456789ABCDEF_s3cret"
 REQUEST = httpx.Request(
@@ -301,7 +301,7 @@ def test_samples_tell_a_test_what_the_answers_told(tmp_path: Path) -> None:
     save(made, tmp_path / "deep" / "probe.json")
     text = (tmp_path / "deep" / "probe.json").read_bytes()
     samples = msgspec.json.decode(text, type=list[Sample])
-    assert [evidence(one.headers) for one in samples] == [one.told for one in made]
+    assert [parse_rate_headers(one.headers) for one in samples] == [one.told for one in made]
     assert [one.status for one in samples] == [one.status for one in made]
     assert not [word for word in (b"a1b2c3d4", b"acme", KEY.encode()) if word in text]
 

@@ -351,7 +351,7 @@ def test_a_message_is_shown_as_it_stands(bench: Bench, front: Config) -> None:
         bench.later(max(grant.slot_ms, 0))
         bench.start(grant)
         assert await status() == ("sending", "started")
-        bench.settle(grant, "accepted", provider_id="p-m1", flags="h")
+        bench.settle(grant, "accepted", provider_id="p-m1", heard=True)
         assert await status() == ("sent", "accepted")
         await door.hook(URLS.url("m1"), told("delivered", "p-m1"))
         data, _ = await look(door)
@@ -374,7 +374,7 @@ def test_what_failed_says_why(
     bench: Bench, front: Config, settled: dict[str, Any], status: str, code: str | None
 ) -> None:
     bench.enqueue(message(1))
-    bench.send(flags="h", **settled)
+    bench.send(heard=True, **settled)
 
     async def story(door: Front) -> None:
         data, _ = await look(door)

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from scripts.test_states import CONCURRENCY, SENDERS, TO_REST_MS, Books
+from scripts.test_states import ANSWERS, CONCURRENCY, SENDERS, TO_REST_MS, Books
 from sluicegate.campaigns.campaign import (
     IMPORT,
     IMPORT_BATCH,
@@ -39,8 +39,8 @@ from sluicegate.campaigns.preflight import Rejects
 from sluicegate.campaigns.recipients import Recipient, Rejected, Roster
 from sluicegate.errors import InvalidMessage, WrongState
 from sluicegate.optouts import START_TO_POST_SECONDS
-from sluicegate_worker.claims import Grant, Settle
 from sluicegate_worker.operator.deadletters import DeadLetters
+from sluicegate_worker.wire import Grant, Settle
 from support import Bench, message, plan, recipient
 
 JULY = plan()
@@ -385,7 +385,7 @@ def test_nothing_starts_after_a_pause_or_a_cancel(bench: Bench, action: Action) 
         assert states(bench) == {"waiting": 2, "cancelled": 4}, "what is under way is not"
     assert bench.claim(5).why == "idle"
     for grant in begun:
-        assert bench.settle(grant, "accepted", provider_id="p", flags="h") == "applied"
+        assert bench.settle(grant, "accepted", provider_id="p", heard=True) == "applied"
     if action == "pause":
         bench.act("july", "resume")
         assert ids([bench.send() for _ in range(4)]) == [id_of(n) for n in range(2, 6)]
@@ -465,7 +465,7 @@ def test_cancel_meets_every_state_of_a_message(bench: Bench, kind: Any, when: st
         assert bench.purge(grant.id) == "purged"
         assert states(bench) == {"cancelled": 2, "purged": 1}
     # Its evidence counts all the same.
-    assert bench.settle(grant, "accepted", provider_id="p", flags="h") == "applied"
+    assert bench.settle(grant, "accepted", provider_id="p", heard=True) == "applied"
     assert states(bench) == {"cancelled": 2, "accepted": 1}
 
 
@@ -490,7 +490,7 @@ def test_acceptance_that_comes_late_moves_a_cancelled_recipient(bench: Bench) ->
     assert states(bench) == {"waiting": 2}
     bench.act("july", "cancel")
     assert states(bench) == {"cancelled": 2}
-    assert bench.settle(grant, "accepted", provider_id="p", flags="h") == "applied"
+    assert bench.settle(grant, "accepted", provider_id="p", heard=True) == "applied"
     assert states(bench) == {"accepted": 1, "cancelled": 1}
 
 
@@ -503,11 +503,11 @@ def test_acceptance_that_comes_late_while_sent_again_and_then_a_cancel(bench: Be
     bench.resolve(first.id, "resend")
     [again] = started(bench, 1)
     assert again.id == first.id
-    bench.settle(first, "accepted", provider_id="p", flags="h")
+    bench.settle(first, "accepted", provider_id="p", heard=True)
     assert states(bench) == {"accepted": 1, "waiting": 2}
     bench.act("july", "cancel")
     assert states(bench) == {"accepted": 1, "cancelled": 2}
-    bench.settle(again, "accepted", provider_id="q", flags="h")
+    bench.settle(again, "accepted", provider_id="q", heard=True)
     assert states(bench) == {"accepted": 1, "cancelled": 2}
     assert bench.totals()["sent_twice"] == 1
 
@@ -568,7 +568,7 @@ def test_a_paused_campaign_with_nothing_left_finishes_once_it_is_resumed(bench: 
     blast(bench, 1)
     [grant] = started(bench, 1)
     bench.act("july", "pause")
-    bench.settle(grant, "accepted", provider_id="p", flags="h")
+    bench.settle(grant, "accepted", provider_id="p", heard=True)
     bench.sweep()
     assert bench.campaigns.get("july").state == "paused"
     bench.act("july", "resume")
@@ -786,17 +786,17 @@ class Blasts(Books):
     @rule(
         pick=st.integers(0, 5) | st.integers(0, 1000),
         kind=st.sampled_from(["accepted", "accepted", "retry", "back", "dead", "doubt", "unused"]),
-        flags=st.sampled_from(["", "h", "hp", "hu", "ht", "hr"]),
+        answer=st.sampled_from(ANSWERS),
         delay_ms=st.sampled_from([0.0, 900.0, 60_000.0, -1.0]),
         halt=st.sampled_from(["", "", "", "account", "sender"]),
     )
-    def settle(self, pick: int, kind: Any, flags: str, delay_ms: float, halt: str) -> None:
+    def settle(self, pick: int, kind: Any, answer: Any, delay_ms: float, halt: str) -> None:
         grant = self.grants[-1 - pick % len(self.grants)]
         settle = Settle(
             id=grant.id,
             token=grant.token,
             kind=kind,
-            flags=flags,
+            **answer,
             delay_ms=delay_ms if kind == "doubt" else max(0.0, delay_ms),
             provider_id=f"p-{grant.token}" if kind == "accepted" else "",
             halt=halt if kind == "back" else "",
@@ -897,7 +897,7 @@ class Blasts(Books):
             for grant, begun in zip(grants, self.bench.start(*grants), strict=True):
                 if begun:
                     self.began(grant)
-                    sent = {"provider_id": f"q-{grant.token}", "flags": "h"}
+                    sent = {"provider_id": f"q-{grant.token}", "heard": True}
                     self.bench.settle(grant, "accepted", **sent)
 
 

@@ -211,7 +211,7 @@ def test_status_follows_the_message(store: redis.Redis) -> None:
     bench.later(max(grant.slot_ms, 0))
     assert bench.start(grant) == [True]
     assert sluice.status("m1").state == "started"
-    bench.settle(grant, "accepted", provider_id="p1", flags="h")
+    bench.settle(grant, "accepted", provider_id="p1", heard=True)
     accepted = sluice.status("m1")
     assert (accepted.state, accepted.provider_id, accepted.finished) == ("accepted", "p1", True)
 
@@ -240,7 +240,7 @@ def test_cancel_says_what_it_came_too_late_for(store: redis.Redis) -> None:
     bench.later(max(grant.slot_ms, 0))
     bench.start(grant)
     assert sluice.cancel("m1") == "in_flight"
-    bench.settle(grant, "accepted", provider_id="p1", flags="h")
+    bench.settle(grant, "accepted", provider_id="p1", heard=True)
     assert sluice.cancel("m1") == "accepted"
 
 

@@ -81,7 +81,7 @@ def test_a_scheduled_message_and_a_retry_are_suppressed_when_they_come_back(
 ) -> None:
     bench = listed.bench
     bench.enqueue(message(1))
-    bench.send(kind="retry", delay_ms=1000, flags="h")
+    bench.send(kind="retry", delay_ms=1000, heard=True)
     listed.optouts.add([ONE])
     bench.later(1000)
     assert not bench.claim().grants

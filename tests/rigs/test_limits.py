@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from sluicegate.keys import Keys
-from sluicegate_rigs.limits.costs import Meter, Queue, by_turns, fill, rows
+from sluicegate_rigs.limits.costs import Backlog, Meter, by_turns, fill, rows
 from sluicegate_rigs.limits.deployed import Deployment, figures_of, measured
 from sluicegate_rigs.limits.latency import Trickle, outcome_of, trickled
 from sluicegate_rigs.limits.outcome import Asked, judged
@@ -144,7 +144,7 @@ def test_transactional_messages_reach_the_provider_amid_bulk() -> None:
 def test_claims_are_measured_by_turns_and_what_they_take_is_made_up_for(
     valkey: redis.Redis,
 ) -> None:
-    queues = [Queue("one", 1, 300), Queue("many", 100, 3)]
+    queues = [Backlog("one", 1, 300), Backlog("many", 100, 3)]
     for queue in queues:
         fill(valkey, queue, 0, queue.size)
     meters = [Meter(valkey, queue) for queue in queues]
@@ -157,7 +157,7 @@ def test_claims_are_measured_by_turns_and_what_they_take_is_made_up_for(
 
 
 def test_a_claims_cost_is_compared_with_the_first_of_its_size() -> None:
-    queues = [Queue("a", 1, 1000), Queue("b", 10, 100)]
+    queues = [Backlog("a", 1, 1000), Backlog("b", 10, 100)]
     even = [*rows(queues, 1, [[100.0, 100.0, 120.0], [119.0, 119.0, 140.0]])]
     assert [row.held for row in even] == [True, True]
     dear = [*rows(queues, 1, [[100.0, 100.0, 120.0], [121.0, 121.0, 122.0]])]

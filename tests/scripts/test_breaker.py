@@ -9,13 +9,25 @@ import redis
 from sluicegate.config import Account, Config
 from sluicegate.outbox import Outbox
 from sluicegate.scripts import Scripts
-from sluicegate_worker.claims import PUBLISH, STEP, Claimed, Claims, Grant, Settle, Start, stepped
+from sluicegate_worker.queue import PUBLISH, STEP, Queue
+from sluicegate_worker.wire import Claimed, Grant, Settle, Start, parse_stepped
 from support import CLOCK, Bench, message
 
-ACCEPTED: dict[str, Any] = {"kind": "accepted", "provider_id": "p", "flags": "h", "took_ms": 50}
-FAILED: dict[str, Any] = {"kind": "retry", "code": "10007", "reason": "HTTP 500", "flags": "hb"}
-NO_CONNECTION: dict[str, Any] = {"kind": "retry", "code": "not_sent", "flags": "b"}
-NO_ANSWER: dict[str, Any] = {"kind": "doubt", "code": "no_answer", "flags": "b", "delay_ms": 1e9}
+ACCEPTED: dict[str, Any] = {"kind": "accepted", "provider_id": "p", "heard": True, "took_ms": 50}
+FAILED: dict[str, Any] = {
+    "kind": "retry",
+    "code": "10007",
+    "reason": "HTTP 500",
+    "heard": True,
+    "failing": True,
+}
+NO_CONNECTION: dict[str, Any] = {"kind": "retry", "code": "not_sent", "failing": True}
+NO_ANSWER: dict[str, Any] = {
+    "kind": "doubt",
+    "code": "no_answer",
+    "failing": True,
+    "delay_ms": 1e9,
+}
 LATER_MS = 1e9
 LEASE_MS = 15_000.0
 
@@ -43,10 +55,10 @@ class Other(Bench):
         config = Config(accounts={"default": Account(), "other": self.config.accounts["default"]})
         self.outbox = Outbox(config, "other")
         self.keys = self.outbox.keys
-        self.claims = Claims(cast("Any", store), config, "other")
+        self.queue = Queue(cast("Any", store), config, "other")
         self._scripts = Scripts(store, self.keys.prefix, CLOCK)
         self.at(self.now_ms)
-        self.call(PUBLISH, self.claims.publish_args())
+        self.call(PUBLISH, self.queue.publish_args())
 
 
 def opened(bench: Bench) -> int:
@@ -72,12 +84,12 @@ def settle(grant: Grant, how: dict[str, Any]) -> Settle:
 
 
 def ask(bench: Bench, token: str, want: int = 1) -> Claimed:
-    args = bench.claims.step_args(want=want, token=token)
-    return stepped(bench.call(STEP, args), token).claimed
+    args = bench.queue.step_args(want=want, token=token)
+    return parse_stepped(bench.call(STEP, args), token).claimed
 
 
 def tell(bench: Bench, token: str, *, well: bool) -> None:
-    bench.call(STEP, bench.claims.step_args(probed=(token, well)))
+    bench.call(STEP, bench.queue.step_args(probed=(token, well)))
 
 
 def opens(bench: Bench) -> None:
@@ -152,9 +164,22 @@ def test_failures_of_more_than_half_a_minute_ago_are_forgotten(bench: Bench) -> 
 @pytest.mark.parametrize(
     "answer",
     [
-        {"kind": "dead", "code": "40300", "reason": "HTTP 400", "flags": "h"},
-        {"kind": "back", "code": "10011", "reason": "HTTP 429", "flags": "ht", "wait_ms": 1},
-        {"kind": "back", "code": "40318", "reason": "queue full", "flags": "hf"},
+        {"kind": "dead", "code": "40300", "reason": "HTTP 400", "heard": True},
+        {
+            "kind": "back",
+            "code": "10011",
+            "reason": "HTTP 429",
+            "heard": True,
+            "throttled": True,
+            "wait_ms": 1,
+        },
+        {
+            "kind": "back",
+            "code": "40318",
+            "reason": "queue full",
+            "heard": True,
+            "queue_full": True,
+        },
     ],
 )
 def test_a_refusal_is_an_answer_and_no_failure(store: redis.Redis, answer: dict[str, Any]) -> None:
@@ -204,7 +229,7 @@ def test_one_slow_answer_among_others_is_no_silence(bench: Bench) -> None:
         bench.step([settle(grant, ACCEPTED) for grant in others])
         others = start(bench, 5)
     assert opened(bench) == 0
-    assert bench.settle(slow, "accepted", provider_id="slow", flags="h") == "applied"
+    assert bench.settle(slow, "accepted", provider_id="slow", heard=True) == "applied"
 
 
 def test_at_a_cold_start_waiting_is_no_silence(store: redis.Redis) -> None:
@@ -365,7 +390,7 @@ def test_a_probe_that_ends_after_it_closed_means_nothing(bench: Bench) -> None:
     bench.later(1000)
     assert ask(bench, "prober").why == "probe"
     for grant in under_way[5:]:
-        bench.settle(grant, "accepted", provider_id="p", flags="h")
+        bench.settle(grant, "accepted", provider_id="p", heard=True)
     bench.later(10_000)
     assert len(ask(bench, "a", want=5).grants) == 5
     tell(bench, "prober", well=True)
@@ -383,7 +408,7 @@ def test_half_open_it_lets_one_message_pass_at_a_time(bench: Bench) -> None:
         bench.later(grant.slot_ms)
         bench.start(grant)
         assert ask(bench, bench.token()).why == "concurrency"
-        bench.settle(grant, "accepted", provider_id="p", flags="h")
+        bench.settle(grant, "accepted", provider_id="p", heard=True)
         bench.later(1)
 
 
@@ -429,7 +454,7 @@ def test_an_answer_to_what_was_under_way_opens_it_half(bench: Bench) -> None:
     for grant in failing:
         bench.step([settle(grant, FAILED)])
     assert ask(bench, "a").why == "breaker"
-    bench.settle(late, "accepted", provider_id="p", flags="h")
+    bench.settle(late, "accepted", provider_id="p", heard=True)
     bench.later(60)
     assert len(ask(bench, "b", want=50).grants) == 1
 

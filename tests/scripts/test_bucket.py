@@ -11,8 +11,9 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluicegate_worker.claims import STEP, Claimed, Grant, Settle, stepped
-from support import Bench, message
+from sluicegate_worker.queue import STEP
+from sluicegate_worker.wire import Claimed, Grant, parse_stepped
+from support import Bench, message, settle_of
 
 LIMIT, WINDOW_MS = 10, 1000.0
 JITTER_MS = 10.0  # the least that is added to a window of a second
@@ -37,7 +38,7 @@ def slots(bench: Bench, grants: Sequence[Grant]) -> list[float]:
 
 def answered(bench: Bench, **said: Any) -> None:
     """Send one message and let its answer say something of the rate."""
-    bench.send(**{"flags": "h"} | said)
+    bench.send(**{"heard": True} | said)
 
 
 def full_window(bench: Bench, ms: float, want: int = 50) -> list[float]:
@@ -68,7 +69,7 @@ step = st.one_of(
         st.just("answer"),
         st.fixed_dictionaries(
             {
-                "flags": st.sampled_from(["h", "ht"]),
+                "throttled": st.booleans(),
                 "limit": st.sampled_from([-1, 1, 5, 10, 20, 999_999_999_999]),
                 "remaining": st.sampled_from([-1, 0, 3, 10, 999_999_999_999]),
                 "wait_ms": st.sampled_from([-1.0, 0.0, 30.0, 700.0]),
@@ -117,7 +118,7 @@ def test_whatever_the_headers_say_no_window_has_more_slots_than_its_limit(
         elif held:
             grant = held.pop(0)
             if made.start(grant) == [True]:
-                made.settle(grant, "back", **how)
+                made.settle(grant, "back", heard=True, **how)
             else:
                 del kept[grant.id, grant.token]
 
@@ -151,7 +152,9 @@ def test_a_saturated_bucket_uses_its_limit_and_no_more(store: redis.Redis) -> No
 
 def claim_as(made: Bench, worker: int, want: int = 1) -> Claimed:
     token = f"w{worker:03}{made.token()}"
-    return stepped(made.call(STEP, made.claims.step_args(want=want, token=token)), token).claimed
+    return parse_stepped(
+        made.call(STEP, made.queue.step_args(want=want, token=token)), token
+    ).claimed
 
 
 def test_workers_that_must_wait_take_turns(store: redis.Redis) -> None:
@@ -189,7 +192,7 @@ def test_nothing_is_granted_while_blocked_and_something_right_after(store: redis
     [first] = made.claim_all(1)
     made.later(max(first.slot_ms, 0))
     made.start(first)
-    made.settle(first, "back", flags="ht", wait_ms=700.0)
+    made.settle(first, "back", heard=True, throttled=True, wait_ms=700.0)
     blocked = made.claim()
     assert (blocked.why, blocked.wait_ms) == ("blocked", 700.0)
     made.later(699)
@@ -200,7 +203,7 @@ def test_nothing_is_granted_while_blocked_and_something_right_after(store: redis
 
 def test_a_block_outlasts_a_clock_set_back_by_an_hour_by_nothing(store: redis.Redis) -> None:
     made = bench(store)
-    answered(made, kind="back", flags="ht", wait_ms=700.0)
+    answered(made, kind="back", heard=True, throttled=True, wait_ms=700.0)
     made.later(-3_600_000)
     assert made.claim().why == "blocked"
     made.later(700)
@@ -222,7 +225,7 @@ def test_a_margin_fades_however_often_the_bucket_is_asked(
     store: redis.Redis, calls_every_ms: float
 ) -> None:
     made = bench(store, limit=50)
-    answered(made, kind="back", flags="ht", wait_ms=0.0)
+    answered(made, kind="back", heard=True, throttled=True, wait_ms=0.0)
     margin = made.bucket()["margin"]
     assert margin == pytest.approx(1.15)
     for _ in range(100):
@@ -239,8 +242,7 @@ def test_one_burst_of_refusals_raises_the_margin_by_one_step(store: redis.Redis)
     made.later(max(g.slot_ms for g in grants))
     assert made.start(*grants) == [True] * 3
     refused = [
-        Settle(id=g.id, token=g.token, kind="back", flags="ht", wait_ms=0, took_ms=200)
-        for g in grants
+        settle_of(g, "back", heard=True, throttled=True, wait_ms=0, took_ms=200) for g in grants
     ]
     made.step(refused)
     assert made.bucket()["margin"] == pytest.approx(1.3, rel=0.01)
@@ -254,9 +256,11 @@ def test_however_much_others_seem_to_use_a_tenth_of_the_limit_goes_on(
     made = bench(store, limit=limit, waiting=0, window_seconds=10.0)
     made.enqueue(*[message(n, priority=priority) for n in range(1, 100)])
     for _ in range(3):  # others take everything, and we are refused again and again
-        answered(made, kind="back", flags="ht", wait_ms=0.0, limit=limit, remaining=0)
+        answered(
+            made, kind="back", heard=True, throttled=True, wait_ms=0.0, limit=limit, remaining=0
+        )
         made.later(5_000)
-    answered(made, kind="back", flags="h", limit=limit, remaining=0)
+    answered(made, kind="back", heard=True, limit=limit, remaining=0)
     assert made.bucket()["peak"] >= 0.9 * limit - 5
     assert made.bucket()["margin"] > 0
     granted = full_window(made, 11_000)
@@ -303,7 +307,7 @@ def test_of_two_answers_the_one_to_the_newer_request_decides_on_the_limit(
     older, newer = two_in_flight(made)
     says = [(older, older_says), (newer, newer_says)]
     for grant, limit in reversed(says) if overtaken else says:
-        made.settle(grant, "back", flags="h", limit=limit)
+        made.settle(grant, "back", heard=True, limit=limit)
     assert made.bucket()["limit"] == then
 
 
@@ -316,7 +320,7 @@ def test_reports_leave_the_same_bucket_in_any_order(store: redis.Redis, overtake
         (newer, {"limit": 20, "remaining": 4}),
     ]
     for grant, said in reversed(says) if overtaken else says:
-        made.settle(grant, "back", flags="h", **said)
+        made.settle(grant, "back", heard=True, **said)
     bucket = made.bucket()
     assert (bucket["limit"], bucket["peak"]) == (20, 28)
 
@@ -393,7 +397,7 @@ def test_before_the_first_answer_two_are_under_way_at_most(store: redis.Redis) -
     made.settle(first, "retry", delay_ms=60_000, code="not_sent")  # no answer was heard
     [third] = made.claim(50).grants
     assert made.claim(50).why == "probing"
-    made.settle(second, "accepted", provider_id="p", flags="h")
+    made.settle(second, "accepted", provider_id="p", heard=True)
     made.later(100)
     assert len(made.claim(50).grants) == 7
     assert third
@@ -402,11 +406,11 @@ def test_before_the_first_answer_two_are_under_way_at_most(store: redis.Redis) -
 def test_a_changed_configuration_starts_over_from_its_own_limit(store: redis.Redis) -> None:
     made = bench(store, limit=10)
     older, newer = two_in_flight(made)
-    made.settle(newer, "back", flags="h", limit=30)
+    made.settle(newer, "back", heard=True, limit=30)
     assert made.bucket()["limit"] == 30
     changed = Bench(store, repeat=True, limit=20, concurrency=1000)
     changed.at(made.now_ms)
-    changed.settle(older, "back", flags="h", limit=30)
+    changed.settle(older, "back", heard=True, limit=30)
     assert changed.bucket()["limit"] == 20
 
 

@@ -1,4 +1,4 @@
-"""Claims, starts, settles, renewals and sweeps: who holds what, and what becomes of it."""
+"""Queue, starts, settles, renewals and sweeps: who holds what, and what becomes of it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,16 +9,8 @@ import pytest
 import redis
 
 from sluicegate.config import InDoubt
-from sluicegate_worker.claims import (
-    KEY_REUSE_MS,
-    STEP,
-    Grant,
-    Kind,
-    Renewal,
-    Settle,
-    Start,
-    stepped,
-)
+from sluicegate_worker.queue import KEY_REUSE_MS, STEP
+from sluicegate_worker.wire import Grant, Renewal, Settle, SettleKind, Start, parse_stepped
 from support import SENDER, Bench, message
 
 LANE, BULK = f"ts:{SENDER}", f"bs:{SENDER}"
@@ -78,10 +70,10 @@ def test_a_lane_is_claimed_in_its_order(bench: Bench) -> None:
 
 def test_a_claim_repeated_after_a_lost_reply_gets_the_same_and_no_more(bench: Bench) -> None:
     enqueued(bench, *range(1, 8))
-    args = bench.claims.step_args(want=2, token="again")
-    first = stepped(bench.call(STEP, args), "again").claimed
+    args = bench.queue.step_args(want=2, token="again")
+    first = parse_stepped(bench.call(STEP, args), "again").claimed
     bench.later(20)
-    second = stepped(bench.call(STEP, args), "again").claimed
+    second = parse_stepped(bench.call(STEP, args), "again").claimed
     assert ids(second.grants) == ids(first.grants)
     assert [g.slot_ms for g in second.grants] == [g.slot_ms - 20 for g in first.grants]
     assert bench.check()["waiting"] == 7
@@ -393,9 +385,9 @@ def test_the_bytes_of_the_first_start_are_kept_for_every_later_one(bench: Bench)
 
 # Settling.
 
-LATE: list[tuple[Kind, dict[str, Any]]] = [
-    ("retry", {"delay_ms": 1000, "flags": "h"}),
-    ("back", {"flags": "ht", "wait_ms": 500}),
+LATE: list[tuple[SettleKind, dict[str, Any]]] = [
+    ("retry", {"delay_ms": 1000, "heard": True}),
+    ("back", {"heard": True, "throttled": True, "wait_ms": 500}),
     ("back", {"halt": "account", "reason": "HTTP 401"}),
     ("dead", {"code": "40310"}),
     ("doubt", {"delay_ms": -1}),
@@ -404,7 +396,9 @@ LATE: list[tuple[Kind, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "fields"), LATE)
-def test_a_lost_lease_settles_nothing(bench: Bench, kind: Kind, fields: dict[str, Any]) -> None:
+def test_a_lost_lease_settles_nothing(
+    bench: Bench, kind: SettleKind, fields: dict[str, Any]
+) -> None:
     [lost] = started(bench, 1)
     away(bench, LEASE_MS)
     bench.sweep()
@@ -423,14 +417,14 @@ def test_a_lost_lease_settles_nothing(bench: Bench, kind: Kind, fields: dict[str
     [
         ("accepted", {"provider_id": "p"}, "accepted", 1),
         ("retry", {"delay_ms": 1000}, "retrying", 1),
-        ("retry", {"delay_ms": 1000, "flags": "u"}, "retrying", 0),
-        ("back", {"flags": "ht"}, "waiting", 0),
+        ("retry", {"delay_ms": 1000, "uncharged": True}, "retrying", 0),
+        ("back", {"heard": True, "throttled": True}, "waiting", 0),
         ("dead", {"code": "40310"}, "dead", 1),
         ("unused", {}, "waiting", 0),
     ],
 )
 def test_the_late_settle_of_the_attempt_in_doubt_resolves_it(
-    bench: Bench, kind: Kind, fields: dict[str, Any], then: str, attempts: int
+    bench: Bench, kind: SettleKind, fields: dict[str, Any], then: str, attempts: int
 ) -> None:
     [grant] = started(bench, 1)
     away(bench, LEASE_MS)
@@ -501,7 +495,9 @@ def test_the_same_acceptance_twice_is_no_second_sending(bench: Bench) -> None:
     bench.resolve("m1", "resend")
     [second] = bench.claim_all(1)
     bench.start(second)
-    bench.settle(second, "accepted", provider_id="p", flags="hr")  # the provider knew the key
+    bench.settle(
+        second, "accepted", provider_id="p", heard=True, replayed=True
+    )  # the provider knew the key
     bench.settle(first, "accepted", provider_id="p")
     assert bench.totals()["sent_twice"] == 0
     assert bench.totals()["replayed"] == 1
@@ -527,7 +523,7 @@ def test_the_bucket_hears_an_answer_even_if_its_message_was_ended_meanwhile(benc
     bench.start(second)
     bench.settle(first, "accepted", provider_id="p")
     enqueued(bench, 2)
-    assert bench.settle(second, "back", flags="ht", wait_ms=700) == "stale"
+    assert bench.settle(second, "back", heard=True, throttled=True, wait_ms=700) == "stale"
     assert bench.claim().why == "blocked"
 
 
@@ -537,7 +533,9 @@ def test_an_opt_out_that_a_settle_tells_of_stops_a_start_of_the_same_call(bench:
     first, second = bench.claim_all(2)
     bench.later(max(first.slot_ms, second.slot_ms, 0))
     assert bench.start(first) == [True]
-    told = Settle(id=first.id, token=first.token, kind="dead", code="40300", flags="ho")
+    told = Settle(
+        id=first.id, token=first.token, kind="dead", code="40300", heard=True, opted_out=True
+    )
     done = bench.step(settles=[told], starts=[Start(second.id, second.token, b"{}")])
     assert done.started == [False]
     assert bench.status("again").state == "suppressed"
@@ -550,7 +548,7 @@ def test_an_acceptance_reads_alike_however_it_was_written(bench: Bench) -> None:
         "kind": "accepted",
         "provider_id": "p",
         "took_ms": 70,
-        "flags": "h",
+        "heard": True,
     }
     done = bench.step(
         settles=[
@@ -569,14 +567,16 @@ def test_an_acceptance_reads_alike_however_it_was_written(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flags", "attempts", "maybe"), [("h", 1, 0), ("hp", 1, 1), ("hu", 0, 0), ("hup", 0, 1)]
+    ("uncharged", "perhaps", "attempts", "maybe"),
+    [(False, False, 1, 0), (False, True, 1, 1), (True, False, 0, 0), (True, True, 0, 1)],
 )
 @pytest.mark.parametrize("kind", ["retry", "dead"])
 def test_an_attempt_is_charged_and_remembered_as_its_settle_says(
-    bench: Bench, kind: Kind, flags: str, attempts: int, maybe: int
+    bench: Bench, kind: SettleKind, uncharged: bool, perhaps: bool, attempts: int, maybe: int
 ) -> None:
     [grant] = started(bench, 1)
-    bench.settle(grant, kind, flags=flags, delay_ms=1000)
+    told = {"heard": True, "uncharged": uncharged, "perhaps": perhaps}
+    bench.settle(grant, kind, **told, delay_ms=1000)
     record = bench.record("m1")
     assert (int(record.get("attempts", 0)), int(record.get("maybe", 0))) == (attempts, maybe)
 

@@ -22,7 +22,7 @@ def bench(store: redis.Redis) -> Bench:
     made.act("july", "start")
     letters = DeadLetters(store, made.keys, 60_000, clock=CLOCK)
     texts = Letters(store, made.keys, made.config.accounts["default"])
-    died = [made.send(kind="dead", flags="h").id for _ in range(COUNT)]
+    died = [made.send(kind="dead", heard=True).id for _ in range(COUNT)]
     edited = [texts.edited(one, Edit(sender=OTHER)) for one in letters.stored(died)]
     assert letters.replay_all(edited, BY_TEST) == ["replayed"] * COUNT
     assert [len(made.lane(lane)) for lane in (LANE, EDITED)] == [1, COUNT]

@@ -12,7 +12,7 @@ from sluicegate.config import Config
 from sluicegate.errors import UnknownMessage
 from sluicegate.outbox import CALL, ENQUEUE, Outbox
 from sluicegate_rigs.embedded import EmbeddedServer
-from sluicegate_worker.claims import Renewal
+from sluicegate_worker.wire import Renewal
 from support import SENDER, Bench, check_books, message
 
 LANE = f"ts:{SENDER}"
@@ -120,7 +120,7 @@ def test_cancelled_before_it_starts_and_gone_from_the_due_set(bench: Bench) -> N
 
 def test_a_retry_is_cancelled_too(bench: Bench) -> None:
     bench.enqueue(message(1))
-    bench.send(kind="retry", delay_ms=1000, flags="h")
+    bench.send(kind="retry", delay_ms=1000, heard=True)
     assert bench.cancel("m1") == "cancelled"
     assert bench.check() == {"cancelled": 1}
 
@@ -241,7 +241,7 @@ def test_a_full_server_still_ends_keeps_and_repairs_what_it_began(
     store.config_set("maxmemory", 1)
 
     assert bench.step(renewals=[Renewal(kept.id, kept.token)]).renewed == [True]
-    assert bench.settle(accepted, "accepted", provider_id="p", flags="h") == "applied"
+    assert bench.settle(accepted, "accepted", provider_id="p", heard=True) == "applied"
     assert bench.settle(unused, "unused") == "applied"
     assert bench.start(void) == [False]
     assert bench.settle(doubted, "doubt", delay_ms=1, reason="r" * 100) == "applied"

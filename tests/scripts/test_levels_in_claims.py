@@ -11,13 +11,14 @@ import pytest
 import redis
 
 from sluicegate.config.senders import Brand, Registration, Sender
-from sluicegate_worker.claims import Grant
+from sluicegate_worker.wire import Grant
 from support import Bench, Sent, message, plan, recipient
 
 ONE, TWO, OTHER = "+15550000001", "+15550000002", "+15550000003"
 PICTURE = ("https://example.com/a.png",)
 LONG = "x" * 400  # three segments
 SLACK_MS = 50.0
+HEARD = {"heard": True}
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
@@ -336,26 +337,26 @@ def test_a_slot_after_midnight_counts_for_its_own_day_and_is_given_back_to_it(
 
 
 @pytest.mark.parametrize(
-    ("kind", "flags", "back"),
+    ("kind", "attempt", "back"),
     [
-        ("back", "ht", True),
-        ("retry", "h", True),
-        ("dead", "h", True),
-        ("unused", "", True),
-        ("retry", "hp", False),
-        ("dead", "hp", False),
-        ("doubt", "", False),
-        ("accepted", "h", False),
+        ("back", HEARD | {"throttled": True}, True),
+        ("retry", HEARD, True),
+        ("dead", HEARD, True),
+        ("unused", {}, True),
+        ("retry", HEARD | {"perhaps": True}, False),
+        ("dead", HEARD | {"perhaps": True}, False),
+        ("doubt", {}, False),
+        ("accepted", HEARD, False),
     ],
 )
 def test_what_was_surely_not_sent_does_not_count_for_the_cap(
-    valkey: redis.Redis, kind: str, flags: str, back: bool
+    valkey: redis.Redis, kind: str, attempt: dict[str, bool], back: bool
 ) -> None:
     made = branded(valkey, cap=3)
     backlog(made, "one", 3, text=LONG)
     grant = begun(made)
     assert not made.claim().grants
-    assert made.settle(grant, kind, flags=flags, delay_ms=60_000, wait_ms=0) == "applied"
+    assert made.settle(grant, kind, **attempt, delay_ms=60_000, wait_ms=0) == "applied"
     made.later(100)
     assert bool(made.claim_all(1, within_ms=200)) == back
 
@@ -398,7 +399,7 @@ def test_a_queue_at_the_provider_slows_its_sender_alone(
     made.sweep()
     made.later(40)
     assert made.start(grant) == [True]
-    made.settle(grant, "accepted", provider_id="p", flags="h", hold_ms=hold_ms)
+    made.settle(grant, "accepted", provider_id="p", heard=True, hold_ms=hold_ms)
     backlog(made, "late", 1, ONE)
     backlog(made, "free", 1, OTHER)
     held = min(hold_ms, 900_000.0) if hold_ms >= 1000 else 0.0
@@ -415,7 +416,10 @@ def test_a_queue_at_the_provider_slows_its_sender_alone(
 def full(bench: Bench, *grants: Grant) -> None:
     for grant in grants:
         bench.start(grant)
-        assert bench.settle(grant, "back", flags="hf", code="40318", reason="full") == "applied"
+        assert (
+            bench.settle(grant, "back", heard=True, queue_full=True, code="40318", reason="full")
+            == "applied"
+        )
 
 
 def test_a_full_queue_is_left_alone_for_longer_each_time_and_recovers(store: redis.Redis) -> None:
@@ -429,7 +433,7 @@ def test_a_full_queue_is_left_alone_for_longer_each_time_and_recovers(store: red
         assert not made.claim().grants, seconds
         made.later(SLACK_MS + 40)
     made.later(900_000)
-    made.settle(begun(made), "accepted", provider_id="p", flags="h")
+    made.settle(begun(made), "accepted", provider_id="p", heard=True)
     made.later(1_000_000)
     full(made, begun(made))
     made.later(30_010)

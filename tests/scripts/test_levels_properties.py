@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 
 from sluicegate.campaigns.campaign import WrongCampaignState
 from sluicegate.config.senders import Brand, Registration, Sender
-from sluicegate_worker.claims import STEP, Grant, Settle, stepped
+from sluicegate_worker.queue import STEP
+from sluicegate_worker.wire import Grant, Settle, parse_stepped
 from support import Bench, message, plan, recipient
 
 SLOW, ONE, TWO, FREE = (f"+1555000000{n}" for n in range(1, 5))
@@ -234,7 +235,7 @@ class Levels(RuleBasedStateMachine):
                 token=held.grant.token,
                 kind="accepted",
                 provider_id="p",
-                flags="h",
+                heard=True,
             )
             for held in fresh
         ]
@@ -244,32 +245,32 @@ class Levels(RuleBasedStateMachine):
     @rule(
         pick=st.integers(0, 100),
         kind=st.sampled_from(["accepted", "retry", "back", "dead", "doubt", "unused"]),
-        flags=st.sampled_from(["h", "hp", "ht", "hf"]),
+        told=st.sampled_from(["", "perhaps", "throttled", "queue_full"]),
         halt=st.sampled_from(["", "", "sender", "account"]),
         hold_ms=st.sampled_from([0.0, 500.0, 3000.0]),
     )
-    def settle(self, pick: int, kind: Any, flags: str, halt: str, hold_ms: float) -> None:
+    def settle(self, pick: int, kind: Any, told: str, halt: str, hold_ms: float) -> None:
         held = self.held[pick % len(self.held)]
         begun = held in self.begun
         if not begun and kind != "unused":
             return
         mine = self.leased(held)
-        if kind in ("doubt", "unused"):
-            flags = ""
-        elif kind == "back":
-            flags = flags.replace("p", "")
+        heard = kind not in ("doubt", "unused")
+        if not heard or (kind == "back" and told == "perhaps"):
+            told = ""
         self.bench.settle(
             held.grant,
             kind,
-            flags=flags,
+            heard=heard,
+            **({told: True} if told else {}),
             delay_ms=2000.0,
-            wait_ms=100.0 if "t" in flags else -1.0,
+            wait_ms=100.0 if told == "throttled" else -1.0,
             hold_ms=hold_ms if kind == "accepted" else 0.0,
             halt=halt if kind == "back" else "",
             halt_ends="5000",
             provider_id="p" if kind == "accepted" else "",
         )
-        if mine and begun and kind in ("retry", "back", "dead", "unused") and "p" not in flags:
+        if mine and begun and kind in ("retry", "back", "dead", "unused") and told != "perhaps":
             self.not_sent(held)
         if mine and kind == "unused":
             self.unused(held)
@@ -462,7 +463,7 @@ def test_answers_leave_the_same_bucket_in_whatever_order_they_come(
             seed.shuffle(told)
         for grant, answer in told:
             for _ in range(2):  # an answer told twice is told once
-                made.settle(grant, "back", flags="h", took_ms=20.0, **answer)
+                made.settle(grant, "back", heard=True, took_ms=20.0, **answer)
         seen.append((made.bucket()["limit"], made.bucket()["peak"]))
     assert seen[0] == seen[1]
 
@@ -473,7 +474,7 @@ def test_a_margin_fades_by_half_in_its_time_whatever_is_asked_meanwhile(
     store: redis.Redis, steps: list[float]
 ) -> None:
     made = emptied(store)
-    made.send(kind="back", flags="ht", wait_ms=0.0)
+    made.send(kind="back", heard=True, throttled=True, wait_ms=0.0)
     began, margin = made.now_ms, made.bucket()["margin"]
     for ms in steps:
         made.later(ms)
@@ -493,8 +494,8 @@ def test_whatever_others_seem_to_use_a_tenth_of_the_limit_goes_on(
 ) -> None:
     made = emptied(store)
     for limit, remaining, throttled in answers:
-        flags = "ht" if throttled else "h"
-        made.send(kind="back", flags=flags, limit=limit, remaining=remaining, wait_ms=0.0)
+        answer = {"limit": limit, "remaining": remaining, "wait_ms": 0.0}
+        made.send(kind="back", heard=True, throttled=throttled, **answer)
     tenth = max(1, int(made.bucket()["limit"] / 10))
     assert len(made.claim_all(tenth, within_ms=2 * WINDOW_MS + 100)) >= tenth
 
@@ -543,8 +544,8 @@ def test_two_processes_get_what_one_would_get_of_the_same_calls(
             bench = other if second and processes == 2 else made
             bench.at(made.now_ms)
             token = f"{'abcd' if second else 'efgh'}{n}"
-            args = bench.claims.step_args(want=want, token=token)
-            claimed = stepped(bench.call(STEP, args), token).claimed
+            args = bench.queue.step_args(want=want, token=token)
+            claimed = parse_stepped(bench.call(STEP, args), token).claimed
             got.append((claimed.why, claimed.wait_ms, claimed.grants))
             made.later(ms)
         seen.append(got)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sluicegate.campaigns.plan import message_id
 from sluicegate.keys import FINAL_STATES
 from sluicegate.receipts import FATE_OF, FATES, REMEMBERED_MS
-from sluicegate_worker.claims import Grant
+from sluicegate_worker.wire import Grant
 from support import Bench, message, plan, recipient
 from support.fates import apply, receipt, tell
 
@@ -25,7 +25,7 @@ STATUSES = {
     "delivery_unconfirmed": "unconfirmed",
 }
 EXPIRY_MS = 100_000.0
-BACK: dict[str, Any] = {"kind": "back", "flags": "h", "reason": "HTTP 429"}
+BACK: dict[str, Any] = {"kind": "back", "heard": True, "reason": "HTTP 429"}
 
 
 class Case(NamedTuple):
@@ -105,7 +105,7 @@ def is_started(case: Case) -> None:
 
 
 def retries(case: Case) -> None:
-    settled(case, "retry", delay_ms=60_000, code="10007", reason="in passing", flags="h")
+    settled(case, "retry", delay_ms=60_000, code="10007", reason="in passing", heard=True)
 
 
 def in_doubt(case: Case) -> None:
@@ -117,15 +117,15 @@ def is_held(case: Case) -> None:
 
 
 def is_dead(case: Case) -> None:
-    settled(case, "dead", code="40310", reason="no number", flags="h")
+    settled(case, "dead", code="40310", reason="no number", heard=True)
 
 
 def accepted(case: Case) -> None:
-    settled(case, "accepted", provider_id=f"p-{case.id}", flags="h")
+    settled(case, "accepted", provider_id=f"p-{case.id}", heard=True)
 
 
 def accepted_as_another(case: Case) -> None:
-    settled(case, "accepted", provider_id="another", flags="h")
+    settled(case, "accepted", provider_id="another", heard=True)
 
 
 def accepted_by_word(case: Case) -> None:
@@ -333,10 +333,13 @@ def test_every_final_status_is_a_fate(valkey: redis.Redis, status: str, fate: st
     ("how", "answer"),
     [
         ({"kind": "accepted", "provider_id": "p"}, "applied"),
-        ({"kind": "retry", "delay_ms": 1_000, "code": "10007", "flags": "hp"}, "stale"),
+        (
+            {"kind": "retry", "delay_ms": 1_000, "code": "10007", "heard": True, "perhaps": True},
+            "stale",
+        ),
         ({"kind": "doubt", "delay_ms": 1_000, "code": "no_answer"}, "stale"),
-        ({"kind": "dead", "code": "40310", "flags": "h"}, "stale"),
-        ({"kind": "back", "code": "10011", "flags": "ht"}, "stale"),
+        ({"kind": "dead", "code": "40310", "heard": True}, "stale"),
+        ({"kind": "back", "code": "10011", "heard": True, "throttled": True}, "stale"),
     ],
     ids=lambda part: part["kind"] if isinstance(part, dict) else "",
 )
@@ -365,7 +368,7 @@ def test_an_answer_with_another_id_was_sent_twice(store: redis.Redis) -> None:
     case = app_message(bench, 1)
     grant = case.started()
     tell(bench, case.id)
-    assert bench.settle(grant, "accepted", provider_id="another", flags="h") == "applied"
+    assert bench.settle(grant, "accepted", provider_id="another", heard=True) == "applied"
     record = case.record()
     assert (record["provider_id"], record["provider_id_2"]) == (f"p-{case.id}", "another")
     assert bench.totals()["sent_twice"] == 1
@@ -444,8 +447,8 @@ def test_when_it_happened_is_kept_and_not_when_it_was_heard(store: redis.Redis) 
 
 EVENTS = ("settle", "queued", "sent", "delivered", "delivered again", "sent twice")
 KINDS: dict[str, dict[str, Any]] = {
-    "accepted": {"kind": "accepted", "flags": "h"},
-    "retry": {"kind": "retry", "delay_ms": 60_000, "flags": "hp"},
+    "accepted": {"kind": "accepted", "heard": True},
+    "retry": {"kind": "retry", "delay_ms": 60_000, "heard": True, "perhaps": True},
     "doubt": {"kind": "doubt", "delay_ms": 60_000},
 }
 TOLD = ("state", "fate", "fate_at", "to", "attempts")

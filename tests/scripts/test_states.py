@@ -24,13 +24,20 @@ from hypothesis.stateful import (
 )
 
 from sluicegate.config import InDoubt
-from sluicegate_worker.claims import Grant, Renewal, Settle
+from sluicegate_worker.wire import Grant, Renewal, Settle
 from support import Bench, message
 
 CONCURRENCY = 5
 WALK = 250  # steps
 SENDERS = ["+15550000001", "+15550000002"]
 TO_REST_MS = (5_000.0, 60_000.0)
+
+HEARD = {"heard": True}
+MORE = ("perhaps", "uncharged", "throttled", "replayed")
+ANSWERS: list[dict[str, bool]] = [{}, HEARD, *(HEARD | {more: True} for more in MORE)]
+"""What may be known of an attempt, as fields of its settle."""
+
+NOTHING_KNOWN: dict[str, Any] = dict.fromkeys(("heard", *MORE), False)
 
 number = st.integers(0, 11)
 moments = st.sampled_from(
@@ -77,7 +84,7 @@ class Books(RuleBasedStateMachine):
                          send_in=None, expires_in=None)  # fmt: skip
         [grant] = self.bench.claim().grants
         self.bench.start(grant)
-        self.bench.settle(grant, "accepted", provider_id="p", flags="h")
+        self.bench.settle(grant, "accepted", provider_id="p", heard=True)
 
     # The app.
 
@@ -164,17 +171,17 @@ class Books(RuleBasedStateMachine):
     @rule(
         pick=st.integers(0, 5) | st.integers(0, 1000),
         kind=st.sampled_from(["accepted", "accepted", "retry", "back", "dead", "doubt", "unused"]),
-        flags=st.sampled_from(["", "h", "hp", "hu", "ht", "hr"]),
+        answer=st.sampled_from(ANSWERS),
         delay_ms=st.sampled_from([0.0, 900.0, 60_000.0, -1.0]),
         halt=st.sampled_from(["", "", "", "account", "sender"]),
     )
-    def settle(self, pick: int, kind: Any, flags: str, delay_ms: float, halt: str) -> None:
+    def settle(self, pick: int, kind: Any, answer: Any, delay_ms: float, halt: str) -> None:
         grant = self.grants[-1 - pick % len(self.grants)]
         settle = Settle(
             id=grant.id,
             token=grant.token,
             kind=kind,
-            flags=flags,
+            **answer,
             delay_ms=delay_ms if kind == "doubt" else max(0.0, delay_ms),
             provider_id=f"p-{grant.token}" if kind == "accepted" else "",
             halt=halt if kind == "back" else "",
@@ -197,11 +204,11 @@ class Books(RuleBasedStateMachine):
         attempt = next((a for a in self.attempts[grant.id] if a.grant == grant), None)
         replaced: dict[str, Any] = {}
         if attempt is None:
-            replaced = {"kind": "unused", "flags": "", "halt": "", "provider_id": ""}
+            replaced = NOTHING_KNOWN | {"kind": "unused", "halt": "", "provider_id": ""}
         elif settle.kind == "unused":
             replaced = {"kind": "retry"}
         if attempt and self.policy != "resend":  # then nothing that perhaps was sent is retried
-            replaced |= {"flags": settle.flags.replace("p", "")}
+            replaced |= {"perhaps": False}
         fields = {name: getattr(settle, name) for name in settle.__struct_fields__}
         settle = Settle(**(fields | replaced))
         self.settled[key] = settle
@@ -210,7 +217,7 @@ class Books(RuleBasedStateMachine):
         return settle
 
     def learn(self, attempt: Attempt, settle: Settle) -> None:
-        perhaps = "p" in settle.flags
+        perhaps = settle.perhaps
         if settle.kind == "accepted":
             attempt.fate = "accepted"
         elif settle.kind == "doubt" or perhaps:
@@ -329,7 +336,7 @@ class Books(RuleBasedStateMachine):
                 for grant, begun in zip(grants, bench.start(*grants), strict=True):
                     if begun:
                         self.began(grant)
-                        bench.settle(grant, "accepted", provider_id=f"q-{grant.token}", flags="h")
+                        bench.settle(grant, "accepted", provider_id=f"q-{grant.token}", heard=True)
             states = bench.check()
             if not states.keys() & {"waiting", "scheduled", "retrying"} and (
                 self.policy == "hold" or not self.open_doubts()

@@ -18,25 +18,23 @@ from sluicegate.message import validated
 from sluicegate.outbox import CANCEL, ENQUEUE, Outbox
 from sluicegate.receipts import FATES
 from sluicegate.scripts import Argument, Script, Scripts
-from sluicegate_worker.claims import (
-    PUBLISH,
-    STEP,
-    SWEEP,
+from sluicegate_worker.operator.audit import Act
+from sluicegate_worker.operator.deadletters import PURGE, REPLAY, Replay, purge_args, replay_args
+from sluicegate_worker.operator.doubts import RESOLVE
+from sluicegate_worker.operator.halts import Halts
+from sluicegate_worker.provider.rate_headers import RateHeaders
+from sluicegate_worker.queue import PUBLISH, STEP, SWEEP, Queue
+from sluicegate_worker.wire import (
     Claimed,
-    Claims,
     Grant,
     Renewal,
     Settle,
     Start,
     Stepped,
     Swept,
-    stepped,
-    swept,
+    parse_stepped,
+    parse_swept,
 )
-from sluicegate_worker.operator.audit import Act
-from sluicegate_worker.operator.deadletters import PURGE, REPLAY, Replay, purge_args, replay_args
-from sluicegate_worker.operator.doubts import RESOLVE
-from sluicegate_worker.operator.halts import Halts
 
 CLOCK = """
 local function server_ms() return tonumber(redis.call('GET', KEYS[1] .. 'test-clock')) end
@@ -70,6 +68,13 @@ def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient
     return Recipient(number, hash, to, text, segments.parts, segments.encoding, made)
 
 
+def settle_of(grant: Grant, kind: Any, **fields: Any) -> Settle:
+    """A settle of ``grant``; ``fields`` may be those of its rate headers too."""
+    rate = {name: fields.pop(name) for name in RateHeaders.__struct_fields__ if name in fields}
+    fields = {"rate": RateHeaders(**rate)} | fields
+    return Settle(id=grant.id, token=grant.token, kind=kind, **fields)
+
+
 class Sent(NamedTuple):
     """A message that was started in its slot, at that time."""
 
@@ -94,7 +99,7 @@ class Bench:
         self.answers_probes: bool | None = True
         self.outbox = Outbox(self.config, "default")
         self.keys = self.outbox.keys
-        self.claims = Claims(cast("Any", store), self.config, "default")
+        self.queue = Queue(cast("Any", store), self.config, "default")
         self.halts = Halts(store, self.keys, clock=CLOCK)
         self.slept: list[float] = []
         self.campaigns = Campaigns(store, self.keys, sleep=self.slept.append, clock=CLOCK)
@@ -108,8 +113,8 @@ class Bench:
         """Put the limits of the account's configuration in force, with some fields replaced."""
         account = msgspec.structs.replace(self.config.accounts["default"], **fields)
         self.config = Config(accounts={"default": account})
-        self.claims = Claims(cast("Any", self.store), self.config, "default")
-        args = self.claims.publish_args()
+        self.queue = Queue(cast("Any", self.store), self.config, "default")
+        args = self.queue.publish_args()
         return bool(self.call(PUBLISH, args)[1].decode() == args[1])
 
     def at(self, now_ms: float) -> None:
@@ -169,11 +174,11 @@ class Bench:
         want: int = 0,
     ) -> Stepped:
         token = self.token()
-        args = self.claims.step_args(settles, starts, renewals, want, token)
-        done = stepped(self.call(STEP, args), token)
+        args = self.queue.step_args(settles, starts, renewals, want, token)
+        done = parse_stepped(self.call(STEP, args), token)
         if done.claimed.why == "probe" and self.answers_probes is not None:
             probed = (token, self.answers_probes)
-            self.call(STEP, self.claims.step_args(probed=probed))
+            self.call(STEP, self.queue.step_args(probed=probed))
         return done
 
     def claim(self, want: int = 1) -> Claimed:
@@ -198,7 +203,7 @@ class Bench:
         return list(self.step(starts=starts).started)
 
     def settle(self, grant: Grant, kind: Any, **fields: Any) -> str:
-        settle = Settle(id=grant.id, token=grant.token, kind=kind, **fields)
+        settle = settle_of(grant, kind, **fields)
         return self.step(settles=[settle]).settled[0]
 
     def send(self, *, kind: Any = "accepted", **fields: Any) -> Grant:
@@ -207,7 +212,7 @@ class Bench:
         self.later(max(grant.slot_ms, 0))
         assert self.start(grant) == [True]
         if kind == "accepted":
-            fields = {"provider_id": f"p-{grant.id}", "flags": "h"} | fields
+            fields = {"provider_id": f"p-{grant.id}", "heard": True} | fields
         assert self.settle(grant, kind, **fields) == "applied"
         return grant
 
@@ -228,13 +233,13 @@ class Bench:
                 if begun:
                     sent.append(Sent(slots[grant], grant.id))
                     settle = Settle(id=grant.id, token=grant.token, kind="accepted",
-                                    provider_id=f"p-{grant.id}", flags="h")  # fmt: skip
+                                    provider_id=f"p-{grant.id}", heard=True)  # fmt: skip
                     settles.append(settle)
         self.step(settles)
         return sent
 
     def sweep(self, worker: str = "worker") -> Swept:
-        return swept(self.call(SWEEP, self.claims.sweep_args(worker, self.token())))
+        return parse_swept(self.call(SWEEP, self.queue.sweep_args(worker, self.token())))
 
     def replay(self, id: str) -> str:
         args = replay_args([Replay(id)], BY_TEST, self.token())

@@ -11,7 +11,7 @@ import pytest
 from sluicegate import Sluice
 from sluicegate_ops.simulator import Settings
 from sluicegate_rigs.deployment import Stage, Worker
-from sluicegate_worker.claims import worker_tag
+from sluicegate_worker.queue import worker_tag
 from support import check_books, message
 
 HOLD = {"policy": "hold"}

@@ -40,9 +40,16 @@ def letters(bench: Bench) -> DeadLetters:
     return DeadLetters(bench.store, bench.keys, RETENTION_MS, clock=CLOCK)
 
 
-def died(bench: Bench, number: int = 1, flags: str = "hp") -> None:
+def died(bench: Bench, number: int = 1, perhaps: bool = True) -> None:
     bench.enqueue(message(number))
-    bench.send(kind="dead", flags=flags, code="40310", reason="HTTP 400", answer="400 {}")
+    bench.send(
+        kind="dead",
+        heard=True,
+        perhaps=perhaps,
+        code="40310",
+        reason="HTTP 400",
+        answer="400 {}",
+    )
 
 
 def test_a_dead_letter_says_why_it_died(bench: Bench, letters: DeadLetters) -> None:
@@ -100,7 +107,7 @@ def test_a_replay_wakes_a_worker(bench: Bench, letters: DeadLetters) -> None:
 def test_a_replay_that_has_expired_meanwhile_ends_as_expired(bench: Bench) -> None:
     now = datetime.fromtimestamp(bench.now_ms / 1000, UTC)
     bench.enqueue(message(1, expires_at=now + timedelta(seconds=10)))
-    bench.send(kind="dead", flags="h")
+    bench.send(kind="dead", heard=True)
     bench.later(10_000)
     assert bench.replay("m1") == "replayed"
     assert not bench.claim().grants
@@ -183,7 +190,7 @@ def test_a_call_on_many_answers_each_and_may_be_repeated(bench: Bench, script: A
     if script is REPLAY:
         bench.cancel("m4")
         for _ in range(2):
-            bench.send(kind="dead", flags="h")
+            bench.send(kind="dead", heard=True)
         assert bench.call(script, args) == expected
         assert bench.record("m1")["generation"] == "1", "dead again, and not replayed again"
     bench.check()
@@ -199,7 +206,7 @@ def test_a_replay_says_who_did_it_and_why(bench: Bench, letters: DeadLetters) ->
     assert (entry.at_ms, entry.count, entry.ids) == (int(bench.now_ms), 1, ("m1",))
     assert (entry.who, entry.why, entry.action) == ("ann", "fixed", "replay")
     assert bench.record("m1")["replayed_by"] == "ann"
-    bench.send(kind="dead", flags="h")
+    bench.send(kind="dead", heard=True)
     assert letters.get("m1").replayed_by == "ann"
     assert "content" in bench.record("m1")
 
@@ -249,7 +256,7 @@ def blast(bench: Bench, **fields: Any) -> str:
     bench.campaigns.create(made)
     bench.add("july", recipient(made, 1, "Ann", "77"))
     bench.act("july", "start")
-    return bench.send(kind="dead", code="40302", flags="h").id
+    return bench.send(kind="dead", code="40302", heard=True).id
 
 
 def test_an_app_s_message_is_edited_and_still_known_by_its_first_content(
@@ -272,10 +279,10 @@ def test_a_recipient_is_rendered_anew_and_again_from_what_it_was_imported_with(
     id = blast(bench)
     edited(bench, letters, texts, id, Edit(text="Dear {{ first_name }}"))
     assert bench.lane(f"bs:{SENDER}#july") == [id.partition(".")[2]]
-    first = bench.send(kind="dead", flags="h")
+    first = bench.send(kind="dead", heard=True)
     assert decode(first.content, id).text == "Dear Ann"
     edited(bench, letters, texts, id, Edit(sender=OTHER))
-    second = bench.send(kind="dead", flags="h")
+    second = bench.send(kind="dead", heard=True)
     sent = decode(second.content, id)
     assert (sent.text, sent.sender) == ("Dear Ann", OTHER)
     edited(bench, letters, texts, id, Edit(text="Code {{ code }}"))
@@ -293,7 +300,7 @@ def test_an_edit_of_what_somebody_replayed_meanwhile_changes_nothing(
     [stored] = letters.stored(["m1"])
     made = texts.edited(stored, Edit(text="other"))
     letters.replay("m1")
-    bench.send(kind="dead", flags="h")
+    bench.send(kind="dead", heard=True)
     before = bench.dump()
     assert letters.replay_all([made], BY_TEST) == ["replayed meanwhile"]
     assert bench.dump() == before

@@ -100,7 +100,7 @@ def test_a_doubt_is_resolved_once(bench: Bench, doubts: Doubts) -> None:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"delay_ms": -1}, {"delay_ms": 30_000, "flags": "h", "limit": 5}]
+    "fields", [{"delay_ms": -1}, {"delay_ms": 30_000, "heard": True, "limit": 5}]
 )
 def test_a_doubt_is_charged_and_never_expires(bench: Bench, fields: dict[str, Any]) -> None:
     bench.enqueue(message(1))

@@ -16,14 +16,14 @@ from sluicegate import Message, OutboxUnavailable
 from sluicegate.config import Account, InDoubt
 from sluicegate.config import Retry as RetrySettings
 from sluicegate.optouts import OptOuts
-from sluicegate_worker.claims import BATCH, Claims, Grant, Renewal, Settle, Start, Stepped
+from sluicegate_worker.attempt import app_message, settled
 from sluicegate_worker.drain import FLUSH_SECONDS, LINGER_SECONDS, RIDE_SECONDS, Drain, Summary
-from sluicegate_worker.posts import app_message
 from sluicegate_worker.provider.gateway import Attempt, idempotency_key
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
-from sluicegate_worker.provider.rate_headers import Evidence
+from sluicegate_worker.provider.rate_headers import RateHeaders
+from sluicegate_worker.queue import Queue
 from sluicegate_worker.rendering import WrongRenderer
-from sluicegate_worker.settling import settled
+from sluicegate_worker.wire import BATCH, Grant, Renewal, Settle, Start, Stepped
 from support import CLOCK, Bench, message
 from support.virtual import Provider, Time, accepted, answering, until
 
@@ -56,8 +56,8 @@ class Client(fakeredis.FakeAsyncRedis):
         return answer
 
 
-class Watched(Claims):
-    """Claims that note what each step asks for."""
+class Watched(Queue):
+    """Queue that note what each step asks for."""
 
     world: "World"
 
@@ -891,7 +891,7 @@ def test_a_throttle_is_not_an_attempt_and_blocks_everyone(world: World) -> None:
 
     def answer(id: str) -> Attempt:
         if id == "m1" and world.provider.posted()["m1"] <= 12:
-            return Attempt(throttle, Evidence(10, 0, 1000.0), 50, heard=True)
+            return Attempt(throttle, RateHeaders(10, 0, 1000.0), 50, heard=True)
         return accepted(id)
 
     world.provider.answer = answer
@@ -968,42 +968,63 @@ def grant(**fields: Any) -> Grant:
     return Grant(**(made | fields))
 
 
-HEARD: dict[str, Any] = {"answer": "a", "took_ms": 5.0, "limit": 9, "remaining": 8}
+HEARD: dict[str, Any] = {
+    "answer": "a",
+    "took_ms": 5.0,
+    "heard": True,
+    "rate": RateHeaders(limit=9, remaining=8),
+}
 
 
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (Accepted("p"), {"kind": "accepted", "provider_id": "p", "flags": "h"}),
-        (Accepted("p", True), {"kind": "accepted", "provider_id": "p", "flags": "hr"}),
+        (Accepted("p"), {"kind": "accepted", "provider_id": "p"}),
+        (
+            Accepted("p", True),
+            {"kind": "accepted", "provider_id": "p", "replayed": True},
+        ),
         (
             Retry("w", "c", 2.5),
-            {"kind": "retry", "delay_ms": 2500.0, "code": "c", "reason": "w", "flags": "h"},
+            {"kind": "retry", "delay_ms": 2500.0, "code": "c", "reason": "w"},
         ),
         (
             Retry("w", "c", 1.0, charged=False, perhaps=True),
-            {"kind": "retry", "delay_ms": 1000.0, "code": "c", "reason": "w", "flags": "hpu"},
+            {
+                "kind": "retry",
+                "delay_ms": 1000.0,
+                "code": "c",
+                "reason": "w",
+                "perhaps": True,
+                "uncharged": True,
+            },
         ),
         (
             Retry("w", "c", 0.0, charged=False, throttled=True),
-            {"kind": "back", "code": "c", "reason": "w", "flags": "ht", "wait_ms": 1000.0},
+            {
+                "kind": "back",
+                "code": "c",
+                "reason": "w",
+                "throttled": True,
+                "rate": RateHeaders(9, 8, wait_ms=1000.0),
+            },
         ),
-        (Dead("c", "w"), {"kind": "dead", "code": "c", "reason": "w", "flags": "h"}),
+        (Dead("c", "w"), {"kind": "dead", "code": "c", "reason": "w"}),
         (
             Dead("c", "w", perhaps=True),
-            {"kind": "dead", "code": "c", "reason": "w", "flags": "hp"},
+            {"kind": "dead", "code": "c", "reason": "w", "perhaps": True},
         ),
         (
             Doubt("w", "c"),
-            {"kind": "doubt", "delay_ms": 30_000.0, "code": "c", "reason": "w", "flags": "h"},
+            {"kind": "doubt", "delay_ms": 30_000.0, "code": "c", "reason": "w"},
         ),
         (
             Doubt("w", "c", hold=True),
-            {"kind": "doubt", "delay_ms": -1.0, "code": "c", "reason": "w", "flags": "h"},
+            {"kind": "doubt", "delay_ms": -1.0, "code": "c", "reason": "w"},
         ),
         (
             Halt("account", "w", "c"),
-            {"kind": "back", "code": "c", "reason": "w", "flags": "h", "halt": "account"},
+            {"kind": "back", "code": "c", "reason": "w", "halt": "account"},
         ),
         (
             Halt("sender", "w", "c", seconds=7),
@@ -1011,7 +1032,6 @@ HEARD: dict[str, Any] = {"answer": "a", "took_ms": 5.0, "limit": 9, "remaining":
                 "kind": "back",
                 "code": "c",
                 "reason": "w",
-                "flags": "h",
                 "halt": "sender",
                 "halt_ends": "7000",
             },
@@ -1022,23 +1042,22 @@ HEARD: dict[str, Any] = {"answer": "a", "took_ms": 5.0, "limit": 9, "remaining":
                 "kind": "back",
                 "code": "c",
                 "reason": "w",
-                "flags": "h",
                 "halt": "sender",
                 "halt_ends": "midnight",
             },
         ),
         (
             Accepted("p", wait_seconds=2.5),
-            {"kind": "accepted", "provider_id": "p", "flags": "h", "hold_ms": 2500.0},
+            {"kind": "accepted", "provider_id": "p", "hold_ms": 2500.0},
         ),
         (
             Retry("w", "40318", charged=False, queue_full=True),
-            {"kind": "back", "code": "40318", "reason": "w", "flags": "hf"},
+            {"kind": "back", "code": "40318", "reason": "w", "queue_full": True},
         ),
     ],
 )
 def test_what_is_settled(outcome: Outcome, expected: dict[str, Any]) -> None:
-    attempt = Attempt(outcome, Evidence(9, 8), 5.0, heard=True, answer="a")
+    attempt = Attempt(outcome, RateHeaders(9, 8), 5.0, heard=True, answer="a")
     made = settled(grant(), attempt, Account(in_doubt=InDoubt()), outcome)
     assert made == Settle(id="m1", token="t", **(HEARD | expected))
 
@@ -1050,9 +1069,9 @@ def test_what_was_not_begun_frees_its_slot() -> None:
 
 def test_a_throttle_waits_as_long_as_it_said() -> None:
     throttle = Retry("w", "c", 0.0, charged=False, throttled=True)
-    attempt = Attempt(throttle, Evidence(wait_ms=7000.0), heard=True)
+    attempt = Attempt(throttle, RateHeaders(wait_ms=7000.0), heard=True)
     made = settled(grant(), attempt, Account(in_doubt=InDoubt()), throttle)
-    assert made.wait_ms == 7000.0
+    assert made.rate.wait_ms == 7000.0
 
 
 # -- everything at once
@@ -1080,7 +1099,7 @@ class Moody(Provider):
             "limit": Retry("limit", "10011", 0.0, charged=False, throttled=True),
         }
         if mood in refused:
-            return Attempt(refused[mood], Evidence(wait_ms=50.0), 50, heard=True)
+            return Attempt(refused[mood], RateHeaders(wait_ms=50.0), 50, heard=True)
         replayed = key in self.taken
         id = self.taken.setdefault(key, json.loads(request)["id"])
         if mood == "lost":
@@ -1151,7 +1170,7 @@ def test_on_a_real_server(valkey: redis.Redis, redis_url: str, count: int) -> No
 
     async def body() -> Summary:
         async with redis.asyncio.Redis.from_url(redis_url) as client:
-            claims = Claims(client, bench.config, "default")
+            claims = Queue(client, bench.config, "default")
             drain = Drain(claims, provider, bench.config.account("default"))
             running = asyncio.create_task(drain.run(60))
             await provider.has_posted(count)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sluicegate import Config
 from sluicegate.config import Account, App, Web
 from sluicegate.errors import InvalidConfig
-from sluicegate_worker.claims import Claimed, Grant, Settle
 from sluicegate_worker.observe.journal import Journal
 from sluicegate_worker.observe.logs import Mask, Style, dress, secrets_of, style
+from sluicegate_worker.wire import Claimed, Grant, Settle
 
 NUMBER = "+15551234567"
 SECRET = "a-secret-of-v1-0123456789"
@@ -166,7 +166,7 @@ def test_where_nothing_is_set_up_it_logs_to_standard_error() -> None:
 # What a drain writes.
 
 
-def settle(kind: str, id: str = "m1", **fields: str) -> Settle:
+def settle(kind: str, id: str = "m1", **fields: object) -> Settle:
     return Settle(id=id, token="t", kind=kind, **fields)  # type: ignore[arg-type] # of the test's own
 
 
@@ -187,7 +187,7 @@ def test_a_flood_of_ends_is_summed_up_by_code(
     for number in range(30):
         journal.ended(settle("dead", f"m{number}", code="40310"))
     journal.ended(settle("dead", code="40300"))
-    journal.ended(settle("back", code="10011", flags="ht"))
+    journal.ended(settle("back", code="10011", heard=True, throttled=True))
     assert lines(logging.WARNING) == []
     journal.close()
     assert lines(logging.WARNING) == [

@@ -13,7 +13,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sluicegate import OutboxFull, OutboxUnavailable
 from sluicegate.errors import InvalidConfig
-from sluicegate_worker.claims import Claimed, Grant, Settle, Swept
 from sluicegate_worker.observe.metrics import (
     Exporter,
     Meters,
@@ -25,6 +24,7 @@ from sluicegate_worker.observe.metrics import (
     outcome_of,
 )
 from sluicegate_worker.provider.codes import CODES, OWN
+from sluicegate_worker.wire import Claimed, Grant, Settle, Swept
 
 HOST = "127.0.0.1"
 
@@ -88,9 +88,9 @@ def test_attempts_are_told_apart_by_account_outcome_and_code() -> None:
     [
         (settle(), "accepted"),
         (settle("retry"), "retry"),
-        (settle("back", flags="ht"), "throttled"),
-        (settle("back", flags="hf"), "queue_full"),
-        (settle("back", flags="h", halt="sender"), "halt"),
+        (settle("back", heard=True, throttled=True), "throttled"),
+        (settle("back", heard=True, queue_full=True), "queue_full"),
+        (settle("back", heard=True, halt="sender"), "halt"),
     ],
 )
 def test_what_goes_back_is_told_apart_by_its_cause(ended: Settle, outcome: str) -> None:

@@ -14,11 +14,11 @@ import fakeredis
 import pytest
 import redis
 
-from sluicegate_worker.claims import Claims
 from sluicegate_worker.drain import Drain, Summary
 from sluicegate_worker.observe.metrics import Meters
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Dead, Doubt, Halt, Outcome, Retry
+from sluicegate_worker.queue import Queue
 from support import CLOCK, Bench, message
 from support.virtual import Provider, Time, accepted
 
@@ -37,7 +37,7 @@ def drained(
 
     async def main() -> Summary:
         async with fakeredis.FakeAsyncRedis(server=server) as client:
-            claims = Claims(client, bench.config, "default", time=CLOCK)
+            claims = Queue(client, bench.config, "default", time=CLOCK)
             account = bench.config.account("default")
             drain = Drain(claims, provider, account, meters=meters, monotonic=lambda: time.now)
             ticking = asyncio.create_task(tick())

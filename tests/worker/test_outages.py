@@ -12,11 +12,11 @@ import pytest
 import redis
 
 from sluicegate.config import Account, InDoubt
-from sluicegate_worker.claims import Claims
 from sluicegate_worker.drain import Drain
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.telnyx import PROBE_SECONDS
 from sluicegate_worker.provider.telnyx_v2 import TelnyxV2
+from sluicegate_worker.queue import Queue
 from sluicegate_worker.sweep import sweeping
 from sluicegate_worker.transport import GateClosed, MaybeSent, NotSent, Reply, Transport
 from support import CLOCK, Bench, message
@@ -196,9 +196,9 @@ class Fleet:
         with asyncio.Runner(loop_factory=self.time.loop) as runner:
             runner.run(body())
 
-    def claims(self, worker: int) -> Claims:
+    def claims(self, worker: int) -> Queue:
         server = cast("Any", Server(self))
-        return Claims(server, self.bench.config, "default", f"worker{worker}", CLOCK)
+        return Queue(server, self.bench.config, "default", f"worker{worker}", CLOCK)
 
     def drain(self, worker: int) -> Drain:
         gateway = Gateway(self.account, self.wire, self.time)
@@ -341,7 +341,7 @@ def opens(fleet: Fleet) -> None:
     fleet.bench.answers_probes = None
     fleet.bench.send()
     for _ in range(5):
-        fleet.bench.send(kind="retry", delay_ms=1e9, code="10007", flags="hb")
+        fleet.bench.send(kind="retry", delay_ms=1e9, code="10007", heard=True, failing=True)
     fleet.time.now += 1
 
 

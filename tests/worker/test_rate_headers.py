@@ -12,10 +12,10 @@ from sluicegate_worker.provider.rate_headers import (
     MAX_WAIT_SECONDS,
     MAX_WINDOW_SECONDS,
     MIN_WINDOW_SECONDS,
-    NOTHING,
-    Evidence,
-    evidence,
-    retry_after_ms,
+    NO_RATE_HEADERS,
+    RateHeaders,
+    parse_rate_headers,
+    parse_retry_after_ms,
 )
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -80,8 +80,8 @@ NONSENSE = [
     ],
 )
 def test_limit(text: str, limit: int) -> None:
-    assert evidence({"x-ratelimit-limit": text}) == Evidence(limit=limit)
-    assert evidence({"ratelimit-limit": text}) == Evidence(limit=limit)
+    assert parse_rate_headers({"x-ratelimit-limit": text}) == RateHeaders(limit=limit)
+    assert parse_rate_headers({"ratelimit-limit": text}) == RateHeaders(limit=limit)
 
 
 @pytest.mark.parametrize(
@@ -89,20 +89,20 @@ def test_limit(text: str, limit: int) -> None:
     [("0", 0), ("49", 49), ("0, 20;w=60", 0), ("49, 49;w=1", 49), ("-1", -1), ("7.5", -1)],
 )
 def test_remaining(text: str, remaining: int) -> None:
-    assert evidence({"x-ratelimit-remaining": text}) == Evidence(remaining=remaining)
-    assert evidence({"ratelimit-remaining": text}) == Evidence(remaining=remaining)
+    assert parse_rate_headers({"x-ratelimit-remaining": text}) == RateHeaders(remaining=remaining)
+    assert parse_rate_headers({"ratelimit-remaining": text}) == RateHeaders(remaining=remaining)
 
 
 def test_telnyxs_own_names_win() -> None:
     both = {"x-ratelimit-limit": "50", "ratelimit-limit": "100"}
-    assert evidence(both) == Evidence(limit=50)
-    assert evidence({}) == NOTHING
+    assert parse_rate_headers(both) == RateHeaders(limit=50)
+    assert parse_rate_headers({}) == NO_RATE_HEADERS
 
 
 @pytest.mark.parametrize("text", [text for text in NONSENSE if text != "1,5;"])
 def test_nonsense_says_nothing(text: str) -> None:
-    assert evidence(dict.fromkeys(NAMED, text) | {"date": DATE}) == NOTHING
-    assert evidence(dict.fromkeys(NAMED, text) | {"date": text}) == NOTHING
+    assert parse_rate_headers(dict.fromkeys(NAMED, text) | {"date": DATE}) == NO_RATE_HEADERS
+    assert parse_rate_headers(dict.fromkeys(NAMED, text) | {"date": text}) == NO_RATE_HEADERS
 
 
 @pytest.mark.parametrize(
@@ -138,9 +138,9 @@ def test_nonsense_says_nothing(text: str) -> None:
 def test_a_list_says_the_window_of_the_limit_in_force(
     text: str, limit: int, seconds: float
 ) -> None:
-    told = Evidence(limit=limit, window_ms=1000 * seconds if seconds > 0 else -1)
-    assert evidence({"x-ratelimit-limit": text}) == told
-    assert evidence({"ratelimit-limit": text}) == told
+    told = RateHeaders(limit=limit, window_ms=1000 * seconds if seconds > 0 else -1)
+    assert parse_rate_headers({"x-ratelimit-limit": text}) == told
+    assert parse_rate_headers({"ratelimit-limit": text}) == told
 
 
 ONE, TWO = '"default";q=100;w=60', '"burst";q=100;w=1, "daily";q=5000;w=86400'
@@ -149,36 +149,39 @@ ONE, TWO = '"default";q=100;w=60', '"burst";q=100;w=1, "daily";q=5000;w=86400'
 @pytest.mark.parametrize(
     ("headers", "told"),
     [
-        ({"ratelimit-policy": ONE}, Evidence(100, window_ms=60_000)),
-        ({"ratelimit-policy": "100;w=60"}, Evidence(100, window_ms=60_000)),
-        ({"ratelimit-policy": TWO}, NOTHING),
-        ({"ratelimit": '"default";r=50;t=30'}, Evidence(remaining=50, reset_ms=30_000)),
+        ({"ratelimit-policy": ONE}, RateHeaders(100, window_ms=60_000)),
+        ({"ratelimit-policy": "100;w=60"}, RateHeaders(100, window_ms=60_000)),
+        ({"ratelimit-policy": TWO}, NO_RATE_HEADERS),
+        ({"ratelimit": '"default";r=50;t=30'}, RateHeaders(remaining=50, reset_ms=30_000)),
         (
             {"ratelimit-policy": ONE, "ratelimit": '"default";r=50;t=30'},
-            Evidence(100, 50, window_ms=60_000, reset_ms=30_000),
+            RateHeaders(100, 50, window_ms=60_000, reset_ms=30_000),
         ),
         (
             {"ratelimit-policy": ONE, "ratelimit": "default ; r=50 ; t=30"},
-            Evidence(100, 50, window_ms=60_000, reset_ms=30_000),
+            RateHeaders(100, 50, window_ms=60_000, reset_ms=30_000),
         ),
         (
             {"ratelimit-policy": TWO, "ratelimit": '"daily";r=1, "burst";r=2'},
-            Evidence(5000, 1, window_ms=86_400_000),
+            RateHeaders(5000, 1, window_ms=86_400_000),
         ),
-        ({"ratelimit-policy": ONE, "ratelimit": '"other";r=50;t=30'}, NOTHING),
+        ({"ratelimit-policy": ONE, "ratelimit": '"other";r=50;t=30'}, NO_RATE_HEADERS),
         (
             {"ratelimit-policy": '"month";q=9000;w=2592000', "ratelimit": '"month";r=50'},
-            Evidence(remaining=50),
+            RateHeaders(remaining=50),
         ),
-        ({"x-ratelimit-limit": "100", "ratelimit-policy": ONE}, Evidence(100, window_ms=60_000)),
-        ({"x-ratelimit-limit": "50", "ratelimit-policy": ONE}, Evidence(50)),
+        (
+            {"x-ratelimit-limit": "100", "ratelimit-policy": ONE},
+            RateHeaders(100, window_ms=60_000),
+        ),
+        ({"x-ratelimit-limit": "50", "ratelimit-policy": ONE}, RateHeaders(50)),
         (
             {"ratelimit-limit": "100", "ratelimit-policy": "100;w=1, 1000;w=60"},
-            Evidence(100, window_ms=1000),
+            RateHeaders(100, window_ms=1000),
         ),
         (
             {"ratelimit-limit": "100", "ratelimit": '"default";r=50;t=30'},
-            Evidence(100, 50, reset_ms=30_000),
+            RateHeaders(100, 50, reset_ms=30_000),
         ),
         (
             {
@@ -186,17 +189,17 @@ ONE, TWO = '"default";q=100;w=60', '"burst";q=100;w=1, "daily";q=5000;w=86400'
                 "ratelimit-policy": TWO,
                 "ratelimit": '"daily";r=4000;t=5, "burst";r=99;t=1',
             },
-            Evidence(100, 99, window_ms=1000, reset_ms=1000),
+            RateHeaders(100, 99, window_ms=1000, reset_ms=1000),
         ),
         (
             {"x-ratelimit-remaining": "7", "x-ratelimit-reset": "3", "ratelimit": '"a";r=50;t=30'},
-            Evidence(remaining=7, reset_ms=3000),
+            RateHeaders(remaining=7, reset_ms=3000),
         ),
-        ({"x-ratelimit-limit": "none", "ratelimit-policy": ONE}, NOTHING),
+        ({"x-ratelimit-limit": "none", "ratelimit-policy": ONE}, NO_RATE_HEADERS),
     ],
 )
-def test_policies_and_states(headers: dict[str, str], told: Evidence) -> None:
-    assert evidence(headers) == told
+def test_policies_and_states(headers: dict[str, str], told: RateHeaders) -> None:
+    assert parse_rate_headers(headers) == told
 
 
 @pytest.mark.parametrize(
@@ -226,8 +229,8 @@ def test_policies_and_states(headers: dict[str, str], told: Evidence) -> None:
     ],
 )
 def test_retry_after(headers: dict[str, str], ms: float) -> None:
-    assert retry_after_ms(headers) == ms
-    assert evidence(headers).wait_ms == ms
+    assert parse_retry_after_ms(headers) == ms
+    assert parse_rate_headers(headers).wait_ms == ms
 
 
 @pytest.mark.parametrize(
@@ -246,27 +249,32 @@ def test_retry_after(headers: dict[str, str], ms: float) -> None:
     ],
 )
 def test_both_readings_of_reset(text: str, ms: float) -> None:
-    assert evidence({"x-ratelimit-reset": text, "date": DATE}) == Evidence(reset_ms=ms)
-    assert evidence({"ratelimit-reset": text, "date": DATE}) == Evidence(reset_ms=ms)
+    assert parse_rate_headers({"x-ratelimit-reset": text, "date": DATE}) == RateHeaders(
+        reset_ms=ms
+    )
+    assert parse_rate_headers({"ratelimit-reset": text, "date": DATE}) == RateHeaders(reset_ms=ms)
 
 
 def test_a_time_without_a_date_beside_it_says_nothing() -> None:
-    assert evidence({"x-ratelimit-reset": "1772366403"}) == NOTHING
-    assert evidence({"x-ratelimit-reset": "1772366403", "date": "yesterday"}) == NOTHING
+    assert parse_rate_headers({"x-ratelimit-reset": "1772366403"}) == NO_RATE_HEADERS
+    assert (
+        parse_rate_headers({"x-ratelimit-reset": "1772366403", "date": "yesterday"})
+        == NO_RATE_HEADERS
+    )
 
 
 @given(st.integers(0, 10**9), st.integers(0, 5000), st.sampled_from([1, 1000]))
 def test_the_providers_clock_does_not_matter(ahead: int, left: int, unit: int) -> None:
     date = NOW + timedelta(seconds=ahead)
     ends = date + timedelta(seconds=left)
-    told = evidence(
+    told = parse_rate_headers(
         {
             "date": format_datetime(date, usegmt=True),
             "retry-after": format_datetime(ends, usegmt=True),
             "x-ratelimit-reset": str(int(ends.timestamp()) * unit),
         }
     )
-    assert told == Evidence(wait_ms=1000 * min(left, 900), reset_ms=1000 * left)
+    assert told == RateHeaders(wait_ms=1000 * min(left, 900), reset_ms=1000 * left)
 
 
 DATES = st.datetimes().map(str) | st.builds(
@@ -294,7 +302,7 @@ HEADERS = st.dictionaries(st.sampled_from([*NAMED, "date"]), TEXTS)
 @example({"retry-after": "Mon, 01 Jan 0001 00:00:00 +2359", "date": DATE})
 @example({"retry-after": "Mon, 01 Jan 99999 00:00:00 +99999999999"})
 def test_whatever_headers_hold(headers: dict[str, str]) -> None:
-    told = evidence(headers)
+    told = parse_rate_headers(headers)
     assert told.limit == -1 or 1 <= told.limit <= MAX_LIMIT
     assert told.remaining == -1 or 0 <= told.remaining <= MAX_LIMIT
     assert told.wait_ms == -1 or 0 <= told.wait_ms <= 1000 * MAX_WAIT_SECONDS
@@ -308,11 +316,11 @@ def test_whatever_headers_hold(headers: dict[str, str]) -> None:
 @example({"ratelimit-policy": TWO, "ratelimit": '"daily";r=1'})
 def test_lists_never_change_what_is_said_plainly(headers: dict[str, str]) -> None:
     plain = {"x-ratelimit-limit": "50", "x-ratelimit-remaining": "7", "retry-after": "3"}
-    told = evidence({**headers, **plain, "retry-after-ms": ""})
+    told = parse_rate_headers({**headers, **plain, "retry-after-ms": ""})
     assert (told.limit, told.remaining, told.wait_ms) == (50, 7, 3000)
 
 
 @given(st.sampled_from(["0", "-1", "none", str(MAX_LIMIT + 1)]), LISTS)
 def test_a_limit_that_makes_no_sense_is_replaced_by_no_other(first: str, rest: str) -> None:
     policies = {"ratelimit-policy": ONE, "ratelimit": '"default";r=50;t=30'}
-    assert evidence({"x-ratelimit-limit": f"{first}, {rest}", **policies}).limit == -1
+    assert parse_rate_headers({"x-ratelimit-limit": f"{first}, {rest}", **policies}).limit == -1

@@ -12,8 +12,8 @@ import redis.asyncio
 from sluicegate.campaigns.template import BadValue
 from sluicegate.errors import InvalidMessage
 from sluicegate.message import Message, encode
-from sluicegate_worker.claims import Grant
 from sluicegate_worker.rendering import Contents, WrongRenderer
+from sluicegate_worker.wire import Grant
 from support import Bench, message, plan, recipient
 
 JULY = plan()

@@ -12,8 +12,9 @@ import pytest
 import redis
 
 from sluicegate.errors import OutboxUnavailable
-from sluicegate_worker.claims import BATCH, Claims, Grant, Settle, Stepped
+from sluicegate_worker.queue import Queue
 from sluicegate_worker.spool import Spool
+from sluicegate_worker.wire import BATCH, Grant, Settle, Stepped
 from support import CLOCK, Bench, message
 
 
@@ -43,8 +44,8 @@ class Place:
         )
 
 
-class Cut(Claims):
-    """Claims whose Redis goes away after so many calls."""
+class Cut(Queue):
+    """Queue whose Redis goes away after so many calls."""
 
     place: Place
 
@@ -71,14 +72,14 @@ def started(bench: Bench, count: int) -> list[Grant]:
         bench.later(max(grant.slot_ms, 0))
         assert bench.start(grant) == [True]
         if not found:  # the first answer heard opens the way for more than probes
-            bench.settle(grant, "accepted", provider_id=f"p-{grant.id}", flags="h")
+            bench.settle(grant, "accepted", provider_id=f"p-{grant.id}", heard=True)
         found.append(grant)
     return found[1:]
 
 
 def accepted(grant: Grant) -> Settle:
     return Settle(
-        id=grant.id, token=grant.token, kind="accepted", provider_id=f"p-{grant.id}", flags="h"
+        id=grant.id, token=grant.token, kind="accepted", provider_id=f"p-{grant.id}", heard=True
     )
 
 
@@ -225,7 +226,7 @@ def test_a_real_server_takes_it_too(valkey: redis.Redis, redis_url: str, tmp_pat
 
     async def body() -> None:
         async with redis.asyncio.Redis.from_url(redis_url) as client:
-            assert await spool.settle(Claims(client, bench.config, "default", time=CLOCK)) == 1
+            assert await spool.settle(Queue(client, bench.config, "default", time=CLOCK)) == 1
 
     asyncio.run(body())
     assert bench.check() == {"accepted": 2}

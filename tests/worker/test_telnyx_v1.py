@@ -12,7 +12,7 @@ from sluicegate.errors import InvalidMessage
 from sluicegate.message import Message
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
-from sluicegate_worker.provider.rate_headers import NOTHING
+from sluicegate_worker.provider.rate_headers import NO_RATE_HEADERS
 from sluicegate_worker.provider.telnyx_v1 import TelnyxV1, understood
 from sluicegate_worker.transport import GateClosed, MaybeSent, NotSent, Reply, Transport
 from support import SENDER, message
@@ -140,7 +140,7 @@ def test_the_secret_goes_in_its_header_and_no_idempotency_key_goes_at_all() -> N
     one, canned = gateway()
     attempt = asyncio.run(one.send(one.request(message()), "key"))
     assert attempt.outcome == Accepted("834f3d53-8a3c-4aa0-a733-7f2d682a72df")
-    assert (attempt.heard, attempt.answer, attempt.evidence) == (True, "", NOTHING)
+    assert (attempt.heard, attempt.answer, attempt.rate) == (True, "", NO_RATE_HEADERS)
     [(url, headers, _)] = canned.posts
     assert url == "https://sms.telnyx.com/messages"
     assert headers["X-Profile-Secret"] == SECRET
@@ -174,7 +174,7 @@ def test_the_secret_is_never_shown() -> None:
 
 def test_a_wait_that_is_asked_for_is_heard_though_v1_has_no_rate_headers() -> None:
     attempt = send(Reply(429, {"retry-after": "7"}, b"{}"))
-    assert attempt.evidence.wait_ms == 7000
+    assert attempt.rate.wait_ms == 7000
     assert isinstance(attempt.outcome, Retry)
     assert attempt.outcome.throttled
 

@@ -13,7 +13,7 @@ from sluicegate.config import Account
 from sluicegate_ops.simulator import Settings, Simulator
 from sluicegate_worker.provider.gateway import Attempt, idempotency_key
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
-from sluicegate_worker.provider.rate_headers import NOTHING
+from sluicegate_worker.provider.rate_headers import NO_RATE_HEADERS
 from sluicegate_worker.provider.telnyx_v2 import TelnyxV2
 from support import message
 
@@ -131,9 +131,9 @@ def test_accepted_then_replayed() -> None:
 
 def test_the_rate_headers_are_evidence() -> None:
     [attempt], _ = sent(9999, settings=Settings(limit=7, api_keys=(API_KEY,)))
-    assert (attempt.evidence.limit, attempt.evidence.remaining) == (7, 6)
+    assert (attempt.rate.limit, attempt.rate.remaining) == (7, 6)
     [attempt], _ = sent(9999)
-    assert attempt.evidence == NOTHING
+    assert attempt.rate == NO_RATE_HEADERS
 
 
 def test_a_refusal_by_the_limiter_says_how_long_to_wait() -> None:
@@ -141,9 +141,9 @@ def test_a_refusal_by_the_limiter_says_how_long_to_wait() -> None:
     [_, attempt], _ = sent(9999, 9998, settings=settings)
     assert isinstance(attempt.outcome, Retry)
     assert attempt.outcome.throttled
-    assert attempt.evidence.limit == 1
-    assert attempt.evidence.remaining == 0
-    assert attempt.evidence.wait_ms > 1000
+    assert attempt.rate.limit == 1
+    assert attempt.rate.remaining == 0
+    assert attempt.rate.wait_ms > 1000
 
 
 def kind(outcome: Outcome | None) -> tuple[object, ...]:

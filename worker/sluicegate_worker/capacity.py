@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from .claims import BATCH
+from .wire import BATCH
 
 AHEAD_SECONDS = 0.01
 """What is claimed beyond the places there are: as many as will be free in so long."""

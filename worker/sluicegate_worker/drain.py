@@ -20,12 +20,13 @@ from sluicegate.errors import OutboxError, OutboxFull
 from sluicegate.message import Message
 from sluicegate.optouts import START_TO_POST_SECONDS
 
+from .attempt import Attempts, app_message
 from .capacity import Places, shares
-from .claims import BATCH, Claimed, Claims, Grant, Renewal, Settle, Start, Stepped
 from .observe.journal import Journal
 from .observe.metrics import Meters
-from .posts import Posts, app_message
 from .provider.gateway import Gateway
+from .queue import Queue
+from .wire import BATCH, Claimed, Grant, Renewal, Settle, Start, Stepped
 
 FLUSH_SECONDS = 0.005
 """An outcome waits at most so long for others to be settled with."""
@@ -94,14 +95,14 @@ class Summary(msgspec.Struct):
 class Drain:
     """One run of claiming and sending on one account.
 
-    ``read`` makes the message of a grant: see ``Posts``. ``on_end`` hears why claiming ended,
+    ``read`` makes the message of a grant: see ``Attempts``. ``on_end`` hears why claiming ended,
     while what was started is still being finished; from then on ``claiming`` is False.
     ``monotonic`` is a clock in seconds; the server's clock decides everything that is shared.
     """
 
     def __init__(
         self,
-        claims: Claims,
+        queue: Queue,
         gateway: Gateway,
         account: Account,
         *,
@@ -112,8 +113,8 @@ class Drain:
         on_end: Callable[[str], None] = lambda why: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._claims, self._gateway, self._account = claims, gateway, account
-        self._posts = Posts(gateway, account, name, deployment, read)
+        self._queue, self._gateway, self._account = queue, gateway, account
+        self._attempts = Attempts(gateway, account, name, deployment, read)
         self._on_end, self.claiming, self._monotonic = on_end, True, monotonic
         self._meters, self._journal = meters or Meters(), Journal(name)
         self._held: list[_Held] = []  # by slot
@@ -185,10 +186,10 @@ class Drain:
             held.asked_at = now
         token = ""
         if want:
-            token, self._woken = self._claims.token(), False
+            token, self._woken = self._queue.token(), False
         # Said once: a word that is lost is asked for again, and the next may come during the call.
         probed, self._probed = self._probed, ("", False)
-        args = self._claims.step_args(
+        args = self._queue.step_args(
             settles,
             [held.start() for held in starts],
             [Renewal(held.grant.id, held.grant.token) for held in renewing],
@@ -227,7 +228,7 @@ class Drain:
         while True:
             began = self._monotonic()
             try:
-                done = await self._claims.step(args, token)
+                done = await self._queue.step(args, token)
             except OutboxError as error:
                 self._meters.call_failed("step", error)
                 if bare and isinstance(error, OutboxFull):
@@ -257,7 +258,7 @@ class Drain:
         for grant in claimed.grants:
             slot_at = now + grant.slot_ms / 1000
             self._claim_at = slot_at
-            request = grant.request or await self._posts.request(grant)
+            request = grant.request or await self._attempts.request(grant)
             if isinstance(request, Settle):
                 self._finished(request, request.kind)
             else:
@@ -289,11 +290,11 @@ class Drain:
 
     async def _post(self, held: _Held) -> None:
         """One POST, from the last look at the gate to its outcome."""
-        attempt = await self._posts.attempt(held.grant, held.request, held.gate)
+        attempt = await self._attempts.post(held.grant, held.request, held.gate)
         del self._posting[held]
         if attempt.heard:
             self._places.answered(attempt.took_ms / 1000)
-        settle = self._posts.settle(held.grant, attempt)
+        settle = self._attempts.settle(held.grant, attempt)
         self._meters.in_flight -= 1
         self._meters.attempted(settle)
         self._finished(settle, settle.kind if attempt.outcome else "not begun")

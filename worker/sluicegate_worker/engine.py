@@ -23,15 +23,16 @@ from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
 from sluicegate.webhook_urls import WebhookUrls
 
-from .claims import Claims, Swept
 from .drain import Drain, Summary
 from .observe.metrics import Meters
 from .provider.gateway import Gateway
 from .provider.telnyx_v1 import TelnyxV1
 from .provider.telnyx_v2 import TelnyxV2
+from .queue import Queue
 from .rendering import Contents
 from .spool import Spool
 from .sweep import sweeping
+from .wire import Swept
 
 RESIGNAL_SECONDS = 5.0
 """A signal that started no drain within this time is taken for lost."""
@@ -151,7 +152,7 @@ class _AccountWork:
         self._listening_client = connect_async(
             config.redis_url, answer_seconds=2 * _LISTEN_SECONDS
         )
-        self._claims = Claims(self._client, config, account, engine.worker)
+        self._queue = Queue(self._client, config, account, engine.worker)
         self._contents = Contents(self._client, Keys(account))
         self._spool = Spool(config.spool_directory, account)
         self._drains: set[Drain] = set()
@@ -160,7 +161,7 @@ class _AccountWork:
         self._over.set()
         self._tasks = [
             asyncio.create_task(self._listen()),
-            asyncio.create_task(sweeping(self._claims, self._swept, self._meters)),
+            asyncio.create_task(sweeping(self._queue, self._swept, self._meters)),
             asyncio.create_task(self._repeated(self._publish)),
             asyncio.create_task(self._repeated(self._unspool)),
         ]
@@ -172,7 +173,7 @@ class _AccountWork:
             return self._counted(Summary(Counter(), 0.0, "another drain runs here"))
         self._signalled_at = -RESIGNAL_SECONDS
         drain = Drain(
-            self._claims,
+            self._queue,
             self._gateway,
             self._config.account(self._account),
             name=self._account,
@@ -261,7 +262,7 @@ class _AccountWork:
 
     async def _publish(self) -> None:
         """Put this worker's limits in force, where it is not older than what is."""
-        if not await self._claims.publish():
+        if not await self._queue.publish():
             log.warning(
                 "account %s: limits of a higher limits_version are in force, not this file's",
                 self._account,
@@ -269,7 +270,7 @@ class _AccountWork:
 
     async def _unspool(self) -> None:
         """Settle what earlier workers could not."""
-        await self._spool.settle(self._claims)
+        await self._spool.settle(self._queue)
 
     async def _repeated(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do it once, when Redis is there."""

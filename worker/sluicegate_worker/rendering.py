@@ -13,7 +13,7 @@ from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
 from sluicegate.outbox import translated
 
-from .claims import Grant
+from .wire import Grant
 
 
 class WrongRenderer(SluicegateError):

@@ -9,11 +9,10 @@ from typing import IO
 
 import msgspec
 
-from .claims import BATCH, Claims, Settle
+from .queue import Queue
+from .wire import BATCH, Settle, parse_settle
 
 log = logging.getLogger(__name__)
-
-_decoder = msgspec.json.Decoder(Settle)
 
 
 class Spool:
@@ -40,15 +39,15 @@ class Spool:
         log.warning("%d outcomes wait for Redis in %s", len(settles), path)
         return path
 
-    async def settle(self, claims: Claims) -> int:
+    async def settle(self, queue: Queue) -> int:
         """Settle what the files hold and delete them; return how many outcomes there were.
 
         Raises OutboxUnavailable where Redis is away again: the file stays.
         """
         paths = sorted(self._directory.glob(f"{self._account}@*.jsonl"))
-        return sum([await self._settle_file(path, claims) for path in paths])
+        return sum([await self._settle_file(path, queue) for path in paths])
 
-    async def _settle_file(self, path: Path, claims: Claims) -> int:
+    async def _settle_file(self, path: Path, queue: Queue) -> int:
         try:
             file = path.open("rb")
         except FileNotFoundError:
@@ -59,7 +58,7 @@ class Spool:
                 return 0
             settles = _parsed(lines)
             for at in range(0, len(settles), BATCH):
-                await claims.step(claims.step_args(settles[at : at + BATCH]))
+                await queue.step(queue.step_args(settles[at : at + BATCH]))
             _clear_away(path, len(lines) - len(settles))
         log.info("settled %d outcomes from %s", len(settles), path)
         return len(settles)
@@ -84,7 +83,7 @@ def _parsed(lines: list[bytes]) -> list[Settle]:
     settles: list[Settle] = []
     for line in lines:
         try:
-            settles.append(_decoder.decode(line))
+            settles.append(parse_settle(line))
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
     return settles

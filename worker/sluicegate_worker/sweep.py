@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from sluicegate.errors import OutboxError
 
-from .claims import Claims, Swept
 from .observe.metrics import Meters
+from .queue import Queue
+from .wire import Swept
 
 INTERVAL_SECONDS = 1.0
 
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 async def sweeping(
-    claims: Claims, on_work: Callable[[Swept], None], meters: Meters | None = None
+    queue: Queue, on_work: Callable[[Swept], None], meters: Meters | None = None
 ) -> None:
     """Sweep until cancelled; ``on_work`` hears of each that found something for a drain to do.
 
@@ -26,7 +27,7 @@ async def sweeping(
     while True:
         began = time.monotonic()
         try:
-            swept = await claims.sweep()
+            swept = await queue.sweep()
         except OutboxError as error:
             meters.call_failed("sweep", error)
             log.warning("sweep failed, trying again: %s", error)

@@ -8,8 +8,8 @@ import msgspec
 import typer
 
 from sluicegate.errors import WrongState
-from sluicegate_worker.claims import KEY_REUSE_MS
 from sluicegate_worker.operator.doubts import Doubtful, Verdict
+from sluicegate_worker.queue import KEY_REUSE_MS
 
 from .dead.acts import Who, by_whom
 from .kit.advice import advised, pairs

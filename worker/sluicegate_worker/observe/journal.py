@@ -8,7 +8,7 @@ import logging
 from collections import Counter
 from typing import Any
 
-from ..claims import Claimed, Settle
+from ..wire import Claimed, Settle
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Journal:
             log.info("%s %s", what, settle.code, extra=self._about(settle))
         elif settle.halt:
             self._halt(settle)
-        elif "t" in settle.flags:
+        elif settle.throttled:
             self._ends["throttled"][settle.code] += 1
 
     def claimed(self, claimed: Claimed) -> None:

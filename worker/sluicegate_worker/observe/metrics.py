@@ -23,8 +23,8 @@ from prometheus_client.registry import Collector
 
 from sluicegate.errors import InvalidConfig, OutboxError, OutboxFull
 
-from ..claims import Claimed, Settle, Swept
 from ..provider.codes import CODES, OWN
+from ..wire import Claimed, Settle, Swept
 
 POST_SECONDS: Final = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 CALL_SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.1, 0.5, 1.0, 5.0)
@@ -120,7 +120,7 @@ def outcome_of(settle: Settle) -> str:
         return settle.kind
     if settle.halt:
         return "halt"
-    return "queue_full" if "f" in settle.flags else "throttled"
+    return "queue_full" if settle.queue_full else "throttled"
 
 
 def code_class(code: str) -> str:
@@ -159,7 +159,7 @@ class WorkerMetrics(Collector):
 
     def _work(self) -> Iterator[Metric]:
         drains = _counter("drains", "Drains that ended, by why.", "ended")
-        claims = _counter("claims", "Claims, by their answer.", "why")
+        claims = _counter("claims", "Queue, by their answer.", "why")
         granted = _counter("granted_messages", "Messages that claims brought.")
         sweeps = _counter("sweep_actions", "What sweeps of this process repaired.", "action")
         for account, meters in self._meters.items():

@@ -10,7 +10,7 @@ import msgspec
 from sluicegate.message import Message
 
 from .outcome import Outcome
-from .rate_headers import NOTHING, Evidence
+from .rate_headers import NO_RATE_HEADERS, RateHeaders
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class Attempt(msgspec.Struct, frozen=True):
     """
 
     outcome: Outcome | None
-    evidence: Evidence = NOTHING
+    rate: RateHeaders = NO_RATE_HEADERS
     took_ms: float = 0.0
     heard: bool = False
     answer: str = ""

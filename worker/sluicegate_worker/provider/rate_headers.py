@@ -35,7 +35,7 @@ _MEMBER = re.compile(r'(?:[^,"]|"[^"]*")+')
 _PART = re.compile(r'(?:[^;"]|"[^"]*")+')
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class RateHeaders(msgspec.Struct, frozen=True):
     """One answer's word on the rate: -1 where it said nothing.
 
     ``limit`` and ``remaining`` are requests in the provider's window; ``wait_ms`` is how long a
@@ -50,7 +50,8 @@ class Evidence(msgspec.Struct, frozen=True):
     reset_ms: float = -1.0
 
 
-NOTHING = Evidence()
+NO_RATE_HEADERS = RateHeaders()
+"""An answer that says nothing of the rate, or no answer at all."""
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -63,41 +64,47 @@ class _Item(msgspec.Struct, frozen=True):
     reset_seconds: float
 
 
-def evidence(headers: Mapping[str, str]) -> Evidence:
+def parse_rate_headers(headers: Mapping[str, str]) -> RateHeaders:
     """Read the rate headers of an answer; ``headers`` has lower-case names."""
     get = headers.get
     limits = get("x-ratelimit-limit") or get("ratelimit-limit") or ""
     remaining = get("x-ratelimit-remaining") or get("ratelimit-remaining") or ""
-    limit = _count(limits, 1)
-    told = Evidence(limit, _count(remaining, 0), retry_after_ms(headers), -1.0, _reset_ms(headers))
+    limit = _parse_count(limits, 1)
+    told = RateHeaders(
+        limit,
+        _parse_count(remaining, 0),
+        parse_retry_after_ms(headers),
+        -1.0,
+        _parse_reset_ms(headers),
+    )
     policies, states = get("ratelimit-policy", ""), get("ratelimit", "")
     if policies or states or ";" in limits:
-        return _completed(told, limits, policies, _items(states))
+        return _with_lists(told, limits, policies, _parse_list(states))
     return told
 
 
-def retry_after_ms(headers: Mapping[str, str]) -> float:
+def parse_retry_after_ms(headers: Mapping[str, str]) -> float:
     """How long an answer asks to wait, -1 where it doesn't say.
 
     In this order: ``retry-after-ms``, then ``retry-after`` in seconds or as an HTTP date, which is
     read against the answer's own ``date``. Of several numbers, the largest.
     """
     text = headers.get("retry-after-ms")
-    if text and (exact := _longest(text)) >= 0:
+    if text and (exact := _parse_longest(text)) >= 0:
         return min(exact, 1000 * MAX_WAIT_SECONDS)
     text = headers.get("retry-after")
     if not text:
         return -1.0
-    seconds = _longest(text)
+    seconds = _parse_longest(text)
     if seconds < 0:
-        then, now = unix_seconds(text), unix_seconds(headers.get("date", ""))
+        then, now = parse_http_date(text), parse_http_date(headers.get("date", ""))
         if then is None or now is None:
             return -1.0
         seconds = max(0.0, then - now)
     return 1000 * min(seconds, MAX_WAIT_SECONDS)
 
 
-def _reset_ms(headers: Mapping[str, str]) -> float:
+def _parse_reset_ms(headers: Mapping[str, str]) -> float:
     """How long until the window ends, -1 where a plain header doesn't say.
 
     Telnyx's documents disagree on its unit: above 10^12 it is read as milliseconds since 1970,
@@ -106,22 +113,24 @@ def _reset_ms(headers: Mapping[str, str]) -> float:
     text = headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset")
     if not text:
         return -1.0
-    value = _first(text)
+    value = _parse_first(text)
     if value > 1e9:
-        now = unix_seconds(headers.get("date", ""))
+        now = parse_http_date(headers.get("date", ""))
         if now is None:
             return -1.0
         value = max(0.0, (value / 1000 if value > 1e12 else value) - now)
-    return _left_ms(value)
+    return _bounded_ms(value)
 
 
-def _completed(told: Evidence, limits: str, policies: str, states: tuple[_Item, ...]) -> Evidence:
+def _with_lists(
+    told: RateHeaders, limits: str, policies: str, states: tuple[_Item, ...]
+) -> RateHeaders:
     """Add what the lists say of the limit in force; where none is plain, say which it is.
 
     That is the first quota of the limit's own header; without one, the policy that ``RateLimit``
     names first, or the only one there is.
     """
-    own, others = _items(limits), _items(policies)
+    own, others = _parse_list(limits), _parse_list(policies)
     listed = [item for item in (*own, *others) if item.quota > 0]
     limit = told.limit
     if limit < 0 and limits:
@@ -137,68 +146,70 @@ def _completed(told: Evidence, limits: str, policies: str, states: tuple[_Item, 
     if state and remaining < 0:
         remaining = state.remaining
     if state and reset_ms < 0:
-        reset_ms = _left_ms(state.reset_seconds)
+        reset_ms = _bounded_ms(state.reset_seconds)
     # Where one quota has several windows all of them hold, and the longest is the tightest.
     window_seconds = max((item.window_seconds for item in ours), default=-1.0)
     window_ms = 1000 * window_seconds if window_seconds > 0 else -1.0
-    return Evidence(limit, remaining, told.wait_ms, window_ms, reset_ms)
+    return RateHeaders(limit, remaining, told.wait_ms, window_ms, reset_ms)
 
 
 @lru_cache(maxsize=64)
-def _items(text: str) -> tuple[_Item, ...]:
+def _parse_list(text: str) -> tuple[_Item, ...]:
     """The members of a list such as ``100, 100;w=60`` or ``"default";q=100;w=60``.
 
     A quota of something else than requests is none, nor is one for longer than a day: what it
     allows in all says nothing of the rate.
     """
-    return tuple(map(_item, _MEMBER.findall(text))) if len(text) <= _MAX_TEXT else ()
+    return tuple(map(_parse_item, _MEMBER.findall(text))) if len(text) <= _MAX_TEXT else ()
 
 
-def _item(member: str) -> _Item:
+def _parse_item(member: str) -> _Item:
     head, *rest = (part.strip(" \t") for part in _PART.findall(member) or [""])
     pairs = {name: value for name, _, value in (part.partition("=") for part in rest)}
-    window_seconds = _number(pairs.get("w", ""))
+    window_seconds = _parse_number(pairs.get("w", ""))
     usable = pairs.get("qu", '"requests"') == '"requests"' and window_seconds <= MAX_WINDOW_SECONDS
     return _Item(
-        name=head.strip('"') if _number(head) < 0 else "",
-        quota=_count(pairs.get("q", head), 1) if usable else -1,
+        name=head.strip('"') if _parse_number(head) < 0 else "",
+        quota=_parse_count(pairs.get("q", head), 1) if usable else -1,
         window_seconds=window_seconds if window_seconds >= MIN_WINDOW_SECONDS else -1.0,
-        remaining=_count(pairs.get("r", ""), 0),
-        reset_seconds=_number(pairs.get("t", "")),
+        remaining=_parse_count(pairs.get("r", ""), 0),
+        reset_seconds=_parse_number(pairs.get("t", "")),
     )
 
 
-def _count(text: str, least: int) -> int:
+def _parse_count(text: str, least: int) -> int:
     """A count, also the first of a list such as ``100, 100;w=60``; -1 where it is none."""
-    value = _first(text)
+    value = _parse_first(text)
     return int(value) if least <= value <= MAX_LIMIT and value.is_integer() else -1
 
 
-def _first(text: str) -> float:
+def _parse_first(text: str) -> float:
     """The decimal that a list begins with, -1 where it is none."""
     if len(text) < 8 and text.isascii() and text.isdigit():  # nearly always, on every message
         return float(text)
-    return _number(text.partition(",")[0].partition(";")[0])
+    return _parse_number(text.partition(",")[0].partition(";")[0])
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     """A plain decimal, -1 where it is none."""
     text = text.strip(" \t")
     return float(text) if _NUMBER.match(text) else -1.0
 
 
-def _longest(text: str) -> float:
+def _parse_longest(text: str) -> float:
     """The largest of numbers in a list, -1 where one of them is none."""
-    numbers = [_number(part) for part in text.split(",")] if len(text) <= _MAX_TEXT else [-1.0]
+    numbers = (
+        [_parse_number(part) for part in text.split(",")] if len(text) <= _MAX_TEXT else [-1.0]
+    )
     return max(numbers) if min(numbers) >= 0 else -1.0
 
 
-def _left_ms(seconds: float) -> float:
+def _bounded_ms(seconds: float) -> float:
     return 1000 * min(seconds, MAX_WINDOW_SECONDS) if seconds >= 0 else -1.0
 
 
 @lru_cache(maxsize=16)
-def unix_seconds(date: str) -> float | None:
+def parse_http_date(date: str) -> float | None:
     """An HTTP date as Unix time. Remembered, since ``date`` changes once a second only."""
     if len(date) > _MAX_DATE:
         return None

@@ -14,7 +14,7 @@ from ..transport import GateClosed, MaybeSent, NotSent, Reply, Transport
 from ..transport.aiohttp import AiohttpTransport
 from .gateway import Attempt
 from .outcome import Accepted, Answer, Outcome, maybe_sent, not_sent
-from .rate_headers import evidence, retry_after_ms
+from .rate_headers import parse_rate_headers, parse_retry_after_ms
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a body may raise."""
@@ -77,7 +77,9 @@ class Exchange:
             reply = msgspec.structs.replace(reply, body=body)
             outcome, answer = self._understood(reply), _shown(reply)
         failing = reply.status >= 500 or reply.status == REQUEST_TIMEOUT
-        return Attempt(outcome, evidence(reply.headers), _ms_since(began), True, answer, failing)
+        return Attempt(
+            outcome, parse_rate_headers(reply.headers), _ms_since(began), True, answer, failing
+        )
 
     async def get(self, url: str) -> bool:
         """Whether anything but a server's failure answers a GET within PROBE_SECONDS."""
@@ -117,7 +119,7 @@ def answered(reply: Reply) -> Answer:
 
 def answer(reply: Reply, code: object, title: object, detail: object = None) -> Answer:
     """An answer of these texts; what is no text is taken as none."""
-    wait_seconds = max(0.0, retry_after_ms(reply.headers) / 1000)
+    wait_seconds = max(0.0, parse_retry_after_ms(reply.headers) / 1000)
     return Answer(reply.status, text(code)[:_CODE_SHOWN], text(title), text(detail), wait_seconds)
 
 

@@ -11,7 +11,8 @@ import msgspec
 from sluicegate.keys import Keys
 from sluicegate.scripts import Scripts
 from sluicegate_worker.capacity import shares
-from sluicegate_worker.claims import BATCH, PUBLISH, STEP, Claims, Grant, Settle, Start, stepped
+from sluicegate_worker.queue import PUBLISH, STEP, Queue
+from sluicegate_worker.wire import BATCH, Grant, Settle, Start, parse_stepped
 
 from . import machine
 from .contenders import MESSAGES
@@ -63,18 +64,18 @@ class _Calls:
 
     def __init__(self, bed: Bed) -> None:
         self._bed = bed
-        self._claims = Claims(cast("Any", None), bed.config, "default", "bench")
+        self._queue = Queue(cast("Any", None), bed.config, "default", "bench")
         self._scripts = Scripts(bed.store, Keys("default").prefix)
-        self._scripts.call(PUBLISH, self._claims.publish_args())
+        self._scripts.call(PUBLISH, self._queue.publish_args())
         self.script: dict[str, list[float]] = {name: [] for name in PARTS}
         self.cpu: dict[str, list[float]] = {name: [] for name in PARTS}
 
     def call(self, settles: Sequence[Grant], starts: Sequence[Grant], want: int) -> list[Grant]:
         """One call, noted if it was asked for 50 of a kind, or of all together, and got them."""
-        token = self._claims.token()
-        args = self._claims.step_args(
+        token = self._queue.token()
+        args = self._queue.step_args(
             [
-                Settle(id=g.id, token=g.token, kind="accepted", provider_id="p" * 36, flags="h")
+                Settle(id=g.id, token=g.token, kind="accepted", provider_id="p" * 36, heard=True)
                 for g in settles
             ],
             [Start(g.id, g.token, _REQUEST) for g in starts],
@@ -86,7 +87,7 @@ class _Calls:
         answer = self._scripts.call(STEP, args)
         used = machine.cpu_seconds([self._bed.server_pid]) - before
         [entry] = self._bed.store.slowlog_get(1)
-        claimed = stepped(answer, token if want else "").claimed
+        claimed = parse_stepped(answer, token if want else "").claimed
         done = len(claimed.grants), len(starts), len(settles)
         if done in _KINDS:
             self.script[_KINDS[done]].append(entry["duration"] / 1000)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 import redis
 
-from sluicegate_worker.claims import worker_tag
+from sluicegate_worker.queue import worker_tag
 
 from ..deployment import Stage, Worker
 from .setting import SPARES, WORKERS

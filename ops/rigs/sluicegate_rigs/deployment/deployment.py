@@ -17,7 +17,7 @@ import redis
 
 from sluicegate import Config, Sluice, load
 from sluicegate_ops.simulator import Settings
-from sluicegate_worker.claims import worker_tag
+from sluicegate_worker.queue import worker_tag
 
 from ..embedded import PORTS, EmbeddedServer
 from .process import STOP_SECONDS, Process, Worker

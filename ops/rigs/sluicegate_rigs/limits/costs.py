@@ -13,7 +13,8 @@ from sluicegate.config import Account, Config
 from sluicegate.message import Message
 from sluicegate.outbox import ENQUEUE, Outbox
 from sluicegate.scripts import Scripts
-from sluicegate_worker.claims import PUBLISH, STEP, Claims, Grant, Settle, Start, stepped
+from sluicegate_worker.queue import PUBLISH, STEP, Queue
+from sluicegate_worker.wire import Grant, Settle, Start, parse_stepped
 
 from ..embedded import EmbeddedServer
 from .outcome import Asked, Outcome
@@ -34,7 +35,7 @@ ACCOUNT = Account(
 )
 
 
-class Queue(msgspec.Struct, frozen=True):
+class Backlog(msgspec.Struct, frozen=True):
     """An account in whose ``lanes`` lanes ``depth`` messages wait each."""
 
     account: str
@@ -51,7 +52,11 @@ class Queue(msgspec.Struct, frozen=True):
         return f"{self.lanes:,} lanes of {self.depth:,}"
 
 
-QUEUES = (Queue("short", 1, 1_000), Queue("deep", 1, 1_000_000), Queue("wide", 10_000, 100))
+BACKLOGS = (
+    Backlog("short", 1, 1_000),
+    Backlog("deep", 1, 1_000_000),
+    Backlog("wide", 10_000, 100),
+)
 
 
 def costs(only: str = "") -> list[Outcome]:
@@ -63,17 +68,17 @@ def costs(only: str = "") -> list[Outcome]:
     if not wants:
         return []
     with EmbeddedServer() as server, redis.Redis.from_url(server.url) as store:
-        _fill_all(server.url, QUEUES)
-        meters = [Meter(store, queue) for queue in QUEUES]
+        _fill_all(server.url, BACKLOGS)
+        meters = [Meter(store, queue) for queue in BACKLOGS]
         return [
             row
             for want, count in wants.items()
-            for row in rows(QUEUES, want, by_turns(meters, want, count))
+            for row in rows(BACKLOGS, want, by_turns(meters, want, count))
         ]
 
 
 def rows(
-    queues: Sequence[Queue], want: int, times_us: Sequence[Sequence[float]]
+    queues: Sequence[Backlog], want: int, times_us: Sequence[Sequence[float]]
 ) -> Iterator[Outcome]:
     """A row for each queue's claims of ``want`` messages, compared with the first's."""
     first_us, first_p90_us = median(times_us[0]), quantiles(times_us[0], n=10)[-1]
@@ -104,20 +109,20 @@ def by_turns(
 class Meter:
     """One queue's claims; what they take is sent as a drain would, and made up for."""
 
-    def __init__(self, store: redis.Redis, queue: Queue) -> None:
+    def __init__(self, store: redis.Redis, queue: Backlog) -> None:
         self.queue = queue
         self._store, self._scripts = cast("Any", store), _scripts(store, queue)
-        self._claims = Claims(cast("Any", None), _config(queue), queue.account, "meter")
+        self._queue = Queue(cast("Any", None), _config(queue), queue.account, "meter")
         self._made, self._taken = queue.size, 0
-        self._scripts.call(PUBLISH, self._claims.publish_args())
+        self._scripts.call(PUBLISH, self._queue.publish_args())
         store.config_set("slowlog-log-slower-than", 0)  # it knows each command's microseconds
         self.claim(1)  # until a first answer was heard, few are granted
 
     def claim(self, want: int) -> float:
         """Claim ``want`` messages alone in one call; returns its microseconds on the server."""
-        token = self._claims.token()
-        args = self._claims.step_args(want=want, token=token)
-        claimed = stepped(self._scripts.call(STEP, args), token).claimed
+        token = self._queue.token()
+        args = self._queue.step_args(want=want, token=token)
+        claimed = parse_stepped(self._scripts.call(STEP, args), token).claimed
         [entry] = self._store.slowlog_get(1)
         if len(claimed.grants) != want:
             raise RuntimeError(f"{len(claimed.grants)} of {want} were granted: {claimed.why}")
@@ -127,27 +132,27 @@ class Meter:
     def _send(self, grants: Sequence[Grant]) -> None:
         """Start and settle them: the bucket hears an answer, and nothing stays under way."""
         starts = [Start(one.id, one.token, b"{}") for one in grants]
-        self._scripts.call(STEP, self._claims.step_args(starts=starts))
+        self._scripts.call(STEP, self._queue.step_args(starts=starts))
         settles = [
-            Settle(id=one.id, token=one.token, kind="accepted", provider_id="p", flags="h")
+            Settle(id=one.id, token=one.token, kind="accepted", provider_id="p", heard=True)
             for one in grants
         ]
-        self._scripts.call(STEP, self._claims.step_args(settles))
+        self._scripts.call(STEP, self._queue.step_args(settles))
         self._taken += len(grants)
         if self._taken >= BATCH:
             fill(self._store, self.queue, self._made, self._taken)
             self._made, self._taken = self._made + self._taken, 0
 
 
-def _config(queue: Queue) -> Config:
+def _config(queue: Backlog) -> Config:
     return Config(accounts={queue.account: ACCOUNT})
 
 
-def _scripts(store: redis.Redis, queue: Queue) -> Scripts:
+def _scripts(store: redis.Redis, queue: Backlog) -> Scripts:
     return Scripts(store, Outbox(_config(queue), queue.account).keys.prefix)
 
 
-def _fill_all(url: str, queues: Sequence[Queue]) -> None:
+def _fill_all(url: str, queues: Sequence[Backlog]) -> None:
     """From a few processes: making the messages takes as long as storing them."""
     tasks = [
         (queue, first, min(CHUNK, queue.size - first))
@@ -171,13 +176,13 @@ def _fill_all(url: str, queues: Sequence[Queue]) -> None:
             raise
 
 
-def _fill_from(url: str, queue: Queue, first: int, count: int) -> int:
+def _fill_from(url: str, queue: Backlog, first: int, count: int) -> int:
     with redis.Redis.from_url(url) as store:
         fill(store, queue, first, count)
     return count
 
 
-def fill(store: redis.Redis, queue: Queue, first: int, count: int) -> None:
+def fill(store: redis.Redis, queue: Backlog, first: int, count: int) -> None:
     """Enqueue ``count`` messages, evenly over the lanes: one sender is one lane."""
     outbox, scripts = Outbox(_config(queue), queue.account), _scripts(store, queue)
     for begin in range(first, first + count, BATCH):

@@ -11,7 +11,7 @@ from sluicegate.message import Message
 from sluicegate_ops.simulator.limits import Bucket, FixedWindow, Limiter, SlidingLog, Verdict
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Accepted, Retry
-from sluicegate_worker.provider.rate_headers import evidence
+from sluicegate_worker.provider.rate_headers import parse_rate_headers
 
 from .scenario import Scenario
 
@@ -74,7 +74,7 @@ class Network:
             if verdict.admitted
             else Retry("HTTP 429", "10011", 0.0, charged=False, throttled=True)
         )
-        return Attempt(outcome, evidence(headers), took * 1000, heard=True)
+        return Attempt(outcome, parse_rate_headers(headers), took * 1000, heard=True)
 
     def _headers(self, verdict: Verdict, now: float) -> dict[str, str]:
         """As the provider's clock has it, in whole seconds."""

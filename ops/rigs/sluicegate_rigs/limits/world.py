@@ -13,9 +13,10 @@ from sluicegate.config import Account, Config
 from sluicegate.message import Message
 from sluicegate.outbox import ENQUEUE, Outbox, translated
 from sluicegate.scripts import Argument, Script
-from sluicegate_worker.claims import SWEEP, Claims, Grant, Stepped
 from sluicegate_worker.drain import Drain
+from sluicegate_worker.queue import SWEEP, Queue
 from sluicegate_worker.sweep import sweeping
+from sluicegate_worker.wire import Grant, Stepped
 
 from .network import EPOCH_SECONDS, Door, Network
 from .scenario import AWAY_SECONDS, Figures, Scenario, jain
@@ -97,18 +98,18 @@ class World:
         await asyncio.gather(*others, return_exceptions=True)
 
     async def _worker(self, number: int) -> None:
-        claims = _Claims(self, number)
+        queue = _WorldQueue(self, number)
         await asyncio.sleep(self.random.random() * 0.05)
-        await claims.publish()
+        await queue.publish()
         drain = Drain(
-            claims,
+            queue,
             Door(self.network, number),
             self.config.account("default"),
             read=_read,
             monotonic=self._loop.time,
         )
         # As in a worker whose drain claims: a sweep that finds work wakes nobody.
-        sweep = asyncio.create_task(sweeping(claims, lambda swept: None))
+        sweep = asyncio.create_task(sweeping(queue, lambda swept: None))
         try:
             await drain.run(float("inf"))
         except Killed:
@@ -205,8 +206,8 @@ class World:
         )
 
 
-class _Claims(Claims):
-    """One worker's claims in this world."""
+class _WorldQueue(Queue):
+    """The queue as one worker of this world sees it."""
 
     def __init__(self, world: World, number: int) -> None:
         super().__init__(cast("Any", None), world.config, "default", f"worker-{number}")

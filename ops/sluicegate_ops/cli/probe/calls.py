@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import httpx
 import msgspec
 
-from sluicegate_worker.provider.rate_headers import MAX_WAIT_SECONDS, Evidence, evidence
+from sluicegate_worker.provider.rate_headers import (
+    MAX_WAIT_SECONDS,
+    RateHeaders,
+    parse_rate_headers,
+)
 
 SHOWN = ("x-ratelimit", "ratelimit", "retry-after")
 """How the names of the headers begin that are kept, beside ``date``."""
@@ -30,8 +34,8 @@ class Call(msgspec.Struct, frozen=True):
     problem: str = ""
 
     @property
-    def told(self) -> Evidence:
-        return evidence(self.headers)
+    def told(self) -> RateHeaders:
+        return parse_rate_headers(self.headers)
 
     @property
     def wait_seconds(self) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from sluicegate_worker.provider.rate_headers import unix_seconds
+from sluicegate_worker.provider.rate_headers import parse_http_date
 
 from .calls import Call
 
@@ -60,7 +60,7 @@ def save(calls: Sequence[Call], out: Path) -> None:
 
 
 def _value(text: str, names: dict[str, str]) -> str:
-    if (then := unix_seconds(text)) is not None:
+    if (then := parse_http_date(text)) is not None:
         return formatdate(then, usegmt=True)  # anew: its text may hold more, such as a comment
     if "qu=" in text:  # a quota of something else than requests, perhaps
         return LEFT_OUT

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sluicegate_worker.provider.rate_headers import unix_seconds
+from sluicegate_worker.provider.rate_headers import parse_http_date
 
 from .calls import Call
 
@@ -31,7 +31,7 @@ class Skew(msgspec.Struct, frozen=True):
 
 def skew_of(call: Call) -> Skew | None:
     """What one answer tells; None where it has no date that can be read."""
-    date = unix_seconds(call.headers.get("date", ""))
+    date = parse_http_date(call.headers.get("date", ""))
     if date is None:
         return None
     return Skew(date - (call.at + call.took_ms / 1000), date + 1 - call.at)

@@ -1,0 +1,187 @@
+"""One attempt to send a message: its bytes, the POST, and the settle that says what came of it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+
+from sluicegate.campaigns.template import BadValue
+from sluicegate.config import Account
+from sluicegate.errors import InvalidMessage, OutboxError
+from sluicegate.message import Message, decode
+
+from .provider.gateway import Attempt, Gateway, idempotency_key
+from .provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
+from .provider.rate_headers import RateHeaders
+from .rendering import WrongRenderer
+from .retry import decide, permitted, policy
+from .wire import Grant, Settle
+
+THROTTLE_WAIT_MS = 1000.0
+"""How long a 429 blocks the bucket if it doesn't say."""
+
+OTHER_WORKER_WAIT_MS = 60_000.0
+"""When a message that this worker can't make is tried again, by a newer worker with luck."""
+
+log = logging.getLogger(__name__)
+
+
+async def app_message(grant: Grant) -> Message:
+    """The message that an app enqueued; raises InvalidMessage."""
+    return decode(grant.content, grant.id)
+
+
+class Attempts:
+    """One account's attempts; no message, and nothing that the provider does, makes a call raise.
+
+    ``read`` makes a grant's message; ``rendering.Contents.message`` says what it may raise.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        account: Account,
+        name: str,
+        deployment: str,
+        read: Callable[[Grant], Awaitable[Message]],
+    ) -> None:
+        self._gateway, self._account, self._read = gateway, account, read
+        self._name, self._deployment = name, deployment
+        self._policy = policy(account.retry)
+
+    async def request(self, grant: Grant) -> bytes | Settle:
+        """The bytes to POST; or the settle of a message for which there are none."""
+        try:
+            return self._gateway.request(await self._read(grant))
+        except OutboxError as error:
+            log.warning("a message goes back, its plan could not be read: %s", error)
+            return grant.unused()
+        except WrongRenderer as error:
+            return _for_another_worker(grant, str(error))
+        except (InvalidMessage, BadValue) as error:
+            return Settle(
+                id=grant.id,
+                token=grant.token,
+                kind="dead",
+                code="invalid_content",
+                reason=str(error),
+            )
+        except Exception as error:  # else the drain ends, and every POST under way is in doubt
+            log.exception("a fault of ours while making message %s", grant.id)
+            return _for_another_worker(grant, f"a fault in the worker: {type(error).__name__}")
+
+    async def post(self, grant: Grant, request: bytes, gate: Callable[[], bool]) -> Attempt:
+        """POST ``request``; ``gate`` is asked just before the first byte, and opens once at most.
+
+        If the task is cancelled after the gate opened, the attempt ends in doubt.
+        """
+        begun = False
+
+        def noted_gate() -> bool:
+            nonlocal begun
+            begun = gate()
+            return begun
+
+        key = idempotency_key(self._deployment, self._name, grant.id, grant.generation)
+        try:
+            return await self._gateway.send(request, key, noted_gate)
+        except asyncio.CancelledError:
+            doubt = Doubt("its worker was stopped before the answer came", "stopped")
+            return Attempt(doubt if begun else None)
+        except Exception as error:
+            log.exception("a fault of ours while sending message %s", grant.id)
+            return Attempt(Doubt(f"a fault in the worker: {type(error).__name__}", "fault"))
+
+    def settle(self, grant: Grant, attempt: Attempt) -> Settle:
+        """The settle of an attempt, after the account's policies on doubts and on retries."""
+        outcome = attempt.outcome
+        if isinstance(outcome, Retry):
+            outcome = self._retried(grant, attempt, outcome)
+        return settled(grant, attempt, self._account, outcome)
+
+    def _retried(self, grant: Grant, attempt: Attempt, retry: Retry) -> Outcome:
+        """The retry with its delay; or a doubt, or the end of all attempts, by the policies."""
+        outcome = permitted(retry, self._account.in_doubt.policy)
+        if not isinstance(outcome, Retry):
+            return outcome
+        age_seconds = (grant.age_ms + attempt.took_ms) / 1000
+        return decide(self._policy, outcome, grant.attempts + 1, age_seconds)
+
+
+def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome | None) -> Settle:
+    """What ``outcome`` does to the message; None means that nothing was written."""
+    if outcome is None:
+        return grant.unused()
+    settle = partial(
+        Settle,
+        id=grant.id,
+        token=grant.token,
+        took_ms=attempt.took_ms,
+        heard=attempt.heard,
+        failing=attempt.failing,
+        rate=attempt.rate,
+        answer=attempt.answer,
+    )
+    if isinstance(outcome, Accepted):
+        return settle(
+            kind="accepted",
+            provider_id=outcome.provider_id,
+            replayed=outcome.replayed,
+            hold_ms=outcome.wait_seconds * 1000,
+        )
+    settle = partial(settle, code=outcome.code, reason=outcome.why)
+    match outcome:
+        case Retry(throttled=True):
+            return settle(kind="back", throttled=True, rate=_with_wait(attempt.rate))
+        case Retry(queue_full=True):
+            return settle(kind="back", queue_full=True)
+        case Retry():
+            delay_ms = (outcome.delay_seconds or 0.0) * 1000
+            return settle(
+                kind="retry",
+                delay_ms=delay_ms,
+                perhaps=outcome.perhaps,
+                uncharged=not outcome.charged,
+            )
+        case Dead():
+            return settle(kind="dead", perhaps=outcome.perhaps, opted_out=outcome.opted_out)
+        case Doubt():
+            delay_ms = -1.0 if outcome.hold else _doubt_wait_ms(grant, account)
+            return settle(kind="doubt", delay_ms=delay_ms)
+        case Halt():
+            return settle(kind="back", halt=outcome.level, halt_ends=_halt_ends(outcome))
+
+
+def _with_wait(rate: RateHeaders) -> RateHeaders:
+    """``rate`` with the usual wait, unless it has one."""
+    if rate.wait_ms >= 0:
+        return rate
+    return msgspec.structs.replace(rate, wait_ms=THROTTLE_WAIT_MS)
+
+
+def _halt_ends(halt: Halt) -> str:
+    if halt.ends == "midnight_utc":
+        return "midnight"
+    return "" if halt.seconds is None else f"{halt.seconds * 1000:.0f}"
+
+
+def _doubt_wait_ms(grant: Grant, account: Account) -> float:
+    doubt = account.in_doubt
+    if doubt.policy == "hold":
+        return -1.0
+    bulk = b'"priority":"bulk"' in grant.content
+    return 1000 * (doubt.bulk_wait_seconds if bulk else doubt.transactional_wait_seconds)
+
+
+def _for_another_worker(grant: Grant, why: str) -> Settle:
+    """The settle of a message that another worker may be able to make, in a while."""
+    return Settle(
+        id=grant.id,
+        token=grant.token,
+        kind="retry",
+        delay_ms=OTHER_WORKER_WAIT_MS,
+        reason=why,
+        uncharged=True,
+    )

@@ -1,0 +1,133 @@
+"""One account's queue, as a worker calls on it: the scripts, and their arguments and answers."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from sluicegate.config import Config
+from sluicegate.keys import Keys
+from sluicegate.levels import digest, published
+from sluicegate.outbox import translated
+from sluicegate.scripts import Argument, Script, Scripts, new_token
+
+from .wire import Renewal, Settle, Start, Stepped, Swept, parse_stepped, parse_swept
+
+HORIZON_MS = 50
+"""How far ahead of its slot a message may be claimed."""
+
+KEY_REUSE_MS = 23 * 3_600_000
+"""How long after a key's first use it may be sent again; the provider remembers it for 24 h."""
+
+STEP = Script("sluicegate_worker", "bucket", "breaker", "settle", "start", "claim", "step")
+SWEEP = Script("sluicegate_worker", "sweep")
+PUBLISH = Script("sluicegate", "limits")
+
+
+def worker_tag(worker: str) -> str:
+    """The 4 characters that a worker's tokens begin with, so that a lease shows its holder."""
+    return blake2b(worker.encode(), digest_size=2).hexdigest()
+
+
+class Queue:
+    """One account's scripts on an asynchronous client.
+
+    A call whose reply was lost may be repeated with the same arguments. Calls raise
+    OutboxUnavailable if Redis doesn't answer, and OutboxFull if it has no memory for a claim.
+    """
+
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        config: Config,
+        account: str,
+        worker: str = "",
+        time: str | None = None,
+    ) -> None:
+        self.worker, self._tag = worker, worker_tag(worker)
+        self._scripts = Scripts(client, Keys(account).prefix, time)
+        self._config, self._account = config, config.account(account)
+
+    def token(self) -> str:
+        """A new token to claim under; it begins with this worker's tag."""
+        return new_token(self._tag)
+
+    def step_args(
+        self,
+        settles: Sequence[Settle] = (),
+        starts: Sequence[Start] = (),
+        renewals: Sequence[Renewal] = (),
+        want: int = 0,
+        token: str = "",
+        probed: tuple[str, bool] = ("", False),
+    ) -> list[Argument]:
+        """Arguments of ``STEP``; it claims ``want`` messages under ``token``.
+
+        ``probed`` is the token of a claim whose answer was ``probe``, and whether the provider
+        then answered; an empty token means that there was none.
+        """
+        account = self._account
+        args: list[Argument] = [
+            account.lease_seconds * 1000,
+            self._config.retention_ms,
+            probed[0],
+            int(probed[1]),
+            len(settles),
+        ]
+        for settle in settles:
+            args += settle.args()
+        args.append(len(starts))
+        for start in starts:
+            args += (start.id, start.token, start.request)
+        args.append(len(renewals))
+        for renewal in renewals:
+            args += (renewal.id, renewal.token)
+        args += (token if want else "", want, HORIZON_MS)
+        return args
+
+    async def step(self, args: Sequence[Argument], token: str = "") -> Stepped:
+        """Run ``STEP`` with the arguments that ``step_args`` made; ``token`` is theirs.
+
+        A server that has lost the account's limits gets them again; the caller claims once more.
+        """
+        stepped = parse_stepped(await self._call(STEP, args), token)
+        if stepped.claimed.why == "unconfigured":
+            await self.publish()
+        return stepped
+
+    def publish_args(self) -> list[Argument]:
+        """Arguments of ``PUBLISH``: the account's limits as this worker's file has them."""
+        fields = published(self._account)
+        args: list[Argument] = [self._account.limits_version, digest(fields)]
+        return args + [text for field in fields.items() for text in field]
+
+    async def publish(self) -> bool:
+        """Put the account's limits in force for all workers; False if newer ones are in force."""
+        args = self.publish_args()
+        in_force = await self._call(PUBLISH, args)
+        return bool(in_force == [str(arg).encode() for arg in args[:2]])
+
+    def sweep_args(self, worker: str, token: str) -> list[Argument]:
+        """Arguments of ``SWEEP``, which include the account's policy on doubts."""
+        doubt = self._account.in_doubt
+        return [
+            token,
+            self._account.lease_seconds * 1000,
+            worker,
+            doubt.policy,
+            doubt.transactional_wait_seconds * 1000,
+            doubt.bulk_wait_seconds * 1000,
+            KEY_REUSE_MS,
+        ]
+
+    async def sweep(self) -> Swept:
+        """Run the repair pass once."""
+        return parse_swept(await self._call(SWEEP, self.sweep_args(self.worker, new_token())))
+
+    async def _call(self, script: Script, args: Sequence[Argument]) -> Any:
+        try:
+            return await self._scripts.acall(script, args)
+        except redis.RedisError as error:
+            raise translated(error, ()) from error
