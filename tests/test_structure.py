@@ -13,8 +13,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
-    "producer/sluicegate": "errors segments message keys stored scripts pipelining config levels "
-    "webhook_urls optouts outbox receipts campaigns client testing",
+    "producer/sluicegate": "masking errors segments message keys stored scripts pipelining "
+    "config levels webhook_urls optouts outbox receipts campaigns client testing",
     "worker/sluicegate_worker": "transport provider retry wire queue rendering attempt "
     "operator observe capacity spool drain sweep engine app tasks",
     "ops/sluicegate_ops": "simulator inspect metrics web cli",

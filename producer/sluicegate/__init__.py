@@ -1,7 +1,10 @@
 """Sluicegate's producer: what any app imports to send SMS and MMS through the queue."""
 
+from typing import TYPE_CHECKING
+
 from .client import AsyncSluice, Sluice
-from .config import Config, load
+from .config import Config
+from .config import load as load_config
 from .errors import (
     IdReused,
     InvalidConfig,
@@ -14,12 +17,14 @@ from .errors import (
     WrongState,
 )
 from .message import Message
-from .outbox import MessageStatus, Result
-from .segments import Segments, count
+from .outbox import EnqueueResult, MessageStatus
+from .segments import Segments
+from .segments import count as count_segments
 
 __all__ = [
     "AsyncSluice",
     "Config",
+    "EnqueueResult",
     "IdReused",
     "InvalidConfig",
     "InvalidMessage",
@@ -28,12 +33,24 @@ __all__ = [
     "OutboxError",
     "OutboxFull",
     "OutboxUnavailable",
-    "Result",
     "Segments",
     "Sluice",
     "SluicegateError",
     "UnknownMessage",
     "WrongState",
-    "count",
-    "load",
+    "__version__",
+    "count_segments",
+    "load_config",
 ]
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """Read ``__version__`` only on demand: the import of its reader is slow."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import version
+
+        return version("sluicegate")

@@ -30,13 +30,13 @@ from .outbox import (
     CALL,
     CANCEL,
     ENQUEUE,
+    EnqueueResult,
     Item,
     MessageStatus,
     Outbox,
-    Result,
     translated,
 )
-from .pipelining import HeadStart
+from .pipelining import PipelinedScript
 from .scripts import Scripts
 
 _Client = TypeVar("_Client", redis.Redis, redis.asyncio.Redis)
@@ -98,7 +98,7 @@ def _one(message: Item | None, fields: Mapping[str, Any]) -> list[Item]:
     return [fields if message is None else message]
 
 
-def _raised(results: list[Result]) -> Result:
+def _raised(results: list[EnqueueResult]) -> EnqueueResult:
     [result] = results
     if result.error:
         raise result.error
@@ -124,18 +124,18 @@ class Sluice(_Base):
         self.client = connect(self.config.redis_url) if client is None else _bytes_only(client)
         self.optouts = OptOuts(self.client, self.keys)
         self._scripts = Scripts(self.client, self.keys.prefix)
-        self._ahead = HeadStart(self.client, self.keys.prefix, ENQUEUE, self._scripts)
+        self._pipelined = PipelinedScript(self.client, self.keys.prefix, ENQUEUE, self._scripts)
 
-    def enqueue(self, message: Item | None = None, /, **fields: Any) -> Result:
-        """Enqueue one message, given whole or as its fields; return its ``Result``.
+    def enqueue(self, message: Item | None = None, /, **fields: Any) -> EnqueueResult:
+        """Enqueue one message, given whole or as its fields; return its ``EnqueueResult``.
 
         Raises InvalidMessage; IdReused; OutboxFull (not stored); OutboxUnavailable (fate unknown:
         repeat it with the same id, which is in the error).
         """
         return _raised(self._store(_one(message, fields), []))
 
-    def enqueue_many(self, messages: Iterable[Item]) -> Iterator[Result]:
-        """Enqueue any iterable, streamed in batches of 1,000: one ``Result`` each, in order.
+    def enqueue_many(self, messages: Iterable[Item]) -> Iterator[EnqueueResult]:
+        """Enqueue any iterable, in batches of 1,000: one ``EnqueueResult`` each, in order.
 
         It works as it is iterated, and reads at most one batch ahead. A message that is invalid,
         or reuses an id, gets its error in its result and stops nobody else.
@@ -173,10 +173,10 @@ class Sluice(_Base):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _enqueue_many(self, messages: Iterable[Item]) -> Iterator[Result]:
+    def _enqueue_many(self, messages: Iterable[Item]) -> Iterator[EnqueueResult]:
         iterator = iter(messages)
         while items := list(islice(iterator, BATCH)):
-            results: list[Result] = []
+            results: list[EnqueueResult] = []
             try:
                 self._store(items, results)
             except OutboxError:
@@ -184,7 +184,7 @@ class Sluice(_Base):
                 raise
             yield from results
 
-    def _store(self, items: list[Item], results: list[Result]) -> list[Result]:
+    def _store(self, items: list[Item], results: list[EnqueueResult]) -> list[EnqueueResult]:
         """Store ``items``, ``CALL`` at a time: while the server has some, the next are made ready.
 
         No call is begun before the last one was answered. ``results`` grows by each.
@@ -198,7 +198,7 @@ class Sluice(_Base):
                 if batch.ids and (full := self._outbox.full(self._memory)):
                     raise OutboxFull(full, self._outbox.ids(batch, rest))
                 if batch.ids and rest:
-                    with self._ahead.begun(batch.args) as answer:
+                    with self._pipelined.begin(batch.args) as answer:
                         following = self._outbox.batch(rest[:CALL])
                         reply = answer()
                 else:
@@ -231,13 +231,13 @@ class AsyncSluice(_Base):
         self.client = connect_async(url) if client is None else _bytes_only(client)
         self._scripts = Scripts(self.client, self.keys.prefix)
 
-    async def enqueue(self, message: Item | None = None, /, **fields: Any) -> Result:
+    async def enqueue(self, message: Item | None = None, /, **fields: Any) -> EnqueueResult:
         """``Sluice.enqueue``, awaited."""
         return _raised(await self._store(_one(message, fields)))
 
     def enqueue_many(
         self, messages: Iterable[Item] | AsyncIterable[Item]
-    ) -> AsyncIterator[Result]:
+    ) -> AsyncIterator[EnqueueResult]:
         """``Sluice.enqueue_many`` over any iterable, also an asynchronous one, 250 at a time."""
         return _AsyncLazy(self._enqueue_many(messages))
 
@@ -266,12 +266,12 @@ class AsyncSluice(_Base):
 
     async def _enqueue_many(
         self, messages: Iterable[Item] | AsyncIterable[Item]
-    ) -> AsyncIterator[Result]:
+    ) -> AsyncIterator[EnqueueResult]:
         async for items in _batches(messages):
             for result in await self._store(items):
                 yield result
 
-    async def _store(self, items: list[Item]) -> list[Result]:
+    async def _store(self, items: list[Item]) -> list[EnqueueResult]:
         batch = self._outbox.batch(items)
         if not batch.ids:
             return batch.results(b"")
@@ -305,24 +305,24 @@ class _Used:
             )
 
 
-class _Lazy(_Used, Iterator[Result]):
-    def __init__(self, results: Iterator[Result]) -> None:
+class _Lazy(_Used, Iterator[EnqueueResult]):
+    def __init__(self, results: Iterator[EnqueueResult]) -> None:
         self._results = results
 
-    def __iter__(self) -> Iterator[Result]:
+    def __iter__(self) -> Iterator[EnqueueResult]:
         self.used = True
         return self._results  # a loop then has no call of ours between it and each result
 
-    def __next__(self) -> Result:
+    def __next__(self) -> EnqueueResult:
         self.used = True
         return next(self._results)
 
 
-class _AsyncLazy(_Used, AsyncIterator[Result]):
-    def __init__(self, results: AsyncIterator[Result]) -> None:
+class _AsyncLazy(_Used, AsyncIterator[EnqueueResult]):
+    def __init__(self, results: AsyncIterator[EnqueueResult]) -> None:
         self._results = results
 
-    async def __anext__(self) -> Result:
+    async def __anext__(self) -> EnqueueResult:
         self.used = True
         return await anext(self._results)
 

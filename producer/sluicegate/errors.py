@@ -1,25 +1,32 @@
-"""Every error that Sluicegate raises, as one tree.
+"""Every error that a caller of Sluicegate may see, as one tree.
 
     SluicegateError
     ├── InvalidMessage        a message that can never be sent (also a ValueError)
     ├── InvalidConfig         a setting that makes no sense (also a ValueError)
     ├── BadFile               a file of recipients that cannot be read (also a ValueError)
-    ├── BadTemplate           in grammar.py: a text that cannot be used (also a ValueError)
-    ├── BadValue              in template.py: a value that cannot be used (also a ValueError)
-    ├── CampaignExists, UnknownCampaign, WrongCampaignState      in campaign.py
+    ├── BadNumber             a phone number that cannot be used (also a ValueError)
+    ├── BadTemplate           a campaign's text that cannot be used (also a ValueError)
+    ├── BadValue              a recipient's value that cannot be used (also a ValueError)
     ├── Malformed             what Redis holds is not of a stored form (also a ValueError)
     ├── IdReused              a known id came again with other content
     ├── UnknownMessage        no record of that id (never enqueued, or past its retention)
-    ├── WrongState            an operation that the message's state does not allow
+    ├── WrongState            the message's state does not allow the operation
+    ├── CampaignExists        the name is taken by a campaign with another plan
+    ├── UnknownCampaign       no campaign of that name
+    ├── WrongCampaignState    the campaign's state does not allow the action
+    ├── WrongRenderer         this version would render the campaign's texts differently
     └── OutboxError           Redis could not take or answer something
-        ├── OutboxUnavailable     out of reach: the fate of the named ids is unknown
+        ├── OutboxUnavailable     out of reach: whether the named ids were stored is unknown
         └── OutboxFull            out of memory, or nearly: nothing of this call was stored
 
-Errors carry data; the text is built from it. Foreign errors are translated where they enter.
+Errors carry data, and their text is built from it. Errors of other libraries are translated where
+they enter.
 """
 
 from collections.abc import Sequence
 from os import PathLike
+
+from .masking import masked
 
 _IDS_SHOWN = 5
 
@@ -31,8 +38,8 @@ class SluicegateError(Exception):
 class InvalidMessage(SluicegateError, ValueError):
     """A message that can never be sent.
 
-    ``field`` is the message's field at fault, ``value`` what it held, ``reason`` what would be
-    valid. ``id`` is the message's id where it has one.
+    ``field`` is the message's field at fault, ``value`` is what it held, and ``reason`` says what
+    would be valid. ``id`` is the message's id, or ``""`` where it has none.
     """
 
     def __init__(self, field: str, value: object, reason: str, id: str = "") -> None:
@@ -51,9 +58,10 @@ class InvalidConfig(SluicegateError, ValueError):
 
 
 class BadFile(SluicegateError, ValueError):
-    """A file of recipients that cannot be read as a whole, and what to do about it.
+    """A file of recipients that cannot be read as a whole.
 
-    ``where`` names the line or the column at fault; it is ``""`` where that is the whole file.
+    ``where`` names the line or the column at fault, or is ``""`` for the whole file; ``way_out``
+    says what to do about it.
     """
 
     def __init__(self, path: str | PathLike[str], where: str, reason: str, way_out: str) -> None:
@@ -71,6 +79,33 @@ class Malformed(SluicegateError, ValueError):
         self.form, self.text = form, text
         unit = "bytes" if isinstance(text, bytes) else "characters"
         super().__init__(f"not a {form}, as Sluicegate stores it: a text of {len(text)} {unit}")
+
+
+class BadNumber(SluicegateError, ValueError):
+    """A text that is not the number of a phone; ``reason`` tells the author of the file why.
+
+    ``text`` is the whole text. The error's own message masks it, since errors are logged.
+    """
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text, self.reason = text, reason
+        super().__init__(f"{masked(text)}: {reason}")
+
+
+class BadTemplate(SluicegateError, ValueError):
+    """A campaign's text that cannot be used; ``line`` is where, counted from 1."""
+
+    def __init__(self, line: int, reason: str) -> None:
+        self.line, self.reason = line, reason
+        super().__init__(f"template, line {line}: {reason}")
+
+
+class BadValue(SluicegateError, ValueError):
+    """A recipient's value that cannot be used; names the variable and never the value."""
+
+    def __init__(self, variable: str, reason: str) -> None:
+        self.variable, self.reason = variable, reason
+        super().__init__(f"{variable} {reason}")
 
 
 class IdReused(SluicegateError):
@@ -93,11 +128,52 @@ class UnknownMessage(SluicegateError):
 
 
 class WrongState(SluicegateError):
-    """An operation that the message's state does not allow."""
+    """The message's ``state`` does not allow the operation; ``wanted`` says what does."""
 
     def __init__(self, id: str, state: str, wanted: str) -> None:
         self.id, self.state, self.wanted = id, state, wanted
         super().__init__(f"message {id} is {state}: {wanted}")
+
+
+class CampaignExists(SluicegateError):
+    """The name is taken by a campaign with another plan."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"campaign {name}: it exists with another text, sender or column; "
+            "give this one another name"
+        )
+
+
+class UnknownCampaign(SluicegateError):
+    """No campaign of that name on this account."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"campaign {name}: not known on this account")
+
+
+class WrongCampaignState(SluicegateError):
+    """The campaign's ``state`` does not allow the ``action``."""
+
+    def __init__(self, name: str, state: str, action: str) -> None:
+        self.name, self.state, self.action = name, state, action
+        super().__init__(f"campaign {name} is {state}: it can't {action}")
+
+
+class WrongRenderer(SluicegateError):
+    """A campaign whose plan names another renderer than this version has.
+
+    Its texts are rendered by ``renderer`` alone, so that all its recipients get the same text.
+    """
+
+    def __init__(self, campaign: str, renderer: str) -> None:
+        self.campaign, self.renderer = campaign, renderer
+        super().__init__(
+            f"campaign {campaign} is rendered by {renderer}, which this worker does not have: "
+            "run a worker of the version that the campaign began with"
+        )
 
 
 class OutboxError(SluicegateError):
@@ -105,7 +181,7 @@ class OutboxError(SluicegateError):
 
     def __init__(self, reason: str, ids: Sequence[str] = ()) -> None:
         self.reason, self.ids = reason, tuple(ids)
-        super().__init__(reason + _named(self.ids))
+        super().__init__(reason + _listed(self.ids))
 
 
 class OutboxUnavailable(OutboxError):
@@ -116,7 +192,7 @@ class OutboxFull(OutboxError):
     """Redis is out of memory, or nearly: none of ``ids`` was stored; repeat them later."""
 
 
-def _named(ids: tuple[str, ...]) -> str:
+def _listed(ids: tuple[str, ...]) -> str:
     if not ids:
         return ""
     more = f" and {len(ids) - _IDS_SHOWN} more" if len(ids) > _IDS_SHOWN else ""

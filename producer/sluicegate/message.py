@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import astuple, replace
 
 from .errors import InvalidMessage
+from .masking import masked
 from .segments import MAX_PARTS, Segments, count, forcing_ucs2, parts
 
 E164 = re.compile(r"^\+[1-9][0-9]{6,14}\Z")
@@ -270,17 +271,6 @@ def content_digest(content: bytes) -> str:
     hash = _new_hash()  # a copy is quicker than a new one
     hash.update(content)
     return b2a_base64(hash.digest())[:22].translate(URL_SAFE).decode()
-
-
-def masked(number: object) -> str:
-    """Shorten a phone number, or anything, for logs: ``+15551234567`` is ``+1555•••67``.
-
-    At most the first 5 and the last 2 characters remain, and at least 5 are always hidden; what
-    has no more than 7 is hidden altogether.
-    """
-    text = str(number)
-    head = min(5, len(text) - 7)
-    return f"{text[:head]}•••{text[-2:]}" if head > 0 else "•••"
 
 
 def _with_plain_strings(message: Message) -> Message:

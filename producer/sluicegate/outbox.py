@@ -35,8 +35,8 @@ CANCEL = Script("sluicegate", "cancel")
 
 Item = Message | Mapping[str, Any]
 
-Outcome = Literal["enqueued", "known", "suppressed", "reused", "invalid"]
-_OUTCOMES: dict[str, Outcome] = {
+EnqueueOutcome = Literal["enqueued", "known", "suppressed", "reused", "invalid"]
+_OUTCOMES: dict[str, EnqueueOutcome] = {
     "e": "enqueued",
     "k": "known",
     "s": "suppressed",
@@ -48,7 +48,7 @@ _Fields = tuple[str, str, str, str, str, bytes, int | str]
 """id, digest, lane, ticket, to, content, send_at_ms: what the script gets of a message."""
 
 
-class Result(msgspec.Struct, frozen=True):
+class EnqueueResult(msgspec.Struct, frozen=True):
     """What became of one message handed to ``enqueue`` or ``enqueue_many``.
 
     ``outcome`` is ``enqueued``; ``known`` (same id, same content: nothing done); ``suppressed``
@@ -57,7 +57,7 @@ class Result(msgspec.Struct, frozen=True):
     """
 
     id: str
-    outcome: Outcome
+    outcome: EnqueueOutcome
     error: InvalidMessage | IdReused | None = None
 
     @property
@@ -105,9 +105,9 @@ class Batch(msgspec.Struct):
 
     args: list[Argument]
     ids: list[str] = []
-    refused: list[tuple[int, Result]] = []
+    refused: list[tuple[int, EnqueueResult]] = []
 
-    def results(self, reply: bytes) -> list[Result]:
+    def results(self, reply: bytes) -> list[EnqueueResult]:
         """One result per item, in order, from the script's answers."""
         results = _results(self.ids, reply)
         for place, result in self.refused:
@@ -161,7 +161,7 @@ class Outbox:
         return args
 
     @staticmethod
-    def results(messages: Sequence[Message], reply: bytes) -> list[Result]:
+    def results(messages: Sequence[Message], reply: bytes) -> list[EnqueueResult]:
         """One result per message, in order, from the script's answers."""
         return _results([message.id for message in messages], reply)
 
@@ -260,24 +260,24 @@ def translated(error: redis.RedisError, ids: Sequence[str]) -> OutboxError:
     return OutboxUnavailable(reason, ids)
 
 
-def refused(error: InvalidMessage) -> Result:
+def refused(error: InvalidMessage) -> EnqueueResult:
     """The result of a message that is not valid."""
-    return Result(error.id, "invalid", error)
+    return EnqueueResult(error.id, "invalid", error)
 
 
-def _results(ids: Sequence[str], reply: bytes) -> list[Result]:
+def _results(ids: Sequence[str], reply: bytes) -> list[EnqueueResult]:
     """Results from the script's letters, one an id.
 
     The script takes an id that stands twice in one batch for a repeat of that batch, and
     says ``enqueued`` to both; here the second is ``known``.
     """
     if reply == b"e" * len(ids) and len(set(ids)) == len(ids):  # nearly every batch
-        return [Result(id, "enqueued") for id in ids]
-    results, seen = list[Result](), set[str]()
+        return [EnqueueResult(id, "enqueued") for id in ids]
+    results, seen = list[EnqueueResult](), set[str]()
     for id, letter in zip(ids, reply.decode(), strict=True):
         outcome = _OUTCOMES[letter]
         error = IdReused(id) if outcome == "reused" else None
-        results.append(Result(id, "known" if id in seen and not error else outcome, error))
+        results.append(EnqueueResult(id, "known" if id in seen and not error else outcome, error))
         seen.add(id)
     return results
 

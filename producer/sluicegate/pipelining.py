@@ -17,7 +17,7 @@ _LOST = (redis.ConnectionError, redis.TimeoutError, NoScriptError)
 """What the ordinary call is for. Any other error is the script's own, and stands."""
 
 
-class HeadStart:
+class PipelinedScript:
     """Such calls of one ``script`` on a synchronous client; ``scripts`` makes the ordinary ones.
 
     ``time`` is for tests: see ``Script.source``.
@@ -36,7 +36,7 @@ class HeadStart:
         self._begin = ("EVALSHA", client.register_script(script.source(time)).sha, 1, prefix)
 
     @contextmanager
-    def begun(self, args: Sequence[Argument]) -> Iterator[Callable[[], Any]]:
+    def begin(self, args: Sequence[Argument]) -> Iterator[Callable[[], Any]]:
         """Write a call; what is given waits for the answer, and is called once or not at all.
 
         ``args`` hold a token, so that the script is safe to repeat. Raises as redis-py does.

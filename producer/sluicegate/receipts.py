@@ -31,7 +31,7 @@ REMEMBERED_MS = 24 * 3_600_000
 Fate = Literal["delivered", "failed", "unconfirmed"]
 FATES: Final = ("delivered", "failed", "unconfirmed")
 
-Answer = Literal["applied", "stale", "duplicate", "unknown"]
+ReceiptResult = Literal["applied", "stale", "duplicate", "unknown"]
 
 FATE_OF: Final[Mapping[str, Fate]] = {
     "delivered": "delivered",
@@ -74,16 +74,16 @@ class AsyncReceipts:
         self._scripts = Scripts(client, Keys(account).prefix, time)
         self._retention_ms = config.retention_ms
 
-    async def apply(self, receipts: Sequence[Receipt]) -> list[Answer]:
+    async def apply(self, receipts: Sequence[Receipt]) -> list[ReceiptResult]:
         """What each of them did; safe to repeat. Raises OutboxUnavailable."""
-        answers: list[Answer] = []
+        answers: list[ReceiptResult] = []
         for first in range(0, len(receipts), BATCH):
             args = receipt_args(receipts[first : first + BATCH], self._retention_ms)
             try:
                 reply = await self._scripts.acall(RECEIPT, args)
             except redis.RedisError as error:
                 raise translated(error, ()) from error
-            answers += [cast("Answer", answer.decode()) for answer in cast("Any", reply)]
+            answers += [cast("ReceiptResult", answer.decode()) for answer in cast("Any", reply)]
         return answers
 
 

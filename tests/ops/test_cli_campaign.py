@@ -21,10 +21,10 @@ import redis
 from typer.testing import CliRunner, Result
 
 from sluicegate.campaigns.campaign import Campaigns
-from sluicegate.campaigns.csv_file import Sheet
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import Report
-from sluicegate.campaigns.recipients import Recipient, Roster
+from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.config import Config
 from sluicegate.receipts import FATES
 from sluicegate_ops.cli.app import app
@@ -95,7 +95,7 @@ class Cli:
         """What an import that was killed after ``count`` recipients leaves behind."""
         plan = self.plan(file)
         self.campaigns.create(plan)
-        roster = (row for row in Roster(plan, Sheet(file)) if isinstance(row, Recipient))
+        roster = (row for row in Recipients(plan, CsvFile(file)) if isinstance(row, Recipient))
         list(self.campaigns.add(plan.name, [next(roster) for _ in range(count)]))
 
     def process(self, *args: str, **options: Any) -> subprocess.Popen[str]:

@@ -24,20 +24,18 @@ from hypothesis.stateful import (
 )
 
 from scripts.test_states import ANSWERS, CONCURRENCY, SENDERS, TO_REST_MS, Books
-from sluicegate.campaigns.campaign import (
-    IMPORT,
-    IMPORT_BATCH,
-    Action,
-    CampaignExists,
-    Outcome,
-    UnknownCampaign,
-    WrongCampaignState,
-)
-from sluicegate.campaigns.csv_file import Sheet
+from sluicegate.campaigns.campaign import IMPORT, IMPORT_BATCH, Action, ImportResult
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan, message_id
 from sluicegate.campaigns.preflight import Rejects
-from sluicegate.campaigns.recipients import Recipient, Rejected, Roster
-from sluicegate.errors import InvalidMessage, WrongState
+from sluicegate.campaigns.recipients import Recipient, Recipients, Rejected
+from sluicegate.errors import (
+    CampaignExists,
+    InvalidMessage,
+    UnknownCampaign,
+    WrongCampaignState,
+    WrongState,
+)
 from sluicegate.optouts import START_TO_POST_SECONDS
 from sluicegate_worker.operator.deadletters import DeadLetters
 from sluicegate_worker.wire import Grant, Settle
@@ -127,9 +125,9 @@ class Files:
         path.write_text("\n".join(lines) + "\n")
         return path
 
-    def add(self, path: Path) -> Counter[Outcome]:
-        found = list(Roster(self.plan, Sheet(path)))
-        with Rejects(self.folder / "rejects.csv", Sheet(path).columns) as rejects:
+    def add(self, path: Path) -> Counter[ImportResult]:
+        found = list(Recipients(self.plan, CsvFile(path)))
+        with Rejects(self.folder / "rejects.csv", CsvFile(path).columns) as rejects:
             for row in found:
                 if isinstance(row, Rejected):
                     rejects.add(row)

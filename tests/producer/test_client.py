@@ -24,13 +24,13 @@ from redis.retry import Retry
 from sluicegate import (
     AsyncSluice,
     Config,
+    EnqueueResult,
     IdReused,
     InvalidMessage,
     Message,
     OutboxError,
     OutboxFull,
     OutboxUnavailable,
-    Result,
     Sluice,
     UnknownMessage,
 )
@@ -67,7 +67,7 @@ def outcomes(results: Any) -> Counter[str]:
     return Counter(result.outcome for result in results)
 
 
-def collect(results: Iterator[Result], into: list[Result]) -> None:
+def collect(results: Iterator[EnqueueResult], into: list[EnqueueResult]) -> None:
     """Keep the results that come before an error."""
     for result in results:
         into.append(result)  # noqa: PERF402 - extend would lose them
@@ -314,7 +314,7 @@ def test_a_source_that_fails_fails_the_call_and_yielded_results_stand(sluice: Sl
         yield from messages(BATCH + 1)
         raise OSError("the file ended early")
 
-    done: list[Result] = []
+    done: list[EnqueueResult] = []
     with pytest.raises(OSError, match="ended early"):
         collect(sluice.enqueue_many(source()), done)
     assert outcomes(done) == {"enqueued": BATCH}
@@ -356,7 +356,7 @@ def test_redis_lost_midway_names_the_batch_and_the_whole_may_be_repeated() -> No
             server.kill()
             yield from items[BATCH + 1 :]
 
-        done: list[Result] = []
+        done: list[EnqueueResult] = []
         with Sluice(Config(redis_url=server.url)) as sluice:
             with pytest.raises(
                 OutboxUnavailable, match=f"m{BATCH + 1}.*and {BATCH - 5} more"
@@ -428,7 +428,7 @@ def test_what_was_stored_before_a_failure_has_its_results(redis_url: str) -> Non
         bad: Any = other.client
         bad.set(sluice.keys.lane("ts:12345"), "no list")
         items = [*messages(CALL), *messages(2 * CALL, 2 * CALL, sender="12345")]
-        done: list[Result] = []
+        done: list[EnqueueResult] = []
         with pytest.raises(OutboxError, match="WRONGTYPE") as caught:
             collect(sluice.enqueue_many(items), done)
         assert [result.id for result in done] == [made.id for made in items[:CALL]]
@@ -487,7 +487,7 @@ def blind() -> Iterator[tuple[redis.Redis, str]]:
 def test_a_full_server_refuses_a_batch_whole(blind: tuple[redis.Redis, str]) -> None:
     client, url = blind
     client.flushall()
-    done: list[Result] = []
+    done: list[EnqueueResult] = []
     source = (message(number, text="x" * 900) for number in itertools.count())
     with Sluice(Config(redis_url=url)) as sluice:
         with pytest.raises(OutboxFull, match="out of memory") as caught:

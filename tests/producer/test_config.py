@@ -8,8 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from sluicegate import Config, InvalidConfig, load
-from sluicegate.config import Account, App, Brand, InDoubt, Registration, Retry, Sender, Web
+from sluicegate import Config, InvalidConfig, load_config
+from sluicegate.config import (
+    Account,
+    App,
+    Brand,
+    InDoubt,
+    Registration,
+    RetrySettings,
+    Sender,
+    Web,
+)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "sluicegate.toml"
 KEY = "KEY0123456789ABCDEF0123456789ABCDEF_abcdefghijklmnopqrstuv"
@@ -22,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 def read(path: Path, text: str, **environ: str) -> Config:
     path.write_text(text, encoding="utf-8")
-    return load(path, environ)
+    return load_config(path, environ)
 
 
 def refused(path: Path, text: str, **environ: str) -> InvalidConfig:
@@ -32,7 +41,7 @@ def refused(path: Path, text: str, **environ: str) -> InvalidConfig:
 
 
 def test_the_example_is_the_defaults() -> None:
-    assert load(EXAMPLE, {}) == Config()
+    assert load_config(EXAMPLE, {}) == Config()
 
 
 def test_the_example_has_every_setting_each_explained() -> None:
@@ -63,7 +72,7 @@ def test_without_a_file_there_are_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert load(environ={}) == Config()
+    assert load_config(environ={}) == Config()
 
 
 def test_a_file_here_is_found_and_another_is_named_by_the_environment(
@@ -72,22 +81,22 @@ def test_a_file_here_is_found_and_another_is_named_by_the_environment(
     monkeypatch.chdir(tmp_path)
     Path("sluicegate.toml").write_text('deployment = "here"', encoding="utf-8")
     Path("other.toml").write_text('deployment = "other"', encoding="utf-8")
-    assert load(environ={}).deployment == "here"
-    assert load(environ={"SLUICEGATE_CONFIG": "other.toml"}).deployment == "other"
-    assert load("sluicegate.toml", {"SLUICEGATE_CONFIG": "other.toml"}).deployment == "here"
+    assert load_config(environ={}).deployment == "here"
+    assert load_config(environ={"SLUICEGATE_CONFIG": "other.toml"}).deployment == "other"
+    assert load_config("sluicegate.toml", {"SLUICEGATE_CONFIG": "other.toml"}).deployment == "here"
 
 
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match=r"absent\.toml: cannot be read"):
-        load(tmp_path / "absent.toml", {})
+        load_config(tmp_path / "absent.toml", {})
     with pytest.raises(InvalidConfig, match=r"gone\.toml: cannot be read"):
-        load(environ={"SLUICEGATE_CONFIG": str(tmp_path / "gone.toml")})
+        load_config(environ={"SLUICEGATE_CONFIG": str(tmp_path / "gone.toml")})
 
 
 def test_a_file_that_is_not_utf_8_is_refused(path: Path) -> None:
     path.write_bytes(b'deployment = "\xff"')
     with pytest.raises(InvalidConfig, match="cannot be read"):
-        load(path, {})
+        load_config(path, {})
 
 
 def test_it_reads_every_section(path: Path) -> None:
@@ -144,7 +153,7 @@ def test_it_reads_every_section(path: Path) -> None:
         mms_per_second=0.0,
         limits_version=3,
         outcomes={"40300": "dead", "503": "halt"},
-        retry=Retry(max_attempts=3),
+        retry=RetrySettings(max_attempts=3),
         in_doubt=InDoubt(policy="drop"),
         senders={
             "+15557654321": Sender(kind="10dlc", registration="notices"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluicegate.campaigns.csv_file import MAX_ROW, BadRow, Row, Sheet
+from sluicegate.campaigns.csv_file import MAX_ROW, BadRow, CsvFile, Row
 from sluicegate.errors import BadFile, SluicegateError
 
 Write = Callable[[bytes | str], Path]
@@ -29,17 +29,17 @@ def write(tmp_path: Path) -> Write:
     return written
 
 
-def good(sheet: Sheet) -> list[tuple[int, list[str]]]:
+def good(sheet: CsvFile) -> list[tuple[int, list[str]]]:
     rows = list(sheet.rows())
     assert all(isinstance(row, Row) for row in rows), rows
     return [(row.line, row.values) for row in rows]
 
 
-def bad(sheet: Sheet) -> list[BadRow]:
+def bad(sheet: CsvFile) -> list[BadRow]:
     return [row for row in sheet.rows() if isinstance(row, BadRow)]
 
 
-def values(sheet: Sheet) -> list[list[str]]:
+def values(sheet: CsvFile) -> list[list[str]]:
     return [row for _, row in good(sheet)]
 
 
@@ -56,21 +56,21 @@ def values(sheet: Sheet) -> list[list[str]]:
 )
 def test_the_encoding_is_found(write: Write, codec: str, found: str) -> None:
     path = write("phone,naïve,€\r\n+15552234567,José Müller,“quoted” … 5 €\r\n".encode(codec))
-    sheet = Sheet(path)
+    sheet = CsvFile(path)
     assert sheet.encoding == found
     assert sheet.columns == ("phone", "naïve", "€")
     assert values(sheet) == [["+15552234567", "José Müller", "“quoted” … 5 €"]]
 
 
 def test_utf_16_big_endian_with_a_mark(write: Write) -> None:
-    sheet = Sheet(write(b"\xfe\xff" + (HEAD + "+1,Łódź 😀\n").encode("utf-16-be")))
+    sheet = CsvFile(write(b"\xfe\xff" + (HEAD + "+1,Łódź 😀\n").encode("utf-16-be")))
     assert (sheet.encoding, values(sheet)) == ("utf-16", [["+1", "Łódź 😀"]])
 
 
 @pytest.mark.parametrize("text", ["Łódź", "日本語 😀", "Привет, мир", "שלום", "🎉"])
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
 def test_every_script_comes_through(write: Write, text: str, codec: str) -> None:
-    assert values(Sheet(write(f'phone,name\n+1,"{text}"\n'.encode(codec)))) == [["+1", text]]
+    assert values(CsvFile(write(f'phone,name\n+1,"{text}"\n'.encode(codec)))) == [["+1", text]]
 
 
 @pytest.mark.parametrize("codec", ["cp1251", "shift_jis", "gb18030", "iso8859-7", "koi8-r"])
@@ -80,20 +80,20 @@ def test_another_script_is_not_taken_for_latin(write: Write, codec: str) -> None
     )
     content = f"phone,name\n+1,{text}\n+2,{text}\n".encode(codec)
     with pytest.raises(BadFile, match="neither UTF-8 nor"):
-        Sheet(write(content))
-    assert values(Sheet(write(content), encoding=codec)) == [["+1", text], ["+2", text]]
+        CsvFile(write(content))
+    assert values(CsvFile(write(content), encoding=codec)) == [["+1", text], ["+2", text]]
 
 
 def test_a_mark_is_no_part_of_the_first_name_whatever_encoding_is_given(write: Write) -> None:
     path = write((HEAD + ROW).encode("utf-8-sig"))
     for encoding in (None, "utf-8", "UTF8", "utf-8-sig"):
-        assert Sheet(path, encoding=encoding).columns == ("phone", "name")
+        assert CsvFile(path, encoding=encoding).columns == ("phone", "name")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii", "utf-16", "no-such-codec", "hex", "rot13"])
 def test_an_encoding_that_does_not_fit_is_refused(write: Write, encoding: str) -> None:
     with pytest.raises(BadFile) as caught:
-        Sheet(write(b"phone,name\n+1,Jos\xe9\n"), encoding=encoding)
+        CsvFile(write(b"phone,name\n+1,Jos\xe9\n"), encoding=encoding)
     assert "encoding" in caught.value.way_out
 
 
@@ -101,7 +101,7 @@ def test_a_wrong_byte_deep_inside_costs_its_row_only(write: Write) -> None:
     rows = [f"+1555{n:07d},Zoë {n}".encode() for n in range(60_000)]
     rows[50_000] = b"+15550050000,Jos\xe9"
     rows[59_999] = b"+15550059999,\xff\xfe"
-    sheet = Sheet(write(b"phone,name\n" + b"\n".join(rows)))
+    sheet = CsvFile(write(b"phone,name\n" + b"\n".join(rows)))
     assert sheet.encoding == "utf-8"
     found = list(sheet.rows())
     aside = [row for row in found if isinstance(row, BadRow)]
@@ -118,11 +118,13 @@ def test_a_wrong_byte_deep_inside_costs_its_row_only(write: Write) -> None:
 def test_a_wrong_byte_after_ascii_only_is_never_guessed(write: Write) -> None:
     rows = [f"+1555{n:07d},Ann".encode() for n in range(70_000)]
     rows[69_000] = b"+15550069000,Jos\xe9"
-    assert [row.line for row in bad(Sheet(write(b"phone,name\n" + b"\n".join(rows))))] == [69_002]
+    assert [row.line for row in bad(CsvFile(write(b"phone,name\n" + b"\n".join(rows))))] == [
+        69_002
+    ]
 
 
 def test_a_few_wrong_bytes_at_the_start_are_not_windows_1252(write: Write) -> None:
-    sheet = Sheet(write("phone,name\n+1,Zoë\n+2,Łódź\n+3,?\n".encode().replace(b"?", b"\xe9")))
+    sheet = CsvFile(write("phone,name\n+1,Zoë\n+2,Łódź\n+3,?\n".encode().replace(b"?", b"\xe9")))
     assert sheet.encoding == "utf-8"
     assert bad(sheet) == [
         BadRow(
@@ -132,18 +134,18 @@ def test_a_few_wrong_bytes_at_the_start_are_not_windows_1252(write: Write) -> No
 
 
 def test_bytes_that_windows_1252_lacks_cost_their_row(write: Write) -> None:
-    sheet = Sheet(write(b"phone,name\n+1,Jos\xe9\n+2,\x81\n+3,M\xfcller\n"))
+    sheet = CsvFile(write(b"phone,name\n+1,Jos\xe9\n+2,\x81\n+3,M\xfcller\n"))
     assert sheet.encoding == "cp1252"
     assert [type(row) for row in sheet.rows()] == [Row, BadRow, Row]
 
 
 def test_half_a_character_at_the_end_of_utf_16_costs_its_row(write: Write) -> None:
-    sheet = Sheet(write((HEAD + ROW + "+2,Bob").encode("utf-16") + b"\x41"))
+    sheet = CsvFile(write((HEAD + ROW + "+2,Bob").encode("utf-16") + b"\x41"))
     assert [type(row) for row in sheet.rows()] == [Row, BadRow]
 
 
 def test_a_nul_costs_its_row(write: Write) -> None:
-    sheet = Sheet(write(HEAD + ROW * 5 + "+2,B\0b\n" + ROW))
+    sheet = CsvFile(write(HEAD + ROW * 5 + "+2,B\0b\n" + ROW))
     assert bad(sheet) == [BadRow(7, ["+2", "B\ufffdb"], "it holds a NUL byte")]
     assert len(list(sheet.rows())) == 7
 
@@ -152,7 +154,7 @@ def test_a_nul_costs_its_row(write: Write) -> None:
 def test_the_delimiter_is_found(write: Write, delimiter: str) -> None:
     rows = [["phone", "text", "n"], ["+1", "a, b; c | d\te", "1,5"], ["+2", "x\ny", "2"]]
     lines = [delimiter.join(f'"{v}"' if v not in ("phone", "+1") else v for v in r) for r in rows]
-    sheet = Sheet(write("\n".join(lines)))
+    sheet = CsvFile(write("\n".join(lines)))
     assert (sheet.delimiter, sheet.columns) == (delimiter, ("phone", "text", "n"))
     assert values(sheet) == rows[1:]
 
@@ -172,41 +174,41 @@ def test_the_delimiter_is_found(write: Write, delimiter: str) -> None:
     ],
 )
 def test_the_most_consistent_delimiter_wins(write: Write, content: str, delimiter: str) -> None:
-    sheet = Sheet(write(content))
+    sheet = CsvFile(write(content))
     assert sheet.delimiter == delimiter
     assert all(len(row) == len(sheet.columns) for row in values(sheet))
 
 
 @pytest.mark.parametrize("head", ["sep=;\r\n", '"sep=;"\n', "SEP=;\n", "\ufeffsep=;\r"])
 def test_excels_own_line_names_the_delimiter(write: Write, head: str) -> None:
-    sheet = Sheet(write(head + "a;b,c\n1;2\n"))
+    sheet = CsvFile(write(head + "a;b,c\n1;2\n"))
     assert (sheet.delimiter, sheet.columns) == (";", ("a", "b,c"))
     assert good(sheet) == [(3, ["1", "2"])]
 
 
 def test_a_delimiter_given_is_taken(write: Write) -> None:
     path = write("a^b,c\n1^2,3\n")
-    assert values(Sheet(path, delimiter="^")) == [["1", "2,3"]]
-    assert values(Sheet(path, delimiter=",")) == [["1^2", "3"]]
+    assert values(CsvFile(path, delimiter="^")) == [["1", "2,3"]]
+    assert values(CsvFile(path, delimiter=",")) == [["1^2", "3"]]
 
 
 @pytest.mark.parametrize("delimiter", ['"', "\n", "a", "::", " ", "0"])
 def test_what_delimits_nothing_is_refused(write: Write, delimiter: str) -> None:
     with pytest.raises(BadFile, match="delimits nothing"):
-        Sheet(write(HEAD + ROW), delimiter=delimiter)
+        CsvFile(write(HEAD + ROW), delimiter=delimiter)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_every_line_end_and_quoted_line_breaks_are_counted_right(write: Write, end: str) -> None:
     content = end.join(["a,b", '1,"x', 'y"', "2,z", "", '3,"', '"', "4,", "", ""])
-    sheet = Sheet(write(content))
+    sheet = CsvFile(write(content))
     lines = [(2, ["1", f"x{end}y"]), (4, ["2", "z"]), (6, ["3", end]), (8, ["4", ""])]
     assert good(sheet) == lines
 
 
 def test_other_separators_of_unicode_end_no_line(write: Write) -> None:
     odd = "x\x0by\x0cz\x1c\x1d\x1e\x85\u2028\u2029"
-    assert good(Sheet(write(f"a,b\n1,{odd}\n2,y\n"))) == [(2, ["1", odd]), (3, ["2", "y"])]
+    assert good(CsvFile(write(f"a,b\n1,{odd}\n2,y\n"))) == [(2, ["1", odd]), (3, ["2", "y"])]
 
 
 @pytest.mark.parametrize(
@@ -223,17 +225,17 @@ def test_other_separators_of_unicode_end_no_line(write: Write) -> None:
     ],
 )
 def test_values_come_as_they_are(write: Write, line: str, expected: list[str]) -> None:
-    assert values(Sheet(write(f"x,y\n{line}\n"))) == [expected]
+    assert values(CsvFile(write(f"x,y\n{line}\n"))) == [expected]
 
 
 @pytest.mark.parametrize("blank", ["\n", ",\n", '"",""\n', "  ,\n", ",,,,\n"])
 def test_rows_without_any_value_are_passed_over(write: Write, blank: str) -> None:
     content = blank + HEAD + ROW + blank + ROW + blank * 3
-    assert [line for line, _ in good(Sheet(write(content)))] == [3, 5]
+    assert [line for line, _ in good(CsvFile(write(content)))] == [3, 5]
 
 
 def test_a_row_of_another_width_is_set_aside(write: Write) -> None:
-    sheet = Sheet(write("a,b,c\n1,2,3\n1,2\n1,2,3,4\n1,2,3,,\n4,5,6\n"))
+    sheet = CsvFile(write("a,b,c\n1,2,3\n1,2\n1,2,3,4\n1,2,3,,\n4,5,6\n"))
     found = list(sheet.rows())
     assert [(row.line, type(row)) for row in found] == [
         (2, Row), (3, BadRow), (4, BadRow), (5, Row), (6, Row)
@@ -246,7 +248,7 @@ def test_a_row_of_another_width_is_set_aside(write: Write) -> None:
 
 
 def test_an_unescaped_quote_costs_its_row(write: Write) -> None:
-    sheet = Sheet(write('a,b\n1,"He said "hi", ok"\n2,"x\\"y"\n3,z\n'))
+    sheet = CsvFile(write('a,b\n1,"He said "hi", ok"\n2,"x\\"y"\n3,z\n'))
     first, second = bad(sheet)
     assert (first.line, first.values) == (2, ['1,"He said "hi", ok"'])
     assert "not doubled" in first.reason
@@ -255,12 +257,12 @@ def test_an_unescaped_quote_costs_its_row(write: Write) -> None:
 
 
 def test_a_trailing_empty_column_is_dropped(write: Write) -> None:
-    sheet = Sheet(write("a,b,,\n1,2,,\n3,4,,\n"))
+    sheet = CsvFile(write("a,b,,\n1,2,,\n3,4,,\n"))
     assert (sheet.columns, values(sheet)) == (("a", "b"), [["1", "2"], ["3", "4"]])
 
 
 def test_names_are_trimmed(write: Write) -> None:
-    sheet = Sheet(write('\ufeff\xa0phone , "first\nname" \n'.replace(" \n", "\n") + "1,2\n"))
+    sheet = CsvFile(write('\ufeff\xa0phone , "first\nname" \n'.replace(" \n", "\n") + "1,2\n"))
     assert sheet.columns == ("phone", "first name")
     assert good(sheet) == [(3, ["1", "2"])]
 
@@ -268,7 +270,7 @@ def test_names_are_trimmed(write: Write) -> None:
 def test_hundreds_of_columns(write: Write) -> None:
     names = [f"c{n}" for n in range(300)]
     row = [str(n) for n in range(300)]
-    sheet = Sheet(write("\n".join(map(";".join, [names, *[row] * 500]))))
+    sheet = CsvFile(write("\n".join(map(";".join, [names, *[row] * 500]))))
     assert sheet.columns == tuple(names)
     assert values(sheet) == [row] * 500
 
@@ -308,7 +310,7 @@ def test_what_cannot_be_a_sheet_is_refused(
 ) -> None:
     path = write(content)
     with pytest.raises(BadFile) as caught:
-        Sheet(path)
+        CsvFile(path)
     error = caught.value
     assert where in error.where
     assert reason in error.reason
@@ -321,7 +323,7 @@ def test_what_cannot_be_a_sheet_is_refused(
 
 @pytest.mark.parametrize("name", ["2024-01-01", "2024", "+1", "phone 1", "E.164", "sent 20240101"])
 def test_names_with_digits_are_names(write: Write, name: str) -> None:
-    assert Sheet(write(f"{name},b\n1,2\n")).columns == (name, "b")
+    assert CsvFile(write(f"{name},b\n1,2\n")).columns == (name, "b")
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
@@ -333,11 +335,11 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         ("nul\0", "null byte"),
     ]:
         with pytest.raises(BadFile, match=reason):
-            Sheet(tmp_path / name)
+            CsvFile(tmp_path / name)
 
 
 def test_a_quote_never_closed_is_refused_with_its_line(write: Write) -> None:
-    sheet = Sheet(write(HEAD + ROW * 3 + '+2,"Bob\n' + ROW * 3))
+    sheet = CsvFile(write(HEAD + ROW * 3 + '+2,"Bob\n' + ROW * 3))
     seen: list[Row | BadRow] = []
     with pytest.raises(BadFile) as caught:
         seen.extend(sheet.rows())
@@ -348,7 +350,7 @@ def test_a_quote_never_closed_is_refused_with_its_line(write: Write) -> None:
 
 @pytest.mark.parametrize("rows", [10_000, 100_000])
 def test_a_quote_never_closed_does_not_swallow_a_large_file(write: Write, rows: int) -> None:
-    sheet = Sheet(write(HEAD + ROW * rows + '+2,"Bob\n' + ROW * 100_000))
+    sheet = CsvFile(write(HEAD + ROW * rows + '+2,"Bob\n' + ROW * 100_000))
     with pytest.raises(BadFile) as caught:
         sum(1 for _ in sheet.rows())
     assert caught.value.where == f"line {rows + 2}"
@@ -356,7 +358,7 @@ def test_a_quote_never_closed_does_not_swallow_a_large_file(write: Write, rows: 
 
 
 def test_a_row_without_end_is_refused_where_an_app_has_raised_the_limit(write: Write) -> None:
-    sheet = Sheet(write(HEAD + ROW + '+2,"' + "word\n" * 1_000_000))
+    sheet = CsvFile(write(HEAD + ROW + '+2,"' + "word\n" * 1_000_000))
     before = csv.field_size_limit(10**9)
     try:
         with pytest.raises(BadFile) as caught:
@@ -369,14 +371,14 @@ def test_a_row_without_end_is_refused_where_an_app_has_raised_the_limit(write: W
 
 
 def test_a_line_without_end_is_refused(write: Write) -> None:
-    sheet = Sheet(write(HEAD + ROW + "x," * 2_000_000))
+    sheet = CsvFile(write(HEAD + ROW + "x," * 2_000_000))
     with pytest.raises(BadFile, match="more than 1,000,000 characters"):
         list(sheet.rows())
     assert sheet.read_bytes < sheet.size_bytes
 
 
 def test_each_reading_begins_anew(write: Write) -> None:
-    sheet = Sheet(write(HEAD + ROW * 50_000))
+    sheet = CsvFile(write(HEAD + ROW * 50_000))
     assert (sheet.read_bytes, sheet.size_bytes) == (0, sheet.path.stat().st_size)
     first = sheet.rows()
     assert next(first) == Row(2, ["+15552234567", "Ann"])
@@ -387,14 +389,14 @@ def test_each_reading_begins_anew(write: Write) -> None:
 
 
 def test_a_file_that_has_gone_is_refused(write: Write) -> None:
-    sheet = Sheet(write(HEAD + ROW))
+    sheet = CsvFile(write(HEAD + ROW))
     sheet.path.unlink()
     with pytest.raises(BadFile, match="No such file"):
         list(sheet.rows())
 
 
 def test_the_fingerprint_tells_a_changed_file(write: Write) -> None:
-    sheet = Sheet(write(HEAD + ROW))
+    sheet = CsvFile(write(HEAD + ROW))
     before = sheet.fingerprint()
     assert (before, len(before)) == (sheet.fingerprint(), 64)
     write(HEAD + ROW.replace("Ann", "Bob"))
@@ -418,7 +420,7 @@ def test_what_is_written_as_csv_is_read_again(
     with path.open("w", encoding=codec, newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
         writer.writerows([["phone", "name", "text"], ["+1", "x", "y"], *rows])
-    sheet = Sheet(path)
+    sheet = CsvFile(path)
     assert sheet.delimiter == delimiter
     assert values(sheet)[1:] == [row for row in rows if any(row)]
 
@@ -429,7 +431,7 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, head: byt
     path = tmp_path / "bytes.csv"
     path.write_bytes(head + content)
     try:
-        for row in Sheet(path).rows():
+        for row in CsvFile(path).rows():
             "".join(row.values).encode()
             assert row.line > 1
     except BadFile:
@@ -439,7 +441,7 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, head: byt
 def test_a_block_may_end_anywhere(write: Write) -> None:
     for shift in range(4):
         text = "z" * shift + "é,b\r\n" + '"x\r\ny",ü\r\n' * 60_000
-        found = good(Sheet(write(text)))
+        found = good(CsvFile(write(text)))
         assert found[-1] == (2 + 2 * 59_999, ["x\r\ny", "ü"])
         assert len(found) == 60_000
 
@@ -449,7 +451,7 @@ def test_a_million_rows_go_fast_and_in_constant_memory(tmp_path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.write("phone,first_name,city,amount\n")
         file.writelines(f'+1555{n:07d},Zoë {n},"Albany, NY",12.50\n' for n in range(1_000_000))
-    sheet = Sheet(path)
+    sheet = CsvFile(path)
     began = process_time()
     assert sum(1 for _ in sheet.rows()) == 1_000_000
     assert process_time() - began < 10  # as measured, 1 s

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.errors import InvalidMessage
+from sluicegate.masking import masked
 from sluicegate.message import (
     E164,
     Message,
@@ -23,7 +24,6 @@ from sluicegate.message import (
     digest,
     encode,
     from_dict,
-    masked,
     new_id,
     new_ids,
     plain,

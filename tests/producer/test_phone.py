@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.campaigns.phone import BadNumber, Phones
-from sluicegate.errors import InvalidMessage
+from sluicegate.campaigns.phone import Phones
+from sluicegate.errors import BadNumber, InvalidMessage
 from sluicegate.message import E164
 
 US = "+15552234567"

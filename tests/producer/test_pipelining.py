@@ -1,4 +1,4 @@
-"""A head start: the same answers as an ordinary call's, whatever befalls it on the way."""
+"""Pipelined calls: they are answered as ordinary calls are, whatever befalls them on the way."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ import redis
 
 from sluicegate.config import Config
 from sluicegate.outbox import ENQUEUE, Outbox
-from sluicegate.pipelining import HeadStart
+from sluicegate.pipelining import PipelinedScript
 from sluicegate.scripts import Argument, Scripts
 from support import check_books, message
 
@@ -25,8 +25,8 @@ def client(redis_url: str) -> Iterator[Any]:
     pool.disconnect()
 
 
-def head_start(client: redis.Redis) -> HeadStart:
-    return HeadStart(client, KEYS.prefix, ENQUEUE, Scripts(client, KEYS.prefix))
+def pipelined(client: redis.Redis) -> PipelinedScript:
+    return PipelinedScript(client, KEYS.prefix, ENQUEUE, Scripts(client, KEYS.prefix))
 
 
 def args(*numbers: int) -> list[Argument]:
@@ -40,9 +40,9 @@ def waiting(client: redis.Redis) -> int:
 def test_the_server_works_before_it_is_asked_for_the_answer(
     client: Any, valkey: redis.Redis
 ) -> None:
-    ahead = head_start(client)
+    script = pipelined(client)
     client.script_load(ENQUEUE.source())
-    with ahead.begun(args(1, 2)) as answer:
+    with script.begin(args(1, 2)) as answer:
         while not valkey.exists(KEYS.record("m1")):
             pass
         assert answer() == b"ee"
@@ -51,7 +51,7 @@ def test_the_server_works_before_it_is_asked_for_the_answer(
 
 def test_a_script_that_the_server_does_not_know_is_loaded(client: Any) -> None:
     client.script_flush()
-    with head_start(client).begun(args(1)) as answer:
+    with pipelined(client).begin(args(1)) as answer:
         assert answer() == b"e"
     assert waiting(client) == 1
 
@@ -60,7 +60,7 @@ def test_a_connection_lost_halfway_is_answered_as_the_first_time(
     client: Any, valkey: redis.Redis
 ) -> None:
     client.script_load(ENQUEUE.source())
-    with head_start(client).begun(args(1)) as answer:
+    with pipelined(client).begin(args(1)) as answer:
         while not valkey.exists(KEYS.record("m1")):
             pass
         valkey.client_kill_filter(_type="normal", skipme=True)
@@ -69,10 +69,10 @@ def test_a_connection_lost_halfway_is_answered_as_the_first_time(
 
 
 def test_a_connection_lost_before_it_is_written_to(client: Any, valkey: redis.Redis) -> None:
-    ahead = head_start(client)
+    script = pipelined(client)
     client.ping()
     valkey.client_kill_filter(_type="normal", skipme=True)
-    with ahead.begun(args(1)) as answer:
+    with script.begin(args(1)) as answer:
         assert answer() == b"e"
     assert waiting(client) == 1
 
@@ -96,7 +96,7 @@ def test_where_it_cannot_be_written_nothing_is_read(redis_url: str) -> None:
 
     pool = redis.ConnectionPool.from_url(redis_url, connection_class=Broken)
     with redis.Redis(connection_pool=pool) as client:
-        with head_start(client).begun(args(1)) as answer:
+        with pipelined(client).begin(args(1)) as answer:
             assert answer() == b"e"
         assert waiting(client) == 1
     pool.disconnect()
@@ -104,7 +104,7 @@ def test_where_it_cannot_be_written_nothing_is_read(redis_url: str) -> None:
 
 def test_an_answer_that_nobody_asks_for_is_not_taken_for_another(client: Any) -> None:
     client.script_load(ENQUEUE.source())
-    with pytest.raises(OSError, match="meanwhile"), head_start(client).begun(args(1)):
+    with pytest.raises(OSError, match="meanwhile"), pipelined(client).begin(args(1)):
         raise OSError("meanwhile")
     assert client.echo("mine") == b"mine"
 
@@ -113,7 +113,7 @@ def test_an_error_of_the_script_is_the_ordinary_call_s(client: Any) -> None:
     client.set(KEYS("clock"), "no hash")
     with (
         pytest.raises(redis.ResponseError, match="WRONGTYPE"),
-        head_start(client).begun(args(1)) as answer,
+        pipelined(client).begin(args(1)) as answer,
     ):
         answer()
     assert client.echo("mine") == b"mine"

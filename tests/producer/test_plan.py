@@ -20,8 +20,8 @@ from sluicegate.campaigns.plan import (
     short,
     ticket,
 )
-from sluicegate.campaigns.template import RENDERER, BadTemplate, BadValue
-from sluicegate.errors import InvalidMessage
+from sluicegate.campaigns.template import RENDERER
+from sluicegate.errors import BadTemplate, BadValue, InvalidMessage
 from sluicegate.message import Message, validated
 from sluicegate.segments import Segments, count
 from support import SENDER, plan

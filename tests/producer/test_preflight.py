@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from producer.test_recipients import HEADER, ROWS, write
-from sluicegate.campaigns.csv_file import Sheet
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import NOTES, Rejects, Report, preflight
-from sluicegate.campaigns.recipients import Recipient, Roster
+from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.config import Account, Brand, Registration, Sender
 from sluicegate.errors import BadFile
 from sluicegate.segments import count
@@ -47,7 +47,7 @@ class Office:
     def look(
         self, path: Path, of: Plan = JULY, account: Account | None = None, **options: Any
     ) -> Report:
-        sheet = Sheet(path)
+        sheet = CsvFile(path)
         before = self.bench.dump()
         with Rejects(self.rejects, sheet.columns) as rejects:
             made = preflight(
@@ -99,7 +99,7 @@ def test_everything_is_counted(office: Office) -> None:
     assert made.ucs2 == {"\u2019": 1}
     assert made.saved == {"\u2019": 0}
     assert made.file == str(office.folder / "people.csv")
-    assert made.fingerprint == Sheet(made.file).fingerprint()
+    assert made.fingerprint == CsvFile(made.file).fingerprint()
     assert (made.encoding, made.delimiter) == ("utf-8", ",")
     assert office.heard == [8]
 
@@ -248,7 +248,7 @@ def test_any_file_adds_up(office: Office, rows: list[Any], out: set[int]) -> Non
     except BadFile:
         return
     path = office.folder / "people.csv"
-    recipients = [row for row in Roster(JULY, Sheet(path)) if isinstance(row, Recipient)]
+    recipients = [row for row in Recipients(JULY, CsvFile(path)) if isinstance(row, Recipient)]
     bench.campaigns.create(JULY)
     outcomes = Counter(outcome for _, outcome in bench.campaigns.add("july", recipients))
     assert outcomes == Counter(
@@ -262,7 +262,7 @@ def test_any_file_adds_up(office: Office, rows: list[Any], out: set[int]) -> Non
     if made.rejected:
         again = Counter(
             (row.column, row.reason)
-            for row in Roster(JULY, Sheet(office.rejects))
+            for row in Recipients(JULY, CsvFile(office.rejects))
             if not isinstance(row, Recipient)
         )
         assert again.total() == made.rejected, "rejected again, every one"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluicegate.campaigns.csv_file import Sheet
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import key_hash, message_id, rendered
 from sluicegate.campaigns.preflight import NOTES, Rejects
-from sluicegate.campaigns.recipients import Recipient, Rejected, Roster
+from sluicegate.campaigns.recipients import Recipient, Recipients, Rejected
 from sluicegate.errors import BadFile
 from sluicegate.segments import count
 from sluicegate_ops.simulator import Settings, simulator_in_thread
@@ -32,7 +32,7 @@ def write(folder: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = H
 
 
 def read(path: Path, of: Any = JULY) -> list[Recipient | Rejected]:
-    return list(Roster(of, Sheet(path)))
+    return list(Recipients(of, CsvFile(path)))
 
 
 def test_a_row_that_can_be_sent(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_an_empty_key(tmp_path: Path) -> None:
 def test_a_column_that_is_missing(tmp_path: Path, fields: dict[str, Any], reason: str) -> None:
     path = write(tmp_path, [("4152000000", "Ann", "7")])
     with pytest.raises(BadFile) as caught:
-        Roster(plan(**fields), Sheet(path))
+        Recipients(plan(**fields), CsvFile(path))
     assert caught.value.reason == reason
     assert "Phone (phone), First Name (first_name), Code (code)" in caught.value.way_out
 
@@ -106,7 +106,7 @@ def test_a_file_of_300_columns(tmp_path: Path) -> None:
     assert isinstance(found, Recipient)
     assert found.text == "Hi Ann, code 7"
     with pytest.raises(BadFile, match=r"Column 39 \(column_39\), and 260 more$"):
-        Roster(plan(to_column="mobile"), Sheet(write(tmp_path, [row], header)))
+        Recipients(plan(to_column="mobile"), CsvFile(write(tmp_path, [row], header)))
 
 
 @pytest.mark.parametrize("name", ["Phone", "phone"])
@@ -124,7 +124,7 @@ def test_of_two_alike_none_is_guessed(tmp_path: Path) -> None:
     header = ("Phone", "First Name", "first-name", "Code")
     path = write(tmp_path, [("4152000000", "Ann", "Ben", "7")], header)
     with pytest.raises(BadFile, match="'first_name' may be 'First Name' and 'first-name'; rename"):
-        Roster(JULY, Sheet(path))
+        Recipients(JULY, CsvFile(path))
 
 
 def test_a_file_of_rejects_is_read_as_the_file_that_it_is_from(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_file_of_rejects_is_read_as_the_file_that_it_is_from(tmp_path: Path) -
             assert isinstance(row, Rejected)
             rejects.add(row)
     again = tmp_path / "rejects.csv"
-    assert tuple(Sheet(again).columns) == (*NOTES, *header)
+    assert tuple(CsvFile(again).columns) == (*NOTES, *header)
     # The same rows are wrong for the same reasons.
     assert [r[1:4] for r in read(again, of)] == [r[1:4] for r in read(path, of)]
     text = again.read_text(encoding="utf-8-sig")

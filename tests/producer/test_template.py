@@ -18,12 +18,10 @@ from sluicegate.campaigns.template import (
     MAX_SOURCE,
     MAX_VALUE,
     RENDERER,
-    BadTemplate,
-    BadValue,
     Template,
     variable,
 )
-from sluicegate.errors import SluicegateError
+from sluicegate.errors import BadTemplate, BadValue, SluicegateError
 
 ANN = {"name": "Ann", "order_id": "17", "lang": "en", "amount": "12.345", "nick": ""}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.campaigns.csv_file import Row, Sheet
+from sluicegate.campaigns.csv_file import CsvFile, Row
 from sluicegate.campaigns.phone import Phones
 from sluicegate_rigs.bench import machine
 from sluicegate_rigs.bench.bodies import number, write_sheet
@@ -226,7 +226,7 @@ def test_everybody_it_writes_to_can_be_written_to(tmp_path: Path) -> None:
     for n in (0, 9_999, 10_000, 7_899_999, 7_900_100, 9_999_999):
         assert phones.normalise(number(n)) == number(n)
     write_sheet(tmp_path / "people.csv", 3)
-    rows = list(Sheet(tmp_path / "people.csv").rows())
+    rows = list(CsvFile(tmp_path / "people.csv").rows())
     assert [row.values[0] for row in rows if isinstance(row, Row)] == [number(n) for n in range(3)]
 
 

@@ -23,8 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sluicegate.campaigns.campaign import WrongCampaignState
 from sluicegate.config.senders import Brand, Registration, Sender
+from sluicegate.errors import WrongCampaignState
 from sluicegate_worker.queue import STEP
 from sluicegate_worker.wire import Grant, Settle, parse_stepped
 from support import Bench, message, plan, recipient

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 import redis
 
-from sluicegate import Config, Message, MessageStatus, Result
+from sluicegate import Config, EnqueueResult, Message, MessageStatus
 from sluicegate.campaigns.campaign import IMPORT, Action, Campaigns
 from sluicegate.campaigns.plan import Plan, key_hash, ticket
 from sluicegate.campaigns.recipients import Recipient
@@ -144,7 +144,7 @@ class Bench:
             assert not changed, (script.parts[-1], changed)
         return answer
 
-    def enqueue(self, *messages: Message) -> list[Result]:
+    def enqueue(self, *messages: Message) -> list[EnqueueResult]:
         args = self.outbox.enqueue_args(messages, self.token())
         return Outbox.results(messages, self.call(ENQUEUE, args))
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sluicegate.receipts import RECEIPT, Answer, Receipt, receipt_args
+from sluicegate.receipts import RECEIPT, Receipt, ReceiptResult, receipt_args
 from support import Bench
 
 
@@ -13,15 +13,15 @@ def receipt(id: str, status: str = "delivered", event_id: str = "", **fields: An
     return Receipt(event_id or f"{status} {made['provider_id']}", id, status=status, **made)
 
 
-def apply(bench: Bench, receipts: Sequence[Receipt]) -> list[Answer]:
+def apply(bench: Bench, receipts: Sequence[Receipt]) -> list[ReceiptResult]:
     """Bring receipts as one batch; what each of them did."""
     args = receipt_args(receipts, bench.config.retention_ms, bench.token())
-    return [cast("Answer", answer.decode()) for answer in bench.call(RECEIPT, args)]
+    return [cast("ReceiptResult", answer.decode()) for answer in bench.call(RECEIPT, args)]
 
 
 def tell(
     bench: Bench, id: str, status: str = "delivered", event_id: str = "", **fields: Any
-) -> Answer:
+) -> ReceiptResult:
     """Bring one receipt."""
     [answer] = apply(bench, [receipt(id, status, event_id, **fields)])
     return answer

@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 import redis
 
-from sluicegate.campaigns.template import BadTemplate, BadValue
-from sluicegate.errors import InvalidMessage, UnknownMessage, WrongState
+from sluicegate.errors import (
+    BadTemplate,
+    BadValue,
+    InvalidMessage,
+    UnknownMessage,
+    WrongRenderer,
+    WrongState,
+)
 from sluicegate.message import decode
 from sluicegate_worker.operator.audit import Audit, By, act
 from sluicegate_worker.operator.deadletters import (
@@ -20,7 +26,6 @@ from sluicegate_worker.operator.deadletters import (
     replay_args,
 )
 from sluicegate_worker.operator.edits import Edit, Letters
-from sluicegate_worker.rendering import WrongRenderer
 from support import BY_TEST, CLOCK, SENDER, Bench, message, plan, recipient
 
 RETENTION_MS = 60_000

@@ -13,8 +13,8 @@ import pytest
 import redis
 
 from sluicegate import Message, OutboxUnavailable
-from sluicegate.config import Account, InDoubt
-from sluicegate.config import Retry as RetrySettings
+from sluicegate.config import Account, InDoubt, RetrySettings
+from sluicegate.errors import WrongRenderer
 from sluicegate.optouts import OptOuts
 from sluicegate_worker.attempt import app_message, settled
 from sluicegate_worker.drain import FLUSH_SECONDS, LINGER_SECONDS, RIDE_SECONDS, Drain, Summary
@@ -22,7 +22,6 @@ from sluicegate_worker.provider.gateway import Attempt, idempotency_key
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.provider.rate_headers import RateHeaders
 from sluicegate_worker.queue import Queue
-from sluicegate_worker.rendering import WrongRenderer
 from sluicegate_worker.wire import BATCH, Grant, Renewal, Settle, Start, Stepped
 from support import CLOCK, Bench, message
 from support.virtual import Provider, Time, accepted, answering, until

@@ -9,10 +9,9 @@ import pytest
 import redis
 import redis.asyncio
 
-from sluicegate.campaigns.template import BadValue
-from sluicegate.errors import InvalidMessage
+from sluicegate.errors import BadValue, InvalidMessage, WrongRenderer
 from sluicegate.message import Message, encode
-from sluicegate_worker.rendering import Contents, WrongRenderer
+from sluicegate_worker.rendering import Contents
 from sluicegate_worker.wire import Grant
 from support import Bench, message, plan, recipient
 

@@ -8,7 +8,7 @@ import tenacity
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.config import Retry as Settings
+from sluicegate.config import RetrySettings as Settings
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.retry import decide, permitted, policy
 

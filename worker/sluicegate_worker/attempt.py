@@ -7,15 +7,13 @@ from functools import partial
 
 import msgspec
 
-from sluicegate.campaigns.template import BadValue
 from sluicegate.config import Account
-from sluicegate.errors import InvalidMessage, OutboxError
+from sluicegate.errors import BadValue, InvalidMessage, OutboxError, WrongRenderer
 from sluicegate.message import Message, decode
 
 from .provider.gateway import Attempt, Gateway, idempotency_key
 from .provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from .provider.rate_headers import RateHeaders
-from .rendering import WrongRenderer
 from .retry import decide, permitted, policy
 from .wire import Grant, Settle
 

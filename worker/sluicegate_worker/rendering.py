@@ -8,23 +8,12 @@ import redis.asyncio
 
 from sluicegate.campaigns.plan import Plan, rendered
 from sluicegate.campaigns.template import RENDERER
-from sluicegate.errors import InvalidMessage, SluicegateError
+from sluicegate.errors import InvalidMessage, WrongRenderer
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
 from sluicegate.outbox import translated
 
 from .wire import Grant
-
-
-class WrongRenderer(SluicegateError):
-    """A campaign whose texts this version of the worker would render otherwise."""
-
-    def __init__(self, campaign: str, renderer: str) -> None:
-        self.campaign, self.renderer = campaign, renderer
-        super().__init__(
-            f"campaign {campaign} is rendered by {renderer}, and this worker has {RENDERER}: "
-            "run a worker of the version that the campaign began with"
-        )
 
 
 class Contents:

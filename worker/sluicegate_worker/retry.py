@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 import tenacity
 
-from sluicegate.config import Retry as Settings
+from sluicegate.config import RetrySettings as Settings
 
 from .provider.outcome import Dead, Doubt, Outcome, Retry
 

@@ -5,9 +5,13 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from sluicegate.campaigns.campaign import CampaignExists, WrongCampaignState
-from sluicegate.campaigns.template import BadTemplate
-from sluicegate.errors import BadFile, SluicegateError
+from sluicegate.errors import (
+    BadFile,
+    BadTemplate,
+    CampaignExists,
+    SluicegateError,
+    WrongCampaignState,
+)
 
 from .kit.failures import BAD_INPUT, FAILED, say
 

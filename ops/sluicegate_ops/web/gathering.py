@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-from sluicegate.receipts import BATCH, Answer, Receipt
+from sluicegate.receipts import BATCH, Receipt, ReceiptResult
 
 GATHER_SECONDS: Final = 0.005
 
-Apply = Callable[[Sequence[Receipt]], Awaitable[Sequence[Answer]]]
+Apply = Callable[[Sequence[Receipt]], Awaitable[Sequence[ReceiptResult]]]
 
 
 class Gathering:
@@ -16,14 +16,14 @@ class Gathering:
 
     def __init__(self, apply: Apply) -> None:
         self._apply = apply
-        self._waiting: list[tuple[Receipt, asyncio.Future[Answer]]] = []
+        self._waiting: list[tuple[Receipt, asyncio.Future[ReceiptResult]]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def apply(self, receipt: Receipt) -> Answer:
+    async def apply(self, receipt: Receipt) -> ReceiptResult:
         """What the receipt did; raises what applying its batch raises."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
+        answer: asyncio.Future[ReceiptResult] = loop.create_future()
         self._waiting.append((receipt, answer))
         if len(self._waiting) >= BATCH:
             self._send()
@@ -40,7 +40,7 @@ class Gathering:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _apply_all(self, batch: list[tuple[Receipt, asyncio.Future[Answer]]]) -> None:
+    async def _apply_all(self, batch: list[tuple[Receipt, asyncio.Future[ReceiptResult]]]) -> None:
         futures = [future for _, future in batch]
         try:
             answers = await self._apply([receipt for receipt, _ in batch])

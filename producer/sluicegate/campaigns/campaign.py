@@ -17,10 +17,10 @@ from typing import Any, Literal
 import msgspec
 import redis
 
-from ..errors import SluicegateError
+from ..errors import CampaignExists, UnknownCampaign, WrongCampaignState
 from ..keys import Keys
 from ..optouts import START_TO_POST_SECONDS
-from ..pipelining import HeadStart
+from ..pipelining import PipelinedScript
 from ..scripts import Argument, Script, Scripts, new_token
 from .ledger import Ledger, Ledgers
 from .plan import Plan, plan_digest
@@ -35,40 +35,13 @@ IMPORT_BATCH = 250
 SHARD_SIZE = 256
 """Recipients per set of members: a set of so few numbers is kept as 8 bytes each."""
 
-State = Literal["draft", "running", "paused", "finished", "cancelled"]
+CampaignState = Literal["draft", "running", "paused", "finished", "cancelled"]
 Action = Literal["start", "pause", "resume", "cancel"]
 
 
-Outcome = Literal["added", "duplicate", "suppressed"]
+ImportResult = Literal["added", "duplicate", "suppressed"]
 
-_OUTCOMES: dict[str, Outcome] = {"a": "added", "d": "duplicate", "s": "suppressed"}
-
-
-class CampaignExists(SluicegateError):
-    """The name is taken by a campaign with another plan."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f"campaign {name}: it exists with another text, sender or column; "
-            "give this one another name"
-        )
-
-
-class UnknownCampaign(SluicegateError):
-    """No campaign of that name on this account."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(f"campaign {name}: not known on this account")
-
-
-class WrongCampaignState(SluicegateError):
-    """The campaign is not in a state that allows the action."""
-
-    def __init__(self, name: str, state: str, action: str) -> None:
-        self.name, self.state, self.action = name, state, action
-        super().__init__(f"campaign {name} is {state}: it can't {action}")
+_OUTCOMES: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
 
 class Campaign(msgspec.Struct, frozen=True):
@@ -78,7 +51,7 @@ class Campaign(msgspec.Struct, frozen=True):
     """
 
     plan: Plan
-    state: State
+    state: CampaignState
     created_ms: int
     started_ms: int
     ended_ms: int
@@ -104,7 +77,7 @@ class Campaigns:
         self._client: Any = client
         self._keys, self._sleep = keys, sleep
         self._scripts = Scripts(client, keys.prefix, clock)
-        self._ahead = HeadStart(client, keys.prefix, IMPORT, self._scripts, clock)
+        self._pipelined = PipelinedScript(client, keys.prefix, IMPORT, self._scripts, clock)
         self._ledgers = Ledgers(client, keys)
 
     def create(self, plan: Plan, expected_rows: int = 0) -> Campaign:
@@ -150,7 +123,7 @@ class Campaigns:
 
     def add(
         self, name: str, recipients: Iterable[Recipient]
-    ) -> Iterator[tuple[Recipient, Outcome]]:
+    ) -> Iterator[tuple[Recipient, ImportResult]]:
         """Import recipients, streamed in batches; each with added, duplicate or suppressed.
 
         Whoever is a member already is a duplicate, so importing may be repeated and resumed at
@@ -159,7 +132,7 @@ class Campaigns:
         place, iterator = self._place(name), iter(recipients)
         batch, failure = _taken(iterator)
         while batch:
-            with self._ahead.begun(_import_args(name, place, batch)) as answer:
+            with self._pipelined.begin(_import_args(name, place, batch)) as answer:
                 following, failure = _taken(iterator)  # while the server has the last
                 reply = answer()
             if isinstance(reply, list):
@@ -194,7 +167,7 @@ class Campaigns:
         if before == b"unknown":
             raise UnknownCampaign(name)
 
-    def act(self, name: str, action: Action) -> State:
+    def act(self, name: str, action: Action) -> CampaignState:
         """Start, pause, resume or cancel; return the state it is in then.
 
         When pause or cancel return, no further POST of the campaign can start: they wait out what
@@ -208,7 +181,7 @@ class Campaigns:
             raise WrongCampaignState(name, before.decode(), action)
         if action in ("pause", "cancel") and self._client.zcard(self._keys("started")):
             self._sleep(START_TO_POST_SECONDS)
-        state: State = after.decode()
+        state: CampaignState = after.decode()
         return state
 
 

@@ -50,7 +50,7 @@ class BadRow(NamedTuple):
     reason: str
 
 
-class Sheet:
+class CsvFile:
     """A CSV file whose first row names its columns; encoding and delimiter are found by looking.
 
     UTF-8 or UTF-16, with a byte order mark or without; Windows-1252 where the bytes look like it.

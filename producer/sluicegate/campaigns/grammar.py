@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from unicodedata import category, normalize
 
-from ..errors import SluicegateError
+from ..errors import BadTemplate
 
 if TYPE_CHECKING:  # Jinja is an extra, so each function that needs its nodes imports them
     from jinja2 import Environment, nodes
@@ -26,14 +26,6 @@ MAX_ELIFS = 100
 """``{% elif %}`` in one block. Python's own compiler gives up at a few hundred."""
 
 _TOO_DEEP = f"more than {MAX_DEPTH} things within one another"
-
-
-class BadTemplate(SluicegateError, ValueError):
-    """A template that can't be used: ``line`` is where, counted from 1, and ``reason`` is why."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        self.line, self.reason = line, reason
-        super().__init__(f"template, line {line}: {reason}")
 
 
 def parsed(source: str, environment: "Environment") -> "nodes.Template":

@@ -13,8 +13,8 @@ import unicodedata
 from functools import cache
 from types import ModuleType
 
-from ..errors import InvalidMessage
-from ..message import E164, masked
+from ..errors import BadNumber, InvalidMessage
+from ..message import E164
 
 _NANP = r"\(?([2-9][0-9]{2})\)?[ \xa0.-]{0,3}([2-9][0-9]{2})[ \xa0.-]{0,3}([0-9]{4})"
 _plain_nanp = re.compile(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch
@@ -47,17 +47,6 @@ _NATIONAL = (
 _NOT_NANP = "no North American number: area code and exchange begin with 2 to 9"
 _ZEROS = "nothing but zeros"
 _EXTENSION = "it has an extension, which takes no messages: give a direct number"
-
-
-class BadNumber(ValueError):
-    """``text`` is no number that a message can go to; ``reason`` says why, for its author.
-
-    The error's own text masks the number: errors are logged.
-    """
-
-    def __init__(self, text: str, reason: str) -> None:
-        self.text, self.reason = text, reason
-        super().__init__(f"{masked(text)}: {reason}")
 
 
 class Phones:

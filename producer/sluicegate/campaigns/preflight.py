@@ -15,11 +15,11 @@ import redis
 from ..config import Account
 from ..keys import Keys
 from ..levels import Pace, pace
-from ..message import masked
+from ..masking import masked
 from ..segments import count, forcing_ucs2
-from .csv_file import Sheet
+from .csv_file import CsvFile
 from .plan import Plan
-from .recipients import Recipient, Rejected, Roster
+from .recipients import Recipient, Recipients, Rejected
 
 SAMPLES = 5
 """Rendered texts shown: the first, and the longest ones seen."""
@@ -36,7 +36,7 @@ _BATCH = 500
 _FEW = 4  # characters that somebody would replace in a text; more of them are its language
 
 
-class Sample(msgspec.Struct, frozen=True):
+class SampleText(msgspec.Struct, frozen=True):
     """One text as it would be sent; the number is masked."""
 
     line: int
@@ -72,7 +72,7 @@ class Report(msgspec.Struct):
     ucs2: Counter[str] = msgspec.field(default_factory=Counter)
     saved: Counter[str] = msgspec.field(default_factory=Counter)
     us_segments: int = 0
-    samples: list[Sample] = []
+    samples: list[SampleText] = []
     cost: float = 0.0
     currency: str = "USD"
     seconds: float = 0.0
@@ -125,7 +125,7 @@ class Rejects:
 
 def preflight(
     plan: Plan,
-    sheet: Sheet,
+    sheet: CsvFile,
     account: Account,
     client: redis.Redis,
     keys: Keys,
@@ -141,7 +141,7 @@ def preflight(
     """
     report = Report(str(sheet.path), sheet.fingerprint(), sheet.encoding, sheet.delimiter)
     seen: set[int] = set()
-    for batch in _batched(Roster(plan, sheet)):
+    for batch in _batched(Recipients(plan, sheet)):
         report.rows += len(batch)
         recipients = []
         for row in batch:
@@ -212,7 +212,7 @@ def _sample(report: Report, recipient: Recipient, most: int) -> None:
     kept = report.samples
     if most and (len(kept) < most or recipient.parts > kept[-1].parts):
         to, text = masked(recipient.to), recipient.text
-        made = Sample(recipient.line, to, text, recipient.parts, recipient.encoding)
+        made = SampleText(recipient.line, to, text, recipient.parts, recipient.encoding)
         report.samples = [*kept[: most - 1], made]
 
 

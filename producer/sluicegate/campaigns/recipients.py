@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..errors import BadFile, InvalidMessage
-from .csv_file import BadRow, Row, Sheet
-from .phone import BadNumber, Phones
+from ..errors import BadFile, BadNumber, BadValue, InvalidMessage
+from .csv_file import BadRow, CsvFile, Row
+from .phone import Phones
 from .plan import Plan, key_hash, ticket
-from .template import BadValue, variable
+from .template import variable
 
 # A file of rejects has it where its row had bytes that nobody could read.
 _UNREAD = "it holds U+FFFD, which stands for what could not be read: write what it was"
@@ -37,13 +37,13 @@ class Rejected(NamedTuple):
     values: list[str]
 
 
-class Roster:
+class Recipients:
     """The rows of ``sheet`` as ``plan`` reads them.
 
     Raises BadFile where the plan's columns or variables are not among the file's, or may be two.
     """
 
-    def __init__(self, plan: Plan, sheet: Sheet) -> None:
+    def __init__(self, plan: Plan, sheet: CsvFile) -> None:
         self._plan, self._template, self.sheet = plan, plan.template, sheet
         self._phones = Phones(plan.region)
         self._to = _named(sheet, plan.to_column)
@@ -91,11 +91,11 @@ class Roster:
         return tuple.__new__(Recipient, recipient)  # the class's own way is three times slower
 
 
-def _named(sheet: Sheet, name: str) -> int:
+def _named(sheet: CsvFile, name: str) -> int:
     return _column(sheet, name, f"no column {name!r}")
 
 
-def _column(sheet: Sheet, name: str, missing: str) -> int:
+def _column(sheet: CsvFile, name: str, missing: str) -> int:
     """The place of the column called ``name``, or else of the one whose variable that is."""
     found = [at for at, column in enumerate(sheet.columns) if column == name]
     found = found or [at for at, column in enumerate(sheet.columns) if variable(column) == name]
@@ -111,7 +111,7 @@ def _column(sheet: Sheet, name: str, missing: str) -> int:
     raise BadFile(sheet.path, "line 1", f"{name!r} may be {several}", "rename one of them")
 
 
-def _mapped(sheet: Sheet, plan: Plan) -> list[tuple[str, int]]:
+def _mapped(sheet: CsvFile, plan: Plan) -> list[tuple[str, int]]:
     """Each of the template's variables and the column that it stands for."""
     return [
         (name, _column(sheet, name, f"no column for {{{{ {name} }}}} in the text"))

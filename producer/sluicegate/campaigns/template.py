@@ -13,8 +13,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 from unicodedata import normalize
 
-from ..errors import SluicegateError
-from .grammar import MAX_ELIFS, MAX_SOURCE, BadTemplate, flaw, parsed, shows
+from ..errors import BadValue
+from .grammar import MAX_ELIFS, MAX_SOURCE, flaw, parsed, shows
 
 if TYPE_CHECKING:
     import jinja2
@@ -26,8 +26,6 @@ __all__ = [
     "MAX_SOURCE",
     "MAX_VALUE",
     "RENDERER",
-    "BadTemplate",
-    "BadValue",
     "Template",
     "variable",
 ]
@@ -37,14 +35,6 @@ RENDERER = "jinja2/1"
 
 MAX_VALUE = 10_000
 """Characters that ``replace`` may make of a value."""
-
-
-class BadValue(SluicegateError, ValueError):
-    """A recipient's value that can't be used; the text names the variable, never the value."""
-
-    def __init__(self, variable: str, reason: str) -> None:
-        self.variable, self.reason = variable, reason
-        super().__init__(f"{variable} {reason}")
 
 
 class Template:

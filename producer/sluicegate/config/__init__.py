@@ -22,18 +22,18 @@ from msgspec.structs import force_setattr, replace
 
 from ..errors import InvalidConfig
 from .file import SettingsFile
-from .senders import Brand, Count, Faults, Rate, Registration, Sender, faults
+from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
 from .web import App, Web, is_web_url, variable_faults, web_faults
 
 __all__ = [
-    "Account", "App", "Brand", "Config", "InDoubt", "Registration", "Retry", "Sender", "Web",
-    "load",
+    "Account", "App", "Brand", "Config", "InDoubt", "Registration", "RetrySettings", "Sender",
+    "Web", "load",
 ]  # fmt: skip
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_660 * 86_400)]  # ten years bound a typing slip
 Api = Literal["v2", "v1"]
 Policy = Literal["", "resend", "hold", "drop"]
-Transport = Literal["aiohttp", "httpx"]
+TransportName = Literal["aiohttp", "httpx"]
 Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -68,7 +68,7 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bulk_wait_seconds: Seconds = 600.0
 
 
-class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When an attempt that failed is repeated: ``base_seconds * 2^n * (0.5 + random)``, capped.
 
     ``max_attempts`` counts attempts that failed by the provider or the network; throttling and
@@ -110,19 +110,19 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     base_url: str = ""
     limit: Count = 50
     window_seconds: Seconds = 1.0
-    sms_per_second: Rate = 50.0
-    mms_per_second: Rate = 15.0
+    sms_per_second: SegmentRate = 50.0
+    mms_per_second: SegmentRate = 15.0
     limits_version: Annotated[int, msgspec.Meta(ge=0)] = 0
     concurrency: Count = 100
     worker_concurrency: Count = 50
-    transport: Transport = "aiohttp"
+    transport: TransportName = "aiohttp"
     connect_timeout_seconds: Seconds = 5.0
     read_timeout_seconds: Seconds = 30.0
     lease_seconds: Seconds = 15.0
     price_per_segment: Annotated[float, msgspec.Meta(ge=0)] = 0.004
     currency: str = "USD"
     in_doubt: InDoubt = InDoubt()
-    retry: Retry = Retry()
+    retry: RetrySettings = RetrySettings()
     senders: Senders = {}
     registrations: dict[str, Registration] = {}
     brands: dict[str, Brand] = {}
@@ -234,7 +234,7 @@ def _read(file: Path) -> str:
         raise InvalidConfig(str(file), f"cannot be read: {error}") from error
 
 
-def _faults(config: Config) -> Faults:
+def _faults(config: Config) -> SettingFaults:
     """What the types alone do not say; values are not repeated, since they may hold secrets."""
     if not _is_redis_url(config.redis_url):
         yield (
@@ -255,7 +255,7 @@ def _faults(config: Config) -> Faults:
         yield ("web", *names), reason
 
 
-def _account_faults(account: Account) -> Faults:
+def _account_faults(account: Account) -> SettingFaults:
     variables = {"api_key_env": account.api_key_env, "public_key_env": account.public_key_env}
     if account.v1_webhook_secret_env:
         variables["v1_webhook_secret_env"] = account.v1_webhook_secret_env

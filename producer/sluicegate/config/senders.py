@@ -9,15 +9,15 @@ import msgspec
 from ..errors import InvalidMessage
 from ..message import E164, Message, validated
 
-Rate = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
+SegmentRate = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 """Segments in some time; 0 stands for no such limit."""
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 
-Kind = Literal["long_code", "toll_free", "short_code", "alphanumeric", "10dlc", "pool"]
+SenderKind = Literal["long_code", "toll_free", "short_code", "alphanumeric", "10dlc", "pool"]
 
-PER_SECOND: Final[Mapping[Kind, float]] = {
+PER_SECOND: Final[Mapping[SenderKind, float]] = {
     "long_code": 0.1,
     "toll_free": 20.0,
     "short_code": 1000.0,
@@ -54,7 +54,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _NAME_RULE = "its name must be 1 to 40 of A-Z, a-z, 0-9, _ and -, no _ or - first"
 _REGISTERED = ("10dlc", "pool")
 
-_SHAPES: Final[Mapping[Kind, str]] = {
+_SHAPES: Final[Mapping[SenderKind, str]] = {
     "long_code": "number",
     "toll_free": "number",
     "short_code": "short code",
@@ -78,8 +78,8 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     for each of them.
     """
 
-    kind: Kind
-    per_second: Rate | None = None
+    kind: SenderKind
+    per_second: SegmentRate | None = None
     registration: str = ""
     numbers: Count | None = None
 
@@ -99,8 +99,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """
 
     carrier_class: CarrierClass | None = None
-    sms_per_minute: Rate | None = None
-    mms_per_minute: Rate | None = None
+    sms_per_minute: SegmentRate | None = None
+    mms_per_minute: SegmentRate | None = None
     brand: str = ""
     att_share: Share = 1.0
 
@@ -130,7 +130,7 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     tmobile_share: Share = 1.0
 
 
-Faults = Iterator[tuple[tuple[str, ...], str]]
+SettingFaults = Iterator[tuple[tuple[str, ...], str]]
 """What is wrong, and where: the names of the settings, from those of an account on."""
 
 
@@ -138,7 +138,7 @@ def faults(
     senders: Mapping[str, Sender],
     registrations: Mapping[str, Registration],
     brands: Mapping[str, Brand],
-) -> Faults:
+) -> SettingFaults:
     """What the types alone do not say of an account's senders, registrations and brands."""
     for key, sender in senders.items():
         yield from _sender_faults(key, sender, registrations)
@@ -156,7 +156,9 @@ def faults(
             yield ("brands", name), _NAME_RULE
 
 
-def _sender_faults(key: str, sender: Sender, registrations: Mapping[str, Registration]) -> Faults:
+def _sender_faults(
+    key: str, sender: Sender, registrations: Mapping[str, Registration]
+) -> SettingFaults:
     at, shape = ("senders", key), _SHAPES[sender.kind]
     if not _is(shape, key):
         yield at, f"a sender of the kind {sender.kind} is named by {_SHAPE_RULES[shape]}"

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..errors import InvalidConfig
-from .senders import Faults
+from .senders import SettingFaults
 
 LEAST_SECRET: Final = 16
 """Characters that a token or a secret of our own must have at least."""
@@ -82,7 +82,7 @@ def is_web_url(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
 
 
-def web_faults(web: Web, accounts: Mapping[str, object]) -> Faults:
+def web_faults(web: Web, accounts: Mapping[str, object]) -> SettingFaults:
     """What the types alone do not say of ``web``; values are not repeated."""
     if not web.host:
         yield ("host",), "must be an address to listen on, as 127.0.0.1"
@@ -98,7 +98,7 @@ def web_faults(web: Web, accounts: Mapping[str, object]) -> Faults:
         yield ("apps", *names), reason
 
 
-def _app_faults(apps: Mapping[str, App], accounts: Mapping[str, object]) -> Faults:
+def _app_faults(apps: Mapping[str, App], accounts: Mapping[str, object]) -> SettingFaults:
     taken: dict[str, str] = {}
     for name, app in apps.items():
         if not _APP_NAME.fullmatch(name):
@@ -112,7 +112,7 @@ def _app_faults(apps: Mapping[str, App], accounts: Mapping[str, object]) -> Faul
             yield (name, "account"), f"no such account; known: {', '.join(sorted(accounts))}"
 
 
-def variable_faults(names: Mapping[str, str]) -> Faults:
+def variable_faults(names: Mapping[str, str]) -> SettingFaults:
     """A fault for each setting of ``names`` whose value can't name a variable."""
     for setting, value in names.items():
         if not is_variable(value):

@@ -17,7 +17,7 @@ import msgspec
 
 from sluicegate.config import Config
 from sluicegate.errors import InvalidConfig
-from sluicegate.message import masked
+from sluicegate.masking import masked
 
 Style = Literal["text", "json"]
 

@@ -8,15 +8,14 @@ import redis
 from msgspec.structs import replace
 
 from sluicegate.campaigns.plan import Plan, rendered
-from sluicegate.campaigns.template import RENDERER, BadValue, Template
+from sluicegate.campaigns.template import RENDERER, Template
 from sluicegate.config import Account
-from sluicegate.errors import InvalidMessage
+from sluicegate.errors import BadValue, InvalidMessage, WrongRenderer
 from sluicegate.keys import Keys, campaign_lane, lane_of
 from sluicegate.levels import check_sender
 from sluicegate.message import Message, decode, encode, validated
 from sluicegate.outbox import ticket, ticket_of
 
-from ..rendering import WrongRenderer
 from .deadletters import Replay, Stored
 
 _values = msgspec.json.Decoder(tuple[str, ...])

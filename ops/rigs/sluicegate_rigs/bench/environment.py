@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 import msgspec
 import redis
 
-from sluicegate import Config, Sluice, load
+from sluicegate import Config, Sluice, load_config
 
 from ..deployment import API_KEY, Process
 from ..embedded import EmbeddedServer
@@ -102,7 +102,7 @@ class Bed:
 
     @property
     def config(self) -> Config:
-        return load(self._config_file, {})
+        return load_config(self._config_file, {})
 
     def sluice(self) -> Sluice:
         """A producer of ours."""

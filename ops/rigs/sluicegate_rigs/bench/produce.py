@@ -17,9 +17,9 @@ import redis
 
 from sluicegate import Message, Sluice
 from sluicegate.campaigns.campaign import Campaigns
-from sluicegate.campaigns.csv_file import Sheet
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.recipients import Recipient, Roster
+from sluicegate.campaigns.recipients import Recipient, Recipients
 
 from .bodies import SENDER, TEXT, bodies, number, text, write_sheet
 from .peers.task import REDIS_URL
@@ -50,7 +50,7 @@ def campaign(count: int, _lanes: int) -> dict[str, float]:
         def imported() -> None:
             plan = Plan(name=CAMPAIGN, text=TEXT, to_column="phone", sender=SENDER, region="US")
             campaigns.create(plan, count)
-            rows = Roster(plan, Sheet(file))
+            rows = Recipients(plan, CsvFile(file))
             people = (row for row in rows if isinstance(row, Recipient))
             added = sum(outcome == "added" for _, outcome in campaigns.add(CAMPAIGN, people))
             if added != count:

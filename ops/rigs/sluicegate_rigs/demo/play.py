@@ -10,10 +10,10 @@ from typing import Any
 from rich.table import Table
 
 from sluicegate import Sluice
-from sluicegate.campaigns.csv_file import Sheet
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.recipients import Recipient, Roster
-from sluicegate.message import masked
+from sluicegate.campaigns.recipients import Recipient, Recipients
+from sluicegate.masking import masked
 
 from ..deployment import Stage
 from .display import console, display
@@ -121,9 +121,9 @@ def _result(stage: Stage, sluice: Sluice, received: int, seconds: float) -> dict
     }
 
 
-def _rows() -> Roster:
+def _rows() -> Recipients:
     plan = Plan(name=NAME, text=TEXT, to_column="Phone", sender=SENDER, region="US")
-    return Roster(plan, Sheet(FILE))
+    return Recipients(plan, CsvFile(FILE))
 
 
 def _rate(stage: Stage, received: int) -> float:

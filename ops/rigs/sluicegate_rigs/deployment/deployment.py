@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Self, cast
 
 import redis
 
-from sluicegate import Config, Sluice, load
+from sluicegate import Config, Sluice, load_config
 from sluicegate_ops.simulator import Settings
 from sluicegate_worker.queue import worker_tag
 
@@ -98,7 +98,7 @@ class Stage:
 
     @property
     def config(self) -> Config:
-        return load(self.config_file, {})
+        return load_config(self.config_file, {})
 
     def sluice(self) -> Sluice:
         """A producer of this deployment."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from sluicegate.campaigns.csv_file import Sheet
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.template import variable
 from sluicegate.config import Account
@@ -130,13 +130,13 @@ def asked(params: dict[str, Any]) -> Asked:
     return Asked(**given)
 
 
-def opened(options: Asked) -> Sheet:
+def opened(options: Asked) -> CsvFile:
     """The file; raises BadFile."""
     delimiter = {"tab": "\t", "\\t": "\t"}.get(options.delimiter or "", options.delimiter)
-    return Sheet(options.file, encoding=options.encoding, delimiter=delimiter)
+    return CsvFile(options.file, encoding=options.encoding, delimiter=delimiter)
 
 
-def planned(options: Asked, sheet: Sheet, name: str, account: Account) -> Plan:
+def planned(options: Asked, sheet: CsvFile, name: str, account: Account) -> Plan:
     """The plan that the options make for ``sheet``.
 
     Raises InvalidMessage, BadTemplate, and BadFile where it has no such columns.
@@ -171,7 +171,7 @@ def _text(options: Asked) -> str:
         fail(f"{options.text_file}: cannot be read: {error}", BAD_INPUT)
 
 
-def _column(sheet: Sheet, name: str) -> str:
+def _column(sheet: CsvFile, name: str) -> str:
     """A column as a plan names it: ``Phone`` and ``phone`` of two files are the same one."""
     found = [column for column in sheet.columns if name in (column, variable(column))]
     if not found:
@@ -180,7 +180,7 @@ def _column(sheet: Sheet, name: str) -> str:
     return variable(found[0]) if len(alike) == 1 else found[0]
 
 
-def _guessed(sheet: Sheet) -> str:
+def _guessed(sheet: CsvFile) -> str:
     found = [column for column in sheet.columns if _NAMED.fullmatch(variable(column).strip("_"))]
     if len(found) == 1:
         return _column(sheet, found[0])
@@ -189,7 +189,7 @@ def _guessed(sheet: Sheet) -> str:
     raise _unclear(sheet, reason, "say which it is with --to-column")
 
 
-def _unclear(sheet: Sheet, reason: str, way_out: str) -> BadFile:
+def _unclear(sheet: CsvFile, reason: str, way_out: str) -> BadFile:
     return BadFile(sheet.path, "line 1", reason, f"{way_out}: {', '.join(sheet.columns[:40])}")
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import typer
 
-from sluicegate.campaigns.csv_file import Sheet
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import SAMPLES, Rejects, Report, preflight
 
@@ -26,7 +26,7 @@ NO_NAME = "preflight"
 class Checked(NamedTuple):
     """A file that was read for a plan, what it holds, and where its rejected rows went."""
 
-    sheet: Sheet
+    sheet: CsvFile
     plan: Plan
     report: Report
     rejects: Path | None
@@ -73,7 +73,7 @@ def check(
     refuse(options, checked.report)
 
 
-def read(session: Session, options: Asked, sheet: Sheet, plan: Plan) -> Checked:
+def read(session: Session, options: Asked, sheet: CsvFile, plan: Plan) -> Checked:
     """Read the whole file, showing how far it is, and write its rejected rows beside it."""
     wanted = options.rejects or sheet.path.with_name(f"{sheet.path.stem}.rejected.csv")
     if wanted.resolve() == sheet.path.resolve() or (wanted.exists() and not wanted.is_file()):

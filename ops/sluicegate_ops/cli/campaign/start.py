@@ -7,17 +7,11 @@ from typing import Annotated
 
 import typer
 
-from sluicegate.campaigns.campaign import (
-    Campaign,
-    CampaignExists,
-    Campaigns,
-    Outcome,
-    UnknownCampaign,
-    WrongCampaignState,
-)
+from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
 from sluicegate.campaigns.plan import Plan, plan_digest
 from sluicegate.campaigns.preflight import SAMPLES
-from sluicegate.campaigns.recipients import Recipient, Roster
+from sluicegate.campaigns.recipients import Recipient, Recipients
+from sluicegate.errors import CampaignExists, UnknownCampaign, WrongCampaignState
 
 from ..kit.asking import Yes, confirm
 from ..kit.failures import BAD_INPUT, fail
@@ -121,10 +115,10 @@ def _pace(campaigns: Campaigns, campaign: Campaign, options: Asked) -> None:
     campaigns.pace(campaign.name, per_second, weight)
 
 
-def _import(campaigns: Campaigns, checked: Checked) -> Counter[Outcome]:
+def _import(campaigns: Campaigns, checked: Checked) -> Counter[ImportResult]:
     """Import whoever can be sent to; count what became of each."""
     report, name = checked.report, checked.plan.name
-    tally: Counter[Outcome] = Counter()
+    tally: Counter[ImportResult] = Counter()
     try:
         with Meter("importing", report.rows - report.rejected) as meter:
             added = campaigns.add(name, _recipients(checked))
@@ -141,7 +135,7 @@ def _import(campaigns: Campaigns, checked: Checked) -> Counter[Outcome]:
 
 
 def _recipients(checked: Checked) -> Iterator[Recipient]:
-    rows = Roster(checked.plan, checked.sheet)
+    rows = Recipients(checked.plan, checked.sheet)
     return (row for row in rows if isinstance(row, Recipient))
 
 
@@ -152,7 +146,9 @@ def _so_far(campaigns: Campaigns, name: str) -> str:
     return f"{counted(ledger.imported, 'recipient')} of {name} imported, {about}"
 
 
-def _finish(session: Session, options: Asked, checked: Checked, tally: Counter[Outcome]) -> None:
+def _finish(
+    session: Session, options: Asked, checked: Checked, tally: Counter[ImportResult]
+) -> None:
     """Start it, where it isn't yet, and say what was done."""
     campaigns, name, report = session.campaigns, checked.plan.name, checked.report
     state = campaigns.get(name).state

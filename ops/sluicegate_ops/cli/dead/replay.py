@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from sluicegate.campaigns.template import BadTemplate
+from sluicegate.errors import BadTemplate
 from sluicegate_worker.operator.audit import Act, By, act
 from sluicegate_worker.operator.deadletters import DeadLetter, Replay
 from sluicegate_worker.operator.edits import FAULTS, Edit, Letters

@@ -6,7 +6,6 @@ import redis
 import typer
 from typer.core import TyperGroup
 
-from sluicegate.campaigns.campaign import UnknownCampaign
 from sluicegate.errors import (
     IdReused,
     InvalidConfig,
@@ -15,6 +14,7 @@ from sluicegate.errors import (
     OutboxFull,
     OutboxUnavailable,
     SluicegateError,
+    UnknownCampaign,
     UnknownMessage,
     WrongState,
 )

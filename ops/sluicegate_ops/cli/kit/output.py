@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sluicegate.message import masked
+from sluicegate.masking import masked
 
 Lines = Annotated[bool, typer.Option("--json", help="Write JSON lines: one object per line.")]
 Document = Annotated[bool, typer.Option("--json", help="Write one JSON document.")]

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from sluicegate.campaigns.campaign import UnknownCampaign
+from sluicegate.errors import UnknownCampaign
 
 from ...inspect import History, MessageRecord, read_record
 from ..kit.output import hidden
