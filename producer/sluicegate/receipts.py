@@ -11,7 +11,7 @@ provider has the message, whatever state it is in here; its fate is told once an
     no record           unknown: nothing is done
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -33,36 +33,20 @@ FATES: Final = ("delivered", "failed", "unconfirmed")
 
 ReceiptResult = Literal["applied", "stale", "duplicate", "unknown"]
 
-FATE_OF: Final[Mapping[str, Fate]] = {
-    "delivered": "delivered",
-    "success": "delivered",
-    "delivery_failed": "failed",
-    "sending_failed": "failed",
-    "expired": "failed",
-    "failed": "failed",
-    "gw_reject": "failed",
-    "delivery_unconfirmed": "unconfirmed",
-    "dlr_unconfirmed": "unconfirmed",
-    "gw_timeout": "unconfirmed",
-    "dlr_timeout": "unconfirmed",
-}
-"""The provider's final statuses, of both its APIs; any other is one that is still under way."""
-
 
 class Receipt(msgspec.Struct, frozen=True):
-    """An event about message ``id``: ``status`` is the provider's word, ``code`` its error's."""
+    """An event about message ``id``.
+
+    ``fate`` is empty while the message is under way; ``code`` is the provider's error code, empty
+    where there is none.
+    """
 
     event_id: str
     id: str
     provider_id: str
-    status: str
+    fate: Fate | Literal[""]
     occurred_ms: int
     code: str = ""
-
-    @property
-    def fate(self) -> Fate | Literal[""]:
-        """What became of it; empty while it is under way."""
-        return FATE_OF.get(self.status, "")
 
 
 class AsyncReceipts:

@@ -16,13 +16,14 @@ import msgspec
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.plan import message_id
 from sluicegate.optouts import START_TO_POST_SECONDS
-from sluicegate.receipts import FATE_OF, FATES
+from sluicegate.receipts import FATES
 from sluicegate.scripts import Scripts
 from sluicegate.webhook_urls import WebhookUrls
 from sluicegate_ops.simulator import Faults, Settings, Webhooks
 from sluicegate_ops.simulator.http.outgoing import Outgoing
 from sluicegate_rigs.deployment import SECRETS
 from sluicegate_rigs.deployment.provider import face
+from sluicegate_worker.provider.telnyx.events import FATE_OF
 from sluicegate_worker.queue import PUBLISH, STEP, Queue
 from sluicegate_worker.wire import Grant, Settle, Start, parse_stepped
 from support import SENDER, message, plan, recipient

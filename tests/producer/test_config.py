@@ -498,11 +498,11 @@ def test_a_missing_key_is_named_by_its_variable(value: str | None) -> None:
 def test_what_signs_webhooks_comes_from_the_environment() -> None:
     environ = {"SLUICEGATE_TELNYX_PUBLIC_KEY": " k\n", "SLUICEGATE_TELNYX_API_KEY": "s", "X": "x"}
     account = Account()
-    assert (account.public_key(environ), account.v1_webhook_secret(environ)) == ("k", "")
-    assert Account(api="v1").v1_webhook_secret(environ) == "s"
+    assert (account.public_key(environ), account.webhook_secret(environ)) == ("k", "")
+    assert Account(api="v1").webhook_secret(environ) == "s"
     named = Account(public_key_env="X", v1_webhook_secret_env="X")
-    assert (named.public_key(environ), named.v1_webhook_secret(environ)) == ("x", "x")
-    assert (account.public_key({}), Account(api="v1").v1_webhook_secret({})) == ("", "")
+    assert (named.public_key(environ), named.webhook_secret(environ)) == ("x", "x")
+    assert (account.public_key({}), Account(api="v1").webhook_secret({})) == ("", "")
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "fifteen letters"])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sluicegate.campaigns.plan import message_id
 from sluicegate.keys import FINAL_STATES
-from sluicegate.receipts import FATE_OF, FATES, REMEMBERED_MS
+from sluicegate.receipts import FATES, REMEMBERED_MS
+from sluicegate_worker.provider.telnyx.events import FATE_OF
 from sluicegate_worker.wire import Grant
 from support import Bench, message, plan, recipient
 from support.fates import apply, receipt, tell

@@ -13,9 +13,9 @@ import redis
 
 from sluicegate.config import Account, InDoubt
 from sluicegate_worker.drain import Drain
+from sluicegate_worker.provider.exchange import PROBE_SECONDS
 from sluicegate_worker.provider.gateway import Attempt
-from sluicegate_worker.provider.telnyx import PROBE_SECONDS
-from sluicegate_worker.provider.telnyx_v2 import TelnyxV2
+from sluicegate_worker.provider.telnyx.v2 import TelnyxV2
 from sluicegate_worker.queue import Queue
 from sluicegate_worker.sweep import sweeping
 from sluicegate_worker.transport import GateClosed, MaybeSent, NotSent, Reply, Transport

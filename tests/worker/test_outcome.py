@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sluicegate_worker.provider.codes import CODES, STATUSES
 from sluicegate_worker.provider.outcome import (
     Accepted,
-    Answer,
     Dead,
     Doubt,
+    ErrorAnswer,
     Halt,
     Outcome,
     Retry,
@@ -20,8 +20,8 @@ from sluicegate_worker.provider.outcome import (
     maybe_sent,
     not_sent,
 )
-from sluicegate_worker.provider.telnyx_v1 import understood as understood_v1
-from sluicegate_worker.provider.telnyx_v2 import understood
+from sluicegate_worker.provider.telnyx.v1 import outcome_of as outcome_of_v1
+from sluicegate_worker.provider.telnyx.v2 import outcome_of
 from sluicegate_worker.transport import Reply
 
 
@@ -32,7 +32,7 @@ def error(code: object = "", title: object = "Title", detail: object = "detail")
 
 def outcome(status: int, body: bytes = b"", **headers: str) -> Outcome:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return understood(Reply(status, named, body))
+    return outcome_of(Reply(status, named, body))
 
 
 def gist(one: Outcome) -> tuple[object, ...]:
@@ -235,15 +235,15 @@ def test_an_override_by_code_or_by_status(
     status: int, code: object, act: str, expected: tuple[object, ...]
 ) -> None:
     reply = Reply(status, {}, HTML if code is None else error(code))
-    assert gist(understood(reply, {str(status): act})) == expected
+    assert gist(outcome_of(reply, {str(status): act})) == expected
     if code is not None:
-        assert gist(understood(reply, {str(code): act, str(status): "dead"})) == expected
+        assert gist(outcome_of(reply, {str(code): act, str(status): "dead"})) == expected
 
 
 def test_an_override_says_nothing_of_other_codes_nor_of_success() -> None:
     overrides = {"40310": "retry", "200": "dead", "500": "dead"}
-    assert gist(understood(Reply(400, {}, error("40309")), overrides)) == DEAD
-    assert understood(Reply(200, {}, b'{"data":{"id":"p1"}}'), overrides) == Accepted("p1")
+    assert gist(outcome_of(Reply(400, {}, error("40309")), overrides)) == DEAD
+    assert outcome_of(Reply(200, {}, b'{"data":{"id":"p1"}}'), overrides) == Accepted("p1")
 
 
 def test_the_transports_two_failures() -> None:
@@ -338,9 +338,9 @@ def test_texts_are_one_short_line() -> None:
 
 
 def test_what_is_said_names_status_code_title_and_detail() -> None:
-    assert Answer(400, "40305", "Bad from", "no").why == "HTTP 400 40305 Bad from: no"
-    assert Answer(400).why == "HTTP 400"
-    assert decided(Answer(400)) == Dead("400", "HTTP 400")
+    assert ErrorAnswer(400, "40305", "Bad from", "no").why == "HTTP 400 40305 Bad from: no"
+    assert ErrorAnswer(400).why == "HTTP 400"
+    assert decided(ErrorAnswer(400)) == Dead("400", "HTTP 400")
 
 
 # -- when to come back
@@ -433,8 +433,8 @@ def test_any_answer_is_an_outcome(
     status: int, headers: dict[str, str], body: bytes, overrides: dict[str, str]
 ) -> None:
     reply = Reply(status, headers, body)
-    plain = understood(reply)
-    for one in (plain, understood(reply, overrides), understood_v1(reply, overrides)):
+    plain = outcome_of(reply)
+    for one in (plain, outcome_of(reply, overrides), outcome_of_v1(reply, overrides)):
         assert isinstance(one, Outcome)
         if isinstance(one, Accepted):
             assert 200 <= status < 300
@@ -459,7 +459,7 @@ def test_no_override_makes_certain_what_may_have_been_acted_on(
     status: int, headers: dict[str, str], body: bytes, overrides: dict[str, str]
 ) -> None:
     reply = Reply(status, headers, body)
-    for understand in (understood, understood_v1):
+    for understand in (outcome_of, outcome_of_v1):
         if may_have_been_acted_on(understand(reply)):
             assert may_have_been_acted_on(understand(reply, overrides))
 
@@ -469,7 +469,7 @@ def test_an_explained_refusal_is_never_in_doubt(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
     """But for the two codes that say that an earlier request had arrived."""
-    one = understood(Reply(status, headers, body))
+    one = outcome_of(Reply(status, headers, body))
     assert not isinstance(one, Doubt) or one.code in ("10027", "10012")
 
 
@@ -477,7 +477,7 @@ def test_an_explained_refusal_is_never_in_doubt(
 def test_what_something_on_the_way_answered_is_in_doubt(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
-    assert isinstance(understood(Reply(status, headers, body)), Doubt)
+    assert isinstance(outcome_of(Reply(status, headers, body)), Doubt)
 
 
 DENYING = {"10011", "10037", "40318", "40006", "40011", "40016", "40018"}
@@ -488,5 +488,5 @@ DENYING = {"10011", "10037", "40318", "40006", "40011", "40016", "40018"}
 def test_a_fault_may_have_been_acted_on_unless_its_code_denies_it(
     status: int, body: bytes, headers: dict[str, str]
 ) -> None:
-    one = understood(Reply(status, headers, body))
+    one = outcome_of(Reply(status, headers, body))
     assert may_have_been_acted_on(one) or (isinstance(one, Retry) and one.code in DENYING)

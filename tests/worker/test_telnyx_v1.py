@@ -13,7 +13,7 @@ from sluicegate.message import Message
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.provider.rate_headers import NO_RATE_HEADERS
-from sluicegate_worker.provider.telnyx_v1 import TelnyxV1, understood
+from sluicegate_worker.provider.telnyx.v1 import TelnyxV1, outcome_of
 from sluicegate_worker.transport import GateClosed, MaybeSent, NotSent, Reply, Transport
 from support import SENDER, message
 
@@ -69,7 +69,7 @@ def send(end: Reply | Exception, **fields: Any) -> Attempt:
 
 
 def outcome(status: int, body: object) -> Outcome:
-    return understood(Reply(status, {}, json.dumps(body).encode()))
+    return outcome_of(Reply(status, {}, json.dumps(body).encode()))
 
 
 # -- the bytes
@@ -200,7 +200,7 @@ def test_a_success_without_an_id_is_in_doubt(body: object) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"sms_id":"p1"', b"<html>", b"\xff", b"[" * 99_999])
 def test_a_success_that_cant_be_read_is_in_doubt(body: bytes) -> None:
-    assert isinstance(understood(Reply(200, {}, body)), Doubt)
+    assert isinstance(outcome_of(Reply(200, {}, body)), Doubt)
 
 
 def flat(message: object = "No", **fields: object) -> dict[str, object]:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from sluicegate.config import Account
-from sluicegate_worker.provider.telnyx import transport_of
+from sluicegate_worker.provider.exchange import transport_of
 from sluicegate_worker.transport import (
     MAX_ANSWER_BYTES,
     GateClosed,

@@ -16,9 +16,9 @@ from typing import Literal, NamedTuple
 import pytest
 
 from sluicegate.config import Account
+from sluicegate_worker.provider.exchange import transport_of
 from sluicegate_worker.provider.outcome import Accepted, Doubt, Retry
-from sluicegate_worker.provider.telnyx import transport_of
-from sluicegate_worker.provider.telnyx_v2 import TelnyxV2
+from sluicegate_worker.provider.telnyx.v2 import TelnyxV2
 from sluicegate_worker.transport import Reply, Transport, TransportError
 from support.faulty import (
     LARGE,

@@ -21,13 +21,11 @@ from sluicegate.client import connect_async
 from sluicegate.config import Config
 from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
-from sluicegate.webhook_urls import WebhookUrls
 
 from .drain import Drain, Summary
 from .observe.metrics import Meters
 from .provider.gateway import Gateway
-from .provider.telnyx_v1 import TelnyxV1
-from .provider.telnyx_v2 import TelnyxV2
+from .provider.registry import gateway_of
 from .queue import Queue
 from .rendering import Contents
 from .spool import Spool
@@ -46,16 +44,6 @@ _T = TypeVar("_T")
 log = logging.getLogger(__name__)
 
 
-def telnyx_gateway(config: Config, name: str) -> Gateway:
-    """The gateway of a configured account; raises InvalidConfig where its key is not set."""
-    account, web = config.account(name), config.web
-    receipts = None
-    if web.public_url and account.receipts:
-        receipts = WebhookUrls(web.public_url, web.receipts_secret(), name)
-    made = TelnyxV1 if account.api == "v1" else TelnyxV2
-    return made(account, account.api_key(), receipts=receipts)
-
-
 class Engine:
     """Everything a worker process does for its accounts.
 
@@ -68,7 +56,7 @@ class Engine:
         config: Config,
         worker: str,
         signal: Callable[[str], None],
-        gateway: Callable[[Config, str], Gateway] = telnyx_gateway,
+        gateway: Callable[[Config, str], Gateway] = gateway_of,
     ) -> None:
         self.config, self.worker, self.signal, self.gateway = config, worker, signal, gateway
         self.meters = {name: Meters() for name in config.accounts}

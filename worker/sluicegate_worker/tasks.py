@@ -10,9 +10,10 @@ from sluicegate.campaigns.template import Template
 from sluicegate.errors import InvalidConfig
 
 from .app import app, config, own_queue
-from .engine import Engine, telnyx_gateway
+from .engine import Engine
 from .observe import logs
 from .observe.metrics import Exporter, export, listen_at
+from .provider.registry import gateway_of
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def _check(**_: object) -> None:
         logs.style()
         listen_at()
         for account in config.accounts:
-            telnyx_gateway(config, account)
+            gateway_of(config, account)
     except InvalidConfig as error:
         raise SystemExit(f"sluicegate: {error}") from None
 

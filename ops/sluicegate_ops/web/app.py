@@ -16,7 +16,7 @@ from .health import Health
 from .messages import Messages
 from .problems import Problem, refuse, refuse_fault, refuse_route
 from .site import Site
-from .webhooks import Webhooks
+from .webhooks import WebhookRoutes
 
 
 def make_app(site: Site) -> Starlette:
@@ -27,7 +27,7 @@ def make_app(site: Site) -> Starlette:
         async with site:
             yield
 
-    messages, webhooks, health = Messages(site), Webhooks(site), Health(site)
+    messages, webhooks, health = Messages(site), WebhookRoutes(site), Health(site)
     app = Starlette(
         routes=[
             Route("/receipts/{account}/{id}/{mac}", webhooks.of_message, methods=["POST"]),

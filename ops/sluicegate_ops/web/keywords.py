@@ -11,8 +11,7 @@ from sluicegate.keys import Keys
 from sluicegate.message import E164
 from sluicegate.outbox import translated
 from sluicegate.scripts import Argument, Script, Scripts
-
-from .events import Inbound
+from sluicegate_worker.provider.webhooks import InboundMessage
 
 KEYWORD = Script("sluicegate_ops.web", "keyword")
 REMEMBERED_MS: Final = 7 * 86_400_000
@@ -28,7 +27,7 @@ class Keywords:
         self._accounts = config.accounts
         self._scripts = {name: Scripts(client, Keys(name).prefix) for name in config.accounts}
 
-    async def hear(self, inbound: Inbound, account: str) -> Heard:
+    async def hear(self, inbound: InboundMessage, account: str) -> Heard:
         """Record what came in by the webhooks of ``account``, where it is a keyword.
 
         When this returns no claim grants a message to that number any more, and no start of one

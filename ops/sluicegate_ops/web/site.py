@@ -4,7 +4,7 @@ import hmac
 import os
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from hashlib import sha256
 from types import TracebackType
@@ -19,13 +19,14 @@ from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
 from sluicegate.outbox import translated
 from sluicegate.receipts import AsyncReceipts
+from sluicegate_worker.provider.registry import provider_of
+from sluicegate_worker.provider.webhooks import WebhookReader
 
 from .counts import Counts
 from .gathering import Gathering
 from .keywords import Keywords
 from .problems import Problem
 from .relays import Relays
-from .signatures import Signatures
 
 EVENTS_KEPT = 100
 """How many events of unknown kinds are kept for a person to look at."""
@@ -38,7 +39,7 @@ class Door(NamedTuple):
     """One account, as the provider's webhooks reach it."""
 
     account: str
-    signatures: Signatures
+    readers: Sequence[WebhookReader]
     receipts: Gathering
 
 
@@ -119,16 +120,12 @@ class Site:
         """The accounts whose webhooks can be believed; the others have no door."""
         doors = []
         for name, account in self.config.accounts.items():
-            signatures = _signatures(account, environ)
-            if signatures:
+            readers = provider_of(account).webhooks(account, environ)
+            if readers:
                 receipts = AsyncReceipts(self.client, self.config, name)
-                doors.append(Door(name, signatures, Gathering(receipts.apply)))
+                doors.append(Door(name, readers, Gathering(receipts.apply)))
             elif self.config.web.public_url and account.receipts:
-                raise InvalidConfig(
-                    account.public_key_env,
-                    f"set it to the public key that the provider's portal shows, or no receipt of "
-                    f"account {name} can be believed; or set receipts = false for the account",
-                )
+                raise _no_key(name, account)
         return doors
 
     def _apps(self, environ: Mapping[str, str]) -> dict[bytes, Caller]:
@@ -148,9 +145,13 @@ def _receipts_secret(config: Config, environ: Mapping[str, str]) -> str:
     return config.web.receipts_secret(environ) if config.web.public_url and asked else ""
 
 
-def _signatures(account: Account, environ: Mapping[str, str]) -> Signatures:
-    try:
-        return Signatures(account.public_key(environ), account.v1_webhook_secret(environ))
-    except ValueError:
-        reason = "must be the public key as the provider's portal shows it: 32 bytes in base64"
-        raise InvalidConfig(account.public_key_env, reason) from None
+def _no_key(name: str, account: Account) -> InvalidConfig:
+    """What to say where an account asks for receipts and none could be checked."""
+    signed_with = provider_of(account).api.webhooks_signed_with
+    public_key = signed_with == "public_key"
+    key = "public key that the provider's portal shows" if public_key else "webhooks' secret"
+    return InvalidConfig(
+        account.webhook_key_env,
+        f"set it to the {key}, or no receipt of account {name} can be believed; "
+        "or set receipts = false for the account",
+    )

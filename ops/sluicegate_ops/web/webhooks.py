@@ -1,6 +1,7 @@
 """``POST /receipts/...``: the provider's webhooks, recorded before they are answered."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -9,18 +10,17 @@ from starlette.responses import Response
 from sluicegate.errors import OutboxError
 from sluicegate.receipts import Receipt
 from sluicegate.webhook_urls import verified
+from sluicegate_worker.provider.webhooks import Forged, InboundMessage, WebhookReader
 
 from .bodies import body_of
-from .events import Inbound, event_of
 from .problems import Problem, not_found, unavailable
-from .signatures import HEADERS, Forged, Shape
 from .site import Door, Site
 
 RECORD_SECONDS: Final = 1.5
-"""The provider waits 2 s for an answer, then it tries again."""
+"""Telnyx waits 2 s for an answer before it tries again."""
 
 
-class Webhooks:
+class WebhookRoutes:
     """The endpoints for receipts, opt-outs and whatever else the provider tells."""
 
     def __init__(self, site: Site) -> None:
@@ -30,18 +30,18 @@ class Webhooks:
         """``/receipts/{account}/{id}/{mac}``: what became of one message."""
         site, door = self._site, self._door(request)
         body = await body_of(request, site.config.web.max_body_bytes)
-        shape = self._checked(request, door, body)
+        reader = self._check(request, door, body)
         id, mac = request.path_params["id"], request.path_params["mac"]
         relay = request.query_params.get("relay")
         secret = site.receipts_secret
         if not secret or not verified(secret, door.account, id, mac, relay):
             site.counts.note("bad_urls", door.account)
             raise Problem(403, "10010", "Authorization failed", "This URL is not one of ours.")
-        await self._record(door, shape, body, id)
+        await self._record(door, reader, body, id)
         if relay:
-            headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
             content_type = request.headers.get("content-type", "application/json")
-            headers |= {"content-type": content_type}
+            signed = {name: request.headers.get(name, "") for name in reader.headers}
+            headers = signed | {"content-type": content_type}
             site.relays.put(door.account, relay, headers, body)
         return Response()
 
@@ -49,7 +49,7 @@ class Webhooks:
         """``/receipts/{account}``: what a messaging profile tells, opt-outs above all."""
         door = self._door(request)
         body = await body_of(request, self._site.config.web.max_body_bytes)
-        await self._record(door, self._checked(request, door, body), body, "")
+        await self._record(door, self._check(request, door, body), body, "")
         return Response()
 
     def _door(self, request: Request) -> Door:
@@ -58,17 +58,19 @@ class Webhooks:
             raise not_found("No webhooks are taken for an account of that name.")
         return door
 
-    def _checked(self, request: Request, door: Door, body: bytes) -> Shape:
-        """Before anything is parsed: the shape of a webhook that the provider signed."""
+    def _check(self, request: Request, door: Door, body: bytes) -> WebhookReader:
+        """What reads a webhook, once its signature has been checked; nothing is parsed before."""
         try:
-            return door.signatures.check(request.headers, body, self._site.wall())
+            reader = _reader_of(door, request.headers)
+            reader.check(request.headers, body, self._site.wall())
         except Forged as error:
             self._site.counts.note("forged", door.account, str(error))
             title, detail = "Authentication failed", "The signature is missing, wrong or too old."
             raise Problem(401, "10009", title, detail) from None
+        return reader
 
-    async def _record(self, door: Door, shape: Shape, body: bytes, id: str) -> None:
-        event = event_of(shape, body, id, int(self._site.wall() * 1000))
+    async def _record(self, door: Door, reader: WebhookReader, body: bytes, id: str) -> None:
+        event = reader.read(body, id, int(self._site.wall() * 1000))
         counts = self._site.counts
         try:
             async with asyncio.timeout(RECORD_SECONDS):
@@ -76,7 +78,7 @@ class Webhooks:
                     case Receipt():
                         answer = await door.receipts.apply(event)
                         counts.note(f"receipts_{answer}", door.account)
-                    case Inbound():
+                    case InboundMessage():
                         heard = await self._site.keywords.hear(event, door.account)
                         counts.note(f"inbound_{heard}", door.account)
                     case _:
@@ -84,3 +86,11 @@ class Webhooks:
         except (OutboxError, TimeoutError):
             counts.note("not_recorded", door.account)
             raise unavailable("It could not be recorded; send it again.", 1) from None
+
+
+def _reader_of(door: Door, headers: Mapping[str, str]) -> WebhookReader:
+    """The reader for this kind of webhook, told by its signature's header; raises Forged."""
+    for reader in door.readers:
+        if reader.headers[0] in headers:
+            return reader
+    raise Forged("it has no signature that this account has a key for")

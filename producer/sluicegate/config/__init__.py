@@ -14,13 +14,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec.structs import force_setattr, replace
 
 from ..errors import InvalidConfig
+from .apis import APIS, Policy, known_apis
 from .file import SettingsFile
 from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
 from .web import App, Web, is_web_url, variable_faults, web_faults
@@ -31,8 +32,6 @@ __all__ = [
 ]  # fmt: skip
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_660 * 86_400)]  # ten years bound a typing slip
-Api = Literal["v2", "v1"]
-Policy = Literal["", "resend", "hold", "drop"]
 TransportName = Literal["aiohttp", "httpx"]
 Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 
@@ -41,12 +40,6 @@ _PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 # A status that says accepted is not among them: what the provider took is never sent again.
 _CODE = re.compile(r"[3-5][0-9]{2}|[1-9][0-9]{4}")
-
-_BASE_URLS: Final[Mapping[Api, str]] = {
-    "v2": "https://api.telnyx.com/v2",
-    "v1": "https://sms.telnyx.com",
-}
-_POLICIES: Final[Mapping[Api, Policy]] = {"v2": "resend", "v1": "hold"}
 
 _SENDERS = 'tables, one for each sender: [{at}."+15557654321"] and below it kind = "long_code"'
 Senders = Annotated[dict[str, Sender], msgspec.Meta(description=_SENDERS)]
@@ -59,8 +52,8 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     ``policy``: ``resend`` under the same idempotency key and bytes, ``hold`` for a person, or
     ``drop``, after waiting ``transactional_wait_seconds`` or ``bulk_wait_seconds`` for evidence.
-    An account's is never ``""``, which stands for the default: ``resend``, and ``hold`` on API
-    v1, which knows no idempotency keys.
+    An account's is never ``""``, which stands for the API's default: ``resend`` on v2, and
+    ``hold`` on v1, which has no idempotency keys.
     """
 
     policy: Policy = ""
@@ -84,8 +77,8 @@ class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One Telnyx credential, and what it may do.
 
-    ``api`` v1 is the legacy API: the key is then its messaging profile's secret, ``base_url`` is
-    https://sms.telnyx.com unless given, and ``in_doubt.policy`` is ``hold``.
+    ``api`` is one of ``APIS``, which gives ``base_url`` and ``in_doubt.policy`` their defaults.
+    v1 is Telnyx's legacy API, whose key is a messaging profile's secret.
     ``limit`` requests per ``window_seconds`` are allowed until the provider's headers say
     otherwise. ``sms_per_second`` and ``mms_per_second`` are in segments, 0 is no such limit.
     ``senders``, by number, name or (a pool) messaging profile's id, are the only ones allowed,
@@ -106,7 +99,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     api_key_env: str = "SLUICEGATE_TELNYX_API_KEY"
-    api: Api = "v2"
+    api: str = "v2"
     base_url: str = ""
     limit: Count = 50
     window_seconds: Seconds = 1.0
@@ -133,27 +126,40 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     messaging_profiles: Profiles = ()
 
     def __post_init__(self) -> None:
-        """Fill in what depends on the API."""
-        force_setattr(self, "base_url", self.base_url or _BASE_URLS[self.api])
-        policy = self.in_doubt.policy or _POLICIES[self.api]
+        """Fill in what depends on the API; one that is not known is refused by ``load``."""
+        if not (api := APIS.get(self.api)):
+            return
+        force_setattr(self, "base_url", self.base_url or api.base_url)
+        policy = self.in_doubt.policy or api.in_doubt
         force_setattr(self, "in_doubt", replace(self.in_doubt, policy=policy))
 
     def api_key(self, environ: Mapping[str, str] = os.environ) -> str:
         """The key itself, from the environment; raises InvalidConfig where it is not set."""
         key = environ.get(self.api_key_env, "").strip()
         if not key:
-            what = "Telnyx API key" if self.api == "v2" else "messaging profile's secret"
-            raise InvalidConfig(self.api_key_env, f"set it to the account's {what}")
+            secret = APIS[self.api].secret if self.api in APIS else "credential"
+            raise InvalidConfig(self.api_key_env, f"set it to the account's {secret}")
         return key
 
     def public_key(self, environ: Mapping[str, str] = os.environ) -> str:
         """The key that signs this account's webhooks, in base64; empty where it is not set."""
         return environ.get(self.public_key_env, "").strip()
 
-    def v1_webhook_secret(self, environ: Mapping[str, str] = os.environ) -> str:
-        """The secret that signs webhooks of API v1; empty where it is not set."""
-        own = self.api_key_env if self.api == "v1" else ""
+    def webhook_secret(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The secret that signs this account's webhooks; empty where there is none."""
+        own = self.api_key_env if self._webhooks_signed_with == "secret" else ""
         return environ.get(self.v1_webhook_secret_env or own, "").strip()
+
+    @property
+    def webhook_key_env(self) -> str:
+        """The variable of what this account's API signs webhooks with."""
+        if self._webhooks_signed_with == "secret":
+            return self.v1_webhook_secret_env or self.api_key_env
+        return self.public_key_env
+
+    @property
+    def _webhooks_signed_with(self) -> str:
+        return APIS[self.api].webhooks_signed_with if self.api in APIS else ""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -260,9 +266,11 @@ def _account_faults(account: Account) -> SettingFaults:
     if account.v1_webhook_secret_env:
         variables["v1_webhook_secret_env"] = account.v1_webhook_secret_env
     yield from variable_faults(variables)
-    if not is_web_url(account.base_url):
+    if account.api not in APIS:
+        yield ("api",), f"must be one of {known_apis()}"
+    elif not is_web_url(account.base_url):
         yield ("base_url",), "must be an https URL, or http on a loopback host"
-    elif account.base_url in _BASE_URLS.values() and account.base_url != _BASE_URLS[account.api]:
+    elif account.base_url in _others(account.api):
         yield ("base_url",), f"is not that of API {account.api}: leave it out, or change api"
     yield from faults(account.senders, account.registrations, account.brands)
     for code in account.outcomes:
@@ -271,6 +279,11 @@ def _account_faults(account: Account) -> SettingFaults:
             yield ("outcomes", code), reason
     if not all(map(_PROFILE.fullmatch, account.messaging_profiles)):
         yield ("messaging_profiles",), "each must be a messaging profile's id: A-Z a-z 0-9 _ -"
+
+
+def _others(api: str) -> set[str]:
+    """The base URLs of the other APIs, by which a wrong ``api`` is noticed."""
+    return {other.base_url for name, other in APIS.items() if name != api}
 
 
 def _is_redis_url(url: str) -> bool:

@@ -88,7 +88,7 @@ _SHOWN = 500
 _OPT_OUT = re.compile(r"\b(?:STOP message|due to STOP|block rule|opted[ -]out)\b", re.IGNORECASE)
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ErrorAnswer(msgspec.Struct, frozen=True):
     """What the provider answered, as far as the table looks: the first error's code and texts.
 
     ``wait_seconds`` is how long it asks to wait, 0 where it doesn't say.
@@ -119,7 +119,7 @@ class Answer(msgspec.Struct, frozen=True):
         return "".join(c if c.isprintable() else " " for c in line[:_SHOWN])
 
 
-def decided(answer: Answer, overrides: Mapping[str, str] = {}) -> Outcome:
+def decided(answer: ErrorAnswer, overrides: Mapping[str, str] = {}) -> Outcome:
     """The outcome of whatever is not a success.
 
     ``overrides`` are the operator's, by code or status, and are looked at first; what may have
@@ -153,7 +153,7 @@ def maybe_sent(why: str) -> Outcome:
     return Doubt(why, "no_answer")
 
 
-def _row(answer: Answer) -> Row:
+def _row(answer: ErrorAnswer) -> Row:
     by_status = row_of(answer.status, explained=answer.explained)
     row = CODES.get(answer.code)
     if row is None or answer.status < 400 or (answer.code == OPTED_OUT and not answer.opts_out):
@@ -163,13 +163,13 @@ def _row(answer: Answer) -> Row:
     return row
 
 
-def _overridden(answer: Answer, overrides: Mapping[str, str]) -> Act | None:
+def _overridden(answer: ErrorAnswer, overrides: Mapping[str, str]) -> Act | None:
     chosen = overrides.get(answer.code) or overrides.get(str(answer.status), "")
     return _OVERRIDES.get(chosen)
 
 
 def _halt(
-    level: Literal["account", "sender"], answer: Answer, row: Row, why: str, code: str
+    level: Literal["account", "sender"], answer: ErrorAnswer, row: Row, why: str, code: str
 ) -> Halt:
     seconds = answer.wait_seconds or row.seconds if row.seconds else None
     return Halt(level, why, code, row.ends, seconds)

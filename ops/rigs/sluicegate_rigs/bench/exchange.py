@@ -22,7 +22,7 @@ import aiohttp
 import uvloop
 
 from sluicegate.config import Account
-from sluicegate_worker.provider.telnyx_v2 import TelnyxV2
+from sluicegate_worker.provider.telnyx.v2 import TelnyxV2
 from sluicegate_worker.transport.aiohttp import tls_context
 
 from .certificate import write_certificate

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from sluicegate.keys import FINAL_STATES
-from sluicegate.receipts import FATE_OF
+from sluicegate_worker.provider.telnyx.events import FATE_OF
 
 from .evidence import Evidence
 from .rate import held_up, highest, refused

@@ -12,6 +12,7 @@ import typer
 
 from sluicegate.config import Account
 from sluicegate.errors import InvalidConfig
+from sluicegate_worker.provider.registry import provider_of
 
 from ..kit.failures import BAD_INPUT, complain, fail, say, status_of
 from ..kit.output import Document, write_document
@@ -93,8 +94,9 @@ def _path(text: str) -> str:
 
 def _request(account: Account, path: str) -> httpx.Request:
     """The request that each call repeats. Raises InvalidConfig."""
-    if account.api != "v2":
-        raise InvalidConfig("api", "only API v2 has rate headers: choose another with --account")
+    if not provider_of(account).rate_headers:
+        reason = f"API {account.api} has no rate headers: choose another account with --account"
+        raise InvalidConfig("api", reason)
     key = account.api_key()
     if not _KEY.fullmatch(key):
         raise InvalidConfig(account.api_key_env, "no API key has spaces or such characters in it")

@@ -1,11 +1,11 @@
 """Telnyx API v1, the legacy one: one POST /messages per message, and no idempotency key.
 
-So nothing tells a repeated request from a second message: what may have been sent must not be
-sent again by itself. The account's policy on doubts says so, and is ``hold`` unless configured.
+Telnyx can't tell a repeated request from a second message, so a message that may have been sent is
+not sent again automatically: the account's policy on doubts is ``hold`` unless configured.
 
-v1 has no field for a profile (the secret stands for one), a number pool, an encoding, or the
-choice between webhooks; what a message says on them is not sent, but a message that needs a pool
-or both text and media can't be made.
+v1 has no field for a messaging profile (the secret stands for one), a number pool, an encoding, or
+the choice between webhooks. What a message says about them is left out. A message that needs a
+pool, or has both text and media, is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,21 +19,25 @@ from sluicegate.errors import InvalidMessage
 from sluicegate.message import Message
 from sluicegate.webhook_urls import WebhookUrls
 
-from ..transport import Reply, Transport
-from .gateway import Attempt
-from .outcome import Accepted, Answer, Doubt, Outcome, decided
-from .telnyx import Exchange, answer, answered, decoded, text, transport_of, webhooks_of
+from ...transport import Reply, Transport
+from ..exchange import Exchange, transport_of, webhooks_of
+from ..gateway import Attempt
+from ..outcome import Accepted, Doubt, ErrorAnswer, Outcome, decided
+from .answers import decoded, error_answer, parse_error, text_of
 
 _KINDS: Mapping[str, str] = {
     **dict.fromkeys((".mp4", ".mov", ".3gp", ".3gpp", ".webm"), "video"),
     **dict.fromkeys((".mp3", ".m4a", ".aac", ".amr", ".ogg", ".wav"), "audio"),
     **dict.fromkeys((".txt", ".vcf", ".ics"), "text"),
 }
-"""What v1 calls a medium, by the ending of its URL; all others are pictures."""
+"""What v1 calls a medium, by the suffix of its URL; any other is a picture."""
 
 
 class TelnyxV1:
-    """The v1 gateway of one account; ``secret`` is its profile's, ``receipts`` as in v2."""
+    """The v1 gateway of one account.
+
+    ``secret`` is its messaging profile's. With ``receipts`` each message names a URL of ours.
+    """
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class TelnyxV1:
             account.base_url.rstrip("/") + "/messages",
             {"X-Profile-Secret": secret},
             secret,
-            lambda reply: understood(reply, account.outcomes),
+            lambda reply: outcome_of(reply, account.outcomes),
         )
 
     def request(self, message: Message) -> bytes:
@@ -77,7 +81,7 @@ class TelnyxV1:
         return await self._exchange.post(request, gate)
 
     async def probe(self) -> bool:
-        """True: there is nothing free to ask for, so one message finds out."""
+        """True: v1 has nothing free to ask for, so the next message finds out."""
         return True
 
     async def aclose(self) -> None:
@@ -85,24 +89,24 @@ class TelnyxV1:
         await self._exchange.aclose()
 
 
-def understood(reply: Reply, overrides: Mapping[str, str] = {}) -> Outcome:
+def outcome_of(reply: Reply, overrides: Mapping[str, str] = {}) -> Outcome:
     """The outcome of an answer, whatever it looks like; never raises."""
     if not 200 <= reply.status < 300:
-        return decided(_answer(reply), overrides)
+        return decided(_parse_error(reply), overrides)
     provider_id = decoded(reply.body).get("sms_id")
     if not provider_id or not isinstance(provider_id, str):
         return Doubt(f"HTTP {reply.status} with an answer that can't be read", "unreadable")
     return Accepted(provider_id)
 
 
-def _answer(reply: Reply) -> Answer:
+def _parse_error(reply: Reply) -> ErrorAnswer:
     """An error in v2's form, or in v1's: ``success`` false, a ``status`` and a ``message``."""
     body = decoded(reply.body)
     if "errors" in body or body.get("success") is not False:
-        return answered(reply)
-    said = text(body.get("status"))
-    code = said if len(said) == 5 and said.isdecimal() else ""
-    return answer(reply, code, body.get("message") or "refused")
+        return parse_error(reply)
+    status = text_of(body.get("status"))
+    code = status if len(status) == 5 and status.isdecimal() else ""
+    return error_answer(reply, code, body.get("message") or "refused")
 
 
 def _kind(url: str) -> str:

@@ -8,29 +8,30 @@ from sluicegate.config import Account
 from sluicegate.message import Message
 from sluicegate.webhook_urls import WebhookUrls
 
-from ..transport import Reply, Transport
-from .gateway import Attempt
-from .outcome import Accepted, Doubt, Outcome, decided
-from .telnyx import UNREADABLE, Exchange, answered, transport_of, webhooks_of
+from ...transport import Reply, Transport
+from ..exchange import Exchange, transport_of, webhooks_of
+from ..gateway import Attempt
+from ..outcome import Accepted, Doubt, Outcome, decided
+from .answers import UNREADABLE, parse_error
 
 MAX_WAIT_SECONDS = 14_400.0
-"""The provider queues a message for 4 hours at most; no ``wait_seconds`` is believed beyond."""
+"""Telnyx queues a message for at most 4 hours, so a longer ``wait_seconds`` is cut to this."""
 
 
-class _Data(msgspec.Struct):
+class _AcceptedMessage(msgspec.Struct):
     id: str = ""
     wait_seconds: msgspec.Raw = msgspec.Raw(b"0")  # raw: garbage in it must not hide the id
 
 
-class _Success(msgspec.Struct):
-    data: _Data = msgspec.field(default_factory=_Data)
+class _AcceptedBody(msgspec.Struct):
+    data: _AcceptedMessage = msgspec.field(default_factory=_AcceptedMessage)
 
 
-_success = msgspec.json.Decoder(_Success)
+_accepted_body = msgspec.json.Decoder(_AcceptedBody)
 
 
 class TelnyxV2:
-    """The v2 gateway of one account; with ``receipts`` each message names where they go."""
+    """The v2 gateway of one account; with ``receipts`` each message names a URL of ours."""
 
     def __init__(
         self,
@@ -46,11 +47,11 @@ class TelnyxV2:
             account.base_url.rstrip("/") + "/messages",
             {"Authorization": f"Bearer {api_key}"},
             api_key,
-            lambda reply: understood(reply, account.outcomes),
+            lambda reply: outcome_of(reply, account.outcomes),
         )
 
     def request(self, message: Message) -> bytes:
-        """The body of POST /messages; fields that the message leaves open stay out of it."""
+        """The body of POST /messages, without the fields that the message leaves open."""
         webhook_url, failover_url = webhooks_of(message, self._receipts)
         fields = {
             "from": message.sender,
@@ -83,18 +84,18 @@ class TelnyxV2:
         await self._exchange.aclose()
 
 
-def understood(reply: Reply, overrides: Mapping[str, str] = {}) -> Outcome:
+def outcome_of(reply: Reply, overrides: Mapping[str, str] = {}) -> Outcome:
     """The outcome of an answer, whatever it looks like; never raises."""
     if 200 <= reply.status < 300:
         return _accepted(reply)
-    return decided(answered(reply), overrides)
+    return decided(parse_error(reply), overrides)
 
 
 def _accepted(reply: Reply) -> Outcome:
     try:
-        data = _success.decode(reply.body).data
+        data = _accepted_body.decode(reply.body).data
     except UNREADABLE:
-        data = _Data()
+        data = _AcceptedMessage()
     if not data.id:
         return Doubt(f"HTTP {reply.status} with an answer that can't be read", "unreadable")
     replayed = reply.headers.get("idempotent-replayed", "").lower() == "true"

@@ -1,0 +1,143 @@
+"""What Telnyx's webhooks tell, on either API: a receipt, or a message that came in."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from sluicegate.receipts import Fate, Receipt
+
+from ..webhooks import InboundMessage, Keyword, UnknownEvent, WebhookEvent
+
+FATE_OF: Final[Mapping[str, Fate]] = {
+    "delivered": "delivered",
+    "success": "delivered",
+    "delivery_failed": "failed",
+    "sending_failed": "failed",
+    "expired": "failed",
+    "failed": "failed",
+    "gw_reject": "failed",
+    "delivery_unconfirmed": "unconfirmed",
+    "dlr_unconfirmed": "unconfirmed",
+    "gw_timeout": "unconfirmed",
+    "dlr_timeout": "unconfirmed",
+}
+"""The final statuses of both APIs; with any other status a message is still under way."""
+
+_KEYWORDS: Final[Mapping[str, Keyword]] = {
+    **dict.fromkeys(("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"), "stop"),
+    **dict.fromkeys(("START", "UNSTOP"), "start"),
+}
+"""What Telnyx acts on where it is the whole text, written here without spaces, in capitals."""
+
+_EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,120}")
+_CODE_SHOWN = 40
+
+
+def parse_v2_event(raw: bytes, id: str, heard_ms: int) -> WebhookEvent:
+    """What a webhook of API v2 tells; see ``WebhookReader.read``."""
+    return _parsed(raw, lambda body: _v2_event(body, raw, id, heard_ms))
+
+
+def parse_v1_event(raw: bytes, id: str, heard_ms: int) -> WebhookEvent:
+    """What a webhook of API v1 tells; see ``WebhookReader.read``."""
+    return _parsed(raw, lambda body: _v1_event(body, raw, id, heard_ms))
+
+
+def keyword_of(text: str) -> Keyword:
+    """What a text that came in asks for."""
+    return _KEYWORDS.get("".join(text.upper().split()), "")
+
+
+def _parsed(raw: bytes, event_of: Callable[[Mapping[str, Any]], WebhookEvent]) -> WebhookEvent:
+    try:
+        return event_of(_table(msgspec.json.decode(raw)))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return UnknownEvent("not JSON")
+
+
+def _v2_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> WebhookEvent:
+    data = _table(body.get("data"))
+    payload, kind = _table(data.get("payload")), _text(data.get("event_type"))
+    occurred_ms = _iso_ms(data.get("occurred_at"), heard_ms)
+    if kind == "message.received":
+        acted_on = _text(payload.get("autoresponse_type"))
+        return InboundMessage(
+            _number(payload.get("from")),
+            _text(payload.get("messaging_profile_id")),
+            keyword_of(acted_on or _text(payload.get("text"))),
+            occurred_ms,
+        )
+    if kind not in ("message.sent", "message.finalized"):
+        return UnknownEvent(kind)
+    status = _text(_first(payload.get("to")).get("status"))
+    return Receipt(
+        event_id=_event_id(_text(data.get("id")), raw),
+        id=id,
+        provider_id=_text(payload.get("id")),
+        fate=FATE_OF.get(status, ""),
+        occurred_ms=occurred_ms,
+        code=_code(payload),
+    )
+
+
+def _v1_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> WebhookEvent:
+    """A message detail record: a message has several, and none of them has an id of its own."""
+    updated = body.get("updated")
+    occurred_ms = updated if type(updated) is int else heard_ms
+    if body.get("direction") == "inbound":
+        content = body.get("body")
+        text = _text(content) or _text(_table(content).get("text"))
+        profile = _text(body.get("profile_id"))
+        return InboundMessage(_number(body.get("from")), profile, keyword_of(text), occurred_ms)
+    provider_id, status = _text(body.get("sms_id")), _text(body.get("status"))
+    if not (provider_id and status):
+        return UnknownEvent("")
+    delivery_status = _text(body.get("delivery_status"))
+    told = ":".join((provider_id, status, delivery_status, str(occurred_ms)))
+    return Receipt(
+        event_id=_event_id(told, raw),
+        id=id,
+        provider_id=provider_id,
+        fate=FATE_OF.get(status, FATE_OF.get(delivery_status, "")),
+        occurred_ms=occurred_ms,
+        code=_code(body),
+    )
+
+
+def _event_id(id: str, raw: bytes) -> str:
+    """An id that can be part of a key: the event's own, or a hash of its whole text."""
+    return id if _EVENT_ID.fullmatch(id) else blake2b(raw, digest_size=16).hexdigest()
+
+
+def _code(record: Mapping[str, Any]) -> str:
+    code = _first(record.get("errors")).get("code")
+    return str(code)[:_CODE_SHOWN] if type(code) in (str, int) else ""
+
+
+def _number(sender: object) -> str:
+    """A sender's number, which Telnyx writes either by itself or inside an object."""
+    return _text(sender) or _text(_table(sender).get("phone_number"))
+
+
+def _iso_ms(value: object, otherwise_ms: int) -> int:
+    try:
+        moment = datetime.fromisoformat(_text(value))
+    except ValueError:
+        return otherwise_ms
+    return int(moment.timestamp() * 1000) if moment.tzinfo else otherwise_ms
+
+
+def _first(values: object) -> Mapping[str, Any]:
+    return _table(values[0]) if isinstance(values, list) and values else {}
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
