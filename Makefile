@@ -8,6 +8,9 @@ RUN = .venv/bin/python -m
 PIP = $(RUN) pip install --quiet --disable-pip-version-check
 PACKAGES = -e '.[all]' --group dev -c constraints.txt
 READY = .venv/.sluicegate
+# A process per core, four at most; one alone on a Redis that is lent: it is one database.
+PROCESSES = $(if $(SLUICEGATE_TEST_REDIS_URL),-n 0,-n auto --maxprocesses 4)
+SHARED_OUT = $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help setup demo play limits bench bench-quick chaos test test-all lint clean
 .DEFAULT_GOAL := help
@@ -35,11 +38,11 @@ bench-quick: $(READY) ## the same beside Celery alone, in two minutes
 chaos: $(READY) ## kill, freeze and restart all parts for 3 minutes, then account for every message
 	@$(RUN) sluicegate_rigs.chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(ARGS)
 
-test: $(READY) ## run the tests, on a real server of their own; a part: make test ARGS="-k retry"
-	@$(RUN) pytest $(ARGS)
+test: $(READY) ## run the tests and hold the coverage; some of them: make test ARGS="-k retry"
+	@$(RUN) $(if $(ARGS),pytest $(ARGS),slipcover -m pytest $(SHARED_OUT))
 
-test-all: $(READY) ## run the tests that take long as well
-	@$(RUN) pytest -m "" $(ARGS)
+test-all: $(READY) ## run the slow tests as well, and try more examples of each property
+	@SLUICEGATE_TEST_PROFILE=thorough $(RUN) pytest -m "" $(SHARED_OUT) $(ARGS)
 
 lint: $(READY) ## check style, format and types
 	@$(RUN) ruff check

@@ -8,6 +8,7 @@ Each test finds the database empty. A test that breaks its server starts one its
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import fakeredis
 import pytest
@@ -15,16 +16,25 @@ import redis
 from hypothesis import settings
 
 from sluicegate_rigs.embedded import EmbeddedServer
+from support.fake import StillServer
 
+TESTS = Path(__file__).parent
 LENT = "SLUICEGATE_TEST_REDIS_URL"
 OUR_KEYS = "sluicegate:*"
+#: Tests that start real processes: one at a time, so that they don't starve each other.
+REAL_PROCESSES = ("end_to_end", "rigs", "test_examples.py", "test_packaging.py")
 
 # No deadline per example: pytest-timeout watches the whole test, and a first call that loads a
 # script is slower than the next. CI repeats the same examples, so that red means changed code.
 settings.register_profile(
-    "ci", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI"))
+    "quick",
+    deadline=None,
+    print_blob=True,
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=40,
 )
-settings.load_profile("ci")
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=200)
+settings.load_profile(os.environ.get("SLUICEGATE_TEST_PROFILE", "quick"))
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,27 @@ class Server:
                 client.unlink(*keys)
         else:
             client.flushall()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse several processes on a lent Redis: each would find the others' keys in it."""
+    if os.environ.get(LENT) and config.getoption("numprocesses", None):
+        raise pytest.UsageError(f"{LENT} lends one database: run the tests with -n 0")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each file in one process, and all the real processes in the first of them.
+
+    They take longest together, so they come first: the other process plays the rest meanwhile.
+    """
+    items.sort(key=lambda item: not _starts_real_processes(item))  # stable
+    for item in items:
+        group = "real processes" if _starts_real_processes(item) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _starts_real_processes(item: pytest.Item) -> bool:
+    return item.path.relative_to(TESTS).parts[0] in REAL_PROCESSES
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +107,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
     if request.param == "valkey":
         yield request.getfixturevalue("valkey")
     else:
-        with fakeredis.FakeRedis(server=fakeredis.FakeServer()) as client:
+        with fakeredis.FakeRedis(server=StillServer()) as client:
             yield client
 
 

@@ -39,6 +39,7 @@ from sluicegate.message import digest
 from sluicegate.outbox import BATCH, CALL, Item, Outbox, translated
 from sluicegate_rigs.embedded import EmbeddedServer
 from support import Bench, check_books, message
+from support.fake import StillServer
 
 FIELDS: dict[str, Any] = {"to": "+15551234567", "sender": "+15557654321", "text": "hi"}
 AsyncClient = Callable[[], redis.asyncio.Redis]
@@ -55,7 +56,7 @@ def connect(request: pytest.FixtureRequest) -> AsyncClient:
     if request.param == "valkey":
         url = request.getfixturevalue("redis_url")
         return lambda: redis.asyncio.Redis.from_url(url)
-    server = fakeredis.FakeServer()
+    server = StillServer()
     return lambda: fakeredis.FakeAsyncRedis(server=server)
 
 

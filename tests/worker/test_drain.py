@@ -24,6 +24,7 @@ from sluicegate_worker.provider.rate_headers import RateHeaders
 from sluicegate_worker.queue import Queue
 from sluicegate_worker.wire import BATCH, Grant, Renewal, Settle, Start, Stepped
 from support import CLOCK, Bench, message
+from support.fake import StillServer
 from support.virtual import Provider, Time, accepted, answering, until
 
 
@@ -82,7 +83,7 @@ class World:
     """A Redis, a provider, and the time that passes for both."""
 
     def __init__(self, **fields: Any) -> None:
-        self._server, self._time = fakeredis.FakeServer(), Time()
+        self._server, self._time = StillServer(), Time()
         fields = {"limit": 1000} | fields
         self.store = fakeredis.FakeRedis(server=self._server)
         self.bench = Bench(cast("redis.Redis", self.store), **fields)

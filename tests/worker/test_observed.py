@@ -20,6 +20,7 @@ from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.queue import Queue
 from support import CLOCK, Bench, message
+from support.fake import StillServer
 from support.virtual import Provider, Time, accepted
 
 NUMBER = "+15551234567"
@@ -29,7 +30,7 @@ def drained(
     answer: Callable[[str], Attempt], meters: Meters, messages: int = 6
 ) -> tuple[Summary, Provider]:
     """Drain so many messages in a world of its own."""
-    server, time = fakeredis.FakeServer(), Time()
+    server, time = StillServer(), Time()
     bench = Bench(cast("redis.Redis", fakeredis.FakeRedis(server=server)), limit=1000)
     provider = Provider(time)
     provider.answer = answer

@@ -16,12 +16,13 @@ from sluicegate_worker.queue import Queue
 from sluicegate_worker.spool import Spool
 from sluicegate_worker.wire import BATCH, Grant, Settle, Stepped
 from support import CLOCK, Bench, message
+from support.fake import StillServer
 
 
 class Place:
     """A bench, a spool directory, and claims on an asynchronous client of the same server."""
 
-    def __init__(self, bench: Bench, server: fakeredis.FakeServer, folder: Path) -> None:
+    def __init__(self, bench: Bench, server: StillServer, folder: Path) -> None:
         self.bench, self.folder, self._server = bench, folder, server
         self.spool = Spool(folder, "default")
         self.calls_left = 10**9
@@ -58,7 +59,7 @@ class Cut(Queue):
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    server = fakeredis.FakeServer()
+    server = StillServer()
     with fakeredis.FakeRedis(server=server) as store:
         yield Place(Bench(store, limit=1000, concurrency=1000), server, tmp_path / "spool")
 
