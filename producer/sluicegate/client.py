@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 import redis
 import redis.asyncio
 from redis.backoff import ExponentialBackoff
+from redis.connection import HiredisRespSerializer
 from redis.retry import Retry
 
 from .config import Config, load
@@ -59,15 +60,34 @@ def connect(url: str) -> redis.Redis:
     )
 
 
-def connect_async(url: str, answer_seconds: float = _ANSWER_SECONDS) -> redis.asyncio.Redis:
-    """``connect`` for asyncio; ``answer_seconds`` bounds each answer, blocking or not."""
-    return redis.asyncio.Redis.from_url(
+def connect_async(
+    url: str, answer_seconds: float = _ANSWER_SECONDS, *, pack_in_c: bool = False
+) -> redis.asyncio.Redis:
+    """``connect`` for asyncio; ``answer_seconds`` bounds each answer, blocking or not.
+
+    ``pack_in_c`` has hiredis write the commands, which must be installed. It pays where they have
+    a thousand arguments: redis-py's asynchronous connections pack in Python even with hiredis.
+    """
+    client = redis.asyncio.Redis.from_url(
         url,
         socket_connect_timeout=_CONNECT_SECONDS,
         socket_timeout=answer_seconds,
         retry=redis.asyncio.retry.Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
         health_check_interval=30,
     )
+    if pack_in_c:
+        pool = client.connection_pool
+        pool.connection_class = type("_Connection", (_PacksInC, pool.connection_class), {})
+    return client
+
+
+class _PacksInC:
+    """Mixed into a connection: packs commands as redis-py's synchronous connections do."""
+
+    _packer = HiredisRespSerializer()
+
+    def pack_command(self, *args: Any) -> Any:
+        return self._packer.pack(*args)
 
 
 class _Base:

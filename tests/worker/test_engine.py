@@ -5,16 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-import redis
-import redis.asyncio
 import uvloop
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sluicegate_worker.engine import _ended, _new_loop, _packing_in_c
+from sluicegate_worker.account_work import end
+from sluicegate_worker.engine import _new_loop
 
 
 def test_a_task_that_takes_its_cancellation_for_a_failure_ends_all_the_same() -> None:
@@ -33,7 +29,7 @@ def test_a_task_that_takes_its_cancellation_for_a_failure_ends_all_the_same() ->
 
         task = asyncio.create_task(stubborn())
         await asyncio.sleep(0)
-        await asyncio.wait_for(_ended({task}), 10)
+        await asyncio.wait_for(end({task}), 10)
         assert task.done()
         return swallowed
 
@@ -65,33 +61,3 @@ def test_the_loop_is_uvloops_and_asyncios_where_that_is_not_installed(
     loop = _new_loop()
     loop.close()
     assert not isinstance(loop, uvloop.Loop)
-
-
-def connection(client: Any) -> Any:
-    """One of its connections, not connected yet."""
-    return client.connection_pool.make_connection()
-
-
-ARGUMENTS = st.lists(
-    st.text() | st.binary() | st.integers() | st.floats() | st.just("x" * 10_000), max_size=9
-)
-
-
-@given(ARGUMENTS, st.sampled_from(["EVALSHA", "SCRIPT LOAD", "GET"]))
-def test_commands_are_packed_as_redis_py_packs_them(
-    args: list[str | bytes | float], command: str
-) -> None:
-    own, packing = (
-        connection(redis.asyncio.Redis()),
-        connection(_packing_in_c(redis.asyncio.Redis())),
-    )
-    written = b"".join(packing.pack_command(command, *args))
-    assert written == b"".join(own.pack_command(command, *args))
-
-
-@pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://h:1/0", "unix:///tmp/socket"])
-def test_what_packs_in_c_connects_as_before(url: str) -> None:
-    plain = connection(redis.asyncio.Redis.from_url(url))
-    packing = connection(_packing_in_c(redis.asyncio.Redis.from_url(url)))
-    assert isinstance(packing, type(plain))
-    assert packing.repr_pieces() == plain.repr_pieces()

@@ -11,7 +11,7 @@ import redis.asyncio
 
 from sluicegate.errors import BadValue, InvalidMessage, WrongRenderer
 from sluicegate.message import Message, encode
-from sluicegate_worker.rendering import Contents
+from sluicegate_worker.rendering import GrantRenderer
 from sluicegate_worker.wire import Grant
 from support import Bench, message, plan, recipient
 
@@ -27,9 +27,9 @@ def bench(valkey: redis.Redis) -> Bench:
 
 
 @asynccontextmanager
-async def contents_of(bench: Bench, url: str) -> AsyncIterator[Contents]:
+async def contents_of(bench: Bench, url: str) -> AsyncIterator[GrantRenderer]:
     async with redis.asyncio.Redis.from_url(url) as client:
-        yield Contents(client, bench.keys)
+        yield GrantRenderer(client, bench.keys)
 
 
 def read(bench: Bench, url: str, *grants: Grant, then: Callable[[], object] = lambda: None) -> Any:

@@ -34,7 +34,7 @@ async def app_message(grant: Grant) -> Message:
 class Attempts:
     """One account's attempts; no message, and nothing that the provider does, makes a call raise.
 
-    ``read`` makes a grant's message; ``rendering.Contents.message`` says what it may raise.
+    ``read`` makes a grant's message; ``rendering.GrantRenderer.message`` says what it may raise.
     """
 
     def __init__(

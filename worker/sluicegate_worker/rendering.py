@@ -16,10 +16,10 @@ from sluicegate.outbox import translated
 from .wire import Grant
 
 
-class Contents:
-    """The messages of one account's grants; plans are read once, since they never change.
+class GrantRenderer:
+    """Makes the messages of one account's grants; a plan never changes, so it is read once.
 
-    A recipient whose dead letter was edited has a stored message too, which goes before its plan.
+    A recipient whose dead letter was edited has a stored message, which takes precedence.
     """
 
     def __init__(self, client: redis.asyncio.Redis, keys: Keys) -> None:
@@ -30,8 +30,9 @@ class Contents:
     async def message(self, grant: Grant) -> Message:
         """The message to send.
 
-        Raises InvalidMessage and BadValue where it can never be made; WrongRenderer where another
-        worker can; OutboxUnavailable where its plan could not be read.
+        Raises InvalidMessage or BadValue where it can never be made, WrongRenderer where only
+        another version of the worker can make it, OutboxUnavailable where its plan could not be
+        read.
         """
         campaign, dot, _ = grant.id.partition(".")
         if not dot or grant.content.startswith(b"{"):
