@@ -128,23 +128,6 @@ class Keys:
         return f"{self.prefix}unsent:{campaign}:{state}"
 
 
-def sender_of(sender: str | None, messaging_profile_id: str | None) -> str:
-    """Name who sends a message: a number, a name, or the pool of a messaging profile."""
-    return sender or f"pool:{messaging_profile_id}"
-
-
-def lane_of(priority: str, kind: str, sender: str | None, messaging_profile_id: str | None) -> str:
-    """Name the lane of a message: the first letters of priority and type, then who sends it."""
-    return f"{priority[0]}{kind[0].lower()}:{sender_of(sender, messaging_profile_id)}"
-
-
-def campaign_lane(
-    campaign: str, kind: str, sender: str | None, messaging_profile_id: str | None
-) -> str:
-    """Name the lane of a campaign: that of its sender in bulk, and its own name behind a ``#``."""
-    return f"{lane_of('bulk', kind, sender, messaging_profile_id)}#{campaign}"
-
-
 def unsent_states() -> tuple[str, ...]:
     """The ends that a campaign's recipient may meet before it was ever started."""
     return ("cancelled", "expired", "suppressed")

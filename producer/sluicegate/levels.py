@@ -17,6 +17,14 @@ import msgspec
 
 from .config import Account, Registration, Sender
 from .errors import InvalidMessage
+from .stored import (
+    BrandLimits,
+    RegistrationLimits,
+    SenderLimits,
+    interval_text,
+    limit_text,
+    sender_name,
+)
 
 _DAY_SECONDS = 86_400
 _ZONE, _ZONE_FROM, _ZONE_TO = "America/Los_Angeles", 2025, 2045  # T-Mobile's midnight
@@ -85,20 +93,20 @@ def published(account: Account) -> dict[str, str]:
     sms, mms = _account(account)
     fields = {
         "limit": str(account.limit),
-        "window_ms": _number(account.window_seconds * 1000),
+        "window_ms": limit_text(account.window_seconds * 1000),
         "concurrency": str(account.concurrency),
-        "sms": _rate(sms),
-        "mms": _rate(mms),
+        "sms": interval_text(sms),
+        "mms": interval_text(mms),
     }
     for key, sender in account.senders.items():
         sms, mms = _sender(account, sender)
-        made = f"{_rate(sms)}|{_rate(mms)}|{sender.registration}"
-        fields[f"sender:{_name(key, sender)}"] = made
+        limits = SenderLimits(sms, mms, sender.registration)
+        fields[f"sender:{_name(key, sender)}"] = limits.format()
     for name, registration in account.registrations.items():
         sms, mms = _registration(registration)
-        fields[f"registration:{name}"] = f"{_rate(sms)}|{_rate(mms)}|{registration.brand}"
+        fields[f"registration:{name}"] = RegistrationLimits(sms, mms, registration.brand).format()
     for name, brand in account.brands.items():
-        fields[f"brand:{name}"] = f"{brand.tmobile_daily}|{_number(brand.tmobile_share)}"
+        fields[f"brand:{name}"] = BrandLimits(brand.tmobile_daily, brand.tmobile_share).format()
     return fields | {"zone": _offsets() if account.brands else ""}
 
 
@@ -202,15 +210,7 @@ def _interval_ms(per_second: float) -> float:
 
 
 def _name(key: str, sender: Sender) -> str:
-    return f"pool:{key}" if sender.kind == "pool" else key
-
-
-def _rate(interval_ms: float) -> str:
-    return _number(interval_ms) if interval_ms else ""
-
-
-def _number(value: float) -> str:
-    return f"{value:.6f}".rstrip("0").rstrip(".")
+    return sender_name(None, key) if sender.kind == "pool" else key
 
 
 @cache

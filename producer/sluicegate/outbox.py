@@ -4,7 +4,6 @@ Nothing here does I/O, so that the synchronous and the asynchronous client share
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -14,15 +13,17 @@ from .config import Config
 from .errors import (
     IdReused,
     InvalidMessage,
+    Malformed,
     OutboxError,
     OutboxFull,
     OutboxUnavailable,
     UnknownMessage,
 )
-from .keys import FINAL_STATES, Keys, lane_of
+from .keys import FINAL_STATES, Keys
 from .levels import check_sender
 from .message import Message, content_digest, encode, from_dict, new_ids, plain, validated
 from .scripts import Argument, Script, new_token
+from .stored import LaneName, Lease, MessageId, Record, sender_name, ticket_text, wall_ms
 
 BATCH = 1000
 """Messages read at a time: some calls of the script."""
@@ -173,7 +174,8 @@ class Outbox:
             return None
         parts, content = found
         id, to = message.id or new_id, message.to
-        return id, content_digest(content), lane, f"{id}|{parts}|SMS||{to}", to, content, ""
+        ticket = ticket_text(id, parts, "SMS", None, to)
+        return id, content_digest(content), lane, ticket, to, content, ""
 
     def _looked(self, message: Message) -> _Fields:
         """What the script gets of a message; raises InvalidMessage."""
@@ -197,33 +199,39 @@ class Outbox:
         return reply.decode()
 
     def ask_status(self, pipeline: Any, id: str) -> None:
-        """Queue on ``pipeline`` what ``status`` reads."""
+        """Queue on ``pipeline`` what ``status`` reads; raises UnknownMessage for what is no id."""
+        try:
+            campaign = MessageId.parse(id).campaign
+        except Malformed:
+            raise UnknownMessage(id) from None
         pipeline.hmget(self.keys.record(id), *_STATUS_FIELDS)
         pipeline.hget(self.keys("leases"), id)
-        pipeline.hget(self.keys.campaign(id.partition(".")[0]), "state")
+        pipeline.hget(self.keys.campaign(campaign), "state")
 
     @staticmethod
     def status(id: str, replies: Sequence[Any]) -> MessageStatus:
         """The status of a message, from the replies; raises UnknownMessage."""
         fields, lease, campaign = replies
-        state, to, enqueued, at, attempts, generation, *texts = (
-            (value or b"").decode() for value in fields
-        )
+        record = Record.parse_some(_STATUS_FIELDS, fields)
+        state = record.state
         if not state:
             raise UnknownMessage(id)
         if lease is not None:
-            state = "started" if lease.split(b"|", 4)[3] else "granted"
-        elif state == "waiting" and "." in id and campaign == b"cancelled":
+            state = Lease.parse(lease).state
+        elif state == "waiting" and campaign == b"cancelled":
             state = "cancelled"  # with its campaign, whose lane went all at once
         return MessageStatus(
             id,
             state,
-            to,
-            int(enqueued or 0),
-            int(at or enqueued or 0),
-            int(attempts or 0),
-            int(generation or 0),
-            *texts,
+            to=record.to,
+            enqueued_ms=record.enqueued,
+            changed_ms=record.at or record.enqueued,
+            attempts=record.attempts,
+            generation=record.generation,
+            provider_id=record.provider_id,
+            second_provider_id=record.provider_id_2,
+            code=record.code,
+            reason=record.reason,
         )
 
     def full(self, info: Mapping[str, Any]) -> str | None:
@@ -236,18 +244,6 @@ class Outbox:
         if ceiling and used > ceiling:
             return f"Redis uses {used:,} bytes; enqueueing stops at {ceiling:,.0f}"
         return None
-
-
-def ticket(message: Message) -> str:
-    """A message's ticket."""
-    parts = message.segments.parts
-    return ticket_of(message.id, parts, message.type, message.expires_at, message.to)
-
-
-def ticket_of(id: str, parts: int, kind: str, expires_at: datetime | None, to: str) -> str:
-    """A ticket: ``id|segments|type|expires_ms|to``, what a claim must know of a message."""
-    expires = _wall_ms(expires_at) if expires_at else ""
-    return f"{id}|{parts}|{kind}|{expires}|{to}"
 
 
 def translated(error: redis.RedisError, ids: Sequence[str]) -> OutboxError:
@@ -283,12 +279,9 @@ def _results(ids: Sequence[str], reply: bytes) -> list[EnqueueResult]:
 
 
 def _fields(message: Message) -> _Fields:
-    content = encode(message)
-    lane = lane_of(message.priority, message.type, message.sender, message.messaging_profile_id)
-    send_at = _wall_ms(message.send_at) if message.send_at else ""
-    made = ticket(message)
-    return message.id, content_digest(content), lane, made, message.to, content, send_at
-
-
-def _wall_ms(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
+    id, kind, to, content = message.id, message.type, message.to, encode(message)
+    sender = sender_name(message.sender, message.messaging_profile_id)
+    lane = LaneName(message.priority, kind, sender).format()
+    ticket = ticket_text(id, message.segments.parts, kind, message.expires_at, to)
+    send_at = "" if message.send_at is None else wall_ms(message.send_at)
+    return id, content_digest(content), lane, ticket, to, content, send_at

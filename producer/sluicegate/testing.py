@@ -22,6 +22,7 @@ from typing import Any
 from .client import Sluice
 from .config import Config
 from .message import Message, decode
+from .stored import Ticket
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def enqueued(sluice: Sluice) -> list[Message]:
     keys = sluice.keys
     lanes = [sorted(redis.scan_iter(match=f"{keys.lane(priority)}?:*")) for priority in "tb"]
     ids = [
-        ticket.partition(b"|")[0]
+        Ticket.short_of(ticket)
         for lane in itertools.chain(*lanes)
         for ticket in redis.lrange(lane, 0, -1)
     ]

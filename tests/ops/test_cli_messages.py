@@ -11,8 +11,8 @@ import redis
 from typer.testing import CliRunner, Result
 
 from sluicegate.campaigns.plan import message_id
+from sluicegate.stored import History
 from sluicegate_ops.cli.app import app
-from sluicegate_ops.inspect import read_history
 from sluicegate_worker.provider.codes import advice_for, delivery_advice
 from support import Bench, message, plan, recipient
 from support.fates import tell
@@ -162,7 +162,7 @@ def test_a_finished_message_keeps_200_bytes_of_history_at_most(
     kept = bench.record("m1")["history"]
     assert len(kept) <= 200
     if len(code) < 100:
-        history = read_history(kept)
+        history = History.parse(kept)
         assert len(history.attempts) + history.left_out == attempts
         assert history.attempts[-1].outcome == "accepted"
         assert history.attempts[0].outcome == ("accepted" if attempts == 1 else "retry")

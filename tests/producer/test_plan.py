@@ -17,13 +17,13 @@ from sluicegate.campaigns.plan import (
     message_id,
     plan_digest,
     rendered,
-    short,
     ticket,
 )
 from sluicegate.campaigns.template import RENDERER
 from sluicegate.errors import BadTemplate, BadValue, InvalidMessage
 from sluicegate.message import Message, validated
 from sluicegate.segments import Segments, count
+from sluicegate.stored import short_hash
 from support import SENDER, plan
 
 EXPIRES = datetime(2030, 1, 31, 9, tzinfo=UTC)
@@ -56,7 +56,7 @@ def test_a_ticket_renders_to_what_was_counted(first: str, second: str, hash: int
         return  # too long for a message: its row is rejected
     made = ticket(of, hash, "+14152000000", parts, (first, second))
     head = made.split(b"|")[:5]
-    assert head == [short(hash).encode(), b"%d" % parts, b"SMS", b"", b"+14152000000"]
+    assert head == [short_hash(hash).encode(), b"%d" % parts, b"SMS", b"", b"+14152000000"]
     assert b"\n" not in made
     id = message_id("july", hash)
     message = rendered(of, id, made)
@@ -90,7 +90,7 @@ def test_hashes_are_blake2b_and_stand_in_url_safe_base64(key: str) -> None:
     digest = blake2b(key.encode(), digest_size=8).digest()
     hash = key_hash(key)
     assert hash == int.from_bytes(digest, signed=True)
-    assert short(hash) == urlsafe_b64encode(digest)[:11].decode()
+    assert short_hash(hash) == urlsafe_b64encode(digest)[:11].decode()
 
 
 @given(HASHES)
@@ -109,7 +109,7 @@ def test_keys_have_hashes_of_64_bits(one: str, other: str) -> None:
 
 @given(HASHES, HASHES)
 def test_hashes_stay_apart_in_ids(one: int, other: int) -> None:
-    assert (short(one) == short(other)) == (one == other)
+    assert (short_hash(one) == short_hash(other)) == (one == other)
 
 
 def test_a_message_has_all_that_the_plan_says() -> None:

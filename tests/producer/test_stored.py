@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from sluicegate.errors import Malformed
 from sluicegate.stored import (
-    Attempt,
     BrandDay,
     BrandLimits,
-    Halt,
+    HaltInfo,
     History,
     LaneName,
     Lease,
     MessageId,
+    PastAttempt,
     Record,
     RegistrationLimits,
     SenderLimits,
@@ -59,7 +59,7 @@ leases = st.builds(
     Lease, IDS, STEADY_MS, st.integers(0), st.none() | STEADY_MS, lane_names, tickets
 )
 attempts = st.builds(
-    Attempt,
+    PastAttempt,
     WALL_MS,
     st.integers(-100, 100),
     st.integers(0, 60_000),
@@ -69,7 +69,7 @@ attempts = st.builds(
 )
 histories = st.builds(History, st.lists(attempts, min_size=1).map(tuple), st.integers(0, 99))
 texts = st.text(st.characters(codec="utf-8"))
-halts = st.builds(Halt, SENDERS.map(lambda name: f"sender:{name}"), texts, st.none() | WALL_MS)
+halts = st.builds(HaltInfo, SENDERS.map(lambda name: f"sender:{name}"), texts, st.none() | WALL_MS)
 records = st.builds(
     Record,
     state=st.sampled_from(["waiting", "dead", "accepted"]),
@@ -113,8 +113,8 @@ def test_what_is_formatted_is_parsed_as_it_was(
 
 
 @given(halts)
-def test_a_halt_is_parsed_as_it_was(halt: Halt) -> None:
-    assert Halt.parse(halt.level, halt.format()) == halt
+def test_a_halt_is_parsed_as_it_was(halt: HaltInfo) -> None:
+    assert HaltInfo.parse(halt.level, halt.format()) == halt
 
 
 @given(records)
@@ -169,7 +169,7 @@ MALFORMED: dict[Callable[[Any], object], Sequence[str | bytes]] = {
         b"t|1.0|1||bs:+1|i",
         b"t|1|1||l|i",
     ],
-    Attempt.parse: ["", "1,2,3", "x,2,3,retry,429,abcd"],
+    PastAttempt.parse: ["", "1,2,3", "x,2,3,retry,429,abcd"],
     SenderLimits.parse: ["", "1|2", "x||"],
     RegistrationLimits.parse: ["", "1|2", "x||"],
     BrandLimits.parse: ["", "1", "x|1"],
@@ -191,13 +191,13 @@ def test_a_malformed_field_is_refused() -> None:
     with pytest.raises(Malformed, match="record's attempts"):
         Record.parse({b"attempts": b"many"})
     with pytest.raises(Malformed, match="halt"):
-        Halt.parse("account", "no bar")
+        HaltInfo.parse("account", "no bar")
     with pytest.raises(Malformed, match="values"):
         _ = Ticket.parse(b"id|1|SMS||+15550000001|[1").variables
 
 
 def test_an_attempt_that_was_cut_short_is_left_out() -> None:
+    first = PastAttempt(1, 2, 3, "retry", "429", "abcd")
+    last = PastAttempt(5, 6, 7, "accepted", "", "abcd")
     history = History.parse("1,2,3,retry,429,abcd;+4;5,6,7,accepted,,abcd;8,9")
-    assert history == History(
-        (Attempt(1, 2, 3, "retry", "429", "abcd"), Attempt(5, 6, 7, "accepted", "", "abcd")), 4
-    )
+    assert history == History((first, last), 4)

@@ -3,8 +3,9 @@
 import pytest
 import redis
 
+from sluicegate.stored import HaltInfo
 from sluicegate_rigs.embedded import EmbeddedServer
-from sluicegate_worker.operator.halts import HaltInfo, Halts
+from sluicegate_worker.operator.halts import Halts
 from support import Bench, message
 
 

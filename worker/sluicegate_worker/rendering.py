@@ -12,6 +12,7 @@ from sluicegate.errors import InvalidMessage, WrongRenderer
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
 from sluicegate.outbox import translated
+from sluicegate.stored import MessageId
 
 from .wire import Grant
 
@@ -34,8 +35,8 @@ class GrantRenderer:
         another version of the worker can make it, OutboxUnavailable where its plan could not be
         read.
         """
-        campaign, dot, _ = grant.id.partition(".")
-        if not dot or grant.content.startswith(b"{"):
+        campaign = MessageId.parse(grant.id).campaign
+        if not campaign or grant.content.startswith(b"{"):
             return decode(grant.content, grant.id)
         plan = self._plans.get(campaign) or await self._read(campaign)
         return rendered(plan, grant.id, grant.content)

@@ -3,7 +3,6 @@
 Client, keys and account are handed in. Nothing is masked and nothing is written: numbers and texts
 are whole, and what a screen shows of them is the screen's affair.
 
-history     the attempts to send a message
 members     a campaign's recipient that was never started
 record      one message's record
 recipients  every recipient of a campaign
@@ -40,7 +39,6 @@ from .facts import (
     read_facts,
 )
 from .finish import Finish
-from .history import History, PastAttempt, read_history
 from .lanes import LaneState, lanes
 from .members import Member, member
 from .memory import ServerMemory, parse_memory
@@ -59,12 +57,10 @@ __all__ = [
     "CampaignCause",
     "CampaignRecipients",
     "Finish",
-    "History",
     "LaneState",
     "Member",
     "MessageCounts",
     "MessageRecord",
-    "PastAttempt",
     "RecipientStatus",
     "RequestRate",
     "ServerMemory",
@@ -82,7 +78,6 @@ __all__ = [
     "published_levels",
     "read_account",
     "read_facts",
-    "read_history",
     "read_record",
     "receipts_are_set_up",
     "server_ms",

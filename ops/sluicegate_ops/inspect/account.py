@@ -11,7 +11,8 @@ from sluicegate.config import Account, Config
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
 from sluicegate.receipts import FATES
-from sluicegate_worker.operator.halts import HaltInfo, Halts
+from sluicegate.stored import HaltInfo
+from sluicegate_worker.operator.halts import Halts
 
 from .facts import AccountFacts, BreakerState, MessageCounts, RequestRate
 from .why import Waits, Why

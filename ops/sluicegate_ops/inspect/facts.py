@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from sluicegate.keys import FINAL_STATES, Keys
-from sluicegate_worker.operator.halts import HaltInfo
+from sluicegate.stored import HaltInfo
 
 LIVE_SECONDS = 10.0
 """A worker sweeps every second; one that was not heard for so long is taken for gone."""

@@ -10,11 +10,10 @@ import redis.asyncio
 
 from sluicegate.config import Config
 from sluicegate.errors import UnknownMessage
-from sluicegate.keys import sender_of
 from sluicegate.message import Message, decode
 from sluicegate.outbox import MessageStatus, Outbox, translated
+from sluicegate.stored import History, sender_name
 
-from .history import History, read_history
 from .members import member
 
 _FIELDS = ("content", "maybe", "answer", "key_at", "history", "fate", "fate_at", "fate_code")
@@ -49,7 +48,7 @@ class MessageRecord(msgspec.Struct, frozen=True):
         """The sender's name in lanes; "" where ``message`` is None."""
         if self.message is None:
             return ""
-        return sender_of(self.message.sender, self.message.messaging_profile_id)
+        return sender_name(self.message.sender, self.message.messaging_profile_id)
 
 
 def read_record(client: redis.Redis, config: Config, account: str, id: str) -> MessageRecord:
@@ -121,7 +120,7 @@ class _Reader:
             fate=fate_of(status.state, _text(fate)),
             fate_ms=int(fate_at) if fate_at else None,
             fate_code=_text(fate_code),
-            history=read_history(_text(history)),
+            history=History.parse(_text(history)),
         )
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from sluicegate_worker.operator.halts import HaltInfo
+from sluicegate.stored import HaltInfo
 
 WaitKind = Literal[
     "draft",

@@ -18,6 +18,7 @@ import redis
 
 from ..keys import Keys, unsent_states
 from ..receipts import FATES
+from ..stored import LaneName, MessageId, Ticket
 
 PENDING = ("waiting", "retrying", "in_doubt")
 """States that a running campaign still has to do with; without any it is finished."""
@@ -86,12 +87,12 @@ class Ledgers:
         return _ledger(members, Counter([*where.values(), *fates.values()]))
 
     def _waiting(self, campaign: str) -> Iterator[bytes]:
-        for lane in self._client.scan_iter(match=self._keys.lane(f"??:*#{campaign}"), count=_PAGE):
+        lanes = self._keys.lane(LaneName.pattern(campaign))
+        for lane in self._client.scan_iter(match=lanes, count=_PAGE):
             yield from self._tickets(lane)
-        for id in self._client.hkeys(self._keys("leases")):
-            name, _, short = id.partition(b".")
-            if name == campaign.encode():
-                yield short
+        for id in map(MessageId.parse, self._client.hkeys(self._keys("leases"))):
+            if id.campaign == campaign:
+                yield id.short.encode()
 
     def _unsent(self, campaign: str, state: str) -> Iterator[bytes]:
         yield from self._tickets(self._keys.unsent(campaign, state))
@@ -99,12 +100,12 @@ class Ledgers:
     def _tickets(self, key: str | bytes) -> Iterator[bytes]:
         start = 0
         while page := self._client.lrange(key, start, start + _PAGE - 1):
-            yield from (ticket.partition(b"|")[0] for ticket in page)
+            yield from (Ticket.short_of(ticket) for ticket in page)
             start += _PAGE
 
     def _recorded(self, campaign: str) -> Iterator[tuple[bytes, str, str]]:
         """Each record's short id, state and fate."""
-        prefix = self._keys.record(f"{campaign}.")
+        prefix = self._keys.record(MessageId.prefix(campaign))
         cursor, first = 0, True
         while cursor or first:
             first = False

@@ -8,25 +8,23 @@ twice, a corrected file and a shifted one send each recipient once.
 """
 
 import re
-from binascii import b2a_base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from hashlib import blake2b
+from typing import Literal
 
 import msgspec
 
 from ..errors import InvalidMessage
-from ..keys import campaign_lane
-from ..message import E164, URL_SAFE, Message, validated
-from ..outbox import ticket_of
+from ..message import E164, Message, validated
 from ..segments import MAX_PARTS, Segments, count, lone_surrogate
+from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
 from .template import RENDERER, Template
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
 """A campaign's name: it is part of ids and keys."""
 
-_values = msgspec.json.Decoder(tuple[str, ...])
 _json = msgspec.json.Encoder().encode
 _new_hash = blake2b(digest_size=8).copy  # a copy is quicker than a new one
 
@@ -57,14 +55,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         return Template(self.text)
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["SMS", "MMS"]:
         """``SMS`` or ``MMS``."""
         return "MMS" if self.media_urls else "SMS"
 
     @property
     def lane(self) -> str:
         """Where its recipients wait."""
-        return campaign_lane(self.name, self.kind, self.sender, self.messaging_profile_id)
+        sender = sender_name(self.sender, self.messaging_profile_id)
+        return LaneName("bulk", self.kind, sender, self.name).format()
 
     def message(self, id: str, to: str, text: str) -> Message:
         """The message to one recipient; raises InvalidMessage where it can't be sent.
@@ -105,14 +104,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
             return False
 
     @cached_property
-    def _middles(self) -> dict[int, str]:
-        """What all tickets of so many segments have between the id and the recipient."""
+    def _writers(self) -> dict[int, Callable[[str, str, bytes], bytes]]:
         return {}
 
-    def middle(self, parts: int) -> str:
-        if parts not in self._middles:
-            self._middles[parts] = ticket_of("", parts, self.kind, self.expires_at, "")
-        return self._middles[parts]
+    def ticket_writer(self, parts: int) -> Callable[[str, str, bytes], bytes]:
+        """What writes the tickets of so many segments, by short id, recipient and values."""
+        if parts not in self._writers:
+            self._writers[parts] = ticket_writer(parts, self.kind, self.expires_at)
+        return self._writers[parts]
 
     def checked(self) -> "Plan":
         """Itself, once it makes sense; raises InvalidMessage and BadTemplate."""
@@ -131,19 +130,14 @@ def key_hash(key: str) -> int:
     return int.from_bytes(hash.digest(), "big", signed=True)
 
 
-def short(hash: int) -> str:
-    """``key_hash`` as the 11 characters that stand in ids and tickets."""
-    return b2a_base64(hash.to_bytes(8, "big", signed=True))[:11].translate(URL_SAFE).decode()
-
-
 def message_id(campaign: str, hash: int) -> str:
     """The id of a campaign's message; the dot keeps it apart from every id of an app's."""
-    return f"{campaign}.{short(hash)}"
+    return MessageId.of_hash(campaign, hash).format()
 
 
 def ticket(plan: Plan, hash: int, to: str, parts: int, values: Sequence[str]) -> bytes:
     """What waits in the lane: all that is needed to render and send, and no more."""
-    return f"{short(hash)}{plan.middle(parts)}{to}|".encode() + _json(values)
+    return plan.ticket_writer(parts)(short_hash(hash), to, _json(values))
 
 
 def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
@@ -152,11 +146,11 @@ def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
     Raises InvalidMessage; BadValue, where the renderer is not the one that the plan was made for.
     """
     try:
-        *_, to, values = ticket.split(b"|", 5)
-        named = dict(zip(plan.template.variables, _values.decode(values), strict=True))
-    except (ValueError, msgspec.MsgspecError) as error:
+        waiting = Ticket.parse(ticket)
+        named = dict(zip(plan.template.variables, waiting.variables, strict=True))
+    except ValueError as error:
         raise InvalidMessage("ticket", f"{len(ticket)} bytes", str(error), id) from error
-    return plan.message(id, to.decode(), plan.template.render(named))
+    return plan.message(id, waiting.to, plan.template.render(named))
 
 
 def plan_digest(plan: Plan) -> str:

@@ -7,7 +7,7 @@
     Lease       token|slot|seq|started|lane|ticket  records.lua: parsed_lease, save_leases
     Record      the fields of a message's hash      records.lua: record, save_records
     History     began,late,took,outcome,code,worker books.lua: with_attempt, shortened
-    Halt        ends_ms|why                         levels.lua: halts_now
+    HaltInfo    ends_ms|why                         levels.lua: halts_now
     Limits of a sender, registration, brand         levels.lua: levels_of
     BrandDay    day segments                        levels.lua: used_today, use_cap
 
@@ -15,28 +15,39 @@
 the part of the scripts that reads and writes the same text: they must agree on every character.
 """
 
-from .history import Attempt, History
-from .limits import BrandDay, BrandLimits, Halt, RegistrationLimits, SenderLimits
+from .history import History, PastAttempt
+from .limits import (
+    BrandDay,
+    BrandLimits,
+    HaltInfo,
+    RegistrationLimits,
+    SenderLimits,
+    interval_text,
+    limit_text,
+)
 from .names import LaneName, MessageId, TreeMember, sender_name, short_hash
 from .record import Record
-from .tickets import Lease, Ticket, ticket_text, ticket_writer
+from .tickets import Lease, Ticket, ticket_text, ticket_writer, wall_ms
 
 __all__ = [
-    "Attempt",
     "BrandDay",
     "BrandLimits",
-    "Halt",
+    "HaltInfo",
     "History",
     "LaneName",
     "Lease",
     "MessageId",
+    "PastAttempt",
     "Record",
     "RegistrationLimits",
     "SenderLimits",
     "Ticket",
     "TreeMember",
+    "interval_text",
+    "limit_text",
     "sender_name",
     "short_hash",
     "ticket_text",
     "ticket_writer",
+    "wall_ms",
 ]

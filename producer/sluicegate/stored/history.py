@@ -10,7 +10,7 @@ import msgspec
 from ..errors import Malformed
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class PastAttempt(msgspec.Struct, frozen=True):
     """One POST: begun at ``began_ms`` (wall), ``late_ms`` after its slot; it took ``took_ms``.
 
     ``outcome`` is what was settled: accepted, retry, back, dead, doubt, unused, or lost where its
@@ -26,7 +26,7 @@ class Attempt(msgspec.Struct, frozen=True):
     worker: str
 
     @classmethod
-    def parse(cls, text: str) -> "Attempt":
+    def parse(cls, text: str) -> "PastAttempt":
         """Read one entry; raises Malformed."""
         try:
             began, late, took, outcome, code, worker = text.split(",")
@@ -44,19 +44,19 @@ class History(msgspec.Struct, frozen=True):
     Mirrored by ``with_attempt`` and ``shortened`` in ``books.lua``.
     """
 
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[PastAttempt, ...] = ()
     left_out: int = 0
 
     @classmethod
     def parse(cls, text: str) -> "History":
         """Read a record's field ``history``; an entry that was cut short is left out."""
-        attempts, left_out = list[Attempt](), 0
+        attempts, left_out = list[PastAttempt](), 0
         for entry in text.split(";"):
             if entry.startswith("+") and entry[1:].isdecimal():
                 left_out = int(entry[1:])
                 continue
             try:
-                attempts.append(Attempt.parse(entry))
+                attempts.append(PastAttempt.parse(entry))
             except Malformed:
                 continue
         return cls(tuple(attempts), left_out)

@@ -24,7 +24,7 @@ class SenderLimits(NamedTuple):
         return cls(*_intervals("sender's limits", text))
 
     def format(self) -> str:
-        return f"{_interval(self.sms_ms)}|{_interval(self.mms_ms)}|{self.registration}"
+        return f"{interval_text(self.sms_ms)}|{interval_text(self.mms_ms)}|{self.registration}"
 
 
 class RegistrationLimits(NamedTuple):
@@ -40,7 +40,7 @@ class RegistrationLimits(NamedTuple):
         return cls(*_intervals("registration's limits", text))
 
     def format(self) -> str:
-        return f"{_interval(self.sms_ms)}|{_interval(self.mms_ms)}|{self.brand}"
+        return f"{interval_text(self.sms_ms)}|{interval_text(self.mms_ms)}|{self.brand}"
 
 
 class BrandLimits(NamedTuple):
@@ -62,7 +62,7 @@ class BrandLimits(NamedTuple):
             raise Malformed("brand's limits", text) from error
 
     def format(self) -> str:
-        return f"{self.cap}|{number(self.share)}"
+        return f"{self.cap}|{limit_text(self.share)}"
 
 
 class BrandDay(NamedTuple):
@@ -87,7 +87,7 @@ class BrandDay(NamedTuple):
         return f"{self.day} {self.segments:.3f}"
 
 
-class Halt(msgspec.Struct, frozen=True):
+class HaltInfo(msgspec.Struct, frozen=True):
     """A level's halt: why, and until when (wall ms); None means until it is lifted.
 
     Mirrored by ``halts_now`` in ``levels.lua``.
@@ -98,7 +98,7 @@ class Halt(msgspec.Struct, frozen=True):
     until_ms: int | None = None
 
     @classmethod
-    def parse(cls, level: str | bytes, text: str | bytes) -> "Halt":
+    def parse(cls, level: str | bytes, text: str | bytes) -> "HaltInfo":
         """Read ``ends_ms|why``, a field of the hash of halts; raises Malformed."""
         named = level.decode() if isinstance(level, bytes) else level
         ends, bar, why = (text.decode() if isinstance(text, bytes) else text).partition("|")
@@ -113,13 +113,14 @@ class Halt(msgspec.Struct, frozen=True):
         return f"{'' if self.until_ms is None else self.until_ms}|{self.why}"
 
 
-def number(value: float) -> str:
+def limit_text(value: float) -> str:
     """A number as limits are published: at most six decimals, and no zeros behind them."""
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
-def _interval(interval_ms: float) -> str:
-    return number(interval_ms) if interval_ms else ""
+def interval_text(interval_ms: float) -> str:
+    """A rate's interval as limits are published; ``""`` where there is no such rate."""
+    return limit_text(interval_ms) if interval_ms else ""
 
 
 def _intervals(form: str, text: str) -> tuple[float, float, str]:

@@ -55,6 +55,11 @@ class MessageId(NamedTuple):
     def format(self) -> str:
         return f"{self.campaign}.{self.short}" if self.campaign else self.short
 
+    @staticmethod
+    def prefix(campaign: str) -> str:
+        """What the ids of a campaign's recipients, and no others, begin with."""
+        return f"{campaign}."
+
     @property
     def hash(self) -> int | None:
         """The hash of a recipient's key; None where this is no recipient's id."""
@@ -91,6 +96,11 @@ class LaneName(NamedTuple):
     def format(self) -> str:
         name = f"{self.branch}:{self.sender}"
         return f"{name}#{self.campaign}" if self.campaign else name
+
+    @staticmethod
+    def pattern(campaign: str) -> str:
+        """What the names of a campaign's lanes match, and no others, as Redis matches keys."""
+        return f"??:*#{campaign}"
 
     @property
     def branch(self) -> str:

@@ -116,6 +116,11 @@ class Lease(NamedTuple):
         return self.token[:_TAG]
 
 
+def wall_ms(moment: datetime) -> int:
+    """A timezone-aware time as it is stored: whole milliseconds since 1970."""
+    return int(moment.timestamp() * 1000)
+
+
 def ticket_text(
     short: str, segments: int, type: str, expires_at: datetime | int | None, to: str
 ) -> str:
@@ -124,7 +129,7 @@ def ticket_text(
     ``expires_at`` is a timezone-aware time, wall milliseconds, or None for never.
     """
     if isinstance(expires_at, datetime):
-        expires_at = int(expires_at.timestamp() * 1000)
+        expires_at = wall_ms(expires_at)
     return f"{short}|{segments}|{type}|{'' if expires_at is None else expires_at}|{to}"
 
 

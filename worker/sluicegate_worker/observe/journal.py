@@ -8,6 +8,8 @@ import logging
 from collections import Counter
 from typing import Any
 
+from sluicegate.stored import MessageId
+
 from ..wire import Claimed, Settle
 
 log = logging.getLogger(__name__)
@@ -76,6 +78,6 @@ class Journal:
         )
 
     def _about(self, settle: Settle) -> dict[str, Any]:
-        campaign, dot, _ = settle.id.partition(".")
+        campaign = MessageId.parse(settle.id).campaign
         about = {"account": self._account, "id": settle.id, "code": settle.code}
-        return about | {"campaign": campaign} if dot else about
+        return about | {"campaign": campaign} if campaign else about

@@ -10,6 +10,7 @@ import redis
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts, new_token
+from sluicegate.stored import History, MessageId, Record
 
 from .audit import Act, By, act
 
@@ -48,7 +49,10 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What a dead letter is sent from, and what was sent: see the fields of a record."""
+    """What a dead letter is sent from, and what was sent: see the fields of a record.
+
+    ``ticket`` is as it is stored, so that a damaged one ends no more than its own letter's edit.
+    """
 
     id: str
     generation: int
@@ -56,7 +60,7 @@ class Stored(msgspec.Struct, frozen=True):
     ticket: bytes
     content: bytes
     request: bytes
-    history: str
+    history: History
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -120,14 +124,8 @@ class DeadLetters:
         pipeline = self._client.pipeline(transaction=False)
         for id in ids:
             pipeline.hmget(self._keys.record(id), *_STORED)
-        found = []
-        for id, fields in zip(ids, pipeline.execute(), strict=True):
-            generation, lane, ticket, content, request, history = (
-                field or b"" for field in fields
-            )
-            made = (int(generation or 0), lane.decode(), ticket, content, request)
-            found.append(Stored(id, *made, history.decode()))
-        return found
+        replies = zip(ids, pipeline.execute(), strict=True)
+        return [_stored(id, fields) for id, fields in replies]
 
     def replay(self, id: str, by: By | None = None) -> None:
         """Send it again: the same message, its next generation, under a new idempotency key.
@@ -200,24 +198,34 @@ def _fence(letter: Replay) -> Argument:
     return "" if letter.generation is None else letter.generation
 
 
-def _letter(id: str, died_ms: int, fields: Sequence[bytes | None]) -> DeadLetter:
-    to, lane, code, reason, attempts, maybe, generation, replayed_by, answer = (
-        (field or b"").decode(errors="replace") for field in fields
+def _stored(id: str, fields: Sequence[bytes | None]) -> Stored:
+    generation, lane, ticket, content, request, history = (field or b"" for field in fields)
+    return Stored(
+        id=id,
+        generation=int(generation or 0),
+        lane=lane.decode(),
+        ticket=ticket,
+        content=content,
+        request=request,
+        history=History.parse(history.decode()),
     )
-    campaign, dot, _ = id.partition(".")
+
+
+def _letter(id: str, died_ms: int, fields: Sequence[bytes | None]) -> DeadLetter:
+    record = Record.parse_some(_FIELDS, fields)
     return DeadLetter(
         id=id,
         died_ms=died_ms,
-        to=to,
-        sender=lane[3:].partition("#")[0],
-        campaign=campaign if dot else "",
-        code=code,
-        reason=reason,
-        attempts=int(attempts or 0),
-        maybe=int(maybe or 0),
-        generation=int(generation or 0),
-        replayed_by=replayed_by,
-        answer=answer,
+        to=record.to,
+        sender=record.lane.sender if record.lane else "",
+        campaign=MessageId.parse(id).campaign,
+        code=record.code,
+        reason=record.reason,
+        attempts=record.attempts,
+        maybe=record.maybe,
+        generation=record.generation,
+        replayed_by=record.replayed_by,
+        answer=record.answer,
     )
 
 

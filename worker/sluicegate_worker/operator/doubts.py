@@ -11,6 +11,7 @@ import redis
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts, new_token
+from sluicegate.stored import Record
 
 from .audit import By, act
 
@@ -92,13 +93,13 @@ class Doubts:
 
 
 def _doubtful(id: str, decided: float, fields: Sequence[bytes | None]) -> Doubtful:
-    to, reason, attempts, key_at, at = ((field or b"").decode() for field in fields)
+    record = Record.parse_some(_FIELDS, fields)
     return Doubtful(
         id,
-        to,
-        reason,
-        int(attempts or 0),
-        int(at or 0),
-        int(key_at or 0),
-        None if math.isinf(decided) else int(decided),
+        record.to,
+        record.reason,
+        record.attempts,
+        since_ms=record.at,
+        key_ms=record.key_at,
+        decided_ms=None if math.isinf(decided) else int(decided),
     )

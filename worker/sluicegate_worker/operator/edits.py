@@ -11,14 +11,12 @@ from sluicegate.campaigns.plan import Plan, rendered
 from sluicegate.campaigns.template import RENDERER, Template
 from sluicegate.config import Account
 from sluicegate.errors import BadValue, InvalidMessage, WrongRenderer
-from sluicegate.keys import Keys, campaign_lane, lane_of
+from sluicegate.keys import Keys
 from sluicegate.levels import check_sender
 from sluicegate.message import Message, decode, encode, validated
-from sluicegate.outbox import ticket, ticket_of
+from sluicegate.stored import LaneName, MessageId, Ticket, sender_name, wall_ms
 
 from .deadletters import Replay, Stored
-
-_values = msgspec.json.Decoder(tuple[str, ...])
 
 FAULTS = (InvalidMessage, BadValue, WrongRenderer)
 """Why one letter can't be edited, or its message not be made."""
@@ -53,8 +51,8 @@ class Letters:
 
     def message(self, letter: Stored) -> Message:
         """What a letter would say; raises one of ``FAULTS`` where it can't be made."""
-        campaign, dot, _ = letter.id.partition(".")
-        if not dot or letter.content:
+        campaign = MessageId.parse(letter.id).campaign
+        if not campaign or letter.content:
             return decode(letter.content, letter.id)
         plan = self._plan(campaign)
         if plan.renderer != RENDERER:
@@ -67,23 +65,22 @@ class Letters:
         Raises one of ``FAULTS``, and BadTemplate where the text is none for anybody.
         """
         message = self._changed(letter, edit)
-        campaign, dot, short = letter.id.partition(".")
         sender, profile = message.sender, message.messaging_profile_id
         check_sender(self._account, sender, profile, letter.id)
-        if dot:
-            lane = campaign_lane(campaign, message.type, sender, profile)
-            parts, to = message.segments.parts, message.to
-            head = ticket_of(short, parts, message.type, message.expires_at, to).encode()
-            made = b"|".join((head, *letter.ticket.split(b"|", 5)[5:]))
-        else:
-            lane = lane_of(message.priority, message.type, sender, profile)
-            made = ticket(message).encode()
-        return Replay(letter.id, letter.generation, encode(message), lane, made)
+        id = MessageId.parse(letter.id)
+        name = sender_name(sender, profile)
+        lane = LaneName(message.priority, message.type, name, id.campaign)
+        expires_ms = None if message.expires_at is None else wall_ms(message.expires_at)
+        values = Ticket.parse(letter.ticket).values if id.campaign else b""
+        segments = message.segments.parts
+        ticket = Ticket(id.short, segments, message.type, expires_ms, message.to, values)
+        content = encode(message)
+        return Replay(letter.id, letter.generation, content, lane.format(), ticket.format())
 
     def _changed(self, letter: Stored, edit: Edit) -> Message:
         if edit.text is None:
             message = self.message(letter)
-        elif "." in letter.id:
+        elif MessageId.parse(letter.id).campaign:
             message = self._rewritten(letter, edit.template)
         else:
             message = replace(self.message(letter), text=_literal(edit.text, letter.id))
@@ -93,21 +90,21 @@ class Letters:
 
     def _rewritten(self, letter: Stored, template: Template) -> Message:
         """A recipient's message by another text, from the values of its ticket."""
-        plan = self._plan(letter.id.partition(".")[0])
+        plan = self._plan(MessageId.parse(letter.id).campaign)
         known = plan.template.variables
         if strange := [name for name in template.variables if name not in known]:
             there_are = f"there are {', '.join(known)}" if known else "there are none"
             raise BadValue(strange[0], f"is no variable of campaign {plan.name}; {there_are}")
         try:
-            *_, to, values = letter.ticket.split(b"|", 5)
-            named = dict(zip(known, _values.decode(values), strict=True))
-        except (ValueError, msgspec.MsgspecError) as error:
+            ticket = Ticket.parse(letter.ticket)
+            named = dict(zip(known, ticket.variables, strict=True))
+        except ValueError as error:
             size = f"{len(letter.ticket)} bytes"
             raise InvalidMessage("ticket", size, str(error), letter.id) from error
         if letter.content:  # edited before: its sender may not be the plan's
             message = decode(letter.content, letter.id)
         else:
-            message = plan.message(letter.id, to.decode(), "x")
+            message = plan.message(letter.id, ticket.to, "x")
         return replace(message, text=template.render(named))
 
     def _plan(self, campaign: str) -> Plan:

@@ -2,21 +2,13 @@
 
 from typing import Any
 
-import msgspec
 import redis
 
 from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts
+from sluicegate.stored import HaltInfo
 
 HALT = Script("sluicegate_worker", "halt")
-
-
-class HaltInfo(msgspec.Struct, frozen=True):
-    """A level's halt: why, and until when (wall ms); None means until it is cleared."""
-
-    level: str
-    why: str
-    until_ms: int | None = None
 
 
 class Halts:
@@ -33,7 +25,9 @@ class Halts:
 
     def list(self) -> list[HaltInfo]:
         """Every halt in force or waiting to clear itself."""
-        return [_read(level, text) for level, text in self._client.hgetall(self._key).items()]
+        return [
+            HaltInfo.parse(level, text) for level, text in self._client.hgetall(self._key).items()
+        ]
 
     def set(self, level: str, why: str, seconds: float | None = None) -> None:
         """Stop a level for so long, None for until it is cleared; one in force is replaced.
@@ -46,8 +40,3 @@ class Halts:
     def clear(self, level: str = "account") -> bool:
         """Lift a halt and wake the workers; False where there was none."""
         return bool(self._scripts.call(HALT, ["clear", level]))
-
-
-def _read(level: bytes, text: bytes) -> HaltInfo:
-    until, _, why = text.decode().partition("|")
-    return HaltInfo(level.decode(), why, int(float(until)) if until else None)

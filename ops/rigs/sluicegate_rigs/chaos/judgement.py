@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from sluicegate.keys import FINAL_STATES
+from sluicegate.stored import MessageId
 from sluicegate_worker.provider.telnyx.events import FATE_OF
 
 from .evidence import Evidence
@@ -129,7 +130,7 @@ def _ledger(evidence: Evidence) -> Promise:
         for books in (evidence.before, after)
         if books.ledger != books.recount
     ]
-    imported = sum(id.startswith(f"{CAMPAIGN}.") for id in evidence.sent)
+    imported = sum(MessageId.parse(id).campaign == CAMPAIGN for id in evidence.sent)
     if not after.ledger.adds_up or after.ledger.imported != imported:
         broken.append(f"{imported} were imported, the ledger says {after.ledger}")
     if after.campaign != "finished":

@@ -9,7 +9,9 @@ import msgspec
 from sluicegate import Sluice
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.ledger import Ledger
-from sluicegate_ops.inspect import read_history
+from sluicegate.keys import Keys
+from sluicegate.stored import LaneName, MessageId, Ticket
+from sluicegate.stored import Record as StoredRecord
 
 from ..deployment import Stage
 from .setting import CAMPAIGN
@@ -98,7 +100,7 @@ def books(sluice: Sluice, ids: Sequence[str]) -> Books:
     return Books(
         records,
         indexes,
-        Counter(_tickets(client, keys.lane("*"))),
+        Counter(_tickets(client, keys)),
         totals,
         campaigns.ledger(CAMPAIGN),
         campaigns.recount(CAMPAIGN),
@@ -116,25 +118,24 @@ def provided(stage: Stage) -> Provided:
 
 
 def _record(fields: Sequence[bytes | None]) -> Record:
-    state, fate, first, second, history = _texts(field or b"" for field in fields)
-    ids = tuple(id for id in (first, second) if id)
-    attempts = read_history(history).attempts
+    stored = StoredRecord.parse_some(_FIELDS, fields)
+    ids = tuple(id for id in (stored.provider_id, stored.provider_id_2) if id)
+    attempts = stored.history.attempts
     lost = [
         Lost(attempt.worker, attempt.began_ms + attempt.took_ms)
         for attempt in attempts
         if attempt.outcome == "lost"
     ]
     begun = tuple(Begun(attempt.worker, attempt.began_ms) for attempt in attempts)
-    return Record(state, fate, ids, tuple(lost), begun)
+    return Record(stored.state, stored.fate, ids, tuple(lost), begun)
 
 
-def _tickets(client: Any, pattern: str) -> Iterator[str]:
-    """The id of each ticket in a lane, a campaign's with its name."""
-    for lane in client.scan_iter(match=pattern, count=PAGE):
-        campaign = lane.decode().partition("#")[2]
-        prefix = f"{campaign}." if campaign else ""
-        for ticket in _texts(client.lrange(lane, 0, -1)):
-            yield prefix + ticket.partition("|")[0]
+def _tickets(client: Any, keys: Keys) -> Iterator[str]:
+    """The id of each message whose ticket is in a lane."""
+    for lane in client.scan_iter(match=keys.lane("*"), count=PAGE):
+        campaign = LaneName.parse(lane.removeprefix(keys.lane("").encode())).campaign
+        for ticket in client.lrange(lane, 0, -1):
+            yield MessageId(campaign, Ticket.parse(ticket).short).format()
 
 
 def _texts(found: Any) -> Iterator[str]:

@@ -1,12 +1,13 @@
 """The crew: enough workers up, more on their way, and what those had begun that were killed."""
 
 import time
-from collections.abc import Sequence, Set
+from collections.abc import Set
 from random import Random
 from typing import Any, NamedTuple, cast
 
 import redis
 
+from sluicegate.stored import Lease
 from sluicegate_worker.queue import worker_tag
 
 from ..deployment import Stage, Worker
@@ -105,15 +106,13 @@ class Crew:
 
     def _looked_at(self, worker: Worker) -> Caught:
         """When ``worker`` stood still, and what it holds leases of that have started."""
-        tag = tag_of(worker).encode()
+        tag = tag_of(worker)
         for _ in range(2):  # after the second, all that the worker had sent has been taken in
             self._client.ping()
         leases = self._client.hgetall(self._keys("leases"))
-        begun = {id.decode() for id, lease in leases.items() if _is_begun(lease, tag)}
+        held = {id.decode(): Lease.parse(lease) for id, lease in leases.items()}
+        begun = {
+            id for id, lease in held.items() if (lease.worker, lease.state) == (tag, "started")
+        }
         seconds, micros = self._client.time()
         return Caught(seconds * 1000 + micros / 1000, begun)
-
-
-def _is_begun(lease: bytes, tag: bytes) -> bool:
-    fields: Sequence[bytes] = lease.split(b"|", 4)
-    return fields[0].startswith(tag) and bool(fields[3])

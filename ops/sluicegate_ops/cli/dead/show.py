@@ -8,7 +8,6 @@ import typer
 from sluicegate_worker.operator.deadletters import DeadLetter, Stored
 from sluicegate_worker.operator.edits import FAULTS, Letters
 
-from ...inspect import read_history
 from ..kit.advice import advised, pairs
 from ..kit.output import Document, Full, hidden, when, write_document, write_pairs
 from ..kit.session import Session
@@ -34,7 +33,7 @@ def show(
     session: Session = ctx.obj
     letter = masked_letter(dead_letter(session, id), full)
     [stored] = session.dead.stored([id])
-    history = read_history(stored.history)
+    history = stored.history
     request = _request(stored.request, full)
     text = _text(session, stored, full)
     if json:

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import typer
 from rich.table import Table
 
+from sluicegate.stored import History, PastAttempt
 from sluicegate_worker.provider.codes import advice_for
 
-from ...inspect import History, PastAttempt
 from ..kit.output import clean, lasting, table, write
 
 _OUTCOMES = {

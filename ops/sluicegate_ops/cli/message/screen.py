@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 
 from sluicegate.errors import UnknownCampaign
+from sluicegate.stored import History
 
-from ...inspect import History, MessageRecord, read_record
+from ...inspect import MessageRecord, read_record
 from ..kit.output import hidden
 from ..kit.session import Session
 from ..status.reasons import sentence

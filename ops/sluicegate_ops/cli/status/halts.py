@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sluicegate_worker.operator.halts import HaltInfo
+from sluicegate.stored import HaltInfo
 
 from ...inspect import sorted_halts
 from ..kit.output import hidden

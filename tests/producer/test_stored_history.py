@@ -2,7 +2,7 @@
 
 import redis
 
-from sluicegate_ops.inspect import History, PastAttempt, read_history
+from sluicegate.stored import History, PastAttempt
 from support import Bench, message
 
 FIRST = PastAttempt(1_700_000_000_000, 3, 250, "retry", "50000", "ab12")
@@ -15,7 +15,7 @@ def test_what_the_scripts_note_is_read(store: redis.Redis) -> None:
     bench.later(1_000)
     began = int(bench.now_ms)
     bench.send(kind="dead", code="4,0;3", took_ms=7, heard=True)
-    first, last = read_history(bench.record("m1")["history"]).attempts
+    first, last = History.parse(bench.record("m1")["history"]).attempts
     assert (first.outcome, first.code, first.took_ms, first.late_ms) == ("retry", "50000", 40, 0)
     assert (last.outcome, last.code, last.took_ms, last.began_ms) == ("dead", "4 0 3", 7, began)
 
@@ -26,7 +26,7 @@ def test_of_many_attempts_the_first_and_the_last_are_kept(store: redis.Redis) ->
     for _ in range(40):
         bench.send(kind="retry", code="50000", heard=True, uncharged=True)
         bench.later(1)
-    history = read_history(bench.record("m1")["history"])
+    history = History.parse(bench.record("m1")["history"])
     assert len(history.attempts) + history.left_out == 40
     assert len(history.attempts) > 10
     assert history.attempts[0].began_ms < history.attempts[1].began_ms
@@ -34,5 +34,5 @@ def test_of_many_attempts_the_first_and_the_last_are_kept(store: redis.Redis) ->
 
 def test_an_entry_cut_short_is_left_out() -> None:
     whole = "1700000000000,3,250,retry,50000,ab12"
-    assert read_history(f"{whole};+12;1700000000000,3,2") == History((FIRST,), 12)
-    assert read_history("x,y,z,retry,50000,ab12") == read_history("") == History()
+    assert History.parse(f"{whole};+12;1700000000000,3,2") == History((FIRST,), 12)
+    assert History.parse("x,y,z,retry,50000,ab12") == History.parse("") == History()
