@@ -56,9 +56,11 @@ def config(redis_url: str, **web: Any) -> Config:
 class Front:
     """The app, asked in process; ``now`` is its clock, in Unix seconds."""
 
-    def __init__(self, config: Config, **options: Any) -> None:
+    def __init__(
+        self, config: Config, environ: Mapping[str, str] = ENVIRON, **options: Any
+    ) -> None:
         self.now = float(NOW)
-        self.site = Site(config, ENVIRON, wall=lambda: self.now, **options)
+        self.site = Site(config, environ, wall=lambda: self.now, **options)
         self.app = make_app(self.site)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://front")
