@@ -1,0 +1,120 @@
+"""An account that version 0.1 stored: today's code goes on with it as if it had written it itself.
+
+``support/stored_0_1.json`` was written by that version's scripts, driven on a test's clock: its
+moment, the state of each id (null where a recipient has no record), the tokens of its leases, and
+every key by its type.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+import support
+from sluicegate.errors import UnknownMessage
+from sluicegate.stored import Lease, Record
+from sluicegate_worker.wire import Grant
+from support import Bench
+
+STORED = json.loads(
+    (Path(support.__file__).parent / "stored_0_1.json").read_text(encoding="utf-8")
+)
+LEASES: dict[str, str] = STORED["leases"]
+NOT_RECORDED_BEFORE_A_START = None
+
+
+def restore(store: Any, prefix: str) -> None:
+    for name, (kind, value) in STORED["keys"].items():
+        key = prefix + name
+        if kind == "string":
+            store.set(key, value)
+        elif kind == "hash":
+            store.hset(key, mapping=value)
+        elif kind == "set":
+            store.sadd(key, *value)
+        elif kind == "list":
+            store.rpush(key, *value)
+        else:
+            store.zadd(key, {member: float(score) for member, score in value})
+
+
+@pytest.fixture
+def bench(store: redis.Redis) -> Bench:
+    bench = Bench(store)
+    store.delete(*store.scan_iter(f"{bench.keys.prefix}*"))
+    restore(store, bench.keys.prefix)
+    bench.at(STORED["now_ms"])
+    return bench
+
+
+def state_of(bench: Bench, id: str) -> str | None:
+    try:
+        return bench.status(id).state
+    except UnknownMessage:
+        return NOT_RECORDED_BEFORE_A_START
+
+
+def held(id: str) -> Grant:
+    """The grant that a worker of that version held."""
+    return Grant(id, LEASES[id], 0.0, 0, 0, 0, 0, b"", b"")
+
+
+def test_every_message_is_where_it_was(bench: Bench) -> None:
+    assert {id: state_of(bench, id) for id in STORED["states"]} == STORED["states"]
+    bench.check()
+
+
+def test_records_and_leases_are_read(bench: Bench) -> None:
+    for id, state in STORED["states"].items():
+        record = Record.parse(bench.store.hgetall(bench.keys.record(id)))
+        assert bool(record.state) == (state is not NOT_RECORDED_BEFORE_A_START)
+        if record.attempts:
+            assert record.history.attempts
+    leases = bench.store.hgetall(bench.keys("leases"))
+    assert {id.decode(): Lease.parse(text).token for id, text in leases.items()} == LEASES
+
+
+def test_ledgers_equal_their_recounts(bench: Bench) -> None:
+    for name in ("july", "june", "may"):
+        assert bench.campaigns.recount(name) == bench.campaigns.ledger(name)
+    assert bench.campaigns.ledger("july").states["in_doubt"] == 1
+
+
+def test_what_was_started_is_settled_and_what_was_granted_is_started(bench: Bench) -> None:
+    [started] = [id for id, state in STORED["states"].items() if state == "started"]
+    assert bench.settle(held(started), "accepted", provider_id="p", heard=True) == "applied"
+    assert bench.status(started).state == "accepted"
+    assert bench.start(held("m31")) == [True]
+    assert bench.settle(held("m31"), "accepted", provider_id="p", heard=True) == "applied"
+    bench.check()
+
+
+def test_sending_goes_on(bench: Bench) -> None:
+    bench.later(20_000)  # what the old workers held is given up
+    for _ in range(3):
+        bench.sweep()
+        bench.later(20_000)
+    bench.sweep()
+    before = bench.check()
+    sent = bench.drain(3_600_000, want=10)
+    assert len(sent) == len({one.id for one in sent}) > 5
+    assert before["waiting"] > (after := bench.check())["waiting"]
+    assert after["scheduled"] == after["retrying"] == 0
+    for name in ("july", "june", "may"):
+        assert bench.campaigns.recount(name) == bench.campaigns.ledger(name)
+    assert bench.campaigns.get("may").state == "paused"
+
+
+def test_people_decide_about_what_is_held(bench: Bench) -> None:
+    assert bench.resolve("m7", "accepted", "p-m7") == "resolved"
+    assert bench.replay("m5") == "replayed"
+    assert bench.purge("m8") == "purged"
+    assert bench.cancel("m42") == "cancelled"
+    assert bench.act("may", "resume") == "running"
+    assert {halt.level for halt in bench.halts.list()} == {
+        "sender:+15550000777",
+        "registration:other",
+    }
+    bench.check()
