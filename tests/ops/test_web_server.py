@@ -25,7 +25,7 @@ from sluicegate_ops.cli.app import app
 from sluicegate_ops.simulator import Settings
 from sluicegate_ops.simulator.settings import Webhooks
 from sluicegate_ops.web.bodies import body_of
-from sluicegate_ops.web.problems import Problem
+from sluicegate_ops.web.problems import HttpProblem
 from sluicegate_ops.web.server import Hurried
 from support import Bench, message
 from support.served import (
@@ -227,7 +227,7 @@ def test_what_is_too_large_is_not_read_on(url: str) -> None:
     assert raw(url, head).startswith(b"HTTP/1.1 413")
 
 
-def reading(*parts: bytes, then: Callable[[], Awaitable[Any]]) -> Problem:
+def reading(*parts: bytes, then: Callable[[], Awaitable[Any]]) -> HttpProblem:
     """Why a body is refused that begins with ``parts``, after which the client does ``then``."""
     left = list(parts)
 
@@ -239,7 +239,7 @@ def reading(*parts: bytes, then: Callable[[], Awaitable[Any]]) -> Problem:
     async def read() -> None:
         await body_of(Request({"type": "http", "headers": []}, receive), 100, seconds=0.02)
 
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(HttpProblem) as caught:
         asyncio.run(read())
     return caught.value
 

@@ -74,7 +74,7 @@ def test_what_may_have_been_acted_on() -> None:
 
 
 def test_only_a_person_lifts_a_halt_but_for_two() -> None:
-    halts = {code: row for code, row in CODES.items() if row.act in ("halt", "halt_sender")}
+    halts = {code: row for code, row in CODES.items() if row.verdict in ("halt", "halt_sender")}
     assert {code for code, row in halts.items() if row.ends != "cleared"} == {"40333"}
     assert {code for code, row in halts.items() if row.seconds} == {"40320"}
 

@@ -58,13 +58,13 @@ def serve(
 def _said(site: "Site", url: str) -> str:
     """What is served, and what is not set up."""
     web = site.config.web
-    doors, apps = listed(sorted(site.doors)), listed(sorted(web.apps))
+    accounts, apps = listed(sorted(site.webhook_accounts)), listed(sorted(web.apps))
     lines = [f"listening on {url}"]
-    if doors:
+    if accounts:
         at = f"{web.public_url or url}/receipts/ACCOUNT"
-        lines.append(f"webhooks are taken for {doors}; a messaging profile's URL is {at}")
+        lines.append(f"webhooks are taken for {accounts}; a messaging profile's URL is {at}")
     else:
-        lines.append("webhooks are not taken: no account's public key is set")
+        lines.append("webhooks are not taken: no account has a key to check them with")
     if not web.public_url:
         lines.append("messages ask for no receipts: web.public_url is not set")
     lines.append(f"apps that may send: {apps or 'none, there is no [web.apps.NAME]'}")

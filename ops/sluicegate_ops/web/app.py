@@ -1,8 +1,8 @@
-"""The ASGI app: every route, and how what they refuse is answered.
+"""The ASGI app: its routes, and how each kind of refusal is answered.
 
-Starlette and uvicorn, because both are small, typed and well kept, leave the raw body alone (a
-signature is over its bytes) and validate nothing behind our back: a framework that reads bodies
-into models would parse before a signature is checked, and answer in a shape of its own.
+Starlette and uvicorn are small, typed and well maintained, leave the raw body alone (a signature
+covers its bytes) and validate nothing by themselves. A framework that reads bodies into models
+would parse them before their signature is checked, and answer errors in a shape of its own.
 """
 
 from collections.abc import AsyncIterator
@@ -12,9 +12,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from .health import Health
-from .messages import Messages
-from .problems import Problem, refuse, refuse_fault, refuse_route
+from .health import HealthRoutes
+from .messages import MessageRoutes
+from .problems import HttpProblem, refuse, refuse_fault, refuse_route
 from .site import Site
 from .webhooks import WebhookRoutes
 
@@ -27,7 +27,7 @@ def make_app(site: Site) -> Starlette:
         async with site:
             yield
 
-    messages, webhooks, health = Messages(site), WebhookRoutes(site), Health(site)
+    messages, webhooks, health = MessageRoutes(site), WebhookRoutes(site), HealthRoutes(site)
     app = Starlette(
         routes=[
             Route("/receipts/{account}/{id}/{mac}", webhooks.of_message, methods=["POST"]),
@@ -39,7 +39,7 @@ def make_app(site: Site) -> Starlette:
             Route("/metrics", health.metrics, methods=["GET"]),
         ],
         exception_handlers={
-            Problem: refuse,
+            HttpProblem: refuse,
             HTTPException: refuse_route,
             Exception: refuse_fault,
         },

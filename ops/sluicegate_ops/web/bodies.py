@@ -1,18 +1,18 @@
-"""Reading a request's body: never more of it than allowed, and not for ever."""
+"""Reading a request's body, within a size and a time."""
 
 import asyncio
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from .problems import Problem
+from .problems import HttpProblem
 
 BODY_SECONDS: Final = 10.0
-_CLOSE: Final = {"connection": "close"}  # what is left of the body is not read
+_CLOSE: Final = {"connection": "close"}  # the rest of the body stays unread
 
 
 async def body_of(request: Request, most_bytes: int, seconds: float = BODY_SECONDS) -> bytes:
-    """The body; raises Problem where it is too large, too slow, or never complete."""
+    """The body; raises HttpProblem where it is too large, too slow, or incomplete."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > most_bytes:
         raise _too_large(most_bytes)
@@ -26,12 +26,12 @@ async def body_of(request: Request, most_bytes: int, seconds: float = BODY_SECON
                 chunks.append(chunk)
     except TimeoutError:
         detail = f"The body did not come within {seconds:g} s."
-        raise Problem(408, "10008", "Request timeout", detail, headers=_CLOSE) from None
+        raise HttpProblem(408, "10008", "Request timeout", detail, headers=_CLOSE) from None
     except ClientDisconnect:
-        raise Problem(400, "10015", "Bad Request", "The body is not complete.") from None
+        raise HttpProblem(400, "10015", "Bad Request", "The body is not complete.") from None
     return b"".join(chunks)
 
 
-def _too_large(most_bytes: int) -> Problem:
+def _too_large(most_bytes: int) -> HttpProblem:
     detail = f"The body is larger than {most_bytes:,} bytes."
-    return Problem(413, "10015", "Bad Request", detail, headers=_CLOSE)
+    return HttpProblem(413, "10015", "Bad Request", detail, headers=_CLOSE)

@@ -1,4 +1,4 @@
-"""Gathers receipts that arrive at the same time, so that one script call takes many of them."""
+"""Batches of receipts: those that arrive at about the same time share one script call."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +12,7 @@ Apply = Callable[[Sequence[Receipt]], Awaitable[Sequence[ReceiptResult]]]
 
 
 class Gathering:
-    """One account's receipts on their way: up to ``BATCH`` of those within 5 ms go together."""
+    """One account's receipts on their way: up to ``BATCH`` within 5 ms go together."""
 
     def __init__(self, apply: Apply) -> None:
         self._apply = apply
@@ -44,11 +44,11 @@ class Gathering:
         futures = [future for _, future in batch]
         try:
             answers = await self._apply([receipt for receipt, _ in batch])
-        except Exception as error:  # each of those who wait is told
+        except Exception as error:  # every caller raises it
             for future in futures:
                 if not future.done():
                     future.set_exception(error)
             return
         for future, answer in zip(futures, answers, strict=True):
-            if not future.done():  # who waited may be gone
+            if not future.done():  # its caller may have gone
                 future.set_result(answer)

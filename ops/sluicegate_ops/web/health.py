@@ -17,7 +17,7 @@ CHECK_SECONDS: Final = 2.0
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class Health:
+class HealthRoutes:
     """The endpoints for whoever watches over it; they tell no secrets and no numbers."""
 
     def __init__(self, site: Site) -> None:

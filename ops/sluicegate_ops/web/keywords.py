@@ -1,4 +1,4 @@
-"""STOP and START: kept on the opt-out lists of all whom they concern, before they are answered."""
+"""STOP and START: recorded on the opt-out list of every account concerned before the answer."""
 
 from collections.abc import Iterable
 from typing import Final, Literal
@@ -15,7 +15,7 @@ from sluicegate_worker.provider.webhooks import InboundMessage
 
 KEYWORD = Script("sluicegate_ops.web", "keyword")
 REMEMBERED_MS: Final = 7 * 86_400_000
-"""How long the last keyword of a number is known, against older ones that come later."""
+"""How long a number's last keyword is kept, so that an older one that arrives later is ignored."""
 
 Heard = Literal["heard", "stale", "ignored"]
 
@@ -28,10 +28,10 @@ class Keywords:
         self._scripts = {name: Scripts(client, Keys(name).prefix) for name in config.accounts}
 
     async def hear(self, inbound: InboundMessage, account: str) -> Heard:
-        """Record what came in by the webhooks of ``account``, where it is a keyword.
+        """Record a message that came to ``account``'s webhooks, if it is a keyword.
 
-        When this returns no claim grants a message to that number any more, and no start of one
-        is allowed; what has started may still be written within ``START_TO_POST_SECONDS``.
+        Once this returns, no message to that number is granted or started any more; one that has
+        started may still be posted within ``START_TO_POST_SECONDS``.
         Raises OutboxUnavailable; it may be repeated.
         """
         if not inbound.keyword or not E164.match(inbound.number):
@@ -51,6 +51,10 @@ class Keywords:
         return "heard" if b"heard" in answers else "stale"
 
     def concerned(self, profile: str, account: str) -> Iterable[str]:
-        """The accounts that list a messaging profile, or else the one that heard of it."""
-        listed = [n for n, one in self._accounts.items() if profile in one.messaging_profiles]
+        """The accounts that list a messaging profile; ``account`` where none does."""
+        listed = [
+            name
+            for name, settings in self._accounts.items()
+            if profile in settings.messaging_profiles
+        ]
         return listed or [account]

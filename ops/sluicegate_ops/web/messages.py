@@ -17,7 +17,7 @@ from sluicegate.message import Message
 
 from ..inspect import MessageRecord, aread_record
 from .bodies import body_of
-from .problems import Problem, not_found, unavailable
+from .problems import HttpProblem, not_found, unavailable
 from .requests import KEY, message_of, refusal
 from .shapes import recorded, shown
 from .site import Caller, Site
@@ -27,7 +27,7 @@ AT_ONCE: Final = 64
 """Requests that work with Redis at the same time, each on a connection of its own."""
 
 
-class Messages:
+class MessageRoutes:
     """The endpoints for apps."""
 
     def __init__(self, site: Site) -> None:
@@ -47,7 +47,7 @@ class Messages:
         except IdReused:
             detail = "This key came with another message before; a new message needs a new key."
             pointer = f"/header/{KEY}"
-            raise Problem(422, "10027", "Unprocessable Entity", detail, pointer) from None
+            raise HttpProblem(422, "10027", "Unprocessable Entity", detail, pointer) from None
         except (OutboxError, TimeoutError) as error:
             self._site.counts.note("not_stored", caller.account)
             raise _unavailable(error, message.id, keyed=keyed) from None
@@ -78,7 +78,7 @@ class Messages:
             received_ms, suppressed = status.enqueued_ms, status.state == "suppressed"
         if outcome == "suppressed" or suppressed:
             detail = "The recipient has opted out; nothing was sent."
-            raise Problem(400, "40300", "Blocked due to STOP message", detail, "/to")
+            raise HttpProblem(400, "40300", "Blocked due to STOP message", detail, "/to")
         later = message.send_at and message.send_at.timestamp() * 1000 > received_ms
         body = shown(message, "scheduled" if later else "queued", received_ms)
         return Response(body, headers=headers, media_type="application/json")
@@ -87,7 +87,7 @@ class Messages:
         return await aread_record(self._site.client, self._site.config, caller.account, id)
 
 
-def _unavailable(error: Exception, id: str, *, keyed: bool) -> Problem:
+def _unavailable(error: Exception, id: str, *, keyed: bool) -> HttpProblem:
     if isinstance(error, OutboxFull):
         return unavailable("Full for now; nothing was stored. Send it again later.", 10)
     if keyed:

@@ -1,4 +1,4 @@
-"""What is answered where a request is refused: errors in the shape that the provider uses."""
+"""How a refused request is answered: with errors in the provider's own shape."""
 
 from collections.abc import Mapping
 
@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 
-class Problem(Exception):
-    """A refusal: an HTTP status, an error code as the provider has them, and our own words.
+class HttpProblem(Exception):
+    """A refusal: an HTTP status, one of the provider's error codes, and our own words.
 
-    ``pointer`` is what of the request it is about. No value of the request is repeated.
+    ``pointer`` names the part of the request at fault. No value of the request is repeated.
     """
 
     def __init__(
@@ -35,34 +35,34 @@ class Problem(Exception):
 
 
 def refuse(request: Request, error: Exception) -> Response:
-    """The answer to a ``Problem``."""
-    assert isinstance(error, Problem)  # noqa: S101 - it is registered for no other
+    """The answer to a ``HttpProblem``."""
+    assert isinstance(error, HttpProblem)  # noqa: S101 - it is registered for no other
     return error.response()
 
 
 def refuse_route(request: Request, error: Exception) -> Response:
-    """The answer to a request that no route takes."""
+    """The answer to a request that matches no route."""
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     if error.status_code == 405:
-        method = Problem(405, "10030", "Method not allowed", "This URL takes another method.")
+        method = HttpProblem(405, "10030", "Method not allowed", "This URL takes another method.")
         method.headers.update(error.headers or {})
         return method.response()
     return not_found("There is nothing at this URL.").response()
 
 
 def refuse_fault(request: Request, error: Exception) -> Response:
-    """The answer where something broke on our side; the error itself is logged by the server."""
-    return Problem(500, "10007", "Unexpected error", "Something broke on our side.").response()
+    """The answer to a fault of our own; the server logs the error itself."""
+    return HttpProblem(500, "10007", "Unexpected error", "Something broke on our side.").response()
 
 
-def not_found(detail: str) -> Problem:
-    return Problem(404, "10005", "Resource not found", detail)
+def not_found(detail: str) -> HttpProblem:
+    return HttpProblem(404, "10005", "Resource not found", detail)
 
 
 def unavailable(
     detail: str, seconds: int, headers: Mapping[str, str] = {}, id: str = ""
-) -> Problem:
-    """Redis could not take it; ``id`` is the message concerned, where there is one."""
+) -> HttpProblem:
+    """The answer where Redis could not take it; ``id`` is the message concerned, if any."""
     headers = {"retry-after": str(seconds), **headers}
     meta = {"id": id} if id else {}
-    return Problem(503, "10037", "Service unavailable", detail, headers=headers, meta=meta)
+    return HttpProblem(503, "10037", "Service unavailable", detail, headers=headers, meta=meta)

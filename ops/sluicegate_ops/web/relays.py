@@ -1,7 +1,7 @@
 """Passes webhooks on to the apps' own URLs, in the background: bounded, with three tries.
 
-It is done as well as it can be: what waits here is lost with the process. A message's fate is
-not, since it was recorded before.
+This is best effort: what waits here is lost with the process. The message's fate is not, since it
+was recorded before.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class _Relay(NamedTuple):
 class Relays:
     """The webhooks that are still to be passed on; an async context manager.
 
-    ``waiting`` bounds those that wait, ``at_once`` those under way.
+    At most ``waiting`` wait, and at most ``at_once`` are under way.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Relays:
         self._tasks: list[asyncio.Task[None]] = []
 
     def put(self, account: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Have a webhook passed on, as it came; returns at once, and drops what is too much."""
+        """Queue a webhook, to be passed on as it came; it is dropped where too many wait."""
         if not is_web_url(url):
             self._counts.note("relays_dropped", account, "neither https nor a loopback host")
             return
@@ -101,7 +101,7 @@ class Relays:
                     request = self._client.stream(
                         "POST", relay.url, headers=relay.headers, content=relay.body
                     )
-                    async with request as answer:  # its body is of no interest, however long
+                    async with request as answer:  # the body is not read, however long it is
                         if answer.is_success:
                             return True
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError):

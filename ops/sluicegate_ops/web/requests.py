@@ -1,4 +1,4 @@
-"""A request in the provider's shape, read as a message of ours; what can't be sent is refused."""
+"""Parses a request in the provider's shape into a message of ours."""
 
 import re
 from base64 import urlsafe_b64encode
@@ -14,7 +14,7 @@ from sluicegate.errors import InvalidMessage
 from sluicegate.message import Message, new_id
 from sluicegate.segments import MAX_PARTS, count
 
-from .problems import Problem
+from .problems import HttpProblem
 
 KEY, PRIORITY, EXPIRES_AT = "Idempotency-Key", "Sluicegate-Priority", "Sluicegate-Expires-At"
 
@@ -56,16 +56,16 @@ _POINTERS: Final = {
 
 
 def message_of(body: bytes, headers: Headers) -> Message:
-    """The message that a request asks for, not yet validated; raises Problem.
+    """The message that a request asks for, not yet validated; raises HttpProblem.
 
-    A field that we do not know is refused: it would mean something to the provider that we would
-    leave out. ``null`` is a field that is not there.
+    An unknown field is refused: it may mean something to the provider, and we would leave it out.
+    ``null`` counts as an absent field.
     """
     fields = {name: value for name, value in _object(body).items() if value is not None}
     for name in fields:
         if name not in _KNOWN:
-            detail = "No such field, or none that is passed on: leave it out."
-            raise Problem(400, "10015", "Bad Request", detail, f"/{name}"[:100])
+            detail = "No such field, or not one that is passed on: leave it out."
+            raise HttpProblem(400, "10015", "Bad Request", detail, f"/{name}"[:100])
     made: dict[str, Any] = {ours: _text(fields, name) for name, ours in _TEXTS.items()}
     made |= {name: _flag(fields, name) for name in _FLAGS}
     made["media_urls"] = _media(fields)
@@ -74,33 +74,33 @@ def message_of(body: bytes, headers: Headers) -> Message:
     made["expires_at"] = _moment(headers.get(EXPIRES_AT), _POINTERS["expires_at"])
     made["id"] = id_of(headers)
     if "to" not in fields:
-        raise Problem(400, "10004", "Missing required parameter", "To whom?", "/to")
+        raise HttpProblem(400, "10004", "Missing required parameter", "To whom?", "/to")
     message = Message(**{name: value for name, value in made.items() if value is not None})
     if fields.get("type") not in (None, message.type):
         detail = f"'{message.type}' goes here, or nothing: it is an MMS where it has media_urls."
-        raise Problem(400, "10032", "Invalid enumerated value", detail, "/type")
+        raise HttpProblem(400, "10032", "Invalid enumerated value", detail, "/type")
     return message
 
 
 def id_of(headers: Headers) -> str:
-    """The message's id: its idempotency key, or what follows from one that can't be an id.
+    """The message's id: its idempotency key, or a hash of a key that can't be an id.
 
-    Without a key it is a new one at each call. Raises Problem for a key that is none.
+    Without a key it is a new one at each call. Raises HttpProblem for a malformed key.
     """
     keys = headers.getlist(KEY)
     if not keys:
         return new_id()
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         detail = "One key, of 1 to 255 letters, digits, - and _."
-        raise Problem(400, "10015", "Bad Request", detail, f"/header/{KEY}")
+        raise HttpProblem(400, "10015", "Bad Request", detail, f"/header/{KEY}")
     if _ID.fullmatch(keys[0]):
         return keys[0]
     hash = blake2b(keys[0].encode(), digest_size=20).digest()
     return "key-" + urlsafe_b64encode(hash).decode().rstrip("=")
 
 
-def refusal(error: InvalidMessage, message: Message) -> Problem:
-    """What is answered where a message is not valid; no value of it is repeated."""
+def refusal(error: InvalidMessage, message: Message) -> HttpProblem:
+    """The answer to a message that is not valid; none of its values is repeated."""
     pointer = _POINTERS.get(error.field, f"/{error.field}")
     if error.field == "text":
         status, code, title = _text_refusal(message)
@@ -108,7 +108,7 @@ def refusal(error: InvalidMessage, message: Message) -> Problem:
         status, code, title = _REFUSALS["messaging_profile_id"]
     else:
         status, code, title = _REFUSALS.get(error.field, _OTHERWISE)
-    return Problem(status, code, title, error.reason, pointer)
+    return HttpProblem(status, code, title, error.reason, pointer)
 
 
 def _text_refusal(message: Message) -> tuple[int, str, str]:
@@ -125,19 +125,21 @@ def _text_refusal(message: Message) -> tuple[int, str, str]:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Problem(400, "10023", "Invalid JSON", "The body does not parse as JSON.") from None
-    if not isinstance(found, dict):
-        raise Problem(400, "10015", "Bad Request", "The body must be a JSON object.")
-    return found
+        raise HttpProblem(
+            400, "10023", "Invalid JSON", "The body does not parse as JSON."
+        ) from None
+    if not isinstance(value, dict):
+        raise HttpProblem(400, "10015", "Bad Request", "The body must be a JSON object.")
+    return value
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str | None:
     value = fields.get(name)
     if name == "to" and isinstance(value, list):
-        detail = "One number: a group message is not sent by way of us."
-        raise Problem(400, "40310", "Invalid 'to' address", detail, "/to")
+        detail = "One number: group messages are not supported."
+        raise HttpProblem(400, "40310", "Invalid 'to' address", detail, "/to")
     if value is not None and not isinstance(value, str):
         raise _bad_type("a string", name)
     return value
@@ -166,9 +168,9 @@ def _moment(value: object, pointer: str) -> datetime | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         detail = "A time goes here in ISO 8601 with its zone, as 2030-01-31T09:00:00Z."
-        raise Problem(400, "10015", "Bad Request", detail, pointer)
+        raise HttpProblem(400, "10015", "Bad Request", detail, pointer)
     return moment
 
 
-def _bad_type(valid: str, name: str) -> Problem:
-    return Problem(400, "10026", "Invalid parameter type", f"It must be {valid}.", f"/{name}")
+def _bad_type(valid: str, name: str) -> HttpProblem:
+    return HttpProblem(400, "10026", "Invalid parameter type", f"It must be {valid}.", f"/{name}")

@@ -1,4 +1,4 @@
-"""Runs the app on a socket: uvicorn, with what it leaves open by default made strict."""
+"""Runs the app on a socket: uvicorn, with limits where it has none by default."""
 
 import asyncio
 import signal
@@ -13,17 +13,17 @@ from .app import make_app
 from .site import Site
 
 HEAD_SECONDS: Final = 10.0
-"""What a client has to send the head of a request."""
+"""How long a client may take to send the head of a request."""
 
 CONNECTIONS: Final = 1_000
-"""Beyond so many, requests are answered 503."""
+"""How many connections there may be; a request beyond them is answered 503."""
 
 STOP_SECONDS: Final = 10
-"""What requests under way have to end, once it is told to stop."""
+"""How long requests under way may take once the server is told to stop."""
 
 
 class Hurried(HttpToolsProtocol):
-    """uvicorn's protocol, which by itself waits for a request's head for ever."""
+    """uvicorn's protocol, with a limit on how long a request's head may take."""
 
     head_seconds = HEAD_SECONDS
     _late: asyncio.TimerHandle | None = None
@@ -52,7 +52,7 @@ class Hurried(HttpToolsProtocol):
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises OSError where the address is taken or not ours."""
+    """A listening socket; raises OSError where the address is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=1_024)
 
@@ -60,7 +60,8 @@ def listening(host: str, port: int) -> socket.socket:
 class Server(uvicorn.Server):
     """A server of one site, to be run on a socket; ``on_ready`` is called once it answers.
 
-    It writes no access log, since URLs hold what marks them as ours, and does not say what it is.
+    It writes no access log, since URLs hold the mark that makes them ours, and sends no ``Server``
+    header.
     """
 
     def __init__(
@@ -90,8 +91,8 @@ class Server(uvicorn.Server):
 
 
 def serve(site: Site, sock: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM, then end what is under way and return."""
-    # uvicorn raises the signal anew when it has ended; by then it has been obeyed.
+    """Serve until SIGINT or SIGTERM, then finish the requests under way and return."""
+    # uvicorn raises the signal again when it has ended; nothing is left to do then.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     Server(site, on_ready).run(sockets=[sock])

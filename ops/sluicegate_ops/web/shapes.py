@@ -1,4 +1,4 @@
-"""Messages as the provider shows them: the answers that an app with its SDK understands."""
+"""Messages as the provider shows them, so that its SDK understands our answers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ STATUSES: Final[Mapping[str, str]] = {
     "suppressed": "sending_failed",
     "purged": "sending_failed",
 }
-"""Our state of a message -> the word that the provider has for it."""
+"""Our state of a message -> the provider's status for it."""
 
 _FATES: Final[Mapping[str, str]] = {
     "delivered": "delivered",

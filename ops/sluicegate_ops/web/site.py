@@ -25,7 +25,7 @@ from sluicegate_worker.provider.webhooks import WebhookReader
 from .counts import Counts
 from .gathering import Gathering
 from .keywords import Keywords
-from .problems import Problem
+from .problems import HttpProblem
 from .relays import Relays
 
 EVENTS_KEPT = 100
@@ -35,16 +35,16 @@ _EVENT_BYTES = 4_096
 _KIND = re.compile(r"[a-z._-]{1,60}")  # what may stand in a log
 
 
-class Door(NamedTuple):
-    """One account, as the provider's webhooks reach it."""
+class WebhookAccount(NamedTuple):
+    """One account whose webhooks are taken: what reads them, and what records its receipts."""
 
-    account: str
+    name: str
     readers: Sequence[WebhookReader]
     receipts: Gathering
 
 
 class Caller(NamedTuple):
-    """An app that showed its token, and what it sends by."""
+    """An app that has shown its token, and the account that it sends with."""
 
     app: str
     account: str
@@ -52,7 +52,7 @@ class Caller(NamedTuple):
 
 
 class Site:
-    """All of it; an async context manager, and to be used in one event loop.
+    """What all routes share; an async context manager that belongs to one event loop.
 
     Raises InvalidConfig, naming the variable, where a secret is missing or malformed.
     """
@@ -71,7 +71,7 @@ class Site:
         self.relays = relays or Relays(self.counts)
         self.keywords = Keywords(self.client, config)
         self.receipts_secret = _receipts_secret(config, environ)
-        self.doors = {door.account: door for door in self._doors(environ)}
+        self.webhook_accounts = self._webhook_accounts(environ)
         self._sluices = {
             name: AsyncSluice(config, account=name, client=self.client) for name in config.accounts
         }
@@ -79,16 +79,18 @@ class Site:
         self._stack = AsyncExitStack()
 
     def caller(self, headers: Headers) -> Caller:
-        """The app whose bearer token a request shows; raises Problem where it is none's."""
+        """The app whose bearer token a request has; raises HttpProblem where no app has it."""
         kind, _, token = headers.get("authorization", "").partition(" ")
         shown = sha256(token.strip().encode(errors="replace")).digest()
-        # All are compared, so that the time taken tells nothing of how near a guess was.
-        found = [one for hash, one in self._callers.items() if hmac.compare_digest(hash, shown)]
-        if kind.lower() != "bearer" or not found:
+        # All are compared, so that the time taken does not tell how close a guess was.
+        callers = [
+            caller for hash, caller in self._callers.items() if hmac.compare_digest(hash, shown)
+        ]
+        if kind.lower() != "bearer" or not callers:
             self.counts.note("unauthorized")
             detail = "Send an app's token: Authorization: Bearer ..."
-            raise Problem(401, "10009", "Authentication failed", detail)
-        return found[0]
+            raise HttpProblem(401, "10009", "Authentication failed", detail)
+        return callers[0]
 
     async def keep(self, account: str, kind: str, body: bytes) -> None:
         """Keep an event of an unknown kind, the last ones of them; raises OutboxUnavailable."""
@@ -116,17 +118,18 @@ class Site:
     ) -> None:
         await self._stack.aclose()
 
-    def _doors(self, environ: Mapping[str, str]) -> list[Door]:
-        """The accounts whose webhooks can be believed; the others have no door."""
-        doors = []
+    def _webhook_accounts(self, environ: Mapping[str, str]) -> dict[str, WebhookAccount]:
+        """The accounts whose webhooks can be checked, by name; no other's are taken."""
+        webhook_accounts = {}
         for name, account in self.config.accounts.items():
             readers = provider_of(account).webhooks(account, environ)
             if readers:
                 receipts = AsyncReceipts(self.client, self.config, name)
-                doors.append(Door(name, readers, Gathering(receipts.apply)))
+                gathering = Gathering(receipts.apply)
+                webhook_accounts[name] = WebhookAccount(name, readers, gathering)
             elif self.config.web.public_url and account.receipts:
                 raise _no_key(name, account)
-        return doors
+        return webhook_accounts
 
     def _apps(self, environ: Mapping[str, str]) -> dict[bytes, Caller]:
         callers: dict[bytes, Caller] = {}

@@ -1,4 +1,4 @@
-"""``POST /receipts/...``: the provider's webhooks, recorded before they are answered."""
+"""``POST /receipts/...``: the provider's webhooks, which are recorded before they are answered."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,84 +13,86 @@ from sluicegate.webhook_urls import verified
 from sluicegate_worker.provider.webhooks import Forged, InboundMessage, WebhookReader
 
 from .bodies import body_of
-from .problems import Problem, not_found, unavailable
-from .site import Door, Site
+from .problems import HttpProblem, not_found, unavailable
+from .site import Site, WebhookAccount
 
 RECORD_SECONDS: Final = 1.5
 """Telnyx waits 2 s for an answer before it tries again."""
 
 
 class WebhookRoutes:
-    """The endpoints for receipts, opt-outs and whatever else the provider tells."""
+    """The endpoints for receipts, opt-outs and every other event of the provider."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
 
     async def of_message(self, request: Request) -> Response:
         """``/receipts/{account}/{id}/{mac}``: what became of one message."""
-        site, door = self._site, self._door(request)
+        site, account = self._site, self._account(request)
         body = await body_of(request, site.config.web.max_body_bytes)
-        reader = self._check(request, door, body)
+        reader = self._check(request, account, body)
         id, mac = request.path_params["id"], request.path_params["mac"]
         relay = request.query_params.get("relay")
         secret = site.receipts_secret
-        if not secret or not verified(secret, door.account, id, mac, relay):
-            site.counts.note("bad_urls", door.account)
-            raise Problem(403, "10010", "Authorization failed", "This URL is not one of ours.")
-        await self._record(door, reader, body, id)
+        if not secret or not verified(secret, account.name, id, mac, relay):
+            site.counts.note("bad_urls", account.name)
+            raise HttpProblem(403, "10010", "Authorization failed", "This URL is not one of ours.")
+        await self._record(account, reader, body, id)
         if relay:
             content_type = request.headers.get("content-type", "application/json")
             signed = {name: request.headers.get(name, "") for name in reader.headers}
             headers = signed | {"content-type": content_type}
-            site.relays.put(door.account, relay, headers, body)
+            site.relays.put(account.name, relay, headers, body)
         return Response()
 
     async def of_profile(self, request: Request) -> Response:
-        """``/receipts/{account}``: what a messaging profile tells, opt-outs above all."""
-        door = self._door(request)
+        """``/receipts/{account}``: the events of a messaging profile, opt-outs above all."""
+        account = self._account(request)
         body = await body_of(request, self._site.config.web.max_body_bytes)
-        await self._record(door, self._check(request, door, body), body, "")
+        await self._record(account, self._check(request, account, body), body, "")
         return Response()
 
-    def _door(self, request: Request) -> Door:
-        door = self._site.doors.get(request.path_params["account"])
-        if door is None:
+    def _account(self, request: Request) -> WebhookAccount:
+        account = self._site.webhook_accounts.get(request.path_params["account"])
+        if account is None:
             raise not_found("No webhooks are taken for an account of that name.")
-        return door
+        return account
 
-    def _check(self, request: Request, door: Door, body: bytes) -> WebhookReader:
-        """What reads a webhook, once its signature has been checked; nothing is parsed before."""
+    def _check(self, request: Request, account: WebhookAccount, body: bytes) -> WebhookReader:
+        """Check a webhook's signature before its body is parsed; return what reads it."""
         try:
-            reader = _reader_of(door, request.headers)
+            reader = _reader_of(account, request.headers)
             reader.check(request.headers, body, self._site.wall())
         except Forged as error:
-            self._site.counts.note("forged", door.account, str(error))
+            self._site.counts.note("forged", account.name, str(error))
             title, detail = "Authentication failed", "The signature is missing, wrong or too old."
-            raise Problem(401, "10009", title, detail) from None
+            raise HttpProblem(401, "10009", title, detail) from None
         return reader
 
-    async def _record(self, door: Door, reader: WebhookReader, body: bytes, id: str) -> None:
+    async def _record(
+        self, account: WebhookAccount, reader: WebhookReader, body: bytes, id: str
+    ) -> None:
         event = reader.read(body, id, int(self._site.wall() * 1000))
         counts = self._site.counts
         try:
             async with asyncio.timeout(RECORD_SECONDS):
                 match event:
                     case Receipt():
-                        answer = await door.receipts.apply(event)
-                        counts.note(f"receipts_{answer}", door.account)
+                        answer = await account.receipts.apply(event)
+                        counts.note(f"receipts_{answer}", account.name)
                     case InboundMessage():
-                        heard = await self._site.keywords.hear(event, door.account)
-                        counts.note(f"inbound_{heard}", door.account)
+                        heard = await self._site.keywords.hear(event, account.name)
+                        counts.note(f"inbound_{heard}", account.name)
                     case _:
-                        await self._site.keep(door.account, event.kind, body)
+                        await self._site.keep(account.name, event.kind, body)
         except (OutboxError, TimeoutError):
-            counts.note("not_recorded", door.account)
+            counts.note("not_recorded", account.name)
             raise unavailable("It could not be recorded; send it again.", 1) from None
 
 
-def _reader_of(door: Door, headers: Mapping[str, str]) -> WebhookReader:
-    """The reader for this kind of webhook, told by its signature's header; raises Forged."""
-    for reader in door.readers:
+def _reader_of(account: WebhookAccount, headers: Mapping[str, str]) -> WebhookReader:
+    """The reader whose signature header the webhook has; raises Forged where none matches."""
+    for reader in account.readers:
         if reader.headers[0] in headers:
             return reader
     raise Forged("it has no signature that this account has a key for")

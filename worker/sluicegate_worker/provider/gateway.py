@@ -16,9 +16,9 @@ from .rate_headers import NO_RATE_HEADERS, RateHeaders
 class Attempt(msgspec.Struct, frozen=True):
     """One POST and what it meant.
 
-    ``outcome`` is None where nothing was written because the gate closed. ``heard`` is False where
-    no answer came, ``failing`` True where the provider or the way to it failed. ``answer`` is its
-    status line and body for people, cut to 500 characters.
+    ``outcome`` is None where the gate closed and nothing was written. ``heard`` is False where no
+    answer came, and ``failing`` True where the provider or the way to it failed. ``answer`` is the
+    status and the body, for people, cut to 500 characters.
     """
 
     outcome: Outcome | None
@@ -47,7 +47,7 @@ class Gateway(Protocol):
         ...
 
     async def probe(self) -> bool:
-        """Whether the provider answers at all, asked in a way that sends and costs nothing."""
+        """Whether the provider answers at all; asking sends nothing and costs nothing."""
         ...
 
     async def aclose(self) -> None:
@@ -58,7 +58,7 @@ class Gateway(Protocol):
 def idempotency_key(deployment: str, account: str, id: str, generation: int) -> str:
     """The key of a message's generation: 27 characters of ``A-Za-z0-9_-``.
 
-    A hash, so that two deployments of one organisation never collide and nothing is told.
+    A hash reveals nothing, and two deployments of one organisation never collide.
     """
     name = "\n".join((deployment, account, id, str(generation)))
     return urlsafe_b64encode(blake2b(name.encode(), digest_size=20).digest()).decode().rstrip("=")

@@ -1,13 +1,14 @@
 """What one attempt meant: a value, decided by one table.
 
-The table is in ``codes``. It is read by error code first, then by HTTP status; a transport's
-failure has its own two functions. Each row also says whether the request may have been acted on,
-since such a message is only ever sent again under the same idempotency key, if policy allows it.
+The table is in ``codes``. An answer is looked up by its error code first, then by its HTTP status;
+a transport's failures have two functions of their own. Each row also says whether the provider may
+have acted on the request: such a message is only sent again under the same idempotency key, and
+only if policy allows it.
 
     Accepted   the provider has it
-    Retry      refused, or failed in passing; sent again later
-    Dead       refused for good: a person's business now
-    Doubt      it may have been sent, and nobody knows
+    Retry      refused, or a passing failure; sent again later
+    Dead       refused for good: a person decides what becomes of it
+    Doubt      it may or may not have been sent
     Halt       every further message of the level would meet the same refusal
 """
 
@@ -19,13 +20,13 @@ import msgspec
 
 from sluicegate.config import Override
 
-from .codes import CODES, OPTED_OUT, Act, Ends, Row, row_of
+from .codes import CODES, OPTED_OUT, CodeRow, Ends, Verdict, row_of
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The provider took it as ``provider_id``; ``replayed`` where it had it already.
+    """The provider took it as ``provider_id``; ``replayed`` where it had taken it before.
 
-    ``wait_seconds`` is how long it stays in the provider's own queue before it is sent.
+    ``wait_seconds`` is how long it stays in the provider's own queue.
     """
 
     provider_id: str
@@ -36,9 +37,9 @@ class Accepted(msgspec.Struct, frozen=True):
 class Retry(msgspec.Struct, frozen=True):
     """To be sent again: after ``delay_seconds``, or when the policy says (None).
 
-    ``charged`` attempts count towards the policy's maximum. ``perhaps``: it may have been acted
-    on. ``throttled``: the rate limit refused it, which the bucket must hear. ``queue_full``: the
-    sender's queue at the provider is full, and its lane has to cool down.
+    ``charged`` attempts count towards the policy's maximum. ``perhaps``: the provider may have
+    acted on it. ``throttled``: the rate limit refused it, which the bucket must know.
+    ``queue_full``: the sender's queue at the provider is full, so its lane has to wait.
     """
 
     why: str
@@ -51,7 +52,7 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 class Dead(msgspec.Struct, frozen=True):
-    """Refused for good, or out of attempts; ``opted_out`` where the recipient wants no more."""
+    """Refused for good, or out of attempts; ``opted_out`` where the recipient has opted out."""
 
     code: str
     why: str
@@ -60,7 +61,7 @@ class Dead(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """It may have reached the provider. ``hold``: only a person can tell, whatever the policy."""
+    """It may have reached the provider. ``hold``: a person must decide, whatever the policy."""
 
     why: str
     code: str = ""
@@ -68,10 +69,10 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 class Halt(msgspec.Struct, frozen=True):
-    """A level's stop; its message goes back, uncharged, since it was surely refused.
+    """A level's stop; the message was certainly refused, so it goes back uncharged.
 
-    It lasts until someone clears it, or until midnight UTC by ``ends``; with ``seconds`` at most
-    so long.
+    By ``ends`` it lasts until a person clears it or until midnight UTC, and with ``seconds`` at
+    most that long.
     """
 
     level: Literal["account", "sender"]
@@ -83,13 +84,13 @@ class Halt(msgspec.Struct, frozen=True):
 
 Outcome = Accepted | Retry | Dead | Doubt | Halt
 
-_OVERRIDES: Mapping[str, Act] = {act: act for act in get_args(Override)}
+_OVERRIDES: Mapping[str, Verdict] = {verdict: verdict for verdict in get_args(Override)}
 _SHOWN = 500
 _OPT_OUT = re.compile(r"\b(?:STOP message|due to STOP|block rule|opted[ -]out)\b", re.IGNORECASE)
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):
-    """What the provider answered, as far as the table looks: the first error's code and texts.
+    """An answer that is not a success: its status, and its first error's code and texts.
 
     ``wait_seconds`` is how long it asks to wait, 0 where it doesn't say.
     """
@@ -107,28 +108,28 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
 
     @property
     def opts_out(self) -> bool:
-        """True where it says that the recipient has opted out; the code alone doesn't."""
-        said = f"{self.title}\n{self.detail}"
-        return self.code == OPTED_OUT and _OPT_OUT.search(said) is not None
+        """True where it says that the recipient has opted out, which the code alone doesn't."""
+        texts = f"{self.title}\n{self.detail}"
+        return self.code == OPTED_OUT and _OPT_OUT.search(texts) is not None
 
     @property
     def why(self) -> str:
         """One short line for people: status, code, title and detail."""
-        said = ": ".join(text for text in (self.title, self.detail) if text)
-        line = " ".join(text for text in (f"HTTP {self.status}", self.code, said) if text)
+        texts = ": ".join(text for text in (self.title, self.detail) if text)
+        line = " ".join(text for text in (f"HTTP {self.status}", self.code, texts) if text)
         return "".join(c if c.isprintable() else " " for c in line[:_SHOWN])
 
 
 def decided(answer: ErrorAnswer, overrides: Mapping[str, str] = {}) -> Outcome:
-    """The outcome of whatever is not a success.
+    """The outcome of an answer that is not a success.
 
-    ``overrides`` are the operator's, by code or status, and are looked at first; what may have
-    been acted on stays so, however overridden.
+    ``overrides`` are the operator's, by code or status, and take precedence; they never make an
+    outcome certain where the provider may have acted on the request.
     """
     row = _row(answer)
     why, code = answer.why, answer.code or str(answer.status)
-    act = _overridden(answer, overrides) or row.act
-    match act:
+    verdict = _overridden(answer, overrides) or row.verdict
+    match verdict:
         case "throttle":
             return Retry(why, code, 0.0, charged=False, throttled=True)
         case "queue":
@@ -138,9 +139,9 @@ def decided(answer: ErrorAnswer, overrides: Mapping[str, str] = {}) -> Outcome:
         case "dead":
             return Dead(code, why, row.perhaps, answer.opts_out)
         case "halt" | "halt_sender" if not row.perhaps:
-            return _halt("account" if act == "halt" else "sender", answer, row, why, code)
-        case _:  # a halt gives its message back to be sent: not where it may have been acted on
-            return Doubt(why, code, hold=row.act == "hold")
+            return _halt("account" if verdict == "halt" else "sender", answer, row, why, code)
+        case _:  # a halt would send its message again, which may have been acted on
+            return Doubt(why, code, hold=row.verdict == "hold")
 
 
 def not_sent(why: str) -> Outcome:
@@ -149,27 +150,27 @@ def not_sent(why: str) -> Outcome:
 
 
 def maybe_sent(why: str) -> Outcome:
-    """The outcome of a request that was written, at least in part, and never answered whole."""
+    """The outcome of a request that was written, at least in part, and not fully answered."""
     return Doubt(why, "no_answer")
 
 
-def _row(answer: ErrorAnswer) -> Row:
+def _row(answer: ErrorAnswer) -> CodeRow:
     by_status = row_of(answer.status, explained=answer.explained)
     row = CODES.get(answer.code)
     if row is None or answer.status < 400 or (answer.code == OPTED_OUT and not answer.opts_out):
         return by_status
-    if answer.status >= 500 and row.act in ("dead", "halt", "halt_sender"):
+    if answer.status >= 500 and row.verdict in ("dead", "halt", "halt_sender"):
         return by_status  # a server's fault is no message's, sender's or account's
     return row
 
 
-def _overridden(answer: ErrorAnswer, overrides: Mapping[str, str]) -> Act | None:
+def _overridden(answer: ErrorAnswer, overrides: Mapping[str, str]) -> Verdict | None:
     chosen = overrides.get(answer.code) or overrides.get(str(answer.status), "")
     return _OVERRIDES.get(chosen)
 
 
 def _halt(
-    level: Literal["account", "sender"], answer: ErrorAnswer, row: Row, why: str, code: str
+    level: Literal["account", "sender"], answer: ErrorAnswer, row: CodeRow, why: str, code: str
 ) -> Halt:
     seconds = answer.wait_seconds or row.seconds if row.seconds else None
     return Halt(level, why, code, row.ends, seconds)

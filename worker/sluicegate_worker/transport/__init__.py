@@ -1,8 +1,8 @@
 """One HTTP exchange, and the exact truth about how far it came when it failed.
 
-Two transports keep this contract: ``transport_aiohttp``, which is what is used, and
-``transport_httpx``, for who has a reason to want httpx on the wire. Neither repeats a request,
-follows a redirect, keeps a cookie or asks the environment for a proxy.
+Two transports keep this contract: ``aiohttp``, the default, and ``httpx``, for those who need it
+on the wire. Neither repeats a request, follows a redirect, keeps a cookie or takes a proxy from
+the environment.
 
     GateClosed   nothing was written, because the gate said no
     NotSent      nothing was written: no connection, no name, no TLS
@@ -34,7 +34,7 @@ class MaybeSent(TransportError):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A whole answer, unpacked and cut at MAX_ANSWER_BYTES; headers are found in lower case."""
+    """A whole answer, decompressed and cut at MAX_ANSWER_BYTES; look headers up in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -67,10 +67,10 @@ class Transport(Protocol):
 
 
 def failed(error: Exception, *, written: bool) -> TransportError:
-    """What an exchange raises for ``error``, whose own words it keeps, on one line.
+    """What an exchange raises for ``error``, in the error's own words, on one line.
 
-    To be raised outside of the ``except``: aiohttp's errors carry the request's headers, and so
-    the API key, and must not be chained.
+    Raise it outside of the ``except``: aiohttp's errors carry the request's headers, and with them
+    the API key, so they must not be chained.
     """
     why = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":")
     return MaybeSent(why) if written else NotSent(why)

@@ -1,8 +1,8 @@
 """The transport over aiohttp: its connections, pool, TLS and parser, without its client session.
 
-A session builds an object for each request, a task for each body and a timer for each timeout:
-three fifths of an exchange's cost, and nothing that one fixed request needs. Without it the gate
-is asked between two plain statements, and nothing is left that could repeat a request.
+A session builds an object for each request, a task for each body and a timer for each timeout.
+They are three fifths of an exchange's cost, and a fixed request needs none of them. Without a
+session the gate is asked between two plain statements, and nothing could repeat a request.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _SWITCHING = 101  # the only 1xx that is an answer
 
 
 class _Target:
-    """A method and a URL: what finds a connection to it, and how each request to it begins."""
+    """A method and a URL: what finds a connection to it, and how its requests begin."""
 
     def __init__(self, method: str, url: URL, loop: asyncio.AbstractEventLoop) -> None:
         if url.scheme not in ("http", "https"):
@@ -42,8 +42,8 @@ class _Target:
         return head.encode("ascii") + body
 
 
-class _Exchange:
-    """How far one exchange came; ``wire`` is what it was written to, if it was."""
+class _AiohttpExchange:
+    """How far one exchange came; ``wire`` is what it was written to, None until it was."""
 
     __slots__ = ("due", "overdue", "wire")
 
@@ -53,24 +53,24 @@ class _Exchange:
 
 
 class _Watch:
-    """Breaks off what is overdue: one timer for all exchanges instead of several for each.
+    """Aborts overdue exchanges, with one timer for all of them.
 
-    All have the same time, so they are due in the order in which they were written.
+    All have the same time limit, so they are due in the order in which they were written.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds, self._tick_seconds = seconds, min(_MAX_TICK_SECONDS, seconds / _TICKS)
         self._loop = asyncio.get_running_loop()
-        self._written: dict[_Exchange, None] = {}
+        self._written: dict[_AiohttpExchange, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self, exchange: _Exchange, wire: asyncio.Transport) -> None:
+    def begin(self, exchange: _AiohttpExchange, wire: asyncio.Transport) -> None:
         exchange.wire, exchange.due = wire, self._loop.time() + self._seconds
         self._written[exchange] = None
         if self._timer is None:
             self._timer = self._loop.call_later(self._tick_seconds, self._look)
 
-    def end(self, exchange: _Exchange) -> None:
+    def end(self, exchange: _AiohttpExchange) -> None:
         self._written.pop(exchange, None)
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class _Watch:
             del self._written[first]
             first.overdue = True
             if first.wire is not None:
-                first.wire.abort()  # which wakes whoever reads its answer
+                first.wire.abort()  # which wakes the reader of its answer
         more = bool(self._written)
         self._timer = self._loop.call_later(self._tick_seconds, self._look) if more else None
 
@@ -91,8 +91,8 @@ class _Watch:
 class AiohttpTransport:
     """See ``transport.Transport``.
 
-    An answer must be whole ``read_timeout_seconds`` after its request was written: one bound that
-    holds for a server that trickles, too, and for one that does not read.
+    An answer must be complete ``read_timeout_seconds`` after its request was written. This one
+    limit also covers a server that trickles bytes, and one that does not read.
     """
 
     def __init__(self, account: Account) -> None:
@@ -133,7 +133,7 @@ class AiohttpTransport:
         body: bytes,
         gate: Callable[[], bool],
     ) -> Reply:
-        exchange = _Exchange()
+        exchange = _AiohttpExchange()
         try:
             connector, watch = self._opened or self._open()
             target = self._targets.get((method, url)) or self._target(method, url)
@@ -152,7 +152,7 @@ class AiohttpTransport:
         raise failure
 
     def _open(self) -> tuple[aiohttp.TCPConnector, _Watch]:
-        # No limit: who posts bounds how many, and a queue in here would outlast every start.
+        # No limit: the drain bounds the POSTs, and a request queued here would outlive its start.
         connector = aiohttp.TCPConnector(limit=0, ssl=self._tls)
         self._opened = connector, _Watch(self._answer_seconds)
         return self._opened
@@ -167,14 +167,14 @@ async def _answer(
     connection: Connection,
     request: bytes,
     gate: Callable[[], bool],
-    exchange: _Exchange,
+    exchange: _AiohttpExchange,
     watch: _Watch,
 ) -> Reply:
-    """Write the request, read the answer; the connection is given back, or closed at once."""
+    """Write the request and read the answer; the connection is released, or closed at once."""
     wire, protocol = connection.transport, connection.protocol
     try:
         if wire is None or protocol is None or protocol.should_close:
-            # Lost meanwhile, or it holds an answer that nobody asked for: not ours to take.
+            # Lost meanwhile, or it holds bytes that answer no request of ours.
             raise ConnectionError("the connection was not fit for a request")
         protocol.set_response_params(read_until_eof=True)
         if not gate():
@@ -185,23 +185,23 @@ async def _answer(
         while 100 <= message.code < 200 and message.code != _SWITCHING:
             message, content = await protocol.read()
         reply = Reply(message.code, message.headers, await _cut(content))
-        if exchange.overdue:  # our own breaking off looks like the end of a body without a length
+        if exchange.overdue:  # our own abort looks like the end of a body without a length
             raise TimeoutError
         if not content.is_eof() or wire.get_write_buffer_size():
-            _drop(connection)  # the rest of either would be in the next exchange's way
+            _drop(connection)  # what is left of either would disturb the next exchange
         connection.release()
         return reply
     except GateClosed:
-        # As good as new: what opened too slowly for this request serves the next.
+        # Nothing was written, so the next request can use it.
         connection.release()
         raise
-    except BaseException:  # a cancellation, too, leaves half an exchange behind
+    except BaseException:  # a cancellation also leaves half an exchange behind
         _drop(connection)
         raise
 
 
 async def _cut(content: aiohttp.StreamReader) -> bytes:
-    """A body as far as it is wanted."""
+    """A body, up to MAX_ANSWER_BYTES."""
     body = await content.readany()
     if content.at_eof():  # nearly always
         return body[:MAX_ANSWER_BYTES]
@@ -212,14 +212,14 @@ async def _cut(content: aiohttp.StreamReader) -> bytes:
 
 
 def _drop(connection: Connection) -> None:
-    """Close at once: closing politely would wait for a peer that may never read."""
+    """Close at once: a graceful close would wait for a peer that may never read."""
     if connection.transport is not None:
         connection.transport.abort()
     connection.close()
 
 
 def tls_context() -> ssl.SSLContext:
-    """What certificates are checked against: $SSL_CERT_FILE, $SSL_CERT_DIR or certifi's."""
+    """Checks certificates against $SSL_CERT_FILE, $SSL_CERT_DIR or certifi's bundle."""
     if file := os.environ.get("SSL_CERT_FILE"):
         return ssl.create_default_context(cafile=file)
     if folder := os.environ.get("SSL_CERT_DIR"):

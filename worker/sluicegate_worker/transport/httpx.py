@@ -1,7 +1,7 @@
 """The transport over httpx, on httpx-aiohttp: httpx's own pool collapses at a hundred requests.
 
 httpx-aiohttp reports a connection that broke *after* the request was written as a connect timeout,
-so its exceptions can't tell a refusal from a lost answer. We don't ask them: our request class
+so its exceptions can't tell a refusal from a lost answer. We don't rely on them: our request class
 notes the moment just before the first byte is written, and asks the gate there.
 """
 
@@ -20,14 +20,14 @@ from sluicegate.config import Account
 from . import MAX_ANSWER_BYTES, GateClosed, Reply, failed
 
 
-class _Exchange:
+class _HttpxExchange:
     """How far one exchange came."""
 
     def __init__(self, gate: Callable[[], bool]) -> None:
         self.gate, self.written = gate, False
 
 
-_exchange: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
+_exchange: ContextVar[_HttpxExchange | None] = ContextVar("exchange", default=None)
 
 
 class _GatedRequest(aiohttp.ClientRequest):
@@ -36,11 +36,11 @@ class _GatedRequest(aiohttp.ClientRequest):
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
         exchange = _exchange.get()
         if conn.protocol.should_close:
-            # Lost meanwhile, or it holds an answer that nobody asked for: not ours to take.
+            # Lost meanwhile, or it holds bytes that answer no request of ours.
             raise ConnectionError("the connection was not fit for a request")
         if exchange is not None:
             if not exchange.gate():
-                # As good as new: what opened too slowly for this request serves the next.
+                # Nothing was written, so the next request can use it.
                 conn.release()
                 raise GateClosed("the gate closed before the request was written")
             exchange.written = True
@@ -86,7 +86,7 @@ class HttpxTransport:
         body: bytes,
         gate: Callable[[], bool],
     ) -> Reply:
-        exchange = _Exchange(gate)
+        exchange = _HttpxExchange(gate)
         token = _exchange.set(exchange)
         try:
             async with asyncio.timeout(self._deadline_seconds):
@@ -124,7 +124,7 @@ class HttpxTransport:
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            # No limit: who posts bounds how many, and a queue in here would outlast every start.
+            # No limit: the drain bounds POSTs, and a request queued here would outlive its start.
             connector=aiohttp.TCPConnector(limit=0, ssl=self._inner.ssl_context),
             request_class=_GatedRequest,
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -1,9 +1,9 @@
-"""Every code that an answer, a receipt or a record may carry: what follows, and the advice on it.
+"""Every code of an answer, a receipt or a record: what follows from it, and advice.
 
 GENERAL, MESSAGES   the provider's codes, 10xxx and 20xxx, then 40xxx
 STATUSES            HTTP statuses, where no code decides
 RECEIPTS            codes of messages that were accepted and not delivered
-OWN                 what Sluicegate itself writes where no answer gave a code
+OWN                 what Sluicegate itself writes where no answer had a code
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from .general import GENERAL
 from .messages import MESSAGES, OPTED_OUT
 from .receipts import RECEIPTS, Undelivered
-from .row import RECORDS, Act, Advice, Ends, Row
+from .row import RECORDS, Advice, CodeRow, Ends, Verdict
 from .statuses import STATUSES, UNREADABLE, row_of
 
 __all__ = [
@@ -21,18 +21,18 @@ __all__ = [
     "RECEIPTS",
     "STATUSES",
     "UNREADABLE",
-    "Act",
     "Advice",
+    "CodeRow",
     "Ends",
-    "Row",
     "Undelivered",
+    "Verdict",
     "advice_for",
     "delivery_advice",
     "row_of",
 ]
 
-CODES: Mapping[str, Row] = {**GENERAL, **MESSAGES}
-"""By the provider's error code; codes not named here are decided by status."""
+CODES: Mapping[str, CodeRow] = {**GENERAL, **MESSAGES}
+"""By the provider's error code; any other code is decided by its status."""
 
 _IN_DOUBT = (
     "Do nothing: a receipt or the policy on doubts decides, or you do with "
@@ -46,14 +46,14 @@ OWN: Mapping[str, Advice] = {
         "you can safely replay.",
     ),
     "no_answer": Advice(
-        means="the request was written and no whole answer came back", advice=_IN_DOUBT
+        means="the request was written and no complete answer came back", advice=_IN_DOUBT
     ),
     "unreadable": Advice(
         means="Telnyx said yes in an answer that can't be read", advice=_IN_DOUBT
     ),
     "stopped": Advice(
-        means="its worker was stopped before the answer came; with more "
-        "shutdown_grace_seconds fewer are",
+        means="its worker was stopped before the answer came; a longer "
+        "shutdown_grace_seconds makes this rarer",
         advice=_IN_DOUBT,
     ),
     "fault": Advice(
@@ -66,21 +66,21 @@ OWN: Mapping[str, Advice] = {
         portal=RECORDS,
     ),
     "invalid_content": Advice(
-        means="the message can't be made, or not sent, as it is",
+        means="the message can't be made, or can't be sent as it is",
         advice="Correct what the reason names, enqueue it under a new id, and purge this one.",
     ),
 }
-"""Codes of ours, by which records are found; they stand where the provider gave none."""
+"""Our own codes, for records without a code of the provider's."""
 
 
 def advice_for(code: str) -> Advice | None:
     """The advice on a record's code: the provider's, an HTTP status, or ours; else None."""
-    found = CODES.get(code) or OWN.get(code) or RECEIPTS.get(code)
-    if found is None and len(code) == 3 and code.isascii() and code.isdigit() and code >= "100":
+    advice = CODES.get(code) or OWN.get(code) or RECEIPTS.get(code)
+    if advice is None and len(code) == 3 and code.isascii() and code.isdigit() and code >= "100":
         return row_of(int(code), explained=True)
-    return found
+    return advice
 
 
 def delivery_advice(code: str) -> Advice | None:
-    """The advice on a receipt's code: what it means for a message that had been accepted."""
+    """The advice on a receipt's code, which is about a message that had been accepted."""
     return RECEIPTS.get(code) or advice_for(code)

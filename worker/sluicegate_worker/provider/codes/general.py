@@ -9,7 +9,7 @@ from .row import (
     PROFILES,
     RECORDS,
     VERIFICATIONS,
-    Row,
+    CodeRow,
     account,
     dead,
     sender,
@@ -42,42 +42,42 @@ _NOT_ABOUT_MESSAGES = dead(
     "Read the provider's answer in the record, and replay the message once its cause is removed.",
 )
 
-GENERAL: Mapping[str, Row] = {
+GENERAL: Mapping[str, CodeRow] = {
     # The limit on requests. Not an attempt: the bucket waits, the message keeps its place.
-    "10011": Row(
-        act="throttle",
+    "10011": CodeRow(
+        verdict="throttle",
         means="the limit on requests was used up",
         advice="Do nothing: the message keeps its place and goes out as soon as the rate allows.",
     ),
     # In passing, perhaps after the message was taken.
-    "10007": Row(
-        act="retry",
+    "10007": CodeRow(
+        verdict="retry",
         perhaps=True,
         means="something failed at Telnyx",
         advice="Do nothing: it is retried; replay what is dead of it once Telnyx is well again.",
     ),
-    "10008": Row(
-        act="retry",
+    "10008": CodeRow(
+        verdict="retry",
         perhaps=True,
         means="Telnyx took too long to work on the request",
         advice="Do nothing: it is retried; replay what is dead of it once Telnyx is well again.",
     ),
-    "10037": Row(
-        act="retry",
+    "10037": CodeRow(
+        verdict="retry",
         means="Telnyx was not available and refused the request",
         advice="Do nothing: it is retried; replay what is dead of it once Telnyx is well again.",
     ),
     # The same idempotency key is being worked on: our earlier request arrived.
-    "10036": Row(
-        act="retry",
+    "10036": CodeRow(
+        verdict="retry",
         perhaps=True,
         seconds=1.0,
         means="an earlier request for this message is still being worked on",
         advice="Do nothing: the same request is repeated and learns what became of the first.",
     ),
     # The same key came with other bytes: an earlier request arrived, and this is not it.
-    "10027": Row(
-        act="hold",
+    "10027": CodeRow(
+        verdict="hold",
         perhaps=True,
         means="an earlier, different request for this message had reached Telnyx",
         advice="Look the recipient up in Telnyx's message records, then say what you found with "
@@ -85,8 +85,8 @@ GENERAL: Mapping[str, Row] = {
         portal=RECORDS,
     ),
     # On a send it says that the same was there before.
-    "10012": Row(
-        act="hold",
+    "10012": CodeRow(
+        verdict="hold",
         perhaps=True,
         means="Telnyx says that it has this already",
         advice="Look the recipient up in Telnyx's message records, then say what you found with "

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from .row import NUMBERS, OUTBOUND, PROFILES, TEN_DLC, TOLL_FREE, Row, account, dead, sender
+from .row import NUMBERS, OUTBOUND, PROFILES, TEN_DLC, TOLL_FREE, CodeRow, account, dead, sender
 
 OPTED_OUT = "40300"
 """Six meanings are published for it. Only with the text of a block rule is it an opt-out."""
@@ -20,8 +20,8 @@ _ENABLING = sender(
     "Finish setting the number up, with Telnyx's support if need be, then lift the halt.",
     NUMBERS,
 )
-_UPSTREAM_LIMIT = Row(
-    act="retry",
+_UPSTREAM_LIMIT = CodeRow(
+    verdict="retry",
     seconds=60.0,
     means="the carrier's limit for this sender or its campaign was reached",
     advice="Lower the sender's rate to what its registration allows; what is dead, replay later.",
@@ -36,10 +36,10 @@ _NOT_ABOUT_MESSAGES = dead(
     "Read the provider's answer in the record, and replay the message once its cause is removed.",
 )
 
-MESSAGES: Mapping[str, Row] = {
+MESSAGES: Mapping[str, CodeRow] = {
     # Limits that end by themselves.
-    "40318": Row(
-        act="queue",
+    "40318": CodeRow(
+        verdict="queue",
         means="the sender's queue at Telnyx is full",
         advice="Do nothing: its lane waits until the queue drains; a lower rate avoids it.",
     ),
@@ -56,8 +56,8 @@ MESSAGES: Mapping[str, Row] = {
         seconds=900.0,
     ),
     **dict.fromkeys(("40011", "40016", "40018"), _UPSTREAM_LIMIT),
-    "40006": Row(
-        act="retry",
+    "40006": CodeRow(
+        verdict="retry",
         means="the recipient's carrier could not be reached",
         advice="Do nothing: it is retried; what is dead of it, replay later.",
     ),

@@ -1,7 +1,7 @@
-"""The codes that come with receipts, for messages that the provider took and did not deliver.
+"""The codes of receipts, for messages that the provider accepted and did not deliver.
 
-Nothing here is sent again by itself. What a receipt calls undelivered may have been seen, some of
-these codes also stand for an opt-out, and a carrier that filters minds repetition most of all.
+None of these is sent again automatically: a message that a receipt calls undelivered may have been
+seen, some codes also stand for an opt-out, and carriers' filters punish repetition.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Literal
 from .row import NUMBERS, OUTBOUND, TEN_DLC, Advice
 
 Again = Literal["never", "changed", "later"]
-"""Whether a person may send it again: not at all, once something changed, or after a while."""
+"""Whether a person may send it again: never, after a change, or later."""
 
 
 class Undelivered(Advice, frozen=True, kw_only=True):

@@ -1,29 +1,29 @@
-"""What a row of the tables of codes holds, and the places that its advice points to."""
+"""A row of the tables of codes, and the places in the portal that advice points to."""
 
 from typing import Literal
 
 import msgspec
 
-Act = Literal["throttle", "queue", "retry", "dead", "doubt", "hold", "halt", "halt_sender"]
-"""What an answer makes of its message.
+Verdict = Literal["throttle", "queue", "retry", "dead", "doubt", "hold", "halt", "halt_sender"]
+"""What becomes of a message by an answer.
 
     throttle      the rate limit refused it: the bucket waits, the message keeps its place
-    queue         the sender's queue at the provider is full: its lane cools down
-    retry         failed in passing: sent again later
+    queue         the sender's queue at the provider is full: its lane waits
+    retry         a passing failure: sent again later
     dead          refused for good
-    doubt, hold   nobody knows whether it was sent; policy decides, or only a person can
+    doubt, hold   it may have been sent; the policy decides, or with hold only a person
     halt          every message of the account would meet the same refusal
     halt_sender   every message of its sender would, and perhaps no other
 """
 
 Ends = Literal["cleared", "midnight_utc"]
-"""When a halt ends: a person clears it, or the provider's day is over."""
+"""When a halt ends: once a person clears it, or with the provider's day."""
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """What a code means and what to do about it, for a person.
 
-    ``means`` is a clause and ``advice`` one sentence. ``portal`` is the way to the place in the
+    ``means`` is a clause and ``advice`` one sentence. ``portal`` is a path of menus in the
     provider's portal, ``""`` where there is none.
     """
 
@@ -32,14 +32,14 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     portal: str = ""
 
 
-class Row(Advice, frozen=True, kw_only=True):
-    """What to do about an answer, and whether its request may have been acted on.
+class CodeRow(Advice, frozen=True, kw_only=True):
+    """What becomes of a message by an answer; ``perhaps`` the provider has acted on the request.
 
-    ``seconds`` is when a retry is due, where the provider doesn't say, or how long a halt lasts;
-    None leaves it to the policy, or to ``ends``.
+    ``seconds`` is when a retry is due, unless the provider says so, or how long a halt lasts; None
+    leaves it to the policy, or to ``ends``.
     """
 
-    act: Act
+    verdict: Verdict
     perhaps: bool = False
     seconds: float | None = None
     ends: Ends = "cleared"
@@ -56,9 +56,9 @@ RECORDS = "Reports > Reporting"
 VERIFICATIONS = "Account Settings > Verifications"
 
 
-def dead(means: str, advice: str, portal: str = "") -> Row:
-    """One message's own fault: it is a person's business now."""
-    return Row(act="dead", means=means, advice=advice, portal=portal)
+def dead(means: str, advice: str, portal: str = "") -> CodeRow:
+    """A fault of this one message: a person decides what becomes of it."""
+    return CodeRow(verdict="dead", means=means, advice=advice, portal=portal)
 
 
 def sender(
@@ -68,13 +68,18 @@ def sender(
     *,
     seconds: float | None = None,
     ends: Ends = "cleared",
-) -> Row:
+) -> CodeRow:
     """A fault that every message of this sender would meet."""
-    return Row(
-        act="halt_sender", means=means, advice=advice, portal=portal, seconds=seconds, ends=ends
+    return CodeRow(
+        verdict="halt_sender",
+        means=means,
+        advice=advice,
+        portal=portal,
+        seconds=seconds,
+        ends=ends,
     )
 
 
-def account(means: str, advice: str, portal: str = "") -> Row:
+def account(means: str, advice: str, portal: str = "") -> CodeRow:
     """A fault that every message of this account would meet."""
-    return Row(act="halt", means=means, advice=advice, portal=portal)
+    return CodeRow(verdict="halt", means=means, advice=advice, portal=portal)

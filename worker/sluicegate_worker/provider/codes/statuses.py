@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from .row import BILLING, KEYS, NUMBERS, Row, account, dead, sender
+from .row import BILLING, KEYS, NUMBERS, CodeRow, account, dead, sender
 
 _FAILED = "Do nothing: it is retried; replay what is dead of it once Telnyx is well again."
 _IN_DOUBT = (
@@ -20,25 +20,25 @@ REFUSED = dead(
 )
 """Any other 4xx."""
 
-FAILED = Row(act="retry", perhaps=True, means="something failed at Telnyx", advice=_FAILED)
+FAILED = CodeRow(verdict="retry", perhaps=True, means="something failed at Telnyx", advice=_FAILED)
 """Any other 5xx that is the provider's own."""
 
-UNREADABLE = Row(
-    act="doubt",
+UNREADABLE = CodeRow(
+    verdict="doubt",
     perhaps=True,
-    means="something on the way answered, not Telnyx, and it may have let the request pass",
+    means="something in between answered, not Telnyx, and it may have passed the request on",
     advice=_IN_DOUBT,
 )
-"""A redirect, or a 5xx without the provider's own error, is from something on the way: and what
-passed it?"""
+"""A redirect, or a 5xx without the provider's own error: what is in between may have passed the
+request on."""
 
 NO_SUCH_PAGE = account(
     "there is no such page at base_url",
     "Correct base_url, restart the workers, then lift the halt.",
 )
-"""A 404 that is not the provider's error: the URL is wrong, for every message."""
+"""A 404 without the provider's own error: the URL is wrong, for every message."""
 
-STATUSES: Mapping[int, Row] = {
+STATUSES: Mapping[int, CodeRow] = {
     401: account(
         "the API key was not accepted",
         "Put a working key in the account's environment variable, restart the workers, then "
@@ -67,40 +67,40 @@ STATUSES: Mapping[int, Row] = {
         "a proxy in between wants a password",
         "Let the workers reach Telnyx, then lift the halt.",
     ),
-    408: Row(act="retry", perhaps=True, means="the request took too long", advice=_FAILED),
-    409: Row(
-        act="retry",
+    408: CodeRow(verdict="retry", perhaps=True, means="the request took too long", advice=_FAILED),
+    409: CodeRow(
+        verdict="retry",
         perhaps=True,
         means="the request met another for the same message",
         advice="Do nothing: the same request is repeated and learns what became of the first.",
     ),
     415: _WRONG_CALL,
-    425: Row(act="retry", means="the request came too early", advice=_FAILED),
-    429: Row(
-        act="throttle",
+    425: CodeRow(verdict="retry", means="the request came too early", advice=_FAILED),
+    429: CodeRow(
+        verdict="throttle",
         means="the limit on requests was used up",
         advice="Do nothing: the message keeps its place and goes out as soon as the rate allows.",
     ),
     500: FAILED,
-    502: Row(
-        act="doubt",
+    502: CodeRow(
+        verdict="doubt",
         perhaps=True,
         means="a gateway of Telnyx's had no answer from behind it",
         advice=_IN_DOUBT,
     ),
-    503: Row(act="retry", means="Telnyx was not available", advice=_FAILED),
-    504: Row(
-        act="doubt",
+    503: CodeRow(verdict="retry", means="Telnyx was not available", advice=_FAILED),
+    504: CodeRow(
+        verdict="doubt",
         perhaps=True,
         means="a gateway of Telnyx's had no answer in time",
         advice=_IN_DOUBT,
     ),
 }
-"""By HTTP status; others by their hundred."""
+"""By HTTP status; any other is REFUSED or FAILED."""
 
 
-def row_of(status: int, *, explained: bool) -> Row:
-    """The row of an answer's status; ``explained`` answers carry the provider's own error."""
+def row_of(status: int, *, explained: bool) -> CodeRow:
+    """The row of an answer's status; ``explained`` where it has the provider's own error."""
     if status < 400 or (status >= 500 and not explained):
         return UNREADABLE
     if status == 404 and not explained:
