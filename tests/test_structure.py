@@ -16,7 +16,8 @@ MODULES = {
     "producer/sluicegate": "masking errors segments message keys stored scripts pipelining "
     "config levels webhook_urls optouts outbox receipts campaigns client testing",
     "worker/sluicegate_worker": "transport provider retry wire queue rendering attempt "
-    "operator observe capacity spool drain sweep account_work engine app tasks",
+    "operator observe capacity spool schedule alarm pump drain sweep account_work engine app "
+    "tasks",
     "ops/sluicegate_ops": "simulator inspect metrics web cli",
     "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }

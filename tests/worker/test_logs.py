@@ -185,9 +185,9 @@ def test_a_flood_of_ends_is_summed_up_by_code(
     journal: Journal, lines: Callable[[int], list[str]]
 ) -> None:
     for number in range(30):
-        journal.ended(settle("dead", f"m{number}", code="40310"))
-    journal.ended(settle("dead", code="40300"))
-    journal.ended(settle("back", code="10011", heard=True, throttled=True))
+        journal.note_end(settle("dead", f"m{number}", code="40310"))
+    journal.note_end(settle("dead", code="40300"))
+    journal.note_end(settle("back", code="10011", heard=True, throttled=True))
     assert lines(logging.WARNING) == []
     journal.close()
     assert lines(logging.WARNING) == [
@@ -201,7 +201,7 @@ def test_a_message_that_was_sent_is_no_event(
     journal: Journal, lines: Callable[[int], list[str]]
 ) -> None:
     for kind in ("accepted", "retry", "unused"):
-        journal.ended(settle(kind))
+        journal.note_end(settle(kind))
     journal.close()
     assert lines(logging.INFO) == []
 
@@ -209,8 +209,8 @@ def test_a_message_that_was_sent_is_no_event(
 def test_an_end_says_whose_message_it_was(
     journal: Journal, lines: Callable[[int], list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal.ended(settle("doubt", "july.0123", code="no_answer"))
-    journal.ended(settle("doubt", "m1", code="no_answer"))
+    journal.note_end(settle("doubt", "july.0123", code="no_answer"))
+    journal.note_end(settle("doubt", "m1", code="no_answer"))
     assert lines(logging.INFO) == ["in doubt no_answer"] * 2
     about = [(vars(r)["id"], vars(r).get("campaign")) for r in caplog.records]
     assert about == [("july.0123", "july"), ("m1", None)]
@@ -220,8 +220,8 @@ def test_a_halt_is_told_at_once_and_once(
     journal: Journal, lines: Callable[[int], list[str]]
 ) -> None:
     for _ in range(50):
-        journal.ended(settle("back", halt="account", code="401", reason="HTTP 401"))
-    journal.ended(settle("back", halt="sender", code="40010", reason="HTTP 403 40010"))
+        journal.note_end(settle("back", halt="account", code="401", reason="HTTP 401"))
+    journal.note_end(settle("back", halt="sender", code="40010", reason="HTTP 403 40010"))
     assert lines(logging.ERROR) == [
         "the account is halted: HTTP 401",
         "the sender of this message is halted: HTTP 403 40010",
@@ -234,7 +234,7 @@ def test_the_breaker_is_told_when_it_opens_and_when_messages_go_again(
     granted = Claimed(0, "", [Grant("m1", "t", 0, 0, 0, 0, 0, b"{}", b"")])
     idle = Claimed(1000, "idle")
     for claimed in (granted, Claimed(900, "breaker"), Claimed(0, "probe"), idle, granted, granted):
-        journal.claimed(claimed)
+        journal.note_claim(claimed)
     opened, again = lines(logging.WARNING)
     assert opened.startswith("the breaker is open")
     assert again == "the provider answers again"

@@ -69,9 +69,9 @@ def read(exporter: Exporter) -> dict[tuple[str, ...], float]:
 def test_attempts_are_told_apart_by_account_outcome_and_code() -> None:
     meters = {"default": Meters(), "clinic": Meters()}
     for _ in range(2):
-        meters["default"].attempted(settle(took_ms=40))
-    meters["default"].attempted(settle("dead", code="40300", took_ms=40))
-    meters["clinic"].attempted(settle("doubt", code="no_answer", took_ms=30_500))
+        meters["default"].note_attempt(settle(took_ms=40))
+    meters["default"].note_attempt(settle("dead", code="40300", took_ms=40))
+    meters["clinic"].note_attempt(settle("doubt", code="no_answer", took_ms=30_500))
     found = collected(meters)
     attempts = "sluicegate_worker_attempts_total"
     assert found[attempts, "default", "", "accepted"] == 2
@@ -99,8 +99,8 @@ def test_what_goes_back_is_told_apart_by_its_cause(ended: Settle, outcome: str) 
 
 def test_a_start_that_led_to_no_post_is_no_attempt() -> None:
     meters = Meters()
-    meters.attempted(settle("unused"))
-    meters.refused()
+    meters.note_attempt(settle("unused"))
+    meters.note_refused_starts(1)
     assert not meters.attempts
     assert meters.starts_lost == {"late": 1, "refused": 1}
 
@@ -140,14 +140,14 @@ def test_a_spreads_buckets_count_what_is_no_greater_than_their_bound(values: lis
 
 def test_claims_settles_and_sweeps_are_counted_by_call() -> None:
     meters = Meters()
-    meters.stepped(3, Claimed(0, "", [grant(), grant()]))
-    meters.stepped(0, Claimed(50, "rate"))
-    meters.stepped(1, None)
-    meters.called("step", 0.003)
-    meters.call_failed("step", OutboxFull("full"))
-    meters.call_failed("sweep", OutboxUnavailable("away"))
-    meters.swept(Swept(2, 1, 0, 0, 0, True))
-    meters.drained("its time was up")
+    meters.note_step(3, Claimed(0, "", [grant(), grant()]))
+    meters.note_step(0, Claimed(50, "rate"))
+    meters.note_step(1, None)
+    meters.note_call("step", 0.003)
+    meters.note_failed_call("step", OutboxFull("full"))
+    meters.note_failed_call("sweep", OutboxUnavailable("away"))
+    meters.note_sweep(Swept(2, 1, 0, 0, 0, True))
+    meters.note_drain("its time was up")
     found = collected({"default": meters})
     prefix = "sluicegate_worker_"
     assert found[f"{prefix}claims_total", "default", "granted"] == 1

@@ -114,7 +114,7 @@ class AccountWork:
         await self._listening_client.aclose()
 
     def _counted(self, summary: Summary) -> Summary:
-        self._meters.drained(summary.ended)
+        self._meters.note_drain(summary.ended)
         return summary
 
     @property

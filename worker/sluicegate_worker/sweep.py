@@ -29,11 +29,11 @@ async def sweeping(
         try:
             swept = await queue.sweep()
         except OutboxError as error:
-            meters.call_failed("sweep", error)
+            meters.note_failed_call("sweep", error)
             log.warning("sweep failed, trying again: %s", error)
         else:
-            meters.called("sweep", time.monotonic() - began)
-            meters.swept(swept)
+            meters.note_call("sweep", time.monotonic() - began)
+            meters.note_sweep(swept)
             _report(swept)
             if swept.work:
                 on_work(swept)

@@ -30,7 +30,7 @@ class Journal:
         self._halted: set[tuple[str, str]] = set()
         self._broken = False
 
-    def ended(self, settle: Settle) -> None:
+    def note_end(self, settle: Settle) -> None:
         """An attempt's outcome, or that of a message that couldn't be made."""
         if settle.kind in ("dead", "doubt"):
             self._ends[settle.kind][settle.code] += 1
@@ -41,7 +41,7 @@ class Journal:
         elif settle.throttled:
             self._ends["throttled"][settle.code] += 1
 
-    def claimed(self, claimed: Claimed) -> None:
+    def note_claim(self, claimed: Claimed) -> None:
         """A claim's answer: the breaker shows in it."""
         broken = claimed.why in ("breaker", "probe")
         if broken and not self._broken:

@@ -75,7 +75,7 @@ class Meters:
         self.drains: Counter[str] = Counter()
         self.sweeps: Counter[str] = Counter()
 
-    def attempted(self, settle: Settle) -> None:
+    def note_attempt(self, settle: Settle) -> None:
         """A POST came to its end; or it was never begun, its time being over."""
         if settle.kind == "unused":
             self.starts_lost["late"] += 1
@@ -84,19 +84,19 @@ class Meters:
         if settle.took_ms > 0:
             self.post_seconds.add(settle.took_ms / 1000)
 
-    def refused(self) -> None:
-        """Redis refused a start: something had changed since the claim."""
-        self.starts_lost["refused"] += 1
+    def note_refused_starts(self, count: int) -> None:
+        """Redis refused these starts: something had changed since the claim."""
+        self.starts_lost["refused"] += count
 
-    def called(self, call: str, seconds: float) -> None:
+    def note_call(self, call: str, seconds: float) -> None:
         """Redis answered a ``step`` or a ``sweep``."""
         self.call_seconds[call].add(seconds)
 
-    def call_failed(self, call: str, error: OutboxError) -> None:
+    def note_failed_call(self, call: str, error: OutboxError) -> None:
         """It did not, or was full."""
         self.call_errors[call, "full" if isinstance(error, OutboxFull) else "away"] += 1
 
-    def stepped(self, settles: int, claimed: Claimed | None) -> None:
+    def note_step(self, settles: int, claimed: Claimed | None) -> None:
         """A step settled so many and, unless ``claimed`` is None, claimed."""
         if settles:
             self.settled.add(settles)
@@ -104,12 +104,12 @@ class Meters:
             self.claims["granted" if claimed.grants else claimed.why] += 1
             self.granted += len(claimed.grants)
 
-    def swept(self, swept: Swept) -> None:
+    def note_sweep(self, swept: Swept) -> None:
         """A sweep repaired this much."""
         for action in ("given_back", "in_doubt", "resent", "held", "dropped"):
             self.sweeps[action] += getattr(swept, action)
 
-    def drained(self, ended: str) -> None:
+    def note_drain(self, ended: str) -> None:
         """A drain ended, and why."""
         self.drains[_ENDED.get(ended, ended)] += 1
 
