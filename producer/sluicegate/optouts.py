@@ -1,7 +1,7 @@
 """An account's opt-out list: numbers never sent to, checked at enqueue, at claim and at start."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 import redis
@@ -57,6 +57,12 @@ class OptOuts:
         """Take ``numbers`` off the list; return how many were on it."""
         checked = _checked(numbers)
         return int(self._client.hdel(self._key, *checked)) if checked else 0
+
+    def among(self, numbers: Sequence[str]) -> list[bool]:
+        """Whether each of ``numbers`` is on the list, in one round trip."""
+        if not numbers:
+            return []
+        return [entry is not None for entry in self._client.hmget(self._key, list(numbers))]
 
     def __contains__(self, number: object) -> bool:
         return bool(self._client.hexists(self._key, str(number)))

@@ -1,14 +1,12 @@
 """What a grant is to send: a message as it is stored, or a recipient rendered from its plan."""
 
-from typing import Any
-
-import msgspec
 import redis
 import redis.asyncio
 
+from sluicegate.campaigns.campaign import aread_plan
 from sluicegate.campaigns.plan import Plan, rendered
 from sluicegate.campaigns.template import RENDERER
-from sluicegate.errors import InvalidMessage, WrongRenderer
+from sluicegate.errors import WrongRenderer
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
 from sluicegate.outbox import translated
@@ -24,8 +22,7 @@ class GrantRenderer:
     """
 
     def __init__(self, client: redis.asyncio.Redis, keys: Keys) -> None:
-        self._client: Any = client
-        self._keys = keys
+        self._client, self._keys = client, keys
         self._plans: dict[str, Plan] = {}
 
     async def message(self, grant: Grant) -> Message:
@@ -43,12 +40,9 @@ class GrantRenderer:
 
     async def _read(self, campaign: str) -> Plan:
         try:
-            stored = await self._client.hget(self._keys.campaign(campaign), "plan")
+            plan = await aread_plan(self._client, self._keys, campaign)
         except redis.RedisError as error:
             raise translated(error, ()) from error
-        if stored is None:
-            raise InvalidMessage("campaign", campaign, "its plan is gone")
-        plan = msgspec.json.decode(stored, type=Plan)
         if plan.renderer != RENDERER:
             raise WrongRenderer(campaign, plan.renderer)
         self._plans[campaign] = plan

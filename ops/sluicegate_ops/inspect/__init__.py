@@ -16,6 +16,7 @@ finish      the estimate of a campaign's end
 lanes       every lane, in the order in which they are served
 why         what holds an account, a sender or a campaign back
 account     an account's state, as ``status`` shows it
+scrape      what a scrape asks of an account beside its facts
 """
 
 from .account import (
@@ -41,9 +42,10 @@ from .facts import (
 from .finish import Finish
 from .lanes import LaneState, lanes
 from .members import Member, member
-from .memory import ServerMemory, parse_memory
+from .memory import ServerMemory, aread_memory, read_memory
 from .recipients import CampaignRecipients, RecipientStatus
 from .record import MessageRecord, aread_record, read_record
+from .scrape import read_scrape
 from .wait import Wait, WaitKind
 from .why import Waits, Why
 
@@ -68,17 +70,19 @@ __all__ = [
     "WaitKind",
     "Waits",
     "Why",
+    "aread_memory",
     "aread_record",
     "campaign_causes",
     "claimed",
     "fates_of",
     "lanes",
     "member",
-    "parse_memory",
     "published_levels",
     "read_account",
     "read_facts",
+    "read_memory",
     "read_record",
+    "read_scrape",
     "receipts_are_set_up",
     "server_ms",
     "sorted_halts",

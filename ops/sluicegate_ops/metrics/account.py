@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from sluicegate.keys import CLASSES, FINAL_STATES, Keys
+from sluicegate.keys import FINAL_STATES, Keys
 
-from ..inspect import LIVE_SECONDS, AccountFacts, read_facts
+from ..inspect import AccountFacts, read_facts, read_scrape
 
 EVENTS: Final[Mapping[str, str]] = {
     "enqueued": "messages enqueued or imported",
@@ -77,27 +77,18 @@ class Seen(NamedTuple):
 def look(client: Any, keys: Keys) -> Seen:
     """Read one account: it costs as much as there are senders and parked lanes."""
     facts = read_facts(client, keys)
-    pipeline = client.pipeline(transaction=False)
-    pipeline.hvals(keys("parked_by"))
-    pipeline.hget(keys("breaker"), "state")
-    pipeline.hget(keys("bucket"), "rtt")
-    pipeline.zcount(keys("workers"), f"({facts.now_ms - 1000 * LIVE_SECONDS:.0f}", "+inf")
-    pipeline.scard(keys("running"))
-    pipeline.hlen(keys("optouts"))
-    for lanes in CLASSES:
-        pipeline.zcard(keys(f"ready:{lanes}"))
-    parked, breaker, rtt_ms, workers, campaigns, optouts, *ready = pipeline.execute()
+    counts = read_scrape(client, keys, facts.now_ms)
     stops = facts.halts.values()
     return Seen(
         facts=facts,
         halts=Counter((_kind(s.level), "itself" if s.until_ms else "person") for s in stops),
-        parked=Counter(_kind(level.decode()) for level in parked),
-        breaker=(breaker or b"closed").decode(),
-        workers=workers,
-        ready=sum(ready),
-        campaigns=campaigns,
-        optouts=optouts,
-        round_trip_seconds=float(rtt_ms or 0) / 1000,
+        parked=Counter(map(_kind, counts.parked)),
+        breaker=counts.breaker,
+        workers=counts.workers,
+        ready=counts.ready,
+        campaigns=counts.campaigns,
+        optouts=counts.optouts,
+        round_trip_seconds=counts.round_trip_seconds,
     )
 
 

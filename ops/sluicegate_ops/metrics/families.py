@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from sluicegate.config import Config
 from sluicegate.keys import Keys
 
-from ..inspect import parse_memory
+from ..inspect import read_memory
 from .account import BREAKER, LEVELS, Seen, look
 
 SECONDS: Final = 2.0
@@ -119,7 +119,7 @@ _MEMORY: Final = {
 
 
 def _memory(client: Any, config: Config) -> dict[str, float]:
-    return parse_memory(client.info("memory"), config)._asdict()
+    return read_memory(client, config)._asdict()
 
 
 def _families(seen: Mapping[str, Seen]) -> Iterator[Metric]:

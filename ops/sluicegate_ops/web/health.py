@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from sluicegate.keys import Keys
 
-from ..inspect import parse_memory
+from ..inspect import aread_memory
 from ..metrics import account_metrics
 from .site import Site
 
@@ -43,10 +43,9 @@ class HealthRoutes:
         checks = {"redis": "away", "writable": "unknown", "memory": "unknown"}
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                info = await client.info("memory")
+                memory = await aread_memory(site.client, site.config)
                 checks["redis"] = "ok"
-                full = parse_memory(info, site.config).full
-                checks["memory"] = "full: no messages are taken" if full else "ok"
+                checks["memory"] = "full: no messages are taken" if memory.full else "ok"
                 # Refused by a replica and where persistence fails, but not for want of memory:
                 # receipts are still taken then.
                 checks["writable"] = "no"

@@ -12,12 +12,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import redis
+import redis.asyncio
 
-from ..errors import CampaignExists, UnknownCampaign, WrongCampaignState
+from ..errors import CampaignExists, InvalidMessage, UnknownCampaign, WrongCampaignState
 from ..keys import Keys
 from ..optouts import START_TO_POST_SECONDS
 from ..pipelining import PipelinedScript
@@ -193,6 +194,22 @@ def _taken(recipients: Iterator[Recipient]) -> tuple[list[Recipient], Exception 
     except Exception as error:
         return [], error
     return batch, None
+
+
+def read_plan(client: redis.Redis, keys: Keys, campaign: str) -> Plan:
+    """A campaign's plan; raises InvalidMessage where it is gone: nobody can be sent it then."""
+    return _plan(campaign, cast("Any", client.hget(keys.campaign(campaign), "plan")))
+
+
+async def aread_plan(client: redis.asyncio.Redis, keys: Keys, campaign: str) -> Plan:
+    """``read_plan`` on an asynchronous client."""
+    return _plan(campaign, await cast("Any", client.hget(keys.campaign(campaign), "plan")))
+
+
+def _plan(campaign: str, stored: bytes | None) -> Plan:
+    if stored is None:
+        raise InvalidMessage("campaign", campaign, "its plan is gone")
+    return msgspec.json.decode(stored, type=Plan)
 
 
 def _import_args(

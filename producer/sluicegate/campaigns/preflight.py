@@ -16,6 +16,7 @@ from ..config import Account
 from ..keys import Keys
 from ..levels import Pace, pace
 from ..masking import masked
+from ..optouts import OptOuts
 from ..segments import count, forcing_ucs2
 from .csv_file import CsvFile
 from .plan import Plan
@@ -140,7 +141,7 @@ def preflight(
     memory a row, to know duplicates. Raises BadFile and redis errors.
     """
     report = Report(str(sheet.path), sheet.fingerprint(), sheet.encoding, sheet.delimiter)
-    seen: set[int] = set()
+    seen, optouts = set[int](), OptOuts(client, keys)
     for batch in _batched(Recipients(plan, sheet)):
         report.rows += len(batch)
         recipients = []
@@ -154,7 +155,7 @@ def preflight(
             else:
                 seen.add(row.hash)
                 recipients.append(row)
-        opted_out = _opted_out(client, keys, recipients)
+        opted_out = optouts.among([recipient.to for recipient in recipients])
         for recipient, suppressed in zip(recipients, opted_out, strict=True):
             if suppressed:
                 report.suppressed += 1
@@ -214,13 +215,6 @@ def _sample(report: Report, recipient: Recipient, most: int) -> None:
         to, text = masked(recipient.to), recipient.text
         made = SampleText(recipient.line, to, text, recipient.parts, recipient.encoding)
         report.samples = [*kept[: most - 1], made]
-
-
-def _opted_out(client: Any, keys: Keys, recipients: list[Recipient]) -> list[bool]:
-    if not recipients:
-        return []
-    found = client.hmget(keys("optouts"), [recipient.to for recipient in recipients])
-    return [value is not None for value in found]
 
 
 def _batched(rows: Iterable[Recipient | Rejected]) -> Iterator[list[Recipient | Rejected]]:

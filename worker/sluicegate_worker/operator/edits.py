@@ -1,12 +1,12 @@
 """Edits of dead letters: another sender or another text, checked as if they were enqueued now."""
 
 from functools import cached_property
-from typing import Any
 
 import msgspec
 import redis
 from msgspec.structs import replace
 
+from sluicegate.campaigns.campaign import read_plan
 from sluicegate.campaigns.plan import Plan, rendered
 from sluicegate.campaigns.template import RENDERER, Template
 from sluicegate.config import Account
@@ -45,8 +45,7 @@ class Letters:
     """The messages of one account's dead letters, as they are and as an edit makes them."""
 
     def __init__(self, client: redis.Redis, keys: Keys, account: Account) -> None:
-        self._client: Any = client
-        self._keys, self._account = keys, account
+        self._client, self._keys, self._account = client, keys, account
         self._plans: dict[str, Plan] = {}
 
     def message(self, letter: Stored) -> Message:
@@ -109,10 +108,7 @@ class Letters:
 
     def _plan(self, campaign: str) -> Plan:
         if campaign not in self._plans:
-            stored = self._client.hget(self._keys.campaign(campaign), "plan")
-            if stored is None:
-                raise InvalidMessage("campaign", campaign, "its plan is gone")
-            self._plans[campaign] = msgspec.json.decode(stored, type=Plan)
+            self._plans[campaign] = read_plan(self._client, self._keys, campaign)
         return self._plans[campaign]
 
 
