@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from support.rules import circle, commands, forms_by_hand, unreasoned
+
 ROOT = Path(__file__).parents[1]
 MODULES = {
     "producer/sluicegate": "masking errors segments message keys stored scripts pipelining "
@@ -29,6 +31,19 @@ MAY_USE = {
 }
 TOO_HEAVY_FOR_AN_APP = {"celery", "kombu", "httpx", "httpx_aiohttp", "tenacity", "aiohttp"}
 KNOW_CELERY = {"app", "tasks"}  # the rest of the worker runs, and is tested, without it
+ISSUE_COMMANDS = {  # rigs and tests aside, nobody else has a word with Redis
+    "sluicegate": "scripts pipelining optouts outbox client testing campaigns/campaign "
+    "campaigns/ledger",
+    "sluicegate_worker": "operator/audit operator/deadletters operator/doubts operator/halts "
+    "account_work",
+    "sluicegate_ops": "web/health web/site",
+}
+INSPECT_BY_HAND = (  # these still cut stored texts by hand; take off what no longer does
+    *("campaign", "facts", "finish", "lanes", "levels", "members", "parked", "recipients"),
+    *("record", "why"),
+)
+READS_FOR_PEOPLE = "ops/sluicegate_ops/inspect"
+MOST_ISSUERS = 15
 
 ORDER = {ROOT / folder: names.split() for folder, names in MODULES.items()}
 SOURCES = sorted(path for folder in ORDER for path in folder.rglob("*.py"))
@@ -136,3 +151,97 @@ def test_a_lua_file_opens_with_its_contract() -> None:
     blocks = {path: opening[0] for path, opening in openings.items() if opening}
     assert not faults({p: contract - set(re.findall(r"\w+", b)) for p, b in blocks.items()})
     assert not faults({p: {b[:99]} for p, b in blocks.items() if not sentence.match(b)})
+
+
+def test_commands_are_seen_whatever_the_client_is_called() -> None:
+    planted = {
+        "self._client.hget(key, field)": {"hget"},
+        "await site.client.unlink(key)": {"unlink"},
+        "read = client.zrange if up else client.zrevrange": {"zrange", "zrevrange"},
+        "def f(r: redis.Redis): r.set(key, 1)": {"set"},
+        "def f(p: 'redis.client.Pipeline'): p.hmget(key, field)": {"hmget"},
+        "with self._redis.pipeline() as pipe: pipe.llen(key)": {"pipeline", "llen"},
+        "self._listening_client.blpop([key])": {"blpop"},
+        "connection.send_command('GET', key)": {"send_command"},
+        "known.get(key); self._plans.set(key); time.time(); self._client.request(url)": set(),
+    }
+    assert {source: commands(source) for source in planted} == planted
+
+
+def test_only_a_few_modules_issue_redis_commands() -> None:
+    allowed = {
+        ROOT / folder / f"{name}.py"
+        for folder, package in ((folder, Path(folder).name) for folder in MODULES)
+        for name in ISSUE_COMMANDS.get(package, "").split()
+    }
+    assert len(allowed) <= MOST_ISSUERS
+    wing, rigs = ROOT / READS_FOR_PEOPLE, ROOT / "ops/rigs"
+    issued = {path: commands(text(path)) for path in SOURCES if rigs not in path.parents}
+    outside = {path: names for path, names in issued.items() if wing not in path.parents}
+    assert not faults({path: names for path, names in outside.items() if path not in allowed})
+    idle = {path for path in allowed if not outside.get(path)}
+    assert not idle, "take them off the list: they issue nothing any more"
+
+
+def test_forms_made_by_hand_are_seen() -> None:
+    planted = [
+        "ticket.split(b'|', 5)",
+        "lane.partition('#')",
+        "letter.id.partition('.')",
+        "id.startswith(f'{name}.'.encode())",
+        "f'{id}|{parts}|SMS||{to}'",
+        "f'{lane}#{campaign}'",
+        "f'{campaign}.{short}'",
+        "self.lane[3:]",
+    ]
+    assert [source for source in planted if not forms_by_hand(source)] == []
+    innocent = "host.partition('.'); f'{major}.{minor}'; text.split(','); lanes[0]; f'a | {b}'"
+    assert not forms_by_hand(innocent)
+
+
+def test_only_stored_knows_how_texts_are_stored() -> None:
+    others = [path for path in SOURCES if module_of(path) != "stored"]
+    by_hand = {f"{READS_FOR_PEOPLE}/{name}.py" for name in INSPECT_BY_HAND}
+    assert faults({path: forms_by_hand(text(path)) for path in others}).keys() == by_hand
+
+
+def test_suppressions_without_a_reason_are_seen() -> None:
+    planted = ["x()  # noqa: S310", "x()  # type: ignore[misc]", "x  # pragma: no cover"]
+    planted += ["x  # noqa", "-- luacheck: ignore 212"]
+    assert unreasoned("\n".join(planted)) == set(planted)
+    reasons = ["x()  # noqa: S310 - our own server", "x  # type: ignore[misc] # mypy can't infer"]
+    reasons += ["x  # pragma: no cover - only on Windows", "-- luacheck: ignore 212 - by contract"]
+    assert not unreasoned("\n".join(reasons))
+
+
+def test_every_suppression_says_why() -> None:
+    here = Path(__file__)
+    paths = [path for path in SOURCES + LUA + AROUND if path != here]
+    assert not faults({path: unreasoned(text(path)) for path in paths})
+
+
+def file_of(name: str) -> Path | None:
+    """The file of ours that an imported name is in, or is; None where it is not ours."""
+    folders = {folder.name: folder for folder in ORDER}
+    package, *parts = name.split(".")
+    if package not in folders:
+        return None
+    while True:
+        place = folders[package].joinpath(*parts)
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                return path
+        parts.pop()
+
+
+def test_a_circle_is_seen() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    def named(path: Path) -> str:
+        return str(path.relative_to(ROOT))
+
+    used = {path: {file_of(name) for name in imports(path)} - {None, path} for path in SOURCES}
+    assert not circle({named(p): {named(o) for o in others if o} for p, others in used.items()})

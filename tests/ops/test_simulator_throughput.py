@@ -188,4 +188,4 @@ def test_rates_and_caps_change_while_it_runs() -> None:
 )
 def test_senseless_rates_are_refused_by_name(setting: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(setting))):
-        Settings(**setting)  # type: ignore[arg-type]
+        Settings(**setting)  # type: ignore[arg-type] # any setting, by name

@@ -385,7 +385,7 @@ class LosesReply(redis.Connection):
         reply = super().read_response(*args, **kwargs)
         if is_answer(reply) and LosesReply.losses:
             LosesReply.losses -= 1
-            self.disconnect()  # type: ignore[no-untyped-call]
+            self.disconnect()  # type: ignore[no-untyped-call] # redis-py's
             raise redis.ConnectionError("the reply was lost")
         return reply
 

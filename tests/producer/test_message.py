@@ -283,7 +283,7 @@ def test_ids_are_distinct_and_never_look_like_an_option() -> None:
 def test_what_is_not_a_message_is_refused() -> None:
     for other in (None, SMS, "text"):
         with pytest.raises(InvalidMessage, match="must be a Message"):
-            validated(other)  # type: ignore[arg-type]
+            validated(other)  # type: ignore[arg-type] # what the test is about
 
 
 class Markup(str):
@@ -515,7 +515,7 @@ def test_each_field_is_part_of_the_digest(field: str, value: object) -> None:
 
 
 def test_the_digest_covers_every_field_but_the_id() -> None:
-    cases = test_each_field_is_part_of_the_digest.pytestmark[0].args[1]  # type: ignore[attr-defined]
+    cases = test_each_field_is_part_of_the_digest.pytestmark[0].args[1]  # type: ignore[attr-defined] # set by pytest
     assert {*(field for field, _ in cases), "id"} == set(Message.__struct_fields__)
 
 

@@ -86,9 +86,9 @@ def test_where_it_cannot_be_written_nothing_is_read(redis_url: str) -> None:
         def send_command(self, *command: Any, **options: Any) -> None:
             if command[0] == "EVALSHA" and Broken.fails:
                 Broken.fails = False
-                self.disconnect()  # type: ignore[no-untyped-call]
+                self.disconnect()  # type: ignore[no-untyped-call] # redis-py's
                 raise redis.ConnectionError("the write failed")
-            super().send_command(*command, **options)  # type: ignore[no-untyped-call]
+            super().send_command(*command, **options)  # type: ignore[no-untyped-call] # redis-py's
 
         def read_response(self, *args: Any, **options: Any) -> Any:
             assert self._sock is not None, "it was closed"

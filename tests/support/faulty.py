@@ -181,5 +181,5 @@ def run(body: Coroutine[Any, Any, None], loop: str = "asyncio") -> None:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for what has no event."""
-    while not condition():  # noqa: ASYNC110
+    while not condition():  # noqa: ASYNC110 - any condition
         await asyncio.sleep(0.001)

@@ -852,7 +852,7 @@ def test_a_message_that_cant_be_made_for_a_fault_of_ours_stops_no_other(
             raise ZeroDivisionError("oh")
         return made(message)
 
-    world.provider.request = broken  # type: ignore[method-assign]
+    world.provider.request = broken  # type: ignore[method-assign] # breaks the fake
     world.drain(seconds=2)
     assert world.provider.posted() == once(1, 3)
     assert world.bench.check() == {"accepted": 3, "retrying": 1}

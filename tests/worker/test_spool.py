@@ -54,7 +54,7 @@ class Cut(Queue):
         if self.place.calls_left <= 0:
             raise OutboxUnavailable("Redis did not answer")
         self.place.calls_left -= 1
-        return await super().step(args, token)  # type: ignore[arg-type]
+        return await super().step(args, token)  # type: ignore[arg-type] # passed on as it is
 
 
 @pytest.fixture

@@ -133,7 +133,7 @@ class EmbeddedServer:
         )
         deadline = time.monotonic() + READY_SECONDS
         with selectors.DefaultSelector() as ended:
-            ended.register(self._keeper.stdout, selectors.EVENT_READ)  # type: ignore[arg-type]
+            ended.register(self._keeper.stdout, selectors.EVENT_READ)  # type: ignore[arg-type] # opened as a pipe
             while time.monotonic() < deadline and not ended.select(0.01):
                 if self._is_ours():
                     return True

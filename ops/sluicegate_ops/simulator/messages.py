@@ -97,4 +97,4 @@ class Messages:
 
 def _counted(message: Message) -> tuple[validation.Body, Segments]:
     body = message.read()
-    return body, count(str(body.text or ""), body.encoding)  # type: ignore[arg-type]
+    return body, count(str(body.text or ""), body.encoding)  # type: ignore[arg-type] # checked when it came

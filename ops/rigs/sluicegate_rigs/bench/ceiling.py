@@ -42,7 +42,7 @@ class _Client(asyncio.Protocol):
         cls = type(self)
         if cls.left > 0:
             cls.left -= 1
-            self._transport.write(_REQUEST)  # type: ignore[attr-defined]
+            self._transport.write(_REQUEST)  # type: ignore[attr-defined] # a transport of asyncio's
         elif not cls.done.done():
             cls.done.set_result(None)
 

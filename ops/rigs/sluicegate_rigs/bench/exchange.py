@@ -67,7 +67,7 @@ def _print(what: str, url: str, loop: str, measure: Callable[[_Post], Awaitable[
             for client in CLIENTS:
                 found[client].append(pool.apply(_run, (client, url, loop, measure)))
     said = (f"{client} {statistics.median(values):6.1f}" for client, values in found.items())
-    print(f"{what:38}", "  ".join(said), flush=True)  # noqa: T201
+    print(f"{what:38}", "  ".join(said), flush=True)  # noqa: T201 - its output
 
 
 def _run(

@@ -170,7 +170,7 @@ def _post_one(url: str, message: Message) -> None:
         },
     )
     try:
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - our own server
     except urllib.error.HTTPError as error:
         if error.code < 500:
             raise Refused(f"{message.id}: {error.code} {error.read()[:500]!r}") from error

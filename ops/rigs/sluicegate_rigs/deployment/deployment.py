@@ -197,7 +197,7 @@ class Stage:
 
     def _web_answers(self) -> bool:
         try:
-            urllib.request.urlopen(f"{self.web_url}/healthz", timeout=1).close()  # noqa: S310
+            urllib.request.urlopen(f"{self.web_url}/healthz", timeout=1).close()  # noqa: S310 - our own server
         except OSError:
             return False
         return True

@@ -142,7 +142,7 @@ def _segments(body: Body) -> Segments | Refusal:
     encoding = body.encoding
     assert isinstance(encoding, str)  # noqa: S101 - _kinds has seen to it
     try:
-        segments = count(str(body.text or ""), encoding)  # type: ignore[arg-type]
+        segments = count(str(body.text or ""), encoding)  # type: ignore[arg-type] # checked when it came
     except InvalidMessage:
         return Refusal("not_gsm7", "/text")
     if segments.parts > MAX_PARTS and not body.media_urls:

@@ -132,7 +132,7 @@ class Announcer:
     def _body(self, news: _News, attempt: int, url: str) -> bytes:
         message, id = self._messages[news.number], self._messages.id_of(news.number)
         body, state = message.read(), news.state
-        segments = count(str(body.text or ""), body.encoding)  # type: ignore[arg-type]
+        segments = count(str(body.text or ""), body.encoding)  # type: ignore[arg-type] # checked when it came
         if message.secret:
             return v1_payload.record(id, message, body, segments, state)
         occurred_at = iso(state.completed_at or state.sent_at or message.received_at)
