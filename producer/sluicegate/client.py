@@ -1,6 +1,6 @@
 """``Sluice`` and ``AsyncSluice``: what an app calls to hand over messages and to ask about them.
 
-Both share all thinking with ``outbox``; only the I/O is written twice.
+Both leave all thinking to ``outbox``; only the I/O is written twice.
 
     sluice = Sluice()                                   # SLUICEGATE_REDIS_URL, sluicegate.toml
     sluice.enqueue(to="+15551234567", sender="+15557654321", text="Your code is 1234")
@@ -10,27 +10,27 @@ Both share all thinking with ``outbox``; only the I/O is written twice.
 
 import math
 import time
-import warnings
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Self, TypeVar
+from typing import Any, Self, Unpack, overload
 
 import redis
 import redis.asyncio
-from redis.backoff import ExponentialBackoff
-from redis.connection import HiredisRespSerializer
-from redis.retry import Retry
 
 from .config import Config, load
+from .connections import bytes_only, connect, connect_async
 from .errors import OutboxError, OutboxFull
 from .keys import Keys
+from .lazy_results import AsyncLazyResults, LazyResults
+from .message import MessageFields
 from .optouts import OptOuts
 from .outbox import (
     BATCH,
     CALL,
     CANCEL,
     ENQUEUE,
+    CancelResult,
     EnqueueResult,
     Item,
     MessageStatus,
@@ -40,54 +40,7 @@ from .outbox import (
 from .pipelining import PipelinedScript
 from .scripts import Scripts
 
-_Client = TypeVar("_Client", redis.Redis, redis.asyncio.Redis)
-
-_CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
 _MEMORY_CHECK_SECONDS = 1.0
-
-
-def connect(url: str) -> redis.Redis:
-    """A synchronous client with short timeouts and two quick retries; safe across fork.
-
-    Every script is safe to repeat, so a lost reply is simply asked for again.
-    """
-    return redis.Redis.from_url(
-        url,
-        socket_connect_timeout=_CONNECT_SECONDS,
-        socket_timeout=_ANSWER_SECONDS,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
-        health_check_interval=30,
-    )
-
-
-def connect_async(
-    url: str, answer_seconds: float = _ANSWER_SECONDS, *, pack_in_c: bool = False
-) -> redis.asyncio.Redis:
-    """``connect`` for asyncio; ``answer_seconds`` bounds each answer, blocking or not.
-
-    ``pack_in_c`` has hiredis write the commands, which must be installed. It pays where they have
-    a thousand arguments: redis-py's asynchronous connections pack in Python even with hiredis.
-    """
-    client = redis.asyncio.Redis.from_url(
-        url,
-        socket_connect_timeout=_CONNECT_SECONDS,
-        socket_timeout=answer_seconds,
-        retry=redis.asyncio.retry.Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
-        health_check_interval=30,
-    )
-    if pack_in_c:
-        pool = client.connection_pool
-        pool.connection_class = type("_Connection", (_PacksInC, pool.connection_class), {})
-    return client
-
-
-class _PacksInC:
-    """Mixed into a connection: packs commands as redis-py's synchronous connections do."""
-
-    _packer = HiredisRespSerializer()
-
-    def pack_command(self, *args: Any) -> Any:
-        return self._packer.pack(*args)
 
 
 class _Base:
@@ -112,13 +65,13 @@ class _Base:
         return due
 
 
-def _one(message: Item | None, fields: Mapping[str, Any]) -> list[Item]:
+def _items(message: Item | None, fields: Mapping[str, Any]) -> list[Item]:
     if message is not None and fields:
         raise TypeError("give a Message, or the fields of one, not both")
     return [fields if message is None else message]
 
 
-def _raised(results: list[EnqueueResult]) -> EnqueueResult:
+def _single(results: list[EnqueueResult]) -> EnqueueResult:
     [result] = results
     if result.error:
         raise result.error
@@ -141,43 +94,47 @@ class Sluice(_Base):
         client: redis.Redis | None = None,
     ) -> None:
         super().__init__(config, account)
-        self.client = connect(self.config.redis_url) if client is None else _bytes_only(client)
+        self.client = connect(self.config.redis_url) if client is None else bytes_only(client)
         self.optouts = OptOuts(self.client, self.keys)
         self._scripts = Scripts(self.client, self.keys.prefix)
         self._pipelined = PipelinedScript(self.client, self.keys.prefix, ENQUEUE, self._scripts)
 
+    @overload
+    def enqueue(self, message: Item, /) -> EnqueueResult: ...
+    @overload
+    def enqueue(self, /, **fields: Unpack[MessageFields]) -> EnqueueResult: ...
     def enqueue(self, message: Item | None = None, /, **fields: Any) -> EnqueueResult:
         """Enqueue one message, given whole or as its fields; return its ``EnqueueResult``.
 
-        Raises InvalidMessage; IdReused; OutboxFull (not stored); OutboxUnavailable (fate unknown:
-        repeat it with the same id, which is in the error).
+        Raises InvalidMessage; IdReused; OutboxFull, where it was not stored; OutboxUnavailable,
+        where that is unknown: repeat it with the same id, which is in the error.
         """
-        return _raised(self._store(_one(message, fields), []))
+        return _single(self._store(_items(message, fields), []))
 
     def enqueue_many(self, messages: Iterable[Item]) -> Iterator[EnqueueResult]:
         """Enqueue any iterable, in batches of 1,000: one ``EnqueueResult`` each, in order.
 
         It works as it is iterated, and reads at most one batch ahead. A message that is invalid,
-        or reuses an id, gets its error in its result and stops nobody else.
+        or reuses an id, gets its error in its result and does not stop the others.
 
         Raises OutboxFull and OutboxUnavailable, naming the ids of what was read and has no result:
-        every message before them has had its result, none after them was looked at. Give messages
-        ids of your own, and the whole may simply be repeated.
+        every message before them has had its result, and none after them was read. If messages
+        have ids of your own, the whole call may simply be repeated.
         """
-        return _Lazy(self._enqueue_many(messages))
+        return LazyResults(self._enqueue_many(messages))
 
     def status(self, id: str) -> MessageStatus:
-        """Where a message stands; raises UnknownMessage."""
+        """Say where a message stands; raises UnknownMessage."""
         with _translating([id]):
             pipeline = self.client.pipeline(transaction=True)
             self._outbox.ask_status(pipeline, id)
             return Outbox.status(id, pipeline.execute())
 
-    def cancel(self, id: str) -> str:
-        """Cancel a message that has not started: ``cancelled``, or why not.
+    def cancel(self, id: str) -> CancelResult:
+        """Cancel a message that has not started; return ``cancelled``, or why it is not.
 
-        Otherwise ``in_flight`` or the state that it had reached: ``accepted``, ``in_doubt``,
-        ``dead``... Raises UnknownMessage.
+        That is ``in_flight`` while a worker is sending it, or else the state that it has reached:
+        ``accepted``, ``in_doubt``, ``dead`` and so on. Raises UnknownMessage.
         """
         with _translating([id]):
             reply = self._scripts.call(CANCEL, self._outbox.cancel_args(id))
@@ -205,9 +162,9 @@ class Sluice(_Base):
             yield from results
 
     def _store(self, items: list[Item], results: list[EnqueueResult]) -> list[EnqueueResult]:
-        """Store ``items``, ``CALL`` at a time: while the server has some, the next are made ready.
+        """Store ``items``, ``CALL`` at a time; while the server has some, prepare the next.
 
-        No call is begun before the last one was answered. ``results`` grows by each.
+        No call begins before the last one was answered. Each call adds to ``results``.
         """
         following = self._outbox.batch(items[:CALL])
         for place in range(CALL, len(items) + CALL, CALL):
@@ -248,18 +205,22 @@ class AsyncSluice(_Base):
     ) -> None:
         super().__init__(config, account)
         url = self.config.redis_url
-        self.client = connect_async(url) if client is None else _bytes_only(client)
+        self.client = connect_async(url) if client is None else bytes_only(client)
         self._scripts = Scripts(self.client, self.keys.prefix)
 
+    @overload
+    async def enqueue(self, message: Item, /) -> EnqueueResult: ...
+    @overload
+    async def enqueue(self, /, **fields: Unpack[MessageFields]) -> EnqueueResult: ...
     async def enqueue(self, message: Item | None = None, /, **fields: Any) -> EnqueueResult:
         """``Sluice.enqueue``, awaited."""
-        return _raised(await self._store(_one(message, fields)))
+        return _single(await self._store(_items(message, fields)))
 
     def enqueue_many(
         self, messages: Iterable[Item] | AsyncIterable[Item]
     ) -> AsyncIterator[EnqueueResult]:
         """``Sluice.enqueue_many`` over any iterable, also an asynchronous one, 250 at a time."""
-        return _AsyncLazy(self._enqueue_many(messages))
+        return AsyncLazyResults(self._enqueue_many(messages))
 
     async def status(self, id: str) -> MessageStatus:
         """``Sluice.status``, awaited."""
@@ -268,7 +229,7 @@ class AsyncSluice(_Base):
             self._outbox.ask_status(pipeline, id)
             return Outbox.status(id, await pipeline.execute())
 
-    async def cancel(self, id: str) -> str:
+    async def cancel(self, id: str) -> CancelResult:
         """``Sluice.cancel``, awaited."""
         with _translating([id]):
             reply = await self._scripts.acall(CANCEL, self._outbox.cancel_args(id))
@@ -310,51 +271,6 @@ class AsyncSluice(_Base):
             return {}
 
 
-class _Used:
-    """Complains when it is thrown away unused: until its first result, nothing is done."""
-
-    used = False
-
-    def __del__(self) -> None:
-        if not self.used:
-            warnings.warn(
-                "enqueue_many was never iterated, so nothing was enqueued; "
-                "write: for result in sluice.enqueue_many(...)",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-
-
-class _Lazy(_Used, Iterator[EnqueueResult]):
-    def __init__(self, results: Iterator[EnqueueResult]) -> None:
-        self._results = results
-
-    def __iter__(self) -> Iterator[EnqueueResult]:
-        self.used = True
-        return self._results  # a loop then has no call of ours between it and each result
-
-    def __next__(self) -> EnqueueResult:
-        self.used = True
-        return next(self._results)
-
-
-class _AsyncLazy(_Used, AsyncIterator[EnqueueResult]):
-    def __init__(self, results: AsyncIterator[EnqueueResult]) -> None:
-        self._results = results
-
-    async def __anext__(self) -> EnqueueResult:
-        self.used = True
-        return await anext(self._results)
-
-
-def _bytes_only(client: _Client) -> _Client:
-    """Refuse a client that turns replies into text: content and tickets are bytes here."""
-    made: Any = client
-    if made.connection_pool.connection_kwargs.get("decode_responses"):
-        raise ValueError("client: make it without decode_responses")
-    return client
-
-
 @contextmanager
 def _translating(ids: list[str]) -> Iterator[None]:
     try:
@@ -377,6 +293,3 @@ async def _batches(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator
             batch = []
     if batch:
         yield batch
-
-
-__all__ = ["AsyncSluice", "Sluice", "connect", "connect_async"]

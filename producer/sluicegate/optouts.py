@@ -8,7 +8,7 @@ import redis
 
 from .errors import InvalidMessage
 from .keys import Keys
-from .message import E164
+from .rules import E164
 
 START_TO_POST_SECONDS = 0.04
 """A worker writes a POST within this time of asking to start it, or gives it back unsent.

@@ -4,7 +4,7 @@ Nothing here does I/O, so that the synchronous and the asynchronous client share
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 import redis
@@ -21,7 +21,8 @@ from .errors import (
 )
 from .keys import FINAL_STATES, Keys
 from .levels import check_sender
-from .message import Message, content_digest, encode, from_dict, new_ids, plain, validated
+from .message import Message, content_digest, encode, from_dict, new_ids
+from .rules import plain, validated
 from .scripts import Argument, Script, new_token
 from .stored import LaneName, Lease, MessageId, Record, sender_name, ticket_text, wall_ms
 
@@ -44,6 +45,16 @@ _OUTCOMES: dict[str, EnqueueOutcome] = {
     "r": "reused",
 }
 
+MessageState = Literal[
+    "waiting", "scheduled", "granted", "started", "retrying", "in_doubt", "accepted", "dead",
+    "cancelled", "expired", "suppressed", "purged",
+]  # fmt: skip
+"""Those of ``keys.STATES``, and ``granted`` and ``started`` while a worker holds the message."""
+
+CancelResult = Literal[
+    "cancelled", "in_flight", "in_doubt", "accepted", "dead", "expired", "suppressed", "purged"
+]
+
 _LANES_KNOWN = 10_000  # an app with more senders than that is looked at more closely
 _Fields = tuple[str, str, str, str, str, bytes, int | str]
 """id, digest, lane, ticket, to, content, send_at_ms: what the script gets of a message."""
@@ -52,9 +63,9 @@ _Fields = tuple[str, str, str, str, str, bytes, int | str]
 class EnqueueResult(msgspec.Struct, frozen=True):
     """What became of one message handed to ``enqueue`` or ``enqueue_many``.
 
-    ``outcome`` is ``enqueued``; ``known`` (same id, same content: nothing done); ``suppressed``
-    (the recipient opted out, recorded as such); or, with the reason in ``error``, ``reused``
-    (same id, other content) or ``invalid``.
+    ``outcome`` is ``enqueued``, ``known`` (same id and content: nothing was done) or
+    ``suppressed`` (the recipient has opted out, which is recorded); or, with the reason in
+    ``error``, ``reused`` (same id, other content) or ``invalid``.
     """
 
     id: str
@@ -63,19 +74,19 @@ class EnqueueResult(msgspec.Struct, frozen=True):
 
     @property
     def ok(self) -> bool:
-        """True where the message is, or already was, Sluicegate's to account for."""
+        """Whether Sluicegate accounts for the message, now or already before."""
         return self.error is None
 
 
 class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where one message stands.
 
-    ``state`` is one of ``keys.STATES``, or ``granted`` or ``started`` while a worker holds it.
-    Times are wall milliseconds. ``provider_id`` is Telnyx's id, once it accepted.
+    Its ``state`` is ``granted`` or ``started`` while a worker holds it. Times are wall
+    milliseconds. ``provider_id`` is Telnyx's own id, once Telnyx has accepted the message.
     """
 
     id: str
-    state: str
+    state: MessageState
     to: str = ""
     enqueued_ms: int = 0
     changed_ms: int = 0
@@ -88,7 +99,7 @@ class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def finished(self) -> bool:
-        """True once nothing more will be done for it without new evidence."""
+        """Whether nothing more will be done for it without new evidence."""
         return self.state in FINAL_STATES
 
 
@@ -192,11 +203,11 @@ class Outbox:
         return [id, self.config.retention_ms, new_token()]
 
     @staticmethod
-    def cancelled(id: str, reply: bytes) -> str:
+    def cancelled(id: str, reply: bytes) -> CancelResult:
         """The answer to a cancel; raises UnknownMessage where the id is not known."""
         if reply == b"unknown":
             raise UnknownMessage(id)
-        return reply.decode()
+        return cast("CancelResult", reply.decode())
 
     def ask_status(self, pipeline: Any, id: str) -> None:
         """Queue on ``pipeline`` what ``status`` reads; raises UnknownMessage for what is no id."""
@@ -222,7 +233,7 @@ class Outbox:
             state = "cancelled"  # with its campaign, whose lane went all at once
         return MessageStatus(
             id,
-            state,
+            cast("MessageState", state),
             to=record.to,
             enqueued_ms=record.enqueued,
             changed_ms=record.at or record.enqueued,

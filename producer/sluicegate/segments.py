@@ -72,11 +72,18 @@ def count(text: str, encoding: Literal["auto", "gsm7", "ucs2"] = "auto") -> Segm
     return _counted("UCS-2", text, _SURROGATES, 70, 67)
 
 
-def parts(text: str) -> int:
-    """``count(text).parts``, or 0 where half a character (a lone surrogate) is in ``text``."""
+def sms_parts(text: str) -> int:
+    """``count(text).parts``, or 0 where ``text`` can't be sent as an SMS.
+
+    That is where it is blank, too long, or holds half a character (a lone surrogate).
+    """
+    if not text or text.isspace():
+        return 0
     if _only_basic(text):
-        return _basic_parts(len(text))
-    return 0 if lone_surrogate(text) else count(text).parts
+        taken = _basic_parts(len(text))
+    else:
+        taken = 0 if lone_surrogate(text) else count(text).parts
+    return taken if taken <= MAX_PARTS else 0
 
 
 def forcing_ucs2(text: str) -> str | None:

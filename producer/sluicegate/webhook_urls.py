@@ -13,7 +13,7 @@ from hashlib import sha256
 from urllib.parse import quote
 
 from .errors import InvalidMessage
-from .message import MAX_URL
+from .urls import MAX_URL
 
 _MAC_BYTES = 15  # 20 characters
 

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from sluicegate.errors import InvalidMessage
 from sluicegate.masking import masked
 from sluicegate.message import (
-    E164,
     Message,
     content_digest,
     decode,
@@ -26,9 +25,8 @@ from sluicegate.message import (
     from_dict,
     new_id,
     new_ids,
-    plain,
-    validated,
 )
+from sluicegate.rules import E164, plain, validated
 from sluicegate.segments import Segments, count
 
 SMS: dict[str, Any] = {"to": "+15551234567", "sender": "+15557654321", "text": "Hello", "id": "a"}

@@ -7,7 +7,7 @@ import redis.asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.client import connect_async
+from sluicegate.connections import connect_async
 
 
 def connection(client: Any) -> Any:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sluicegate.campaigns.phone import Phones
 from sluicegate.errors import BadNumber, InvalidMessage
-from sluicegate.message import E164
+from sluicegate.rules import E164
 
 US = "+15552234567"
 GB = "+447911123456"

@@ -21,7 +21,8 @@ from sluicegate.campaigns.plan import (
 )
 from sluicegate.campaigns.template import RENDERER
 from sluicegate.errors import BadTemplate, BadValue, InvalidMessage
-from sluicegate.message import Message, validated
+from sluicegate.message import Message
+from sluicegate.rules import validated
 from sluicegate.segments import Segments, count
 from sluicegate.stored import short_hash
 from support import SENDER, plan

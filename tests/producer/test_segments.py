@@ -4,11 +4,11 @@ from typing import Literal
 
 import pytest
 import smsutil
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluicegate.errors import InvalidMessage
-from sluicegate.segments import MAX_PARTS, Segments, count, forcing_ucs2, parts
+from sluicegate.segments import MAX_PARTS, Segments, count, forcing_ucs2, sms_parts
 
 EXTENSION = "\f^{}\\[~]|€"
 BASIC = smsutil.codecs.GSM_BASIC_CHARSET.replace("\x1b", "")
@@ -149,6 +149,12 @@ def formula(units: int, alone: int, room: int) -> int:
 
 
 @given(st.one_of(gsm7_texts, ucs2_texts, st.text(st.sampled_from("aé€\ud83d\ude00😀"))))
-def test_parts_alone_are_the_same(text: str) -> None:
+@example("")
+@example(" \n")
+@example("a" * 1_530)
+@example("a" * 1_531)
+def test_parts_alone_are_the_same_of_what_can_be_sent(text: str) -> None:
     halves = any("\ud800" <= char <= "\udfff" for char in text)
-    assert parts(text) == (0 if halves else count(text).parts)
+    counted = count(text).parts
+    sendable = text.strip() and not halves and counted <= MAX_PARTS
+    assert sms_parts(text) == (counted if sendable else 0)

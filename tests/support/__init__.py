@@ -14,9 +14,9 @@ from sluicegate.campaigns.plan import Plan, key_hash, ticket
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.config import Account, InDoubt
 from sluicegate.keys import FINAL_STATES
-from sluicegate.message import validated
 from sluicegate.outbox import CANCEL, ENQUEUE, Outbox
 from sluicegate.receipts import FATES
+from sluicegate.rules import validated
 from sluicegate.scripts import Argument, Script, Scripts
 from sluicegate_worker.operator.audit import Act
 from sluicegate_worker.operator.deadletters import PURGE, REPLAY, Replay, purge_args, replay_args

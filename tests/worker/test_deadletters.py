@@ -326,7 +326,7 @@ def letter(request: pytest.FixtureRequest, bench: Bench) -> Iterator[str]:
     [
         (Edit(sender="no sender!"), "sender"),
         (Edit(sender="ACME"), "needed by an alphanumeric sender"),
-        (Edit(text="x" * 2000), "at most 10 go"),
+        (Edit(text="x" * 2000), "at most 10 are sent"),
     ],
 )
 def test_an_edit_is_held_to_the_rules_for_messages(

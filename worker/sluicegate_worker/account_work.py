@@ -13,8 +13,8 @@ from typing import Any
 
 import redis
 
-from sluicegate.client import connect_async
 from sluicegate.config import Config
+from sluicegate.connections import connect_async
 from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
 

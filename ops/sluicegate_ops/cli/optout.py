@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from sluicegate.message import E164
+from sluicegate.rules import E164
 
 from .kit.failures import BAD_INPUT, fail
 from .kit.output import Full, Lines, clean, counted, hidden, listed, when, write_lines

@@ -8,8 +8,8 @@ import redis.asyncio
 
 from sluicegate.config import Config
 from sluicegate.keys import Keys
-from sluicegate.message import E164
 from sluicegate.outbox import translated
+from sluicegate.rules import E164
 from sluicegate.scripts import Argument, Script, Scripts
 from sluicegate_worker.provider.webhooks import InboundMessage
 

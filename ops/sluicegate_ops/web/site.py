@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Self, cast
 import redis
 from starlette.datastructures import Headers
 
-from sluicegate.client import AsyncSluice, connect, connect_async
+from sluicegate.client import AsyncSluice
 from sluicegate.config import Account, Config
+from sluicegate.connections import connect, connect_async
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
 from sluicegate.outbox import translated

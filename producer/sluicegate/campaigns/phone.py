@@ -14,7 +14,7 @@ from functools import cache
 from types import ModuleType
 
 from ..errors import BadNumber, InvalidMessage
-from ..message import E164
+from ..rules import E164
 
 _NANP = r"\(?([2-9][0-9]{2})\)?[ \xa0.-]{0,3}([2-9][0-9]{2})[ \xa0.-]{0,3}([0-9]{4})"
 _plain_nanp = re.compile(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch

@@ -17,7 +17,8 @@ from typing import Literal
 import msgspec
 
 from ..errors import InvalidMessage
-from ..message import E164, Message, validated
+from ..message import Message
+from ..rules import E164, validated
 from ..segments import MAX_PARTS, Segments, count, lone_surrogate
 from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
 from .template import RENDERER, Template

@@ -7,7 +7,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from ..errors import InvalidMessage
-from ..message import E164, Message, validated
+from ..message import Message
+from ..rules import E164, validated
 
 SegmentRate = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 """Segments in some time; 0 stands for no such limit."""

@@ -13,7 +13,8 @@ from sluicegate.config import Account
 from sluicegate.errors import BadValue, InvalidMessage, WrongRenderer
 from sluicegate.keys import Keys
 from sluicegate.levels import check_sender
-from sluicegate.message import Message, decode, encode, validated
+from sluicegate.message import Message, decode, encode
+from sluicegate.rules import validated
 from sluicegate.stored import LaneName, MessageId, Ticket, sender_name, wall_ms
 
 from .deadletters import Replay, Stored

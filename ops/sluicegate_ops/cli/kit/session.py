@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import redis
 
 from sluicegate.campaigns.campaign import Campaigns
-from sluicegate.client import Sluice, connect
+from sluicegate.client import Sluice
 from sluicegate.config import Account, Config, load
+from sluicegate.connections import connect
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
 from sluicegate.optouts import START_TO_POST_SECONDS

@@ -1,0 +1,56 @@
+"""The URLs that a message may name: https, or for webhooks also http to a loopback host."""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+MAX_URL = 2_000
+"""Characters in a URL. Telnyx publishes no limit; much software takes no more than about this."""
+
+URL_RULE = f"must be an https URL of at most {MAX_URL:,} characters with a valid host"
+
+# A label of a host name, and a whole URL in one piece. A user name or a password in a URL is
+# refused: it would appear in records and logs. No IGNORECASE: it lets the Kelvin sign be a k.
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_URL = re.compile(
+    rf"(?P<scheme>[Hh][Tt][Tt][Pp][Ss]?)://(?P<host>{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?P<port>[0-9]{1,5}))?(?:[/?#][^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]*)?\Z",
+)
+
+
+def is_media_url(url: str) -> bool:
+    """Whether ``url`` is https, of a permitted length, with a valid host and port."""
+    return _is_url(url, http_on_loopback=False)
+
+
+def is_webhook_url(url: str) -> bool:
+    """Whether ``url`` is as ``is_media_url`` asks, or http to a loopback host."""
+    return _is_url(url, http_on_loopback=True)
+
+
+def _is_url(url: str, *, http_on_loopback: bool) -> bool:
+    match = _URL.match(url) if len(url) <= MAX_URL else None
+    if match is None or not 1 <= int(match["port"] or 1) <= 65_535:
+        return False
+    host = match["host"].rstrip(".")
+    if not _is_host(host):
+        return False
+    return match["scheme"].lower() == "https" or (http_on_loopback and _is_loopback(host))
+
+
+def _is_host(host: str) -> bool:
+    if host[0] == "[":
+        return isinstance(_address(host[1:-1]), IPv6Address)
+    looks_like_address = host.rpartition(".")[2].isdigit()
+    return _address(host) is not None if looks_like_address else len(host) <= 253
+
+
+def _is_loopback(host: str) -> bool:
+    address = _address(host.strip("[]"))
+    return host.lower() == "localhost" or (address is not None and address.is_loopback)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
