@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> str:
-        """Read ``__version__`` only on demand: the import of its reader is slow."""
+        """Read ``__version__`` on demand: most apps never ask for it."""
         if name != "__version__":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib.metadata import version

@@ -82,7 +82,7 @@ def test_a_message_comes_back_as_it_was_enqueued(sluice: Sluice) -> None:
 
 
 def test_what_was_cancelled_or_suppressed_is_not_shown(sluice: Sluice) -> None:
-    common = {"sender": SENDER, "text": "hi"}
+    common: dict[str, Any] = {"sender": SENDER, "text": "hi"}
     sluice.optouts.add(["+15551234567"])
     sluice.enqueue(id="gone", to="+15551234568", **common)
     sluice.enqueue(id="suppressed", to="+15551234567", **common)

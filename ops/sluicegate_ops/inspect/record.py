@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import redis
@@ -11,7 +11,7 @@ import redis.asyncio
 from sluicegate.config import Config
 from sluicegate.errors import UnknownMessage
 from sluicegate.message import Message, decode
-from sluicegate.outbox import MessageStatus, Outbox, translated
+from sluicegate.outbox import MessageState, MessageStatus, Outbox, translated
 from sluicegate.stored import History, sender_name
 
 from .members import member
@@ -65,7 +65,7 @@ def read_record(client: redis.Redis, config: Config, account: str, id: str) -> M
         recipient = member(client, reader.outbox.keys, id)
         if recipient is None:
             raise
-    status = MessageStatus(id, recipient.state, recipient.to)
+    status = MessageStatus(id, cast("MessageState", recipient.state), recipient.to)
     return MessageRecord(status, campaign=recipient.campaign)
 
 

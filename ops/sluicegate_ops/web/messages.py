@@ -64,7 +64,7 @@ class MessageRoutes:
             raise not_found("No such message here, or it is past its retention.") from None
         except (OutboxError, TimeoutError):
             raise unavailable("Redis did not answer; ask again.", 1) from None
-        headers = {"sluicegate-state": record.status.state}
+        headers: dict[str, str] = {"sluicegate-state": record.status.state}
         if record.status.provider_id:
             headers["sluicegate-provider-id"] = record.status.provider_id
         return Response(recorded(record), headers=headers, media_type="application/json")
