@@ -32,8 +32,8 @@ BATCH = 1000
 CALL = 250
 """Messages per script call: about 1 ms of the server's time."""
 
-ENQUEUE = Script("sluicegate", "enqueue")
-CANCEL = Script("sluicegate", "cancel")
+ENQUEUE = Script("sluicegate.enqueue")
+CANCEL = Script("sluicegate.cancel")
 
 Item = Message | Mapping[str, Any]
 

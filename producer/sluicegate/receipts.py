@@ -23,7 +23,7 @@ from .keys import Keys
 from .outbox import translated
 from .scripts import Argument, Script, Scripts, new_token
 
-RECEIPT = Script("sluicegate", "receipt")
+RECEIPT = Script("sluicegate.receipt")
 BATCH = 50
 REMEMBERED_MS = 24 * 3_600_000
 """How long an event's id is known: the provider repeats one within minutes."""

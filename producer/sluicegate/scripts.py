@@ -1,25 +1,48 @@
-"""Lua scripts joined from their parts, each part a file beside the code that calls it.
+"""Lua scripts joined from the parts that they use, each part a file beside the code that calls it.
 
-A script is called with the account's prefix as its only key. ``time`` is the part that tests
-replace (``Script.source(time=...)``), so that every other line of Lua is tested as shipped.
+A file ``<package>/lua/<name>.lua`` is the part ``<package>.<name>``, and is the body of a function.
+A part returns a table of what it offers; a script, which is a part too, returns its answer. It takes
+what it uses by full names, ``local lanes = part('sluicegate.lanes')``, and names no globals but
+``redis``, ``KEYS`` and ``ARGV``.
+
+What a part offers as ``at_end`` is called once the script has its answer: there the parts that keep
+tables while a script runs write what changed. So no script has to remember to.
+
+A script is called with the account's prefix as its only key. ``sluicegate.time`` is the part that
+tests replace (``Script.source(time=...)``), so that every other line of Lua is tested as shipped.
 """
 
+import re
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol, cast
 
 Argument = str | bytes | int | float
 
-_SHARED = tuple(
-    ("sluicegate", part)
-    for part in ("time", "account", "records", "lanes", "levels", "books", "evidence")
-)
+TIME = "sluicegate.time"
 
+_COMMENT = re.compile(r"--[^\n]*")
+_USE = re.compile(r"\bpart\b(?:\('([\w.]+)'\))?")
 
-_SAVED = "local answer = (function()\n{}\nend)()\nsave()\nreturn answer"
-"""A script's own part, whose answer is given once all that it changed is written."""
+_JOINED = """\
+local parts, order = {{}}, {{}}
+local function part(name) return parts[name] end
+{parts}
+local answer = (function()
+{script}
+end)()
+for _, name in ipairs(order) do
+  if parts[name].at_end then parts[name].at_end() end
+end
+return answer"""
+
+_PART = """\
+parts['{name}'] = (function()
+{text}
+end)()
+order[#order + 1] = '{name}'"""
 
 
 def new_token(tag: str = "") -> str:
@@ -34,20 +57,18 @@ class Registrar(Protocol):
 
 
 class Script:
-    """One script: its parts in order, after the shared ones.
+    """One script, by its full name: ``Script("sluicegate_worker.step")``."""
 
-    ``parts`` are file names without ``.lua`` in ``package``'s ``lua`` folder.
-    """
-
-    def __init__(self, package: str, *parts: str) -> None:
-        self.parts = (*_SHARED, *((package, part) for part in parts))
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def source(self, time: str | None = None) -> str:
-        """The Lua text; ``time``, where given, stands in for the part that reads the clock."""
-        texts = [_read(package, part) for package, part in self.parts]
-        if time is not None:
-            texts[0] = time
-        return "\n".join([*texts[:-1], _SAVED.format(texts[-1])])
+        """The Lua text; ``time``, where given, stands in for the text of the part of that name.
+
+        Raises ValueError where a part does not exist, uses itself, or is named other than by a
+        quoted text.
+        """
+        return joined(self.name, lambda part: time if time and part == TIME else read(part))
 
 
 class Scripts:
@@ -73,6 +94,48 @@ class Scripts:
         return cast("Awaitable[Any]", self.call(script, args))
 
 
+def joined(script: str, read: Callable[[str], str]) -> str:
+    """The text of ``script`` with every part that it uses: each once, after those that it uses.
+
+    ``read`` gives a part's own text. Raises ValueError: see ``Script.source``.
+    """
+    order: dict[str, str] = {}
+    _add(script, read, order, ())
+    own = order.pop(script)
+    parts = "\n".join(_PART.format(name=name, text=text) for name, text in order.items())
+    return _JOINED.format(parts=parts, script=own)
+
+
 @cache
-def _read(package: str, part: str) -> str:
-    return (files(package) / "lua" / f"{part}.lua").read_text(encoding="utf-8")
+def read(part: str) -> str:
+    """The text of a part, from its file. Raises ValueError where there is none."""
+    package, _, name = part.rpartition(".")
+    try:
+        return (files(package) / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+    except (OSError, ImportError, ValueError):
+        path = f"{package.replace('.', '/')}/lua/{name}.lua"
+        raise ValueError(f"there is no Lua part {part!r}: it would be {path}") from None
+
+
+def _add(
+    name: str, read: Callable[[str], str], order: dict[str, str], users: tuple[str, ...]
+) -> None:
+    """Put a part into ``order`` behind what it uses; ``users`` are those on the way to it."""
+    if name in users:
+        raise ValueError(f"Lua parts use each other: {' -> '.join((*users, name))}")
+    if name in order:
+        return
+    try:
+        text = read(name)
+    except ValueError as error:
+        raise ValueError(f"{' -> '.join((*users, name))}: {error}") from None
+    for used in _used(name, text):
+        _add(used, read, order, (*users, name))
+    order[name] = text
+
+
+def _used(name: str, text: str) -> list[str]:
+    names = [match[1] for match in _USE.finditer(_COMMENT.sub("", text))]
+    if None in names:
+        raise ValueError(f"the Lua part {name!r} has a part() without a name in single quotes")
+    return names

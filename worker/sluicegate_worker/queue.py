@@ -21,9 +21,9 @@ HORIZON_MS = 50
 KEY_REUSE_MS = 23 * 3_600_000
 """How long after a key's first use it may be sent again; the provider remembers it for 24 h."""
 
-STEP = Script("sluicegate_worker", "bucket", "breaker", "settle", "start", "claim", "step")
-SWEEP = Script("sluicegate_worker", "sweep")
-PUBLISH = Script("sluicegate", "limits")
+STEP = Script("sluicegate_worker.step")
+SWEEP = Script("sluicegate_worker.sweep")
+PUBLISH = Script("sluicegate.publish")
 
 
 def worker_tag(worker: str) -> str:

@@ -13,7 +13,7 @@ from sluicegate.rules import E164
 from sluicegate.scripts import Argument, Script, Scripts
 from sluicegate_worker.provider.webhooks import InboundMessage
 
-KEYWORD = Script("sluicegate_ops.web", "keyword")
+KEYWORD = Script("sluicegate_ops.web.keyword")
 REMEMBERED_MS: Final = 7 * 86_400_000
 """How long a number's last keyword is kept, so that an older one that arrives later is ignored."""
 

@@ -27,8 +27,8 @@ from .ledger import Ledger, Ledgers
 from .plan import Plan, plan_digest
 from .recipients import Recipient
 
-IMPORT = Script("sluicegate", "import")
-CAMPAIGN = Script("sluicegate", "campaign")
+IMPORT = Script("sluicegate.import")
+CAMPAIGN = Script("sluicegate.campaign")
 
 IMPORT_BATCH = 250
 """Recipients per script call: about 1 ms of the server's time."""

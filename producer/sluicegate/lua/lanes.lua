@@ -1,144 +1,177 @@
 -- The lanes that are ready, as a tree: what is served next stands at the head of each of its nodes.
--- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: CLASSES; of names class_of, sender_of, campaign_in, is_node, below, above; of the tree
+--   head_of, virtual, lead, set_lead, advance, save_clocks, rise, activate, move_to, take_out; of
+--   tickets to_head, to_tail; of levels' refusals park, unpark.
 -- Keys touched: limits, virtual, ready:*, parked:t, parked:b, parked_by, lane:*.
 --
--- A lane's first two letters are its class: priority t|b, type s|m (SMS, MMS). Each class has a tree:
+-- A lane's first two letters are its class: priority t|b, type s|m (SMS, MMS). Each class has a
+-- tree:
 --   ready:<class>                    its senders, or the registrations that they belong to
 --   ready:<class>:r|<registration>   the registration's senders
 --   ready:<class>:s|<sender>         the sender's lanes
--- A score is the virtual time at which a member is served next: each message moves its lane on by one
--- over the lane's weight, and a node stands where its head does, plus a lead of its own. So lanes below a
--- node keep their weights among themselves, also where the node is served seldom. Whatever becomes ready
--- starts level with what is served then: neither waiting nor having waited is an advantage.
+-- A score is the virtual time at which a member is served next: each message moves its lane on by
+-- one over the lane's weight, and a node stands where its head does, plus a lead of its own. So the
+-- lanes below a node keep their weights among themselves, also where the node is served seldom.
+-- Whatever becomes ready starts level with what is served then: it gains nothing by waiting, nor by
+-- having waited.
 --
 -- A member that a level refuses is taken out and parked until that level's time: one entry, however
 -- many lanes are below it, so that no sender's queue is ever looked at for another's sake.
-
-local specs = {} -- read once a call
-local function limits(field)
-  if specs[field] == nil then specs[field] = redis.call('HGET', key('limits'), field) end
-  return specs[field] or nil
-end
+local account, texts = part('sluicegate.account'), part('sluicegate.texts')
+local limits = part('sluicegate.limits')
+local key, num, ms = account.key, texts.num, texts.ms
+local call, sub, match = redis.call, string.sub, string.match
 
 local CLASSES = { 'ts', 'tm', 'bs', 'bm' }
-local function class_of(lane) return string.sub(lane, 1, 2) end
-local function sender_of(lane) return string.match(lane, '^..:([^#]*)') end
-local function campaign_in(lane) return string.match(lane, '#(.*)$') end
-local function is_node(member) return string.sub(member, 2, 2) == '|' end
+local JUST_BEFORE = 0.000001 -- of virtual time
+
+local function class_of(lane) return sub(lane, 1, 2) end
+local function sender_of(lane) return match(lane, '^..:([^#]*)') end
+local function campaign_in(lane) return match(lane, '#(.*)$') end
+local function is_node(member) return sub(member, 2, 2) == '|' end
 local function below(class, node) return key('ready:' .. class .. ':' .. node) end
-local function parked(class) return key('parked:' .. string.sub(class, 1, 1)) end
+local function parked(class) return key('parked:' .. sub(class, 1, 1)) end
 
 -- The node above a member: a lane's sender, a sender's registration; nil at the top of the tree.
-local function above(class, member)
+local function above(member)
   if not is_node(member) then return 's|' .. sender_of(member) end
-  local sender = string.match(member, '^s|(.*)$')
-  local registration = sender and string.match(limits('sender:' .. sender) or '', '^[^|]*|[^|]*|(.+)$')
+  local sender = match(member, '^s|(.*)$')
+  local limit = sender and limits.get('sender:' .. sender) or ''
+  local registration = match(limit, '^[^|]*|[^|]*|(.+)$')
   return registration and 'r|' .. registration or nil
 end
 
+-- The set that a member stands in.
 local function place(class, member)
-  local node = above(class, member)
+  local node = above(member)
   return node and below(class, node) or key('ready:' .. class)
 end
 
+local function score(virtual_time) return string.format('%.9f', virtual_time) end
+
+local function head_of(zset) return tonumber(call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2]) end
+
 local clocks = {} -- of each priority: the virtual time of what was served last
 local function virtual(class)
-  local priority = string.sub(class, 1, 1)
-  if not clocks[priority] then clocks[priority] = num(redis.call('HGET', key('virtual'), priority), 0) end
+  local priority = sub(class, 1, 1)
+  if not clocks[priority] then clocks[priority] = num(call('HGET', key('virtual'), priority), 0) end
   return clocks[priority]
 end
 
-local function score(at) return string.format('%.9f', at) end
+local function advance(class, virtual_time) clocks[sub(class, 1, 1)] = virtual_time end
 
-local function head_of(zset) return tonumber(redis.call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2]) end
+local function save_clocks()
+  call('HSET', key('virtual'), 't', score(virtual('t')), 'b', score(virtual('b')))
+end
 
-local leads = {} -- of each node: what its place in the tree is ahead of its head's
+local leads = {} -- of each node: how far its place in the tree is ahead of its head's
 local function lead(class, node)
   local name = class .. '/' .. node
-  if not leads[name] then leads[name] = num(redis.call('HGET', key('virtual'), name), 0) end
+  if not leads[name] then leads[name] = num(call('HGET', key('virtual'), name), 0) end
   return leads[name]
 end
 
 local function set_lead(class, node, by)
   local name = class .. '/' .. node
   leads[name] = by
-  redis.call('HSET', key('virtual'), name, score(by))
+  call('HSET', key('virtual'), name, score(by))
 end
 
--- A node has something ready, and so have those above it. One that comes into the tree begins level with what is
--- served then: at least, where it was parked; exactly, where it had nothing.
+-- A node has something ready, and so have those above it. One that comes into the tree begins level
+-- with what is served then: at least, where it was parked; exactly, where it had nothing.
 local function rise(class, node, was_parked)
-  if redis.call('ZSCORE', parked(class), class .. '/' .. node) then return end
-  local at, zset, over = head_of(below(class, node)), place(class, node), above(class, node)
-  if not redis.call('ZSCORE', zset, node) then
+  if call('ZSCORE', parked(class), class .. '/' .. node) then return end
+  local head, zset, over = head_of(below(class, node)), place(class, node), above(node)
+  if not call('ZSCORE', zset, node) then
     local level = over and head_of(zset) or virtual(class)
-    if not was_parked or at + lead(class, node) < level then set_lead(class, node, level - at) end
+    local behind = head + lead(class, node) < level
+    if not was_parked or behind then set_lead(class, node, level - head) end
   end
-  redis.call('ZADD', zset, score(at + lead(class, node)), node)
+  call('ZADD', zset, score(head + lead(class, node)), node)
   if over then rise(class, over) end
 end
 
 local active = {} -- lanes known to be in the tree
-local function activate(lane, at, behind)
+
+-- A lane has something ready. `stood` is where it stood when it was parked, `behind` how far behind
+-- its node's head.
+local function activate(lane, stood, behind)
   local class = class_of(lane)
-  if active[lane] or redis.call('ZSCORE', parked(class), class .. '/' .. lane) then return end
+  if active[lane] or call('ZSCORE', parked(class), class .. '/' .. lane) then return end
   active[lane] = true
-  local node = above(class, lane)
-  local next_up = (head_of(below(class, node)) or 0) - 0.000001 -- it comes before who is as far
-  at = math.max(next_up, math.min(at or next_up, next_up + (behind or 0)))
-  if redis.call('ZADD', below(class, node), 'NX', score(at), lane) == 1 then rise(class, node) end
+  local node = above(lane)
+  local first = (head_of(below(class, node)) or 0) - JUST_BEFORE -- it precedes those equally far
+  stood = math.max(first, math.min(stood or first, first + (behind or 0)))
+  if call('ZADD', below(class, node), 'NX', score(stood), lane) == 1 then rise(class, node) end
 end
 
 local function to_head(lane, ticket)
-  redis.call('LPUSH', key('lane:' .. lane), ticket)
+  call('LPUSH', key('lane:' .. lane), ticket)
   activate(lane)
 end
 
 local function to_tail(lane, ticket)
-  redis.call('RPUSH', key('lane:' .. lane), ticket)
+  call('RPUSH', key('lane:' .. lane), ticket)
   activate(lane)
 end
 
 -- Bring the nodes over a member to the score of their heads, and take out those that are empty.
 local function tidy(class, member)
-  local node = above(class, member)
+  local node = above(member)
   if not node then return end
   local head = head_of(below(class, node))
   if head then
-    redis.call('ZADD', place(class, node), 'XX', score(head + lead(class, node)), node)
+    call('ZADD', place(class, node), 'XX', score(head + lead(class, node)), node)
   else
-    redis.call('ZREM', place(class, node), node)
+    call('ZREM', place(class, node), node)
   end
   tidy(class, node)
 end
 
+-- Put a lane where it is served next, if it is still in the tree.
+local function move_to(class, lane, virtual_time)
+  call('ZADD', place(class, lane), 'XX', score(virtual_time), lane)
+  tidy(class, lane)
+end
+
 local function take_out(class, member)
   active[member] = nil
-  redis.call('ZREM', place(class, member), member)
+  call('ZREM', place(class, member), member)
   tidy(class, member)
 end
 
 local function park(class, member, until_ms, level)
   local name = class .. '/' .. member
-  local at = tonumber(redis.call('ZSCORE', place(class, member), member))
+  local stood = tonumber(call('ZSCORE', place(class, member), member))
   take_out(class, member)
-  if not is_node(member) and at then
-    local behind = at - (head_of(place(class, member)) or at)
-    redis.call('HSET', key('virtual'), name, score(at) .. ' ' .. score(math.max(0, behind)))
+  if not is_node(member) and stood then
+    local behind = math.max(0, stood - (head_of(place(class, member)) or stood))
+    call('HSET', key('virtual'), name, score(stood) .. ' ' .. score(behind))
   end
-  redis.call('ZADD', parked(class), ms(until_ms), name)
-  redis.call('HSET', key('parked_by'), name, level)
+  call('ZADD', parked(class), ms(until_ms), name)
+  call('HSET', key('parked_by'), name, level)
 end
 
 local function unpark(name)
-  local class, member = string.match(name, '^(..)/(.*)$')
-  redis.call('ZREM', parked(class), name)
-  redis.call('HDEL', key('parked_by'), name)
+  local class, member = match(name, '^(..)/(.*)$')
+  call('ZREM', parked(class), name)
+  call('HDEL', key('parked_by'), name)
   if not is_node(member) then
-    local at, behind = string.match(redis.call('HGET', key('virtual'), name) or '', '^(%S+) (%S+)$')
-    redis.call('HDEL', key('virtual'), name)
-    if redis.call('EXISTS', key('lane:' .. member)) == 1 then activate(member, tonumber(at), tonumber(behind)) end
+    local stood, behind = match(call('HGET', key('virtual'), name) or '', '^(%S+) (%S+)$')
+    call('HDEL', key('virtual'), name)
+    if call('EXISTS', key('lane:' .. member)) == 1 then
+      activate(member, tonumber(stood), tonumber(behind))
+    end
     return
   end
   if head_of(below(class, member)) then rise(class, member, true) end
 end
+
+return {
+  CLASSES = CLASSES, class_of = class_of, sender_of = sender_of, campaign_in = campaign_in,
+  is_node = is_node, below = below, above = above, head_of = head_of, virtual = virtual,
+  advance = advance, save_clocks = save_clocks, lead = lead, set_lead = set_lead, rise = rise,
+  activate = activate, to_head = to_head, to_tail = to_tail, move_to = move_to,
+  take_out = take_out, park = park, unpark = unpark,
+}

@@ -1,41 +1,22 @@
--- Publish the limits of a configuration: what every worker obeys, whichever file it was started with.
--- KEYS[1] the account's key prefix.
--- ARGV[1] version, [2] digest of the fields, then field and value of each of them (levels.py has the list).
--- Returns: {version, digest} in force. A lower version than that in force changes nothing; of equal
---   versions the last one published counts.
--- Keys touched: limits, ready:*, parked:t, parked:b, parked_by.
--- Repeating it changes nothing. The tree of ready lanes is built anew: a sender may have a new registration.
-local version, digest = tonumber(ARGV[1]), ARGV[2]
-local now = redis.call('HMGET', key('limits'), 'version', 'digest')
-if now[1] and (tonumber(now[1]) > version or now[2] == digest and tonumber(now[1]) == version) then
-  return { now[1], now[2] }
+-- The limits in force, as publish.lua stored them; each field is read once a call.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: get, forget, whole_us. It only reads.
+-- Keys touched: limits.
+local key = part('sluicegate.account').key
+
+local fields = {} -- false where there is none
+
+-- A field's text; nil where there is none. Nothing is there before limits were published.
+local function get(field)
+  if fields[field] == nil then fields[field] = redis.call('HGET', key('limits'), field) end
+  return fields[field] or nil
 end
 
--- Every sender with something ready, out of the tree; returns class and node of each.
-local function uprooted(class)
-  local senders = {}
-  local function collect(place)
-    for _, member in ipairs(redis.call('ZRANGE', place, 0, -1)) do
-      if string.sub(member, 1, 2) == 's|' then senders[#senders + 1] = member else collect(below(class, member)) end
-    end
-    redis.call('DEL', place)
-  end
-  collect(key('ready:' .. class))
-  return senders
-end
+-- For whoever has just published others.
+local function forget() fields = {} end
 
-for _, priority in ipairs({ 't', 'b' }) do
-  for _, name in ipairs(redis.call('ZRANGE', key('parked:' .. priority), 0, -1)) do unpark(name) end
-end
-local senders = {}
-for i, class in ipairs(CLASSES) do senders[i] = uprooted(class) end
-redis.call('DEL', key('limits'))
-redis.call('HSET', key('limits'), 'version', ARGV[1], 'digest', digest)
-for i = 3, #ARGV, 2 do redis.call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) end
-specs = {}
-for i, class in ipairs(CLASSES) do
-  for _, node in ipairs(senders[i]) do
-    if head_of(below(class, node)) then rise(class, node) end
-  end
-end
-return { ARGV[1], digest }
+-- The ms of a rate's segment in whole microseconds, as levels are stored, and rounded up: what was
+-- cut off each time would add up to a higher rate.
+local function whole_us(interval) return interval and math.ceil(interval * 1000 - 0.001) / 1000 end
+
+return { get = get, forget = forget, whole_us = whole_us }

@@ -1,38 +1,48 @@
--- The audit: what people did to messages, who and why, written in the breath that does it.
--- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines audit(), answered() and answer().
+-- The audit: what people did to messages, who and why, written by the call that does it.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: write, answered, answer.
 -- Keys touched: audit, acted:<token>.
--- An entry is a JSON object: at_ms and count, then `said` as it came. A run of many calls says the same in each,
--- and has one entry, as long as nobody else's comes between.
-local AUDIT_MOST = 10000
-local ACTED_MS = 60000
+--
+-- An entry is a JSON object: at_ms and count, then `said` as it came. A run of many calls says the
+-- same in each, and has one entry, as long as nobody else's comes between.
+local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
+local call = redis.call
 
-local function audit(c, said, count)
+local MOST_ENTRIES = 10000
+local ACTED_MS = 60000
+local ENTRY = '^{"at_ms":(%d+),"count":(%d+),(.*)$'
+
+local function write(now, said, count)
   local rest = string.sub(said, 2)
-  local began, before, last = string.match(redis.call('LINDEX', key('audit'), 0) or '', '^{"at_ms":(%d+),"count":(%d+),(.*)$')
-  local same = last == rest
-  local entry = '{"at_ms":' .. (same and began or whole_ms(c.wall)) .. ',"count":'
-    .. string.format('%.0f', count + (same and tonumber(before) or 0)) .. ',' .. rest
-  if same then return redis.call('LSET', key('audit'), 0, entry) end
-  redis.call('LPUSH', key('audit'), entry)
-  redis.call('LTRIM', key('audit'), 0, AUDIT_MOST - 1)
+  local last = call('LINDEX', key('audit'), 0) or ''
+  local began, before, last_rest = string.match(last, ENTRY)
+  local same = last_rest == rest
+  local entry = '{"at_ms":' .. (same and began or texts.whole_ms(now.wall)) .. ',"count":'
+    .. texts.rounded(count + (same and tonumber(before) or 0)) .. ',' .. rest
+  if same then return call('LSET', key('audit'), 0, entry) end
+  call('LPUSH', key('audit'), entry)
+  call('LTRIM', key('audit'), 0, MOST_ENTRIES - 1)
 end
 
 -- What a call on many messages was answered when it came first; nil where this is the first time.
 local function answered(token)
-  local text = redis.call('GET', key('acted:' .. token))
+  local text = call('GET', key('acted:' .. token))
   if not text then return nil end
   local answers = {}
-  for one in string.gmatch(text, '[^|]+') do answers[#answers + 1] = one end
+  for answer in string.gmatch(text, '[^|]+') do answers[#answers + 1] = answer end
   return answers
 end
 
--- The end of such a call: where it `did` anything to any of them, that is told and remembered.
-local function answer(c, token, said, answers, did)
+-- The end of such a call: where it `did` anything to any of them, that is written and remembered.
+-- Returns the answers.
+local function answer(now, token, said, answers, did)
   local count = 0
-  for _, one in ipairs(answers) do count = count + (one == did and 1 or 0) end
+  for _, text in ipairs(answers) do count = count + (text == did and 1 or 0) end
   if count > 0 then
-    audit(c, said, count)
-    redis.call('SET', key('acted:' .. token), table.concat(answers, '|'), 'PX', ACTED_MS)
+    write(now, said, count)
+    call('SET', key('acted:' .. token), table.concat(answers, '|'), 'PX', ACTED_MS)
   end
   return answers
 end
+
+return { write = write, answered = answered, answer = answer }

@@ -1,15 +1,19 @@
--- The breaker: while the provider fails or falls silent, nobody sends, and one worker at a time asks for it.
--- KEYS[1] the account's key prefix. ARGV none. Returns: nothing; it defines functions.
--- Keys touched: those of records.lua, breaker.
+-- The breaker: while the provider fails or is silent, nobody sends, and one worker probes it.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: load, wait, cap, which only read; hear_attempt, wait_for_answer, mind_silence,
+--   order_probe, hear_probe, which change what was loaded; save.
+-- Keys touched: those of leases.lua and counts.lua, breaker.
 --
---   closed   opens after FAILS failures in a row, after half of at least FEW answers in FEW_MS were failures,
---            or when SILENT_POSTS POSTs wait longer than answers use to take, the first of them far longer
---   open     grants nothing; each `interval` one worker asks something that costs nothing (`probe`), and the
---            interval doubles while that fails
+--   closed   opens after FAILS failures in a row, after half of at least FEW answers in FEW_MS were
+--            failures, or when SILENT_POSTS POSTs wait longer than answers usually take, the first
+--            of them far longer
+--   open     grants nothing; each `interval` one worker asks something that costs nothing
+--            (`probe`), and the interval doubles while that fails
 --   half     one message at a time: GOOD successes close it, a failure opens it again
 -- After closing, the concurrency comes back over RAMP_MS. No attempt is charged for waiting.
-local load_breaker, save_breaker, hear_attempt, wait_for_answer, mind_silence, hear_probe, breaker_wait, breaker_cap
-do -- what follows stays within: a script has room for 200 names
+local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
+local leases, count = part('sluicegate.leases'), part('sluicegate.counts').count
+local max, min = math.max, math.min
 
 local FAILS, FEW, FEW_MS, GOOD = 5, 10, 30000, 3
 local SILENT_POSTS, SILENT_MS, SILENT_TIMES = 5, 1000, 10
@@ -17,102 +21,132 @@ local LATE_MS, LATE_TIMES = 250, 2
 local FIRST_MS, LONGEST_MS = 1000, 15000 -- between two probes
 local PROBER_MS = 10000 -- a worker that was to probe and says nothing for so long is not waited for
 local RAMP_MS, RAMP_FROM = 10000, 0.1
-local FIELDS = { 'state', 'fails', 'count', 'bad', 'since', 'begun', 'unheard', 'silent', 'interval', 'probe_at',
-  'prober', 'good', 'closed', 'faults', 'opened' }
+local FIELDS = {
+  'state', 'fails', 'count', 'bad', 'since', 'begun', 'unheard', 'silent', 'interval', 'probe_at',
+  'prober', 'good', 'closed', 'faults', 'opened',
+}
+local TEXTS = { state = 'closed', prober = '', faults = '' } -- and what they are at first
 
-function load_breaker()
-  local found, br = redis.call('HMGET', key('breaker'), unpack(FIELDS)), {}
-  for i, name in ipairs(FIELDS) do br[name] = tonumber(found[i]) or 0 end
-  br.state, br.prober, br.faults = found[1] or 'closed', found[11] or '', found[14] or ''
-  br.was = { unpack(found) }
-  return br
+local function load()
+  local stored, breaker = redis.call('HMGET', key('breaker'), unpack(FIELDS)), {}
+  for i, field in ipairs(FIELDS) do
+    breaker[field] = TEXTS[field] and (stored[i] or TEXTS[field]) or tonumber(stored[i]) or 0
+  end
+  breaker.stored = stored
+  return breaker
 end
 
-function save_breaker(br)
+local function text_of(value)
+  if type(value) ~= 'number' then return value end
+  return value % 1 == 0 and texts.whole_ms(value) or texts.ms(value)
+end
+
+local function save(breaker)
   local changed = { 'HSET', key('breaker') }
-  for i, name in ipairs(FIELDS) do
-    local value = br[name]
-    local text = type(value) == 'number' and (value % 1 == 0 and whole_ms(value) or ms(value)) or value
-    if text ~= (br.was[i] or (type(value) == 'number' and '0' or '')) then
-      changed[#changed + 1], changed[#changed + 2] = name, text
+  for i, field in ipairs(FIELDS) do
+    local text = text_of(breaker[field])
+    if text ~= (breaker.stored[i] or (TEXTS[field] and '' or '0')) then
+      changed[#changed + 1], changed[#changed + 2] = field, text
     end
   end
   if #changed > 2 then redis.call(unpack(changed)) end
 end
 
-local function open_breaker(c, br)
-  if br.state == 'closed' then
-    br.interval, br.opened = FIRST_MS, c.steady
+local function open(now, breaker)
+  if breaker.state == 'closed' then
+    breaker.interval, breaker.opened = FIRST_MS, now.steady
     count('breaker_opened')
   else
-    br.interval = math.min(LONGEST_MS, 2 * br.interval)
+    breaker.interval = min(LONGEST_MS, 2 * breaker.interval)
   end
-  br.state, br.probe_at, br.prober, br.good, br.begun = 'open', c.steady + br.interval, '', 0, 0
+  breaker.state, breaker.probe_at, breaker.prober = 'open', now.steady + breaker.interval, ''
+  breaker.good, breaker.begun = 0, 0
+end
+
+local function hear_failure(now, breaker)
+  breaker.fails, breaker.bad = breaker.fails + 1, breaker.bad + 1
+  local half_failed = breaker.count >= FEW and 2 * breaker.bad >= breaker.count
+  local too_many = breaker.fails >= FAILS or half_failed
+  if breaker.state == 'half' or breaker.state == 'closed' and too_many then open(now, breaker) end
+end
+
+local function hear_success(now, breaker)
+  breaker.fails = 0
+  if breaker.state == 'open' then breaker.state = 'half' end -- it answers one that was under way
+  if breaker.state ~= 'half' then return end
+  breaker.good = breaker.good + 1
+  if breaker.good >= GOOD then
+    breaker.state, breaker.closed, breaker.since = 'closed', now.steady, now.steady
+    breaker.count, breaker.bad = 0, 0
+  end
 end
 
 -- One attempt has come to an end: `answered` by the provider or not, `failing` by its fault.
-function hear_attempt(c, br, answered, failing)
-  if answered then br.begun = 0 end
-  if c.steady - br.since > FEW_MS then br.since, br.count, br.bad = c.steady, 0, 0 end
-  br.count = br.count + 1
+local function hear_attempt(now, breaker, answered, failing)
+  if answered then breaker.begun = 0 end
+  if now.steady - breaker.since > FEW_MS then
+    breaker.since, breaker.count, breaker.bad = now.steady, 0, 0
+  end
+  breaker.count = breaker.count + 1
   if failing then
-    br.fails, br.bad = br.fails + 1, br.bad + 1
-    local half_failed = br.count >= FEW and 2 * br.bad >= br.count
-    if br.state == 'half' or br.state == 'closed' and (br.fails >= FAILS or half_failed) then open_breaker(c, br) end
+    hear_failure(now, breaker)
   elseif answered then
-    br.fails = 0
-    if br.state == 'open' then br.state = 'half' end -- it answers one that was under way
-    if br.state == 'half' then
-      br.good = br.good + 1
-      if br.good >= GOOD then
-        br.state, br.closed, br.since, br.count, br.bad = 'closed', c.steady, c.steady, 0, 0
-      end
-    end
+    hear_success(now, breaker)
   end
 end
 
--- A POST is begun: when the first was since the last answer, and when so many that they can be silent. One slow
--- answer is no silence, nor is what a worker that died left behind.
-function wait_for_answer(c, br)
-  if br.begun == 0 or lease_count('started') == 1 then br.begun, br.unheard = 0, c.steady end
-  br.begun = br.begun + 1
-  if br.begun == SILENT_POSTS then br.silent = c.steady end
+-- A POST is begun: note when the first was since the last answer, and when there were so many that
+-- they can be silent. One slow answer is no silence, nor is what a worker that died left behind.
+local function wait_for_answer(now, breaker)
+  if breaker.begun == 0 or leases.count('started') == 1 then
+    breaker.begun, breaker.unheard = 0, now.steady
+  end
+  breaker.begun = breaker.begun + 1
+  if breaker.begun == SILENT_POSTS then breaker.silent = now.steady end
 end
 
-function mind_silence(c, br, b)
-  if br.state ~= 'closed' or br.begun < SILENT_POSTS then return end
-  local usual = b.rtt + 2 * math.sqrt(b.rtt_var)
-  if c.steady - br.unheard <= math.max(SILENT_MS, SILENT_TIMES * usual) then return end
-  if c.steady - br.silent <= math.max(LATE_MS, LATE_TIMES * usual) then return end
-  if lease_count('started') >= SILENT_POSTS then open_breaker(c, br) end
+local function mind_silence(now, breaker, bucket)
+  if breaker.state ~= 'closed' or breaker.begun < SILENT_POSTS then return end
+  local usual = bucket.rtt + 2 * math.sqrt(bucket.rtt_var)
+  if now.steady - breaker.unheard <= max(SILENT_MS, SILENT_TIMES * usual) then return end
+  if now.steady - breaker.silent <= max(LATE_MS, LATE_TIMES * usual) then return end
+  if leases.count('started') >= SILENT_POSTS then open(now, breaker) end
 end
 
--- What the worker that was told to probe found out; of another than that one it means nothing.
-function hear_probe(c, br, prober, well)
-  if prober == '' or prober ~= br.prober then return end
-  br.prober = ''
-  if br.state ~= 'open' then return end -- an answer to what was under way came first
+-- Whether a claim may go on: nil, or the ms to wait; 0 where it is time for a probe.
+local function wait(now, breaker)
+  if breaker.state ~= 'open' then return nil end
+  return max(0, breaker.probe_at - now.steady)
+end
+
+-- Order the caller to probe: one at a time.
+local function order_probe(now, breaker, token)
+  breaker.prober, breaker.probe_at = token, now.steady + PROBER_MS
+end
+
+-- What the worker that was told to probe has learned; of any other it means nothing.
+local function hear_probe(now, breaker, prober, well)
+  if prober == '' or prober ~= breaker.prober then return end
+  breaker.prober = ''
+  if breaker.state ~= 'open' then return end -- an answer to what was under way came first
   if well then
-    br.state, br.good, br.fails, br.begun = 'half', 0, 0, 0
+    breaker.state, breaker.good, breaker.fails, breaker.begun = 'half', 0, 0, 0
   else
-    br.interval = math.min(LONGEST_MS, 2 * br.interval)
-    br.probe_at = c.steady + br.interval
+    breaker.interval = min(LONGEST_MS, 2 * breaker.interval)
+    breaker.probe_at = now.steady + breaker.interval
   end
 end
 
--- Whether a claim may go on: nil, or the ms to wait; 0 is an order to probe, given to one at a time.
-function breaker_wait(c, br, token)
-  if br.state ~= 'open' then return nil end
-  if c.steady < br.probe_at then return br.probe_at - c.steady end
-  br.prober, br.probe_at = token, c.steady + PROBER_MS
-  return 0
+-- How many messages may be under way, of `most`.
+local function cap(now, breaker, most)
+  if breaker.state == 'half' then return min(1, most) end
+  local since = breaker.closed > 0 and now.steady - breaker.closed or RAMP_MS
+  if since >= RAMP_MS then return most end
+  return max(1, math.floor(most * (RAMP_FROM + (1 - RAMP_FROM) * since / RAMP_MS)))
 end
 
-function breaker_cap(c, br, cap)
-  if br.state == 'half' then return math.min(1, cap) end
-  local since = br.closed > 0 and c.steady - br.closed or RAMP_MS
-  if since >= RAMP_MS then return cap end
-  return math.max(1, math.floor(cap * (RAMP_FROM + (1 - RAMP_FROM) * since / RAMP_MS)))
-end
-
-end
+return {
+  load = load, save = save, hear_attempt = hear_attempt, wait_for_answer = wait_for_answer,
+  mind_silence = mind_silence, wait = wait, order_probe = order_probe, hear_probe = hear_probe,
+  cap = cap,
+}

@@ -1,48 +1,63 @@
 -- Replay dead letters: the same messages, their next generations, at the ends of their lanes.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] token of this call, [2] who replays, [3] the audit's entry (audit.lua), then five per letter: id, the
---   generation that it must be of ('' for any), and content, lane and ticket, '' where they stay as they are.
--- Returns one text per letter: replayed | unknown | the state that it is in instead.
+-- ARGV[1] token of this call, [2] who replays, [3] the audit's entry (audit.lua), then five per
+--   letter:
+--   id, the generation that it must be of ('' for any), and content, lane and ticket, '' where they
+--   stay as they are.
+-- Returns: one text per letter: replayed | unknown | the state that it is in instead.
 --   A call repeated with its token is answered as it was the first time.
--- Keys touched: those of books.lua and audit.lua, clock, dead, running, lanes:<n>, wake.
+-- Keys touched: those of states.lua and audit.lua, clock, dead, running, lanes:<n>, wake.
 -- The new generation gives it a new idempotency key: the provider will not know it again.
-local token, who, said = ARGV[1], ARGV[2], ARGV[3]
-local before = answered(token)
-if before then return before end
-local c = clock()
+local account, records = part('sluicegate.account'), part('sluicegate.records')
+local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
+local lanes, audit = part('sluicegate.lanes'), part('sluicegate_worker.audit')
+local whole_ms, count = part('sluicegate.texts').whole_ms, part('sluicegate.counts').count
+local key, call = account.key, redis.call
 
 local AFRESH = { 'attempts', 'maybe', 'age', 'request', 'key_at', 'code', 'reason', 'answer' }
 
-local function change(m, name, content, lane, ticket)
-  if name and lane ~= m.lane then redis.call('SADD', key('lanes:' .. name), lane) end
-  m.content, m.lane, m.ticket = content, lane, ticket
+local token, who, said = ARGV[1], ARGV[2], ARGV[3]
+local before = audit.answered(token)
+if before then return before end
+local now = part('sluicegate.clock').read()
+
+local function change(record, campaign, content, lane, ticket)
+  if campaign and lane ~= record.lane then call('SADD', key('lanes:' .. campaign), lane) end
+  record.content, record.lane, record.ticket = content, lane, ticket
+end
+
+local function refusal(record, campaign, generation)
+  if not record.state then return 'unknown' end
+  if record.state ~= 'dead' then return record.state end
+  if generation ~= '' and generation ~= (record.generation or '0') then
+    return 'replayed meanwhile'
+  end
+  if campaign and campaigns.state(campaign) == 'cancelled' then return 'in a cancelled campaign' end
 end
 
 local function replay(id, generation, content, lane, ticket)
-  local m, name = record(id), campaign_of(id)
-  if not m.state then return 'unknown' end
-  if m.state ~= 'dead' then return m.state end
-  if generation ~= '' and generation ~= (m.generation or '0') then return 'replayed meanwhile' end
-  if name and campaign_state(name) == 'cancelled' then return 'in a cancelled campaign' end
-  redis.call('ZREM', key('dead'), id)
-  for _, field in ipairs(AFRESH) do m[field] = nil end
-  add_to(m, 'generation', 1)
-  become(id, 'waiting')
-  m.token, m.at, m.replayed_by = token, whole_ms(c.wall), who
-  if content ~= '' then change(m, name, content, lane, ticket) end
-  to_tail(m.lane, m.ticket)
-  if name and campaign_state(name) == 'finished' then run_again(name) end
+  local record, campaign = records.get(id), campaigns.of(id)
+  local refused = refusal(record, campaign, generation)
+  if refused then return refused end
+  call('ZREM', key('dead'), id)
+  for _, field in ipairs(AFRESH) do record[field] = nil end
+  records.add(record, 'generation', 1)
+  states.become(id, 'waiting')
+  record.token, record.at, record.replayed_by = token, whole_ms(now.wall), who
+  if content ~= '' then change(record, campaign, content, lane, ticket) end
+  lanes.to_tail(record.lane, record.ticket)
+  if campaign and campaigns.state(campaign) == 'finished' then states.run_again(campaign) end
   count('dead_replayed')
   return 'replayed'
 end
 
 local answers, woken = {}, false
 for i = 4, #ARGV, 5 do
-  local one = replay(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
-  if one == 'replayed' and not woken then
+  local answer = replay(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+  if answer == 'replayed' and not woken then
     woken = true
-    wake()
+    account.wake()
   end
-  answers[#answers + 1] = one
+  answers[#answers + 1] = answer
 end
-return answer(c, token, said, answers, 'replayed')
+return audit.answer(now, token, said, answers, 'replayed')

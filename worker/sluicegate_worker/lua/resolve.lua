@@ -1,31 +1,37 @@
 -- Resolve one message in doubt, by a person's word.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] id, [2] accepted | resend | drop, [3] token of this call, [4] retention_ms, [5] provider_id or '',
---   [6] reason, [7] the audit's entry (audit.lua).
+-- ARGV[1] id, [2] accepted | resend | drop, [3] token of this call, [4] retention_ms, [5]
+--   provider_id or '', [6] reason, [7] the audit's entry (audit.lua).
 -- Returns: resolved | unknown | the state that it is in instead.
--- Keys touched: those of books.lua and audit.lua, clock, doubts, dead, wake.
+-- Keys touched: those of states.lua and audit.lua, clock, doubts, dead, wake.
+local account, records = part('sluicegate.account'), part('sluicegate.records')
+local states, audit = part('sluicegate.states'), part('sluicegate_worker.audit')
+local whole_ms, count = part('sluicegate.texts').whole_ms, part('sluicegate.counts').count
+local key = account.key
+
 local id, verdict, token, retention_ms, provider_id, reason, said = unpack(ARGV)
-local m = record(id)
-if not m.state then return 'unknown' end
-if m.token == token then return 'resolved' end
-if m.state ~= 'in_doubt' then return m.state end
-local c = clock()
+local record = records.get(id)
+if not record.state then return 'unknown' end
+if record.token == token then return 'resolved' end
+if record.state ~= 'in_doubt' then return record.state end
+local now = part('sluicegate.clock').read()
 redis.call('ZREM', key('doubts'), id)
 count('resolved')
-audit(c, said, 1)
+audit.write(now, said, 1)
 if verdict == 'accepted' then
-  if provider_id ~= '' then m.provider_id = provider_id end
-  m.reason = reason
-  finish(c, id, 'accepted', retention_ms, token)
+  if provider_id ~= '' then record.provider_id = provider_id end
+  record.reason = reason
+  states.finish(now, id, 'accepted', retention_ms, token)
 elseif verdict == 'resend' then
-  become(id, 'waiting')
-  m.token = token
-  put_back(c, id, m.lane, m.ticket)
-  wake()
+  states.become(id, 'waiting')
+  record.token = token
+  states.put_back(now, id, record.lane, record.ticket)
+  account.wake()
 else
-  become(id, 'dead')
-  m.token, m.at, m.code, m.reason = token, whole_ms(c.wall), 'in_doubt', reason
-  redis.call('ZADD', key('dead'), whole_ms(c.wall), id)
+  states.become(id, 'dead')
+  record.token, record.at = token, whole_ms(now.wall)
+  record.code, record.reason = 'in_doubt', reason
+  redis.call('ZADD', key('dead'), whole_ms(now.wall), id)
   count('dead')
 end
 return 'resolved'

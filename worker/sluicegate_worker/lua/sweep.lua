@@ -1,119 +1,150 @@
 -- The repair pass: end expired leases, apply the policy on doubts, tell whether there is work.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] token of this call, [2] lease_ms, [3] worker's name, [4] policy on doubts: resend | hold | drop,
---   [5] ms a transactional message waits in doubt, [6] ms a bulk one, [7] ms for which a key may be reused.
+-- ARGV[1] token of this call, [2] lease_ms, [3] worker's name, [4] policy on doubts: resend | hold
+--   | drop, [5] ms a transactional message waits in doubt, [6] ms a bulk one, [7] ms for which a
+--   key may be reused.
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do}.
 --   A call repeated with its token gets the same answer.
--- Keys touched: those of books.lua, swept, clock, workers, running, granted, started, leases, log, doubts, dead, due.
+-- Keys touched: those of states.lua and charges.lua, swept, clock, workers, running, doubts, dead,
+--   due.
 -- The first write frees, so that a full server can still be repaired.
-local BATCH = 50
-local token, lease_ms, worker, policy = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local waits, reuse_ms = { t = tonumber(ARGV[5]), b = tonumber(ARGV[6]) }, tonumber(ARGV[7])
+local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
+local texts = part('sluicegate.texts')
+local records, leases, counts =
+  part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts')
+local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
+local charges, lanes = part('sluicegate.charges'), part('sluicegate.lanes')
+local num, ms, whole_ms, count = texts.num, texts.ms, texts.whole_ms, counts.count
+local call = redis.call
 
-local last = redis.call('GET', key('swept')) or ''
+local BATCH = 50
+local REMEMBERED_MS, HOUR_MS = 60000, 3600000
+local token, lease_ms, worker, policy = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
+local doubt_ms, reuse_ms = { t = tonumber(ARGV[5]), b = tonumber(ARGV[6]) }, tonumber(ARGV[7])
+
+local last = call('GET', key('swept')) or ''
 local mark = token .. ' '
 if string.sub(last, 1, #mark) == mark then
   local answers = {}
-  for number in string.gmatch(string.sub(last, #mark + 1), '%d+') do answers[#answers + 1] = tonumber(number) end
+  for number in string.gmatch(string.sub(last, #mark + 1), '%d+') do
+    answers[#answers + 1] = tonumber(number)
+  end
   return answers
 end
 
-redis.call('ZREM', key('granted'), '')
-local c = clock()
+call('ZREM', key('granted'), '')
+local now = clock.read()
 local back, doubted, resent, held, dropped = 0, 0, 0, 0, 0
 
 -- Granted and never started: nothing was sent, so nothing is charged.
 local function give_back(id)
-  local lease = read_lease(id)
-  if not lease then return redis.call('ZREM', key('granted'), id) end
-  drop_grant(c, id, lease)
-  put_back(c, id, lease.lane, lease.ticket)
+  local lease = leases.get(id)
+  if not lease then return call('ZREM', key('granted'), id) end
+  charges.drop_grant(now, id, lease)
+  states.put_back(now, id, lease.lane, lease.ticket_text)
   back = back + 1
 end
 
 -- Started and silent: its POST may have been written.
 local function doubt(id)
-  local lease = read_lease(id)
-  if not lease then return redis.call('ZREM', key('started'), id) end
-  drop_lease(id)
-  local m = record(id)
-  if m.state ~= 'waiting' then return end
-  become(id, 'in_doubt')
-  m.lane, m.ticket, m.at, m.token = lease.lane, lease.ticket, whole_ms(c.wall), lease.token
-  m.reason = 'its worker fell silent after the POST may have begun'
-  add_to(m, 'attempts', 1)
-  add_to(m, 'maybe', 1)
-  local decide = policy == 'hold' and '+inf' or ms(c.wall + waits[string.sub(lease.lane, 1, 1)])
-  redis.call('ZADD', key('doubts'), decide, id)
-  note_attempt(c, id, lease, c.steady - lease.started, 'lost', '')
+  local lease = leases.get(id)
+  if not lease then return call('ZREM', key('started'), id) end
+  leases.drop(id)
+  local record = records.get(id)
+  if record.state ~= 'waiting' then return end
+  states.become(id, 'in_doubt')
+  record.lane, record.ticket = lease.lane, lease.ticket_text
+  record.at, record.token = whole_ms(now.wall), lease.token
+  record.reason = 'its worker fell silent after the POST may have begun'
+  records.add(record, 'attempts', 1)
+  records.add(record, 'maybe', 1)
+  local waits = doubt_ms[string.sub(lease.lane, 1, 1)]
+  call('ZADD', key('doubts'), policy == 'hold' and '+inf' or ms(now.wall + waits), id)
+  states.note_attempt(now, id, lease, now.steady - lease.started, 'lost', '')
   count('in_doubt')
   count('leases_lost')
   doubted = doubted + 1
 end
 
 local function hold(id, why)
-  redis.call('ZADD', key('doubts'), '+inf', id)
-  record(id).reason = why
+  call('ZADD', key('doubts'), '+inf', id)
+  records.get(id).reason = why
   held = held + 1
 end
 
-local function drop(id, m)
-  redis.call('ZREM', key('doubts'), id)
-  redis.call('ZADD', key('dead'), whole_ms(c.wall), id)
-  become(id, 'dead')
-  m.at, m.code = whole_ms(c.wall), 'in_doubt'
-  m.reason = 'in doubt, and dropped by policy: it may have been sent'
+local function drop(id, record)
+  call('ZREM', key('doubts'), id)
+  call('ZADD', key('dead'), whole_ms(now.wall), id)
+  states.become(id, 'dead')
+  record.at, record.code = whole_ms(now.wall), 'in_doubt'
+  record.reason = 'in doubt, and dropped by policy: it may have been sent'
   count('dead')
   dropped = dropped + 1
 end
 
-local function resend(id, m)
-  redis.call('ZREM', key('doubts'), id)
-  become(id, 'waiting')
-  put_back(c, id, m.lane, m.ticket)
+local function resend(id, record)
+  call('ZREM', key('doubts'), id)
+  states.become(id, 'waiting')
+  states.put_back(now, id, record.lane, record.ticket)
   resent = resent + 1
 end
 
 local function decide(id)
-  local m = record(id)
-  if m.state ~= 'in_doubt' then return redis.call('ZREM', key('doubts'), id) end
-  if policy == 'drop' then return drop(id, m) end
+  local record = records.get(id)
+  if record.state ~= 'in_doubt' then return call('ZREM', key('doubts'), id) end
+  if policy == 'drop' then return drop(id, record) end
   if policy == 'hold' then return hold(id, 'in doubt; a person decides') end
-  if not is_open(id) and campaign_state(campaign_of(id)) == 'cancelled' then
+  local campaign = campaigns.of(id)
+  if campaign and campaigns.state(campaign) == 'cancelled' then
     return hold(id, 'in doubt, and its campaign is cancelled; a person decides')
   end
-  if c.wall - num(m.key_at, 0) > reuse_ms then
-    return hold(id, 'in doubt, and its idempotency key is too old to resend under; a person decides')
+  if now.wall - num(record.key_at, 0) > reuse_ms then
+    local why = 'in doubt, and its idempotency key is too old to resend under; a person decides'
+    return hold(id, why)
   end
-  resend(id, m)
+  resend(id, record)
 end
 
-local function each(zset, upto, act)
-  local ids = redis.call('ZRANGEBYSCORE', key(zset), '-inf', ms(upto), 'LIMIT', 0, BATCH)
-  fetch_leases(ids)
+local function each(set, until_ms, act)
+  local ids = call('ZRANGEBYSCORE', key(set), '-inf', ms(until_ms), 'LIMIT', 0, BATCH)
+  leases.fetch(ids)
   for i = #ids, 1, -1 do act(ids[i]) end
 end
 
-if c.steady >= c.gap + lease_ms then
-  each('granted', c.steady, give_back)
-  each('started', c.steady, doubt)
-end
-each('doubts', c.wall, decide)
-
 -- A running campaign with nothing pending is finished.
-for _, name in ipairs(redis.call('SRANDMEMBER', key('running'), BATCH)) do
-  if in_ledger(name, 'waiting') + in_ledger(name, 'retrying') + in_ledger(name, 'in_doubt') == 0 then
-    redis.call('HSET', key('campaign:' .. name), 'state', 'finished', 'ended', whole_ms(c.wall))
-    redis.call('SREM', key('running'), name)
+local function finish_campaigns()
+  for _, name in ipairs(call('SRANDMEMBER', key('running'), BATCH)) do
+    local pending = counts.in_ledger(name, 'waiting') + counts.in_ledger(name, 'retrying')
+      + counts.in_ledger(name, 'in_doubt')
+    if pending == 0 then
+      call('HSET', key('campaign:' .. name), 'state', 'finished', 'ended', whole_ms(now.wall))
+      call('SREM', key('running'), name)
+    end
   end
 end
-save_clock(c)
-redis.call('ZADD', key('workers'), whole_ms(c.wall), worker)
-redis.call('ZREMRANGEBYSCORE', key('workers'), '-inf', ms(c.wall - 3600000))
 
-local function any(zset, most) return redis.call('ZCOUNT', key(zset), '-inf', most) > 0 end
-local work = any('due', ms(c.wall)) or any('parked:t', ms(c.steady)) or any('parked:b', ms(c.steady))
-for _, class in ipairs(CLASSES) do work = work or any('ready:' .. class, '+inf') end
-local answers = { back, doubted, resent, held, dropped, work and 1 or 0 }
-redis.call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', 60000)
+local function any(set, most) return call('ZCOUNT', key(set), '-inf', most) > 0 end
+
+local function has_work()
+  local steady = ms(now.steady)
+  if any('due', ms(now.wall)) or any('parked:t', steady) or any('parked:b', steady) then
+    return true
+  end
+  for _, class in ipairs(lanes.CLASSES) do
+    if any('ready:' .. class, '+inf') then return true end
+  end
+  return false
+end
+
+if now.steady >= now.gap + lease_ms then
+  each('granted', now.steady, give_back)
+  each('started', now.steady, doubt)
+end
+each('doubts', now.wall, decide)
+finish_campaigns()
+clock.save(now)
+call('ZADD', key('workers'), whole_ms(now.wall), worker)
+call('ZREMRANGEBYSCORE', key('workers'), '-inf', ms(now.wall - HOUR_MS))
+local answers = { back, doubted, resent, held, dropped, has_work() and 1 or 0 }
+call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', REMEMBERED_MS)
 return answers

@@ -14,8 +14,8 @@ from sluicegate.stored import History, MessageId, Record
 
 from .audit import Act, By, act
 
-REPLAY = Script("sluicegate_worker", "audit", "replay")
-PURGE = Script("sluicegate_worker", "audit", "purge")
+REPLAY = Script("sluicegate_worker.replay")
+PURGE = Script("sluicegate_worker.purge")
 
 BATCH = 50
 """Letters per call of a script: beyond it the server stalls for others."""

@@ -15,7 +15,7 @@ from sluicegate.stored import Record
 
 from .audit import By, act
 
-RESOLVE = Script("sluicegate_worker", "audit", "resolve")
+RESOLVE = Script("sluicegate_worker.resolve")
 
 Verdict = Literal["accepted", "resend", "drop"]
 

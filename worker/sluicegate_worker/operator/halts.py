@@ -8,7 +8,7 @@ from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts
 from sluicegate.stored import HaltInfo
 
-HALT = Script("sluicegate_worker", "halt")
+HALT = Script("sluicegate_worker.halt")
 
 
 class Halts:

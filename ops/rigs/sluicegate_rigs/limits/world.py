@@ -22,7 +22,7 @@ from .network import EPOCH_SECONDS, Door, Network
 from .scenario import AWAY_SECONDS, Figures, Scenario, jain
 from .virtual import VirtualLoop
 
-CLOCK = "local function server_ms() return tonumber(KEYS[2]) end"
+CLOCK = "return { server_ms = function() return tonumber(KEYS[2]) end }"
 """Stands in for time.lua: each call brings the world's time as a second key."""
 
 BACKLOG, BATCH = 1000, 250

@@ -1,0 +1,6 @@
+-- What luacheck holds the scripts to: `luacheck .`
+std = "lua51"
+read_globals = { "redis", "KEYS", "ARGV", "part" }
+max_line_length = 100
+include_files = { "**/lua/*.lua" }
+exclude_files = { ".venv" }

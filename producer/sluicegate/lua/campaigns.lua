@@ -1,0 +1,41 @@
+-- Campaigns: which of them a message belongs to, its state and its pace; read once a call.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: of, facts, state, is_open. It only reads.
+-- Keys touched: campaign:<name>.
+--
+-- A recipient's id is campaign.hash, where an app's ids have no dot; its ticket bears the hash
+-- alone.
+local key, num = part('sluicegate.account').key, part('sluicegate.texts').num
+local whole_us = part('sluicegate.limits').whole_us
+
+local campaigns = {} -- by name
+
+-- The campaign of a message; nil for an app's.
+local function of(id)
+  local dot = string.find(id, '.', 1, true)
+  return dot and string.sub(id, 1, dot - 1) or nil
+end
+
+-- Its state (false where there is no such campaign), interval (ms a segment, nil for no rate of its
+-- own) and weight.
+local function facts(name)
+  if not campaigns[name] then
+    local fields = redis.call('HMGET', key('campaign:' .. name), 'state', 'per_second', 'weight')
+    local rate = num(fields[2], 0)
+    campaigns[name] = {
+      state = fields[1], interval = whole_us(rate > 0 and 1000 / rate or nil),
+      weight = num(fields[3], 1),
+    }
+  end
+  return campaigns[name]
+end
+
+local function state(name) return facts(name).state end
+
+-- Whether a message's campaign lets it go out.
+local function is_open(id)
+  local name = of(id)
+  return not name or state(name) == 'running'
+end
+
+return { of = of, facts = facts, state = state, is_open = is_open }

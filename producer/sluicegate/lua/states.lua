@@ -1,0 +1,92 @@
+-- States: how a message moves from one to the next, and what its campaign's ledger says of it.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: of, current, which only read; become, tally, note_attempt, finish, end_waiting,
+--   put_back, run_again.
+-- Keys touched: those of records.lua, counts.lua and lanes.lua, campaign:<name>, running, unsent:*.
+--
+-- A campaign's recipient has no record until its first start or its end by a person: it is its
+-- ticket.
+local account, texts = part('sluicegate.account'), part('sluicegate.texts')
+local records, counts = part('sluicegate.records'), part('sluicegate.counts')
+local campaigns, history = part('sluicegate.campaigns'), part('sluicegate.history')
+local lanes = part('sluicegate.lanes')
+local key = account.key
+local campaign_of, campaign_state = campaigns.of, campaigns.state
+local call = redis.call
+
+local function tally(campaign, from, to)
+  counts.add('ledger:' .. campaign, from, -1)
+  counts.add('ledger:' .. campaign, to, 1)
+end
+
+-- The state that a record says, also for a campaign's recipient that has none yet.
+local function of(id, recorded) return recorded or (campaign_of(id) and 'waiting') or nil end
+
+-- What waited in a lane when its campaign was cancelled was cancelled with it, whatever its record
+-- says.
+local function current(id, recorded, lease)
+  local campaign = campaign_of(id)
+  local over = recorded == 'waiting' and not lease and campaign
+    and campaign_state(campaign) == 'cancelled'
+  return over and 'cancelled' or recorded
+end
+
+-- A finished campaign has something to do again.
+local function run_again(campaign)
+  call('HSET', key('campaign:' .. campaign), 'state', 'running')
+  call('HDEL', key('campaign:' .. campaign), 'ended')
+  call('SADD', key('running'), campaign)
+end
+
+-- Move a message to a state; `from`, where it isn't what the record says.
+local function become(id, state, from)
+  local record, campaign = records.get(id), campaign_of(id)
+  if campaign then tally(campaign, from or record.state or 'waiting', state) end
+  record.state = state
+end
+
+local function note_attempt(now, id, lease, took, outcome, code)
+  local record = records.get(id)
+  -- A receipt may have come before the attempt's own answer.
+  local accepted = record.state == 'accepted'
+  record.history = history.with_attempt(now, record.history, lease, took, outcome, code, accepted)
+end
+
+-- The end of a message: its record becomes compact and is forgotten after its retention. A
+-- campaign's records stay as long as the campaign does. Without a `token`, the record keeps the one
+-- that it has.
+local function finish(now, id, state, retention_ms, token, from)
+  local record = records.get(id)
+  record.content, record.request, record.lane, record.ticket = nil, nil, nil, nil
+  become(id, state, from)
+  record.at, record.token = texts.whole_ms(now.wall), token or record.token
+  record.history = record.history and history.shortened(record.history, history.ENDED_BYTES)
+  if not campaign_of(id) then records.expire(id, retention_ms) end
+  counts.count(state)
+end
+
+-- The end of a message that waits: where it has no record, its ticket is kept in a list instead.
+local function end_waiting(now, id, state, ticket, retention_ms, token)
+  local campaign = campaign_of(id)
+  if not campaign or records.get(id).state then
+    return finish(now, id, state, retention_ms, token)
+  end
+  call('RPUSH', key('unsent:' .. campaign .. ':' .. state), ticket)
+  tally(campaign, 'waiting', state)
+  counts.count(state)
+end
+
+-- Back to the head of its lane; in a campaign that was cancelled meanwhile, it ends with it.
+local function put_back(now, id, lane, ticket)
+  local campaign = campaign_of(id)
+  if campaign and campaign_state(campaign) == 'cancelled' then
+    end_waiting(now, id, 'cancelled', ticket)
+  else
+    lanes.to_head(lane, ticket)
+  end
+end
+
+return {
+  of = of, current = current, become = become, tally = tally, note_attempt = note_attempt,
+  finish = finish, end_waiting = end_waiting, put_back = put_back, run_again = run_again,
+}

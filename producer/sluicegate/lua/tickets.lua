@@ -1,0 +1,17 @@
+-- A ticket, id|segments|type|expires_ms|to: all that a claim must know of a message to take it.
+-- KEYS none. ARGV none.
+-- Returns: parse.
+-- Keys touched: none.
+local match = string.match
+
+-- Its parts: text (as it came), id, segments, kind, expires (ms, nil for never), to.
+local function parse(ticket)
+  local id, segments, kind, expires, to =
+    match(ticket, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)')
+  return {
+    text = ticket, id = id, segments = tonumber(segments) or 1, kind = kind,
+    expires = tonumber(expires), to = to,
+  }
+end
+
+return { parse = parse }

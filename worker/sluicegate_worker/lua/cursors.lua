@@ -1,0 +1,134 @@
+-- Cursors: where each class of lanes is served next.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: refused, bulk_is_owed, next_lane, next_ticket, serve, leave, leave_all, set_aside.
+-- Keys touched: those of lanes.lua, lane:*.
+--
+-- A cursor stands at the lane that a class serves next: its score, the score of who is next, and
+-- its tickets. It stays while its score is the least, or for QUANTUM messages; only when it leaves
+-- are the scores written and its tickets taken off the lane, so that a long lane costs one look,
+-- and ten thousand lanes no more than a few.
+local key = part('sluicegate.account').key
+local parse_ticket = part('sluicegate.tickets').parse
+local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
+local lanes, campaigns = part('sluicegate.lanes'), part('sluicegate.campaigns')
+local account_refusal = part('sluicegate_worker.admission').account_refusal
+local call, max, min = redis.call, math.max, math.min
+
+local BULK_EVERY = 10         -- while both wait, bulk gets one slot in so many: its floor
+local QUANTUM = 10            -- messages of one lane that a call takes in a row
+
+local cursors = {} -- by class; false where nothing is ready
+local refused = {} -- by class: until when the account's own rate of that type refuses
+
+local function leave(cursor)
+  cursors[cursor.class] = nil
+  if cursor.served == 0 then return end
+  call('LTRIM', key('lane:' .. cursor.lane), cursor.served, -1)
+  lanes.move_to(cursor.class, cursor.lane, cursor.score - cursor.lead)
+end
+
+local function leave_all()
+  for _, class in ipairs(lanes.CLASSES) do
+    if cursors[class] then leave(cursors[class]) end
+  end
+  cursors = {}
+end
+
+-- Take its lane out of the tree.
+local function set_aside(cursor)
+  cursors[cursor.class] = nil
+  lanes.take_out(cursor.class, cursor.lane)
+end
+
+-- A cursor at the lane that a class serves next; nil where none is ready.
+local function descend(class)
+  local zset, bound, node, top, ahead = key('ready:' .. class), math.huge, nil, nil, 0
+  while true do
+    local first, score, second, second_score = unpack(call('ZRANGE', zset, 0, 1, 'WITHSCORES'))
+    if not first then
+      if node then lanes.take_out(class, node) end
+      return nil
+    end
+    if second then bound = min(bound, tonumber(second_score) + ahead) end
+    if not lanes.is_node(first) then
+      return {
+        class = class, lane = first, campaign = lanes.campaign_in(first),
+        bulk = string.sub(class, 1, 1) == 'b', score = tonumber(score) + ahead, lead = ahead,
+        top = top, bound = bound, served = 0, tickets = {},
+      }
+    end
+    node = first
+    top, ahead = top or node, ahead + lanes.lead(class, node)
+    zset = lanes.below(class, node)
+  end
+end
+
+-- Where the class is served next; nil when nothing is ready, or the account's rate for its type
+-- refuses.
+local function of_class(class, slot)
+  if cursors[class] == nil then cursors[class] = descend(class) or false end
+  local cursor = cursors[class]
+  if not cursor then return nil end
+  local opens = account_refusal(cursor.lane, slot)
+  if not opens then return cursor end
+  refused[class] = opens
+  return nil
+end
+
+local function sooner(first, second)
+  if not first or not second then return first or second end
+  return second.score < first.score and second or first
+end
+
+-- Whether bulk has waited for as many messages as its floor lets go before it.
+local function bulk_is_owed(bucket) return bucket.streak >= BULK_EVERY - 1 end
+
+-- The lane that is served next: transactional first, with a floor for bulk; nil when none is ready.
+-- `bulk_slot` is false while bulk must wait.
+local function next_lane(bucket, slot, bulk_slot, floor_open)
+  local transactional = sooner(of_class('ts', slot), of_class('tm', slot))
+  local bulk = bulk_slot and sooner(of_class('bs', bulk_slot), of_class('bm', bulk_slot))
+  if transactional and bulk and floor_open and bulk_is_owed(bucket) then return bulk end
+  return transactional or bulk or nil
+end
+
+-- The lane's next ticket, nil where there is none. Tickets are read QUANTUM at a time, and with
+-- them what must be known of them.
+local function next_ticket(cursor)
+  local served, tickets = cursor.served, cursor.tickets
+  if not tickets[served + 1] then
+    local ids, numbers = {}, {}
+    local texts = call('LRANGE', key('lane:' .. cursor.lane), served, served + QUANTUM - 1)
+    for i, text in ipairs(texts) do
+      local ticket = parse_ticket(text)
+      if cursor.campaign then ticket.id = cursor.campaign .. '.' .. ticket.id end
+      tickets[served + i], ids[i], numbers[i] = ticket, ticket.id, ticket.to
+    end
+    leases.fetch(ids)
+    optouts.fetch(numbers)
+  end
+  return tickets[served + 1]
+end
+
+-- The lane is served one message. It begins level with what was served last; from there its own
+-- messages move it on, and others' time no further than to who is next, however many of its own it
+-- is served in a row.
+local function serve(cursor)
+  local class = cursor.class
+  local virtual = lanes.virtual(class)
+  if cursor.served == 0 and cursor.score < virtual then
+    local by = virtual - cursor.score
+    lanes.set_lead(class, cursor.top, lanes.lead(class, cursor.top) + by)
+    cursor.score, cursor.lead = virtual, cursor.lead + by
+  end
+  lanes.advance(class, max(virtual, min(cursor.score, cursor.bound)))
+  local weight = cursor.campaign and campaigns.facts(cursor.campaign).weight or 1
+  cursor.score, cursor.served = cursor.score + 1 / weight, cursor.served + 1
+  if cursor.score >= cursor.bound and cursor.served >= QUANTUM then leave(cursor) end
+end
+
+return {
+  refused = refused, bulk_is_owed = bulk_is_owed, next_lane = next_lane,
+  next_ticket = next_ticket, serve = serve, leave = leave, leave_all = leave_all,
+  set_aside = set_aside,
+}

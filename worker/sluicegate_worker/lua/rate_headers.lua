@@ -1,0 +1,75 @@
+-- What the headers of the provider's answers tell the bucket.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: report, which changes the bucket that was loaded.
+-- Keys touched: log, which it only reads.
+--
+--   limit                       sets the size
+--   limit - remaining - ours    what others use, or what we forgot; its peak is held for one to two
+--                               windows
+--   policy                      the window, where the provider names it
+--   429                         a margin that halves with time, and a block until retry-after
+local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
+local jitter = part('sluicegate_worker.bucket').jitter
+local min, max = math.min, math.max
+
+local MAX_MARGIN = 0.25
+local MAX_RAISE = 10 -- a limit, and a rate, is believed up to so many times the configured one
+
+local function throttled(now, bucket, wait)
+  if now.steady >= bucket.gate then -- one step per burst of refusals, not one per refusal
+    bucket.margin = min(MAX_MARGIN * bucket.limit, bucket.margin + 1 + 0.003 * bucket.limit)
+    bucket.gate = now.steady + 2 * bucket.rtt
+  end
+  bucket.block = max(bucket.block, now.steady + max(wait, 1))
+end
+
+-- How many slots of ours the provider may have counted when it answered a request begun then. A
+-- call starts many at once, so it is asked once for all of them.
+local counted, counted_for = {}, nil -- by the start; for which window
+local function ours_before(bucket, started)
+  if counted_for ~= bucket.window then counted, counted_for = {}, bucket.window end
+  if not counted[started] then
+    -- Requests overtake each other: those of ours that may have been counted are not foreign.
+    local slack = jitter(bucket) / 2
+    local first, last = started - bucket.window - slack, started + slack
+    counted[started] = redis.call('ZCOUNT', key('log'), '(' .. ms(first), ms(last))
+  end
+  return counted[started]
+end
+
+-- An answer to an older request cannot undo what a newer one said of the limit.
+local function hear_limit(bucket, seq, limit, window)
+  if limit <= 0 or seq < bucket.limit_seq then return end
+  local most = MAX_RAISE * bucket.configured / bucket.configured_window
+  if window <= 0 then
+    bucket.limit, bucket.limit_seq = min(limit, most * bucket.window), seq
+  elseif limit / window <= most then -- the two belong together
+    bucket.limit, bucket.limit_seq, bucket.policy, bucket.window = limit, seq, window, window
+  end
+end
+
+-- What one answer tells: its limit, remaining, wait, window and reset (negative where not said),
+-- throttled, and `took` in ms.
+local function report(now, bucket, lease, answer)
+  bucket.heard = 1
+  local late = lease.started - lease.slot + answer.took
+  if bucket.rtt == 0 then
+    bucket.rtt = late
+  else
+    bucket.rtt = bucket.rtt + 0.1 * (late - bucket.rtt)
+  end
+  local deviation = (late - bucket.rtt) ^ 2 - bucket.rtt_var
+  bucket.rtt_var = bucket.rtt_var + max(0.01, 1 / bucket.seq) * deviation
+  hear_limit(bucket, tonumber(lease.seq), answer.limit, answer.window)
+  -- The longest: shown where it says that the window is longer.
+  bucket.reset = max(bucket.reset, answer.reset)
+  if answer.throttled then throttled(now, bucket, answer.wait) end
+  local remaining = answer.throttled and 0 or answer.remaining
+  if answer.limit > 0 and remaining >= 0 then
+    -- Of its own limit: one that a newer answer has changed would show as others' use.
+    local foreign = answer.limit - remaining - ours_before(bucket, lease.started)
+    bucket.peak = max(bucket.peak, foreign)
+  end
+end
+
+return { report = report }
