@@ -30,7 +30,7 @@ each script's ``KEYS[1]``.
     optouts      hash    number -> wall ms, source
     halts        hash    level -> until ms (empty: until cleared), why
     totals       hash    counters since the account's first message, by state and by event
-    clock        hash    wall, offset, gap: see account.lua
+    clock        hash    wall, offset, gap: see clock.lua
     swept        string  the last sweep's token and answer
     audit        list    JSON lines, the latest first: who did what to dead letters and doubts
     acted:<tok>  string  such an action's answers, for a client that repeats it after a lost reply
@@ -67,7 +67,7 @@ A record's fields, absent where they say nothing:
     enqueued at  wall ms of its beginning, and of its last change of state
     provider_id  and, where one message was sent twice, provider_id_2
     fate         delivered, failed or unconfirmed, as a receipt said;  fate_at: wall ms;  fate_code
-    history      its attempts, see books.lua
+    history      its attempts, see history.lua
     code reason  what the last attempt that failed was answered, or why it waits
     answer       status and body of that answer, cut to 500 bytes
 """

@@ -1,15 +1,15 @@
 """The texts that Redis holds, as typed values: what scripts write, read and written here alone.
 
-    MessageId   order-17 or july.4hZ0aBcDeFg        books.lua: campaign_of
+    MessageId   order-17 or july.4hZ0aBcDeFg        campaigns.lua: of
     LaneName    bs:+15550000001#july                lanes.lua: class_of, sender_of, campaign_in
     TreeMember  bs/s|+15550000001                   lanes.lua: park, unpark
-    Ticket      id|segments|type|expires_ms|to      account.lua: read_ticket
-    Lease       token|slot|seq|started|lane|ticket  records.lua: parsed_lease, save_leases
-    Record      the fields of a message's hash      records.lua: record, save_records
-    History     began,late,took,outcome,code,worker books.lua: with_attempt, shortened
-    HaltInfo    ends_ms|why                         levels.lua: halts_now
-    Limits of a sender, registration, brand         levels.lua: levels_of
-    BrandDay    day segments                        levels.lua: used_today, use_cap
+    Ticket      id|segments|type|expires_ms|to      tickets.lua: parse
+    Lease       token|slot|seq|started|lane|ticket  leases.lua: parse, formatted
+    Record      the fields of a message's hash      records.lua: get, at_end
+    History     began,late,took,outcome,code,worker history.lua: with_attempt, shortened
+    HaltInfo    ends_ms|why                         halts.lua: in_force
+    Limits of a sender, registration, brand         levels.lua: of, limit_of
+    BrandDay    day segments                        levels.lua: used_today; charges.lua: use_cap
 
 ``parse`` reads the stored form and raises Malformed; ``format`` writes it back. Beside each stands
 the part of the scripts that reads and writes the same text: they must agree on every character.

@@ -15,7 +15,7 @@ class PastAttempt(msgspec.Struct, frozen=True):
 
     ``outcome`` is what was settled: accepted, retry, back, dead, doubt, unused, or lost where its
     worker fell silent. ``worker`` is the tag that the worker's tokens begin with.
-    Mirrored by ``with_attempt`` in ``books.lua``.
+    Mirrored by ``with_attempt`` in ``history.lua``.
     """
 
     began_ms: int
@@ -41,7 +41,7 @@ class PastAttempt(msgspec.Struct, frozen=True):
 class History(msgspec.Struct, frozen=True):
     """The attempts, the first first; ``left_out`` more came after the first one.
 
-    Mirrored by ``with_attempt`` and ``shortened`` in ``books.lua``.
+    Mirrored by ``with_attempt`` and ``shortened`` in ``history.lua``.
     """
 
     attempts: tuple[PastAttempt, ...] = ()

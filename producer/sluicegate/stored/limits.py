@@ -11,7 +11,7 @@ class SenderLimits(NamedTuple):
     """A sender's limits: ``sms_ms|mms_ms|registration``; 0 and ``""`` are no such limit.
 
     An interval is milliseconds from one segment to the next.
-    Mirrored by ``levels_of`` in ``levels.lua``, as are the two below.
+    Mirrored by ``of`` in ``levels.lua``, as are the two below.
     """
 
     sms_ms: float = 0.0
@@ -68,7 +68,7 @@ class BrandLimits(NamedTuple):
 class BrandDay(NamedTuple):
     """What a brand has used: ``day segments``; a day is the carrier's, counted since 1970.
 
-    Mirrored by ``used_today`` and ``use_cap`` in ``levels.lua``.
+    Mirrored by ``used_today`` in ``levels.lua`` and ``use_cap`` in ``charges.lua``.
     """
 
     day: int
@@ -90,7 +90,7 @@ class BrandDay(NamedTuple):
 class HaltInfo(msgspec.Struct, frozen=True):
     """A level's halt: why, and until when (wall ms); None means until it is lifted.
 
-    Mirrored by ``halts_now`` in ``levels.lua``.
+    Mirrored by ``in_force`` in ``halts.lua``.
     """
 
     level: str

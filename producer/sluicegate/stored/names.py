@@ -33,7 +33,7 @@ class MessageId(NamedTuple):
 
     An app's id has no dot and ``campaign`` is then ``""``. ``short`` is what the message's ticket
     begins with: an app's id whole, or the short hash of a recipient's key.
-    Mirrored by ``campaign_of`` in ``books.lua``.
+    Mirrored by ``of`` in ``campaigns.lua``.
     """
 
     campaign: str

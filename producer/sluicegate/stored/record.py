@@ -21,7 +21,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     A field that the hash has not is ``""``, ``b""``, 0 or None here, and so is one that was not
     asked for. ``state`` is ``""`` where there is no such record. Moments and ``age`` are in
-    milliseconds. Mirrored by ``record`` and ``save_records`` in ``records.lua``.
+    milliseconds. Mirrored by ``get`` and ``at_end`` in ``records.lua``.
     """
 
     state: str = ""

@@ -9,7 +9,7 @@ import msgspec
 from ..errors import Malformed
 from .names import LaneName
 
-_TAG = 4  # characters of a token that name its worker, as in claim.lua
+_TAG = 4  # characters of a token that name its worker, as in slots.lua
 
 _values = msgspec.json.Decoder(tuple[str, ...])
 
@@ -23,7 +23,7 @@ class Ticket(NamedTuple):
     ``short`` is the id as its lane needs it: see ``MessageId.short``. ``expires_ms`` is wall
     milliseconds, None for never. ``values`` is the JSON of the template's variables, ``b""`` for
     an app's message, whose content is in its record.
-    Mirrored by ``read_ticket`` in ``account.lua``.
+    Mirrored by ``parse`` in ``tickets.lua``.
     """
 
     short: str
@@ -74,7 +74,7 @@ class Lease(NamedTuple):
 
     ``slot_ms`` and ``started_ms`` are steady milliseconds; the second is None while the lease is
     only granted. ``seq`` is the slot's number in the log.
-    Mirrored by ``parsed_lease`` and ``save_leases`` in ``records.lua``.
+    Mirrored by ``parse`` and ``formatted`` in ``leases.lua``.
     """
 
     token: str
