@@ -1,12 +1,12 @@
 """Lua scripts joined from the parts that they use, each part a file beside the code that calls it.
 
-A file ``<package>/lua/<name>.lua`` is the part ``<package>.<name>``, and is the body of a function.
-A part returns a table of what it offers; a script, which is a part too, returns its answer. It takes
-what it uses by full names, ``local lanes = part('sluicegate.lanes')``, and names no globals but
-``redis``, ``KEYS`` and ``ARGV``.
+A file ``<package>/lua/<name>.lua`` is the part ``<package>.<name>``, and is the body of a
+function. A part returns a table of what it offers; a script, which is a part too, returns its
+answer. It takes what it uses by full names, ``local lanes = part('sluicegate.lanes')``, and reads
+no globals but Lua's own, ``redis``, ``KEYS`` and ``ARGV``.
 
-What a part offers as ``at_end`` is called once the script has its answer: there the parts that keep
-tables while a script runs write what changed. So no script has to remember to.
+What a part offers as ``at_end`` is called once the script has its answer: the parts that keep
+tables while a script runs write there what changed, so that no script has to remember it.
 
 A script is called with the account's prefix as its only key. ``sluicegate.time`` is the part that
 tests replace (``Script.source(time=...)``), so that every other line of Lua is tested as shipped.

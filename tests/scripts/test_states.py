@@ -382,7 +382,7 @@ def walk(machine: Books, seed: str, steps: int) -> None:
     def settle(recent: int) -> None:
         if machine.grants:
             machine.settle(chance.randrange(recent), chance.choice(kinds),
-                           chance.choice(["", "h", "hp", "hu", "ht"]),
+                           chance.choice(ANSWERS[:5]),
                            chance.choice([0.0, 900.0, 60_000.0, -1.0]),
                            chance.choice(["", "", "", "account"]))  # fmt: skip
 

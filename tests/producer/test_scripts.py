@@ -1,0 +1,121 @@
+"""How a script is joined from its parts."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from sluicegate.scripts import Script, joined, read
+
+ROOT = Path(__file__).parents[2]
+PARTS = sorted(
+    ".".join([*path.relative_to(ROOT).parts[1:-2], path.stem])
+    for folder in ("producer", "worker", "ops")
+    for path in (ROOT / folder).rglob("lua/*.lua")
+)
+
+
+def reader(**parts: str) -> Callable[[str], str]:
+    """Read parts of a package ``p`` from these texts."""
+
+    def read(name: str) -> str:
+        if name not in texts:
+            raise ValueError(f"there is no Lua part {name!r}")
+        return texts[name]
+
+    texts = {f"p.{name}": text for name, text in parts.items()}
+    return read
+
+
+def run(store: redis.Redis, script: str) -> Any:
+    client: Any = store
+    return client.eval(script, 1, "{p}:")
+
+
+def test_a_part_is_joined_once_and_after_what_it_uses(store: redis.Redis) -> None:
+    bottom = "redis.call('INCR', KEYS[1] .. 'joined') return { name = 'bottom' }"
+    over = "local bottom = part('p.bottom') return { name = bottom.name .. ' %s' }"
+    script = joined(
+        "p.script",
+        reader(
+            script="return { part('p.left').name, part('p.right').name, part('p.bottom').name }",
+            left=over % "left",
+            right=over % "right",
+            bottom=bottom,
+        ),
+    )
+    assert run(store, script) == [b"bottom left", b"bottom right", b"bottom"]
+    assert store.get("{p}:joined") == b"1"
+
+
+def test_only_what_is_used_is_joined() -> None:
+    script = joined(
+        "p.script", reader(script="-- Not part('p.other').\nreturn 1", other="return {}")
+    )
+    assert "p.other'] =" not in script
+
+
+def test_what_parts_offer_at_the_end_is_called_once_the_script_has_its_answer(
+    store: redis.Redis,
+) -> None:
+    keeps = """\
+        local value = 'nothing'
+        return {
+          keep = function(text) value = text end,
+          at_end = function() redis.call('SET', KEYS[1] .. 'kept', value) end,
+        }"""
+    script = "local keeps = part('p.keeps') keeps.keep('this') do return 'answer' end"
+    assert run(store, joined("p.script", reader(script=script, keeps=keeps))) == b"answer"
+    assert store.get("{p}:kept") == b"this"
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        (
+            {"script": "part('p.mid')", "mid": "part('p.gone')"},
+            "p.script -> p.mid -> p.gone: there is no Lua part 'p.gone'",
+        ),
+        (
+            {"script": "part('p.a')", "a": "part('p.b')", "b": "part('p.a')"},
+            "Lua parts use each other: p.script -> p.a -> p.b -> p.a",
+        ),
+        (
+            {"script": "part('p.script')"},
+            "Lua parts use each other: p.script -> p.script",
+        ),
+        *(
+            ({"script": text}, "the Lua part 'p.script' has a part() without a name")
+            for text in ("part(name)", 'part("p.a")', "local get = part")
+        ),
+    ],
+)
+def test_what_cannot_be_joined_is_refused(parts: dict[str, str], error: str) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(error)):
+        joined("p.script", reader(**parts))
+
+
+@pytest.mark.parametrize("name", ["sluicegate.gone", "gone.part", "part", "sluicegate.a.b"])
+def test_a_part_without_a_file_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"there is no Lua part '{name}': it would be"):
+        Script(name).source()
+
+
+def test_time_is_the_part_that_tests_replace() -> None:
+    frozen = "return { server_ms = function() return 1 end }"
+    script = Script("sluicegate.cancel")
+    assert "redis.call('TIME')" in script.source()
+    assert frozen in script.source(frozen)
+    assert "redis.call('TIME')" not in script.source(frozen)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_every_part_can_be_joined(name: str) -> None:
+    assert Script(name).source()
+
+
+def test_only_time_reads_the_servers_clock() -> None:
+    assert [name for name in PARTS if "'TIME'" in read(name)] == ["sluicegate.time"]
