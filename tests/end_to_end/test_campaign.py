@@ -44,7 +44,7 @@ def start(account: Account, path: Path, **options: Any) -> list[str]:
 
 def run(account: Account, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, env=account.stage.environ, check=True, capture_output=True, text=True
+        command, env=account.deployment.environ, check=True, capture_output=True, text=True
     )
 
 
@@ -80,7 +80,7 @@ def test_every_way_of_importing_again_sends_each_recipient_once(
     bad = {"r7": "n/a", "r70": "12"}
     first = write(tmp_path / "people.csv", rows, **bad)
     assert "2  set aside" in run(fast, *start(fast, first)).stdout
-    eventually(fast.has_accepted(ROWS - 2), 30, fast.stage)
+    eventually(fast.has_accepted(ROWS - 2), 30, fast.deployment)
     run(fast, *start(fast, first))
     run(fast, *start(fast, write(tmp_path / "shifted.csv", rows[10:], **bad)))
     random.Random(1).shuffle(rows)
@@ -92,8 +92,8 @@ def test_every_way_of_importing_again_sends_each_recipient_once(
     )
     (tmp_path / "corrected.csv").write_text(corrected)
     run(fast, *start(fast, tmp_path / "corrected.csv"))
-    eventually(fast.has_accepted(ROWS), 30, fast.stage)
-    eventually(lambda: is_finished(fast), 5, fast.stage)
+    eventually(fast.has_accepted(ROWS), 30, fast.deployment)
+    eventually(lambda: is_finished(fast), 5, fast.deployment)
     assert fast.received() == {number(row): 1 for row in range(ROWS)}
     assert campaigns_of(fast).recount("july") == ledger(fast)
 
@@ -105,25 +105,27 @@ def test_an_importer_killed_on_the_way_goes_on_where_it_stopped(
     path = write(tmp_path / "people.csv", list(range(rows)))
     importer = subprocess.Popen(
         start(fast, path),
-        env=fast.stage.environ,
+        env=fast.deployment.environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     key = fast.keys.ledger("july")
-    eventually(lambda: int(fast.store.hget(key, "imported") or 0) >= 0.4 * rows, 30, fast.stage)
+    eventually(
+        lambda: int(fast.store.hget(key, "imported") or 0) >= 0.4 * rows, 30, fast.deployment
+    )
     importer.kill()
     importer.wait()
     imported = ledger(fast).imported
     assert 0.4 * rows <= imported < rows, "it was not on the way any more: the test proved nothing"
     assert campaigns_of(fast).get("july").state == "draft"
     assert fast.received().total() == 0, "nothing is sent before all is imported"
-    fast.stage.change_provider(limit=None, latency_ms=0)
+    fast.deployment.change_provider(limit=None, latency_ms=0)
     assert f"{imported:,}" in run(fast, *start(fast, path)).stdout.replace("\n", " ")
     assert ledger(fast).imported == rows
     # Twenty thousand take a while to send, and the first thousand say as much.
-    eventually(fast.has_accepted(1000), 60, fast.stage)
+    eventually(fast.has_accepted(1000), 60, fast.deployment)
     act(fast, "cancel")
-    eventually(fast.is_quiet, 10, fast.stage)
+    eventually(fast.is_quiet, 10, fast.deployment)
     assert max(fast.received().values()) == 1
     assert campaigns_of(fast).recount("july") == ledger(fast)
     assert ledger(fast).adds_up
@@ -137,7 +139,7 @@ def test_nothing_is_posted_after_control_returned(
     with deployment(provider, 2, account={"limit": 50}) as account:
         path = write(tmp_path / "people.csv", list(range(300)))
         run(account, *start(account, path))
-        eventually(account.has_accepted(40), 20, account.stage)
+        eventually(account.has_accepted(40), 20, account.deployment)
         out = [number(row) for row in range(300)]
         began = time.monotonic()
         if action == "optout":
@@ -145,18 +147,20 @@ def test_nothing_is_posted_after_control_returned(
         else:
             act(account, action)
         took = time.monotonic() - began
-        received = account.stage.provider("report")["received"]
+        received = account.deployment.provider("report")["received"]
         assert 40 <= received < 300
         # What had started is answered and settled; a second's worth of slots goes by unused.
-        eventually(account.is_quiet, 10, account.stage)
+        eventually(account.is_quiet, 10, account.deployment)
         settled = time.monotonic()
-        eventually(lambda: time.monotonic() > settled + 1, 5, account.stage)
-        assert account.stage.provider("report")["received"] == received
+        eventually(lambda: time.monotonic() > settled + 1, 5, account.deployment)
+        assert account.deployment.provider("report")["received"] == received
         record_property(action, f"returned after {took * 1000:.0f} ms")
         states = ledger(account).states
         ended = {"pause": "waiting", "cancel": "cancelled", "optout": "suppressed"}[action]
         eventually(
-            lambda: ledger(account).states[ended] == 300 - states["accepted"], 10, account.stage
+            lambda: ledger(account).states[ended] == 300 - states["accepted"],
+            10,
+            account.deployment,
         )
         assert campaigns_of(account).recount("july") == ledger(account)
 
@@ -170,7 +174,7 @@ def test_ten_pauses_resumes_and_kills_send_each_row_once(tmp_path: Path) -> None
         run(account, *start(account, write(tmp_path / "people.csv", list(range(rows)))))
         begun: set[str] = set()
         for turn in range(1, 11):
-            eventually(account.has_accepted(turn * 120), 30, account.stage)
+            eventually(account.has_accepted(turn * 120), 30, account.deployment)
             match rng.choice(("pause", "kill", "both")):
                 case "pause":
                     act(account, "pause")
@@ -182,7 +186,9 @@ def test_ten_pauses_resumes_and_kills_send_each_row_once(tmp_path: Path) -> None
                     begun |= _killed(account)
                     act(account, "resume")
         eventually(
-            lambda: account.total("accepted") + account.size("doubts") == rows, 60, account.stage
+            lambda: account.total("accepted") + account.size("doubts") == rows,
+            60,
+            account.deployment,
         )
         assert account.size("doubts") <= len(begun)
         received = account.received()
@@ -196,11 +202,11 @@ def test_ten_pauses_resumes_and_kills_send_each_row_once(tmp_path: Path) -> None
 
 def _killed(account: Account) -> set[str]:
     """Kill a worker, start another; return what the victim may have begun to POST."""
-    victim = next(worker for worker in account.stage.workers if worker.alive)
+    victim = next(worker for worker in account.deployment.workers if worker.alive)
     victim.freeze()
     begun = account.started_by(victim)
     victim.kill()
-    account.stage.start_worker()
+    account.deployment.start_worker()
     return begun
 
 

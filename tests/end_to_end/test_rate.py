@@ -41,7 +41,7 @@ def arrivals(account: Account, count: int) -> list[dict[str, Any]]:
     """The first ``count`` messages that the provider accepted, in the order of their arrival."""
     found: list[dict[str, Any]] = []
     while len(found) < count:
-        page = account.stage.provider(f"arrivals?after={len(found)}&limit=1000")
+        page = account.deployment.provider(f"arrivals?after={len(found)}&limit=1000")
         if not page:
             break
         found += page
@@ -50,7 +50,9 @@ def arrivals(account: Account, count: int) -> list[dict[str, Any]]:
 
 def arrived(account: Account, count: int, seconds: float = 60) -> list[dict[str, Any]]:
     eventually(
-        lambda: account.stage.provider("report")["accepted"] >= count, seconds, account.stage
+        lambda: account.deployment.provider("report")["accepted"] >= count,
+        seconds,
+        account.deployment,
     )
     return arrivals(account, count)
 

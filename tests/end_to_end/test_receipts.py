@@ -22,7 +22,7 @@ from sluicegate.webhook_urls import WebhookUrls
 from sluicegate_ops.simulator import Faults, Settings, Webhooks
 from sluicegate_ops.simulator.http.outgoing import Outgoing
 from sluicegate_rigs.deployment import SECRETS
-from sluicegate_rigs.deployment.provider import face
+from sluicegate_rigs.deployment.provider import admin
 from sluicegate_worker.provider.telnyx.events import FATE_OF
 from sluicegate_worker.queue import PUBLISH, STEP, Queue
 from sluicegate_worker.wire import Grant, Settle, Start, parse_stepped
@@ -48,7 +48,7 @@ def imported(account: Account, rows: int) -> tuple[Campaigns, list[str]]:
 
 def heard(account: Account) -> dict[str, int]:
     """What the front door counted."""
-    with urlopen(f"{account.stage.web_url}/metrics", timeout=10) as answer:  # noqa: S310 - our own server
+    with urlopen(f"{account.deployment.web_url}/metrics", timeout=10) as answer:  # noqa: S310 - our own server
         text = answer.read().decode()
     found = re.findall(r'^sluicegate_http_total\{what="(\w+)",.*\} (\d+)$', text, re.MULTILINE)
     return {what: int(count) for what, count in found}
@@ -57,7 +57,7 @@ def heard(account: Account) -> dict[str, int]:
 def is_over(account: Account) -> bool:
     """The campaign is finished, and nobody holds or has yet to tell anything."""
     state = account.store.hget(account.keys.campaign(JULY.name), "state")
-    webhooks = account.stage.provider("webhooks")
+    webhooks = account.deployment.provider("webhooks")
     told_all = not webhooks["waiting"] and not webhooks["under_way"]
     return state == b"finished" and account.is_quiet() and told_all
 
@@ -79,19 +79,19 @@ def ends_of(account: Account, ids: Sequence[str]) -> list[tuple[str, ...]]:
 def arrivals(account: Account) -> list[dict[str, Any]]:
     """The messages that the provider accepted, in order."""
     found: list[dict[str, Any]] = []
-    while page := account.stage.provider(f"arrivals?after={len(found)}"):
+    while page := account.deployment.provider(f"arrivals?after={len(found)}"):
         found += page
     return found
 
 
 def posted(account: Account) -> Counter[str]:
     """How often each recipient was POSTed, also where the provider refused it."""
-    return Counter(request[1] for request in account.stage.provider("requests"))
+    return Counter(request[1] for request in account.deployment.provider("requests"))
 
 
 def write(account: Account, who: str, text: str) -> None:
     """Have a recipient write to us, by way of the provider."""
-    face(account.stage.url, "inbound", {"from": who, "to": SENDER, "text": text})
+    admin(account.deployment.url, "inbound", {"from": who, "to": SENDER, "text": text})
 
 
 def counts(shown: str) -> dict[str, int]:
@@ -104,8 +104,8 @@ def counts(shown: str) -> dict[str, int]:
 def cli(account: Account, *command: str) -> str:
     run = subprocess.run(
         [sys.executable, "-m", "sluicegate_ops.cli", *command],
-        env=account.stage.environ,
-        cwd=account.stage.directory,
+        env=account.deployment.environ,
+        cwd=account.deployment.directory,
         check=True,
         capture_output=True,
         text=True,
@@ -120,7 +120,7 @@ class Hand:
     """A worker's calls made by hand, so that a test says when an answer is settled."""
 
     def __init__(self, account: Account) -> None:
-        self.queue = Queue(account.store, account.stage.config, "default")
+        self.queue = Queue(account.store, account.deployment.config, "default")
         self.scripts = Scripts(account.store, account.keys.prefix)
         self.scripts.call(PUBLISH, self.queue.publish_args())
 
@@ -135,10 +135,11 @@ class Hand:
             time.sleep(0 if claimed.grants else claimed.wait_ms / 1000)
             starts = [Start(grant.id, grant.token, b"{}") for grant in claimed.grants]
             begun = parse_stepped(self.scripts.call(STEP, self.queue.step_args(starts=starts)), "")
-            assert all(begun.started)
-            count -= len(starts)
-            kept += [grant for grant in claimed.grants if grant.id in early]
-            settles = [accepted(grant) for grant in claimed.grants if grant.id not in early]
+            # On a busy machine some slots are over by now: those messages are claimed again.
+            started = [g for g, done in zip(claimed.grants, begun.started, strict=True) if done]
+            count -= len(started)
+            kept += [grant for grant in started if grant.id in early]
+            settles = [accepted(grant) for grant in started if grant.id not in early]
         self.settle(settles)
         return kept
 
@@ -230,7 +231,7 @@ def cases(account: Account, ids: Sequence[str], rng: random.Random) -> list[Case
     ends = [("delivery_failed", "40008"), ("delivery_unconfirmed", ""), *[("delivered", "")] * 8]
     odd = [(True, False), (False, True), (True, True), *[(False, False)] * 7]
     secret = SECRETS["SLUICEGATE_RECEIPTS_SECRET"]
-    urls = WebhookUrls(account.stage.web_url, secret, "default")
+    urls = WebhookUrls(account.deployment.web_url, secret, "default")
     drawn = [odd[place % 10] for place in range(len(ids))]
     rng.shuffle(drawn)
     return [
@@ -263,7 +264,7 @@ def test_twenty_thousand_receipts_in_any_order_repeated_and_forged(
     provider = Settings(limit=None, webhooks=Webhooks(signing_key=SIGNING_KEY))
     settings = {"limit": 10**6, "concurrency": 10**5, "lease_seconds": 300.0}
     with deployment(provider, 0, account=settings, receipts=True) as account:
-        account.stage.start_web()
+        account.deployment.start_web()
         account.enqueue(0, count // 2)
         campaigns, ids = imported(account, count // 2)
         campaigns.act(JULY.name, "start")
@@ -281,7 +282,7 @@ def test_twenty_thousand_receipts_in_any_order_repeated_and_forged(
             tales[row].insert(place, tales[row][place])
         for kind, row in enumerate(rng.sample(range(count), 200)):
             tales[row].insert(0, made[row].forgery(kind))
-        account.stage.wait_for_web()
+        account.deployment.wait_for_web()
         began = time.perf_counter()
         assert bring(tales) == {200: 2 * count + 1_000, 401: 200}
         assert account.size("started") == len(kept), "an answer was settled before its receipts"
@@ -326,14 +327,14 @@ def test_what_lost_its_answer_is_resolved_by_its_receipt_and_never_sent_twice() 
     )
     settings = {"limit": 400, "in_doubt": HOLD}
     with deployment(provider, 1, account=settings, receipts=True) as account:
-        stage = account.stage
-        stage.start_web()
-        stage.wait_for_web()
+        ours = account.deployment
+        ours.start_web()
+        ours.wait_for_web()
         campaigns, ids = imported(account, rows)
         campaigns.act(JULY.name, "start")
-        eventually(lambda: is_over(account), 40, stage)
+        eventually(lambda: is_over(account), 40, ours)
 
-        lost = stage.provider("report")["faults"]["close_after"]
+        lost = ours.provider("report")["faults"]["close_after"]
         assert lost >= rows * 0.03
         assert account.total("by_receipt") >= lost
         assert account.total("in_doubt") > 0, "no answer was missed: the test proved nothing"
@@ -347,7 +348,7 @@ def test_what_lost_its_answer_is_resolved_by_its_receipt_and_never_sent_twice() 
         assert found == [("accepted", fate, fate == "failed") for fate in true]
         fates: Counter[str] = Counter(true)
         assert campaigns.ledger(JULY.name).fates == fates
-        brought, came = stage.provider("webhooks"), heard(account)
+        brought, came = ours.provider("webhooks"), heard(account)
         assert came["forged"] == sum(brought[lie] for lie in ("forged", "tampered", "stale")) > 0
         assert came["receipts_duplicate"] > 0
 
@@ -361,25 +362,26 @@ def test_stop_in_the_middle_of_a_campaign_and_start_again() -> None:
     rows = 240
     provider = Settings(limit=None, latency_ms=20)  # it refuses none, so each is POSTed once
     with deployment(provider, 1, account={"limit": 80}, receipts=True) as account:
-        stage = account.stage
-        stage.start_web()
-        stage.wait_for_web()
-        profile = f"{stage.web_url}/receipts/default"
-        stage.change_provider(webhooks={"url": profile})
+        ours = account.deployment
+        ours.start_web()
+        ours.wait_for_web()
+        profile = f"{ours.web_url}/receipts/default"
+        ours.change_provider(webhooks={"url": profile})
         campaigns, _ = imported(account, rows)
         campaigns.act(JULY.name, "start")
-        eventually(account.has_accepted(40), 20, stage)
+        eventually(account.has_accepted(40), 20, ours)
         begun = posted(account)
         waiting = [number(row) for row in range(rows) if number(row) not in begun]
-        out, back = waiting[::8], waiting[-1]
+        # A few whose turn comes while they write, more whose turn comes much later.
+        out, back = [*waiting[:40:8], *waiting[100:-1:4]], waiting[-1]
         for who in (*out, back):
             write(account, who, "Stop ")
-        eventually(lambda: heard(account).get("inbound_heard") == len(out) + 1, 10, stage)
+        eventually(lambda: heard(account).get("inbound_heard") == len(out) + 1, 10, ours)
         time.sleep(START_TO_POST_SECONDS)  # what had started by then has been written
         overtaken = posted(account)
         assert back not in overtaken, "the campaign is over: the test proved nothing"
         write(account, back, "START")
-        eventually(lambda: is_over(account), 20, stage)
+        eventually(lambda: is_over(account), 20, ours)
 
         gone = {who for who in out if who not in overtaken}
         assert len(gone) > len(out) / 2
@@ -397,9 +399,9 @@ def test_stop_in_the_middle_of_a_campaign_and_start_again() -> None:
         assert {one.number for one in account.sluice.optouts} == set(out)
         assert account.sluice.enqueue(message(1, to=back_again)).outcome == "suppressed"
         write(account, back_again, "unstop")
-        eventually(lambda: back_again not in account.sluice.optouts, 10, stage)
+        eventually(lambda: back_again not in account.sluice.optouts, 10, ours)
         assert account.sluice.enqueue(message(2, to=back_again)).outcome == "enqueued"
-        eventually(lambda: account.sluice.status("m2").state == "accepted", 10, stage)
+        eventually(lambda: account.sluice.status("m2").state == "accepted", 10, ours)
         assert posted(account)[back_again] == 1
 
 
@@ -407,7 +409,7 @@ def test_without_receipts_what_became_of_the_accepted_is_unknown_and_says_why() 
     with deployment(Settings(limit=None), 1) as account:
         campaigns, _ = imported(account, 20)
         campaigns.act(JULY.name, "start")
-        eventually(account.has_accepted(20), 20, account.stage)
+        eventually(account.has_accepted(20), 20, account.deployment)
         shown = {"accepted": 20, **dict.fromkeys(FATES, 0), "unknown": 20}
         for command in ("status", "report"):
             said = cli(account, "campaign", command, "july")

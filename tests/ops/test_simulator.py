@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sluicegate_ops.simulator import Faults, Settings, Simulator, limits, simulator_in_thread
 from sluicegate_ops.simulator.api.replies import latency_seconds
 from sluicegate_ops.simulator.faults import ALWAYS, FAULTS, MAGIC_PREFIX, ONCE
-from sluicegate_ops.simulator.idempotency import KEPT_SECONDS, Keys
+from sluicegate_ops.simulator.idempotency import KEPT_SECONDS, IdempotencyKeys
 from support.simulated import Client
 
 LIMITERS = ("fixed", "sliding", "bucket")
@@ -310,7 +310,7 @@ def test_where_keys_are_not_honoured_each_request_is_new(client: Client) -> None
 
 
 def test_keys_are_kept_for_a_day() -> None:
-    keys = Keys()
+    keys = IdempotencyKeys()
     keys.store(("/p", "a"), 0, now=0.0)
     assert keys.find(("/p", "a"), KEPT_SECONDS - 1) == 0
     assert keys.find(("/p", "a"), KEPT_SECONDS) is None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate_ops.simulator import Settings
-from sluicegate_ops.simulator.throughput import Queue, Queues, Traffic
+from sluicegate_ops.simulator.throughput import QueueItem, Queues, RateQueue
 from support.simulated import Client, Still, simulated
 
 OTHER = "+13125550009"
@@ -20,7 +20,7 @@ SENDS = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 10)), min_size=1, max
 def test_a_queue_is_first_in_first_out_and_never_faster_than_its_rate_and_burst(
     rate: float, sends: list[tuple[float, int]], burst_seconds: float
 ) -> None:
-    queue, now, leaves = Queue(rate), 0.0, list[tuple[float, int]]()
+    queue, now, leaves = RateQueue(rate), 0.0, list[tuple[float, int]]()
     for gap, segments in sends:
         now += gap
         leaves.append((now + queue.wait_seconds(now, burst_seconds), segments))
@@ -95,14 +95,14 @@ def test_a_message_of_many_segments_passes_an_empty_queue_shorter_than_itself() 
 def test_a_refusal_takes_no_place_in_any_queue() -> None:
     settings = Settings(sender_rates={"full": 1}, account_sms_rate=1, queue_seconds=2)
     queues = Queues()
-    full, other = Traffic("full", False, 3), Traffic("other", False, 1)
+    full, other = QueueItem("full", False, 3), QueueItem("other", False, 1)
     assert queues.take(full, 0.0, settings) == 0
     assert queues.take(full, 0.0, settings) is None
     assert queues.take(other, 3.0, settings) == 0
 
 
 def test_a_changed_rate_keeps_the_segments_that_wait() -> None:
-    queue = Queue(1)
+    queue = RateQueue(1)
     queue.put(10, 0.0)
     queue.change(5, 5.0)
     assert queue.wait_seconds(5.0, 0.0) == pytest.approx(1.0)

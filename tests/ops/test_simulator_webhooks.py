@@ -16,7 +16,7 @@ from sluicegate_ops.simulator import Settings, Simulator, Webhooks
 from sluicegate_ops.simulator.delivery import DELIVERY_ERRORS, MAGIC, SILENT, draw
 from sluicegate_ops.simulator.faults import ALWAYS, MAGIC_PREFIX, ONCE
 from sluicegate_ops.simulator.http.outgoing import Outgoing
-from sluicegate_ops.simulator.webhooks.sender import TRIES, Courier
+from sluicegate_ops.simulator.webhooks.sender import TRIES, WebhookSender
 from support.receiver import Receiver, receiving
 from support.simulated import Client, simulated
 
@@ -188,16 +188,18 @@ Write = tuple[bytes, bytes]
 def bring(
     post: Callable[[str], Awaitable[int]],
     count: int,
-    until: Callable[[Courier], bool],
+    until: Callable[[WebhookSender], bool],
     **more: Any,
-) -> Courier:
+) -> WebhookSender:
     """Bring ``count`` events to two URLs until something holds; returns the courier."""
 
     async def posting(url: str, headers: bytes, body: bytes, seconds: float) -> int:
         return await post(url)
 
-    async def main() -> Courier:
-        courier = Courier(Webhooks(**{**AT_ONCE, **more}), post=posting, monotonic=lambda: 0.0)
+    async def main() -> WebhookSender:
+        courier = WebhookSender(
+            Webhooks(**{**AT_ONCE, **more}), post=posting, monotonic=lambda: 0.0
+        )
         for _ in range(count):
             courier.put(0.0, ("a", "b"), lambda attempt, url: (b"", b""))
         running = asyncio.create_task(courier.run())
@@ -272,7 +274,7 @@ def test_a_try_under_way_at_a_reset_is_the_last_of_its_event() -> None:
             await ended.wait()
             return 500
 
-        courier = Courier(Webhooks(**AT_ONCE), post=post, monotonic=lambda: 0.0)
+        courier = WebhookSender(Webhooks(**AT_ONCE), post=post, monotonic=lambda: 0.0)
         courier.put(0.0, ("a",), lambda attempt, url: (b"", b""))
         running = asyncio.create_task(courier.run())
         await began.wait()

@@ -12,18 +12,18 @@ from sluicegate.campaigns.phone import Phones
 from sluicegate_rigs.bench import machine
 from sluicegate_rigs.bench.bodies import number, write_sheet
 from sluicegate_rigs.bench.ceiling import Ceiling, ceiling
-from sluicegate_rigs.bench.comparison import Case, Middle, compared, count_commands, paired
+from sluicegate_rigs.bench.comparison import BenchCase, Stats, compared, count_commands, paired
 from sluicegate_rigs.bench.contenders import BARE, CELERY, SLUICEGATE, Contender
-from sluicegate_rigs.bench.environment import Bed, Produced
+from sluicegate_rigs.bench.environment import Environment, Produced
 from sluicegate_rigs.bench.figures import Connected, Figures, connected
 from sluicegate_rigs.bench.growth import Point
 from sluicegate_rigs.bench.progress import part
 from sluicegate_rigs.bench.publish import markdown, publish
 from sluicegate_rigs.bench.record import Bench, document, noise, ratios, read
 from sluicegate_rigs.bench.runs import Counted, Run, drained
-from sluicegate_rigs.bench.script_times import PARTS, Held, Spread, held
-from sluicegate_rigs.bench.stub import Door
-from sluicegate_rigs.bench.targets import every_asked
+from sluicegate_rigs.bench.script_times import PARTS, Held, Percentiles, held
+from sluicegate_rigs.bench.stub import Endpoint
+from sluicegate_rigs.bench.targets import every_target
 
 RATIOS = {
     "drain_50ms_vs_celery",
@@ -38,7 +38,7 @@ RATIOS = {
     "idle_latency_p99_ms",
     "under_celery_vs_bare",
 }
-SLOW = Door(50)
+SLOW = Endpoint(50)
 
 
 def run(per_second: float, worker_cpu: float = 0.2) -> Run:
@@ -59,18 +59,18 @@ def run(per_second: float, worker_cpu: float = 0.2) -> Run:
     )
 
 
-def case(contender: Contender, door: Door, *runs: Run) -> Case:
-    return Case(contender, door, list(runs))
+def case(contender: Contender, endpoint: Endpoint, *runs: Run) -> BenchCase:
+    return BenchCase(contender, endpoint, list(runs))
 
 
 def some_figures(enqueue_vs_celery: float = 40.0) -> Figures:
-    one, spread = Middle(1.0, 0.9, 1.1), Spread(0.5, 1.25, 400)
+    one, spread = Stats(1.0, 0.9, 1.1), Percentiles(0.5, 1.25, 400)
     connections = Connected(200, 100.0, 90.0)
     return Figures(
         import_rows_per_s=one,
         enqueue_per_s=one,
         celery_enqueue_per_s=one,
-        enqueue_vs_celery=Middle(enqueue_vs_celery, 30.0, 50.0),
+        enqueue_vs_celery=Stats(enqueue_vs_celery, 30.0, 50.0),
         enqueue_cpu_s_per_1k=one,
         celery_enqueue_cpu_s_per_1k=one,
         bytes_per_recipient=one,
@@ -106,11 +106,11 @@ def full() -> Bench:
 
 def test_two_contenders_drain_everything_once_and_are_written_down() -> None:
     before, failed = os.sched_getaffinity(0), dict[str, str]()
-    with Bed() as bed:
+    with Environment() as environment:
         with part("drains", 2) as now:
-            cases = compared(bed, (BARE, CELERY), (Door(),), 1, 0.01, now, failed)
+            cases = compared(environment, (BARE, CELERY), (Endpoint(),), 1, 0.01, now, failed)
         with part("commands", 1) as now:
-            count_commands(bed, cases[1:], 0.01, now)
+            count_commands(environment, cases[1:], 0.01, now)
     assert os.sched_getaffinity(0) == before, "the bench keeps no core once it is over"
     assert not failed
     written = document(Bench(cases=cases))
@@ -129,11 +129,11 @@ def test_two_contenders_drain_everything_once_and_are_written_down() -> None:
 
 @pytest.mark.long
 def test_scripts_connections_and_the_stub_are_measured() -> None:
-    with Bed() as bed:
-        top = ceiling(bed, Door(0, tls=True), 200)
-        scripts = held(bed, 3)
-        worker = connected(bed, BARE)
-        several = drained(bed, BARE, Door(), 1000, backlog=2000, workers=2)
+    with Environment() as environment:
+        top = ceiling(environment, Endpoint(0, tls=True), 200)
+        scripts = held(environment, 3)
+        worker = connected(environment, BARE)
+        several = drained(environment, BARE, Endpoint(), 1000, backlog=2000, workers=2)
     assert top.tls
     assert top.stub_cpu_s_per_1k < 1000 / top.per_second * 2
     assert set(scripts) == set(PARTS)
@@ -148,17 +148,17 @@ def test_a_contender_that_breaks_is_left_out_and_the_others_go_on() -> None:
         name="broken", label="Broken", feed="plain", command=("-c", ""), at_0_ms=1, at_50_ms=1
     )
     failed: dict[str, str] = {}
-    with Bed() as bed, part("drains", 1) as now:
-        assert compared(bed, (broken,), (Door(),), 2, 0.01, now, failed) == []
+    with Environment() as environment, part("drains", 1) as now:
+        assert compared(environment, (broken,), (Endpoint(),), 2, 0.01, now, failed) == []
     assert "a worker ended or stalled at 0" in failed["Broken"]
 
 
 def test_ratios_are_medians_of_the_rounds_own_ratios() -> None:
     measured = Bench(
         cases=[
-            case(SLUICEGATE, Door(), run(900), run(2000), run(4400)),
-            case(BARE, Door(), run(1000), run(2000), run(4000)),
-            case(CELERY, Door(), run(300), run(400), run(1000)),
+            case(SLUICEGATE, Endpoint(), run(900), run(2000), run(4400)),
+            case(BARE, Endpoint(), run(1000), run(2000), run(4000)),
+            case(CELERY, Endpoint(), run(300), run(400), run(1000)),
             case(SLUICEGATE, SLOW, run(3000, 0.3), run(3600, 0.2), run(3700, 0.1)),
             case(CELERY, SLOW, run(300, 2.0), run(400, 2.5), run(500, 2.1)),
         ]
@@ -168,23 +168,23 @@ def test_ratios_are_medians_of_the_rounds_own_ratios() -> None:
     assert found["drain_50ms_vs_celery"] == 9.0
     assert found["drain_50ms_vs_limit"] == 0.9
     assert found["cpu_50ms_vs_celery"] == pytest.approx(0.2 / 2.5, rel=1e-3)
-    assert paired(measured.cases, "sluicegate", "bare", Door()) == Middle(1.0, 0.9, 1.1)
+    assert paired(measured.cases, "sluicegate", "bare", Endpoint()) == Stats(1.0, 0.9, 1.1)
     assert found["import_rows_per_s"] is None
 
 
 def test_what_was_asked_stands_beside_what_was_measured() -> None:
-    said = {one.what: one for one in every_asked(full())}
+    said = {one.what: one for one in every_target(full())}
     beside = said["drain at 50 ms, to Celery's"]
     assert not beside.holds
     assert "at most 4.4x is possible here" in beside.aside
     assert said["drain at 50 ms, of what 200 in flight allow"].holds
     assert said["worker CPU per message at 50 ms, to Celery's"].holds
     assert said["bulk enqueue, to a loop of delay()"].measured == 40.0
-    assert not any(one.what.startswith("import") for one in every_asked(Bench(cases=[])))
+    assert not any(one.what.startswith("import") for one in every_target(Bench(cases=[])))
 
 
 def test_noise_is_how_far_repeats_lie_apart() -> None:
-    said = noise([case(BARE, Door(), run(900), run(1000), run(1200))])
+    said = noise([case(BARE, Endpoint(), run(900), run(1000), run(1200))])
     assert said["spread_most"] == 0.3
     assert said["foreign_most"] == 0.01
 
@@ -231,7 +231,7 @@ def test_everybody_it_writes_to_can_be_written_to(tmp_path: Path) -> None:
 
 
 def test_a_figure_that_is_none_is_written_as_none() -> None:
-    broken = case(BARE, Door(), run(math.inf))
+    broken = case(BARE, Endpoint(), run(math.inf))
     assert document(Bench(cases=[broken]))["cases"][0]["drain_per_second"]["median"] is None
 
 

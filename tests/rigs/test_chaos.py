@@ -29,7 +29,7 @@ from sluicegate_rigs.chaos.records import (
     Lost,
     Posted,
     Provided,
-    Record,
+    StoredMessage,
 )
 from sluicegate_rigs.chaos.setting import CONCURRENCY, LIMIT
 from sluicegate_rigs.chaos.workers import Caught, Thawed
@@ -116,7 +116,7 @@ def books(**states: str) -> Books:
         lost = (AFTER_THE_KILL,) if id in (BEGUN, HELD) else ()
         done = state == "accepted"
         begun = Begun(f"of {id}", THAWED.wall_ms - (1 if id == "app-0" else -1))
-        records[id] = Record(state, "delivered" * done, (f"p-{id}",) * done, lost, (begun,))
+        records[id] = StoredMessage(state, "delivered" * done, (f"p-{id}",) * done, lost, (begun,))
     indexes = dict.fromkeys(INDEXES, frozenset[str]())
     for index, state in (("doubts", "in_doubt"), ("dead", "dead")):
         indexes[index] = frozenset(id for id, record in records.items() if record.state == state)

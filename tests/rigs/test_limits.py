@@ -9,20 +9,20 @@ import pytest
 import redis
 
 from sluicegate.keys import Keys
-from sluicegate_rigs.limits.costs import Backlog, Meter, by_turns, fill, rows
-from sluicegate_rigs.limits.deployed import Deployment, figures_of, measured
+from sluicegate_rigs.limits.costs import Backlog, ClaimMeter, by_turns, fill, rows
+from sluicegate_rigs.limits.deployed import DeployedRun, figures_of, measured
 from sluicegate_rigs.limits.latency import Trickle, outcome_of, trickled
-from sluicegate_rigs.limits.outcome import Asked, judged
-from sluicegate_rigs.limits.scenario import Figures, Provider, Scenario
+from sluicegate_rigs.limits.outcome import Targets, judged
+from sluicegate_rigs.limits.scenario import ProviderKind, RunFigures, Scenario
 from sluicegate_rigs.limits.world import simulate
 
 ROOT = Path(__file__).parents[2]
-SECOND = Deployment(limit=50, window=1.0, workers=2, warm_up=1.0, windows=1)
+SECOND = DeployedRun(limit=50, window=1.0, workers=2, warm_up=1.0, windows=1)
 
 
 @pytest.mark.parametrize("provider", ["fixed", "sliding"])
 def test_the_documented_limit_is_used_and_never_exceeded(
-    valkey: redis.Redis, provider: Provider
+    valkey: redis.Redis, provider: ProviderKind
 ) -> None:
     run = Scenario(provider=provider, workers=1, skew=-30.0, warm_up=30.0, windows=1, seed=7)
     figures = simulate(run, valkey)
@@ -59,8 +59,8 @@ def test_a_worker_alone_makes_three_calls_per_message(valkey: redis.Redis) -> No
 
 
 def test_a_case_is_judged_by_its_worst_run() -> None:
-    def figures(utilisation: float, refused: int) -> Figures:
-        return Figures(
+    def figures(utilisation: float, refused: int) -> RunFigures:
+        return RunFigures(
             utilisation=utilisation,
             sent=1000,
             refused=refused,
@@ -70,13 +70,13 @@ def test_a_case_is_judged_by_its_worst_run() -> None:
         )
 
     runs = [figures(0.995, 0), figures(0.985, 2)]
-    assert judged("used", Asked(utilisation=0.98), runs).held
-    assert not judged("used", Asked(utilisation=0.99), runs).held
-    assert judged("429", Asked(share429=0.001), runs).held
-    assert not judged("429", Asked(share429=0.0), runs).held
-    assert not judged("429s", Asked(refused=1), runs).held
-    assert not judged("calls", Asked(calls=1.9), runs).held
-    assert not judged("Jain, which was not measured", Asked(jain=0.1), runs).held
+    assert judged("used", Targets(utilisation=0.98), runs).held
+    assert not judged("used", Targets(utilisation=0.99), runs).held
+    assert judged("429", Targets(share429=0.001), runs).held
+    assert not judged("429", Targets(share429=0.0), runs).held
+    assert not judged("429s", Targets(refused=1), runs).held
+    assert not judged("calls", Targets(calls=1.9), runs).held
+    assert not judged("Jain, which was not measured", Targets(jain=0.1), runs).held
 
 
 def test_a_deployment_is_measured_in_whole_windows_after_its_warm_up() -> None:
@@ -90,7 +90,7 @@ def test_a_deployment_is_measured_in_whole_windows_after_its_warm_up() -> None:
 
 
 def test_a_provider_that_nothing_reached_was_not_used() -> None:
-    assert not judged("unused", Asked(utilisation=0.01), [figures_of([], SECOND)]).held
+    assert not judged("unused", Targets(utilisation=0.01), [figures_of([], SECOND)]).held
 
 
 def test_real_processes_keep_to_the_limit_together() -> None:
@@ -144,23 +144,23 @@ def test_transactional_messages_reach_the_provider_amid_bulk() -> None:
 def test_claims_are_measured_by_turns_and_what_they_take_is_made_up_for(
     valkey: redis.Redis,
 ) -> None:
-    queues = [Backlog("one", 1, 300), Backlog("many", 100, 3)]
-    for queue in queues:
-        fill(valkey, queue, 0, queue.size)
-    meters = [Meter(valkey, queue) for queue in queues]
+    backlogs = [Backlog("one", 1, 300), Backlog("many", 100, 3)]
+    for backlog in backlogs:
+        fill(valkey, backlog, 0, backlog.size)
+    meters = [ClaimMeter(valkey, backlog) for backlog in backlogs]
     times = by_turns(meters, want=50, count=6, warm_up=0)
     assert [len(taken) for taken in times] == [6, 6]
     assert min(min(taken) for taken in times) > 0
-    for queue in queues:
-        totals = valkey.hmget(Keys(queue.account)("totals"), "enqueued", "accepted")
+    for backlog in backlogs:
+        totals = valkey.hmget(Keys(backlog.account)("totals"), "enqueued", "accepted")
         assert [int(total or 0) for total in totals] == [551, 301]
 
 
 def test_a_claims_cost_is_compared_with_the_first_of_its_size() -> None:
-    queues = [Backlog("a", 1, 1000), Backlog("b", 10, 100)]
-    even = [*rows(queues, 1, [[100.0, 100.0, 120.0], [119.0, 119.0, 140.0]])]
+    backlogs = [Backlog("a", 1, 1000), Backlog("b", 10, 100)]
+    even = [*rows(backlogs, 1, [[100.0, 100.0, 120.0], [119.0, 119.0, 140.0]])]
     assert [row.held for row in even] == [True, True]
-    dear = [*rows(queues, 1, [[100.0, 100.0, 120.0], [121.0, 121.0, 122.0]])]
+    dear = [*rows(backlogs, 1, [[100.0, 100.0, 120.0], [121.0, 121.0, 122.0]])]
     assert [row.held for row in dear] == [True, False]
     assert [row.case for row in dear] == [
         "claim of 1, 1,000 in one lane",

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluicegate_worker.queue import STEP
 from sluicegate_worker.wire import Claimed, Grant, parse_stepped
 from support import Bench, message, settle_of
+from support.fake import examples
 
 LIMIT, WINDOW_MS = 10, 1000.0
 JITTER_MS = 10.0  # the least that is added to a window of a second
@@ -80,11 +81,18 @@ step = st.one_of(
 )
 
 
-@given(steps=st.lists(step, min_size=10, max_size=40))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_headers_say_no_window_has_more_slots_than_its_limit(
-    store: redis.Redis, steps: list[tuple[str, Any]]
+    store: redis.Redis,
 ) -> None:
+    @settings(max_examples=examples(store, 30))
+    @given(st.lists(step, min_size=10, max_size=40))
+    def holds(steps: list[tuple[str, Any]]) -> None:
+        check_windows(store, steps)
+
+    holds()
+
+
+def check_windows(store: redis.Redis, steps: list[tuple[str, Any]]) -> None:
     made = bench(store)
     steady = made.now_ms
     kept: dict[tuple[str, str], float] = {}  # slots in steady time, without those given back

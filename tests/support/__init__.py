@@ -480,4 +480,5 @@ def _values(store: Any, keys: Sequence[bytes]) -> dict[bytes, Any]:
                 pipeline.smembers(key)
             case _:
                 pipeline.get(key)
-    return dict(zip(keys, pipeline.execute(), strict=True))
+    values = zip(keys, pipeline.execute(), strict=True)
+    return {key: value for key, value in values if value is not None}  # expired in between

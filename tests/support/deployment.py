@@ -10,28 +10,30 @@ import pytest
 
 from sluicegate import Sluice
 from sluicegate_ops.simulator import Settings
-from sluicegate_rigs.deployment import Stage, Worker
+from sluicegate_rigs.deployment import Deployment, WorkerProcess
 from sluicegate_worker.queue import worker_tag
 from support import check_books, message
 
 HOLD = {"policy": "hold"}
 
 
-def eventually(condition: Callable[[], bool], seconds: float, stage: Stage) -> None:
+def eventually(condition: Callable[[], bool], seconds: float, deployment: Deployment) -> None:
     """Wait until ``condition`` holds; fail with the workers' logs where it never does."""
     ends = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > ends:
-            logs = "\n\n".join(f"{w.name}:\n{w.log.read_text()[-1500:]}" for w in stage.workers)
+            logs = "\n\n".join(
+                f"{w.name}:\n{w.log.read_text()[-1500:]}" for w in deployment.workers
+            )
             pytest.fail(f"it did not come about within {seconds} s\n{logs}")
         time.sleep(0.02)
 
 
 class Account:
-    """The default account of a stage, as the tests look at it."""
+    """The default account of a deployment, as the tests look at it."""
 
-    def __init__(self, stage: Stage, sluice: Sluice) -> None:
-        self.stage, self.sluice, self.keys = stage, sluice, sluice.keys
+    def __init__(self, deployment: Deployment, sluice: Sluice) -> None:
+        self.deployment, self.sluice, self.keys = deployment, sluice, sluice.keys
         self.store = cast("Any", sluice.client)
 
     def enqueue(self, first: int, last: int, **fields: Any) -> None:
@@ -54,9 +56,9 @@ class Account:
     def books(self) -> Counter[str]:
         return check_books(self.store, self.keys)
 
-    def started_by(self, worker: Worker) -> set[str]:
+    def started_by(self, worker: WorkerProcess) -> set[str]:
         """The messages whose POST ``worker``, which is stopped, may have begun."""
-        tag = worker_tag(f"{worker.name}@stage").encode()
+        tag = worker_tag(f"{worker.name}@sluicegate").encode()
         for _ in range(2):  # after the second, all that the worker had sent has been taken in
             self.store.ping()
         leases = self.store.hgetall(self.keys("leases"))
@@ -68,16 +70,16 @@ class Account:
 
     def received(self) -> Counter[str]:
         """How many messages each recipient got from the provider."""
-        return Counter(self.stage.provider("recipients"))
+        return Counter(self.deployment.provider("recipients"))
 
 
 @contextmanager
 def deployment(provider: Settings, workers: int = 1, **options: Any) -> Iterator[Account]:
-    with Stage(provider, **options) as stage, stage.sluice() as sluice:
+    with Deployment(provider, **options) as deployment, deployment.sluice() as sluice:
         for _ in range(workers):
-            stage.start_worker()
-        stage.wait_for_workers()
-        yield Account(stage, sluice)
+            deployment.start_worker()
+        deployment.wait_for_workers()
+        yield Account(deployment, sluice)
 
 
 def number_of(id: str) -> str:

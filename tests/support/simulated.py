@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from sluicegate_ops.simulator import Settings, Simulator, simulator_in_thread
-from sluicegate_ops.simulator.http.exchange import Reply, Request
+from sluicegate_ops.simulator.http.exchange import HttpReply, Request
 from sluicegate_ops.simulator.provider import Provider
 
 
@@ -58,7 +58,7 @@ class Still:
             wall=lambda: self.MIDNIGHT + self.now,
         )
 
-    def send(self, sender: str = "+13125550001", *, key: str = "", **body: Any) -> Reply:
+    def send(self, sender: str = "+13125550001", *, key: str = "", **body: Any) -> HttpReply:
         content = {"from": sender, "to": "+13125550002", "text": "hi"} | body
         request = Request("POST", "/v2/messages", body=json.dumps(content).encode())
         request.authorization = b"Bearer KEY"

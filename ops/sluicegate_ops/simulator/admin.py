@@ -1,4 +1,4 @@
-"""The simulator's own face, /_sim: what it received, and how it is changed while it runs."""
+"""The simulator's admin API, /_sim: what it received, and how it is changed while it runs."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -6,14 +6,14 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from .http.exchange import Reply, Request
+from .http.exchange import HttpReply, Request
 from .inbound import read
 from .provider import ARRIVALS_PAGE, Provider
 from .settings import changed
 
 
-class Face:
-    """Answers requests for paths under ``/_sim``: no key, no limit, no latency, no ledger."""
+class Admin:
+    """Answers requests for paths under ``/_sim``: no key, no limit, no latency, not logged."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -31,7 +31,7 @@ class Face:
             ("POST", "/_sim/reset"): self._reset,
         }
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> HttpReply:
         """Answer 200 and JSON; 404 for no such path, 400 with the reason for a bad request."""
         route = self._routes.get((request.method, request.path))
         if route is None:
@@ -75,5 +75,5 @@ def _number(request: Request, name: str, otherwise: int) -> int:
     return int(given)
 
 
-def _json(status: int, value: object) -> Reply:
-    return Reply(status, msgspec.json.encode(value))
+def _json(status: int, value: object) -> HttpReply:
+    return HttpReply(status, msgspec.json.encode(value))

@@ -9,14 +9,14 @@ from sluicegate.segments import Segments
 
 from . import idempotency
 from .api import payload, validation
-from .faults import Dealer, Fault
-from .gate import Passage
+from .faults import Fault, FaultInjector
+from .gate import Admission
 from .http.exchange import Request
-from .message import Message
-from .messages import Messages
+from .message import AcceptedMessage
+from .messages import AcceptedMessages
 from .optouts import Optouts
 from .settings import Settings
-from .throughput import Traffic
+from .throughput import QueueItem
 
 _KEY_HEADER = "/header/Idempotency-Key"
 
@@ -28,7 +28,7 @@ class Post(msgspec.Struct, gc=False):
     """
 
     request: Request
-    passage: Passage
+    admission: Admission
     body: validation.Body | validation.Refusal
     #: Empty where the body names none.
     recipient: str
@@ -40,12 +40,12 @@ class Post(msgspec.Struct, gc=False):
     secret: str = ""
 
 
-class Desk(NamedTuple):
+class Context(NamedTuple):
     """What a POST is judged by."""
 
     settings: Settings
-    messages: Messages
-    dealer: Dealer
+    messages: AcceptedMessages
+    injector: FaultInjector
     optouts: Optouts
     #: Whether the settings hold a rate or a cap for messages at all.
     spends: bool
@@ -65,22 +65,22 @@ class Decision(msgspec.Struct, gc=False):
     holds_key: bool = False
 
 
-def decide(post: Post, desk: Desk) -> Decision:
+def decide(post: Post, context: Context) -> Decision:
     """Judge a POST: gate, path, key, body, opt-out, faults, spend cap, queues, in this order."""
-    if post.passage.problem:
-        return Decision(post.passage.problem)
+    if post.admission.problem:
+        return Decision(post.admission.problem)
     if post.request.path not in validation.REQUIRED:
         return Decision("method" if post.request.path in validation.READ_ONLY else "not_found")
     if post.key is not None:
-        known = _by_key(post, post.key, desk)
+        known = _by_key(post, post.key, context)
         if known is not None:
             return known
-    return _fresh(post, desk)
+    return _fresh(post, context)
 
 
-def _by_key(post: Post, key: str, desk: Desk) -> Decision | None:
+def _by_key(post: Post, key: str, context: Context) -> Decision | None:
     """What the idempotency key alone decides, or None when the request is a new one."""
-    keys, scoped = post.passage.credential.keys, (post.request.path, key)
+    keys, scoped = post.admission.credential.keys, (post.request.path, key)
     if len(post.request.keys) > 1 or not idempotency.VALID.match(post.request.keys[0]):
         return Decision("bad_request", _KEY_HEADER)
     if scoped in keys.busy:
@@ -88,58 +88,58 @@ def _by_key(post: Post, key: str, desk: Desk) -> Decision | None:
     number = keys.find(scoped, post.wall)
     if number is None:
         return None
-    if desk.messages[number].body != post.request.body:
+    if context.messages[number].body != post.request.body:
         return Decision("key_reused", _KEY_HEADER)
     # A magic number's fault is over once the message is accepted; the dice know no such end.
-    fault = desk.dealer.roll()
+    fault = context.injector.roll()
     if fault is not None and not fault.accepts:
         return Decision(fault.problem, fault=fault)
     return Decision(number=number, replayed=True, fault=fault)
 
 
-def _fresh(post: Post, desk: Desk) -> Decision:
-    body, dealer = post.body, desk.dealer
+def _fresh(post: Post, context: Context) -> Decision:
+    body, injector = post.body, context.injector
     if isinstance(body, validation.Refusal):
         return Decision(*body, holds_key=True)
     checked = validation.check(body, post.request.path, datetime.fromtimestamp(post.wall, UTC))
     if isinstance(checked, validation.Refusal):
         return Decision(*checked, holds_key=True)
-    if desk.optouts.blocks and (payload.profile_of(body), body.to) in desk.optouts.blocks:
+    if context.optouts.blocks and (payload.profile_of(body), body.to) in context.optouts.blocks:
         return Decision("opted_out", holds_key=True)
-    fault = dealer.magic(post.recipient, post.key or post.recipient) or dealer.roll()
+    fault = injector.magic(post.recipient, post.key or post.recipient) or injector.roll()
     if fault is not None and not fault.accepts:
         return Decision(fault.problem, fault=fault, holds_key=True)
-    return _accept(post, body, checked, fault, desk)
+    return _accept(post, body, checked, fault, context)
 
 
 def _accept(
-    post: Post, body: validation.Body, segments: Segments, fault: Fault | None, desk: Desk
+    post: Post, body: validation.Body, segments: Segments, fault: Fault | None, context: Context
 ) -> Decision:
     parts = payload.parts_of(body, segments)
     wait_seconds = 0.0
-    if desk.spends:
-        given = _spend(post, body, parts, desk.settings)
+    if context.spends:
+        given = _spend(post, body, parts, context.settings)
         if isinstance(given, str):
             return Decision(given, holds_key=True)
         wait_seconds = given
-    message = Message(
+    message = AcceptedMessage(
         post.request.body, post.wall, post.now, post.key or "", parts, wait_seconds, post.secret
     )
-    number = desk.messages.add(message)
+    number = context.messages.add(message)
     if post.key is not None:
         scoped = (post.request.path, post.key)
-        post.passage.credential.keys.store(scoped, number, post.wall)
+        post.admission.credential.keys.store(scoped, number, post.wall)
     return Decision(number=number, segments=segments, fault=fault, holds_key=True)
 
 
 def _spend(post: Post, body: validation.Body, parts: int, settings: Settings) -> str | float:
     """How long the message waits in its queues; or which problem keeps it out."""
-    credential, profile = post.passage.credential, payload.profile_of(body)
+    credential, profile = post.admission.credential, payload.profile_of(body)
     cap = settings.spend_cap
     if cap is not None and not credential.spending.has_room(profile, cap, post.wall):
         return "spend_cap"
-    traffic = Traffic(str(body.from_ or profile), payload.kind_of(body) == "MMS", parts)
-    wait_seconds = credential.queues.take(traffic, post.now, settings)
+    item = QueueItem(str(body.from_ or profile), payload.kind_of(body) == "MMS", parts)
+    wait_seconds = credential.queues.take(item, post.now, settings)
     if wait_seconds is None:
         return "queue_full"
     if cap is not None:

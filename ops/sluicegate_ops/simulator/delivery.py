@@ -9,7 +9,7 @@ from .faults import MAGIC_PREFIX
 from .settings import Webhooks
 
 
-class State(NamedTuple):
+class DeliveryState(NamedTuple):
     """A message's state at one moment; times are Unix seconds of the provider's clock."""
 
     status: str
@@ -19,7 +19,7 @@ class State(NamedTuple):
     code: str = ""
 
 
-QUEUED = State("queued")
+QUEUED = DeliveryState("queued")
 
 #: The errors of a delivery by their codes; the words are short for the provider's.
 DELIVERY_ERRORS = {
@@ -50,7 +50,7 @@ MAGIC = {
 SILENT = MAGIC_PREFIX + "8098"
 
 
-class Fate(msgspec.Struct, gc=False, frozen=True):
+class PlannedDelivery(msgspec.Struct, gc=False, frozen=True):
     """When a message is sent and when final, in seconds after its arrival, and its end."""
 
     sent_after: float
@@ -59,31 +59,33 @@ class Fate(msgspec.Struct, gc=False, frozen=True):
     status: str
     code: str = ""
 
-    def state(self, received_at: float, passed: float) -> State:
+    def state(self, received_at: float, passed: float) -> DeliveryState:
         """The state ``passed`` seconds after the arrival at ``received_at`` (Unix seconds)."""
         sent_at = received_at + self.sent_after
         if passed >= self.final_after and self.status:
-            return State(self.status, sent_at, received_at + self.final_after, self.code)
-        return State("sent", sent_at) if passed >= self.sent_after else QUEUED
+            return DeliveryState(self.status, sent_at, received_at + self.final_after, self.code)
+        return DeliveryState("sent", sent_at) if passed >= self.sent_after else QUEUED
 
-    def contrary(self) -> "Fate":
+    def contrary(self) -> "PlannedDelivery":
         """The opposite end, for an event that lies."""
         failed = ("delivery_failed", "40008")
-        return Fate(
+        return PlannedDelivery(
             self.sent_after,
             self.final_after,
             *(failed if self.status == "delivered" else ("delivered", "")),
         )
 
 
-def draw(recipient: str, wait_seconds: float, webhooks: Webhooks, random: Random) -> Fate:
-    """A message's fate: by its recipient's magic number, or else by the dice."""
+def draw(
+    recipient: str, wait_seconds: float, webhooks: Webhooks, random: Random
+) -> PlannedDelivery:
+    """How a message's delivery ends: by its recipient's magic number, or else by the dice."""
     sent_after = wait_seconds + _delay(webhooks, random)
     final_after = sent_after + _delay(webhooks, random)
     end = None
     if recipient.startswith(MAGIC_PREFIX) and len(recipient) == len(MAGIC_PREFIX) + 4:
         end = MAGIC.get(recipient[-4:])
-    return Fate(sent_after, final_after, *(end or _end(webhooks, random)))
+    return PlannedDelivery(sent_after, final_after, *(end or _end(webhooks, random)))
 
 
 def _delay(webhooks: Webhooks, random: Random) -> float:

@@ -96,7 +96,7 @@ ONCE = {
 }
 
 
-class Dealer:
+class FaultInjector:
     """Deals faults: by the number's table, or else by dice of one seed."""
 
     def __init__(self, faults: Faults, seed: int) -> None:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from . import limits
 from .http.exchange import Request
-from .idempotency import Keys
-from .ledger import Window
+from .idempotency import IdempotencyKeys
+from .request_log import WindowPeak
 from .settings import Settings
 from .spending import Spending
 from .throughput import Queues
@@ -18,13 +18,13 @@ class Credential:
 
     def __init__(self, limiter: limits.Limiter | None) -> None:
         self.limiter = limiter
-        self.keys = Keys()
+        self.keys = IdempotencyKeys()
         self.queues = Queues()
         self.spending = Spending()
-        self.counted = Window()
+        self.counted = WindowPeak()
 
 
-class Passage(NamedTuple):
+class Admission(NamedTuple):
     """Whose request it is, why it may not pass (a row of the error table), and what to tell."""
 
     credential: Credential
@@ -64,7 +64,7 @@ class Gate:
             else:
                 credential.limiter = limits.build(settings, now=now, random=self._random)
 
-    def admit(self, request: Request, now: float, wall: float, in_flight: int) -> Passage:
+    def admit(self, request: Request, now: float, wall: float, in_flight: int) -> Admission:
         """Judge a request at its arrival; ``in_flight`` counts the unanswered, with this one."""
         if request.v1:
             return self._admit_v1(request, now, wall, in_flight)
@@ -76,18 +76,18 @@ class Gate:
             return self._refuse(self._stranger(now), "unauthorized", now, wall)
         return self._enter(header, now, wall, in_flight)
 
-    def _admit_v1(self, request: Request, now: float, wall: float, in_flight: int) -> Passage:
+    def _admit_v1(self, request: Request, now: float, wall: float, in_flight: int) -> Admission:
         secret = request.secret
         if not secret:
-            passage = self._refuse(self._stranger(now), "no_secret", now, wall)
+            admission = self._refuse(self._stranger(now), "no_secret", now, wall)
         elif self._secrets and secret not in self._secrets:
-            passage = self._refuse(self._stranger(now), "bad_secret", now, wall)
+            admission = self._refuse(self._stranger(now), "bad_secret", now, wall)
         else:
-            passage = self._enter(b"Secret " + secret, now, wall, in_flight)
+            admission = self._enter(b"Secret " + secret, now, wall, in_flight)
         # No rate header of API v1 is published.
-        return passage._replace(rate_headers=b"")
+        return admission._replace(rate_headers=b"")
 
-    def _enter(self, header: bytes, now: float, wall: float, in_flight: int) -> Passage:
+    def _enter(self, header: bytes, now: float, wall: float, in_flight: int) -> Admission:
         credential = self._credentials.get(header)
         if credential is None:
             credential = self._credentials[header] = self._fresh(now)
@@ -107,24 +107,24 @@ class Gate:
         self._nobody = self._nobody or self._fresh(now)
         return self._nobody
 
-    def _refuse(self, credential: Credential, problem: str, now: float, wall: float) -> Passage:
+    def _refuse(self, credential: Credential, problem: str, now: float, wall: float) -> Admission:
         limiter = credential.limiter
         headers = b"" if limiter is None else self._headers(limiter.limit, limiter.peek(now), wall)
-        return Passage(credential, problem, headers, 0.0)
+        return Admission(credential, problem, headers, 0.0)
 
-    def _take(self, credential: Credential, now: float, wall: float) -> Passage:
+    def _take(self, credential: Credential, now: float, wall: float) -> Admission:
         limiter, settings = credential.limiter, self._settings
         if limiter is None:
             credential.counted.add(now, settings.window_seconds)
-            return Passage(credential, "", b"", 0.0)
+            return Admission(credential, "", b"", 0.0)
         verdict = limiter.take(now)
         if verdict.admitted or settings.count_rejected:
             credential.counted.add(now, settings.window_seconds)
         problem = "" if verdict.admitted else "rate"
         headers = self._headers(limiter.limit, verdict, wall)
-        return Passage(credential, problem, headers, verdict.retry_seconds)
+        return Admission(credential, problem, headers, verdict.retry_seconds)
 
-    def _headers(self, limit: int, verdict: limits.Verdict, wall: float) -> bytes:
+    def _headers(self, limit: int, verdict: limits.LimitVerdict, wall: float) -> bytes:
         if not self._settings.rate_headers:
             return b""
         base = wall if self._settings.reset == "epoch" else 0.0

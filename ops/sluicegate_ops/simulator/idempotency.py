@@ -11,7 +11,7 @@ VALID = pattern(rb"[A-Za-z0-9_-]{1,255}\Z")
 Scoped = tuple[str, str]
 
 
-class Keys:
+class IdempotencyKeys:
     """One credential's keys, each in the scope of a path.
 
     Only successes are stored, so a key whose request failed is free again, for any body.

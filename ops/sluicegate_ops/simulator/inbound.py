@@ -9,7 +9,7 @@ from sluicegate.segments import count
 from .api.payload import Address, Money, iso
 from .optouts import Autoresponse
 from .settings import Webhooks
-from .webhooks.events import Inbound
+from .webhooks.events import InboundPayload
 
 
 class Written(msgspec.Struct, rename={"from_": "from"}, forbid_unknown_fields=True):
@@ -32,10 +32,10 @@ def read(body: bytes) -> Written:
 
 def inbound(
     written: Written, profile: str, kind: Autoresponse | None, wall: float, webhooks: Webhooks
-) -> Inbound:
+) -> InboundPayload:
     """The message as an event tells of it; ``wall`` is its Unix time."""
     segments = count(written.text)
-    return Inbound(
+    return InboundPayload(
         id=str(uuid4()),
         from_=Address(written.from_, "SIMULATED", "Wireless"),
         to=[Address(written.to, "Telnyx", "VoIP", "webhook_delivered")],

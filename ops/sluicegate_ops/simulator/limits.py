@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from .settings import Settings
 
 
-class Verdict(NamedTuple):
+class LimitVerdict(NamedTuple):
     """What a limiter says of one request, and what the rate headers tell of it."""
 
     admitted: bool
@@ -25,11 +25,11 @@ class Limiter(Protocol):
     #: Requests per window; may be changed at any time.
     limit: int
 
-    def take(self, now: float) -> Verdict:
+    def take(self, now: float) -> LimitVerdict:
         """Ask for one request, using quota when it is admitted."""
         ...
 
-    def peek(self, now: float) -> Verdict:
+    def peek(self, now: float) -> LimitVerdict:
         """The state, using nothing."""
         ...
 
@@ -48,14 +48,14 @@ class FixedWindow:
         self.limit, self._window, self._count_rejected = limit, window_seconds, count_rejected
         self._phase, self._index, self._used = phase, -1, 0
 
-    def take(self, now: float) -> Verdict:
+    def take(self, now: float) -> LimitVerdict:
         self._roll(now)
         admitted = self._used < self.limit
         if admitted or self._count_rejected:
             self._used += 1
         return self._verdict(now, admitted)
 
-    def peek(self, now: float) -> Verdict:
+    def peek(self, now: float) -> LimitVerdict:
         self._roll(now)
         return self._verdict(now, self._used < self.limit)
 
@@ -64,10 +64,10 @@ class FixedWindow:
         if index > self._index:
             self._index, self._used = index, 0
 
-    def _verdict(self, now: float, admitted: bool) -> Verdict:
+    def _verdict(self, now: float, admitted: bool) -> LimitVerdict:
         left = max(0.0, self._phase + (self._index + 1) * self._window - now)
         remaining = max(0, self.limit - self._used)
-        return Verdict(admitted, remaining, left, 0.0 if remaining else left)
+        return LimitVerdict(admitted, remaining, left, 0.0 if remaining else left)
 
 
 class SlidingLog:
@@ -77,14 +77,14 @@ class SlidingLog:
         self.limit, self._window, self._count_rejected = limit, window_seconds, count_rejected
         self._times: deque[float] = deque()
 
-    def take(self, now: float) -> Verdict:
+    def take(self, now: float) -> LimitVerdict:
         self._forget(now)
         admitted = len(self._times) < self.limit
         if admitted or self._count_rejected:
             self._times.append(now)
         return self._verdict(now, admitted)
 
-    def peek(self, now: float) -> Verdict:
+    def peek(self, now: float) -> LimitVerdict:
         self._forget(now)
         return self._verdict(now, len(self._times) < self.limit)
 
@@ -93,13 +93,13 @@ class SlidingLog:
         while times and times[0] <= oldest:
             times.popleft()
 
-    def _verdict(self, now: float, admitted: bool) -> Verdict:
+    def _verdict(self, now: float, admitted: bool) -> LimitVerdict:
         times = self._times
         over = len(times) - self.limit
         reset = max(0.0, times[0] + self._window - now) if times else self._window
         if over < 0:
-            return Verdict(admitted, -over, reset, 0.0)
-        return Verdict(admitted, 0, reset, max(0.0, times[over] + self._window - now))
+            return LimitVerdict(admitted, -over, reset, 0.0)
+        return LimitVerdict(admitted, 0, reset, max(0.0, times[over] + self._window - now))
 
 
 class Bucket:
@@ -111,14 +111,14 @@ class Bucket:
         self.limit, self._window, self._count_rejected = limit, window_seconds, count_rejected
         self._tokens, self._last = float(limit), now
 
-    def take(self, now: float) -> Verdict:
+    def take(self, now: float) -> LimitVerdict:
         self._refill(now)
         admitted = self._tokens >= 1
         if admitted or self._count_rejected:
             self._tokens = max(0.0, self._tokens - 1)
         return self._verdict(admitted)
 
-    def peek(self, now: float) -> Verdict:
+    def peek(self, now: float) -> LimitVerdict:
         self._refill(now)
         return self._verdict(self._tokens >= 1)
 
@@ -127,11 +127,11 @@ class Bucket:
         self._tokens = min(self.limit, self._tokens + passed * self.limit / self._window)
         self._last = now
 
-    def _verdict(self, admitted: bool) -> Verdict:
+    def _verdict(self, admitted: bool) -> LimitVerdict:
         per_token = self._window / self.limit
         missing = max(0.0, 1 - self._tokens)
         full = (self.limit - self._tokens) * per_token
-        return Verdict(admitted, int(self._tokens), full, missing * per_token)
+        return LimitVerdict(admitted, int(self._tokens), full, missing * per_token)
 
 
 def build(settings: Settings, *, now: float, random: Random) -> Limiter | None:

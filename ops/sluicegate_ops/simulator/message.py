@@ -3,10 +3,10 @@
 import msgspec
 
 from .api import v1_body, validation
-from .delivery import QUEUED, Fate, State
+from .delivery import QUEUED, DeliveryState, PlannedDelivery
 
 
-class Message(msgspec.Struct, gc=False):
+class AcceptedMessage(msgspec.Struct, gc=False):
     """An accepted message, as it stood on its arrival."""
 
     body: bytes
@@ -21,7 +21,7 @@ class Message(msgspec.Struct, gc=False):
     #: The profile secret of one that came by API v1, otherwise empty.
     secret: str = ""
     #: None while nobody is told of it: then it stays queued.
-    fate: Fate | None = None
+    delivery: PlannedDelivery | None = None
 
     def read(self) -> validation.Body:
         """The request's fields, those of API v1 as v2 names them."""
@@ -29,8 +29,8 @@ class Message(msgspec.Struct, gc=False):
         assert isinstance(body, validation.Body)  # noqa: S101 - it was accepted as one
         return body
 
-    def state(self, now: float) -> State:
+    def state(self, now: float) -> DeliveryState:
         """How far it has come at ``now``, in monotonic seconds."""
-        if self.fate is None:
+        if self.delivery is None:
             return QUEUED
-        return self.fate.state(self.received_at, now - self.arrived)
+        return self.delivery.state(self.received_at, now - self.arrived)

@@ -7,7 +7,7 @@ import msgspec
 from sluicegate.segments import Segments, count
 
 from .api import payload, v1_payload, validation
-from .message import Message
+from .message import AcceptedMessage
 
 
 class Arrival(msgspec.Struct, rename={"from_": "from"}):
@@ -27,19 +27,19 @@ class Arrival(msgspec.Struct, rename={"from_": "from"}):
     final: str
 
 
-class Messages:
+class AcceptedMessages:
     """Accepted messages by number, from 0; an id is a UUID with the number in its last part."""
 
     def __init__(self) -> None:
-        self._all: list[Message] = []
+        self._all: list[AcceptedMessage] = []
         # A fresh prefix each time: no id is given twice, not even by two simulators of one seed.
         raw = urandom(8).hex()
         self._prefix = f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-8000-"
 
-    def __getitem__(self, number: int) -> Message:
+    def __getitem__(self, number: int) -> AcceptedMessage:
         return self._all[number]
 
-    def add(self, message: Message) -> int:
+    def add(self, message: AcceptedMessage) -> int:
         """Keep a message, and give its number."""
         self._all.append(message)
         return len(self._all) - 1
@@ -49,7 +49,7 @@ class Messages:
         page = self._all[after : after + limit]
         return [self._arrival(number, message) for number, message in enumerate(page, after)]
 
-    def _arrival(self, number: int, message: Message) -> Arrival:
+    def _arrival(self, number: int, message: AcceptedMessage) -> Arrival:
         body = message.read()
         return Arrival(
             number=number,
@@ -61,7 +61,7 @@ class Messages:
             wait_seconds=message.wait_seconds,
             idempotency_key=message.idempotency_key,
             id=self.id_of(number),
-            final=message.fate.status if message.fate else "",
+            final=message.delivery.status if message.delivery else "",
         )
 
     def id_of(self, number: int) -> str:
@@ -95,6 +95,6 @@ class Messages:
         return render(self.id_of(number), message, *_counted(message), message.state(now))
 
 
-def _counted(message: Message) -> tuple[validation.Body, Segments]:
+def _counted(message: AcceptedMessage) -> tuple[validation.Body, Segments]:
     body = message.read()
     return body, count(str(body.text or ""), body.encoding)  # type: ignore[arg-type] # checked when it came

@@ -9,19 +9,19 @@ from random import Random
 from .api import replies, v1_body, validation
 from .api.payload import PROFILE, iso
 from .api.retrieval import retrieve
-from .decisions import Decision, Desk, Post, decide
-from .faults import Dealer
-from .gate import Gate, Passage
-from .http.exchange import Reply, Request
+from .decisions import Context, Decision, Post, decide
+from .faults import FaultInjector
+from .gate import Admission, Gate
+from .http.exchange import HttpReply, Request
 from .idempotency import Scoped
 from .inbound import Written, inbound
-from .ledger import Entry, Ledger, Status
-from .messages import Arrival, Messages
+from .messages import AcceptedMessages, Arrival
 from .optouts import Optouts
+from .request_log import LoggedPost, RequestLog, Status
 from .settings import Settings
-from .webhooks.events import Inbound
-from .webhooks.schedule import Announcer
-from .webhooks.sender import Courier
+from .webhooks.events import InboundPayload
+from .webhooks.schedule import WebhookSchedule
+from .webhooks.sender import WebhookSender
 
 #: Accepted messages in one answer, unless fewer or more are asked for.
 ARRIVALS_PAGE = 1000
@@ -42,63 +42,69 @@ class Provider:
     ) -> None:
         self.settings = settings
         self._monotonic, self._wall = monotonic, wall
-        self._dealer = Dealer(settings.faults, settings.seed)
+        self._injector = FaultInjector(settings.faults, settings.seed)
         # Dice of its own, so that a change of latency does not change which faults are dealt.
         self._random = Random(settings.seed + 1)  # noqa: S311 - repeatable, nothing secret
-        self.courier = Courier(settings.webhooks, monotonic=monotonic)
-        self._announcer = Announcer(settings.webhooks, self.courier, wall, settings.seed + 2)
+        self.webhook_sender = WebhookSender(settings.webhooks, monotonic=monotonic)
+        self._schedule = WebhookSchedule(
+            settings.webhooks, self.webhook_sender, wall, settings.seed + 2
+        )
         self.in_flight = 0
         self.reset()
 
     def reset(self) -> None:
-        """Forget messages, keys, quotas, events, opt-outs and the ledger.
+        """Forget messages, keys, quotas, events, opt-outs and the request log.
 
         What is in flight goes on.
         """
-        self._ledger, self._messages, self._gate = Ledger(), Messages(), Gate(self.settings)
+        self._request_log, self._messages, self._gate = (
+            RequestLog(),
+            AcceptedMessages(),
+            Gate(self.settings),
+        )
         self._highest_concurrency = self.in_flight
-        self._dealer.forget()
-        self._announcer.forget(self._messages)
+        self._injector.forget()
+        self._schedule.forget(self._messages)
         self._optouts = Optouts()
         #: Sender: the messaging profile that it last sent by.
         self._profiles: dict[object, str] = {}
-        self._lay_desk()
+        self._set_context()
 
-    def _lay_desk(self) -> None:
+    def _set_context(self) -> None:
         settings = self.settings
         spends = settings.paced or settings.spend_cap is not None
-        self._desk = Desk(settings, self._messages, self._dealer, self._optouts, spends)
+        self._context = Context(settings, self._messages, self._injector, self._optouts, spends)
 
     def change(self, settings: Settings) -> None:
         """Go on under other settings."""
         self.settings = settings
-        self._dealer.change(settings.faults)
+        self._injector.change(settings.faults)
         self._gate.change(settings, self._monotonic())
-        self._announcer.webhooks = self.courier.webhooks = settings.webhooks
-        self._lay_desk()
+        self._schedule.webhooks = self.webhook_sender.webhooks = settings.webhooks
+        self._set_context()
 
     @property
     def public_key(self) -> str:
         """The key, in base64, that the signatures of webhooks verify with."""
-        return self._announcer.signer.public_key
+        return self._schedule.signer.public_key
 
     def webhooks(self) -> dict[str, int]:
         """How many events there were, and what became of them."""
-        return self._announcer.report()
+        return self._schedule.report()
 
-    def receive(self, written: Written) -> Inbound:
+    def receive(self, written: Written) -> InboundPayload:
         """Take a message in: it may opt its writer out, or in again, and is told by webhook."""
         wall = self._wall() + self.settings.clock_offset_seconds
         profile = written.messaging_profile_id or self._profiles.get(written.to, PROFILE)
         kind = self._optouts.hear(profile, written.to, written.from_, written.text, iso(wall))
         message = inbound(written, profile, kind, wall, self.settings.webhooks)
-        self._announcer.received(message, self._monotonic())
+        self._schedule.received(message, self._monotonic())
         return message
 
     def report(self) -> dict[str, object]:
-        """The ledger's sums, with the highest rate and concurrency seen."""
+        """The request log's sums, with the highest rate and concurrency seen."""
         return {
-            **self._ledger.report(),
+            **self._request_log.report(),
             "highest_in_window": self._gate.highest_in_window,
             "highest_concurrency": self._highest_concurrency,
             "in_flight": self.in_flight,
@@ -106,27 +112,27 @@ class Provider:
 
     def recipients(self) -> dict[str, int]:
         """The number of messages accepted for each recipient."""
-        return self._ledger.recipients.copy()
+        return self._request_log.recipients.copy()
 
-    def requests(self, after: int = 0) -> list[Entry]:
+    def requests(self, after: int = 0) -> list[LoggedPost]:
         """The POSTs after the first ``after`` ones, in the order of their arrival."""
-        return list(islice(self._ledger.requests, after, None))
+        return list(islice(self._request_log.requests, after, None))
 
     def arrivals(self, after: int = 0, limit: int = ARRIVALS_PAGE) -> list[Arrival]:
         """The accepted messages after the first ``after`` ones, in the order of their arrival."""
         return self._messages.arrivals(after, limit)
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> HttpReply:
         """Decide the reply to a request, now; its ``on_end`` must be called when it is over."""
         now, wall = self._monotonic(), self._wall()
         self.in_flight += 1
         if self.in_flight > self._highest_concurrency:
             self._highest_concurrency = self.in_flight
-        passage = self._gate.admit(request, now, wall, self.in_flight)
+        admission = self._gate.admit(request, now, wall, self.in_flight)
         if request.method == "POST":
-            return self._post(request, passage, now, wall)
-        reply = retrieve(request, passage, self._desk, now)
-        self._ledger.other(reply.status)
+            return self._post(request, admission, now, wall)
+        reply = retrieve(request, admission, self._context, now)
+        self._request_log.other(reply.status)
         reply.delay_seconds = replies.latency_seconds(self.settings, self._random)
         reply.on_end = self._end
         return reply
@@ -134,7 +140,7 @@ class Provider:
     def _end(self) -> None:
         self.in_flight -= 1
 
-    def _post(self, request: Request, passage: Passage, now: float, wall: float) -> Reply:
+    def _post(self, request: Request, admission: Admission, now: float, wall: float) -> HttpReply:
         v1 = request.v1
         body = (v1_body if v1 else validation).decode(request.body)
         to = None if isinstance(body, validation.Refusal) else body.to
@@ -144,8 +150,8 @@ class Provider:
         honoured = sent_key if self.settings.idempotency and not v1 else None
         secret = request.secret.decode("latin-1") if v1 and request.secret else ""
         wall += self.settings.clock_offset_seconds
-        post = Post(request, passage, body, recipient, honoured, now, wall, secret)
-        decision = decide(post, self._desk)
+        post = Post(request, admission, body, recipient, honoured, now, wall, secret)
+        decision = decide(post, self._context)
         reply = replies.tell(post, decision, self._messages, self.settings)
         if decision.number >= 0 or reply.how == "answer":
             reply.delay_seconds += replies.latency_seconds(self.settings, self._random)
@@ -159,26 +165,26 @@ class Provider:
         if body.messaging_profile_id:
             self._profiles[body.from_] = str(body.messaging_profile_id)
         if body.webhook_url or self.settings.webhooks.url:
-            self._announcer.accepted(number, body)
+            self._schedule.accepted(number, body)
 
     def _note(
-        self, post: Post, decision: Decision, reply: Reply, now: float, sent_key: str
+        self, post: Post, decision: Decision, reply: HttpReply, now: float, sent_key: str
     ) -> None:
-        ledger, fault = self._ledger, decision.fault
-        ledger.arrivals.add(now, self.settings.window_seconds)
+        request_log, fault = self._request_log, decision.fault
+        request_log.arrivals.add(now, self.settings.window_seconds)
         status: Status = {"close": "closed", "hang": "hang"}.get(reply.how, reply.status)
         accepted = decision.number >= 0 and not decision.replayed
-        ledger.replayed += decision.replayed
+        request_log.replayed += decision.replayed
         if fault is not None:
-            ledger.faults[fault.kind] += 1
-        ledger.post((now, post.recipient, sent_key, status, accepted))
+            request_log.faults[fault.kind] += 1
+        request_log.post((now, post.recipient, sent_key, status, accepted))
 
-    def _hold(self, post: Post, decision: Decision, reply: Reply) -> None:
+    def _hold(self, post: Post, decision: Decision, reply: HttpReply) -> None:
         """Keep the key in progress until the answer; a message that hangs is through already."""
         reply.on_end = self._end
         through = decision.number >= 0 and reply.how == "hang"
         if post.key is not None and decision.holds_key and reply.delay_seconds > 0 and not through:
-            busy, scoped = post.passage.credential.keys.busy, (post.request.path, post.key)
+            busy, scoped = post.admission.credential.keys.busy, (post.request.path, post.key)
             busy.add(scoped)
             reply.on_end = partial(self._release, busy, scoped)
 

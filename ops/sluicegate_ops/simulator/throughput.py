@@ -5,7 +5,7 @@ from typing import NamedTuple
 from .settings import Settings
 
 
-class Queue:
+class RateQueue:
     """A first-in-first-out queue that is emptied at a rate, in segments per second."""
 
     def __init__(self, rate: float) -> None:
@@ -31,7 +31,7 @@ class Queue:
         self._empty_at = max(self._empty_at, now) + segments / self.rate
 
 
-class Traffic(NamedTuple):
+class QueueItem(NamedTuple):
     """What a message is to its queues."""
 
     sender: str
@@ -43,36 +43,36 @@ class Queues:
     """One credential's queues: one for each sender, one for SMS and one for MMS."""
 
     def __init__(self) -> None:
-        self._queues: dict[str, Queue] = {}
+        self._queues: dict[str, RateQueue] = {}
 
-    def take(self, traffic: Traffic, now: float, settings: Settings) -> float | None:
+    def take(self, item: QueueItem, now: float, settings: Settings) -> float | None:
         """Put a message into each of its queues; returns the longest wait, in seconds.
 
         None, and it is in none of them, when one of them is full.
         """
-        queues = self._of(traffic, now, settings)
+        queues = self._of(item, now, settings)
         longest = 0.0
         for queue in queues:
             wait = queue.wait_seconds(now, settings.burst_seconds)
             room = settings.queue_seconds - wait
             # Less a hair, so that a queue is not full by the last bit of a sum.
-            if wait > 0 and traffic.segments / queue.rate > room + 1e-6:
+            if wait > 0 and item.segments / queue.rate > room + 1e-6:
                 return None
             longest = max(longest, wait)
         for queue in queues:
-            queue.put(traffic.segments, now)
+            queue.put(item.segments, now)
         return longest
 
-    def _of(self, traffic: Traffic, now: float, settings: Settings) -> list[Queue]:
-        account = settings.account_mms_rate if traffic.mms else settings.account_sms_rate
-        sender = settings.sender_rates.get(traffic.sender, settings.default_sender_rate)
-        named = (("MMS" if traffic.mms else "SMS", account), (f"of {traffic.sender}", sender))
+    def _of(self, item: QueueItem, now: float, settings: Settings) -> list[RateQueue]:
+        account = settings.account_mms_rate if item.mms else settings.account_sms_rate
+        sender = settings.sender_rates.get(item.sender, settings.default_sender_rate)
+        named = (("MMS" if item.mms else "SMS", account), (f"of {item.sender}", sender))
         return [self._queue(name, rate, now) for name, rate in named if rate is not None]
 
-    def _queue(self, name: str, rate: float, now: float) -> Queue:
+    def _queue(self, name: str, rate: float, now: float) -> RateQueue:
         queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[name] = Queue(rate)
+            queue = self._queues[name] = RateQueue(rate)
         if queue.rate != rate:
             queue.change(rate, now)
         return queue

@@ -12,14 +12,14 @@ from types import FrameType
 from . import figures, growth
 from .ceiling import ceiling
 from .chart import draw
-from .comparison import DRAIN_SECONDS, Case, compared, count_commands
+from .comparison import DRAIN_SECONDS, BenchCase, compared, count_commands
 from .contenders import CONTENDERS, Contender, missing
-from .environment import Bed
+from .environment import Environment
 from .progress import console, part
 from .publish import markdown, publish
 from .record import Bench, document, read, stamped
 from .screen import show
-from .stub import DOORS, Door
+from .stub import ENDPOINTS, Endpoint
 from .targets import entries
 
 OUT = Path("build")
@@ -50,8 +50,8 @@ def main() -> int:
         signal.signal(number, _stop)
     began = time.monotonic()
     try:
-        with Bed(append_only=options.aof) as bed:
-            bench = stamped(_measured(bed, options))
+        with Environment(append_only=options.aof) as environment:
+            bench = stamped(_measured(environment, options))
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind, and nothing was written.")
         return 130
@@ -130,32 +130,36 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _measured(bed: Bed, options: argparse.Namespace) -> Bench:
+def _measured(environment: Environment, options: argparse.Namespace) -> Bench:
     contenders, left_out = _present(options)
-    doors: Sequence[Door] = (Door(), Door(50)) if options.quick else DOORS
+    endpoints: Sequence[Endpoint] = (Endpoint(), Endpoint(50)) if options.quick else ENDPOINTS
     seconds = DRAIN_SECONDS * options.scale
     console.print(
-        f"[bold]Bench[/]: {len(contenders)} contenders, {len(doors)} doors, "
-        f"{options.repeats} repeats; the server on core {bed.server_core}, "
-        f"workers on core {bed.worker_core}"
+        f"[bold]Bench[/]: {len(contenders)} contenders, {len(endpoints)} endpoints, "
+        f"{options.repeats} repeats; the server on core {environment.server_core}, "
+        f"workers on core {environment.worker_core}"
     )
     requests = max(1000, int(100_000 * options.scale))
-    top = [ceiling(bed, door, requests) for door in doors if not door.latency_ms]
-    cases = _cases(bed, contenders, doors, options.repeats, seconds, left_out)
+    top = [
+        ceiling(environment, endpoint, requests)
+        for endpoint in endpoints
+        if not endpoint.latency_ms
+    ]
+    cases = _cases(environment, contenders, endpoints, options.repeats, seconds, left_out)
     found = None
     if not options.no_figures and not options.only:
-        found = figures.every(bed, options.scale, options.repeats, seconds)
+        found = figures.every(environment, options.scale, options.repeats, seconds)
     grown = options.growth or not (options.quick or options.only or options.no_growth)
     sizes = growth.plan(options.scale) if grown else []
     return Bench(
         quick=options.quick,
         scale=options.scale,
         append_only=options.aof,
-        machine=bed.machine,
+        machine=environment.machine,
         cases=cases,
         figures=found,
         stub=top,
-        growth=growth.measured(bed, options.repeats, sizes, left_out) if grown else (),
+        growth=growth.measured(environment, options.repeats, sizes, left_out) if grown else (),
         left_out=left_out,
     )
 
@@ -173,19 +177,19 @@ def _present(options: argparse.Namespace) -> tuple[list[Contender], dict[str, st
 
 
 def _cases(
-    bed: Bed,
+    environment: Environment,
     contenders: Sequence[Contender],
-    doors: Sequence[Door],
+    endpoints: Sequence[Endpoint],
     repeats: int,
     seconds: float,
     failed: dict[str, str],
-) -> list[Case]:
+) -> list[BenchCase]:
     """The drains, then what commands they take."""
-    total = len(contenders) * len(doors)
+    total = len(contenders) * len(endpoints)
     with part("drains", total * repeats) as now:
-        cases = compared(bed, contenders, doors, repeats, seconds, now, failed)
+        cases = compared(environment, contenders, endpoints, repeats, seconds, now, failed)
     with part("commands", len(cases)) as now:
-        count_commands(bed, cases, seconds, now)
+        count_commands(environment, cases, seconds, now)
     return cases
 
 

@@ -11,9 +11,9 @@ import msgspec
 import uvloop
 
 from . import machine
-from .environment import Bed
+from .environment import Environment
 from .peers.task import tls as peer_tls
-from .stub import Door
+from .stub import Endpoint
 
 CONNECTIONS = 100
 _BODY = b'{"from":"+15557654321","to":"+12125550123","text":"your code is 1234"}'
@@ -24,7 +24,7 @@ _REQUEST = (
 _ANSWER_ENDS = b'"errors":[]}}'
 
 
-class _Client(asyncio.Protocol):
+class _StubClient(asyncio.Protocol):
     """One request after the other on one connection."""
 
     left = 0
@@ -49,36 +49,36 @@ class _Client(asyncio.Protocol):
 
 async def _hammer(port: int, count: int, tls: ssl.SSLContext | None) -> float:
     loop = asyncio.get_running_loop()
-    _Client.left, _Client.done = count, loop.create_future()
+    _StubClient.left, _StubClient.done = count, loop.create_future()
     began = time.perf_counter()
     for _ in range(min(CONNECTIONS, count)):
-        await loop.create_connection(_Client, "127.0.0.1", port, ssl=tls)
-    await _Client.done
+        await loop.create_connection(_StubClient, "127.0.0.1", port, ssl=tls)
+    await _StubClient.done
     return time.perf_counter() - began
 
 
 class Ceiling(msgspec.Struct, frozen=True):
-    """What the stub can do at a door, and what it uses for it."""
+    """What the stub can do at an endpoint, and what it uses for it."""
 
     tls: bool
     per_second: float
     stub_cpu_s_per_1k: float
 
 
-def ceiling(bed: Bed, door: Door, count: int) -> Ceiling:
-    """Send ``count`` requests to a door without latency."""
-    bed.clear()
-    before = machine.cpu_seconds([bed.stub.pid])
+def ceiling(environment: Environment, endpoint: Endpoint, count: int) -> Ceiling:
+    """Send ``count`` requests to an endpoint without latency."""
+    environment.clear()
+    before = machine.cpu_seconds([environment.stub.pid])
     command = [
         sys.executable,
         "-m",
         "sluicegate_rigs.bench.ceiling",
-        bed.stub.url(door),
+        environment.stub.url(endpoint),
         str(count),
     ]
-    seconds = json.loads(bed.run(command, bed.environ(door)))
-    used = machine.cpu_seconds([bed.stub.pid]) - before
-    return Ceiling(door.tls, count / seconds, 1000 * used / count)
+    seconds = json.loads(environment.run(command, environment.environ(endpoint)))
+    used = machine.cpu_seconds([environment.stub.pid]) - before
+    return Ceiling(endpoint.tls, count / seconds, 1000 * used / count)
 
 
 def main() -> None:

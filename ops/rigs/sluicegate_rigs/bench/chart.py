@@ -6,11 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from .comparison import Case, Middle, paired, per_second, worker_cpu
+from .comparison import BenchCase, Stats, paired, per_second, worker_cpu
 from .contenders import CELERY, Contender
 from .growth import Point
 from .record import LIMIT_50_MS, Bench
-from .stub import Door
+from .stub import Endpoint
 
 BESIDE, GROWING = "performance.png", "growth.png"
 OURS, BASE, OTHERS, FAINT = "#1b7f5c", "#b3541e", "#8a94a0", "#c3cad1"
@@ -30,7 +30,7 @@ def draw(bench: Bench, directory: Path) -> list[Path]:
     pyplot: Any = import_module("matplotlib.pyplot")
     pyplot.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     written = []
-    if any(case.door == Door(50) for case in bench.cases):
+    if any(case.endpoint == Endpoint(50) for case in bench.cases):
         written.append(_beside(pyplot, bench, directory / BESIDE))
     if bench.growth:
         written.append(_growing(pyplot, bench.growth, directory / GROWING))
@@ -38,8 +38,8 @@ def draw(bench: Bench, directory: Path) -> list[Path]:
 
 
 def _beside(pyplot: Any, bench: Bench, path: Path) -> Path:
-    slow = _sorted(bench, Door(50))
-    now = [case for one in slow if (case := bench.case(one.contender.name, Door()))]
+    slow = _sorted(bench, Endpoint(50))
+    now = [case for one in slow if (case := bench.case(one.contender.name, Endpoint()))]
     figure, panels = pyplot.subplots(
         1, 3, figsize=(11.5, 0.9 + 0.34 * len(slow)), sharey=True, layout="constrained"
     )
@@ -48,7 +48,7 @@ def _beside(pyplot: Any, bench: Bench, path: Path) -> Path:
         (panels[1], "CPU seconds per 1,000 of these", slow, worker_cpu, "{:.2f}"),
         (panels[2], "messages/s, a provider that takes no time", now, per_second, "{:,.0f}"),
     ):
-        figures = [Middle.of(map(of, case.runs)) for case in cases]
+        figures = [Stats.of(map(of, case.runs)) for case in cases]
         bars = axes.barh(
             [case.contender.label for case in cases],
             [one.median for one in figures],
@@ -80,15 +80,15 @@ def _beside(pyplot: Any, bench: Bench, path: Path) -> Path:
     return path
 
 
-def _sorted(bench: Bench, door: Door) -> list[Case]:
-    cases = [case for case in bench.cases if case.door == door]
+def _sorted(bench: Bench, endpoint: Endpoint) -> list[BenchCase]:
+    cases = [case for case in bench.cases if case.endpoint == endpoint]
     return sorted(cases, key=lambda case: not case.contender.ours)
 
 
-def _times(bench: Bench, case: Case, of: Any) -> str:
+def _times(bench: Bench, case: BenchCase, of: Any) -> str:
     """The ratio to Celery's, in brackets."""
-    middle = paired(bench.cases, case.contender.name, CELERY.name, case.door, of)
-    return f"  ({middle.median:.2g}x)" if middle and case.contender.name != CELERY.name else ""
+    stats = paired(bench.cases, case.contender.name, CELERY.name, case.endpoint, of)
+    return f"  ({stats.median:.2g}x)" if stats and case.contender.name != CELERY.name else ""
 
 
 def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
@@ -100,8 +100,8 @@ def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
         of_kind = [point for point in points if point.what == kind]
         sizes = [point.size for point in of_kind]
         for label, colour, figures in (
-            ("worker", OURS, [Middle.of(point.worker_cpu) for point in of_kind]),
-            ("server", OTHERS, [Middle.of(point.server_cpu) for point in of_kind]),
+            ("worker", OURS, [Stats.of(point.worker_cpu) for point in of_kind]),
+            ("server", OTHERS, [Stats.of(point.server_cpu) for point in of_kind]),
         ):
             medians = [one.median for one in figures]
             axes.errorbar(
@@ -151,6 +151,6 @@ def _short(size: int) -> str:
     return str(size)
 
 
-def _whiskers(figures: Sequence[Middle]) -> tuple[list[float], list[float]]:
+def _whiskers(figures: Sequence[Stats]) -> tuple[list[float], list[float]]:
     """How far the least and the most lie from the median."""
     return [one.median - one.least for one in figures], [one.most - one.median for one in figures]

@@ -1,4 +1,4 @@
-"""The comparison: every contender at every door, by turns, so that all share the weather.
+"""The comparison: every contender at every endpoint, in turns, so that all share the noise.
 
 A ratio is taken of runs of the same round, which lie close together in time, and the median of
 those is what counts: the host's own speed drifts by half within minutes, and a ratio of two
@@ -12,10 +12,10 @@ from statistics import median
 import msgspec
 
 from .contenders import BARE, SLUICEGATE, Contender
-from .environment import Bed
+from .environment import Environment
 from .progress import Part
 from .runs import Run, commands, drained
-from .stub import Door
+from .stub import Endpoint
 
 DRAIN_SECONDS = 3.0
 """How long a run is to take, by what the contender is expected to send."""
@@ -27,7 +27,7 @@ LEAST = 500  # messages
 LEAST_COUNTED = 500  # more than anybody has under way once the counting begins
 
 
-class Middle(msgspec.Struct, frozen=True):
+class Stats(msgspec.Struct, frozen=True):
     """Median, least and most of the repeats."""
 
     median: float
@@ -35,7 +35,7 @@ class Middle(msgspec.Struct, frozen=True):
     most: float
 
     @classmethod
-    def of(cls, figures: Iterable[float]) -> "Middle":
+    def of(cls, figures: Iterable[float]) -> "Stats":
         every = list(figures)
         return cls(median(every), min(every), max(every))
 
@@ -45,34 +45,34 @@ class Middle(msgspec.Struct, frozen=True):
         return (self.most - self.least) / 2 / self.median if self.median else 0.0
 
 
-class Case(msgspec.Struct):
-    """A contender at a door, and its runs; ``inside`` are commands that its scripts call."""
+class BenchCase(msgspec.Struct):
+    """A contender at an endpoint, and its runs; ``inside`` are commands that its scripts call."""
 
     contender: Contender
-    door: Door
+    endpoint: Endpoint
     runs: list[Run] = []
     commands: float | None = None
     inside: float | None = None
 
     @property
     def name(self) -> str:
-        return f"{self.contender.label}, {self.door}"
+        return f"{self.contender.label}, {self.endpoint}"
 
     @property
-    def per_second(self) -> Middle:
-        return Middle.of(run.per_second for run in self.runs)
+    def per_second(self) -> Stats:
+        return Stats.of(run.per_second for run in self.runs)
 
     @property
-    def worker_cpu(self) -> Middle:
-        return Middle.of(run.worker_cpu for run in self.runs)
+    def worker_cpu(self) -> Stats:
+        return Stats.of(run.worker_cpu for run in self.runs)
 
     @property
-    def server_cpu(self) -> Middle:
-        return Middle.of(run.server_cpu for run in self.runs)
+    def server_cpu(self) -> Stats:
+        return Stats.of(run.server_cpu for run in self.runs)
 
     @property
-    def enqueued(self) -> Middle:
-        return Middle.of(run.produced.per_second for run in self.runs)
+    def enqueued(self) -> Stats:
+        return Stats.of(run.produced.per_second for run in self.runs)
 
     @property
     def peak_mb(self) -> float:
@@ -106,19 +106,21 @@ def worker_cpu(run: Run) -> float:
 
 
 def compared(
-    bed: Bed,
+    environment: Environment,
     contenders: Sequence[Contender],
-    doors: Sequence[Door],
+    endpoints: Sequence[Endpoint],
     repeats: int,
     seconds: float,
     part: Part,
     failed: dict[str, str],
-) -> list[Case]:
+) -> list[BenchCase]:
     """Every case ``repeats`` times, all of them once before any a second time.
 
     Where one of the others breaks, the rest go on without it: ``failed`` says why.
     """
-    cases = [Case(contender, door, []) for door in doors for contender in contenders]
+    cases = [
+        BenchCase(contender, endpoint, []) for endpoint in endpoints for contender in contenders
+    ]
     for repeat in range(repeats):
         for case in cases if repeat % 2 == 0 else reversed(cases):
             if case.contender.label in failed:
@@ -126,7 +128,7 @@ def compared(
             part.begin(case.name)
             count = messages_of(case, seconds)
             try:
-                case.runs.append(drained(bed, case.contender, case.door, count))
+                case.runs.append(drained(environment, case.contender, case.endpoint, count))
             except RuntimeError as error:
                 if case.contender.ours:
                     raise
@@ -137,45 +139,49 @@ def compared(
     return [case for case in cases if case.contender.label not in failed]
 
 
-def count_commands(bed: Bed, cases: Iterable[Case], seconds: float, part: Part) -> None:
+def count_commands(
+    environment: Environment, cases: Iterable[BenchCase], seconds: float, part: Part
+) -> None:
     """One more, shorter run of each, which is not timed: listening slows the server."""
     for case in cases:
         part.begin(case.name)
         count = max(LEAST_COUNTED, messages_of(case, COUNTED * seconds))
-        counted = commands(bed, case.contender, case.door, count)
+        counted = commands(environment, case.contender, case.endpoint, count)
         case.commands, case.inside = counted.calls, counted.inside
         part.end(f"{case.name}: {case.commands:.2f} commands per message")
 
 
-def under_and_bare(bed: Bed, pairs: int, seconds: float, part: Part) -> list[Case]:
+def under_and_bare(
+    environment: Environment, pairs: int, seconds: float, part: Part
+) -> list[BenchCase]:
     """Our worker under Celery and without it, at full speed, in pairs of changing order."""
-    under, bare = (Case(contender, Door(), []) for contender in (SLUICEGATE, BARE))
+    under, bare = (BenchCase(contender, Endpoint(), []) for contender in (SLUICEGATE, BARE))
     for pair in range(pairs):
         for case in (under, bare) if pair % 2 == 0 else (bare, under):
             part.begin(case.name)
             count = messages_of(case, seconds)
-            case.runs.append(drained(bed, case.contender, case.door, count))
+            case.runs.append(drained(environment, case.contender, case.endpoint, count))
             part.end(f"{case.name}: {said(case.runs[-1])}")
     return [under, bare]
 
 
 def paired(
-    cases: Sequence[Case],
+    cases: Sequence[BenchCase],
     name: str,
     other: str,
-    door: Door,
+    endpoint: Endpoint,
     of: Callable[[Run], float] = per_second,
-) -> Middle | None:
+) -> Stats | None:
     """A figure of one contender over another's, round by round; None where one has no runs."""
-    found = {case.contender.name: case.runs for case in cases if case.door == door}
+    found = {case.contender.name: case.runs for case in cases if case.endpoint == endpoint}
     pairs = zip(found.get(name, []), found.get(other, []), strict=False)
     ratios = [of(one) / of(two) for one, two in pairs if of(two)]
-    return Middle.of(ratios) if ratios else None
+    return Stats.of(ratios) if ratios else None
 
 
-def messages_of(case: Case, seconds: float) -> int:
+def messages_of(case: BenchCase, seconds: float) -> int:
     """How many make a run of so many seconds, about."""
-    return max(LEAST, int(seconds * case.contender.per_second(case.door)))
+    return max(LEAST, int(seconds * case.contender.per_second(case.endpoint)))
 
 
 def said(run: Run) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from .stub import Door
+from .stub import Endpoint
 
 NODE_DIRECTORY = Path("build/bench-node")
 _PEERS = Path(__file__).parent / "peers"
@@ -35,13 +35,13 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     node: bool = False
     quick: bool = False
 
-    def per_second(self, door: Door) -> int:
+    def per_second(self, endpoint: Endpoint) -> int:
         """About how many it sends."""
-        return self.at_50_ms if door.latency_ms else self.at_0_ms
+        return self.at_50_ms if endpoint.latency_ms else self.at_0_ms
 
-    def started(self, door: Door, worker: int) -> list[str]:
+    def started(self, endpoint: Endpoint, worker: int) -> list[str]:
         """The command line of one worker."""
-        command = (door.latency_ms and self.command_with_latency) or self.command
+        command = (endpoint.latency_ms and self.command_with_latency) or self.command
         program = "node" if self.node else sys.executable
         return [program, *(part.replace("{n}", str(worker)) for part in command)]
 

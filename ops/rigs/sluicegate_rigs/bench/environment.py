@@ -1,4 +1,4 @@
-"""The bed on which everything runs: one server and one stub, on a core of their own."""
+"""The environment of every run: one server and one stub, on a core of their own."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ from . import machine
 from .bodies import bodies
 from .certificate import write_certificate
 from .contenders import Contender
-from .stub import NEVER, Door, stub
+from .stub import NEVER, Endpoint, stub
 
 WORKER_CONCURRENCY = 200
 """POSTs under way in one worker of ours, and as many in its peers that let one say so."""
@@ -49,7 +49,7 @@ class Produced(msgspec.Struct, frozen=True):
         return self.server_bytes / self.count
 
 
-class Bed:
+class Environment:
     """The server, the stub, and the directory in which everything else is; a context manager."""
 
     def __init__(self, *, append_only: bool = False) -> None:
@@ -82,8 +82,8 @@ class Bed:
         self.store.execute_command("FLUSHALL", "SYNC")  # else memory is freed while we measure
         self.stub.reset()
 
-    def configure(self, door: Door, limit: int = NEVER, workers: int = 1) -> None:
-        """Write our configuration for one door of the stub; ``limit`` is per second."""
+    def configure(self, endpoint: Endpoint, limit: int = NEVER, workers: int = 1) -> None:
+        """Write our configuration for one endpoint of the stub; ``limit`` is per second."""
         concurrency = int(HEADROOM * WORKER_CONCURRENCY) * workers
         lines = [
             f'redis_url = "{self.server.url}"',
@@ -91,7 +91,7 @@ class Bed:
             'deployment = "bench"',
             f'spool_directory = "{self.directory / "spool"}"',
             "[accounts.default]",
-            f'base_url = "{self.stub.url(door)}"',
+            f'base_url = "{self.stub.url(endpoint)}"',
             f"limit = {limit}",
             "sms_per_second = 0",
             "mms_per_second = 0",
@@ -108,13 +108,13 @@ class Bed:
         """A producer of ours."""
         return Sluice(self.config)
 
-    def environ(self, door: Door) -> dict[str, str]:
+    def environ(self, endpoint: Endpoint) -> dict[str, str]:
         """What ours and others need in their environment."""
         certificate = str(self.directory / "certificate.pem")
         return {
             **os.environ,
             "BENCH_REDIS_URL": self.server.url,
-            "BENCH_URL": self.stub.url(door),
+            "BENCH_URL": self.stub.url(endpoint),
             "SLUICEGATE_TELNYX_API_KEY": API_KEY,
             "SLUICEGATE_CONFIG": str(self._config_file),
             "SLUICEGATE_METRICS_PORT": "19750",
@@ -129,7 +129,7 @@ class Bed:
         if contender.node:
             made.write_text(json.dumps(list(bodies(count))), encoding="utf-8")
         before = self._used_bytes()
-        done = self.run(contender.fed(count, lanes, made), self.environ(Door()))
+        done = self.run(contender.fed(count, lanes, made), self.environ(Endpoint()))
         took = json.loads(done.splitlines()[-1])
         return Produced(count, took["seconds"], took["cpu_seconds"], self._used_bytes() - before)
 
@@ -156,17 +156,20 @@ class Bed:
 
     @contextlib.contextmanager
     def working(
-        self, contender: Contender, door: Door, workers: int = 1
+        self, contender: Contender, endpoint: Endpoint, workers: int = 1
     ) -> Iterator[list[Process]]:
         """Run workers of a contender on the worker's core; all of them are gone at the end."""
         running: list[Process] = []
         try:
             for worker in range(workers):
                 self._runs += 1
-                name, command = f"{contender.name}-{self._runs}", contender.started(door, worker)
+                name, command = (
+                    f"{contender.name}-{self._runs}",
+                    contender.started(endpoint, worker),
+                )
                 with machine.pinned(self.worker_core):
                     running.append(
-                        Process.launched(name, command, self.environ(door), self.directory)
+                        Process.launched(name, command, self.environ(endpoint), self.directory)
                     )
             yield running
         finally:

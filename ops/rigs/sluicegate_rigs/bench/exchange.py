@@ -26,7 +26,7 @@ from sluicegate_worker.provider.telnyx.v2 import TelnyxV2
 from sluicegate_worker.transport.aiohttp import tls_context
 
 from .certificate import write_certificate
-from .stub import HOLDING, Door, stub
+from .stub import HOLDING, Endpoint, stub
 
 _RUNS, _EACH, _UNDER_WAY, _CONNECTIONS = 5, 20, 150, 200
 _KEY = "KEY0123456789ABCDEF0123456789ABCDEF_abcdefghijklmnopqrstuv"
@@ -53,7 +53,7 @@ def main() -> None:
         os.environ["SSL_CERT_FILE"] = str(certificate)
         with stub(certificate) as provider:
             for tls, loop in product((False, True), LOOPS):
-                url = provider.url(Door(0, tls))
+                url = provider.url(Endpoint(0, tls))
                 _print(f"CPU us, {'TLS' if tls else 'plain'}, {loop}", url, loop, _cpu_us)
             for loop in LOOPS:
                 what = f"MB for {_CONNECTIONS} TLS connections, {loop}"

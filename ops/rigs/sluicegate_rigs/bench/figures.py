@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from . import machine
-from .comparison import Case, Middle, paired, under_and_bare, worker_cpu
+from .comparison import BenchCase, Stats, paired, under_and_bare, worker_cpu
 from .contenders import BARE, CELERY, MESSAGES, SLUICEGATE, Contender
-from .environment import WORKER_CONCURRENCY, Bed, Produced
+from .environment import WORKER_CONCURRENCY, Environment, Produced
 from .progress import Part, part
 from .runs import Counted, commands_at, wait_for
-from .script_times import Held, Spread, held
-from .stub import HOLDING, Door
+from .script_times import Held, Percentiles, held
+from .stub import HOLDING, Endpoint
 
 IDLE_AFTER_SECONDS = 7.0
 """An idle drain listens for some seconds, then ends; the next message needs a signal."""
@@ -36,56 +36,58 @@ class Connected(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, kw_only=True):
     """All of them; None for what only a run at full scale measures."""
 
-    import_rows_per_s: Middle
-    enqueue_per_s: Middle
-    celery_enqueue_per_s: Middle
-    enqueue_vs_celery: Middle
-    enqueue_cpu_s_per_1k: Middle
-    celery_enqueue_cpu_s_per_1k: Middle
-    bytes_per_recipient: Middle
-    bytes_per_message: Middle
-    celery_bytes_per_task: Middle
-    memory_vs_celery: Middle
-    idle_latency_ms: Spread
-    latency_from_a_signal_ms: Spread | None = None
+    import_rows_per_s: Stats
+    enqueue_per_s: Stats
+    celery_enqueue_per_s: Stats
+    enqueue_vs_celery: Stats
+    enqueue_cpu_s_per_1k: Stats
+    celery_enqueue_cpu_s_per_1k: Stats
+    bytes_per_recipient: Stats
+    bytes_per_message: Stats
+    celery_bytes_per_task: Stats
+    memory_vs_celery: Stats
+    idle_latency_ms: Percentiles
+    latency_from_a_signal_ms: Percentiles | None = None
     tls_bare: Connected
     tls_under_celery: Connected
     idle_cpu: float
     celery_idle_cpu: float | None = None
     scripts_ms: dict[str, Held]
     commands_at_50: Counted
-    under_celery_vs_bare: Middle
-    under_celery_cpu_vs_bare: Middle
+    under_celery_vs_bare: Stats
+    under_celery_cpu_vs_bare: Stats
 
 
-def every(bed: Bed, scale: float, repeats: int, seconds: float) -> Figures:
+def every(environment: Environment, scale: float, repeats: int, seconds: float) -> Figures:
     """Measure them; ``scale`` 1 is the whole measure, less is quicker."""
     whole = scale >= 1
     found: dict[str, Any] = {}
     with part("enqueueing", 3 * repeats) as now:
-        found |= _enqueueing(bed, scale, repeats, now)
+        found |= _enqueueing(environment, scale, repeats, now)
     pairs = 2 * repeats if whole else repeats
     with part("pairs", 2 * pairs) as now:
-        found |= _pairs(under_and_bare(bed, pairs, seconds, now))
+        found |= _pairs(under_and_bare(environment, pairs, seconds, now))
     with part("figures", 8 if whole else 6) as now:
-        found |= _at_rest(bed, scale, now)
+        found |= _at_rest(environment, scale, now)
     return Figures(**found)
 
 
-def produced(bed: Bed, contender: Contender, count: int) -> Produced:
+def produced(environment: Environment, contender: Contender, count: int) -> Produced:
     """A producer on an empty server."""
-    bed.clear()
-    bed.configure(Door())
-    return bed.produce(contender, count)
+    environment.clear()
+    environment.configure(Endpoint())
+    return environment.produce(contender, count)
 
 
-def _enqueueing(bed: Bed, scale: float, repeats: int, part: Part) -> dict[str, Middle]:
+def _enqueueing(
+    environment: Environment, scale: float, repeats: int, part: Part
+) -> dict[str, Stats]:
     many, few = max(500, int(100_000 * scale)), max(100, int(5_000 * scale))
     of: dict[str, list[Produced]] = {}
     for _ in range(repeats):
         for contender, count in ((SLUICEGATE, many), (MESSAGES, many // 2), (CELERY, few)):
             part.begin(contender.feed)
-            took = produced(bed, contender, count)
+            took = produced(environment, contender, count)
             of.setdefault(contender.feed, []).append(took)
             part.end(
                 f"{contender.feed}: {took.per_second:,.0f}/s, {took.bytes_each:,.0f} bytes each"
@@ -93,45 +95,45 @@ def _enqueueing(bed: Bed, scale: float, repeats: int, part: Part) -> dict[str, M
     rows, messages, tasks = of["campaign"], of["messages"], of["celery"]
     together = list(zip(rows, messages, tasks, strict=True))
     return {
-        "import_rows_per_s": Middle.of(one.per_second for one in rows),
-        "enqueue_per_s": Middle.of(one.per_second for one in messages),
-        "celery_enqueue_per_s": Middle.of(one.per_second for one in tasks),
-        "enqueue_vs_celery": Middle.of(m.per_second / t.per_second for _, m, t in together),
+        "import_rows_per_s": Stats.of(one.per_second for one in rows),
+        "enqueue_per_s": Stats.of(one.per_second for one in messages),
+        "celery_enqueue_per_s": Stats.of(one.per_second for one in tasks),
+        "enqueue_vs_celery": Stats.of(m.per_second / t.per_second for _, m, t in together),
         "enqueue_cpu_s_per_1k": _cpu(messages),
         "celery_enqueue_cpu_s_per_1k": _cpu(tasks),
-        "bytes_per_recipient": Middle.of(one.bytes_each for one in rows),
-        "bytes_per_message": Middle.of(one.bytes_each for one in messages),
-        "celery_bytes_per_task": Middle.of(one.bytes_each for one in tasks),
-        "memory_vs_celery": Middle.of(r.bytes_each / t.bytes_each for r, _, t in together),
+        "bytes_per_recipient": Stats.of(one.bytes_each for one in rows),
+        "bytes_per_message": Stats.of(one.bytes_each for one in messages),
+        "celery_bytes_per_task": Stats.of(one.bytes_each for one in tasks),
+        "memory_vs_celery": Stats.of(r.bytes_each / t.bytes_each for r, _, t in together),
     }
 
 
-def _cpu(runs: Sequence[Produced]) -> Middle:
-    return Middle.of(1000 * run.cpu_seconds / run.count for run in runs)
+def _cpu(runs: Sequence[Produced]) -> Stats:
+    return Stats.of(1000 * run.cpu_seconds / run.count for run in runs)
 
 
-def _pairs(cases: Sequence[Case]) -> dict[str, Middle | None]:
-    names = SLUICEGATE.name, BARE.name, Door()
+def _pairs(cases: Sequence[BenchCase]) -> dict[str, Stats | None]:
+    names = SLUICEGATE.name, BARE.name, Endpoint()
     return {
         "under_celery_vs_bare": paired(cases, *names),
         "under_celery_cpu_vs_bare": paired(cases, *names, worker_cpu),
     }
 
 
-def _at_rest(bed: Bed, scale: float, part: Part) -> dict[str, Any]:
+def _at_rest(environment: Environment, scale: float, part: Part) -> dict[str, Any]:
     """Latency, memory, idling and scripts, each measured once, over many where it spreads."""
     seconds = max(3.0, 20.0 * scale)
     told: dict[str, Callable[[], Any]] = {
-        "idle_latency_ms": lambda: idle_latency_ms(bed, max(20, int(300 * scale))),
-        "tls_bare": lambda: connected(bed, BARE),
-        "tls_under_celery": lambda: connected(bed, SLUICEGATE),
-        "idle_cpu": lambda: idle_cpu(bed, SLUICEGATE, seconds),
-        "scripts_ms": lambda: held(bed, max(20, int(500 * scale))),
-        "commands_at_50": lambda: commands_at(bed, SLUICEGATE, USUAL_PER_SECOND, seconds),
+        "idle_latency_ms": lambda: idle_latency_ms(environment, max(20, int(300 * scale))),
+        "tls_bare": lambda: connected(environment, BARE),
+        "tls_under_celery": lambda: connected(environment, SLUICEGATE),
+        "idle_cpu": lambda: idle_cpu(environment, SLUICEGATE, seconds),
+        "scripts_ms": lambda: held(environment, max(20, int(500 * scale))),
+        "commands_at_50": lambda: commands_at(environment, SLUICEGATE, USUAL_PER_SECOND, seconds),
     }
     if scale >= 1:
-        told["celery_idle_cpu"] = lambda: idle_cpu(bed, CELERY, seconds)
-        told["latency_from_a_signal_ms"] = lambda: idle_latency_ms(bed, 20, awake=False)
+        told["celery_idle_cpu"] = lambda: idle_cpu(environment, CELERY, seconds)
+        told["latency_from_a_signal_ms"] = lambda: idle_latency_ms(environment, 20, awake=False)
     found = {}
     for name, measure in told.items():
         part.begin(name)
@@ -140,33 +142,33 @@ def _at_rest(bed: Bed, scale: float, part: Part) -> dict[str, Any]:
     return found
 
 
-def idle_latency_ms(bed: Bed, count: int, *, awake: bool = True) -> Spread:
+def idle_latency_ms(environment: Environment, count: int, *, awake: bool = True) -> Percentiles:
     """From the call of ``enqueue`` to the arrival of the POST, through Celery, with nothing to do.
 
     ``awake`` drains were idle for a moment only; otherwise a signal has to start one each time.
     """
     draw = random.Random(_SEED)  # noqa: S311 - a simulation
     late_ms: list[float] = []
-    bed.clear()
-    bed.configure(Door())
-    with bed.working(SLUICEGATE, Door()) as processes, bed.sluice() as sluice:
+    environment.clear()
+    environment.configure(Endpoint())
+    with environment.working(SLUICEGATE, Endpoint()) as processes, environment.sluice() as sluice:
         for n in range(count + 1):
             began = time.monotonic()
             sluice.enqueue(to="+12125550123", sender="+15557654321", text="your code is 1234")
-            wait_for(bed, n + 1, processes)
+            wait_for(environment, n + 1, processes)
             if n:  # the first has to wait for the worker's start
-                late_ms.append(1000 * (bed.stub.time(n) - began))
+                late_ms.append(1000 * (environment.stub.time(n) - began))
             time.sleep(draw.uniform(0.05, 0.15) if awake else IDLE_AFTER_SECONDS)
-    return Spread.of(late_ms)
+    return Percentiles.of(late_ms)
 
 
-def idle_cpu(bed: Bed, contender: Contender, seconds: float) -> float:
+def idle_cpu(environment: Environment, contender: Contender, seconds: float) -> float:
     """The share of a core that a worker with nothing to do uses."""
-    bed.clear()
-    bed.configure(Door())
-    bed.produce(contender, 1)
-    with bed.working(contender, Door()) as processes:
-        wait_for(bed, 1, processes)
+    environment.clear()
+    environment.configure(Endpoint())
+    environment.produce(contender, 1)
+    with environment.working(contender, Endpoint()) as processes:
+        wait_for(environment, 1, processes)
         time.sleep(IDLE_AFTER_SECONDS)
         pids = machine.tree(processes[0].process.pid)
         before = machine.cpu_seconds(pids)
@@ -174,14 +176,14 @@ def idle_cpu(bed: Bed, contender: Contender, seconds: float) -> float:
         return (machine.cpu_seconds(pids) - before) / seconds
 
 
-def connected(bed: Bed, contender: Contender) -> Connected:
+def connected(environment: Environment, contender: Contender) -> Connected:
     """A worker's memory once it has every TLS connection that it may have, and has used it."""
-    bed.clear()
-    bed.configure(HOLDING)
-    before = bed.stub.connections
-    bed.produce(contender, 4 * WORKER_CONCURRENCY)
-    with bed.working(contender, HOLDING) as processes:
-        wait_for(bed, 3 * WORKER_CONCURRENCY + 1, processes)
+    environment.clear()
+    environment.configure(HOLDING)
+    before = environment.stub.connections
+    environment.produce(contender, 4 * WORKER_CONCURRENCY)
+    with environment.working(contender, HOLDING) as processes:
+        wait_for(environment, 3 * WORKER_CONCURRENCY + 1, processes)
         pids = machine.tree(processes[0].process.pid)
         peak, share = machine.peak_bytes(pids), machine.shared_out_bytes(pids)
-        return Connected(bed.stub.connections - before, peak / 1e6, share / 1e6)
+        return Connected(environment.stub.connections - before, peak / 1e6, share / 1e6)

@@ -7,10 +7,10 @@ import msgspec
 
 from .comparison import said
 from .contenders import BARE, MESSAGES, Contender
-from .environment import Bed
+from .environment import Environment
 from .progress import part
 from .runs import Run, drained
-from .stub import Door
+from .stub import Endpoint
 
 BACKLOGS = (1_000, 10_000, 100_000, 1_000_000)
 HUGE = 10_000_000
@@ -62,7 +62,9 @@ def plan(scale: float) -> list[Size]:
     ]
 
 
-def measured(bed: Bed, repeats: int, sizes: Sequence[Size], failed: dict[str, str]) -> list[Point]:
+def measured(
+    environment: Environment, repeats: int, sizes: Sequence[Size], failed: dict[str, str]
+) -> list[Point]:
     """Every size ``repeats`` times, by turns; the largest backlog once, for it is long to fill.
 
     A size that cannot be measured loses none of the rest: ``failed`` says why.
@@ -79,7 +81,9 @@ def measured(bed: Bed, repeats: int, sizes: Sequence[Size], failed: dict[str, st
             name = f"{size.what} {size.size:,}"
             now.begin(name)
             try:
-                run = drained(bed, size.contender, Door(), size.messages, **size.options)
+                run = drained(
+                    environment, size.contender, Endpoint(), size.messages, **size.options
+                )
             except RuntimeError as error:
                 failed[name] = str(error)
                 now.end(f"{name} failed: {error}")

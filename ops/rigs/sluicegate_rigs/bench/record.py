@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 
 from .ceiling import Ceiling
-from .comparison import Case, Middle, paired, per_second, worker_cpu
+from .comparison import BenchCase, Stats, paired, per_second, worker_cpu
 from .contenders import CELERY, CONTENDERS, SLUICEGATE
 from .environment import WORKER_CONCURRENCY
 from .figures import Figures
 from .growth import Point
 from .runs import Run
-from .stub import Door
+from .stub import Endpoint
 
 LIMIT_50_MS = WORKER_CONCURRENCY / 0.05
 """What so many requests of 50 ms each allow in a second."""
@@ -36,20 +36,20 @@ class Bench(msgspec.Struct, kw_only=True):
     append_only: bool = False
     machine: dict[str, Any] = {}
     versions: dict[str, str] = {}
-    cases: Sequence[Case]
+    cases: Sequence[BenchCase]
     figures: Figures | None = None
     stub: Sequence[Ceiling] = ()
     growth: Sequence[Point] = ()
     left_out: dict[str, str] = {}
 
-    def case(self, name: str, door: Door) -> Case | None:
-        """A contender's case at a door, where it was measured."""
-        found = (c for c in self.cases if c.contender.name == name and c.door == door)
+    def case(self, name: str, endpoint: Endpoint) -> BenchCase | None:
+        """A contender's case at an endpoint, where it was measured."""
+        found = (c for c in self.cases if c.contender.name == name and c.endpoint == endpoint)
         return next(found, None)
 
-    def against_celery(self, of: Callable[[Run], float], door: Door) -> Middle | None:
+    def against_celery(self, of: Callable[[Run], float], endpoint: Endpoint) -> Stats | None:
         """A figure of ours over Celery's with a task for each message, round by round."""
-        return paired(self.cases, SLUICEGATE.name, CELERY.name, door, of)
+        return paired(self.cases, SLUICEGATE.name, CELERY.name, endpoint, of)
 
 
 def stamped(bench: Bench) -> Bench:
@@ -83,9 +83,9 @@ def read(path: Path) -> Bench:
     written = json.loads(path.read_text(encoding="utf-8"))
     try:
         cases = [
-            Case(
+            BenchCase(
                 contenders[entry["contender"]],
-                Door(entry["latency_ms"], entry["tls"]),
+                Endpoint(entry["latency_ms"], entry["tls"]),
                 msgspec.convert(entry["runs"], list[Run]),
                 entry["commands_per_message"],
                 entry["commands_inside_scripts"],
@@ -101,7 +101,7 @@ def read(path: Path) -> Bench:
 
 def ratios(bench: Bench) -> dict[str, float | None]:
     """What is asked of the figures; None where this run did not measure it."""
-    now, slow, figures = Door(), Door(50), bench.figures
+    now, slow, figures = Endpoint(), Endpoint(50), bench.figures
     ours, ours_slow = bench.case(SLUICEGATE.name, now), bench.case(SLUICEGATE.name, slow)
     asked: dict[str, Any] = {
         "drain_50ms_vs_celery": _median(bench.against_celery(per_second, slow)),
@@ -119,7 +119,7 @@ def ratios(bench: Bench) -> dict[str, float | None]:
     return {name: _rounded(figure) for name, figure in asked.items()}
 
 
-def noise(cases: Sequence[Case]) -> dict[str, float | None]:
+def noise(cases: Sequence[BenchCase]) -> dict[str, float | None]:
     """How much the machine was others', and how far repeats lay apart: believe no finer."""
     runs = [run for case in cases for run in case.runs]
     if not runs:
@@ -136,12 +136,12 @@ def noise(cases: Sequence[Case]) -> dict[str, float | None]:
     return {name: _rounded(figure) for name, figure in found.items()}
 
 
-def _entry(case: Case) -> dict[str, Any]:
+def _entry(case: BenchCase) -> dict[str, Any]:
     return {
         "case": case.name,
         "contender": case.contender.name,
-        "latency_ms": case.door.latency_ms,
-        "tls": case.door.tls,
+        "latency_ms": case.endpoint.latency_ms,
+        "tls": case.endpoint.tls,
         "drain_per_second": _middle(case.per_second),
         "enqueue_per_second": _middle(case.enqueued),
         "worker_cpu_s_per_1k": _middle(case.worker_cpu),
@@ -157,12 +157,12 @@ def _entry(case: Case) -> dict[str, Any]:
     }
 
 
-def _middle(middle: Middle) -> dict[str, float | None]:
-    return {name: _rounded(figure) for name, figure in msgspec.structs.asdict(middle).items()}
+def _middle(stats: Stats) -> dict[str, float | None]:
+    return {name: _rounded(figure) for name, figure in msgspec.structs.asdict(stats).items()}
 
 
-def _median(middle: Middle | None) -> float | None:
-    return middle.median if middle else None
+def _median(stats: Stats | None) -> float | None:
+    return stats.median if stats else None
 
 
 def _rounded(figure: float | None) -> float | None:

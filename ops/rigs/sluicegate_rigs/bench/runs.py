@@ -9,9 +9,9 @@ import msgspec
 from ..deployment import Process
 from . import machine
 from .contenders import Contender
-from .environment import Bed, Produced
+from .environment import Environment, Produced
 from .monitor import Monitor
-from .stub import Door
+from .stub import Endpoint
 
 WARM_UP = 0.1
 """So much of a run goes by before anything is measured: connections, imports, first answers."""
@@ -60,15 +60,15 @@ class _Snapshot(msgspec.Struct, frozen=True):
     machine: machine.Load
 
     @classmethod
-    def taken(cls, bed: Bed, pids: Sequence[int]) -> "_Snapshot":
+    def taken(cls, environment: Environment, pids: Sequence[int]) -> "_Snapshot":
         return cls(
             time.monotonic(),
-            bed.stub.count,
+            environment.stub.count,
             machine.cpu_seconds(pids),
-            machine.cpu_seconds([bed.server_pid]),
-            machine.cpu_seconds([bed.stub.pid]),
+            machine.cpu_seconds([environment.server_pid]),
+            machine.cpu_seconds([environment.stub.pid]),
             time.process_time(),
-            machine.load((bed.worker_core, bed.server_core)),
+            machine.load((environment.worker_core, environment.server_core)),
         )
 
 
@@ -78,9 +78,9 @@ def warm_up(count: int) -> int:
 
 
 def drained(
-    bed: Bed,
+    environment: Environment,
     contender: Contender,
-    door: Door,
+    endpoint: Endpoint,
     count: int,
     *,
     backlog: int = 0,
@@ -92,26 +92,26 @@ def drained(
     Several workers are up before there is anything to send, and half of it goes by before they are
     measured: else the first would have sent it all while the last still starts.
     """
-    bed.clear()
-    bed.configure(door, workers=workers)
+    environment.clear()
+    environment.configure(endpoint, workers=workers)
     asked = contender, max(count, backlog), lanes
     with contextlib.ExitStack() as stack:
         if workers == 1:
-            produced = bed.produce(*asked)
-        processes = stack.enter_context(bed.working(contender, door, workers))
+            produced = environment.produce(*asked)
+        processes = stack.enter_context(environment.working(contender, endpoint, workers))
         if workers > 1:
             _wait_until_up(processes)
-            produced = bed.produce(*asked)
+            produced = environment.produce(*asked)
         warm = warm_up(count) if workers == 1 else count // 2
-        wait_for(bed, warm, processes)
-        first = _Snapshot.taken(bed, _pids(processes))
-        wait_for(bed, count, processes)
+        wait_for(environment, warm, processes)
+        first = _Snapshot.taken(environment, _pids(processes))
+        wait_for(environment, count, processes)
         if count >= backlog:
             time.sleep(AFTER_SECONDS)
         pids = _pids(processes)
-        last = _Snapshot.taken(bed, pids)
+        last = _Snapshot.taken(environment, pids)
         peak = machine.peak_bytes(pids)
-    return _run(bed, first, last, warm, count, peak, produced, backlog)
+    return _run(environment, first, last, warm, count, peak, produced, backlog)
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -121,32 +121,36 @@ class Counted(msgspec.Struct, frozen=True):
     inside: float
 
 
-def commands(bed: Bed, contender: Contender, door: Door, count: int) -> Counted:
+def commands(
+    environment: Environment, contender: Contender, endpoint: Endpoint, count: int
+) -> Counted:
     """Of a drain at full speed."""
-    bed.clear()
-    bed.configure(door)
-    bed.produce(contender, count)
-    with bed.working(contender, door) as processes:
-        wait_for(bed, warm_up(count), processes)
-        with Monitor(bed.server.port) as monitor:
-            before = bed.stub.count
-            wait_for(bed, count, processes)
+    environment.clear()
+    environment.configure(endpoint)
+    environment.produce(contender, count)
+    with environment.working(contender, endpoint) as processes:
+        wait_for(environment, warm_up(count), processes)
+        with Monitor(environment.server.port) as monitor:
+            before = environment.stub.count
+            wait_for(environment, count, processes)
             time.sleep(AFTER_SECONDS)
-            return _counted(monitor, bed.stub.count - before)
+            return _counted(monitor, environment.stub.count - before)
 
 
-def commands_at(bed: Bed, contender: Contender, per_second: int, seconds: float) -> Counted:
+def commands_at(
+    environment: Environment, contender: Contender, per_second: int, seconds: float
+) -> Counted:
     """Of a worker that may send ``per_second``, and always has something to send."""
-    door = Door(limit=per_second)
-    bed.clear()
-    bed.configure(door, limit=per_second)
-    bed.produce(contender, int(per_second * (seconds + 10)))
-    with bed.working(contender, door) as processes:
-        wait_for(bed, per_second, processes)
-        with Monitor(bed.server.port) as monitor:
-            before = bed.stub.count
+    endpoint = Endpoint(limit=per_second)
+    environment.clear()
+    environment.configure(endpoint, limit=per_second)
+    environment.produce(contender, int(per_second * (seconds + 10)))
+    with environment.working(contender, endpoint) as processes:
+        wait_for(environment, per_second, processes)
+        with Monitor(environment.server.port) as monitor:
+            before = environment.stub.count
             time.sleep(seconds)
-            return _counted(monitor, bed.stub.count - before)
+            return _counted(monitor, environment.stub.count - before)
 
 
 def _counted(monitor: Monitor, messages: int) -> Counted:
@@ -154,10 +158,10 @@ def _counted(monitor: Monitor, messages: int) -> Counted:
     return Counted(monitor.count / sent, monitor.inside / sent)
 
 
-def wait_for(bed: Bed, count: int, processes: Sequence[Process]) -> None:
+def wait_for(environment: Environment, count: int, processes: Sequence[Process]) -> None:
     """Wait for so many requests; raises RuntimeError with a log where a worker ends or stalls."""
     seen, ends = -1, 0.0
-    while (now := bed.stub.count) < count:
+    while (now := environment.stub.count) < count:
         if now > seen:
             seen, ends = now, time.monotonic() + STALL_SECONDS
         gone = [process for process in processes if not process.alive]
@@ -187,7 +191,7 @@ def _wait_until_up(processes: Sequence[Process]) -> None:
 
 
 def _run(
-    bed: Bed,
+    environment: Environment,
     first: _Snapshot,
     last: _Snapshot,
     warm: int,
@@ -198,13 +202,13 @@ def _run(
 ) -> Run:
     used = last.worker - first.worker, last.server - first.server, last.stub - first.stub
     messages = max(1, last.count - first.count) / 1000
-    took = bed.stub.time(count - 1) - bed.stub.time(warm - 1)
+    took = environment.stub.time(count - 1) - environment.stub.time(warm - 1)
     elapsed = last.at - first.at
     worker_core, server_core = (
         (after - before) / elapsed
         for before, after in zip(first.machine.busy, last.machine.busy, strict=True)
     )
-    cores = len({bed.server_core, bed.worker_core})
+    cores = len({environment.server_core, environment.worker_core})
     busy = (worker_core + server_core) / 2 * cores * elapsed
     return Run(
         messages=count,
@@ -213,7 +217,7 @@ def _run(
         server_cpu=used[1] / messages,
         stub_cpu=used[2] / messages,
         peak_bytes=peak,
-        most_under_way=bed.stub.most_under_way,
+        most_under_way=environment.stub.most_under_way,
         worker_core=min(1.0, worker_core),
         server_core=min(1.0, server_core),
         foreign=max(0.0, busy - sum(used) - (last.bench - first.bench)) / (cores * elapsed),

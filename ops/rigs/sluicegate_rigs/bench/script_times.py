@@ -16,8 +16,8 @@ from sluicegate_worker.wire import BATCH, Grant, Settle, Start, parse_stepped
 
 from . import machine
 from .contenders import MESSAGES
-from .environment import Bed
-from .stub import Door
+from .environment import Environment
+from .stub import Endpoint
 
 ALL = "all three"
 EACH, *_ = shares(BATCH, BATCH, BATCH)
@@ -34,7 +34,7 @@ _KINDS = dict(
 _REQUEST = b'{"from":"+15557654321","to":"+12125550123","text":"your code is 1234"}'
 
 
-class Spread(msgspec.Struct, frozen=True):
+class Percentiles(msgspec.Struct, frozen=True):
     """Many of the same figure: the middle, and what one in a hundred exceeds."""
 
     p50: float
@@ -42,7 +42,7 @@ class Spread(msgspec.Struct, frozen=True):
     count: int
 
     @classmethod
-    def of(cls, figures: Sequence[float]) -> "Spread":
+    def of(cls, figures: Sequence[float]) -> "Percentiles":
         p99 = quantiles(figures, n=100, method="inclusive")[-1]
         return cls(median(figures), p99, len(figures))
 
@@ -55,17 +55,17 @@ class Held(msgspec.Struct, frozen=True):
     it.
     """
 
-    script: Spread
-    cpu: Spread
+    script: Percentiles
+    cpu: Percentiles
 
 
 class _Calls:
     """Calls of the script, the durations of each kind noted."""
 
-    def __init__(self, bed: Bed) -> None:
-        self._bed = bed
-        self._queue = Queue(cast("Any", None), bed.config, "default", "bench")
-        self._scripts = Scripts(bed.store, Keys("default").prefix)
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._queue = Queue(cast("Any", None), environment.config, "default", "bench")
+        self._scripts = Scripts(environment.store, Keys("default").prefix)
         self._scripts.call(PUBLISH, self._queue.publish_args())
         self.script: dict[str, list[float]] = {name: [] for name in PARTS}
         self.cpu: dict[str, list[float]] = {name: [] for name in PARTS}
@@ -83,10 +83,10 @@ class _Calls:
             want,
             token,
         )
-        before = machine.cpu_seconds([self._bed.server_pid])
+        before = machine.cpu_seconds([self._environment.server_pid])
         answer = self._scripts.call(STEP, args)
-        used = machine.cpu_seconds([self._bed.server_pid]) - before
-        [entry] = self._bed.store.slowlog_get(1)
+        used = machine.cpu_seconds([self._environment.server_pid]) - before
+        [entry] = self._environment.store.slowlog_get(1)
         claimed = parse_stepped(answer, token if want else "").claimed
         done = len(claimed.grants), len(starts), len(settles)
         if done in _KINDS:
@@ -97,13 +97,13 @@ class _Calls:
         return list(claimed.grants)
 
 
-def held(bed: Bed, calls: int) -> dict[str, Held]:
+def held(environment: Environment, calls: int) -> dict[str, Held]:
     """``calls`` of each kind: 50 claims, 50 starts, 50 settles, and as many of all three."""
-    bed.clear()
-    bed.configure(Door())
-    bed.produce(MESSAGES, (2 * calls + 10) * BATCH)
-    with _slowlog(bed):
-        made = _Calls(bed)
+    environment.clear()
+    environment.configure(Endpoint())
+    environment.produce(MESSAGES, (2 * calls + 10) * BATCH)
+    with _slowlog(environment):
+        made = _Calls(environment)
         for _ in range(calls):
             grants = made.call((), (), BATCH)
             made.call((), grants, 0)
@@ -112,14 +112,17 @@ def held(bed: Bed, calls: int) -> dict[str, Held]:
         granted: list[Grant] = []
         for _ in range(calls + 2):  # the first two have nothing to settle yet
             posted, granted = granted, made.call(posted, granted, EACH)
-    return {name: Held(Spread.of(made.script[name]), Spread.of(made.cpu[name])) for name in PARTS}
+    return {
+        name: Held(Percentiles.of(made.script[name]), Percentiles.of(made.cpu[name]))
+        for name in PARTS
+    }
 
 
 @contextmanager
-def _slowlog(bed: Bed) -> Iterator[None]:
-    bed.store.config_set("slowlog-log-slower-than", 0)
+def _slowlog(environment: Environment) -> Iterator[None]:
+    environment.store.config_set("slowlog-log-slower-than", 0)
     try:
         yield
     finally:
-        bed.store.config_set("slowlog-log-slower-than", -1)
-        bed.store.slowlog_reset()
+        environment.store.config_set("slowlog-log-slower-than", -1)
+        environment.store.slowlog_reset()

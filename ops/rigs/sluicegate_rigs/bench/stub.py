@@ -46,7 +46,7 @@ _BODY = (
 _BODY_BYTES = len(_BODY % 0)
 
 
-class Door(msgspec.Struct, frozen=True):
+class Endpoint(msgspec.Struct, frozen=True):
     """One way in: its latency, TLS or not, and the limit per second that its headers tell."""
 
     latency_ms: int = 0
@@ -57,13 +57,13 @@ class Door(msgspec.Struct, frozen=True):
         return f"{self.latency_ms} ms" + ", TLS" * self.tls
 
 
-DOORS = (Door(), Door(50), Door(0, True), Door(50, True))
+ENDPOINTS = (Endpoint(), Endpoint(50), Endpoint(0, True), Endpoint(50, True))
 """Those at which all are compared."""
 
-HOLDING = Door(500, tls=True)
+HOLDING = Endpoint(500, tls=True)
 """Answers so late that a worker has every connection open that it may have."""
 
-EVERY_DOOR = (*DOORS, HOLDING, Door(limit=50))
+EVERY_ENDPOINT = (*ENDPOINTS, HOLDING, Endpoint(limit=50))
 
 
 class Shared(NamedTuple):
@@ -80,12 +80,12 @@ class Shared(NamedTuple):
 class Stub:
     """A running stub, as the bench sees it."""
 
-    def __init__(self, pid: int, ports: dict[Door, int], shared: Shared) -> None:
+    def __init__(self, pid: int, ports: dict[Endpoint, int], shared: Shared) -> None:
         self.pid, self._ports, self._shared = pid, ports, shared
 
-    def url(self, door: Door) -> str:
-        """The base URL of API v2 behind a door."""
-        return f"http{'s' * door.tls}://127.0.0.1:{self._ports[door]}/v2"
+    def url(self, endpoint: Endpoint) -> str:
+        """The base URL of API v2 of an endpoint."""
+        return f"http{'s' * endpoint.tls}://127.0.0.1:{self._ports[endpoint]}/v2"
 
     @property
     def count(self) -> int:
@@ -122,7 +122,7 @@ def stub(certificate: Path) -> Iterator[Stub]:
     try:
         if not ours.poll(READY_SECONDS):
             raise TimeoutError("the stub did not start")
-        yield Stub(process.pid or 0, dict(zip(EVERY_DOOR, ours.recv(), strict=True)), shared)
+        yield Stub(process.pid or 0, dict(zip(EVERY_ENDPOINT, ours.recv(), strict=True)), shared)
     finally:
         ours.close()
         process.kill()
@@ -140,14 +140,14 @@ async def _listen(shared: Shared, certificate: Path, ready: Connection) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     loop, ports = asyncio.get_running_loop(), []
-    for door in EVERY_DOOR:
-        desk = _Desk(door, shared)
+    for endpoint in EVERY_ENDPOINT:
+        desk = _Desk(endpoint, shared)
         server = await loop.create_server(
             lambda desk=desk: _Wire(desk),
             "127.0.0.1",
             0,
             backlog=4096,
-            ssl=context if door.tls else None,
+            ssl=context if endpoint.tls else None,
         )
         ports.append(server.sockets[0].getsockname()[1])
     ready.send(ports)
@@ -157,10 +157,10 @@ async def _listen(shared: Shared, certificate: Path, ready: Connection) -> None:
 
 
 class _Desk:
-    """A door's other side: notes each arrival, and answers in the order of arrival when due."""
+    """The server side of an endpoint: notes each arrival, and answers in that order when due."""
 
-    def __init__(self, door: Door, shared: Shared) -> None:
-        self._seconds, self._limit = door.latency_ms / 1000, door.limit
+    def __init__(self, endpoint: Endpoint, shared: Shared) -> None:
+        self._seconds, self._limit = endpoint.latency_ms / 1000, endpoint.limit
         self.counts, self._times = shared
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[tuple[float, asyncio.Transport, bytes]] = deque()

@@ -1,4 +1,4 @@
-"""The bench in tables: what was asked, every case at each door, how costs grow, the figures.
+"""The bench in tables: what was asked, every case at each endpoint, how costs grow, the figures.
 
 In a table of cases, x is the ratio to Celery's; CPU is that of a worker's processes, in seconds
 per 1,000 messages, and the server's stands apart; cores are how busy the worker's and the
@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from .comparison import Case, Middle, paired, per_second, worker_cpu
+from .comparison import BenchCase, Stats, paired, per_second, worker_cpu
 from .contenders import CELERY
 from .figures import Figures
 from .growth import Point
 from .record import Bench, noise
-from .script_times import Spread
-from .stub import Door
-from .targets import every_asked
+from .script_times import Percentiles
+from .stub import Endpoint
+from .targets import every_target
 
 _CASE_COLUMNS = (
     *("", "drained/s", "x", "CPU s/1k", "x", "server", "cores %"),
@@ -35,8 +35,8 @@ class Grid(msgspec.Struct, frozen=True):
 
 def grids(bench: Bench) -> Iterator[Grid]:
     """Every table that there is something for."""
-    for door in dict.fromkeys(case.door for case in bench.cases):
-        yield _cases(bench, door)
+    for endpoint in dict.fromkeys(case.endpoint for case in bench.cases):
+        yield _cases(bench, endpoint)
     if bench.growth:
         yield _growth(bench.growth)
     if bench.figures:
@@ -59,26 +59,25 @@ def remarks(bench: Bench) -> Iterator[str]:
         )
 
 
-def spread(middle: Middle, form: str) -> str:
+def spread(stats: Stats, form: str) -> str:
     """The median, and half of what lies between the least and the most."""
-    return f"{middle.median:{form}} ±{middle.apart:.0%}"
+    return f"{stats.median:{form}} ±{stats.apart:.0%}"
 
 
-def _cases(bench: Bench, door: Door) -> Grid:
-    cases = [case for case in bench.cases if case.door == door]
+def _cases(bench: Bench, endpoint: Endpoint) -> Grid:
+    cases = [case for case in bench.cases if case.endpoint == endpoint]
     rows = [_case(cases, case) for case in sorted(cases, key=lambda case: not case.contender.ours)]
     for stub in bench.stub:
-        if (stub.tls, 0) == (door.tls, door.latency_ms):
+        if (stub.tls, 0) == (endpoint.tls, endpoint.latency_ms):
             rate, used = f"{stub.per_second:,.0f}", f"{stub.stub_cpu_s_per_1k:.3f}"
             rows.append(("the stub's own ceiling", rate, "", used, *[""] * 7))
-    title = (
-        f"Latency {door}; medians of {len(cases[0].runs)} runs, ± half of what lies between them"
-    )
+    runs = len(cases[0].runs)
+    title = f"Latency {endpoint}; medians of {runs} runs, ± half of what lies between them"
     return Grid("cases", title, _CASE_COLUMNS, rows)
 
 
-def _case(cases: Sequence[Case], case: Case) -> tuple[str, ...]:
-    names = case.contender.name, CELERY.name, case.door
+def _case(cases: Sequence[BenchCase], case: BenchCase) -> tuple[str, ...]:
+    names = case.contender.name, CELERY.name, case.endpoint
     return (
         case.contender.label + (f" {case.surplus:+} requests" if case.surplus else ""),
         spread(case.per_second, ",.0f"),
@@ -94,8 +93,8 @@ def _case(cases: Sequence[Case], case: Case) -> tuple[str, ...]:
     )
 
 
-def _median(middle: Middle | None) -> str:
-    return f"{middle.median:.2f}" if middle else ""
+def _median(stats: Stats | None) -> str:
+    return f"{stats.median:.2f}" if stats else ""
 
 
 def _growth(points: Sequence[Point]) -> Grid:
@@ -103,9 +102,9 @@ def _growth(points: Sequence[Point]) -> Grid:
         (
             one.what,
             f"{one.size:,}",
-            spread(Middle.of(one.worker_cpu), ".3f"),
-            spread(Middle.of(one.server_cpu), ".3f"),
-            spread(Middle.of(one.per_second), ",.0f"),
+            spread(Stats.of(one.worker_cpu), ".3f"),
+            spread(Stats.of(one.server_cpu), ".3f"),
+            spread(Stats.of(one.per_second), ",.0f"),
         )
         for one in points
     ]
@@ -143,7 +142,7 @@ def _figures(figures: Figures) -> Iterator[tuple[str, str]]:
     yield "CPU under Celery, to bare", spread(figures.under_celery_cpu_vs_bare, ".2f") + "x"
 
 
-def _percentiles(spread: Spread) -> str:
+def _percentiles(spread: Percentiles) -> str:
     return f"p50 {spread.p50:.2f}, p99 {spread.p99:.2f} ms of {spread.count}"
 
 
@@ -156,6 +155,6 @@ def _asked(bench: Bench) -> Grid:
             "yes" if one.holds else "NO",
             one.aside,
         )
-        for one in every_asked(bench)
+        for one in every_target(bench)
     ]
     return Grid("asked", "What was asked", ("", "asked", "measured", "holds", ""), rows)

@@ -5,17 +5,17 @@ from typing import Any
 
 import msgspec
 
-from .comparison import Middle, per_second, worker_cpu
+from .comparison import Stats, per_second, worker_cpu
 from .contenders import CELERY, SLUICEGATE
 from .figures import Figures
 from .record import LIMIT_50_MS, Bench
 from .script_times import ALL
-from .stub import Door
+from .stub import Endpoint
 
 _SCRIPT = {ALL: "50 of all three"}
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True):
     """One figure that was measured, and what was asked: at least that much, or at most.
 
     ``form`` writes either; ``aside`` is what else one has to know to read it.
@@ -33,7 +33,7 @@ class Asked(msgspec.Struct, frozen=True):
         return self.measured <= self.asked if self.at_most else self.measured >= self.asked
 
 
-def every_asked(bench: Bench) -> list[Asked]:
+def every_target(bench: Bench) -> list[Target]:
     """All that this bench measured, drains first."""
     found = [*_drains(bench), *_commands(bench)]
     if bench.figures:
@@ -43,67 +43,67 @@ def every_asked(bench: Bench) -> list[Asked]:
 
 def entries(bench: Bench) -> list[dict[str, Any]]:
     """For the record."""
-    return [msgspec.to_builtins(one) | {"holds": one.holds} for one in every_asked(bench)]
+    return [msgspec.to_builtins(one) | {"holds": one.holds} for one in every_target(bench)]
 
 
-def _drains(bench: Bench) -> Iterator[Asked]:
-    slow = Door(50)
+def _drains(bench: Bench) -> Iterator[Target]:
+    slow = Endpoint(50)
     if ours := bench.case(SLUICEGATE.name, slow):
         share = ours.per_second.median / LIMIT_50_MS
         aside = f"{ours.per_second.median:,.0f}/s of 4,000/s"
-        yield Asked(
+        yield Target(
             "drain at 50 ms, of what 200 in flight allow", 0.85, share, "{:.0%}", aside=aside
         )
     yield from _to_celerys(bench, slow, "drain at 50 ms, to Celery's")
-    over_tls = Door(50, tls=True)
+    over_tls = Endpoint(50, tls=True)
     yield from _to_celerys(
         bench, over_tls, "the same over TLS, which is how the provider is reached"
     )
     if cpu := bench.against_celery(worker_cpu, slow):
         what = "worker CPU per message at 50 ms, to Celery's"
         aside = f"{_apart(cpu, '.3f')}; {1 / cpu.median:.1f}x the messages per CPU second"
-        yield Asked(what, 0.12, cpu.median, "{:.3f}x", True, aside)
-    if at_once := bench.against_celery(per_second, Door()):
+        yield Target(what, 0.12, cpu.median, "{:.3f}x", True, aside)
+    if at_once := bench.against_celery(per_second, Endpoint()):
         what = "drain without latency, to Celery's"
-        yield Asked(what, 6, at_once.median, "{:.2f}x", aside=_apart(at_once))
+        yield Target(what, 6, at_once.median, "{:.2f}x", aside=_apart(at_once))
     if bench.figures:
         under, cpu = bench.figures.under_celery_vs_bare, bench.figures.under_celery_cpu_vs_bare
         aside = f"{_apart(under)}; its CPU {cpu.median:.2f}x"
-        yield Asked("drain under Celery, to bare", 0.95, under.median, "{:.2f}x", aside=aside)
+        yield Target("drain under Celery, to bare", 0.95, under.median, "{:.2f}x", aside=aside)
 
 
-def _to_celerys(bench: Bench, door: Door, what: str) -> Iterator[Asked]:
-    rate, theirs = bench.against_celery(per_second, door), bench.case(CELERY.name, door)
+def _to_celerys(bench: Bench, endpoint: Endpoint, what: str) -> Iterator[Target]:
+    rate, theirs = bench.against_celery(per_second, endpoint), bench.case(CELERY.name, endpoint)
     if rate and theirs:
         most = LIMIT_50_MS / theirs.per_second.median
         aside = f"{_apart(rate)}; at most {most:.1f}x is possible here: 4,000/s over Celery's rate"
-        yield Asked(what, 7, rate.median, "{:.2f}x", aside=aside)
+        yield Target(what, 7, rate.median, "{:.2f}x", aside=aside)
 
 
-def _commands(bench: Bench) -> Iterator[Asked]:
-    ours, figures = bench.case(SLUICEGATE.name, Door()), bench.figures
+def _commands(bench: Bench) -> Iterator[Target]:
+    ours, figures = bench.case(SLUICEGATE.name, Endpoint()), bench.figures
     if ours and ours.commands is not None:
         what = "server commands per message at full speed"
         aside = f"a script's call as one; inside them {ours.inside:.0f}"
-        yield Asked(what, 0.1, ours.commands, "{:.3f}", True, aside)
+        yield Target(what, 0.1, ours.commands, "{:.3f}", True, aside)
     if figures:
         calls = figures.commands_at_50.calls
-        yield Asked("server commands per message at 50/s", 1.5, calls, "{:.2f}", True)
+        yield Target("server commands per message at 50/s", 1.5, calls, "{:.2f}", True)
 
 
-def _enqueueing(figures: Figures) -> Iterator[Asked]:
+def _enqueueing(figures: Figures) -> Iterator[Target]:
     bulk, rows = figures.enqueue_vs_celery, figures.import_rows_per_s
     aside = f"{_apart(bulk, '.1f')}; {figures.enqueue_per_s.median:,.0f}/s"
-    yield Asked("bulk enqueue, to a loop of delay()", 30, bulk.median, "{:.1f}x", aside=aside)
+    yield Target("bulk enqueue, to a loop of delay()", 30, bulk.median, "{:.1f}x", aside=aside)
     what = "import of a campaign's file, rows/s"
-    yield Asked(what, 60_000, rows.median, "{:,.0f}", aside=_apart(rows, ",.0f"))
+    yield Target(what, 60_000, rows.median, "{:,.0f}", aside=_apart(rows, ",.0f"))
     each, task = figures.bytes_per_recipient.median, figures.celery_bytes_per_task.median
     what = "server memory per queued recipient, to Celery's per task"
     aside = f"{each:,.0f} of {task:,.0f} bytes"
-    yield Asked(what, 0.06, figures.memory_vs_celery.median, "{:.3f}x", True, aside)
+    yield Target(what, 0.06, figures.memory_vs_celery.median, "{:.3f}x", True, aside)
 
 
-def _at_rest(figures: Figures) -> Iterator[Asked]:
+def _at_rest(figures: Figures) -> Iterator[Target]:
     waits = {
         "enqueue to POST through Celery, idle, p99": figures.idle_latency_ms,
         "the same once its drain has ended, p99": figures.latency_from_a_signal_ms,
@@ -111,17 +111,17 @@ def _at_rest(figures: Figures) -> Iterator[Asked]:
     for what, wait in waits.items():
         if wait:
             aside = f"p50 {wait.p50:.1f}, of {wait.count}"
-            yield Asked(what, 25, wait.p99, "{:.1f} ms", True, aside)
+            yield Target(what, 25, wait.p99, "{:.1f} ms", True, aside)
     workers = {"bare": figures.tls_bare, "under Celery": figures.tls_under_celery}
     for which, tls in workers.items():
         what = f"a worker's memory with 200 TLS connections, {which}"
-        yield Asked(what, 120, tls.peak_mb, "{:.0f} MB", True, f"{tls.connections} were open")
-    yield Asked("CPU of a worker with nothing to do", 0.01, figures.idle_cpu, "{:.2%}", True)
+        yield Target(what, 120, tls.peak_mb, "{:.0f} MB", True, f"{tls.connections} were open")
+    yield Target("CPU of a worker with nothing to do", 0.01, figures.idle_cpu, "{:.2%}", True)
     for kind, held in figures.scripts_ms.items():
         what = f"script: {_SCRIPT.get(kind, f'{kind} 50')}, p99"
         aside = f"p50 {held.script.p50:.2f}, of {held.script.count}; CPU p99 {held.cpu.p99:.2f}"
-        yield Asked(what, 1.5, held.script.p99, "{:.2f} ms", True, aside)
+        yield Target(what, 1.5, held.script.p99, "{:.2f} ms", True, aside)
 
 
-def _apart(middle: Middle, form: str = ".2f") -> str:
-    return f"{middle.least:{form}} to {middle.most:{form}}"
+def _apart(stats: Stats, form: str = ".2f") -> str:
+    return f"{stats.least:{form}} to {stats.most:{form}}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .display import console, display, tell
 from .judgement import Promise, judged
-from .run import Outcome, run
+from .run import ChaosResult, run
 from .setting import CONCURRENCY, LIMIT
 
 OUT = Path("build/chaos.json")
@@ -44,7 +44,7 @@ def main() -> int:
     return 1 if broken else 0
 
 
-def summary(outcome: Outcome, promises: Sequence[Promise]) -> dict[str, object]:
+def summary(outcome: ChaosResult, promises: Sequence[Promise]) -> dict[str, object]:
     """The figures of a run, for a file."""
     evidence, report = outcome.evidence, outcome.evidence.provided.report
     held = {promise.name: not promise.broken for promise in promises}

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from ..deployment import Stage
+from ..deployment import Deployment
 from .setting import LEASE_SECONDS
-from .workers import Crew
+from .workers import Workers
 
 ROUND_SECONDS = 60.0
 """In each such time every kind comes once."""
@@ -22,9 +22,9 @@ SLEEP_SECONDS = 2 * LEASE_SECONDS
 class Disasters:
     """The kinds of disaster; ``struck`` is when (monotonic seconds) which came."""
 
-    def __init__(self, stage: Stage, crew: Crew, random: Random) -> None:
+    def __init__(self, deployment: Deployment, workers: Workers, random: Random) -> None:
         self.struck: list[tuple[float, str]] = []
-        self._stage, self._crew, self._random = stage, crew, random
+        self._deployment, self._workers, self._random = deployment, workers, random
         self._later: list[tuple[float, Callable[[], object]]] = []
         self._kinds: dict[str, Callable[[], None]] = {
             "server killed": self._kill_server,
@@ -36,7 +36,7 @@ class Disasters:
             "web stalled": self._stall_web,
             "worker asleep beyond its leases": self._put_to_sleep,
             "worker killed in its sleep": self._kill_asleep,
-            "all workers stalled": lambda: self._crew.stall(SHORT_STALL_SECONDS),
+            "all workers stalled": lambda: self._workers.stall(SHORT_STALL_SECONDS),
         }
 
     def drawn(self, seconds: float) -> list[tuple[float, str]]:
@@ -72,14 +72,14 @@ class Disasters:
     # The server.
 
     def _kill_server(self) -> None:
-        self._stage.restart_server()
+        self._deployment.restart_server()
 
     def _stop_server(self) -> None:
-        self._stage.restart_server(politely=True)
+        self._deployment.restart_server(politely=True)
 
     def _stall_server(self) -> None:
         """As a network does that carries nothing for a while, and then everything."""
-        pid = self._stage.server_pid
+        pid = self._deployment.server_pid
         os.kill(pid, signal.SIGSTOP)
         try:
             time.sleep(STALL_SECONDS)
@@ -87,34 +87,34 @@ class Disasters:
             os.kill(pid, signal.SIGCONT)
 
     def _kill_both(self) -> None:
-        if worker := self._crew.catch():
-            self._stage.server.kill()
-            self._crew.kill(worker)
-        self._stage.restart_server()
+        if worker := self._workers.catch():
+            self._deployment.server.kill()
+            self._workers.kill(worker)
+        self._deployment.restart_server()
 
     # The front door.
 
     def _kill_web(self) -> None:
-        if self._stage.web:
-            self._stage.web.kill()
-        self._stage.start_web()
+        if self._deployment.web:
+            self._deployment.web.kill()
+        self._deployment.start_web()
 
     def _stop_web(self) -> None:
-        if self._stage.web:
-            self._stage.web.stop()
-        self._stage.start_web()
+        if self._deployment.web:
+            self._deployment.web.stop()
+        self._deployment.start_web()
 
     def _stall_web(self) -> None:
-        if (web := self._stage.web) and web.alive:
+        if (web := self._deployment.web) and web.alive:
             web.freeze()
             self._after(WEB_STALL_SECONDS, web.thaw)
 
     # The workers.
 
     def _put_to_sleep(self) -> None:
-        if worker := self._crew.catch():
-            self._after(SLEEP_SECONDS, lambda: self._crew.thaw(worker))
+        if worker := self._workers.catch():
+            self._after(SLEEP_SECONDS, lambda: self._workers.thaw(worker))
 
     def _kill_asleep(self) -> None:
-        if worker := self._crew.catch():
-            self._after(SLEEP_SECONDS, lambda: self._crew.kill(worker))
+        if worker := self._workers.catch():
+            self._after(SLEEP_SECONDS, lambda: self._workers.kill(worker))

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from .judgement import Promise
-from .run import Moment
+from .run import ChaosProgress
 
 LINE_SECONDS = 10.0
 SHOWN = 10
@@ -18,7 +18,7 @@ console = Console()
 
 
 @contextmanager
-def display(seconds: float) -> Iterator[Callable[[Moment], None]]:
+def display(seconds: float) -> Iterator[Callable[[ChaosProgress], None]]:
     """Yield what shows a moment of ``seconds``."""
     if not console.is_terminal:
         yield _lines(seconds)
@@ -29,21 +29,21 @@ def display(seconds: float) -> Iterator[Callable[[Moment], None]]:
     with Progress(BarColumn(20), TimeElapsedColumn(), words, console=console) as progress:
         task = progress.add_task("", total=seconds, words="starting")
 
-        def show(moment: Moment) -> None:
+        def show(moment: ChaosProgress) -> None:
             progress.update(task, completed=moment.seconds, words=_words(moment))
 
         yield show
 
 
-def _words(moment: Moment) -> str:
+def _words(moment: ChaosProgress) -> str:
     last = f"; {moment.last}" if moment.last else ""
     return f"{moment.kills} kills, {moment.begun} POSTs begun; {moment.sent:,} enqueued{last}"
 
 
-def _lines(seconds: float) -> Callable[[Moment], None]:
+def _lines(seconds: float) -> Callable[[ChaosProgress], None]:
     said_at = 0.0
 
-    def show(moment: Moment) -> None:
+    def show(moment: ChaosProgress) -> None:
         nonlocal said_at
         if moment.seconds - said_at >= LINE_SECONDS:
             said_at = moment.seconds

@@ -7,7 +7,7 @@ the two writes it when it goes on, whenever that is: nobody could keep it from d
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
-from .records import Posted, Record
+from .records import Posted, StoredMessage
 from .workers import Thawed
 
 WINDOW_SECONDS = 1.0
@@ -18,7 +18,7 @@ HELD_UP_SECONDS = 0.25
 def held_up(
     posts: Iterable[Posted],
     ids: Mapping[str, str],
-    records: Mapping[str, Record],
+    records: Mapping[str, StoredMessage],
     thawed: Sequence[Thawed],
 ) -> list[Posted]:
     """The POSTs that were begun before a stop of their worker ended, and arrived right after.

@@ -10,10 +10,9 @@ from sluicegate import Sluice
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import Keys
-from sluicegate.stored import LaneName, MessageId, Ticket
-from sluicegate.stored import Record as StoredRecord
+from sluicegate.stored import LaneName, MessageId, Record, Ticket
 
-from ..deployment import Stage
+from ..deployment import Deployment
 from .setting import CAMPAIGN
 
 PAGE = 1_000
@@ -36,7 +35,7 @@ class Begun(NamedTuple):
     at_ms: float
 
 
-class Record(NamedTuple):
+class StoredMessage(NamedTuple):
     """One message: its state, its fate by receipt, the provider's ids, who lost it, who tried."""
 
     state: str
@@ -65,7 +64,7 @@ class Posted(NamedTuple):
 class Books(msgspec.Struct, frozen=True):
     """Our side at one moment: records by id, ids by index, tickets, totals, the campaign."""
 
-    records: Mapping[str, Record]
+    records: Mapping[str, StoredMessage]
     indexes: Mapping[str, frozenset[str]]
     tickets: Counter[str]
     totals: Mapping[str, int]
@@ -86,7 +85,7 @@ class Provided(msgspec.Struct, frozen=True):
 def books(sluice: Sluice, ids: Sequence[str]) -> Books:
     """Read it all; ``ids`` are those of the messages that were taken."""
     client, keys = cast("Any", sluice.client), sluice.keys
-    records: dict[str, Record] = {}
+    records: dict[str, StoredMessage] = {}
     for first in range(0, len(ids), PAGE):
         page = ids[first : first + PAGE]
         pipeline = client.pipeline(transaction=False)
@@ -108,17 +107,17 @@ def books(sluice: Sluice, ids: Sequence[str]) -> Books:
     )
 
 
-def provided(stage: Stage) -> Provided:
+def provided(deployment: Deployment) -> Provided:
     """Ask the simulator for everything."""
     arrived: list[Arrived] = []
-    while page := stage.provider(f"arrivals?after={len(arrived)}&limit={PAGE}"):
+    while page := deployment.provider(f"arrivals?after={len(arrived)}&limit={PAGE}"):
         arrived += [Arrived(one["to"], one["id"], one["final"]) for one in page]
-    posts = [Posted(at, to, status) for at, to, _, status, _ in stage.provider("requests")]
-    return Provided(arrived, posts, stage.provider("report"), stage.provider("webhooks"))
+    posts = [Posted(at, to, status) for at, to, _, status, _ in deployment.provider("requests")]
+    return Provided(arrived, posts, deployment.provider("report"), deployment.provider("webhooks"))
 
 
-def _record(fields: Sequence[bytes | None]) -> Record:
-    stored = StoredRecord.parse_some(_FIELDS, fields)
+def _record(fields: Sequence[bytes | None]) -> StoredMessage:
+    stored = Record.parse_some(_FIELDS, fields)
     ids = tuple(id for id in (stored.provider_id, stored.provider_id_2) if id)
     attempts = stored.history.attempts
     lost = [
@@ -127,7 +126,7 @@ def _record(fields: Sequence[bytes | None]) -> Record:
         if attempt.outcome == "lost"
     ]
     begun = tuple(Begun(attempt.worker, attempt.began_ms) for attempt in attempts)
-    return Record(stored.state, stored.fate, ids, tuple(lost), begun)
+    return StoredMessage(stored.state, stored.fate, ids, tuple(lost), begun)
 
 
 def _tickets(client: Any, keys: Keys) -> Iterator[str]:

@@ -11,14 +11,14 @@ import msgspec
 from sluicegate import Sluice
 from sluicegate_worker.operator.doubts import Doubts
 
-from ..deployment import SECRETS, Stage
+from ..deployment import SECRETS, Deployment
 from .disasters import Disasters
 from .evidence import Evidence
 from .logs import leaks
 from .records import Books, books, provided
-from .setting import make_stage
+from .setting import make_deployment
 from .traffic import Traffic
-from .workers import Crew, tag_of
+from .workers import Workers, tag_of
 
 KILL_SECONDS = 0.8
 """At least so long from one kill to the next."""
@@ -28,7 +28,7 @@ START_SECONDS = 60.0
 REST_SECONDS = 90.0
 
 
-class Moment(msgspec.Struct, frozen=True):
+class ChaosProgress(msgspec.Struct, frozen=True):
     """How far it has come; ``last`` is the latest disaster."""
 
     seconds: float
@@ -38,7 +38,7 @@ class Moment(msgspec.Struct, frozen=True):
     last: str
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class ChaosResult(msgspec.Struct, frozen=True):
     """The evidence, and what was done for it."""
 
     evidence: Evidence
@@ -46,59 +46,59 @@ class Outcome(msgspec.Struct, frozen=True):
     resting_seconds: float
 
 
-Show = Callable[[Moment], None]
+Show = Callable[[ChaosProgress], None]
 
 
-class Run:
+class ChaosRun:
     """A run of ``seconds`` with everything drawn from ``seed``; ``show`` is told how it goes."""
 
     def __init__(self, seconds: float, seed: int, show: Show) -> None:
         self._seconds, self._show = seconds, show
         # Dice of their own, so that what one draws does not change what another does.
-        self._dice = [Random(f"{seed} {name}") for name in ("crew", "disasters", "traffic")]  # noqa: S311 - repeatable, nothing secret
+        self._dice = [Random(f"{seed} {name}") for name in ("workers", "disasters", "traffic")]  # noqa: S311 - repeatable, nothing secret
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ChaosResult:
         """Do it all; raises TimeoutError where the deployment does not come up."""
-        crew_dice, disasters_dice, traffic_dice = self._dice
-        with make_stage() as stage, stage.sluice() as sluice:
-            crew = Crew(stage, sluice.client, crew_dice)
-            disasters = Disasters(stage, crew, disasters_dice)
-            traffic = Traffic(stage, traffic_dice)
-            crew.tend()
-            stage.start_web()
-            stage.wait_for_web(START_SECONDS)
-            stage.wait_for_workers(START_SECONDS)
+        workers_dice, disasters_dice, traffic_dice = self._dice
+        with make_deployment() as deployment, deployment.sluice() as sluice:
+            workers = Workers(deployment, sluice.client, workers_dice)
+            disasters = Disasters(deployment, workers, disasters_dice)
+            traffic = Traffic(deployment, traffic_dice)
+            workers.tend()
+            deployment.start_web()
+            deployment.wait_for_web(START_SECONDS)
+            deployment.wait_for_workers(START_SECONDS)
             traffic.start()
             try:
-                self._break(crew, disasters, traffic)
+                self._break(workers, disasters, traffic)
                 disasters.end()
-                crew.tend()
-                stage.wait_for_web(START_SECONDS)
+                workers.tend()
+                deployment.wait_for_web(START_SECONDS)
                 traffic.stop()
             finally:
                 traffic.abandon()
-            resting = _rest(stage, sluice)
-            evidence = _evidence(stage, sluice, crew, disasters, traffic)
-            return Outcome(evidence, traffic.repeats, resting)
+            resting = _rest(deployment, sluice)
+            evidence = _evidence(deployment, sluice, workers, disasters, traffic)
+            return ChaosResult(evidence, traffic.repeats, resting)
 
-    def _break(self, crew: Crew, disasters: Disasters, traffic: Traffic) -> None:
+    def _break(self, workers: Workers, disasters: Disasters, traffic: Traffic) -> None:
         began, killed_at, last = time.monotonic(), 0.0, ""
         due = disasters.drawn(self._seconds)
         while (passed := time.monotonic() - began) < self._seconds:
             traffic.check()
-            crew.tend()
+            workers.tend()
             disasters.tend()
             if due and due[0][0] <= passed:
                 last = due.pop(0)[1]
                 disasters.strike(last)
-            elif passed - killed_at >= KILL_SECONDS and (worker := crew.catch()):
-                crew.kill(worker)
+            elif passed - killed_at >= KILL_SECONDS and (worker := workers.catch()):
+                workers.kill(worker)
                 killed_at = passed
             self._show(
-                Moment(
+                ChaosProgress(
                     passed,
-                    len(crew.killed),
-                    crew.begun,
+                    len(workers.killed),
+                    workers.begun,
                     len(traffic.sent),
                     last,
                 )
@@ -106,20 +106,20 @@ class Run:
             time.sleep(TICK_SECONDS)
 
 
-def _rest(stage: Stage, sluice: Sluice) -> float:
+def _rest(deployment: Deployment, sluice: Sluice) -> float:
     """Wait until nothing moves any more, or for too long, which shows; return the seconds."""
     began = time.monotonic()
-    while time.monotonic() - began < REST_SECONDS and not _is_quiet(stage, sluice):
+    while time.monotonic() - began < REST_SECONDS and not _is_quiet(deployment, sluice):
         time.sleep(0.2)
     return time.monotonic() - began
 
 
-def _is_quiet(stage: Stage, sluice: Sluice) -> bool:
+def _is_quiet(deployment: Deployment, sluice: Sluice) -> bool:
     """No message waits or is under way, and every event was brought."""
     client, keys = cast("Any", sluice.client), sluice.keys
     enqueued, accepted = client.hmget(keys("totals"), "enqueued", "accepted")
     pending = int(enqueued) - int(accepted or 0) - client.zcard(keys("doubts"))
-    events = stage.provider("webhooks")
+    events = deployment.provider("webhooks")
     return not (
         pending - client.zcard(keys("dead"))
         or client.hlen(keys("leases"))
@@ -129,24 +129,28 @@ def _is_quiet(stage: Stage, sluice: Sluice) -> bool:
 
 
 def _evidence(
-    stage: Stage, sluice: Sluice, crew: Crew, disasters: Disasters, traffic: Traffic
+    deployment: Deployment,
+    sluice: Sluice,
+    workers: Workers,
+    disasters: Disasters,
+    traffic: Traffic,
 ) -> Evidence:
     ids = list(traffic.sent)
-    before, theirs = books(sluice, ids), provided(stage)
+    before, theirs = books(sluice, ids), provided(deployment)
     received = {one.to: one.id for one in theirs.arrived}
     _resolve(sluice, {id: received.get(traffic.sent[id], "") for id in before.indexes["doubts"]})
     after = _when_finished(sluice, ids)
-    dead = [worker for worker in stage.workers if not worker.alive]
-    ended = [f"{worker.name} ended" for worker in dead if tag_of(worker) not in crew.killed]
-    stage.stop_workers()  # what they say as they end counts as well
+    dead = [worker for worker in deployment.workers if not worker.alive]
+    ended = [f"{worker.name} ended" for worker in dead if tag_of(worker) not in workers.killed]
+    deployment.stop_workers()  # what they say as they end counts as well
     server_log = Path(cast("Any", sluice.client).config_get("dir")["dir"]) / "valkey.log"
-    logs = [*sorted(stage.directory.glob("*.log")), server_log]
+    logs = [*sorted(deployment.directory.glob("*.log")), server_log]
     told = list(leaks(logs, SECRETS, set(traffic.sent.values())))
     return Evidence(
         traffic.sent,
-        crew.killed,
+        workers.killed,
         disasters.struck,
-        crew.thawed,
+        workers.thawed,
         before,
         after,
         theirs,
@@ -171,6 +175,6 @@ def _when_finished(sluice: Sluice, ids: list[str]) -> Books:
     return found
 
 
-def run(seconds: float, seed: int, show: Show) -> Outcome:
+def run(seconds: float, seed: int, show: Show) -> ChaosResult:
     """Break a deployment for ``seconds``, and take evidence."""
-    return Run(seconds, seed, show).outcome()
+    return ChaosRun(seconds, seed, show).outcome()

@@ -4,7 +4,7 @@ from typing import Any
 
 from sluicegate_ops.simulator import Settings, Webhooks
 
-from ..deployment import API_KEY, Stage
+from ..deployment import API_KEY, Deployment
 
 LIMIT = 100
 """Requests a second."""
@@ -52,9 +52,9 @@ ACCOUNT: dict[str, Any] = {
 }
 
 
-def make_stage() -> Stage:
+def make_deployment() -> Deployment:
     """The deployment, not started yet; its server keeps every write that it answered."""
-    return Stage(
+    return Deployment(
         PROVIDER,
         account=ACCOUNT,
         append_only="always",

@@ -23,7 +23,7 @@ from sluicegate.campaigns.plan import Plan, key_hash, message_id, ticket
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.errors import OutboxError
 
-from ..deployment import SECRETS, Stage
+from ..deployment import SECRETS, Deployment
 from .setting import CAMPAIGN, LIMIT, SENDER
 
 BACKLOG = 3 * LIMIT
@@ -54,10 +54,10 @@ class Traffic:
     ``repeats`` counts the calls that went unanswered and were repeated.
     """
 
-    def __init__(self, stage: Stage, random: Random) -> None:
+    def __init__(self, deployment: Deployment, random: Random) -> None:
         self.sent: dict[str, str] = {}
         self.repeats = 0
-        self._stage, self._random = stage, random
+        self._deployment, self._random = deployment, random
         self._over, self._abandoned = threading.Event(), False
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="traffic")
         self._running: list[Future[None]] = []
@@ -86,7 +86,7 @@ class Traffic:
 
     def _enqueue(self) -> None:
         messages, recipients = app_messages("app", 212), _recipients()
-        with self._stage.sluice() as sluice:
+        with self._deployment.sluice() as sluice:
             campaigns = Campaigns(sluice.client, sluice.keys)
             self._repeated(lambda: campaigns.create(PLAN))
             self._repeated(lambda: campaigns.act(CAMPAIGN, "start"))
@@ -102,15 +102,17 @@ class Traffic:
                 raise result.error
         self.sent |= {message.id: message.to for message in batch}
 
-    def _import(self, campaigns: Campaigns, people: Sequence[Recipient]) -> None:
-        self._repeated(lambda: list(campaigns.add(CAMPAIGN, people)))
-        self.sent |= {message_id(CAMPAIGN, person.hash): person.to for person in people}
+    def _import(self, campaigns: Campaigns, recipients: Sequence[Recipient]) -> None:
+        self._repeated(lambda: list(campaigns.add(CAMPAIGN, recipients)))
+        self.sent |= {
+            message_id(CAMPAIGN, recipient.hash): recipient.to for recipient in recipients
+        }
 
     def _post(self) -> None:
         messages = app_messages("http", 617)
         while not self._over.wait(HTTP_PAUSE_SECONDS):
             message = next(messages)
-            self._repeated(lambda message=message: _post_one(self._stage.web_url, message))  # type: ignore[misc] # mypy can't infer a lambda with defaults
+            self._repeated(lambda message=message: _post_one(self._deployment.web_url, message))  # type: ignore[misc] # mypy can't infer a lambda with defaults
             self.sent[message.id] = message.to
 
     def _repeated(self, act: Callable[[], _T]) -> _T:
@@ -163,7 +165,7 @@ def _post_one(url: str, message: Message) -> None:
         f"{url}/v2/messages",
         data=json.dumps(fields).encode(),
         headers={
-            "Authorization": f"Bearer {SECRETS['STAGE_APP_TOKEN']}",
+            "Authorization": f"Bearer {SECRETS['DEPLOYMENT_APP_TOKEN']}",
             "Content-Type": "application/json",
             "Idempotency-Key": message.id,
             "Sluicegate-Priority": message.priority,

@@ -1,4 +1,4 @@
-"""The crew: enough workers up, more on their way, and what those had begun that were killed."""
+"""The workers under chaos: enough of them up, more on their way, and what the killed had begun."""
 
 import time
 from collections.abc import Set
@@ -10,13 +10,13 @@ import redis
 from sluicegate.stored import Lease
 from sluicegate_worker.queue import worker_tag
 
-from ..deployment import Stage, Worker
+from ..deployment import Deployment, WorkerProcess
 from .setting import SPARES, WORKERS
 
 
-def tag_of(worker: Worker) -> str:
+def tag_of(worker: WorkerProcess) -> str:
     """What the tokens of the worker's leases, and its attempts in records, are marked with."""
-    return worker_tag(f"{worker.name}@stage")
+    return worker_tag(f"{worker.name}@sluicegate")
 
 
 class Caught(NamedTuple):
@@ -34,19 +34,19 @@ class Thawed(NamedTuple):
     tag: str
 
 
-class Crew:
-    """The workers of a stage; ``random`` chooses what befalls whom.
+class Workers:
+    """The workers of a deployment; ``random`` chooses what befalls whom.
 
     ``killed`` are those caught and then killed, by their tags; ``thawed`` are those for whom a
     stop of some length ended.
     """
 
-    def __init__(self, stage: Stage, client: redis.Redis, random: Random) -> None:
+    def __init__(self, deployment: Deployment, client: redis.Redis, random: Random) -> None:
         self.killed: dict[str, Caught] = {}
         self.thawed: list[Thawed] = []
-        self._caught: dict[Worker, Caught] = {}
-        self._stage, self._client, self._random = stage, cast("Any", client), random
-        with stage.sluice() as sluice:
+        self._caught: dict[WorkerProcess, Caught] = {}
+        self._deployment, self._client, self._random = deployment, cast("Any", client), random
+        with deployment.sluice() as sluice:
             self._keys = sluice.keys
 
     @property
@@ -56,19 +56,19 @@ class Crew:
 
     def tend(self) -> None:
         """Start workers for those that are gone."""
-        alive = sum(worker.alive for worker in self._stage.workers)
+        alive = sum(worker.alive for worker in self._deployment.workers)
         for _ in range(WORKERS + SPARES - alive):
-            self._stage.start_worker()
+            self._deployment.start_worker()
 
-    def at_work(self) -> list[Worker]:
+    def at_work(self) -> list[WorkerProcess]:
         """Who is up and not frozen; nobody while the server is away."""
         try:
-            heard = self._stage.workers_heard()
+            heard = self._deployment.workers_heard()
         except redis.RedisError:
             return []
         return [worker for worker in heard if worker not in self._caught]
 
-    def catch(self) -> Worker | None:
+    def catch(self) -> WorkerProcess | None:
         """Freeze somebody whose POSTs are under way; None where there is nobody."""
         workers = self.at_work()
         self._random.shuffle(workers)
@@ -81,12 +81,12 @@ class Crew:
             worker.thaw()
         return None
 
-    def kill(self, worker: Worker) -> None:
+    def kill(self, worker: WorkerProcess) -> None:
         """``kill -9`` somebody who was caught."""
         worker.kill()
         self.killed[tag_of(worker)] = self._caught.pop(worker)
 
-    def thaw(self, worker: Worker) -> None:
+    def thaw(self, worker: WorkerProcess) -> None:
         """Let somebody go on who was caught."""
         del self._caught[worker]
         self._thaw(worker)
@@ -100,11 +100,11 @@ class Crew:
         for worker in workers:
             self._thaw(worker)
 
-    def _thaw(self, worker: Worker) -> None:
+    def _thaw(self, worker: WorkerProcess) -> None:
         self.thawed.append(Thawed(time.monotonic(), time.time() * 1000, tag_of(worker)))
         worker.thaw()
 
-    def _looked_at(self, worker: Worker) -> Caught:
+    def _looked_at(self, worker: WorkerProcess) -> Caught:
         """When ``worker`` stood still, and what it holds leases of that have started."""
         tag = tag_of(worker)
         for _ in range(2):  # after the second, all that the worker had sent has been taken in

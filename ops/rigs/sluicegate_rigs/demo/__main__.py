@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from ..deployment import Stage
+from ..deployment import Deployment
 from .display import console
 from .play import play, tell
 from .setting import ACCOUNT, FILE, NAME, PROVIDER, SENDER
@@ -21,30 +21,30 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="stay up afterwards, until Ctrl-C")
     keep = parser.parse_args().keep
     try:
-        with Stage(PROVIDER, account=ACCOUNT) as stage:
-            holds = tell(play(stage))
+        with Deployment(PROVIDER, account=ACCOUNT) as deployment:
+            holds = tell(play(deployment))
             if keep:
-                _stay(stage)
+                _stay(deployment)
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind.")
         return 130
     return 0 if holds else 1
 
 
-def _stay(stage: Stage) -> None:
+def _stay(deployment: Deployment) -> None:
     """Keep everything up, with Flower, until Ctrl-C."""
-    stage.start_worker()
+    deployment.start_worker()
     command = [sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "flower"]
     flower = subprocess.Popen(  # noqa: S603 - our own command
         [*command, "--address=127.0.0.1", f"--port={FLOWER_PORT}", "--logging=error"],
-        env=stage.environ,
-        cwd=stage.directory,
+        env=deployment.environ,
+        cwd=deployment.directory,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
-        console.print(_suggestions(stage), soft_wrap=True, highlight=False)
+        console.print(_suggestions(deployment), soft_wrap=True, highlight=False)
         flower.wait()
         console.print(f"Flower ended: is port {FLOWER_PORT} taken? Ctrl-C ends the rest.")
         while True:
@@ -54,16 +54,16 @@ def _stay(stage: Stage) -> None:
         flower.wait()
 
 
-def _suggestions(stage: Stage) -> str:
+def _suggestions(deployment: Deployment) -> str:
     sluicegate = Path(os.path.relpath(Path(sys.executable).parent)) / "sluicegate"
     options = f"--from {SENDER} --region US"
     return f"""
 [bold]Everything is up until Ctrl-C.[/]
   Flower        http://127.0.0.1:{FLOWER_PORT}
-  the provider  {stage.url.removesuffix("/v2")}/_sim/report
+  the provider  {deployment.url.removesuffix("/v2")}/_sim/report
 
 In another terminal:
-  export SLUICEGATE_CONFIG={stage.config_file}
+  export SLUICEGATE_CONFIG={deployment.config_file}
   {sluicegate} status
   {sluicegate} campaign report {NAME}
   {sluicegate} campaign start {FILE} --name again {options} --text "Hi {{{{ first_name }}}}!"

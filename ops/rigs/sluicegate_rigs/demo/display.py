@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
 
-from .moment import Moment
 from .setting import LIMIT_PER_SECOND
+from .standing import Standing
 
 RATE_SECONDS = 2.0
 LINE_SECONDS = 2.0
@@ -17,14 +17,14 @@ LINE_SECONDS = 2.0
 console = Console()
 
 
-class Rate:
+class SendRate:
     """Requests per second that the provider received over the last two seconds."""
 
     def __init__(self) -> None:
         self._past: deque[tuple[float, int]] = deque()
 
-    def at(self, moment: Moment) -> float:
-        self._past.append((moment.at, moment.received["received"]))
+    def at(self, standing: Standing) -> float:
+        self._past.append((standing.at, standing.received["received"]))
         while self._past[-1][0] - self._past[0][0] > RATE_SECONDS:
             self._past.popleft()
         (began, first), (ended, last) = self._past[0], self._past[-1]
@@ -32,15 +32,15 @@ class Rate:
 
 
 @contextmanager
-def display(total: int) -> Iterator[Callable[[Moment], None]]:
+def display(total: int) -> Iterator[Callable[[Standing], None]]:
     """Yield what shows a moment."""
-    rate = Rate()
+    rate = SendRate()
 
-    def words(moment: Moment) -> str:
-        states = moment.ledger.states
+    def words(standing: Standing) -> str:
+        states = standing.ledger.states
         return (
-            f"{rate.at(moment):4.1f} of {LIMIT_PER_SECOND}/s, waiting {moment.waiting}, "
-            f"under way {moment.under_way}, retrying {states['retrying']}, "
+            f"{rate.at(standing):4.1f} of {LIMIT_PER_SECOND}/s, waiting {standing.waiting}, "
+            f"under way {standing.under_way}, retrying {states['retrying']}, "
             f"in doubt {states['in_doubt']}, dead {states['dead']}"
         )
 
@@ -54,20 +54,20 @@ def display(total: int) -> Iterator[Callable[[Moment], None]]:
     with Progress(*bar, rest, console=console) as progress:
         task = progress.add_task("", total=total, words="")
 
-        def show(moment: Moment) -> None:
-            progress.update(task, completed=moment.accepted, words=words(moment))
+        def show(standing: Standing) -> None:
+            progress.update(task, completed=standing.accepted, words=words(standing))
 
         yield show
 
 
-def _lines(total: int, words: Callable[[Moment], str]) -> Callable[[Moment], None]:
+def _lines(total: int, words: Callable[[Standing], str]) -> Callable[[Standing], None]:
     shown_at = float("-inf")
 
-    def show(moment: Moment) -> None:
+    def show(standing: Standing) -> None:
         nonlocal shown_at
-        text = words(moment)
-        if moment.at - shown_at >= LINE_SECONDS or moment.state == "finished":
-            shown_at = moment.at
-            console.print(f"{moment.accepted:5,}/{total:,} accepted: {text}", soft_wrap=True)
+        text = words(standing)
+        if standing.at - shown_at >= LINE_SECONDS or standing.state == "finished":
+            shown_at = standing.at
+            console.print(f"{standing.accepted:5,}/{total:,} accepted: {text}", soft_wrap=True)
 
     return show

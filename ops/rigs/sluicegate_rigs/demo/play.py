@@ -15,11 +15,11 @@ from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.masking import masked
 
-from ..deployment import Stage
+from ..deployment import Deployment
 from .display import console, display
-from .moment import Moment
 from .sdk_loop import sdk_loop
 from .setting import FILE, LIMIT_PER_SECOND, NAME, OPTED_OUT, SENDER, TEXT
+from .standing import Standing
 
 OUT = Path("build/demo.json")
 REJECTED = Path("build/customers.rejected.csv")
@@ -27,7 +27,7 @@ TOO_LONG_SECONDS = 200.0
 POLL_SECONDS = 0.2
 
 
-def play(stage: Stage) -> dict[str, Any]:
+def play(deployment: Deployment) -> dict[str, Any]:
     """Play it; return the sum, which is also written to build/demo.json."""
     OUT.parent.mkdir(exist_ok=True)
     console.print(
@@ -35,73 +35,77 @@ def play(stage: Stage) -> dict[str, Any]:
         f"{LIMIT_PER_SECOND} requests/s, answers in\n80 ms, fails 1 in 70 and loses 1 answer in "
         "200. Real Valkey, two real Celery workers.\n"
     )
-    stage.start_worker()
-    stage.start_worker()
-    stage.wait_for_workers()
-    command(stage, "optout", "add", OPTED_OUT)
+    deployment.start_worker()
+    deployment.start_worker()
+    deployment.wait_for_workers()
+    command(deployment, "optout", "add", OPTED_OUT)
     began = time.monotonic()
     options = ("--from", SENDER, "--region", "US", "--rejects", str(REJECTED), "--yes")
-    command(stage, "campaign", "start", str(FILE), "--name", NAME, "--text", TEXT, *options)
-    with stage.sluice() as sluice:
-        received_while_waiting = _watch(stage, sluice)
-        result = _result(stage, sluice, received_while_waiting, time.monotonic() - began)
-    command(stage, "campaign", "status", NAME, "--verify")
-    result["sdk_loop"] = _loop(stage)
+    command(deployment, "campaign", "start", str(FILE), "--name", NAME, "--text", TEXT, *options)
+    with deployment.sluice() as sluice:
+        received_while_waiting = _watch(deployment, sluice)
+        result = _result(deployment, sluice, received_while_waiting, time.monotonic() - began)
+    command(deployment, "campaign", "status", NAME, "--verify")
+    result["sdk_loop"] = _loop(deployment)
     OUT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
 
 
-def command(stage: Stage, *arguments: str) -> None:
+def command(deployment: Deployment, *arguments: str) -> None:
     """Run ``sluicegate`` as you would, and show the command; raises CalledProcessError."""
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
     shown = shown.replace(OPTED_OUT, masked(OPTED_OUT))
     console.print(f"[bold]$ sluicegate {shown}[/]", highlight=False, soft_wrap=True)
     program = [sys.executable, "-m", "sluicegate_ops.cli", *arguments]
-    subprocess.run(program, env=stage.environ, check=True)  # noqa: S603 - our own command
+    subprocess.run(program, env=deployment.environ, check=True)  # noqa: S603 - our own command
     console.print()
 
 
-def _watch(stage: Stage, sluice: Sluice) -> int:
+def _watch(deployment: Deployment, sluice: Sluice) -> int:
     """Show progress until the campaign is finished, killing a worker half way.
 
     Returns how many requests the provider had received when nobody waited any more.
     """
     received, ends = 0, time.monotonic() + TOO_LONG_SECONDS
-    total = Moment(stage, sluice).to_send
+    total = Standing(deployment, sluice).to_send
     with display(total) as show:
         while True:
-            moment = Moment(stage, sluice)
-            show(moment)
-            if moment.waiting > 0:
-                received = moment.received["received"]
-            if moment.accepted >= total // 2 and all(worker.alive for worker in stage.workers):
-                _kill_one(stage, moment)
-            if moment.state == "finished" or moment.at > ends:
+            standing = Standing(deployment, sluice)
+            show(standing)
+            if standing.waiting > 0:
+                received = standing.received["received"]
+            if standing.accepted >= total // 2 and all(
+                worker.alive for worker in deployment.workers
+            ):
+                _kill_one(deployment, standing)
+            if standing.state == "finished" or standing.at > ends:
                 console.print()
                 return received
             time.sleep(POLL_SECONDS)
 
 
-def _kill_one(stage: Stage, moment: Moment) -> None:
-    victim, other = stage.workers
+def _kill_one(deployment: Deployment, standing: Standing) -> None:
+    victim, other = deployment.workers
     victim.kill()
     console.print(
-        f"[bold red]kill -9[/] of {victim.name}, with {moment.under_way} POSTs under way on both; "
+        f"[bold red]kill -9[/] of {victim.name}, with {standing.under_way} POSTs under way; "
         f"{other.name} goes on alone"
     )
 
 
-def _result(stage: Stage, sluice: Sluice, received: int, seconds: float) -> dict[str, Any]:
-    moment = Moment(stage, sluice)
-    states, totals, provider = moment.ledger.states, moment.totals, moment.received
+def _result(
+    deployment: Deployment, sluice: Sluice, received: int, seconds: float
+) -> dict[str, Any]:
+    standing = Standing(deployment, sluice)
+    states, totals, provider = standing.ledger.states, standing.totals, standing.received
     rows = list(_rows())
     sendable = sum(isinstance(row, Recipient) for row in rows)
     return {
         "rows": len(rows),
         "rejected": len(rows) - sendable,
-        "duplicates": sendable - moment.ledger.imported,
+        "duplicates": sendable - standing.ledger.imported,
         "suppressed": states["suppressed"],
-        "enqueued": moment.to_send,
+        "enqueued": standing.to_send,
         "accepted": states["accepted"],
         "dead": states["dead"],
         "in_doubt": states["in_doubt"],
@@ -115,8 +119,8 @@ def _result(stage: Stage, sluice: Sluice, received: int, seconds: float) -> dict
         "faults": provider["faults"],
         "limit_per_second": LIMIT_PER_SECOND,
         "highest_in_window": provider["highest_in_window"],
-        "rate_per_second": _rate(stage, received),
-        "kills": sum(not worker.alive for worker in stage.workers),
+        "rate_per_second": _rate(deployment, received),
+        "kills": sum(not worker.alive for worker in deployment.workers),
         "seconds": round(seconds, 1),
     }
 
@@ -126,16 +130,16 @@ def _rows() -> Recipients:
     return Recipients(plan, CsvFile(FILE))
 
 
-def _rate(stage: Stage, received: int) -> float:
+def _rate(deployment: Deployment, received: int) -> float:
     """Requests per second at the provider while messages were waiting, by its own clock."""
-    arrivals = sorted(request[0] for request in stage.provider("requests"))[:received]
+    arrivals = sorted(request[0] for request in deployment.provider("requests"))[:received]
     took: float = arrivals[-1] - arrivals[0]
     return round((len(arrivals) - 1) / took, 2)
 
 
-def _loop(stage: Stage) -> dict[str, Any] | None:
+def _loop(deployment: Deployment) -> dict[str, Any] | None:
     recipients = [row for row in _rows() if isinstance(row, Recipient)]
-    return sdk_loop(stage, {row.to: row for row in recipients}.values())
+    return sdk_loop(deployment, {row.to: row for row in recipients}.values())
 
 
 def tell(result: dict[str, Any]) -> bool:

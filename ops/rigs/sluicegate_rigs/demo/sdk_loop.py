@@ -8,7 +8,7 @@ from typing import Any
 
 from sluicegate.campaigns.recipients import Recipient
 
-from ..deployment import API_KEY, Stage
+from ..deployment import API_KEY, Deployment
 from .setting import SENDER
 
 THREADS = 8
@@ -17,7 +17,7 @@ THREADS = 8
 RECIPIENTS = 400
 
 
-def sdk_loop(stage: Stage, recipients: Iterable[Recipient]) -> dict[str, Any] | None:
+def sdk_loop(deployment: Deployment, recipients: Iterable[Recipient]) -> dict[str, Any] | None:
     """Send to ``recipients`` as such a loop does; return what was measured at the provider.
 
     None where the SDK is not installed: it is a development dependency.
@@ -28,7 +28,7 @@ def sdk_loop(stage: Stage, recipients: Iterable[Recipient]) -> dict[str, Any] | 
         return None
     logging.getLogger("telnyx").setLevel(logging.ERROR)
     people = list(recipients)[:RECIPIENTS]
-    stage.reset_provider()
+    deployment.reset_provider()
     errors: Counter[str] = Counter()
 
     def send(recipient: Recipient) -> None:
@@ -37,10 +37,10 @@ def sdk_loop(stage: Stage, recipients: Iterable[Recipient]) -> dict[str, Any] | 
         except telnyx.APIError as error:
             errors[type(error).__name__] += 1
 
-    client = telnyx.Telnyx(api_key=API_KEY, base_url=stage.url)
+    client = telnyx.Telnyx(api_key=API_KEY, base_url=deployment.url)
     with client, ThreadPoolExecutor(THREADS) as threads:
         list(threads.map(send, people))
-    report, received = stage.provider("report"), stage.provider("recipients")
+    report, received = deployment.provider("report"), deployment.provider("recipients")
     return {
         "recipients": len(people),
         "never_received": sum(person.to not in received for person in people),

@@ -1,10 +1,10 @@
 """A whole deployment on this machine: Valkey, a simulated Telnyx, Celery workers, the front door.
 
 The demo plays on it, and the end-to-end tests and ``make chaos`` break it. Everything lives in one
-temporary directory and ends with the stage, also after Ctrl-C.
+temporary directory and ends with the deployment, also after Ctrl-C.
 """
 
-from .deployment import API_KEY, SECRETS, Stage
-from .process import Process, Worker
+from .deployment import API_KEY, SECRETS, Deployment
+from .process import Process, WorkerProcess
 
-__all__ = ["API_KEY", "SECRETS", "Process", "Stage", "Worker"]
+__all__ = ["API_KEY", "SECRETS", "Deployment", "Process", "WorkerProcess"]

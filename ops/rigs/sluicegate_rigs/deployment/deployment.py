@@ -1,4 +1,4 @@
-"""The stage itself: its parts, started in order, and how they find each other."""
+"""The deployment itself: its parts, started in order, and how they find each other."""
 
 import contextlib
 import json
@@ -20,14 +20,14 @@ from sluicegate_ops.simulator import Settings
 from sluicegate_worker.queue import worker_tag
 
 from ..embedded import PORTS, EmbeddedServer
-from .process import STOP_SECONDS, Process, Worker
-from .provider import face, simulating
+from .process import STOP_SECONDS, Process, WorkerProcess
+from .provider import admin, simulating
 
 API_KEY: Final = "KEY-of-the-simulator"
 SECRETS: Final = {
     "SLUICEGATE_TELNYX_API_KEY": API_KEY,
-    "SLUICEGATE_RECEIPTS_SECRET": "secret-of-the-receipts-of-the-stage",
-    "STAGE_APP_TOKEN": "token-of-the-app-of-the-stage",
+    "SLUICEGATE_RECEIPTS_SECRET": "secret-of-the-receipts-of-the-deployment",
+    "DEPLOYMENT_APP_TOKEN": "token-of-the-app-of-the-deployment",
 }
 """What none of its processes may ever write down, by environment variable."""
 
@@ -35,7 +35,7 @@ READY_SECONDS = 30.0
 NO_LEVELS = {"sms_per_second": 0, "mms_per_second": 0}
 
 
-class Stage:
+class Deployment:
     """The deployment; ``account`` are settings of ``[accounts.default]``, as in the file.
 
     Without settings of its own, only the limit on requests binds, as at the simulated provider.
@@ -57,9 +57,9 @@ class Stage:
         self._settings = settings
         self._provider, self._account = provider, account or {}
         self.server = EmbeddedServer(append_only=append_only, maxmemory_bytes=maxmemory_bytes)
-        self._directory = tempfile.TemporaryDirectory(prefix="sluicegate-stage-")
+        self._directory = tempfile.TemporaryDirectory(prefix="sluicegate-deployment-")
         self.directory = Path(self._directory.name)
-        self.workers: list[Worker] = []
+        self.workers: list[WorkerProcess] = []
         self.web: Process | None = None
         self._web_port = secrets.choice(PORTS) if receipts else 0
         self._processes = contextlib.ExitStack()
@@ -104,23 +104,23 @@ class Stage:
         """A producer of this deployment."""
         return Sluice(self.config)
 
-    def start_worker(self) -> Worker:
+    def start_worker(self) -> WorkerProcess:
         """Start a worker; it takes its share as soon as it is up."""
         name = self._new_name()
         command = [
             *(sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "worker"),
-            *("-n", f"{name}@stage", "--without-mingle", "--without-gossip"),
+            *("-n", f"{name}@sluicegate", "--without-mingle", "--without-gossip"),
             *("--loglevel", "INFO"),
         ]
-        worker = Worker.launched(name, command, self.environ, self.directory)
+        worker = WorkerProcess.launched(name, command, self.environ, self.directory)
         self.workers.append(worker)
         return worker
 
-    def workers_heard(self) -> list[Worker]:
+    def workers_heard(self) -> list[WorkerProcess]:
         """The workers that live and have been heard; raises redis.RedisError."""
         with self.sluice() as sluice:
             heard = set(cast("Any", sluice.client).zrange(sluice.keys("workers"), 0, -1))
-        return [w for w in self.workers if f"{w.name}@stage".encode() in heard and w.alive]
+        return [w for w in self.workers if f"{w.name}@sluicegate".encode() in heard and w.alive]
 
     def wait_for_workers(self, seconds: float = READY_SECONDS) -> None:
         """Wait until every living worker has been heard; raises TimeoutError with its log."""
@@ -170,25 +170,25 @@ class Stage:
         with redis.Redis.from_url(self.server.url) as client:
             return int(cast("Any", client.info("server"))["process_id"])
 
-    def provider(self, face_of: str) -> Any:
-        """What the simulator says at ``/_sim/<face_of>``, such as ``report``."""
-        return face(self.url, face_of)
+    def provider(self, path: str) -> Any:
+        """What the simulator says at ``/_sim/<path>``, such as ``report``."""
+        return admin(self.url, path)
 
     def change_provider(self, **settings: Any) -> None:
         """Change the simulator's settings while it runs."""
-        face(self.url, "settings", settings)
+        admin(self.url, "settings", settings)
 
     def reset_provider(self) -> None:
         """Make the simulator forget what it received."""
-        face(self.url, "reset", {})
+        admin(self.url, "reset", {})
 
     def _new_name(self) -> str:
         """A name whose tag no other worker here has, so that a lease always shows its holder."""
-        tags = {worker_tag(f"{worker.name}@stage") for worker in self.workers}
+        tags = {worker_tag(f"{worker.name}@sluicegate") for worker in self.workers}
         while True:
             self._started += 1
             name = f"worker{self._started}"
-            if worker_tag(f"{name}@stage") not in tags:
+            if worker_tag(f"{name}@sluicegate") not in tags:
                 return name
 
     def _stop_web(self) -> None:
@@ -218,13 +218,13 @@ class Stage:
             *(f"{name} = {json.dumps(value)}" for name, value in self._settings.items()),
             f'redis_url = "{self.server.url}"',
             f'broker_url = "{self.server.url.removesuffix("/0")}/1"',
-            'deployment = "stage"',
+            'deployment = "local"',
             f'spool_directory = "{self.directory / "spool"}"',
             *_toml("accounts.default", {"base_url": self.url, **NO_LEVELS, **self._account}),
         ]
         if self._web_port:
             lines += _toml("web", {"public_url": self.web_url})
-            lines += _toml("web.apps.app", {"token_env": "STAGE_APP_TOKEN"})
+            lines += _toml("web.apps.app", {"token_env": "DEPLOYMENT_APP_TOKEN"})
         self.config_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

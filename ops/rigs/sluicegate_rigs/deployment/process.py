@@ -1,4 +1,4 @@
-"""One process of a stage: started with a log of its own, killed, frozen, thawed and stopped."""
+"""One process of a deployment: started with its own log, killed, frozen, thawed and stopped."""
 
 import os
 import signal
@@ -67,5 +67,5 @@ class Process:
             return self.process.returncode
 
 
-class Worker(Process):
+class WorkerProcess(Process):
     """One Celery worker process."""

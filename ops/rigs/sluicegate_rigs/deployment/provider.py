@@ -1,4 +1,4 @@
-"""The stage's provider: a simulator in a process of its own, so that it costs nobody else."""
+"""The deployment's provider: a simulator in a process of its own, so that it costs nobody else."""
 
 import contextlib
 import gc
@@ -35,7 +35,7 @@ def simulating(settings: Settings) -> Iterator[str]:
         process.close()
 
 
-def face(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
+def admin(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """What the simulator at ``url`` says at ``/_sim/<path>``, asked with a body or without."""
     request = urllib.request.Request(  # noqa: S310 - our own server
         f"{url.removesuffix('/v2')}/_sim/{path}",
@@ -47,7 +47,7 @@ def face(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
 
 
 def _simulate(settings: Settings, ready: Connection) -> None:
-    os.setsid()  # the terminal's Ctrl-C is for the stage to handle
+    os.setsid()  # the terminal's Ctrl-C is for the deployment to handle
     # A pass of the garbage collector over all that was imported would have requests arrive late
     # and at once, as if the workers had sent them so.
     gc.freeze()

@@ -15,7 +15,7 @@ from .cases import every_case, quick_cases
 from .costs import costs
 from .deployed import deployed
 from .latency import latency
-from .outcome import Outcome
+from .outcome import CaseResult
 from .pool import simulated
 from .progress import console
 
@@ -56,7 +56,7 @@ def main() -> int:
     return 1 if short else 0
 
 
-def _table(outcomes: Sequence[Outcome]) -> Table:
+def _table(outcomes: Sequence[CaseResult]) -> Table:
     table = Table("case", "worst", "median", "429", "calls + sweeps", "Jain", "asked", "ok")
     for column in table.columns[1:6]:
         column.justify = "right"
@@ -65,7 +65,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def _figures(one: Outcome) -> tuple[str, ...]:
+def _figures(one: CaseResult) -> tuple[str, ...]:
     if one.claim_us is not None:
         return (f"{one.claim_p90_us:.0f} µs p90", f"{one.claim_us:.0f} µs", "", "", "")
     if one.p50_ms is not None:
@@ -79,7 +79,7 @@ def _figures(one: Outcome) -> tuple[str, ...]:
     )
 
 
-def _share429(one: Outcome) -> str:
+def _share429(one: CaseResult) -> str:
     after = f" ({one.after_event})" if one.after_event else ""
     return _text(one.share429, "{:.3%}") + after
 
@@ -92,7 +92,7 @@ def _yes_or_no(held: bool) -> str:
     return "[green]yes[/]" if held else "[red]NO[/]"
 
 
-def _entry(outcome: Outcome) -> dict[str, object]:
+def _entry(outcome: CaseResult) -> dict[str, object]:
     return {
         "case": outcome.case,
         "utilisation": _rounded(outcome.utilisation, 5),

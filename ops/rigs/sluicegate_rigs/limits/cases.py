@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from .outcome import Asked
-from .scenario import Provider, Scenario
+from .outcome import Targets
+from .scenario import ProviderKind, Scenario
 
-PROVIDERS: tuple[Provider, ...] = ("fixed", "sliding", "bucket")
+PROVIDERS: tuple[ProviderKind, ...] = ("fixed", "sliding", "bucket")
 WORKERS, RTTS = (1, 8, 32), (0.02, 0.1, 0.3)
 FAST: dict[str, Any] = {"window": 1.0, "warm_up": 10.0, "windows": 20}
 LONG: dict[str, Any] = FAST | {"windows": 30}  # the second that one 429 costs weighs less
@@ -20,16 +20,16 @@ class Case(msgspec.Struct, frozen=True):
     """Runs that one row of the table stands for."""
 
     name: str
-    asked: Asked
+    asked: Targets
     runs: Sequence[Scenario]
 
 
-BASE = Asked(utilisation=0.99, median=0.996, share429=0.0001, first_window=True)
-SHARED = Asked(utilisation=0.94, share429=0.005)
-SILENT = Asked(utilisation=0.99, share429=0.0)
-BACK = Asked(utilisation=0.99, share429=0.0)
-CUT = Asked(refused=12)
-NOTHING = Asked()
+BASE = Targets(utilisation=0.99, median=0.996, share429=0.0001, first_window=True)
+SHARED = Targets(utilisation=0.94, share429=0.005)
+SILENT = Targets(utilisation=0.99, share429=0.0)
+BACK = Targets(utilisation=0.99, share429=0.0)
+CUT = Targets(refused=12)
+NOTHING = Targets()
 
 
 def every_case(random: Random) -> Iterator[Case]:
@@ -48,7 +48,7 @@ def every_case(random: Random) -> Iterator[Case]:
         ]
         yield Case(f"600/60, others take {share:.0%}", SHARED, runs)
     for limit, rtt in itertools.product((100, 1000), RTTS):
-        asked = Asked(utilisation=0.8 if rtt > 0.1 else 0.9, share429=0.001)
+        asked = Targets(utilisation=0.8 if rtt > 0.1 else 0.9, share429=0.001)
         times = LONG if limit == 100 else FAST
         for provider in PROVIDERS:
             runs = [
@@ -73,17 +73,17 @@ def quick_cases(random: Random) -> Iterator[Case]:
     runs = [Scenario(provider=provider, others=0.2, windows=4) for provider in PROVIDERS]
     yield Case("600/60, others take 20%", SHARED, runs)
     runs = [Scenario(provider=p, limit=100, **FAST) for p in PROVIDERS]
-    yield Case("100/1, 100 ms", Asked(utilisation=0.9, share429=0.001), runs)
+    yield Case("100/1, 100 ms", Targets(utilisation=0.9, share429=0.001), runs)
     yield from itertools.islice(_events(), 3)
 
 
-def _base(provider: Provider) -> Iterator[Scenario]:
+def _base(provider: ProviderKind) -> Iterator[Scenario]:
     for seed, (workers, rtt) in enumerate(itertools.product(WORKERS, RTTS), 1):
         skew = 30.0 if seed % 2 else -30.0
         yield Scenario(provider=provider, workers=workers, rtt=rtt, skew=skew, seed=seed)
 
 
-def _drawn(provider: Provider, random: Random) -> Scenario:
+def _drawn(provider: ProviderKind, random: Random) -> Scenario:
     return Scenario(
         provider=provider,
         workers=random.choice(WORKERS),
@@ -108,11 +108,11 @@ def _events() -> Iterator[Case]:
 
 def _details() -> Iterator[Case]:
     runs = [Scenario(workers=1, rtt=rtt, seed=500) for rtt in RTTS]
-    yield Case("calls per message but sweeps, 600/60, 1 worker", Asked(calls=3.0), runs)
+    yield Case("calls per message but sweeps, 600/60, 1 worker", Targets(calls=3.0), runs)
     fast = [Scenario(limit=1000, rtt=rtt, seed=500, **FAST) for rtt in RTTS]
-    yield Case("calls per message but sweeps, 1000/1, 8 workers", Asked(calls=0.7), fast)
+    yield Case("calls per message but sweeps, 1000/1, 8 workers", Targets(calls=0.7), fast)
     fair = [Scenario(provider=provider, seed=501) for provider in PROVIDERS]
-    yield Case("fairness, 600/60, 8 workers", Asked(jain=0.95), fair)
+    yield Case("fairness, 600/60, 8 workers", Targets(jain=0.95), fair)
     for priority in ("bulk", "transactional"):
         for limit, options in ((600, {}), (100, FAST)):
             pair = [

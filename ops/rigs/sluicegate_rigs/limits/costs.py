@@ -17,11 +17,11 @@ from sluicegate_worker.queue import PUBLISH, STEP, Queue
 from sluicegate_worker.wire import Grant, Settle, Start, parse_stepped
 
 from ..embedded import EmbeddedServer
-from .outcome import Asked, Outcome
+from .outcome import CaseResult, Targets
 from .progress import progress
 
 MOST = 1.2
-ASKED = Asked(cost=MOST)
+TARGETS = Targets(cost=MOST)
 WANTS = {1: 2_000, 50: 400}
 """Messages that a claim asks for, and how many such claims are measured."""
 
@@ -59,7 +59,7 @@ BACKLOGS = (
 )
 
 
-def costs(only: str = "") -> list[Outcome]:
+def costs(only: str = "") -> list[CaseResult]:
     """Fill a server with the queues, then measure claims on all of them by turns.
 
     ``only`` is a part of the name that the cases wanted have.
@@ -69,7 +69,7 @@ def costs(only: str = "") -> list[Outcome]:
         return []
     with EmbeddedServer() as server, redis.Redis.from_url(server.url) as store:
         _fill_all(server.url, BACKLOGS)
-        meters = [Meter(store, queue) for queue in BACKLOGS]
+        meters = [ClaimMeter(store, backlog) for backlog in BACKLOGS]
         return [
             row
             for want, count in wants.items()
@@ -78,15 +78,15 @@ def costs(only: str = "") -> list[Outcome]:
 
 
 def rows(
-    queues: Sequence[Backlog], want: int, times_us: Sequence[Sequence[float]]
-) -> Iterator[Outcome]:
+    backlogs: Sequence[Backlog], want: int, times_us: Sequence[Sequence[float]]
+) -> Iterator[CaseResult]:
     """A row for each queue's claims of ``want`` messages, compared with the first's."""
     first_us, first_p90_us = median(times_us[0]), quantiles(times_us[0], n=10)[-1]
-    for place, (queue, taken_us) in enumerate(zip(queues, times_us, strict=True)):
+    for place, (backlog, taken_us) in enumerate(zip(backlogs, times_us, strict=True)):
         us, p90_us = median(taken_us), quantiles(taken_us, n=10)[-1]
-        yield Outcome(
-            case=f"claim of {want}, {queue}",
-            asked=str(ASKED if place else Asked()),
+        yield CaseResult(
+            case=f"claim of {want}, {backlog}",
+            asked=str(TARGETS if place else Targets()),
             held=us <= MOST * first_us and p90_us <= MOST * first_p90_us,
             claim_us=us,
             claim_p90_us=p90_us,
@@ -94,7 +94,7 @@ def rows(
 
 
 def by_turns(
-    meters: Sequence["Meter"], want: int, count: int, warm_up: int = WARM_UP
+    meters: Sequence["ClaimMeter"], want: int, count: int, warm_up: int = WARM_UP
 ) -> list[list[float]]:
     """Microseconds of ``count`` claims of each, one of each at a time: all share the weather."""
     times_us: list[list[float]] = [[] for _ in meters]
@@ -106,14 +106,14 @@ def by_turns(
     return times_us
 
 
-class Meter:
+class ClaimMeter:
     """One queue's claims; what they take is sent as a drain would, and made up for."""
 
-    def __init__(self, store: redis.Redis, queue: Backlog) -> None:
-        self.queue = queue
-        self._store, self._scripts = cast("Any", store), _scripts(store, queue)
-        self._queue = Queue(cast("Any", None), _config(queue), queue.account, "meter")
-        self._made, self._taken = queue.size, 0
+    def __init__(self, store: redis.Redis, backlog: Backlog) -> None:
+        self.backlog = backlog
+        self._store, self._scripts = cast("Any", store), _scripts(store, backlog)
+        self._queue = Queue(cast("Any", None), _config(backlog), backlog.account, "meter")
+        self._made, self._taken = backlog.size, 0
         self._scripts.call(PUBLISH, self._queue.publish_args())
         store.config_set("slowlog-log-slower-than", 0)  # it knows each command's microseconds
         self.claim(1)  # until a first answer was heard, few are granted
@@ -140,26 +140,26 @@ class Meter:
         self._scripts.call(STEP, self._queue.step_args(settles))
         self._taken += len(grants)
         if self._taken >= BATCH:
-            fill(self._store, self.queue, self._made, self._taken)
+            fill(self._store, self.backlog, self._made, self._taken)
             self._made, self._taken = self._made + self._taken, 0
 
 
-def _config(queue: Backlog) -> Config:
-    return Config(accounts={queue.account: ACCOUNT})
+def _config(backlog: Backlog) -> Config:
+    return Config(accounts={backlog.account: ACCOUNT})
 
 
-def _scripts(store: redis.Redis, queue: Backlog) -> Scripts:
-    return Scripts(store, Outbox(_config(queue), queue.account).keys.prefix)
+def _scripts(store: redis.Redis, backlog: Backlog) -> Scripts:
+    return Scripts(store, Outbox(_config(backlog), backlog.account).keys.prefix)
 
 
-def _fill_all(url: str, queues: Sequence[Backlog]) -> None:
+def _fill_all(url: str, backlogs: Sequence[Backlog]) -> None:
     """From a few processes: making the messages takes as long as storing them."""
     tasks = [
-        (queue, first, min(CHUNK, queue.size - first))
-        for queue in queues
-        for first in range(0, queue.size, CHUNK)
+        (backlog, first, min(CHUNK, backlog.size - first))
+        for backlog in backlogs
+        for first in range(0, backlog.size, CHUNK)
     ]
-    total = sum(queue.size for queue in queues) // 1000
+    total = sum(backlog.size for backlog in backlogs) // 1000
     context = multiprocessing.get_context("spawn")
     with (
         progress("filling", total, "thousand messages", LINE_EVERY) as show,
@@ -176,21 +176,21 @@ def _fill_all(url: str, queues: Sequence[Backlog]) -> None:
             raise
 
 
-def _fill_from(url: str, queue: Backlog, first: int, count: int) -> int:
+def _fill_from(url: str, backlog: Backlog, first: int, count: int) -> int:
     with redis.Redis.from_url(url) as store:
-        fill(store, queue, first, count)
+        fill(store, backlog, first, count)
     return count
 
 
-def fill(store: redis.Redis, queue: Backlog, first: int, count: int) -> None:
+def fill(store: redis.Redis, backlog: Backlog, first: int, count: int) -> None:
     """Enqueue ``count`` messages, evenly over the lanes: one sender is one lane."""
-    outbox, scripts = Outbox(_config(queue), queue.account), _scripts(store, queue)
+    outbox, scripts = Outbox(_config(backlog), backlog.account), _scripts(store, backlog)
     for begin in range(first, first + count, BATCH):
         made = [
             Message(
                 id=f"m{n}",
                 to="+15551234567",
-                sender=f"+1555{n % queue.lanes:07d}",
+                sender=f"+1555{n % backlog.lanes:07d}",
                 text="hello",
                 priority="bulk",
             )

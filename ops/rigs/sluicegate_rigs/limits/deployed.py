@@ -10,10 +10,10 @@ import msgspec
 from sluicegate.message import Message
 from sluicegate_ops.simulator import Settings
 
-from ..deployment import Stage
-from .outcome import Asked, Outcome, judged
+from ..deployment import Deployment
+from .outcome import CaseResult, Targets, judged
 from .progress import progress
-from .scenario import Figures
+from .scenario import RunFigures
 
 WORKERS = (1, 4, 8)
 LATENCY_MS, JITTER_MS = 100.0, 15.0
@@ -21,11 +21,11 @@ START_SECONDS = 120.0
 GRACE_SECONDS = 20.0
 LINE_EVERY = 20  # seconds
 
-Arrival = Sequence[Any]
+RequestRow = Sequence[Any]
 """As the simulator lists it: seconds on its clock, recipient, key, status, whether accepted."""
 
 
-class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+class DeployedRun(msgspec.Struct, frozen=True, kw_only=True):
     """``workers`` processes at ``limit`` requests per ``window``; times in seconds.
 
     From the first arrival on, ``warm_up`` goes by, then the figures are taken for ``windows``.
@@ -52,49 +52,49 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
         return int(1.1 * self.limit / self.window * (self.seconds + GRACE_SECONDS)) + self.limit
 
 
-MINUTE = [Deployment(limit=600, window=60.0, workers=n, warm_up=15.0, windows=1) for n in WORKERS]
-SECOND = [Deployment(limit=50, window=1.0, workers=n, warm_up=5.0, windows=30) for n in WORKERS]
-ASKED_A_MINUTE = Asked(utilisation=0.99, share429=0.0001, first_window=True)
-ASKED_A_SECOND = Asked(utilisation=0.9, share429=0.001)
+MINUTE = [DeployedRun(limit=600, window=60.0, workers=n, warm_up=15.0, windows=1) for n in WORKERS]
+SECOND = [DeployedRun(limit=50, window=1.0, workers=n, warm_up=5.0, windows=30) for n in WORKERS]
+TARGETS_A_MINUTE = Targets(utilisation=0.99, share429=0.0001, first_window=True)
+TARGETS_A_SECOND = Targets(utilisation=0.9, share429=0.001)
 
 
-def deployed(only: str = "") -> Iterator[Outcome]:
+def deployed(only: str = "") -> Iterator[CaseResult]:
     """Those with ``only`` in their name; of one limit at the same time, since they mostly wait."""
-    for asked, every in ((ASKED_A_MINUTE, MINUTE), (ASKED_A_SECOND, SECOND)):
+    for asked, every in ((TARGETS_A_MINUTE, MINUTE), (TARGETS_A_SECOND, SECOND)):
         runs = [run for run in every if only in run.case]
         for run, figures in zip(runs, measured(runs), strict=True):
             yield judged(run.case, asked, [figures])
 
 
-def measured(runs: Sequence[Deployment]) -> list[Figures]:
+def measured(runs: Sequence[DeployedRun]) -> list[RunFigures]:
     """Run them side by side, each with a server, a provider and workers of its own."""
     if not runs:
         return []
     with contextlib.ExitStack() as stack:
-        stages = [stack.enter_context(stage_at(run.limit, run.window)) for run in runs]
-        for stage, run in zip(stages, runs, strict=True):
+        deployments = [stack.enter_context(deployment_at(run.limit, run.window)) for run in runs]
+        for deployment, run in zip(deployments, runs, strict=True):
             for _ in range(run.workers):
-                stage.start_worker()
-        for stage in stages:
-            stage.wait_for_workers(START_SECONDS)
-        for stage, run in zip(stages, runs, strict=True):
-            enqueue_bulk(stage, run.backlog)
-        _wait(stages, runs)
+                deployment.start_worker()
+        for deployment in deployments:
+            deployment.wait_for_workers(START_SECONDS)
+        for deployment, run in zip(deployments, runs, strict=True):
+            enqueue_bulk(deployment, run.backlog)
+        _wait(deployments, runs)
         return [
-            figures_of(stage.provider("requests"), run)
-            for stage, run in zip(stages, runs, strict=True)
+            figures_of(deployment.provider("requests"), run)
+            for deployment, run in zip(deployments, runs, strict=True)
         ]
 
 
-def figures_of(arrivals: Sequence[Arrival], run: Deployment) -> Figures:
+def figures_of(arrivals: Sequence[RequestRow], run: DeployedRun) -> RunFigures:
     """What the provider's list of requests says; the windows begin ``warm_up`` after the first."""
     if not arrivals:
-        return Figures(utilisation=0.0, sent=0, refused=0, refused_in_first_window=0)
+        return RunFigures(utilisation=0.0, sent=0, refused=0, refused_in_first_window=0)
     first = arrivals[0][0]
     begins, ends = first + run.warm_up, first + run.seconds
     used = sum(accepted for at, *_, accepted in arrivals if begins <= at < ends)
     refused = [at for at, *_, status, _ in arrivals if status == 429]
-    return Figures(
+    return RunFigures(
         utilisation=used / (run.limit * run.windows),
         sent=len(arrivals),
         refused=len(refused),
@@ -102,7 +102,7 @@ def figures_of(arrivals: Sequence[Arrival], run: Deployment) -> Figures:
     )
 
 
-def stage_at(limit: int, window: float) -> Stage:
+def deployment_at(limit: int, window: float) -> Deployment:
     """A server, and a provider that allows ``limit`` requests per ``window`` seconds."""
     provider = Settings(
         limit=limit,
@@ -110,22 +110,22 @@ def stage_at(limit: int, window: float) -> Stage:
         latency_ms=LATENCY_MS,
         latency_jitter_ms=JITTER_MS,
     )
-    return Stage(provider, account={"limit": limit, "window_seconds": window})
+    return Deployment(provider, account={"limit": limit, "window_seconds": window})
 
 
-def enqueue_bulk(stage: Stage, count: int) -> None:
+def enqueue_bulk(deployment: Deployment, count: int) -> None:
     """Enqueue so many; raises the first error."""
     made = (
         Message(to="+15551234567", sender="+15550000000", text="hello", priority="bulk")
         for _ in range(count)
     )
-    with stage.sluice() as sluice:
+    with deployment.sluice() as sluice:
         for result in sluice.enqueue_many(made):
             if result.error:
                 raise result.error
 
 
-def _wait(stages: Sequence[Stage], runs: Sequence[Deployment]) -> None:
+def _wait(deployments: Sequence[Deployment], runs: Sequence[DeployedRun]) -> None:
     """Wait until each provider has been at it for long enough; or for too long, which shows."""
     seconds = max(run.seconds for run in runs)
     began = time.monotonic()
@@ -134,5 +134,5 @@ def _wait(stages: Sequence[Stage], runs: Sequence[Deployment]) -> None:
         busy = 0.0
         while busy <= seconds and time.monotonic() - began < seconds + GRACE_SECONDS:
             time.sleep(0.5)
-            busy = min(stage.provider("report")["busy_seconds"] for stage in stages)
+            busy = min(deployment.provider("report")["busy_seconds"] for deployment in deployments)
             show(min(int(busy), int(seconds)))

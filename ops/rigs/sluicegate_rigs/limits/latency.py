@@ -7,9 +7,9 @@ from statistics import median, quantiles
 
 import msgspec
 
-from ..deployment import Stage
-from .deployed import START_SECONDS, Arrival, enqueue_bulk, stage_at
-from .outcome import Asked, Outcome
+from ..deployment import Deployment
+from .deployed import START_SECONDS, RequestRow, deployment_at, enqueue_bulk
+from .outcome import CaseResult, Targets
 from .progress import progress
 
 WORKERS = 2
@@ -53,44 +53,47 @@ class Trickle(msgspec.Struct, frozen=True, kw_only=True):
 TRICKLES = (Trickle(limit=200), Trickle(limit=50))
 
 
-def latency(only: str = "") -> Iterator[Outcome]:
+def latency(only: str = "") -> Iterator[CaseResult]:
     """Those with ``only`` in their name, one after the other."""
     for trickle in TRICKLES:
         if only in trickle.case:
             yield outcome_of(trickle, *trickled(trickle))
 
 
-def trickled(trickle: Trickle) -> tuple[dict[str, float], list[Arrival]]:
+def trickled(trickle: Trickle) -> tuple[dict[str, float], list[RequestRow]]:
     """Recipients and when each was enqueued (monotonic seconds), and what the provider lists."""
-    with stage_at(trickle.limit, trickle.window) as stage:
+    with deployment_at(trickle.limit, trickle.window) as deployment:
         for _ in range(WORKERS):
-            stage.start_worker()
-        stage.wait_for_workers(START_SECONDS)
-        enqueue_bulk(stage, trickle.backlog)
-        _wait_until_busy(stage, trickle.warm_up)
-        enqueued_at = _enqueue(stage, trickle)
+            deployment.start_worker()
+        deployment.wait_for_workers(START_SECONDS)
+        enqueue_bulk(deployment, trickle.backlog)
+        _wait_until_busy(deployment, trickle.warm_up)
+        enqueued_at = _enqueue(deployment, trickle)
         ends = time.monotonic() + ARRIVE_SECONDS
-        while not enqueued_at.keys() <= stage.provider("recipients").keys():
+        while not enqueued_at.keys() <= deployment.provider("recipients").keys():
             if time.monotonic() > ends:
                 break  # what is missing shows in the figures
             time.sleep(0.2)
-        return enqueued_at, stage.provider("requests")
+        return enqueued_at, deployment.provider("requests")
 
 
-def _wait_until_busy(stage: Stage, seconds: float) -> None:
+def _wait_until_busy(deployment: Deployment, seconds: float) -> None:
     ends = time.monotonic() + START_SECONDS
-    while stage.provider("report")["busy_seconds"] < seconds:
+    while deployment.provider("report")["busy_seconds"] < seconds:
         if time.monotonic() > ends:
             raise TimeoutError("the workers did not begin to send")
         time.sleep(0.2)
 
 
-def _enqueue(stage: Stage, trickle: Trickle) -> dict[str, float]:
+def _enqueue(deployment: Deployment, trickle: Trickle) -> dict[str, float]:
     """One by one, as Poisson would have them come; each to a recipient of its own."""
     random = Random(trickle.seed)  # noqa: S311 - a simulation
     enqueued_at: dict[str, float] = {}
     title = f"transactional amid bulk, {trickle.limit}/{trickle.window:.0f}"
-    with stage.sluice() as sluice, progress(title, trickle.messages, "sent", LINE_EVERY) as show:
+    with (
+        deployment.sluice() as sluice,
+        progress(title, trickle.messages, "sent", LINE_EVERY) as show,
+    ):
         due = time.monotonic()
         for number in range(trickle.messages):
             due += random.expovariate(trickle.per_second)
@@ -103,8 +106,8 @@ def _enqueue(stage: Stage, trickle: Trickle) -> dict[str, float]:
 
 
 def outcome_of(
-    trickle: Trickle, enqueued_at: Mapping[str, float], arrivals: Sequence[Arrival]
-) -> Outcome:
+    trickle: Trickle, enqueued_at: Mapping[str, float], arrivals: Sequence[RequestRow]
+) -> CaseResult:
     """Judge when they arrived, and how busy the provider was while they were enqueued."""
     arrived_at = {to: at for at, to, _, _, accepted in arrivals if accepted and to in enqueued_at}
     late_ms = [
@@ -116,9 +119,9 @@ def outcome_of(
     utilisation = used * trickle.window / (trickle.limit * (ends - begins))
     share429 = sum(status == 429 for *_, status, _ in arrivals) / max(1, len(arrivals))
     p99_ms = quantiles(late_ms, n=100, method="inclusive")[-1]
-    asked = Asked(p99_ms=trickle.asked_ms, utilisation=LEAST_USED, share429=MOST_429)
+    asked = Targets(p99_ms=trickle.asked_ms, utilisation=LEAST_USED, share429=MOST_429)
     held = p99_ms <= trickle.asked_ms and utilisation >= LEAST_USED and share429 <= MOST_429
-    return Outcome(
+    return CaseResult(
         case=trickle.case,
         asked=str(asked),
         held=held,

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from random import Random
 
 from sluicegate.message import Message
-from sluicegate_ops.simulator.limits import Bucket, FixedWindow, Limiter, SlidingLog, Verdict
+from sluicegate_ops.simulator.limits import Bucket, FixedWindow, Limiter, LimitVerdict, SlidingLog
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Accepted, Retry
 from sluicegate_worker.provider.rate_headers import parse_rate_headers
@@ -76,7 +76,7 @@ class Network:
         )
         return Attempt(outcome, parse_rate_headers(headers), took * 1000, heard=True)
 
-    def _headers(self, verdict: Verdict, now: float) -> dict[str, str]:
+    def _headers(self, verdict: LimitVerdict, now: float) -> dict[str, str]:
         """As the provider's clock has it, in whole seconds."""
         clock = EPOCH_SECONDS + now + self._scenario.skew
         headers: dict[str, str] = {}
@@ -92,7 +92,7 @@ class Network:
         return headers
 
 
-class Door:
+class NetworkGateway:
     """One worker's gateway to the provider."""
 
     def __init__(self, network: Network, worker: int) -> None:

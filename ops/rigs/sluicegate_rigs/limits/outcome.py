@@ -5,10 +5,10 @@ from statistics import median
 
 import msgspec
 
-from .scenario import Figures
+from .scenario import RunFigures
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Targets(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds on a case: utilisation of its worst run, everything else of all its runs together.
 
     Shares are of 1. ``refused`` bounds 429s after the event, run by run; ``cost`` a claim's time
@@ -40,7 +40,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return ", ".join(text.format(bound) for bound, text in parts if bound is not None) or "-"
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a case came to; None is what it doesn't measure.
 
     ``utilisation`` is the worst of its runs, ``after_event`` the most 429s of one after the event.
@@ -65,7 +65,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     claim_p90_us: float | None = None
 
 
-def judged(case: str, asked: Asked, figures: Sequence[Figures]) -> Outcome:
+def judged(case: str, asked: Targets, figures: Sequence[RunFigures]) -> CaseResult:
     """Put the figures of a case's runs together and judge them."""
     used = [run.utilisation for run in figures]
     share = sum(run.refused for run in figures) / max(1, sum(run.sent for run in figures))
@@ -82,7 +82,7 @@ def judged(case: str, asked: Asked, figures: Sequence[Figures]) -> Outcome:
         _at_least(jain, asked.jain),
         not (asked.first_window and any(run.refused_in_first_window for run in figures)),
     )
-    return Outcome(
+    return CaseResult(
         case=case,
         asked=str(asked),
         held=all(held),

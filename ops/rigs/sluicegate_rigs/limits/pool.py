@@ -10,9 +10,9 @@ import redis
 
 from ..embedded import EmbeddedServer
 from .cases import Case
-from .outcome import Outcome, judged
+from .outcome import CaseResult, judged
 from .progress import progress
-from .scenario import Figures, Scenario
+from .scenario import RunFigures, Scenario
 from .world import simulate
 
 PROCESSES = 2
@@ -21,13 +21,13 @@ LINE_EVERY = 10  # runs
 _servers: list[EmbeddedServer] = []
 
 
-def simulated(cases: Sequence[Case]) -> list[Outcome]:
+def simulated(cases: Sequence[Case]) -> list[CaseResult]:
     """Run them all, those that take longest first, on a few processes with a server each."""
     if not cases:
         return []
     runs = [(case.name, number, run) for case in cases for number, run in enumerate(case.runs)]
     runs.sort(key=lambda item: -_cost(item[2]))
-    figures: dict[tuple[str, int], Figures] = {}
+    figures: dict[tuple[str, int], RunFigures] = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, context, _serve) as pool:
         futures = {pool.submit(_run, run): (name, number) for name, number, run in runs}
@@ -43,7 +43,7 @@ def simulated(cases: Sequence[Case]) -> list[Outcome]:
 
 
 def _follow(
-    futures: dict[Future[Figures], tuple[str, int]], figures: dict[tuple[str, int], Figures]
+    futures: dict[Future[RunFigures], tuple[str, int]], figures: dict[tuple[str, int], RunFigures]
 ) -> None:
     with progress("simulating", len(futures), "runs", LINE_EVERY) as show:
         for done, future in enumerate(as_completed(futures), 1):
@@ -65,6 +65,6 @@ def _serve() -> None:
     _servers.append(server)
 
 
-def _run(scenario: Scenario) -> Figures:
+def _run(scenario: Scenario) -> RunFigures:
     with redis.Redis.from_url(_servers[0].url) as store:
         return simulate(scenario, store)

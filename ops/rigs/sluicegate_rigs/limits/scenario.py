@@ -6,8 +6,8 @@ from typing import Literal
 
 import msgspec
 
-Provider = Literal["fixed", "sliding", "bucket"]
-Event = Literal["none", "halved", "doubled", "flushed", "killed", "forward", "back", "away"]
+ProviderKind = Literal["fixed", "sliding", "bucket"]
+Incident = Literal["none", "halved", "doubled", "flushed", "killed", "forward", "back", "away"]
 
 AWAY_SECONDS = 120.0
 FAIR_SECONDS = 5.0
@@ -21,7 +21,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     after ``warm_up``; then the figures are taken ``settling`` windows later.
     """
 
-    provider: Provider = "sliding"
+    provider: ProviderKind = "sliding"
     limit: int = 600
     window: float = 60.0
     workers: int = 8
@@ -30,7 +30,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     others: float = 0.0
     headers: float = 1.0
     priority: Literal["bulk", "transactional"] = "bulk"
-    event: Event = "none"
+    event: Incident = "none"
     warm_up: float = 120.0
     settling: float = 2.5
     windows: int = 3
@@ -41,7 +41,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return self.limit / self.window
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one run.
 
     ``utilisation`` is of all that the provider allowed and the others left, after warm-up or after

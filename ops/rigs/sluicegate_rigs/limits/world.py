@@ -18,8 +18,8 @@ from sluicegate_worker.queue import SWEEP, Queue
 from sluicegate_worker.sweep import sweeping
 from sluicegate_worker.wire import Grant, Stepped
 
-from .network import EPOCH_SECONDS, Door, Network
-from .scenario import AWAY_SECONDS, Figures, Scenario, jain
+from .network import EPOCH_SECONDS, Network, NetworkGateway
+from .scenario import AWAY_SECONDS, RunFigures, Scenario, jain
 from .virtual import VirtualLoop
 
 CLOCK = "return { server_ms = function() return tonumber(KEYS[2]) end }"
@@ -61,7 +61,7 @@ class World:
         self.victim = -1
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def run(self) -> Figures:
+    async def run(self) -> RunFigures:
         """Let it all happen; return what came of it."""
         scenario = self.scenario
         self._store.flushdb()
@@ -103,7 +103,7 @@ class World:
         await queue.publish()
         drain = Drain(
             queue,
-            Door(self.network, number),
+            NetworkGateway(self.network, number),
             self.config.account("default"),
             read=_read,
             monotonic=self._loop.time,
@@ -187,14 +187,14 @@ class World:
 
     # What came of it.
 
-    def _figures(self, struck: float, begins: float, ends: float) -> Figures:
+    def _figures(self, struck: float, begins: float, ends: float) -> RunFigures:
         network = self.network
         ours = [(at, worker) for at, worker in network.accepted if begins <= at < ends]
         refused = network.refused
         theirs = sum(begins <= at < ends for at in network.taken_by_others)
         allowed = network.limiter.limit * (ends - begins) / self.scenario.window - theirs
         messages = max(1, len(ours) + sum(begins <= at < ends for at in refused))
-        return Figures(
+        return RunFigures(
             utilisation=len(ours) / allowed,
             sent=network.sent,
             refused=len(refused),
@@ -228,7 +228,7 @@ async def _read(grant: Grant) -> Message:
     return MESSAGE
 
 
-def simulate(scenario: Scenario, store: redis.Redis) -> Figures:
+def simulate(scenario: Scenario, store: redis.Redis) -> RunFigures:
     """Run one scenario on ``store``, whose database is emptied."""
     loop = VirtualLoop()
     try:
@@ -237,5 +237,5 @@ def simulate(scenario: Scenario, store: redis.Redis) -> Figures:
         loop.close()
 
 
-async def _run(scenario: Scenario, store: redis.Redis) -> Figures:
+async def _run(scenario: Scenario, store: redis.Redis) -> RunFigures:
     return await World(scenario, store).run()

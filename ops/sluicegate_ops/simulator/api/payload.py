@@ -6,8 +6,8 @@ import msgspec
 
 from sluicegate.segments import MAX_PARTS, Segments
 
-from ..delivery import DELIVERY_ERRORS, QUEUED, State
-from ..message import Message
+from ..delivery import DELIVERY_ERRORS, QUEUED, DeliveryState
+from ..message import AcceptedMessage
 from ..settings import QUEUE_SECONDS
 from .validation import Body
 
@@ -42,7 +42,7 @@ class Error(msgspec.Struct):
     source: dict[str, str]
 
 
-class Shown(msgspec.Struct, rename={"from_": "from"}):
+class MessagePayload(msgspec.Struct, rename={"from_": "from"}):
     """A message as the provider shows it: in answers, and in webhooks as their payload."""
 
     id: str
@@ -78,7 +78,7 @@ class Shown(msgspec.Struct, rename={"from_": "from"}):
 
 
 class _Envelope(msgspec.Struct):
-    data: Shown
+    data: MessagePayload
 
 
 _encoder = msgspec.json.Encoder()
@@ -100,18 +100,24 @@ def profile_of(body: Body) -> str:
 
 
 def render(
-    id: str, message: Message, body: Body, segments: Segments, state: State = QUEUED
+    id: str,
+    message: AcceptedMessage,
+    body: Body,
+    segments: Segments,
+    state: DeliveryState = QUEUED,
 ) -> bytes:
     """The answer to a send or a retrieval: for one state the same bytes each time."""
     return _encoder.encode(_Envelope(shown(id, message, body, segments, state)))
 
 
-def shown(id: str, message: Message, body: Body, segments: Segments, state: State) -> Shown:
+def shown(
+    id: str, message: AcceptedMessage, body: Body, segments: Segments, state: DeliveryState
+) -> MessagePayload:
     """The message in a state; ``body`` has passed ``validation.check``."""
     text = str(body.text or "")
     kind, parts, received_at = kind_of(body), message.segments, message.received_at
     status = "scheduled" if body.send_at else state.status
-    return Shown(
+    return MessagePayload(
         id=id,
         type=kind,
         messaging_profile_id=profile_of(body),

@@ -5,9 +5,9 @@ from random import Random
 
 from ..decisions import Decision, Post
 from ..faults import SLOW_SECONDS
-from ..gate import Passage
-from ..http.exchange import HTML, Reply, Request
-from ..messages import Messages
+from ..gate import Admission
+from ..http.exchange import HTML, HttpReply, Request
+from ..messages import AcceptedMessages
 from ..settings import Settings
 from . import errors, v1_payload
 from .validation import Body
@@ -31,46 +31,50 @@ def latency_seconds(settings: Settings, random: Random) -> float:
 def refusal(
     problem: str,
     request: Request,
-    passage: Passage,
+    admission: Admission,
     settings: Settings,
     *,
     pointer: str = "",
     detail: str = "",
-) -> Reply:
+) -> HttpReply:
     """An error's reply; ``problem`` is a row of the error table, ``detail`` replaces its words."""
     status = errors.PROBLEMS[problem].status or settings.block_status
-    headers = passage.rate_headers
+    headers = admission.rate_headers
     # A spend cap is told with 429 too, but without a time: it lasts until midnight UTC. For API
     # v1 no such header is published.
     timed = status == 429 and problem != "spend_cap" and not request.v1
     if timed and not settings.drop_retry_after:
-        headers += b"retry-after: %d\r\n" % max(1, ceil(passage.retry_seconds - 1e-6))
+        headers += b"retry-after: %d\r\n" % max(1, ceil(admission.retry_seconds - 1e-6))
     if request.v1 and settings.v1_errors == "flat":
-        return Reply(status, v1_payload.error(problem, status), headers=headers)
-    return Reply(status, errors.render(problem, pointer, detail), headers=headers)
+        return HttpReply(status, v1_payload.error(problem, status), headers=headers)
+    return HttpReply(status, errors.render(problem, pointer, detail), headers=headers)
 
 
-def tell(post: Post, decision: Decision, messages: Messages, settings: Settings) -> Reply:
+def tell(
+    post: Post, decision: Decision, messages: AcceptedMessages, settings: Settings
+) -> HttpReply:
     """The reply to a POST, without its latency, but with what its fault adds to that."""
-    fault, headers = decision.fault, post.passage.rate_headers
+    fault, headers = decision.fault, post.admission.rate_headers
     effect = fault.effect if fault else ""
     if effect == "html":
-        return Reply(502, _HTML_502, headers=headers, content_type=HTML)
+        return HttpReply(502, _HTML_502, headers=headers, content_type=HTML)
     if effect in ("close", "hang"):
         held = settings.hang_seconds if effect == "hang" else 0.0
-        return Reply(0, delay_seconds=held, how="hang" if effect == "hang" else "close")
+        return HttpReply(0, delay_seconds=held, how="hang" if effect == "hang" else "close")
     problem = decision.problem or (fault.problem if fault else "")
     if problem:
         return refusal(
             problem,
             post.request,
-            post.passage,
+            post.admission,
             settings,
             pointer=decision.pointer,
             detail=_detail(problem, post),
         )
     body = post.body if isinstance(post.body, Body) else None
-    reply = Reply(200, messages.answer(decision.number, body, decision.segments), headers=headers)
+    reply = HttpReply(
+        200, messages.answer(decision.number, body, decision.segments), headers=headers
+    )
     if decision.replayed:
         reply.headers += _REPLAYED
     if effect == "truncated":

@@ -7,8 +7,8 @@ import msgspec
 
 from sluicegate.segments import Segments
 
-from ..delivery import DELIVERY_ERRORS, State
-from ..message import Message
+from ..delivery import DELIVERY_ERRORS, DeliveryState
+from ..message import AcceptedMessage
 from .errors import PROBLEMS
 from .payload import ORGANIZATION, kind_of, profile_of
 from .validation import Body
@@ -24,9 +24,9 @@ _STATUSES = {
 }
 
 
-def answer(id: str, message: Message, body: Body, segments: Segments) -> bytes:
+def answer(id: str, message: AcceptedMessage, body: Body, segments: Segments) -> bytes:
     """The answer to a send."""
-    common = _common(id, message, body, State("queued"), message.received_at)
+    common = _common(id, message, body, DeliveryState("queued"), message.received_at)
     text = str(body.text or "")
     is_mms = kind_of(body) == "MMS"
     sent = {"src": body.from_, "dst": body.to, "body": text, "is_mms": is_mms}
@@ -34,7 +34,9 @@ def answer(id: str, message: Message, body: Body, segments: Segments) -> bytes:
     return msgspec.json.encode({**common, "gw_sms_id": id, "msg": sent, **parts})
 
 
-def record(id: str, message: Message, body: Body, segments: Segments, state: State) -> bytes:
+def record(
+    id: str, message: AcceptedMessage, body: Body, segments: Segments, state: DeliveryState
+) -> bytes:
     """The answer to a retrieval, and the body of a status webhook."""
     updated = state.completed_at or state.sent_at or message.received_at
     text = str(body.text or "")
@@ -75,7 +77,7 @@ def error(name: str, status: int) -> bytes:
 
 
 def _common(
-    id: str, message: Message, body: Body, state: State, updated: float
+    id: str, message: AcceptedMessage, body: Body, state: DeliveryState, updated: float
 ) -> dict[str, object]:
     status, delivery_status = _STATUSES.get(state.status, (state.status, "failed"))
     code = state.code

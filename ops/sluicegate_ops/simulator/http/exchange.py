@@ -30,7 +30,7 @@ class Request:
         return self.path.startswith("/messages")
 
 
-class Reply:
+class HttpReply:
     """One HTTP reply, and when and how it is given."""
 
     __slots__ = ("body", "content_type", "delay_seconds", "headers", "how", "on_end", "status")

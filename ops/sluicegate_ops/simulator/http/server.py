@@ -9,12 +9,12 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Self
 
-from ..admin import Face
-from ..ledger import Entry
+from ..admin import Admin
 from ..messages import Arrival
 from ..provider import ARRIVALS_PAGE, Provider
+from ..request_log import LoggedPost
 from ..settings import Settings, changed
-from .exchange import Reply, Request
+from .exchange import HttpReply, Request
 from .wire import Connection
 
 
@@ -29,7 +29,7 @@ class Simulator:
         settings = settings or Settings()
         self._host, self._port = settings.host, settings.port
         self._provider = Provider(settings)
-        self._face = Face(self._provider)
+        self._admin = Admin(self._provider)
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._errands: asyncio.Task[None] | None = None
@@ -60,7 +60,7 @@ class Simulator:
             backlog=4096,
         )
         self._port = self._server.sockets[0].getsockname()[1]
-        self._errands = asyncio.create_task(self._provider.courier.run())
+        self._errands = asyncio.create_task(self._provider.webhook_sender.run())
 
     async def stop(self) -> None:
         """Stop listening, cut every connection, and hold the webhooks back.
@@ -93,9 +93,9 @@ class Simulator:
     ) -> None:
         await self.stop()
 
-    def _handle(self, request: Request) -> Reply:
+    def _handle(self, request: Request) -> HttpReply:
         if request.path.startswith("/_sim"):
-            return self._face.handle(request)
+            return self._admin.handle(request)
         return self._provider.handle(request)
 
     def report(self) -> dict[str, object]:
@@ -106,7 +106,7 @@ class Simulator:
         """The number of messages accepted for each recipient; from any thread."""
         return self._provider.recipients()
 
-    def requests(self, after: int = 0) -> list[Entry]:
+    def requests(self, after: int = 0) -> list[LoggedPost]:
         """The POSTs after the first ``after`` ones, in order of arrival; from any thread."""
         return self._provider.requests(after)
 

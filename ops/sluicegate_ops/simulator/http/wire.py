@@ -13,7 +13,7 @@ from typing import cast
 import httptools
 
 from ..api import errors
-from .exchange import JSON, Reply, Request
+from .exchange import JSON, HttpReply, Request
 
 MAX_BODY_BYTES = 1_048_576
 
@@ -26,7 +26,7 @@ class _Pending:
 
     __slots__ = ("data", "ends", "how", "on_end", "ready", "timer")
 
-    def __init__(self, reply: Reply, data: bytes, *, ends: bool) -> None:
+    def __init__(self, reply: HttpReply, data: bytes, *, ends: bool) -> None:
         self.data, self.how, self.on_end = data, reply.how, reply.on_end
         #: Whether the connection is closed after it.
         self.ends = ends
@@ -41,7 +41,9 @@ class Connection(asyncio.Protocol):
     which hangs ends with it.
     """
 
-    def __init__(self, handle: Callable[[Request], Reply], connections: "set[Connection]") -> None:
+    def __init__(
+        self, handle: Callable[[Request], HttpReply], connections: "set[Connection]"
+    ) -> None:
         self._handle, self._connections = handle, connections
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
@@ -132,10 +134,10 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, problem: str) -> None:
         """Answer what could not be read as a request, and close."""
-        self._answer(Reply(errors.PROBLEMS[problem].status, errors.render(problem)), ends=True)
+        self._answer(HttpReply(errors.PROBLEMS[problem].status, errors.render(problem)), ends=True)
         self._ended = True
 
-    def _answer(self, reply: Reply, *, ends: bool) -> None:
+    def _answer(self, reply: HttpReply, *, ends: bool) -> None:
         ends = ends or reply.how != "answer"
         pending = _Pending(reply, encode(reply, closing=ends), ends=ends)
         if reply.delay_seconds <= 0 and not self._pending:
@@ -168,7 +170,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-def encode(reply: Reply, *, closing: bool) -> bytes:
+def encode(reply: HttpReply, *, closing: bool) -> bytes:
     """The reply's bytes: none for a close or a hang, half of the body for a truncated one."""
     if reply.how in ("close", "hang"):
         return b""

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from ..api.payload import ORGANIZATION, Address, Error, Money, Shown
+from ..api.payload import ORGANIZATION, Address, Error, MessagePayload, Money
 
 
-class Inbound(msgspec.Struct, rename={"from_": "from"}):
+class InboundPayload(msgspec.Struct, rename={"from_": "from"}):
     """A message that came in, as ``message.received`` tells of it."""
 
     id: str
@@ -37,11 +37,11 @@ class Inbound(msgspec.Struct, rename={"from_": "from"}):
     valid_until: None = None
 
 
-class _Data(msgspec.Struct):
+class _EventData(msgspec.Struct):
     event_type: str
     id: str
     occurred_at: str
-    payload: Shown | Inbound
+    payload: MessagePayload | InboundPayload
     record_type: str = "event"
 
 
@@ -51,7 +51,7 @@ class _Meta(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    data: _Data
+    data: _EventData
     meta: _Meta
 
 
@@ -59,8 +59,13 @@ _encoder = msgspec.json.Encoder()
 
 
 def render(
-    kind: str, id: str, occurred_at: str, payload: Shown | Inbound, attempt: int, url: str
+    kind: str,
+    id: str,
+    occurred_at: str,
+    payload: MessagePayload | InboundPayload,
+    attempt: int,
+    url: str,
 ) -> bytes:
     """An event's body, for one try (from 1) at a URL."""
-    data = _Data(kind, id, occurred_at, payload)
+    data = _EventData(kind, id, occurred_at, payload)
     return _encoder.encode(_Event(data, _Meta(attempt, url)))

@@ -12,11 +12,11 @@ from sluicegate.segments import count
 from ..api import v1_payload
 from ..api.payload import iso, shown
 from ..api.validation import Body
-from ..delivery import SILENT, State, draw
-from ..messages import Messages
+from ..delivery import SILENT, DeliveryState, draw
+from ..messages import AcceptedMessages
 from ..settings import Webhooks
 from . import events, signing
-from .sender import Courier
+from .sender import WebhookSender
 
 #: How old the signature of a stale event is: twice what a receiver should put up with.
 STALE_SECONDS = 600
@@ -30,32 +30,36 @@ class _News(NamedTuple):
     number: int
     kind: str
     id: str
-    state: State
+    state: DeliveryState
     #: What a lie is signed for, when it was changed after its signature.
-    truth: State
+    truth: DeliveryState
 
 
-class Announcer:
+class WebhookSchedule:
     """Schedules the events of messages; ``wall`` reads the true Unix time, for signatures."""
 
     def __init__(
-        self, webhooks: Webhooks, courier: Courier, wall: Callable[[], float], seed: int
+        self,
+        webhooks: Webhooks,
+        webhook_sender: WebhookSender,
+        wall: Callable[[], float],
+        seed: int,
     ) -> None:
-        self.webhooks, self._courier, self._wall = webhooks, courier, wall
+        self.webhooks, self._webhook_sender, self._wall = webhooks, webhook_sender, wall
         self.signer, self._forger = signing.Signer(webhooks.signing_key), signing.Signer()
         self._random = Random(seed)  # noqa: S311 - repeatable dice, nothing secret
-        self.forget(Messages())
+        self.forget(AcceptedMessages())
 
-    def forget(self, messages: Messages) -> None:
+    def forget(self, messages: AcceptedMessages) -> None:
         """Drop all events, and begin anew with other messages."""
         self._messages = messages
         self._counts: Counter[str] = Counter()
-        self._courier.forget()
+        self._webhook_sender.forget()
 
     def report(self) -> dict[str, int]:
         """How many events there were, and what became of them and of their tries."""
         names = ("lost", "duplicate", "reordered", *LIES)
-        return {**self._courier.report(), **{name: self._counts[name] for name in names}}
+        return {**self._webhook_sender.report(), **{name: self._counts[name] for name in names}}
 
     def urls(self, body: Body) -> tuple[str, str]:
         """Where the events of a message go; empty for nowhere."""
@@ -66,46 +70,49 @@ class Announcer:
         return self.webhooks.url, self.webhooks.failover_url
 
     def accepted(self, number: int, body: Body) -> None:
-        """Draw a message's fate, and schedule the events that tell of it, if it has a URL."""
+        """Draw how a delivery ends, and schedule the events that tell of it, if it has a URL."""
         urls = self.urls(body)
         if not urls[0] or body.send_at:
             return
         message, webhooks = self._messages[number], self.webhooks
-        fate = draw(str(body.to), message.wait_seconds, webhooks, self._random)
-        message.fate = fate
+        delivery = draw(str(body.to), message.wait_seconds, webhooks, self._random)
+        message.delivery = delivery
         if body.to == SILENT:
             return
-        sent_due, final_due = message.arrived + fate.sent_after, message.arrived + fate.final_after
-        final = fate.state(message.received_at, fate.final_after)
-        lie = fate.contrary().state(message.received_at, fate.final_after)
-        if fate.status and self._happens("reordered", webhooks.reorder):
+        sent_due, final_due = (
+            message.arrived + delivery.sent_after,
+            message.arrived + delivery.final_after,
+        )
+        final = delivery.state(message.received_at, delivery.final_after)
+        lie = delivery.contrary().state(message.received_at, delivery.final_after)
+        if delivery.status and self._happens("reordered", webhooks.reorder):
             sent_due = final_due + max(webhooks.delay_seconds, 0.05)
-        sent = State("sent", message.received_at + fate.sent_after)
+        sent = DeliveryState("sent", message.received_at + delivery.sent_after)
         told = [("message.sent", sent, sent_due)]
-        if fate.status:
+        if delivery.status:
             told.append(("message.finalized", final, final_due))
         for kind, state, due in told:
             self._tell(_News(number, kind, self._id(), state, state), due, urls)
             self._lie(_News(number, "message.finalized", "", lie, final), due, urls)
 
-    def received(self, inbound: events.Inbound, due: float) -> None:
+    def received(self, inbound: events.InboundPayload, due: float) -> None:
         """Schedule ``message.received``, where the profile has a URL."""
         if self.webhooks.url:
             write = partial(self._write_inbound, self._id(), inbound)
-            self._courier.put(due, (self.webhooks.url, self.webhooks.failover_url), write)
+            self._webhook_sender.put(due, (self.webhooks.url, self.webhooks.failover_url), write)
 
     def _tell(self, news: _News, due: float, urls: tuple[str, str]) -> None:
         write = partial(self._write, news, "")
         if not self._happens("lost", self.webhooks.loss):
-            self._courier.put(due, urls, write)
+            self._webhook_sender.put(due, urls, write)
         if self._happens("duplicate", self.webhooks.duplicate):
-            self._courier.put(due + self.webhooks.delay_seconds, urls, write)
+            self._webhook_sender.put(due + self.webhooks.delay_seconds, urls, write)
 
     def _lie(self, news: _News, due: float, urls: tuple[str, str]) -> None:
         for lie in LIES:
             if self._happens(lie, getattr(self.webhooks, lie)):
                 write = partial(self._write, news._replace(id=self._id()), lie)
-                self._courier.put(due, urls, write, once=True)
+                self._webhook_sender.put(due, urls, write, once=True)
 
     def _happens(self, what: str, chance: float) -> bool:
         happens = chance > 0 and self._random.random() < chance
@@ -140,7 +147,7 @@ class Announcer:
         return events.render(news.kind, news.id, occurred_at, payload, attempt, url)
 
     def _write_inbound(
-        self, id: str, inbound: events.Inbound, attempt: int, url: str
+        self, id: str, inbound: events.InboundPayload, attempt: int, url: str
     ) -> tuple[bytes, bytes]:
         body = events.render("message.received", id, inbound.received_at, inbound, attempt, url)
         return self.signer.headers(body, int(self._wall())), body

@@ -21,7 +21,7 @@ Write = Callable[[int, str], tuple[bytes, bytes]]
 Posting = Callable[[str, bytes, bytes, float], Awaitable[int]]
 
 
-class Event(NamedTuple):
+class QueuedEvent(NamedTuple):
     """An event on its way; ``due`` is in monotonic seconds."""
 
     due: float
@@ -36,7 +36,7 @@ class Event(NamedTuple):
     tried: int = 0
 
 
-class Courier:
+class WebhookSender:
     """The events that are due later or under way.
 
     ``post`` is how they travel, ``monotonic`` reads the clock that says when.
@@ -54,13 +54,13 @@ class Courier:
         self._post, self._monotonic = post or self._outgoing.post, monotonic
         self._numbers, self._era = count(), 0
         self._changed: asyncio.Event | None = None
-        self._under_way: dict[asyncio.Task[None], Event] = {}
+        self._under_way: dict[asyncio.Task[None], QueuedEvent] = {}
         self.forget()
 
     def forget(self) -> None:
         """Drop all events, begin to count anew; a try that is under way is the last of its own."""
         self._era += 1
-        self._waiting: list[Event] = []
+        self._waiting: list[QueuedEvent] = []
         self._counts: Counter[str] = Counter()
 
     def put(self, due: float, urls: Iterable[str], write: Write, *, once: bool = False) -> None:
@@ -68,7 +68,7 @@ class Courier:
         known = tuple(url for url in urls if url)
         tries = 1 if once else TRIES * len(known)
         self._counts["events"] += 1
-        self._push(Event(due, next(self._numbers), self._era, known, write, tries))
+        self._push(QueuedEvent(due, next(self._numbers), self._era, known, write, tries))
 
     def report(self) -> dict[str, int]:
         """How many events there were, tries, and what became of them, up to now."""
@@ -90,7 +90,7 @@ class Courier:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._outgoing.close()
 
-    def _push(self, event: Event) -> None:
+    def _push(self, event: QueuedEvent) -> None:
         if event.era == self._era:
             heapq.heappush(self._waiting, event)
         if self._changed is not None:
@@ -116,7 +116,7 @@ class Courier:
         except TimeoutError:
             pass
 
-    async def _bring(self, event: Event) -> None:
+    async def _bring(self, event: QueuedEvent) -> None:
         number = event.tried + 1
         url = event.urls[event.tried // TRIES]
         headers, body = event.write(number, url)

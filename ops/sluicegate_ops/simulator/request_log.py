@@ -6,10 +6,10 @@ from collections import Counter, deque
 Status = int | str
 
 #: Arrival (monotonic seconds), recipient, idempotency key, status, accepted by this request.
-Entry = tuple[float, str, str, Status, bool]
+LoggedPost = tuple[float, str, str, Status, bool]
 
 
-class Window:
+class WindowPeak:
     """The highest number of moments that ever lay within one sliding window."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Window:
         self.highest = max(self.highest, len(times))
 
 
-class Ledger:
+class RequestLog:
     """Every POST that reached the simulator, and the sums over them.
 
     Only the simulator's loop writes. Each sum is kept as it grows, so that another thread can
@@ -33,7 +33,7 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self.requests: list[Entry] = []
+        self.requests: list[LoggedPost] = []
         #: Recipient: the number of messages accepted for it.
         self.recipients: dict[str, int] = {}
         self.replayed = 0
@@ -41,10 +41,10 @@ class Ledger:
         self._accepted = self._received_twice = self._other = 0
         self._responses: Counter[Status] = Counter()
         self._responses_429 = 0
-        self.arrivals = Window()
+        self.arrivals = WindowPeak()
         self._first = self._last = 0.0
 
-    def post(self, entry: Entry) -> None:
+    def post(self, entry: LoggedPost) -> None:
         """Write down one POST and what became of it."""
         now, recipient, _, status, accepted = entry
         if not self.requests:

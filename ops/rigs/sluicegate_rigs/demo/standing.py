@@ -6,14 +6,14 @@ from typing import Any, cast
 from sluicegate import Sluice
 from sluicegate.campaigns.campaign import Campaigns
 
-from ..deployment import Stage
+from ..deployment import Deployment
 from .setting import NAME
 
 
-class Moment:
+class Standing:
     """One look at the books and at the provider's."""
 
-    def __init__(self, stage: Stage, sluice: Sluice) -> None:
+    def __init__(self, deployment: Deployment, sluice: Sluice) -> None:
         client = cast("Any", sluice.client)
         totals = client.hgetall(sluice.keys("totals"))
         self.totals = {name.decode(): int(value) for name, value in totals.items()}
@@ -21,7 +21,7 @@ class Moment:
         self.ledger = campaigns.ledger(NAME)
         self.state = campaigns.get(NAME).state
         self.under_way: int = client.zcard(sluice.keys("started"))
-        self.received: dict[str, Any] = stage.provider("report")
+        self.received: dict[str, Any] = deployment.provider("report")
         self.at = time.monotonic()
 
     @property
