@@ -1,4 +1,6 @@
-"""Every Redis key of Sluicegate, with what it holds; nobody else formats a key.
+"""Every Redis key of Sluicegate and what it holds; nobody else formats a key.
+
+The texts in them (ids, lanes, tickets, leases, records) are the types of ``stored``.
 
 All keys of one account share the prefix ``sluicegate:{account}:``. The braces are a Redis Cluster
 hash tag: every script touches one slot. Lua builds the names below from that prefix, which is
@@ -36,7 +38,7 @@ each script's ``KEYS[1]``.
     acted:<tok>  string  such an action's answers, for a client that repeats it after a lost reply
     breaker      hash    state, and what the breaker counts (worker's breaker.lua)
     event:<id>   string  a receipt's event, remembered for a day: token and answer of its batch
-    unknown_events list  the latest events that we don't know, as they came
+    unknown_events list  the latest events of unknown kinds, as they came
     keyword:<number> string  wall ms of the latest STOP or START of a number, for a week
     campaigns    zset    name -> wall ms of its creation
     campaign:<n> hash    plan, digest of the plan, state, shards, created, started, ended,

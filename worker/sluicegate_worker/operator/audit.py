@@ -31,11 +31,12 @@ class By(msgspec.Struct, frozen=True):
 
 
 class Act(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What is said of one act: ``action`` is replay, edit, purge or resolve and its verdict.
+    """One act: who did what to which messages, and why.
 
-    ``ids`` are the messages where they were named and are few, ``filter`` how they were chosen
-    otherwise. ``sender`` and ``text`` are what an edit gave them. ``generation`` is the one that a
-    single message has from then on. ``run`` marks the calls of one command.
+    ``action`` is ``replay``, ``edit``, ``purge``, or ``resolve`` with its verdict. ``ids`` names
+    the messages where a person named them and they are few; otherwise ``filter`` says how they
+    were chosen. ``sender`` and ``text`` are an edit's new values. ``generation`` is what a single
+    message has after the act. ``run`` marks the calls of one command.
     """
 
     who: str
@@ -49,19 +50,19 @@ class Act(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     run: str = msgspec.field(default_factory=new_token)
 
     def said(self) -> bytes:
-        """What the scripts take."""
+        """The act as JSON, as the scripts take it."""
         return msgspec.json.encode(self)
 
 
 class Entry(Act, frozen=True, omit_defaults=True, kw_only=True):
-    """An act as it is kept: begun at ``at_ms`` (wall), and done to ``count`` messages."""
+    """An act as Redis keeps it: it began at ``at_ms`` (wall) and changed ``count`` messages."""
 
     at_ms: int
     count: int
 
 
 def act(by: By, action: str, *ids: str, **fields: Any) -> Act:
-    """An act by somebody; of many ``ids`` none is kept."""
+    """Make an act; ``ids`` are left out where there are more than 20."""
     kept = ids if len(ids) <= _IDS_KEPT else ()
     return Act(who=by.who, why=by.why, action=action, ids=kept, **fields)
 

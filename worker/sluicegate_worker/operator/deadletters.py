@@ -28,10 +28,10 @@ _STORED = ("generation", "lane", "ticket", "content", "request", "history")
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """One dead letter; ``maybe`` of its ``attempts`` may have been acted on by the provider.
+    """One dead letter; the provider may have acted on ``maybe`` of its ``attempts``.
 
-    ``sender`` is the name that it has in lanes, ``campaign`` ``""`` for an app's own message,
-    ``replayed_by`` who sent it again last, before it died once more.
+    ``sender`` is its name in lanes. ``campaign`` is ``""`` for an app's own message.
+    ``replayed_by`` is who last replayed it, before it died again.
     """
 
     id: str
@@ -51,7 +51,8 @@ class DeadLetter(msgspec.Struct, frozen=True):
 class Stored(msgspec.Struct, frozen=True):
     """What a dead letter is sent from, and what was sent: see the fields of a record.
 
-    ``ticket`` is as it is stored, so that a damaged one ends no more than its own letter's edit.
+    ``lane`` and ``ticket`` stay as they are stored, so that a damaged one only makes it impossible
+    to edit its own letter.
     """
 
     id: str
@@ -64,9 +65,9 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """One letter to be sent again, where it is still of its ``generation``; None is any.
+    """One letter to replay if it is still of this ``generation``; None means any.
 
-    ``content``, ``lane`` and ``ticket`` replace its own; empty, they stay.
+    ``content``, ``lane`` and ``ticket`` replace the letter's own; an empty one changes nothing.
     """
 
     id: str
@@ -96,9 +97,9 @@ class DeadLetters:
     def died(
         self, since_ms: float = -math.inf, before_ms: float = math.inf, *, first: bool = False
     ) -> Iterator[DeadLetter]:
-        """Those that died in that time, on the wall clock, the latest first; or the ``first``.
+        """Letters that died in that time (wall ms), latest first; with ``first``, oldest first.
 
-        Each comes once, and none is passed over, whoever dies or is replayed meanwhile.
+        Each is yielded once and none is missed, even while others die or are replayed.
         """
         for page in self._pages(since_ms, before_ms, first):
             pipeline = self._client.pipeline(transaction=False)
@@ -120,7 +121,7 @@ class DeadLetters:
         return _letter(id, int(died_ms), fields)
 
     def stored(self, ids: Sequence[str]) -> list[Stored]:
-        """What some letters are sent from, in one round trip."""
+        """Read what these letters are sent from, in one round trip."""
         pipeline = self._client.pipeline(transaction=False)
         for id in ids:
             pipeline.hmget(self._keys.record(id), *_STORED)
@@ -128,7 +129,7 @@ class DeadLetters:
         return [_stored(id, fields) for id, fields in replies]
 
     def replay(self, id: str, by: By | None = None) -> None:
-        """Send it again: the same message, its next generation, under a new idempotency key.
+        """Replay it: the same message as its next generation, under a new idempotency key.
 
         Raises UnknownMessage, and WrongState where it is not dead.
         """
@@ -136,15 +137,15 @@ class DeadLetters:
         _expect(id, answer, "replayed", "only dead letters are replayed")
 
     def replay_all(self, letters: Sequence[Replay], act: Act) -> list[str]:
-        """Send ``letters`` again, at most ``BATCH``, in one call; ``act`` goes into the audit.
+        """Replay at most ``BATCH`` letters in one call; ``act`` goes into the audit.
 
-        Each is answered ``replayed``, ``unknown``, or what it is instead.
+        The answer for each is ``replayed``, ``unknown``, or the state that it is in instead.
         """
         answers = self._scripts.call(REPLAY, replay_args(letters, act, new_token()))
         return [answer.decode() for answer in answers]
 
     def purge(self, id: str, by: By | None = None) -> None:
-        """Give it up: its content goes, its id stays known for the retention.
+        """Give it up: its content is deleted; its id stays known for the retention time.
 
         Raises UnknownMessage, and WrongState where it is not dead.
         """
@@ -152,27 +153,31 @@ class DeadLetters:
         _expect(id, answer, "purged", "only dead letters are purged")
 
     def purge_all(self, letters: Sequence[Replay], act: Act) -> list[str]:
-        """Give ``letters`` up, as ``replay_all`` sends them; the answer is ``purged``."""
+        """Purge at most ``BATCH`` letters in one call; answers are as those of ``replay_all``."""
         args = purge_args(letters, act, new_token(), self._retention_ms)
         return [answer.decode() for answer in self._scripts.call(PURGE, args)]
 
     def _pages(
         self, since_ms: float, before_ms: float, first: bool
     ) -> Iterator[list[tuple[str, int]]]:
-        """Ids and when they died. The next page begins where one ends, not behind so many."""
+        """Pages of ids with their times of death.
+
+        A page begins at the last time of the one before it rather than at an offset, which would
+        shift while letters come and go.
+        """
         read = self._client.zrangebyscore if first else self._client.zrevrangebyscore
         start, end = (since_ms, before_ms) if first else (before_ms, since_ms)
-        at_start: set[bytes] = set()  # those at `start` itself that were told already
+        at_start: set[bytes] = set()  # letters of that very time that were yielded before
         while True:
             most = _PAGE + len(at_start)
-            found = read(self._keys("dead"), start, end, start=0, num=most, withscores=True)
-            new = [(id.decode(), int(died)) for id, died in found if id not in at_start]
+            page = read(self._keys("dead"), start, end, start=0, num=most, withscores=True)
+            new = [(id.decode(), int(died)) for id, died in page if id not in at_start]
             if new:
                 yield new
-            if len(found) < most:
+            if len(page) < most:
                 return
-            last = found[-1][1]
-            at_start = {id for id, died in found if died == last}
+            last = page[-1][1]
+            at_start = {id for id, died in page if died == last}
             start = last
 
 

@@ -24,9 +24,10 @@ _FIELDS = ("to", "reason", "attempts", "key_at", "at")
 
 
 class Doubtful(msgspec.Struct, frozen=True):
-    """One message in doubt since ``since_ms``; ``decided_ms`` is when policy decides, None never.
+    """One message in doubt since ``since_ms``.
 
-    ``key_ms`` is when its idempotency key was first used.
+    ``decided_ms`` is when the account's policy decides, None where only a person does. ``key_ms``
+    is when its idempotency key was first used. All are wall milliseconds.
     """
 
     id: str
@@ -55,12 +56,12 @@ class Doubts:
         return int(self._client.zcount(self._keys("doubts"), "+inf", "+inf"))
 
     def __iter__(self) -> Iterator[Doubtful]:
-        """All of them, in no order."""
+        """All of them, in no particular order."""
         scanned = self._client.zscan_iter(self._keys("doubts"), count=_PAGE)
-        told: set[bytes] = set()  # a scan may find one again
-        while page := list(islice(((id, at) for id, at in scanned if id not in told), _PAGE)):
+        seen: set[bytes] = set()  # a scan may return a member twice
+        while page := list(islice(((id, at) for id, at in scanned if id not in seen), _PAGE)):
             decided = dict(page)
-            told.update(decided)
+            seen.update(decided)
             pipeline = self._client.pipeline(transaction=False)
             for id in decided:
                 pipeline.hmget(self._keys.record(id.decode()), *_FIELDS)
@@ -78,8 +79,8 @@ class Doubts:
     ) -> None:
         """End a doubt by a person's word; ``by`` goes into the audit.
 
-        ``accepted``: it was sent, as ``provider_id`` where that is known. ``resend``: send it
-        again under the same key and bytes. ``drop``: make it a dead letter.
+        ``accepted``: it was sent, as ``provider_id`` where that is known. ``resend``: send the
+        same bytes again under the same key. ``drop``: make it a dead letter.
         Raises UnknownMessage and WrongState.
         """
         said = act(by or By(why=reason), f"resolve {verdict}", id).said()

@@ -20,14 +20,14 @@ from sluicegate.stored import LaneName, MessageId, Ticket, sender_name, wall_ms
 from .deadletters import Replay, Stored
 
 FAULTS = (InvalidMessage, BadValue, WrongRenderer)
-"""Why one letter can't be edited, or its message not be made."""
+"""Why a letter can't be edited, or its message can't be made."""
 
 
 class Edit(msgspec.Struct, frozen=True, dict=True):
-    """What changes, None for what stays.
+    """What an edit changes; None leaves a field as it is.
 
-    ``text`` is a template over the plan's variables for a campaign's recipient, and goes as it is
-    in an app's message.
+    ``text`` is a template over the plan's variables for a campaign's recipient, and literal in an
+    app's message.
     """
 
     sender: str | None = None
@@ -43,14 +43,14 @@ class Edit(msgspec.Struct, frozen=True, dict=True):
 
 
 class Letters:
-    """The messages of one account's dead letters, as they are and as an edit makes them."""
+    """Makes the messages of one account's dead letters, as they are or as an edit changes them."""
 
     def __init__(self, client: redis.Redis, keys: Keys, account: Account) -> None:
         self._client, self._keys, self._account = client, keys, account
         self._plans: dict[str, Plan] = {}
 
     def message(self, letter: Stored) -> Message:
-        """What a letter would say; raises one of ``FAULTS`` where it can't be made."""
+        """The message that a letter would send; raises one of ``FAULTS`` where there is none."""
         campaign = MessageId.parse(letter.id).campaign
         if not campaign or letter.content:
             return decode(letter.content, letter.id)
@@ -60,9 +60,9 @@ class Letters:
         return rendered(plan, letter.id, letter.ticket)
 
     def edited(self, letter: Stored, edit: Edit) -> Replay:
-        """The letter as ``edit`` makes it, and where it waits.
+        """The letter as ``edit`` changes it, with the lane that it goes to.
 
-        Raises one of ``FAULTS``, and BadTemplate where the text is none for anybody.
+        Raises one of ``FAULTS`` for this letter, and BadTemplate where the text suits nobody.
         """
         message = self._changed(letter, edit)
         sender, profile = message.sender, message.messaging_profile_id
@@ -89,7 +89,7 @@ class Letters:
         )
 
     def _rewritten(self, letter: Stored, template: Template) -> Message:
-        """A recipient's message by another text, from the values of its ticket."""
+        """A recipient's message with another text, rendered from its ticket's values."""
         plan = self._plan(MessageId.parse(letter.id).campaign)
         known = plan.template.variables
         if strange := [name for name in template.variables if name not in known]:
@@ -114,7 +114,7 @@ class Letters:
 
 
 def _literal(text: str, id: str) -> str:
-    """An app's text goes as it is: what looks like a template was meant for a campaign."""
+    """An app's text is sent as it is, so refuse one that was meant as a campaign's template."""
     if "{{" in text or "{%" in text:
         rule = "an app's message goes out as it is written, with {{ and all; give it plain text"
         raise InvalidMessage("text", text, rule, id)
@@ -122,7 +122,7 @@ def _literal(text: str, id: str) -> str:
 
 
 def _validated(message: Message) -> Message:
-    """Itself, by all rules but that for ids: a recipient's has a dot."""
+    """The message, held to every rule but the one for ids: a recipient's has a dot."""
     try:
         return replace(validated(replace(message, id="letter")), id=message.id)
     except InvalidMessage as error:
