@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -351,6 +352,18 @@ def test_a_recipient_s_text_is_a_template_and_an_app_s_is_not(
         texts.edited(recipient, Edit(text="Hi {first_name}"))
     with pytest.raises(InvalidMessage, match="blank"):
         texts.edited(app, Edit(text=""))
+
+
+@pytest.mark.parametrize("edit", [Edit(sender=OTHER), Edit(text="New {{ code }}")])
+def test_a_damaged_ticket_ends_its_own_letter_s_edit_alone(
+    bench: Bench, letters: DeadLetters, texts: Letters, edit: Edit
+) -> None:
+    [stored] = letters.stored([blast(bench)])
+    content = texts.edited(stored, Edit(sender=OTHER)).content
+    damaged = msgspec.structs.replace(stored, ticket=b"half|a tick", content=content)
+    with pytest.raises(InvalidMessage, match="ticket = '11 bytes'") as caught:
+        texts.edited(damaged, edit)
+    assert caught.value.id == stored.id
 
 
 def test_a_text_of_another_renderer_is_not_rendered_by_this_one(

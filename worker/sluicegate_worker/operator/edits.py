@@ -10,7 +10,7 @@ from sluicegate.campaigns.campaign import read_plan
 from sluicegate.campaigns.plan import Plan, rendered
 from sluicegate.campaigns.template import RENDERER, Template
 from sluicegate.config import Account
-from sluicegate.errors import BadValue, InvalidMessage, WrongRenderer
+from sluicegate.errors import BadValue, InvalidMessage, Malformed, WrongRenderer
 from sluicegate.keys import Keys
 from sluicegate.levels import check_sender
 from sluicegate.message import Message, decode, encode
@@ -71,7 +71,7 @@ class Letters:
         name = sender_name(sender, profile)
         lane = LaneName(message.priority, message.type, name, id.campaign)
         expires_ms = None if message.expires_at is None else wall_ms(message.expires_at)
-        values = Ticket.parse(letter.ticket).values if id.campaign else b""
+        values = _ticket(letter).values if id.campaign else b""
         segments = message.segments.parts
         ticket = Ticket(id.short, segments, message.type, expires_ms, message.to, values)
         content = encode(message)
@@ -95,12 +95,11 @@ class Letters:
         if strange := [name for name in template.variables if name not in known]:
             there_are = f"there are {', '.join(known)}" if known else "there are none"
             raise BadValue(strange[0], f"is no variable of campaign {plan.name}; {there_are}")
+        ticket = _ticket(letter)
         try:
-            ticket = Ticket.parse(letter.ticket)
             named = dict(zip(known, ticket.variables, strict=True))
         except ValueError as error:
-            size = f"{len(letter.ticket)} bytes"
-            raise InvalidMessage("ticket", size, str(error), letter.id) from error
+            raise _damaged(letter, error) from error
         if letter.content:  # edited before: its sender may not be the plan's
             message = decode(letter.content, letter.id)
         else:
@@ -111,6 +110,18 @@ class Letters:
         if campaign not in self._plans:
             self._plans[campaign] = read_plan(self._client, self._keys, campaign)
         return self._plans[campaign]
+
+
+def _ticket(letter: Stored) -> Ticket:
+    """A letter's ticket; raises InvalidMessage where it is damaged."""
+    try:
+        return Ticket.parse(letter.ticket)
+    except Malformed as error:
+        raise _damaged(letter, error) from error
+
+
+def _damaged(letter: Stored, error: ValueError) -> InvalidMessage:
+    return InvalidMessage("ticket", f"{len(letter.ticket)} bytes", str(error), letter.id)
 
 
 def _literal(text: str, id: str) -> str:
