@@ -1,7 +1,7 @@
 """The Celery application: ``celery -A sluicegate_worker.app worker``.
 
-Celery supervises; messages never travel in its queues. Its transport may lose or double a message
-when a worker dies, so all that it carries is signals, which may be lost and doubled at will.
+Celery supervises the workers; messages never travel in its queues. Its transport may lose or double
+a message when a worker dies, so it carries only signals, which may be lost or doubled.
 """
 
 from celery import Celery
@@ -10,13 +10,13 @@ from kombu.entity import Exchange, Queue
 from sluicegate.config import load
 
 QUEUE = "sluicegate"
-"""The queue that all workers share; each also has one of its own, see ``own_queue``."""
+"""The queue that all workers share; each worker also has one of its own, see ``own_queue``."""
 
 _OWN_QUEUE_EXPIRES_SECONDS = 3600
 
 
 def own_queue(worker: str) -> Queue:
-    """The queue of one worker, to which it sends its own signals; gone an hour after it is."""
+    """The queue to which a worker sends its own signals; it expires an hour after the worker."""
     name = f"{QUEUE}.{worker}"
     return Queue(name, Exchange(name), routing_key=name, expires=_OWN_QUEUE_EXPIRES_SECONDS)
 
@@ -27,8 +27,8 @@ app = Celery("sluicegate", broker=config.broker, include=["sluicegate_worker.tas
 app.conf.update(
     task_default_queue=QUEUE,
     task_ignore_result=True,
-    # A lost signal is sent again by the sweep. To acknowledge one late, or give one back, on a
-    # connection that was lost meanwhile would end the worker (Celery 5.7).
+    # The sweep sends a lost signal again. Acknowledging or returning one late, on a connection that
+    # was lost meanwhile, would end the worker (Celery 5.7).
     task_acks_late=False,
     task_send_sent_event=False,
     worker_send_task_events=True,

@@ -1,8 +1,7 @@
-"""When a failed attempt is repeated: a tenacity policy, applied durably.
+"""When a failed attempt is repeated: exponential backoff with jitter, stored with the message.
 
-The policy is an ordinary ``tenacity.Retrying``. It is never entered: its parts are asked what they
-would do, the answer is stored with the message, and the due set does the waiting. So a retry
-outlives any worker.
+The policy is an ordinary ``tenacity.Retrying`` that never runs. Its parts are asked what they would
+do, and the answer is stored: the message waits in Redis, so a retry outlives any worker.
 """
 
 import random
@@ -26,8 +25,13 @@ class Failed(Exception):
         self.outcome = outcome
 
 
-class _Backoff(tenacity.wait.wait_base):
-    """``base * 2^n * (0.5 + random)``, capped: never less than half of what it would be."""
+class _JitteredBackoff(tenacity.wait.wait_base):
+    """Exponential backoff with jitter: ``min(cap, base * 2^n * (0.5 + random))`` seconds.
+
+    ``n`` is how many attempts were charged before this one, and ``random`` is in [0, 1). So the
+    jitter takes a wait to between half and one and a half times its size, and many messages that
+    fail together come back apart.
+    """
 
     def __init__(self, settings: Settings, rand: Callable[[], float]) -> None:
         self._exponential = tenacity.wait_exponential(
@@ -39,8 +43,8 @@ class _Backoff(tenacity.wait.wait_base):
         return min(self._cap, self._exponential(retry_state) * (0.5 + self._rand()))
 
 
-class _Told(tenacity.wait.wait_base):
-    """The provider's own word on when to come back, before any backoff of ours."""
+class _ToldOr(tenacity.wait.wait_base):
+    """The wait that the provider asked for; ``otherwise`` if it asked for none."""
 
     def __init__(self, otherwise: tenacity.wait.wait_base) -> None:
         self._otherwise = otherwise
@@ -51,13 +55,13 @@ class _Told(tenacity.wait.wait_base):
 
 
 def policy(settings: Settings, rand: Callable[[], float] = random.random) -> tenacity.Retrying:
-    """The configured policy: at most so many attempts, at most so much time in them."""
+    """The account's policy: it limits the attempts, and the time spent in them and in backoff."""
     return tenacity.Retrying(
         stop=tenacity.stop_any(
             tenacity.stop_after_attempt(settings.max_attempts),
             tenacity.stop_after_delay(settings.max_age_seconds),
         ),
-        wait=_Told(_Backoff(settings, rand)),
+        wait=_ToldOr(_JitteredBackoff(settings, rand)),
         retry=tenacity.retry_if_exception_type(Failed),
     )
 
@@ -65,10 +69,10 @@ def policy(settings: Settings, rand: Callable[[], float] = random.random) -> ten
 def decide(
     retrying: tenacity.Retrying, outcome: Retry, attempts: int, age_seconds: float
 ) -> Outcome:
-    """The retry with its delay, or Dead where the policy stops.
+    """The retry with its delay, or Dead if the policy stops it.
 
-    ``attempts`` is how many were charged, this one included; ``age_seconds`` the time spent in
-    attempts and backoff. What was not charged is never stopped.
+    ``attempts`` is how many were charged, including this one; ``age_seconds`` is the time spent in
+    attempts and backoff. An attempt that was not charged is never the last one.
     """
     state = tenacity.RetryCallState(retrying, None, (), {})
     state.attempt_number = max(1, attempts)
@@ -82,7 +86,7 @@ def decide(
 
 
 def permitted(outcome: Outcome, policy_on_doubt: str) -> Outcome:
-    """A failure that may have been acted on is repeated only where the policy on doubt resends."""
+    """``outcome``, or a Doubt if it may have been acted on and the policy does not resend."""
     if isinstance(outcome, Retry) and outcome.perhaps and policy_on_doubt != "resend":
         return Doubt(outcome.why, outcome.code)
     return outcome

@@ -1,4 +1,4 @@
-"""The spool: outcomes that Redis was not there to take when a worker stopped, kept in files."""
+"""The spool: files that keep the outcomes which Redis could not take when a worker stopped."""
 
 import fcntl
 import logging
@@ -16,17 +16,17 @@ log = logging.getLogger(__name__)
 
 
 class Spool:
-    """One account's spool: JSON lines, a file per worker stop, readable by its owner only.
+    """One account's spool: JSON lines, one file for each stop of a worker, readable by its owner.
 
-    Who writes or settles a file holds its lock, which ends with its process. Should two settle
-    one file all the same, nothing is doubled: a settle may be repeated.
+    Whoever writes or settles a file holds its lock, which ends with the process. If two settle the
+    same file after all, nothing is doubled: a settle may be repeated.
     """
 
     def __init__(self, directory: str | Path, account: str) -> None:
         self._directory, self._account = Path(directory), account
 
     def write(self, settles: list[Settle]) -> Path | None:
-        """Keep ``settles``; return the file, None where there is nothing to keep."""
+        """Keep ``settles`` in a new file and return it; None if there is nothing to keep."""
         if not settles:
             return None
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -40,9 +40,9 @@ class Spool:
         return path
 
     async def settle(self, queue: Queue) -> int:
-        """Settle what the files hold and delete them; return how many outcomes there were.
+        """Settle the outcomes in the files, delete the files, and return how many there were.
 
-        Raises OutboxUnavailable where Redis is away again: the file stays.
+        Raises OutboxUnavailable if Redis doesn't answer: then the file stays.
         """
         paths = sorted(self._directory.glob(f"{self._account}@*.jsonl"))
         return sum([await self._settle_file(path, queue) for path in paths])
@@ -54,11 +54,11 @@ class Spool:
             return 0
         with file:
             lines = file.read().splitlines() if _lock(file) else []
-            if not lines:  # somebody is at it
+            if not lines:  # another process has the lock
                 return 0
-            settles = _parsed(lines)
-            for at in range(0, len(settles), BATCH):
-                await queue.step(queue.step_args(settles[at : at + BATCH]))
+            settles = _parse(lines)
+            for first in range(0, len(settles), BATCH):
+                await queue.step(queue.step_args(settles[first : first + BATCH]))
             _clear_away(path, len(lines) - len(settles))
         log.info("settled %d outcomes from %s", len(settles), path)
         return len(settles)
@@ -70,7 +70,7 @@ class Spool:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Take the file's lock, or say that somebody else has it."""
+    """Take the file's lock; False if another process has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -78,8 +78,8 @@ def _lock(file: IO[bytes]) -> bool:
     return True
 
 
-def _parsed(lines: list[bytes]) -> list[Settle]:
-    """What can be read of the lines: a crash may have cut the last one."""
+def _parse(lines: list[bytes]) -> list[Settle]:
+    """The settles of all lines that can be read: a crash may have cut the last one."""
     settles: list[Settle] = []
     for line in lines:
         try:
@@ -90,7 +90,7 @@ def _parsed(lines: list[bytes]) -> list[Settle]:
 
 
 def _clear_away(path: Path, unreadable: int) -> None:
-    """Delete a file that is settled, or keep it under another name where not all could be read."""
+    """Delete a settled file; if some lines were unreadable, keep it under another name instead."""
     if unreadable:
         aside = path.replace(path.with_suffix(".unreadable"))
         log.error("%d lines can't be read, they are kept in %s", unreadable, aside)

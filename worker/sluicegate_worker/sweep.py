@@ -1,4 +1,4 @@
-"""The sweep: every worker's repair pass, once a second, which also says whether there is work."""
+"""The sweep: each worker's repair pass, once a second, which also finds work for drains."""
 
 import asyncio
 import logging
@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 async def sweeping(
     queue: Queue, on_work: Callable[[Swept], None], meters: Meters | None = None
 ) -> None:
-    """Sweep until cancelled; ``on_work`` hears of each that found something for a drain to do.
+    """Sweep until cancelled; ``on_work`` is called with each sweep that found work for a drain.
 
-    All workers sweep: the script does each repair once, whoever comes first.
+    All workers sweep; the script makes each repair once, for whichever comes first.
     """
     meters = meters or Meters()
     while True:

@@ -1,7 +1,7 @@
-"""What a drain tells the log: abnormal ends and stops, floods of them summed up when it ends.
+"""What a drain writes to the log: dead letters, doubts, throttling, halts and the breaker.
 
-The end of a message is no event: a million would drown what a person should read. A dead letter
-and a doubt have their line at INFO, and the sum of them one at WARNING.
+An accepted message has no line: a million of them would drown what a person should read. Each dead
+letter and each doubt has a line at INFO; their sums are logged at WARNING when the drain ends.
 """
 
 import logging
@@ -18,7 +18,7 @@ _CODES_SHOWN = 5
 
 
 class Journal:
-    """One drain's, on one account."""
+    """The log lines of one drain on one account."""
 
     def __init__(self, account: str) -> None:
         self._account = account
@@ -31,18 +31,18 @@ class Journal:
         self._broken = False
 
     def note_end(self, settle: Settle) -> None:
-        """An attempt's outcome, or that of a message that couldn't be made."""
+        """A message's lease ended with this outcome."""
         if settle.kind in ("dead", "doubt"):
             self._ends[settle.kind][settle.code] += 1
-            what = "dead letter" if settle.kind == "dead" else "in doubt"
-            log.info("%s %s", what, settle.code, extra=self._about(settle))
+            label = "dead letter" if settle.kind == "dead" else "in doubt"
+            log.info("%s %s", label, settle.code, extra=self._about(settle))
         elif settle.halt:
             self._halt(settle)
         elif settle.throttled:
             self._ends["throttled"][settle.code] += 1
 
     def note_claim(self, claimed: Claimed) -> None:
-        """A claim's answer: the breaker shows in it."""
+        """A claim was answered, which shows whether the breaker is open."""
         broken = claimed.why in ("breaker", "probe")
         if broken and not self._broken:
             log.warning(
@@ -54,8 +54,8 @@ class Journal:
         self._broken = broken or (self._broken and not claimed.grants)
 
     def close(self) -> None:
-        """The drain is over: say how much there was of what is many."""
-        said = {
+        """The drain is over: log the sums."""
+        texts = {
             "dead": "%d dead letters: %s",
             "doubt": "%d messages in doubt: %s",
             "throttled": "throttled %d times: %s",
@@ -63,10 +63,10 @@ class Journal:
         for kind, codes in self._ends.items():
             if codes:
                 most = ", ".join(f"{n} x {code}" for code, n in codes.most_common(_CODES_SHOWN))
-                log.warning(said[kind], codes.total(), most, extra={"account": self._account})
+                log.warning(texts[kind], codes.total(), most, extra={"account": self._account})
 
     def _halt(self, settle: Settle) -> None:
-        """Once for each cause, however many POSTs under way meet it."""
+        """Log each cause once, however many POSTs under way meet it."""
         if (settle.halt, settle.code) in self._halted:
             return
         self._halted.add((settle.halt, settle.code))

@@ -1,7 +1,7 @@
 """How log lines are written: readable or as JSON, and never with a number or a secret in them.
 
-Whoever logs names no recipient and no key; ``Mask`` is the last resort, for what a library's
-exception says. What a line is about goes into ``extra``: any of ``FIELDS``.
+Our own code logs no recipient and no key; ``Mask`` is the last resort, for the texts of a
+library's exceptions. What a line is about goes into ``extra``, as any of ``FIELDS``.
 
     SLUICEGATE_LOG      json for one JSON object a line, text (or nothing) for people
 """
@@ -33,8 +33,8 @@ _SHORTEST_SECRET = 6  # what is shorter would hide words
 class Mask(logging.Filter):
     """Masks numbers and keys in a record's text, its fields and its traceback.
 
-    ``secrets`` are hidden wherever they stand; keys of the provider's form, bearer tokens and
-    what a URL says before its ``@`` are so without being named.
+    ``secrets`` are hidden wherever they occur. API keys in the provider's form, bearer tokens, and
+    the part of a URL before its ``@`` are always hidden.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -55,11 +55,11 @@ class Mask(logging.Filter):
         return True
 
     def hide(self, text: str) -> str:
-        """``text`` without what must not be read."""
+        """``text`` with every number and secret masked."""
         for secret in self._secrets:
             text = text.replace(secret, _HIDDEN)
         text = _KEY.sub(_HIDDEN, text)
-        return _NUMBER.sub(lambda found: masked(found[0]), text)
+        return _NUMBER.sub(lambda match: masked(match[0]), text)
 
 
 class Readable(logging.Formatter):
@@ -94,7 +94,7 @@ class JsonLines(logging.Formatter):
 
 
 def style(environ: Mapping[str, str] = os.environ) -> Style:
-    """What SLUICEGATE_LOG asks for; raises InvalidConfig where it is neither."""
+    """The style that SLUICEGATE_LOG asks for; raises InvalidConfig if there is no such style."""
     match environ.get("SLUICEGATE_LOG", "").strip().lower():
         case "json":
             return "json"
@@ -104,19 +104,19 @@ def style(environ: Mapping[str, str] = os.environ) -> Style:
 
 
 def secrets_of(config: Config, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Every secret that the configuration names, as far as it is set."""
+    """Every secret that the configuration names and the environment has."""
     names = {config.web.receipts_secret_env}
     names |= {app.token_env for app in config.web.apps.values()}
     for account in config.accounts.values():
         names |= {account.api_key_env, account.v1_webhook_secret_env}
-    found = (environ.get(name, "").strip() for name in names)
-    return [secret for secret in found if secret]
+    secrets = (environ.get(name, "").strip() for name in names)
+    return [secret for secret in secrets if secret]
 
 
 def dress(logger: logging.Logger, style: Style, secrets: Iterable[str] = ()) -> None:
-    """Have every handler that ``logger`` has by now mask, and write in that style.
+    """Make every handler of ``logger`` mask secrets and write in ``style``.
 
-    Levels and where it is written to stay as they are.
+    Levels and destinations stay as they are.
     """
     mask = Mask(secrets)
     for handler in logger.handlers:
@@ -127,7 +127,7 @@ def dress(logger: logging.Logger, style: Style, secrets: Iterable[str] = ()) -> 
 
 
 def configure(level: int, style: Style, secrets: Iterable[str] = ()) -> None:
-    """Log to standard error from ``level`` on, where nothing is set up yet; then ``dress`` it."""
+    """Log to standard error from ``level`` on, unless logging is set up; then ``dress`` it."""
     logging.basicConfig(level=level)
     dress(logging.getLogger(), style, secrets)
 
@@ -135,10 +135,10 @@ def configure(level: int, style: Style, secrets: Iterable[str] = ()) -> None:
 def _text(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except (TypeError, ValueError):  # a line that was not well put is still worth reading
+    except (TypeError, ValueError):  # a line with wrong arguments is still worth reading
         return f"{record.msg} {record.args}"
 
 
 def _fields(record: logging.LogRecord) -> dict[str, str]:
-    found = ((name, str(getattr(record, name, ""))) for name in FIELDS)
-    return {name: value for name, value in found if value}
+    fields = ((name, str(getattr(record, name, ""))) for name in FIELDS)
+    return {name: value for name, value in fields if value}

@@ -1,8 +1,8 @@
 """What a worker process counts for Prometheus: plain numbers, made into metrics when scraped.
 
-A drain and the sweep count on the engine's thread; the exporter's thread copies what it finds. No
+Drains and the sweep count on the engine's thread, and the exporter's thread copies the numbers. No
 label is looked up and nothing is locked while a message is under way. What Redis knows of an
-account is not here: each worker would tell it once more, so ``sluicegate serve`` does.
+account is not exported here, since every worker would repeat it; ``sluicegate serve`` exports it.
 """
 
 import os
@@ -31,14 +31,14 @@ CALL_SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.1, 0.5, 
 BATCH_MESSAGES: Final = (1, 2, 5, 10, 20, 50)
 
 PORTS: Final = 50
-"""How many ports are tried, from the one asked for on: one for each worker of a host."""
+"""How many ports are tried, starting with the configured one: one for each worker of a host."""
 
 _ENDED: Final = {"its time was up": "time", "another drain runs here": "busy"}
 _PREFIX: Final = "sluicegate_worker_"
 
 
 class Spread:
-    """How often a value fell between which bounds, and the sum of all."""
+    """How often values fell between each pair of bounds, and their sum."""
 
     __slots__ = ("bounds", "counts", "sum")
 
@@ -51,13 +51,13 @@ class Spread:
         self.sum += value
 
     def buckets(self) -> list[tuple[str, float]]:
-        """Prometheus's: each upper bound, and how many were no greater."""
+        """Prometheus's buckets: each upper bound, and how many values were at most that."""
         upto = [*(f"{bound:g}" for bound in self.bounds), "+Inf"]
         return list(zip(upto, accumulate(self.counts.copy()), strict=True))
 
 
 class Meters:
-    """One account's numbers in this process, counted on the engine's thread.
+    """One account's numbers in this process; the engine's thread counts them.
 
     ``in_flight`` is how many POSTs are under way.
     """
@@ -76,7 +76,7 @@ class Meters:
         self.sweeps: Counter[str] = Counter()
 
     def note_attempt(self, settle: Settle) -> None:
-        """A POST came to its end; or it was never begun, its time being over."""
+        """A POST ended, or was never begun because its time was over."""
         if settle.kind == "unused":
             self.starts_lost["late"] += 1
             return
@@ -93,11 +93,11 @@ class Meters:
         self.call_seconds[call].add(seconds)
 
     def note_failed_call(self, call: str, error: OutboxError) -> None:
-        """It did not, or was full."""
+        """Redis did not answer a ``step`` or a ``sweep``, or was full."""
         self.call_errors[call, "full" if isinstance(error, OutboxFull) else "away"] += 1
 
     def note_step(self, settles: int, claimed: Claimed | None) -> None:
-        """A step settled so many and, unless ``claimed`` is None, claimed."""
+        """A step settled this many outcomes and, unless ``claimed`` is None, claimed messages."""
         if settles:
             self.settled.add(settles)
         if claimed is not None:
@@ -110,12 +110,12 @@ class Meters:
             self.sweeps[action] += getattr(swept, action)
 
     def note_drain(self, ended: str) -> None:
-        """A drain ended, and why."""
+        """A drain ended, for this reason."""
         self.drains[_ENDED.get(ended, ended)] += 1
 
 
 def outcome_of(settle: Settle) -> str:
-    """An attempt's outcome in a word: what went back uncharged is told apart by its cause."""
+    """An attempt's outcome in a word; for a message that went back uncharged, the cause of that."""
     if settle.kind != "back":
         return settle.kind
     if settle.halt:
@@ -124,7 +124,7 @@ def outcome_of(settle: Settle) -> str:
 
 
 def code_class(code: str) -> str:
-    """A code as a label: those that we know as they are, others by their first digit."""
+    """A code as a label: known codes as they are, others by their first digit."""
     if not code or code in CODES or code in OWN:
         return code
     if not code.isascii() or not code.isdigit() or len(code) > 5:
@@ -182,7 +182,7 @@ class WorkerMetrics(Collector):
 
 
 class Exporter:
-    """The metrics over HTTP, at ``host`` and ``port``, until it is closed."""
+    """Serves the metrics over HTTP at ``host`` and ``port`` until it is closed."""
 
     def __init__(self, meters: Mapping[str, Meters], host: str, port: int) -> None:
         registry = CollectorRegistry()
@@ -198,23 +198,23 @@ class Exporter:
 
 
 def export(meters: Mapping[str, Meters], host: str, port: int) -> Exporter:
-    """Serve at the first port that is free, from ``port`` on; at any free one where it is 0.
+    """Serve at the first free port from ``port`` on, or at any free port if that is 0.
 
-    Each worker process has one of its own. Raises OSError where ``PORTS`` of them are taken, or
-    the host's address isn't ours.
+    Each worker process has a port of its own. Raises OSError if ``PORTS`` ports are taken, or if
+    ``host`` is no address of this machine.
     """
-    for at in range(port, min(port + PORTS, 65_536)):
+    for candidate in range(port, min(port + PORTS, 65_536)):
         try:
-            return Exporter(meters, host, at)
+            return Exporter(meters, host, candidate)
         except OSError as error:
             last = error
     raise last
 
 
 def listen_at(environ: Mapping[str, str] = os.environ) -> tuple[str, int] | None:
-    """Host and port from SLUICEGATE_METRICS_HOST and _PORT; None where no port is set.
+    """Host and port from SLUICEGATE_METRICS_HOST and _PORT; None if no port is set.
 
-    Raises InvalidConfig for what is no port.
+    Raises InvalidConfig if the port is not a port number.
     """
     text = environ.get("SLUICEGATE_METRICS_PORT", "").strip()
     if not text:
@@ -235,9 +235,9 @@ def _histogram(name: str, help: str, *labels: str) -> HistogramMetricFamily:
 def _add(
     family: CounterMetricFamily,
     account: str,
-    found: Mapping[str, int] | Mapping[tuple[str, str], int],
+    counts: Mapping[str, int] | Mapping[tuple[str, str], int],
 ) -> None:
-    for labels, count in dict(found).items():
+    for labels, count in dict(counts).items():
         names = (labels,) if isinstance(labels, str) else labels
         family.add_metric([account, *names], count)
 
