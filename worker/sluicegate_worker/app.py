@@ -1,7 +1,7 @@
 """The Celery application: ``celery -A sluicegate_worker.app worker``.
 
-Celery supervises the workers; messages never travel in its queues. Its transport may lose or double
-a message when a worker dies, so it carries only signals, which may be lost or doubled.
+Celery supervises the workers; messages never travel in its queues. Its transport may lose or
+double a message when a worker dies, so it carries only signals, which may be lost or doubled.
 """
 
 from celery import Celery
@@ -27,8 +27,8 @@ app = Celery("sluicegate", broker=config.broker, include=["sluicegate_worker.tas
 app.conf.update(
     task_default_queue=QUEUE,
     task_ignore_result=True,
-    # The sweep sends a lost signal again. Acknowledging or returning one late, on a connection that
-    # was lost meanwhile, would end the worker (Celery 5.7).
+    # The sweep sends a lost signal again. Acknowledging or returning one late, on a connection
+    # that was lost meanwhile, would end the worker (Celery 5.7).
     task_acks_late=False,
     task_send_sent_event=False,
     worker_send_task_events=True,

@@ -1,7 +1,7 @@
 """When a failed attempt is repeated: exponential backoff with jitter, stored with the message.
 
-The policy is an ordinary ``tenacity.Retrying`` that never runs. Its parts are asked what they would
-do, and the answer is stored: the message waits in Redis, so a retry outlives any worker.
+The policy is an ordinary ``tenacity.Retrying`` that never runs. Its parts are asked what they
+would do, and the answer is stored: the message waits in Redis, so a retry outlives any worker.
 """
 
 import random

@@ -115,7 +115,7 @@ class Meters:
 
 
 def outcome_of(settle: Settle) -> str:
-    """An attempt's outcome in a word; for a message that went back uncharged, the cause of that."""
+    """An attempt's outcome in a word; if its message went back uncharged, the cause of that."""
     if settle.kind != "back":
         return settle.kind
     if settle.halt:

@@ -1,11 +1,11 @@
-"""What the provider's headers say about the rate: evidence for the token bucket.
+"""The rate headers of the provider's answers, parsed for the token bucket.
 
-The bucket itself is ``bucket.lua``: a paced token bucket in Redis, shared by all workers and
-driven by what this module reads from each answer. Headers are parsed so that no value, however
-odd, raises or widens the budget: what makes no sense is not said at all. No clock is read: a time
-that a header names counts from the answer's own ``date``.
+The bucket itself is ``bucket.lua``, in Redis; all workers share it, and report to it what this
+module reads from each answer. No value, however odd, raises an exception or widens the budget: a
+value that makes no sense counts as absent. No clock is read: a time in a header is compared with
+the answer's own ``date``.
 
-Three ways of saying the same are read, the plainest first:
+Three notations are read, the plainest first:
 
     x-ratelimit-limit: 100      x-ratelimit-limit: 100, 100;w=60   RateLimit-Policy: "a";q=100;w=60
     x-ratelimit-remaining: 50   x-ratelimit-remaining: 50          RateLimit: "a";r=50;t=30
@@ -21,13 +21,13 @@ from functools import lru_cache
 import msgspec
 
 MAX_LIMIT = 1_000_000
-"""A limit above it is no limit but a mistake, such as a time in the wrong header."""
+"""A limit above this is taken for a mistake, such as a time in the wrong header."""
 
 MAX_WAIT_SECONDS = 900.0
-"""The longest a single ``retry-after`` is believed; after it, one request asks again."""
+"""A longer ``retry-after`` is cut to this; then one request asks again."""
 
 MIN_WINDOW_SECONDS, MAX_WINDOW_SECONDS = 0.5, 86_400.0
-"""A window outside of them is not believed; what is left of one is at most the longer."""
+"""A window outside of these counts as absent; no more than the longer can be left of one."""
 
 _MAX_TEXT, _MAX_DATE = 1000, 64
 _NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,6})?\Z")
@@ -36,7 +36,7 @@ _PART = re.compile(r'(?:[^;"]|"[^"]*")+')
 
 
 class RateHeaders(msgspec.Struct, frozen=True):
-    """One answer's word on the rate: -1 where it said nothing.
+    """What one answer said about the rate; -1 for whatever it did not say.
 
     ``limit`` and ``remaining`` are requests in the provider's window; ``wait_ms`` is how long a
     429 asked to wait. ``window_ms`` is the window that ``limit`` holds for: the two belong
@@ -55,7 +55,7 @@ NO_RATE_HEADERS = RateHeaders()
 
 
 class _Item(msgspec.Struct, frozen=True):
-    """One member of a list: a quota or policy, or what is left of one; -1 where not said."""
+    """A member of a list: a quota, a policy or what is left of one; -1 for absent values."""
 
     name: str
     quota: int
@@ -65,12 +65,12 @@ class _Item(msgspec.Struct, frozen=True):
 
 
 def parse_rate_headers(headers: Mapping[str, str]) -> RateHeaders:
-    """Read the rate headers of an answer; ``headers`` has lower-case names."""
+    """Parse the rate headers of an answer; ``headers`` has lower-case names."""
     get = headers.get
     limits = get("x-ratelimit-limit") or get("ratelimit-limit") or ""
     remaining = get("x-ratelimit-remaining") or get("ratelimit-remaining") or ""
     limit = _parse_count(limits, 1)
-    told = RateHeaders(
+    plain = RateHeaders(
         limit,
         _parse_count(remaining, 0),
         parse_retry_after_ms(headers),
@@ -79,15 +79,15 @@ def parse_rate_headers(headers: Mapping[str, str]) -> RateHeaders:
     )
     policies, states = get("ratelimit-policy", ""), get("ratelimit", "")
     if policies or states or ";" in limits:
-        return _with_lists(told, limits, policies, _parse_list(states))
-    return told
+        return _with_lists(plain, limits, policies, _parse_list(states))
+    return plain
 
 
 def parse_retry_after_ms(headers: Mapping[str, str]) -> float:
-    """How long an answer asks to wait, -1 where it doesn't say.
+    """How long an answer asks to wait, in milliseconds; -1 if it doesn't say.
 
-    In this order: ``retry-after-ms``, then ``retry-after`` in seconds or as an HTTP date, which is
-    read against the answer's own ``date``. Of several numbers, the largest.
+    ``retry-after-ms`` goes before ``retry-after``, which is in seconds or an HTTP date. A date is
+    compared with the answer's own ``date``. Of several numbers the largest counts.
     """
     text = headers.get("retry-after-ms")
     if text and (exact := _parse_longest(text)) >= 0:
@@ -105,7 +105,7 @@ def parse_retry_after_ms(headers: Mapping[str, str]) -> float:
 
 
 def _parse_reset_ms(headers: Mapping[str, str]) -> float:
-    """How long until the window ends, -1 where a plain header doesn't say.
+    """How long until the window ends, -1 if no plain header says so.
 
     Telnyx's documents disagree on its unit: above 10^12 it is read as milliseconds since 1970,
     above 10^9 as seconds since 1970, below as seconds from now.
@@ -123,42 +123,42 @@ def _parse_reset_ms(headers: Mapping[str, str]) -> float:
 
 
 def _with_lists(
-    told: RateHeaders, limits: str, policies: str, states: tuple[_Item, ...]
+    plain: RateHeaders, limits: str, policies: str, states: tuple[_Item, ...]
 ) -> RateHeaders:
-    """Add what the lists say of the limit in force; where none is plain, say which it is.
+    """``plain``, and for what it lacks, what the lists say about the limit in force.
 
-    That is the first quota of the limit's own header; without one, the policy that ``RateLimit``
-    names first, or the only one there is.
+    If no plain header has the limit, it is the first quota of the limit's own header; without that
+    header, it is the policy that ``RateLimit`` names first, or the only policy.
     """
     own, others = _parse_list(limits), _parse_list(policies)
     listed = [item for item in (*own, *others) if item.quota > 0]
-    limit = told.limit
+    limit = plain.limit
     if limit < 0 and limits:
         limit = own[0].quota if own else -1
     elif limit < 0:
         named = {item.quota for item in listed if not states or item.name == states[0].name}
         limit = named.pop() if len(named) == 1 else -1
     ours = [item for item in listed if item.quota == limit]
-    # Where no policy has a name, the first state is that of the limit in force.
-    known, names = ({item.name for item in some if item.name} for some in (listed, ours))
-    state = next((one for one in states if not known or one.name in names), None)
-    remaining, reset_ms = told.remaining, told.reset_ms
+    # If no policy has a name, the first state is that of the limit in force.
+    known, names = ({item.name for item in items if item.name} for items in (listed, ours))
+    state = next((state for state in states if not known or state.name in names), None)
+    remaining, reset_ms = plain.remaining, plain.reset_ms
     if state and remaining < 0:
         remaining = state.remaining
     if state and reset_ms < 0:
         reset_ms = _bounded_ms(state.reset_seconds)
-    # Where one quota has several windows all of them hold, and the longest is the tightest.
+    # If a quota has several windows, all of them hold, and the longest is the tightest.
     window_seconds = max((item.window_seconds for item in ours), default=-1.0)
     window_ms = 1000 * window_seconds if window_seconds > 0 else -1.0
-    return RateHeaders(limit, remaining, told.wait_ms, window_ms, reset_ms)
+    return RateHeaders(limit, remaining, plain.wait_ms, window_ms, reset_ms)
 
 
 @lru_cache(maxsize=64)
 def _parse_list(text: str) -> tuple[_Item, ...]:
     """The members of a list such as ``100, 100;w=60`` or ``"default";q=100;w=60``.
 
-    A quota of something else than requests is none, nor is one for longer than a day: what it
-    allows in all says nothing of the rate.
+    A quota that doesn't count requests, or lasts longer than a day, counts as absent: it says
+    nothing about the rate.
     """
     return tuple(map(_parse_item, _MEMBER.findall(text))) if len(text) <= _MAX_TEXT else ()
 
@@ -178,26 +178,26 @@ def _parse_item(member: str) -> _Item:
 
 
 def _parse_count(text: str, least: int) -> int:
-    """A count, also the first of a list such as ``100, 100;w=60``; -1 where it is none."""
+    """A count, or the first of a list such as ``100, 100;w=60``; -1 if it is none."""
     value = _parse_first(text)
     return int(value) if least <= value <= MAX_LIMIT and value.is_integer() else -1
 
 
 def _parse_first(text: str) -> float:
-    """The decimal that a list begins with, -1 where it is none."""
+    """The decimal that a list begins with; -1 if it begins with something else."""
     if len(text) < 8 and text.isascii() and text.isdigit():  # nearly always, on every message
         return float(text)
     return _parse_number(text.partition(",")[0].partition(";")[0])
 
 
 def _parse_number(text: str) -> float:
-    """A plain decimal, -1 where it is none."""
+    """A plain decimal; -1 if it is none."""
     text = text.strip(" \t")
     return float(text) if _NUMBER.match(text) else -1.0
 
 
 def _parse_longest(text: str) -> float:
-    """The largest of numbers in a list, -1 where one of them is none."""
+    """The largest number in a list; -1 if a member is no number."""
     numbers = (
         [_parse_number(part) for part in text.split(",")] if len(text) <= _MAX_TEXT else [-1.0]
     )
@@ -210,7 +210,10 @@ def _bounded_ms(seconds: float) -> float:
 
 @lru_cache(maxsize=16)
 def parse_http_date(date: str) -> float | None:
-    """An HTTP date as Unix time. Remembered, since ``date`` changes once a second only."""
+    """An HTTP date as Unix seconds, None if it is none.
+
+    Results are cached, since an answer's ``date`` changes only once a second.
+    """
     if len(date) > _MAX_DATE:
         return None
     try:
