@@ -118,7 +118,7 @@ class Levels(RuleBasedStateMachine):
             self.enqueue(sender, "bulk", 1, mms=False, home=True)
         self.claim(1)
         self.start(0)
-        self.settle(0, "accepted", "h", "", 0.0)
+        self.settle(0, "accepted", "", "", 0.0)
 
     # Who sends.
 
