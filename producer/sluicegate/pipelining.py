@@ -1,7 +1,7 @@
-"""A script's call that is written at once and answered later: meanwhile its caller works too.
+"""Pipelining: a script's call is written at once, and its answer is read after other work.
 
-It is a head start and no more. Where it is lost, the ordinary call follows, with its retries and
-its errors; if the first was done nevertheless, its token makes the second a repeat.
+This only saves time. If the call is lost, the ordinary call follows, with its retries and its
+errors; if the server ran the lost one after all, its token makes the second a repeat.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +14,11 @@ from redis.exceptions import NoScriptError
 from .scripts import Argument, Script, Scripts
 
 _LOST = (redis.ConnectionError, redis.TimeoutError, NoScriptError)
-"""What the ordinary call is for. Any other error is the script's own, and stands."""
+"""Errors after which the ordinary call follows. Any other is the script's own, and is raised."""
 
 
 class PipelinedScript:
-    """Such calls of one ``script`` on a synchronous client; ``scripts`` makes the ordinary ones.
+    """Pipelined calls of one ``script`` on a synchronous client; ``scripts`` makes ordinary ones.
 
     ``time`` is for tests: see ``Script.source``.
     """
@@ -37,9 +37,9 @@ class PipelinedScript:
 
     @contextmanager
     def begin(self, args: Sequence[Argument]) -> Iterator[Callable[[], Any]]:
-        """Write a call; what is given waits for the answer, and is called once or not at all.
+        """Write a call, and yield a function that waits for its answer; call it at most once.
 
-        ``args`` hold a token, so that the script is safe to repeat. Raises as redis-py does.
+        ``args`` must hold a token, so that the script is safe to repeat. Raises redis-py's errors.
         """
         pool = self._client.connection_pool
         connection, sent, read = pool.get_connection(), False, False

@@ -56,10 +56,10 @@ def count(text: str, encoding: Literal["auto", "gsm7", "ucs2"] = "auto") -> Segm
     """Count the segments of ``text``: GSM-7 where every character allows it, otherwise UCS-2.
 
     ``encoding`` forces one of the two. An empty text has 0 units and 1 part, since a message
-    never takes less. A lone surrogate counts as one unit; refusing it is ``validated``'s part.
+    never takes less. A lone surrogate counts as one unit; ``rules.validated`` refuses it.
     The provider may still replace characters by cheaper ones (smart encoding): then it is fewer.
 
-    :raises InvalidMessage: ``encoding`` is ``"gsm7"`` and a character is not in that alphabet.
+    Raises InvalidMessage if ``encoding`` is ``"gsm7"`` and a character is not in that alphabet.
     """
     if encoding != "ucs2":
         if _only_basic(text):

@@ -13,14 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import meta
 
-from sluicegate.campaigns.template import (
-    MAX_ELIFS,
-    MAX_SOURCE,
-    MAX_VALUE,
-    RENDERER,
-    Template,
-    variable,
-)
+from sluicegate.campaigns.filters import MAX_VALUE
+from sluicegate.campaigns.grammar import MAX_ELIFS, MAX_SOURCE
+from sluicegate.campaigns.template import RENDERER, Template, variable
 from sluicegate.errors import BadTemplate, BadValue, SluicegateError
 
 ANN = {"name": "Ann", "order_id": "17", "lang": "en", "amount": "12.345", "nick": ""}
@@ -354,7 +349,7 @@ def test_a_tag_or_a_brace_is_refused_with_its_line(tag: str) -> None:
         ("{{ a }", "unexpected '}'"),
         (" \n", "it is empty"),
         ("a\ud83d", "holds half a character (U+D83D)"),
-        ("a" * (MAX_SOURCE + 1), "10,001 characters; at most 10,000 go"),
+        ("a" * (MAX_SOURCE + 1), "10,001 characters; at most 10,000 are allowed"),
         ("{{ " + "(" * 5000, "more than 20 things within one another"),
         ("{{ a" + "|upper" * 1000 + " }}", "more than 20 things within one another"),
         ("{% if a %}" * 400 + "{% endif %}" * 400, "more than 20 things within one another"),

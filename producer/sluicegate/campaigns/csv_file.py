@@ -56,7 +56,7 @@ class CsvFile:
     UTF-8 or UTF-16, with a byte order mark or without; Windows-1252 where the bytes look like it.
     Rows without any value are passed over. The latest ``rows()`` has read ``read_bytes`` so far.
 
-    :raises BadFile: where this cannot be such a file; it says what to do.
+    Raises BadFile where this cannot be such a file; the error says what to do.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class CsvFile:
     def rows(self) -> Iterator[Row | BadRow]:
         """Read the rows below the header, in constant memory; each call begins anew.
 
-        :raises BadFile: for a quote that is never closed, and for a row or a value out of size.
+        Raises BadFile for a quote that is never closed, and for a row or a value that is too long.
         """
         width = len(self.columns)
         at = SimpleNamespace(row=self._above + 1, marked=0, before=0, lines=[])

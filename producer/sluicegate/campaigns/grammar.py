@@ -1,17 +1,18 @@
-"""What a campaign's text may say: a small part of Jinja's language, and nothing beside it.
+"""What a campaign's text may say: a small part of Jinja's language and nothing else.
 
 The language is ``{{ name }}``, ``{{ name|filter }}``, comments, and ``{% if %}`` with
 ``{% elif %}`` and ``{% else %}``. A text is read into Jinja's syntax tree, and only nodes known to
 be harmless may stand in it, so there is nothing to escape from and nothing that grows without
-bound. Everything else is refused, with its line. What a filter does is in ``template.py``.
+bound. Everything else is refused, with its line. What a filter does is in ``filters.py``.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
-from unicodedata import category, normalize
+from unicodedata import normalize
 
 from ..errors import BadTemplate
+from .characters import flaw, shows
 
 if TYPE_CHECKING:  # Jinja is an extra, so each function that needs its nodes imports them
     from jinja2 import Environment, nodes
@@ -31,12 +32,12 @@ _TOO_DEEP = f"more than {MAX_DEPTH} things within one another"
 def parsed(source: str, environment: "Environment") -> "nodes.Template":
     """Read a text and check all of it; every name is in the form that Python would give it.
 
-    :raises BadTemplate: a syntax error, or something outside the language.
+    Raises BadTemplate for a syntax error, or something outside the language.
     """
     from jinja2 import TemplateSyntaxError
 
     if len(source) > MAX_SOURCE:
-        raise BadTemplate(1, f"{len(source):,} characters; at most {MAX_SOURCE:,} go")
+        raise BadTemplate(1, f"{len(source):,} characters; at most {MAX_SOURCE:,} are allowed")
     if not source.strip():
         raise BadTemplate(1, "it is empty")
     try:
@@ -53,30 +54,6 @@ def parsed(source: str, environment: "Environment") -> "nodes.Template":
         raise BadTemplate(1, "a number in it is too long") from None
     _block(tree.body, 0)
     return tree
-
-
-# ---- characters
-
-
-def flaw(text: str) -> str | None:
-    """Say what no text may hold: control characters, and halves of characters."""
-    for char in text:
-        if category(char) in ("Cc", "Cs"):
-            what = "a control character" if category(char) == "Cc" else "half a character"
-            return f"holds {what} (U+{ord(char):04X})"
-    return None
-
-
-# Letters to Unicode, but drawn as nothing: the Hangul fillers, and the empty Braille cell.
-_FILLERS = "\u115f\u1160\u3164\uffa0\u2800"
-
-
-def shows(text: str) -> bool:
-    """Tell whether anything is to be seen: not only spaces, zero-width characters or accents."""
-    return any(
-        category(char) not in ("Cc", "Cf", "Mn", "Me", "Zl", "Zp", "Zs") and char not in _FILLERS
-        for char in text
-    )
 
 
 # ---- filters

@@ -55,9 +55,8 @@ class Phones:
     That is an ISO 3166 code of two letters, such as US. Without it, a number needs its country
     code, after ``+`` or ``00``.
 
-    :raises InvalidMessage: for a region that does not exist.
-    :raises ModuleNotFoundError: here or in ``normalise``, where only the library can answer and it
-        isn't installed.
+    Raises InvalidMessage for a region that does not exist, and ModuleNotFoundError (here or in
+    ``normalise``) where only the library can answer and it isn't installed.
     """
 
     def __init__(self, region: str | None = None) -> None:
@@ -72,7 +71,7 @@ class Phones:
     def normalise(self, text: str) -> str:
         """Give the number in E.164.
 
-        :raises BadNumber: saying why it is none, in words for whoever made the file.
+        Raises BadNumber, which says why it is none in words for the author of the file.
         """
         if _plain_nanp(text):
             return text

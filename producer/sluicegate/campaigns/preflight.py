@@ -126,7 +126,7 @@ class Rejects:
 
 def preflight(
     plan: Plan,
-    sheet: CsvFile,
+    file: CsvFile,
     account: Account,
     client: redis.Redis,
     keys: Keys,
@@ -140,9 +140,9 @@ def preflight(
     ``per_second`` is the campaign's own rate in segments, 0 for none. Takes some 100 bytes of
     memory a row, to know duplicates. Raises BadFile and redis errors.
     """
-    report = Report(str(sheet.path), sheet.fingerprint(), sheet.encoding, sheet.delimiter)
+    report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter)
     seen, optouts = set[int](), OptOuts(client, keys)
-    for batch in _batched(Recipients(plan, sheet)):
+    for batch in _batched(Recipients(plan, file)):
         report.rows += len(batch)
         recipients = []
         for row in batch:

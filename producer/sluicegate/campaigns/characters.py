@@ -1,0 +1,24 @@
+"""Which characters a text may hold, and which of them can be seen."""
+
+from unicodedata import category
+
+
+def flaw(text: str) -> str | None:
+    """Say what no text may hold: control characters, and halves of characters."""
+    for char in text:
+        if category(char) in ("Cc", "Cs"):
+            what = "a control character" if category(char) == "Cc" else "half a character"
+            return f"holds {what} (U+{ord(char):04X})"
+    return None
+
+
+# Letters to Unicode, but drawn as nothing: the Hangul fillers, and the empty Braille cell.
+_FILLERS = "\u115f\u1160\u3164\uffa0\u2800"
+
+
+def shows(text: str) -> bool:
+    """Tell whether anything is to be seen: not only spaces, zero-width characters or accents."""
+    return any(
+        category(char) not in ("Cc", "Cf", "Mn", "Me", "Zl", "Zp", "Zs") and char not in _FILLERS
+        for char in text
+    )

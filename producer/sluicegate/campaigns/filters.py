@@ -1,0 +1,114 @@
+"""Values and filters of a template: how a value is cleaned, and what each filter makes of it."""
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+from ..errors import BadValue
+from .characters import flaw, shows
+
+MAX_VALUE = 10_000
+"""Characters that ``replace`` may make of a value."""
+
+
+def cleaned(values: Mapping[str, str], name: str) -> str:
+    """Give a value as it is used: ``""`` where it is missing or shows nothing."""
+    value = values.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadValue(name, f"is not text ({type(value).__name__})")
+    if value.isalnum() and value.isascii():  # one plain word, as most are
+        return value
+    value = " ".join(value.split())
+    if not value.isprintable():
+        if fault := flaw(value):
+            raise BadValue(name, fault)
+    elif value.isascii():
+        return value
+    return value if shows(value) else ""
+
+
+def blank(values: Mapping[str, str], name: str) -> BadValue:
+    if values.get(name) is None:
+        return BadValue(name, "is missing")
+    return BadValue(name, f"is empty{' after its filters' if cleaned(values, name) else ''}")
+
+
+# Each filter gets the value, the name of its variable, and its arguments.
+
+
+class Emptied(Exception):
+    """A ``{{ }}`` came out empty; ``variable`` is the one that it shows."""
+
+    def __init__(self, variable: str) -> None:
+        self.variable = variable
+        super().__init__(variable)
+
+
+def _filled(value: object, variable: str) -> str:
+    """Stand last in every ``{{ }}``: nothing empty is sent."""
+    text = str(value)
+    if not shows(text):
+        raise Emptied(variable)
+    return text
+
+
+def _title(text: str, variable: str) -> str:
+    return re.sub(r"[^-\s({\[<]+", lambda word: word[0][0].upper() + word[0][1:].lower(), text)
+
+
+def _default(text: str, variable: str, fallback: str, boolean: bool = True) -> str:
+    return text if shows(text) else fallback
+
+
+def _replace(text: str, variable: str, old: str, new: str) -> str:
+    if len(text) + text.count(old) * (len(new) - len(old)) > MAX_VALUE:
+        raise BadValue(variable, f"grows past {MAX_VALUE:,} characters in |replace")
+    return text.replace(old, new)
+
+
+def _truncate(text: str, variable: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    return text[: length - 3].rsplit(" ", 1)[0] + "..."
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
+_EXACT = Context(prec=60)  # explicit: a thread's own context must not change a text
+
+
+def _number(value: object, variable: str) -> Decimal:
+    text = str(value)
+    if not text:
+        raise Emptied(variable)
+    if not _NUMBER.fullmatch(text):
+        raise BadValue(variable, "is not a number")
+    return Decimal(text)
+
+
+def _int(value: object, variable: str) -> int:
+    return int(_number(value, variable))
+
+
+def _round(value: object, variable: str, digits: int = 0) -> Decimal:
+    places = Decimal((0, (1,), -digits))
+    rounded = _number(value, variable).quantize(places, ROUND_HALF_UP, _EXACT)
+    return _EXACT.abs(rounded) if rounded.is_zero() else rounded
+
+
+FILLED = "(filled)"  # no template can write that name
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "upper": lambda text, variable: text.upper(),
+    "lower": lambda text, variable: text.lower(),
+    "title": _title,
+    "capitalize": lambda text, variable: text.capitalize(),
+    "trim": lambda text, variable: text.strip(),
+    "default": _default,
+    "replace": _replace,
+    "truncate": _truncate,
+    "int": _int,
+    "round": _round,
+    FILLED: _filled,
+}

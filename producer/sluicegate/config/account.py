@@ -1,0 +1,169 @@
+"""An account's settings: one Telnyx credential, its limits, and what it may do."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec.structs import force_setattr, replace
+
+from ..errors import InvalidConfig
+from .apis import APIS, Policy, known_apis
+from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
+from .web import is_web_url, variable_faults
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_660 * 86_400)]  # ten years bound a typing slip
+TransportName = Literal["aiohttp", "httpx"]
+Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
+
+_PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}")
+
+# A status that says accepted is not among them: what the provider took is never sent again.
+_CODE = re.compile(r"[3-5][0-9]{2}|[1-9][0-9]{4}")
+
+_SENDERS = 'tables, one for each sender: [{at}."+15557654321"] and below it kind = "long_code"'
+Senders = Annotated[dict[str, Sender], msgspec.Meta(description=_SENDERS)]
+_PROFILES = 'a list of messaging profiles\' ids: ["40017a3c-96b5-4f05-b0a2-1f6a3e1bd7a3"]'
+Profiles = Annotated[tuple[str, ...], msgspec.Meta(description=_PROFILES)]
+
+
+class InDoubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of a message whose POST may or may not have reached the provider.
+
+    ``policy``: ``resend`` under the same idempotency key and bytes, ``hold`` for a person, or
+    ``drop``, after waiting ``transactional_wait_seconds`` or ``bulk_wait_seconds`` for evidence.
+    An account's is never ``""``, which stands for the API's default: ``resend`` on v2, and
+    ``hold`` on v1, which has no idempotency keys.
+    """
+
+    policy: Policy = ""
+    transactional_wait_seconds: Seconds = 30.0
+    bulk_wait_seconds: Seconds = 600.0
+
+
+class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When an attempt that failed is repeated: ``base_seconds * 2^n * (0.5 + random)``, capped.
+
+    ``max_attempts`` counts attempts that failed by the provider or the network; throttling and
+    halts never count. ``max_age_seconds`` bounds the time spent in attempts and backoff.
+    """
+
+    max_attempts: Count = 8
+    base_seconds: Seconds = 1.0
+    cap_seconds: Seconds = 300.0
+    max_age_seconds: Seconds = 86_400.0
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One Telnyx credential, and what it may do.
+
+    ``api`` is one of ``APIS``, which gives ``base_url`` and ``in_doubt.policy`` their defaults.
+    v1 is Telnyx's legacy API, whose key is a messaging profile's secret.
+    ``limit`` requests per ``window_seconds`` are allowed until the provider's headers say
+    otherwise. ``sms_per_second`` and ``mms_per_second`` are in segments, 0 is no such limit.
+    ``senders``, by number, name or (a pool) messaging profile's id, are the only ones allowed,
+    unless there are none. ``limits_version`` decides, while a deployment rolls, whose limits hold:
+    the highest, and of equal ones those of the worker that started last.
+    ``concurrency`` bounds POSTs under way on all hosts, ``worker_concurrency`` those of one worker
+    process. ``transport`` names the HTTP client that posts; an answer must be whole within
+    ``read_timeout_seconds``. ``lease_seconds`` is how long a silent worker keeps what it claimed.
+    ``price_per_segment``, in ``currency``, is what estimates are made with.
+    ``outcomes`` maps error codes and HTTP statuses to what they mean here, whatever is said of
+    them elsewhere.
+
+    ``receipts`` asks for a receipt of each message, which needs ``web.public_url``; without, an
+    app's own webhook URL goes to the provider as it is. Webhooks are believed that are signed for
+    the key in ``public_key_env`` (base64), or on API v1 with the secret in
+    ``v1_webhook_secret_env``: where empty, the account's own on v1, and none on v2.
+    ``messaging_profiles`` are those by whose STOP nobody is sent to through this account any more.
+    """
+
+    api_key_env: str = "SLUICEGATE_TELNYX_API_KEY"
+    api: str = "v2"
+    base_url: str = ""
+    limit: Count = 50
+    window_seconds: Seconds = 1.0
+    sms_per_second: SegmentRate = 50.0
+    mms_per_second: SegmentRate = 15.0
+    limits_version: Annotated[int, msgspec.Meta(ge=0)] = 0
+    concurrency: Count = 100
+    worker_concurrency: Count = 50
+    transport: TransportName = "aiohttp"
+    connect_timeout_seconds: Seconds = 5.0
+    read_timeout_seconds: Seconds = 30.0
+    lease_seconds: Seconds = 15.0
+    price_per_segment: Annotated[float, msgspec.Meta(ge=0)] = 0.004
+    currency: str = "USD"
+    in_doubt: InDoubt = InDoubt()
+    retry: RetrySettings = RetrySettings()
+    senders: Senders = {}
+    registrations: dict[str, Registration] = {}
+    brands: dict[str, Brand] = {}
+    outcomes: dict[str, Override] = {}
+    receipts: bool = True
+    public_key_env: str = "SLUICEGATE_TELNYX_PUBLIC_KEY"
+    v1_webhook_secret_env: str = ""
+    messaging_profiles: Profiles = ()
+
+    def __post_init__(self) -> None:
+        """Fill in what depends on the API; one that is not known is refused by ``load``."""
+        if not (api := APIS.get(self.api)):
+            return
+        force_setattr(self, "base_url", self.base_url or api.base_url)
+        policy = self.in_doubt.policy or api.in_doubt
+        force_setattr(self, "in_doubt", replace(self.in_doubt, policy=policy))
+
+    def api_key(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The key itself, from the environment; raises InvalidConfig where it is not set."""
+        key = environ.get(self.api_key_env, "").strip()
+        if not key:
+            secret = APIS[self.api].secret if self.api in APIS else "credential"
+            raise InvalidConfig(self.api_key_env, f"set it to the account's {secret}")
+        return key
+
+    def public_key(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The key that signs this account's webhooks, in base64; empty where it is not set."""
+        return environ.get(self.public_key_env, "").strip()
+
+    def webhook_secret(self, environ: Mapping[str, str] = os.environ) -> str:
+        """The secret that signs this account's webhooks; empty where there is none."""
+        own = self.api_key_env if self._webhooks_signed_with == "secret" else ""
+        return environ.get(self.v1_webhook_secret_env or own, "").strip()
+
+    @property
+    def webhook_key_env(self) -> str:
+        """The variable of what this account's API signs webhooks with."""
+        if self._webhooks_signed_with == "secret":
+            return self.v1_webhook_secret_env or self.api_key_env
+        return self.public_key_env
+
+    @property
+    def _webhooks_signed_with(self) -> str:
+        return APIS[self.api].webhooks_signed_with if self.api in APIS else ""
+
+
+def account_faults(account: Account) -> SettingFaults:
+    """What the types alone do not say of an account."""
+    variables = {"api_key_env": account.api_key_env, "public_key_env": account.public_key_env}
+    if account.v1_webhook_secret_env:
+        variables["v1_webhook_secret_env"] = account.v1_webhook_secret_env
+    yield from variable_faults(variables)
+    if account.api not in APIS:
+        yield ("api",), f"must be one of {known_apis()}"
+    elif not is_web_url(account.base_url):
+        yield ("base_url",), "must be an https URL, or http on a loopback host"
+    elif account.base_url in _others(account.api):
+        yield ("base_url",), f"is not that of API {account.api}: leave it out, or change api"
+    yield from faults(account.senders, account.registrations, account.brands)
+    for code in account.outcomes:
+        if not _CODE.fullmatch(code):
+            reason = "must be an error code of five digits, or an HTTP status from 300 to 599"
+            yield ("outcomes", code), reason
+    if not all(map(_PROFILE.fullmatch, account.messaging_profiles)):
+        yield ("messaging_profiles",), "each must be a messaging profile's id: A-Z a-z 0-9 _ -"
+
+
+def _others(api: str) -> set[str]:
+    """The base URLs of the other APIs, by which a wrong ``api`` is noticed."""
+    return {other.base_url for name, other in APIS.items() if name != api}
