@@ -24,7 +24,9 @@ def test_two_workers_share_the_work_and_everyone_gets_one_message() -> None:
         eventually(account.has_accepted(400), 20, account.deployment)
         assert account.books() == {"accepted": 400}
         assert account.received() == {number_of(f"m{n}"): 1 for n in range(400)}
-        assert account.deployment.provider("report")["responses_429"] == 0
+        # That no 429 comes of it is for tests/rigs/test_limits.py to say, where time is simulated:
+        # on a busy machine a request may reach the provider later than its slot.
+        assert len({worker for n in range(400) for worker in account.workers_of(f"m{n}")}) == 2
 
 
 def test_kill_9_ten_times_loses_nothing_and_sends_nothing_twice(

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from sluicegate import Sluice
+from sluicegate.stored import Record
 from sluicegate_ops.simulator import Settings
 from sluicegate_rigs.deployment import Deployment, WorkerProcess
 from sluicegate_worker.queue import worker_tag
@@ -67,6 +68,12 @@ class Account:
             for id, lease in leases.items()
             if lease.startswith(tag) and lease.split(b"|")[3]
         }
+
+    def workers_of(self, id: str) -> set[str]:
+        """The workers, by their tags, that made the attempts of a message."""
+        stored = self.store.hmget(self.keys.record(id), "history")
+        history = Record.parse_some(("history",), stored).history
+        return {attempt.worker for attempt in history.attempts}
 
     def received(self) -> Counter[str]:
         """How many messages each recipient got from the provider."""
