@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from sluicegate_ops.cli.app import app
@@ -114,7 +115,7 @@ def test_the_same_id_again_sends_nothing_twice_and_says_so(cli: Cli) -> None:
     cli(*sending("--text", "hello", "--id", "x"))
     again = cli(*sending("--text", "hello", "--id", "x"))
     assert again.stdout == "x\n"
-    assert "known already" in again.stderr
+    assert "already known" in again.stderr
 
 
 def test_waiting_ends_when_the_provider_accepted(cli: Cli) -> None:
@@ -141,7 +142,7 @@ def test_waiting_fails_with_the_reason_where_it_ended_badly(
 
 def test_waiting_for_what_nobody_sends_ends_in_time(cli: Cli) -> None:
     late = cli(*sending("--text", "hello", "--id", "x", "--wait", "0.01"), exits=1)
-    assert "message x is waiting after 0.01 s. Why: sluicegate status" in late.stderr
+    assert "message x is waiting after 0.01 s. To see why: sluicegate status" in late.stderr
 
 
 def test_sending_to_who_opted_out_fails(cli: Cli) -> None:
@@ -178,7 +179,7 @@ def test_cancelling_says_of_each_message_what_became_of_it(cli: Cli) -> None:
     cli.bench.send()
     cli.bench.enqueue(message(2))
     answer = cli("cancel", "m2", "m1", exits=1)
-    assert answer.stdout == "m2  cancelled\nm1  not cancelled: it is accepted already\n"
+    assert answer.stdout == "m2  cancelled\nm1  not cancelled: it is already accepted\n"
     assert "message nope: not known" in cli("cancel", "nope", exits=2).stderr
 
 
@@ -355,10 +356,10 @@ def test_a_halt_that_ends_by_itself_needs_nobody(cli: Cli) -> None:
 
 def test_status_says_that_no_worker_is_there_for_the_work(cli: Cli) -> None:
     cli.bench.enqueue(message(1))
-    assert "no worker has been heard in the last hour" in cli("status", exits=1).stdout
+    assert "no worker has been heard from in the last hour" in cli("status", exits=1).stdout
     cli.bench.at(time.time() * 1000 - 42_000)
     cli.bench.sweep("w1")
-    assert "no worker has been heard for 42 s" in cli("status", exits=1).stdout
+    assert "no worker has been heard from for 42 s" in cli("status", exits=1).stdout
     cli.bench.at(time.time() * 1000)
     cli.bench.sweep("w1")
     assert "worker  " in cli("status").stdout
@@ -398,12 +399,12 @@ def test_status_says_how_long_the_provider_wants_it_quiet(cli: Cli) -> None:
         (("message", "show", "nope"), 2, "message nope: not known.*account: this is default"),
         (("dead", "show", "nope"), 2, "message nope: not known"),
         (("dead", "replay", "m1", "--yes"), 1, "m1 is waiting: not a dead letter"),
-        (("dead", "replay"), 2, "exactly one of them"),
-        (("dead", "replay", "m1", "--all"), 2, "exactly one of them"),
+        (("dead", "replay"), 2, "exactly one of these ways"),
+        (("dead", "replay", "m1", "--all"), 2, "exactly one of these ways"),
         (("dead", "purge", "nope", "--yes"), 2, "message nope: not known"),
         (("doubt", "resolve", "nope", "--accepted"), 2, "message nope: not known"),
         (("doubt", "resolve", "m1"), 2, "--accepted, --resend or --drop"),
-        (("doubt", "resolve", "m1", "--accepted", "--drop"), 2, "one of them"),
+        (("doubt", "resolve", "m1", "--accepted", "--drop"), 2, "exactly one of"),
         (("doubt", "resolve", "m1", "--drop"), 2, "needs --reason"),
         (("doubt", "resolve", "m1", "--resend", "--provider-id", "p"), 2, "goes with --accepted"),
         (("doubt", "resolve", "m1", "--accepted"), 1, "m1 is waiting.*sluicegate message show m1"),
@@ -453,7 +454,7 @@ def test_without_redis_each_command_says_where_it_looked(args: tuple[str, ...], 
     gone = {"SLUICEGATE_REDIS_URL": "redis://:secret@127.0.0.1:1/5"}
     said = cli(*args, exits=1, env=gone).stderr
     assert len(said.splitlines()) == 1
-    assert "127.0.0.1:1/5" in said or "repeat it with --id i1" in said
+    assert "127.0.0.1:1/5" in said or "repeat the command with --id i1" in said
     assert "SLUICEGATE_REDIS_URL" in said
     assert "secret" not in said
 
@@ -484,20 +485,34 @@ def test_help_comes_at_once() -> None:
     assert not loaded & {"celery", "httpx", "httptools", "uvloop", "sluicegate_ops.simulator"}
 
 
-def test_every_command_has_an_example() -> None:
-    groups = {
-        "": ("status", "why", "lanes", "send", "cancel", "simulate"),
-        "message": ("show",),
-        "dead": ("list", "show", "replay", "export", "purge"),
-        "doubt": ("list", "show", "resolve"),
-        "optout": ("add", "remove", "list"),
-        "halt": ("list", "set", "clear"),
-    }
-    for group, commands in groups.items():
-        for command in commands:
-            path = [*filter(None, [group]), command]
-            shown = CliRunner().invoke(app, [*path, "--help"]).output
-            assert f"Example:\n    sluicegate {' '.join(path)}" in re.sub(r".*\| ", "    ", shown)
+def paths(group: Any, *above: str) -> Iterator[tuple[str, ...]]:
+    """The words of each command below a group of commands, and of the groups themselves."""
+    for name, command in group.commands.items():
+        yield (*above, name)
+        if hasattr(command, "commands"):
+            yield from paths(command, *above, name)
+
+
+ALL = [*paths(get_command(app))]
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_has_an_example_and_answers_to_h(path: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*path, "-h"]).output
+    assert shown == CliRunner().invoke(app, [*path, "--help"]).output
+    if "COMMAND [ARGS]" not in shown:
+        assert re.search(rf"Example:\n(    .*\n)*    (.* \| )?sluicegate {' '.join(path)}", shown)
+
+
+@pytest.mark.parametrize("group", [(), *(path for path in ALL if len(path) == 1)], ids=" ".join)
+def test_no_summary_is_cut_in_a_list_of_commands(group: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*group, "--help"], env={"COLUMNS": "80"}).output
+    assert "..." not in shown.partition("\nOptions:")[2].partition("\n\n")[2]
+
+
+def test_commands_are_grouped_by_what_people_do() -> None:
+    shown = CliRunner().invoke(app, ["--help"]).output
+    assert re.findall(r"^(\w+):$", shown, re.MULTILINE)[1:] == ["Send", "Watch", "Act", "Run"]
 
 
 def test_without_its_extra_the_command_line_says_what_to_install() -> None:

@@ -143,8 +143,8 @@ def test_single_letters_are_masked_and_limited(cli: DeadCli) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--since", "soon"), "--since soon: as 90s, 15m, 2h, 30d, or a time"),
-        (("--older-than", "2030-01-31"), "--older-than 2030-01-31: must have a zone"),
+        (("--since", "soon"), "--since soon: give 90s, 15m, 2h, 30d, or a time"),
+        (("--older-than", "2030-01-31"), "--older-than 2030-01-31: give a time with its zone"),
     ],
 )
 def test_a_time_that_is_none_is_bad_input(cli: DeadCli, args: tuple[str, str], said: str) -> None:
@@ -199,7 +199,8 @@ def test_in_bulk_what_may_have_been_sent_stays_unless_it_is_asked_for(cli: DeadC
     cli.die(3, perhaps=True)
     first = cli("dead", "replay", "--all", *WHY)
     assert first.stdout == "replayed 2\n"
-    assert "1 dead letter may have been sent, and stay: --even-if-maybe-sent" in first.stderr
+    assert "1 dead letter may have been sent and will stay; to replay" in first.stderr
+    assert "add --even-if-maybe-sent" in first.stderr
     assert cli("dead", "replay", "--all", *WHY, exits=1).stdout == "nothing to replay\n"
     even = cli("dead", "replay", "--all", "--even-if-maybe-sent", *WHY)
     assert even.stdout == "replayed 1\n"
@@ -254,14 +255,14 @@ def test_a_dry_run_changes_nothing(cli: DeadCli) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("replay",), "exactly one of them"),
-        (("replay", "m1", "--code", "1"), "exactly one of them"),
-        (("purge", "--all", "--since", "1d"), "exactly one of them"),
-        (("replay", "--all", "--yes"), "--why: say why"),
-        (("purge", "--all", "--yes", "--why", " "), "--why: say why"),
-        (("replay", "m1", "--text", "x", "--yes"), "--why: say why"),
+        (("replay",), "exactly one of these ways"),
+        (("replay", "m1", "--code", "1"), "exactly one of these ways"),
+        (("purge", "--all", "--since", "1d"), "exactly one of these ways"),
+        (("replay", "--all", "--yes"), "--why: give a reason"),
+        (("purge", "--all", "--yes", "--why", " "), "--why: give a reason"),
+        (("replay", "m1", "--text", "x", "--yes"), "--why: give a reason"),
         (("replay", "m1", "--text", "x", "--text-file", "y", *WHY), "--text or --text-file"),
-        (("replay", "m1", "--text", "-", *WHY), "would go out as it is"),
+        (("replay", "m1", "--text", "-", *WHY), "would send a hyphen"),
         (("replay", "m1", "--text-file", "gone.txt", *WHY), "gone.txt: cannot be read"),
     ],
 )

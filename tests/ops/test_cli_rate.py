@@ -241,11 +241,17 @@ def draft(cli: Cli) -> None:
     ("made", "kind", "level", "words", "way_out"),
     [
         (halted, "halted", f"sender:{FAST}", f"{FAST} is halted (", f"halt clear sender:{FAST}"),
-        (silent, "no_worker", "account", "no worker has been heard in the last hour", "celery -A"),
-        (blocked, "blocked", "account", "the provider answered 429", "it goes on by itself"),
-        (capped, "daily_cap", "brand:acme", "is full, 2 of 2 segments", "tmobile_daily"),
-        (full, "queue_full", f"sender:{FAST}", f"{FAST} is full (40318)", "lower per_second"),
-        (queued, "queue", f"sender:{FAST}", "Telnyx still queues", "lower per_second"),
+        (
+            silent,
+            "no_worker",
+            "account",
+            "no worker has been heard from in the last hour",
+            "celery -A",
+        ),
+        (blocked, "blocked", "account", "the provider answered 429", "it resumes by itself"),
+        (capped, "daily_cap", "brand:acme", "is used up, 2 of 2 segments", "tmobile_daily"),
+        (full, "queue_full", f"sender:{FAST}", f"{FAST} is full (40318)", "lower the sender's"),
+        (queued, "queue", f"sender:{FAST}", "Telnyx still queues", "lower the sender's"),
         (by_sender, "rate", f"sender:{SLOW}", "0.01 segments per s", f'senders."{SLOW}"'),
         (by_registration, "rate", "registration:notices", "0.01 segments per s", "carrier_class"),
         (by_campaign, "rate", "campaign:july", "campaign july, 0.01 seg", "campaign pace july"),
@@ -254,13 +260,13 @@ def draft(cli: Cli) -> None:
         (busy, "concurrency", "account", "1 of 1 requests are under way", "concurrency"),
         (probing, "probing", "account", "1 of 1 requests are under way until", "by itself"),
         (retrying, "retrying", "account", "1 message due later", "by itself"),
-        (in_doubt, "in_doubt", "account", "1 message in doubt, sent or not", "by itself"),
+        (in_doubt, "in_doubt", "account", "1 message in doubt", "by itself"),
         (held, "held", "account", "1 message in doubt held for you", "sluicegate doubt list"),
         (
             failing,
             "failing",
             "account",
-            "the provider fails, or does not answer",
+            "the provider has been failing or silent",
             "within 15 s",
         ),
         (trying, "trying", "account", "is tried again, one message at a time", "by itself"),
@@ -304,14 +310,14 @@ def test_a_provider_that_fails_is_said_with_since_when_and_the_next_probe(cli: C
     cli.client.hset(cli.bench.keys("breaker"), "opened", f"{since_ms:.0f}")
     [first, *_] = cli.document("why")["waits"]
     assert (first["kind"], first["seconds"]) == ("failing", pytest.approx(15, abs=0.01))
-    since = rf"or does not answer since {datetime.now(UTC):%Y}\S+ \S+Z, so nothing is sent"
+    since = rf"failing or silent since {datetime.now(UTC):%Y}\S+ \S+Z, so nothing is sent"
     for asked in (("why",), ("why", "campaign", "july"), ("why", "sender", FAST)):
         shown = cli(*asked).stdout
         assert re.search(since, shown)
         assert re.search(rf"next probe +{TIME}, in 15 s", shown)
     for asked in (("status",), ("campaign", "status", "july")):
         shown = cli(*asked).stdout
-        assert re.search(rf"{since}, next probe {TIME}, in 15 s: it ends by itself", shown)
+        assert re.search(rf"{since}, next probe {TIME}, in 15 s: nothing to do, it ends", shown)
         assert "Telnyx's status page" in shown
 
 
@@ -347,7 +353,7 @@ def test_others_use_and_the_margin_are_said_with_the_accounts_requests(cli: Cli)
     cli.bench.send(limit=10, remaining=4)
     cli.bench.send(kind="back", heard=True, throttled=True, wait_ms=1, reason="HTTP 429")
     shown = cli("why").stdout
-    assert "10 per 60 s: 2 used in the last window, 5 by others, 1 kept as margin" in shown
+    assert "10 per 60 s: 2 used in the last window, 5 by others, 1 kept as a margin" in shown
 
 
 def test_numbers_in_a_halts_cause_are_hidden(cli: Cli) -> None:
@@ -412,7 +418,7 @@ def test_of_a_sender_all_its_lanes_count(cli: Cli) -> None:
     assert cli.first("sender", SLOW) == ("rate", f"sender:{SLOW}")
     assert "nothing waits" in cli("why", "sender", FAST).stdout
     unknown = cli("why", "sender", "+15559999999", exits=2).stderr
-    assert f"sender +15559999999: not among the account's: {FAST}" in unknown
+    assert f"sender +15559999999: not one of the account's senders: {FAST}" in unknown
 
 
 def test_where_nothing_waits_nothing_holds_back(cli: Cli) -> None:
@@ -445,7 +451,7 @@ def test_campaigns_share_a_level_by_their_weights(cli: Cli) -> None:
     cli.bench.campaigns.pace("august", weight=3)
     assert finish(cli) == (pytest.approx(12_000, abs=2), f"sender:{SLOW}", 1)
     assert finish(cli, "august") == (pytest.approx(4_000, abs=2), f"sender:{SLOW}", 1)
-    assert "beside 1 other campaign" in cli("campaign", "status", "july").stdout
+    assert "shared with 1 other campaign" in cli("campaign", "status", "july").stdout
 
 
 def test_a_brands_cap_takes_days(cli: Cli) -> None:
@@ -554,7 +560,7 @@ def test_status_shows_the_limits_in_force_and_where_the_file_differs(cli: Cli) -
     shown = cli("status").stdout
     assert "20 per 10 s" in shown
     assert "7 at once" in shown
-    assert "limits of version 4 are in force, not those read here" in shown
+    assert "limits of version 4 are in force, not those of the file read here" in shown
     assert "concurrency (7 in force, 100 here), limit (20 in force, 50 here), window_s" in shown
     assert "set its limits_version to 5 and restart a worker" in shown
     found = cli.document("status")
@@ -664,8 +670,8 @@ def test_a_pace_is_changed_while_it_runs(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("july",), "say what to change: --rate X, --rate none or --weight Y"),
-        (("july", "--rate", "fast"), "--rate fast: segments per second, above 0, or none"),
+        (("july",), "say what to change: --rate X, --rate none or --weight X"),
+        (("july", "--rate", "fast"), "--rate fast: give segments per second above 0, or none"),
         (("july", "--rate", "0"), "above 0, or none"),
         (("july", "--rate", "nan"), "above 0, or none"),
         (("july", "--weight", "0"), "must be from 0.01 to 100"),

@@ -127,7 +127,7 @@ def test_what_is_not_known_says_why(cli: Cli, config: str, said: str) -> None:
     cli.bench.act("july", "cancel")
     watched = cli("campaign", "watch", "july").stdout
     sum_of_all = "2 delivered, 3 failed, 1 unconfirmed, 1 unknown"
-    assert f", of those accepted {sum_of_all} ({said})" in watched
+    assert f", of those accepted, {sum_of_all} ({said})" in watched
     assert re.search(rf"unknown +1  {said}\n", watched)
 
 
@@ -152,10 +152,10 @@ def test_a_report_has_those_not_delivered_by_code_with_what_to_do(cli: Cli) -> N
     shown = cli("campaign", "report", "july").stdout
     told = delivery_advice("40008")
     assert told
-    because = f"    means   {told.means}\n    do      {told.advice}\n    again   not at all\n"
-    assert f"2 recipients accepted and not delivered 40008\n{because}" in shown
-    assert "1 recipient accepted and not delivered 49999\n" in shown
-    assert "1 recipient accepted, and unconfirmed\n" in shown
+    because = f"    means   {told.means}\n    do      {told.advice}\n    again   no\n"
+    assert f"2 recipients accepted but not delivered 40008\n{because}" in shown
+    assert "1 recipient accepted but not delivered 49999\n" in shown
+    assert "1 recipient accepted but unconfirmed\n" in shown
     found = cli.document("campaign", "report", "july")
     assert [(one["code"], one["count"]) for one in found["undelivered"]] == [
         ("40008", 2),
@@ -210,8 +210,8 @@ def test_status_says_that_receipts_are_not_set_up(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("statuses", "found"),
     [
-        (("", ""), "no receipt came for 2 of 2 messages"),
-        (("delivered", ""), "no receipt came for 1 of 2 messages"),
+        (("", ""), "no receipt came for 2 of 2 sampled messages"),
+        (("delivered", ""), "no receipt came for 1 of 2 sampled messages"),
         (("delivered", "delivery_failed", ""), ""),
         (("delivery_unconfirmed",), ""),
     ],

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from sluicegate.config import Account
+from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.probe.advice import remarks, settings
 from sluicegate_ops.cli.probe.calls import Call, Clock, calls
-from sluicegate_ops.cli.probe.command import app
 from sluicegate_ops.cli.probe.findings import Findings, findings
 from sluicegate_ops.cli.probe.samples import KEPT, LEFT_OUT, Sample, anonymised, save
 from sluicegate_ops.cli.probe.window import Window
@@ -309,8 +309,9 @@ def test_samples_tell_a_test_what_the_answers_told(tmp_path: Path) -> None:
 # The command
 
 
-def run(*args: str, env: Mapping[str, str], exits: int = 0) -> Result:
-    result = CliRunner().invoke(app, args, env=dict(env))
+def run(*args: str, env: Mapping[str, str], exits: int = 0, config: Path | None = None) -> Result:
+    before = () if config is None else ("--config", str(config))
+    result = CliRunner().invoke(app, [*before, "probe", *args], env=dict(env))
     assert result.exit_code == exits, (result.output, result.exception)
     assert KEY not in result.output
     return result
@@ -359,7 +360,7 @@ def test_a_key_that_is_not_known_ends_it_at_once(environment: dict[str, str]) ->
 def test_nobody_there_ends_it_at_once(tmp_path: Path, environment: dict[str, str]) -> None:
     config = tmp_path / "other.toml"
     config.write_text('[accounts.default]\nbase_url = "http://127.0.0.1:9"\n', encoding="utf-8")
-    result = run("--config", str(config), env=environment, exits=1)
+    result = run(env=environment, exits=1, config=config)
     assert "no answer from 127.0.0.1: ConnectError" in result.stderr
 
 
@@ -393,7 +394,7 @@ def test_an_account_of_the_legacy_api_has_nothing_to_probe(
 ) -> None:
     config = tmp_path / "other.toml"
     config.write_text('[accounts.default]\napi = "v1"\n', encoding="utf-8")
-    assert "--account" in run("--config", str(config), env=environment, exits=2).stderr
+    assert "--account" in run(env=environment, exits=2, config=config).stderr
 
 
 def test_samples_that_cannot_be_written_spoil_nothing(environment: dict[str, str]) -> None:

@@ -2,10 +2,10 @@
 
 
 def main() -> None:
-    """Run it on this process's arguments."""
+    """Run the command line on this process's arguments."""
     try:
         from .app import app
-    except ModuleNotFoundError as error:  # the script comes with every install, typer does not
-        needed = f"sluicegate: {error.name} is missing; pip install 'sluicegate[ops]' brings it"
-        raise SystemExit(needed) from None
+    except ModuleNotFoundError as error:  # every install has the script, but not typer
+        message = f"sluicegate: {error.name} is missing; pip install 'sluicegate[ops]' brings it"
+        raise SystemExit(message) from None
     app(prog_name="sluicegate")

@@ -1,4 +1,4 @@
-"""``python -m sluicegate_ops.cli``: the command line, also where no script is installed."""
+"""``python -m sluicegate_ops.cli``: the command line without its installed script."""
 
 from . import main
 

@@ -1,21 +1,24 @@
-"""The commands, put together, and the options that all of them take."""
+"""The command line: every command under its section of the help, and the options of them all."""
 
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from . import audit, campaign, dead, doubt, halt, optout, serve, simulate, status
+from . import audit, campaign, dead, doubt, halt, optout, serve, status
 from . import message as messages
-from .kit.failures import Commands
+from .kit.groups import CONTEXT, Commands
 from .kit.session import Session
 from .message import send
+from .probe import command as probe
+from .simulate import command as simulate
 from .status import lanes, why
 
 app = typer.Typer(
     cls=Commands,
+    context_settings=CONTEXT,
     no_args_is_help=True,
-    rich_markup_mode=None,  # plain help, quick to come, the same on a terminal and in a pipe
+    rich_markup_mode=None,  # plain help comes quickly, and is the same in a pipe
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -30,19 +33,25 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     ctx: typer.Context,
-    account: Annotated[str, typer.Option(help="The account to work with.")] = "default",
+    account: Annotated[
+        str, typer.Option(metavar="NAME", help="The account to work with.")
+    ] = "default",
     config: Annotated[
         str | None,
-        typer.Option(help="Configuration file; else $SLUICEGATE_CONFIG, else ./sluicegate.toml."),
+        typer.Option(
+            metavar="FILE",
+            help="The configuration; else $SLUICEGATE_CONFIG, else ./sluicegate.toml.",
+        ),
     ] = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """Send SMS and MMS through Sluicegate, and keep account of them.
+    """Send SMS and MMS through Sluicegate, and account for every message.
 
-    SLUICEGATE_REDIS_URL says where Redis is, unless sluicegate.toml does. Exit status: 0 done,
-    1 failed or a person is needed, 2 bad use or bad input.
+    Redis is found by SLUICEGATE_REDIS_URL, or by redis_url in sluicegate.toml.
+    Exit status: 0 done, 1 failed or a person is needed, 2 wrong use or input.
 
     \b
     Example:
@@ -53,17 +62,20 @@ def _options(
     ctx.call_on_close(session.close)
 
 
-app.command()(status.status)
-app.command()(why.why)
-app.command("lanes")(lanes.list_lanes)
-app.command()(send.send)
-app.add_typer(messages.message, name="message")
-app.add_typer(audit.audit, name="audit")
-app.command()(messages.cancel)
-app.add_typer(campaign.campaign, name="campaign")
-app.add_typer(dead.dead, name="dead")
-app.add_typer(doubt.doubt, name="doubt")
-app.add_typer(optout.optout, name="optout")
-app.add_typer(halt.halt, name="halt")
-app.command()(serve.serve)
-app.command()(simulate.simulate)
+SEND, WATCH, ACT, RUN = "Send", "Watch", "Act", "Run"
+
+app.command(rich_help_panel=SEND)(send.send)
+app.add_typer(campaign.campaign, name="campaign", rich_help_panel=SEND)
+app.command(rich_help_panel=WATCH)(status.status)
+app.command(rich_help_panel=WATCH)(why.why)
+app.command("lanes", rich_help_panel=WATCH)(lanes.list_lanes)
+app.add_typer(messages.message, name="message", rich_help_panel=WATCH)
+app.add_typer(audit.audit, name="audit", rich_help_panel=WATCH)
+app.command(rich_help_panel=ACT)(messages.cancel)
+app.add_typer(dead.dead, name="dead", rich_help_panel=ACT)
+app.add_typer(doubt.doubt, name="doubt", rich_help_panel=ACT)
+app.add_typer(optout.optout, name="optout", rich_help_panel=ACT)
+app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
+app.command(rich_help_panel=RUN)(serve.serve)
+app.command(rich_help_panel=RUN)(simulate.simulate)
+app.command(rich_help_panel=RUN)(probe.probe)

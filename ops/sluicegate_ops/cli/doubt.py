@@ -1,8 +1,9 @@
-"""``sluicegate doubt``: messages that may have been sent, and a person's word on them."""
+"""``sluicegate doubt``: messages that may have been sent, and a person's decision on them."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -11,14 +12,22 @@ from sluicegate.errors import WrongState
 from sluicegate_worker.operator.doubts import Doubtful, Verdict
 from sluicegate_worker.queue import KEY_REUSE_MS
 
-from .dead.acts import Who, by_whom
+from .dead.acts import by_whom
 from .kit.advice import advised, pairs
-from .kit.asking import Yes, confirm
+from .kit.asking import confirm
+from .kit.command import command
 from .kit.failures import BAD_INPUT, fail
+from .kit.groups import group
+from .kit.options import (
+    AsJsonDocument,
+    AsJsonLines,
+    Confirmed,
+    ListLimit,
+    MessageArgument,
+    Unmasked,
+    WhoOption,
+)
 from .kit.output import (
-    Document,
-    Full,
-    Lines,
     clean,
     counted,
     hidden,
@@ -33,145 +42,152 @@ from .kit.output import (
 from .kit.session import Session
 from .message.screen import MessageScreen, read_screen
 
-doubt = typer.Typer(
-    help="Messages in doubt: sent or not, nobody knows.",
-    no_args_is_help=True,
-)
+doubt = group("Decide on messages that may or may not have been sent.")
 
 _SILENT = "no_answer"
-"""Stands for a worker that fell silent: no answer came, and no code."""
+"""The advice for a worker that fell silent: no answer came, and no code."""
 
-_WORDS = {
+_REASONS: dict[Verdict, str] = {
     "accepted": "a person says that the provider accepted it",
     "resend": "a person wants it sent again",
 }
-_DONE = {
+_DONE: dict[Verdict, str] = {
     "accepted": "accepted",
     "resend": "will be sent again under the same idempotency key",
-    "drop": "a dead letter now",
+    "drop": "now a dead letter",
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class DoubtListOptions:
+    """The options of ``doubt list``."""
+
+    limit: ListLimit = 50
+    json: AsJsonLines = False
+    full: Unmasked = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoubtShowOptions:
+    """The options of ``doubt show``."""
+
+    id: MessageArgument
+    json: AsJsonDocument = False
+    full: Unmasked = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolveOptions:
+    """The options of ``doubt resolve``."""
+
+    id: MessageArgument
+    accepted: Annotated[bool, typer.Option("--accepted", help="It was sent.")] = False
+    resend: Annotated[
+        bool, typer.Option("--resend", help="Send it again under the same idempotency key.")
+    ] = False
+    drop: Annotated[bool, typer.Option("--drop", help="Make it a dead letter.")] = False
+    provider_id: Annotated[
+        str,
+        typer.Option(metavar="ID", help="The provider's id for it, if known; with --accepted."),
+    ] = ""
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="The reason; required with --drop.")
+    ] = ""
+    who: WhoOption = None
+    why: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why, for the audit; the reason if absent.")
+    ] = ""
+    yes: Confirmed = False
+
+
 @doubt.command("list")
-def list_(
-    ctx: typer.Context,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0: all.")] = 50,
-    json: Lines = False,
-    full: Full = False,
-) -> None:
-    """List messages in doubt, and who decides.
+@command
+def list_(session: Session, options: DoubtListOptions) -> None:
+    """List messages in doubt, and who decides on each.
 
     \b
     Example:
       sluicegate doubt list
     """
-    session: Session = ctx.obj
-    found = [_masked(one, full) for one in islice(session.doubts, limit or None)]
-    if json:
-        write_lines(found)
+    listed = islice(session.doubts, options.limit or None)
+    doubtful = [_masked(message, options.full) for message in listed]
+    if options.json:
+        write_lines(doubtful)
         return
-    rows = table("ID", "TO", "SINCE", "DECIDED", "ATTEMPTS", "REASON")
-    for one in found:
-        decided = "by you" if one.decided_ms is None else f"by policy {when(one.decided_ms)}"
-        since = when(one.since_ms)
-        rows.add_row(one.id, one.to, since, decided, str(one.attempts), clean(one.reason))
-    if not found:
+    if not doubtful:
         typer.echo("no messages in doubt")
         return
+    rows = table("ID", "TO", "SINCE", "DECIDED", "ATTEMPTS", "REASON")
+    for message in doubtful:
+        about = (_decided(message.decided_ms), str(message.attempts), clean(message.reason))
+        rows.add_row(message.id, message.to, when(message.since_ms), *about)
     write(rows)
-    if len(found) == limit < (total := len(session.doubts)):
+    if len(doubtful) == options.limit < (total := len(session.doubts)):
         typer.echo(f"{counted(total, 'message')} in all; --limit 0 lists them", err=True)
 
 
 @doubt.command()
-def show(
-    ctx: typer.Context,
-    id: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
-    json: Document = False,
-    full: Full = False,
-) -> None:
-    """Show one message in doubt, who decides, and what you can do.
+@command
+def show(session: Session, options: DoubtShowOptions) -> None:
+    """Show one message in doubt, and what you can do.
 
     \b
     Example:
       sluicegate doubt show order-1234
     """
-    session: Session = ctx.obj
-    record = read_screen(session, id, full)
+    id = options.id
+    record = read_screen(session, id, options.full)
     if record.state != "in_doubt":
         raise WrongState(id, record.state, "not in doubt")
     code = record.code or _SILENT
-    if json:
+    if options.json:
         about: dict[str, Any] = msgspec.to_builtins(record)
         write_document(about | advised(code))
         return
-    write_pairs([*_shown(record), *pairs(code)])
+    write_pairs([*_pairs(record), *pairs(code)])
     typer.echo(f"\nend it: sluicegate doubt resolve {id} --accepted, --resend or --drop")
 
 
-def _shown(record: MessageScreen) -> Iterator[tuple[str, object]]:
-    yield "id", record.id
-    yield "to", record.to
-    yield "since", when(record.changed_ms)
-    yield (
-        "decided",
-        "by you" if record.decided_ms is None else f"by policy {when(record.decided_ms)}",
-    )
-    yield "attempts", f"{record.attempts}, of which {record.maybe} may have been acted on"
-    yield "code", record.code
-    yield "reason", record.reason
-    yield "last answer", record.answer
-    if record.key_age_seconds is not None:
-        yield "idempotency key", f"first used {lasting(record.key_age_seconds)} ago"
-
-
 @doubt.command()
-def resolve(
-    ctx: typer.Context,
-    id: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
-    accepted: Annotated[bool, typer.Option("--accepted", help="It was sent.")] = False,
-    resend: Annotated[bool, typer.Option("--resend", help="Send it under the same key.")] = False,
-    drop: Annotated[bool, typer.Option("--drop", help="Make it a dead letter.")] = False,
-    provider_id: Annotated[
-        str, typer.Option(help="The provider's id of it, with --accepted where you know it.")
-    ] = "",
-    reason: Annotated[str, typer.Option(help="Why; needed with --drop.")] = "",
-    who: Who = None,
-    why: Annotated[str, typer.Option(help="Why, for the audit; else the reason.")] = "",
-    yes: Yes = False,
-) -> None:
-    """End a doubt by your word.
+@command
+def resolve(session: Session, options: ResolveOptions) -> None:
+    """End a doubt: it was sent, send it again, or drop it.
 
-    It was sent, send it again, or give it up. A resend goes under the same idempotency key.
+    Sending it again uses the same idempotency key, so that the provider ignores
+    the message if it has it already.
 
     \b
     Example:
       sluicegate doubt resolve order-1234 --accepted --provider-id 40385f64-5717-4562
       sluicegate doubt resolve order-1234 --drop --reason "the customer was called"
     """
-    session: Session = ctx.obj
-    verdict = _verdict({"accepted": accepted, "resend": resend, "drop": drop})
-    if drop and not reason:
+    id, verdict = options.id, _verdict(options)
+    if options.drop and not options.reason:
         fail("--drop needs --reason: the dead letter keeps it", BAD_INPUT)
-    if provider_id and not accepted:
-        fail("--provider-id goes with --accepted: it says what the message was sent as", BAD_INPUT)
-    if resend:
-        _warn_of_old_key(session, id, yes)
-    by = by_whom(who, why or reason, needed=False)
-    told = reason or _WORDS[verdict]
-    session.doubts.resolve(id, verdict, provider_id=provider_id, reason=told, by=by)
+    if options.provider_id and not options.accepted:
+        fail("--provider-id goes with --accepted: it names what the provider has", BAD_INPUT)
+    if options.resend:
+        _confirm_old_key(session, id, options.yes)
+    by = by_whom(options.who, options.why or options.reason, needed=False)
+    reason = options.reason or _REASONS[verdict]
+    session.doubts.resolve(id, verdict, provider_id=options.provider_id, reason=reason, by=by)
     typer.echo(f"{id}  {_DONE[verdict]}")
 
 
-def _verdict(given: dict[str, bool]) -> Verdict:
-    chosen = [verdict for verdict in get_args(Verdict) if given[verdict]]
+def _verdict(options: ResolveOptions) -> Verdict:
+    given: dict[Verdict, bool] = {
+        "accepted": options.accepted,
+        "resend": options.resend,
+        "drop": options.drop,
+    }
+    chosen = [verdict for verdict, is_given in given.items() if is_given]
     if len(chosen) != 1:
-        fail("say what became of it: --accepted, --resend or --drop, one of them", BAD_INPUT)
-    verdict: Verdict = chosen[0]
-    return verdict
+        fail("say what to do: exactly one of --accepted, --resend or --drop", BAD_INPUT)
+    return chosen[0]
 
 
-def _warn_of_old_key(session: Session, id: str, yes: bool) -> None:
+def _confirm_old_key(session: Session, id: str, yes: bool) -> None:
+    """Ask before a resend that the provider may take for a new message."""
     record = read_screen(session, id)
     if record.state != "in_doubt":
         raise WrongState(id, record.state, "only messages in doubt are resolved")
@@ -184,5 +200,23 @@ def _warn_of_old_key(session: Session, id: str, yes: bool) -> None:
         confirm(f"{warning}\nSend {id} again?", yes)
 
 
-def _masked(one: Doubtful, full: bool) -> Doubtful:
-    return msgspec.structs.replace(one, to=hidden(one.to, full), reason=hidden(one.reason, full))
+def _pairs(record: MessageScreen) -> Iterator[tuple[str, object]]:
+    yield "id", record.id
+    yield "to", record.to
+    yield "since", when(record.changed_ms)
+    yield "decided", _decided(record.decided_ms)
+    yield "attempts", f"{record.attempts}, of which {record.maybe} may have been acted on"
+    yield "code", record.code
+    yield "reason", record.reason
+    yield "last answer", record.answer
+    if record.key_age_seconds is not None:
+        yield "idempotency key", f"first used {lasting(record.key_age_seconds)} ago"
+
+
+def _decided(decided_ms: int | None) -> str:
+    return "by you" if decided_ms is None else f"by policy {when(decided_ms)}"
+
+
+def _masked(message: Doubtful, full: bool) -> Doubtful:
+    to, reason = hidden(message.to, full), hidden(message.reason, full)
+    return msgspec.structs.replace(message, to=to, reason=reason)

@@ -1,133 +1,155 @@
-"""``sluicegate halt``: what is stopped as a whole, stopping it, and letting it go on."""
+"""``sluicegate halt``: what is stopped as a whole, how to stop it, and how to let it go on."""
 
-import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from .kit.asking import Yes, confirm
+from .kit.asking import confirm
+from .kit.command import command
+from .kit.durations import parse_duration
 from .kit.failures import BAD_INPUT, fail
-from .kit.naming import LEVELS, level
-from .kit.output import Lines, clean, lasting, table, when, write, write_lines
+from .kit.groups import group
+from .kit.naming import LEVELS, level_named
+from .kit.options import AsJsonLines, Confirmed
+from .kit.output import clean, lasting, table, when, write, write_lines
 from .kit.session import Session
 from .status.halts import masked_halts
 from .status.reasons import named
 
-halt = typer.Typer(help="Stops that hit every further message.", no_args_is_help=True)
+halt = group("Stop an account, a sender or a campaign, or let it go on.")
 
 ALL = "all"
-_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|min|m|h|d)")
-_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
 _MOST_SECONDS = 3_660 * 86_400
 
-Level = Annotated[
+LevelArgument = Annotated[
     str,
-    typer.Argument(metavar="LEVEL", help=f"{LEVELS}; or all: every configured account."),
+    typer.Argument(metavar="LEVEL", help=f"{LEVELS}; or all, for every configured account."),
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class HaltListOptions:
+    """The options of ``halt list``."""
+
+    json: AsJsonLines = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HaltSetOptions:
+    """The options of ``halt set``."""
+
+    level: LevelArgument
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The cause, for others who see it.")]
+    lasts: Annotated[
+        str | None,
+        typer.Option(
+            "--for", metavar="DURATION", help="90s, 15m, 2h or 1d; until cleared if absent."
+        ),
+    ] = None
+    yes: Confirmed = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class HaltClearOptions:
+    """The options of ``halt clear``."""
+
+    level: LevelArgument = "account"
+    yes: Confirmed = False
+
+
 @halt.command("list")
-def list_(ctx: typer.Context, json: Lines = False) -> None:
+@command
+def list_(session: Session, options: HaltListOptions) -> None:
     """List what is halted, and why.
 
     \b
     Example:
       sluicegate halt list
     """
-    session: Session = ctx.obj
-    found = masked_halts(session)
-    if json:
-        write_lines(found)
+    in_force = masked_halts(session)
+    if options.json:
+        write_lines(in_force)
         return
-    if not found:
+    if not in_force:
         typer.echo("nothing is halted")
         return
     rows = table("LEVEL", "UNTIL", "WHY")
-    for one in found:
-        until = "cleared" if one.until_ms is None else when(one.until_ms)
-        rows.add_row(one.level, until, clean(one.why))
+    for entry in in_force:
+        until = "cleared" if entry.until_ms is None else when(entry.until_ms)
+        rows.add_row(entry.level, until, clean(entry.why))
     write(rows)
 
 
 @halt.command("set")
-def set_(
-    ctx: typer.Context,
-    level: Level,
-    why: Annotated[str, typer.Option(help="The cause, for whoever finds it halted.")],
-    lasts: Annotated[
-        str | None,
-        typer.Option("--for", metavar="DURATION", help="As 90s, 15m, 2h or 1d; else no end."),
-    ] = None,
-    yes: Yes = False,
-) -> None:
-    """Halt a level; when this returns, no further POST of it can start.
+@command
+def set_(session: Session, options: HaltSetOptions) -> None:
+    """Halt a level: no further POST of it starts.
 
-    What was started already may still be accepted.
+    When it returns, no further POST can start. Messages whose POST has started
+    may still be accepted.
 
     \b
     Example:
       sluicegate halt set sender:+15557654321 --why "complaints" --for 2h
       sluicegate halt set all --why "wrong price in every text"
     """
-    session: Session = ctx.obj
-    if not why.strip():
-        fail("--why: say the cause: whoever finds it halted will ask", BAD_INPUT)
-    seconds = None if lasts is None else _seconds(lasts)
-    stops = list(_stops(session, level))
+    if not options.why.strip():
+        fail("--why: say the cause: others who see the halt will ask for it", BAD_INPUT)
+    seconds = None if options.lasts is None else _seconds(options.lasts)
+    targets = list(_targets(session, options.level))
     ends = "until it is cleared" if seconds is None else f"for {lasting(seconds)}"
-    confirm(f"Halt {', '.join(_shown(*stop) for stop in stops)} {ends}?", yes)
-    for one, name in stops:
-        one.halts.set(name, why, seconds)
-    for one, name in stops:
-        one.wait_for_starts()
-        typer.echo(f"{_shown(one, name)} is halted {ends}")
+    confirm(f"Halt {', '.join(_shown(*target) for target in targets)} {ends}?", options.yes)
+    for account, level in targets:
+        account.halts.set(level, options.why, seconds)
+    for account, level in targets:
+        account.wait_for_starts()
+        typer.echo(f"{_shown(account, level)} is halted {ends}")
 
 
 @halt.command()
-def clear(ctx: typer.Context, level: Level = "account", yes: Yes = False) -> None:
-    """Lift a halt, once its cause is removed.
-
-    Sending goes on at once.
+@command
+def clear(session: Session, options: HaltClearOptions) -> None:
+    """Lift a halt once its cause is removed; sending resumes at once.
 
     \b
     Example:
       sluicegate halt clear
       sluicegate halt clear sender:+15557654321
     """
-    session: Session = ctx.obj
-    stops = list(session.every_account()) if level == ALL else [session]
-    name = "account" if level == ALL else level
-    found = [(one, known[name]) for one in stops if name in (known := _causes(one))]
-    if not found:
+    everywhere = options.level == ALL
+    accounts = list(session.every_account()) if everywhere else [session]
+    level = "account" if everywhere else options.level
+    halted = [(account, why[level]) for account in accounts if level in (why := _causes(account))]
+    if not halted:
         others = f"; halted: {', '.join(known)}" if (known := _causes(session)) else ""
-        fail("no account is halted" if level == ALL else f"{level} is not halted{others}")
-    causes = [f"{_shown(one, name)} is halted: {clean(why)}" for one, why in found]
-    confirm("\n".join([*causes, "Let it go on?"]), yes)
-    for one, _ in found:
-        one.halts.clear(name)
-        typer.echo(f"{_shown(one, name)} goes on")
+        fail("no account is halted" if everywhere else f"{level} is not halted{others}")
+    causes = [f"{_shown(account, level)} is halted: {clean(why)}" for account, why in halted]
+    confirm("\n".join([*causes, "Let it go on?"]), options.yes)
+    for account, _ in halted:
+        account.halts.clear(level)
+        typer.echo(f"{_shown(account, level)} goes on")
 
 
-def _stops(session: Session, text: str) -> Iterator[tuple[Session, str]]:
-    """What ``text`` names: an account, and a level of it."""
+def _targets(session: Session, text: str) -> Iterator[tuple[Session, str]]:
+    """What ``text`` names: accounts, each with one of its levels."""
     if text == ALL:
-        yield from ((one, "account") for one in session.every_account())
+        yield from ((account, "account") for account in session.every_account())
     else:
-        yield session, level(session, text)
+        yield session, level_named(session, text)
 
 
 def _causes(session: Session) -> dict[str, str]:
-    return {one.level: one.why for one in masked_halts(session)}
+    return {entry.level: entry.why for entry in masked_halts(session)}
 
 
-def _shown(session: Session, name: str) -> str:
-    return f"account {session.name}" if name == "account" else named(name)
+def _shown(session: Session, level: str) -> str:
+    return f"account {session.name}" if level == "account" else named(level)
 
 
 def _seconds(text: str) -> float:
-    found = _LENGTH.fullmatch(text)
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    seconds = parse_duration(text) or 0.0
     if not 0 < seconds <= _MOST_SECONDS:
-        fail(f"--for {text}: a length as 90s, 15m, 2h or 1d", BAD_INPUT)
+        fail(f"--for {text}: give a duration such as 90s, 15m, 2h or 1d", BAD_INPUT)
     return seconds

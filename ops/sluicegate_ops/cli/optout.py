@@ -1,7 +1,7 @@
 """``sluicegate optout``: the numbers that are never sent to."""
 
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,103 +10,121 @@ import typer
 
 from sluicegate.rules import E164
 
+from .kit.command import command
 from .kit.failures import BAD_INPUT, fail
-from .kit.output import Full, Lines, clean, counted, hidden, listed, when, write_lines
+from .kit.files import read_text
+from .kit.groups import group
+from .kit.options import AsJsonLines, Unmasked
+from .kit.output import clean, counted, hidden, listed, when, write_lines
 from .kit.session import Session
 
-optout = typer.Typer(help="Numbers that are never sent to.", no_args_is_help=True)
-
-Numbers = Annotated[list[str] | None, typer.Argument(metavar="NUMBER", help="E.164 numbers.")]
-File = Annotated[str | None, typer.Option(help="A file with one number to a line; - reads stdin.")]
+optout = group("Keep the list of numbers that are never sent to.")
 
 _BATCH = 1_000
-_RULE = "not an E.164 number, as +15551234567"
+_RULE = "not an E.164 number, such as +15551234567"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumbersOptions:
+    """The numbers that ``optout add`` and ``optout remove`` are given."""
+
+    numbers: Annotated[
+        list[str] | None, typer.Argument(metavar="NUMBER", help="Numbers in E.164 form.")
+    ] = None
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file with one number per line; - reads stdin."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptOutListOptions:
+    """The options of ``optout list``."""
+
+    json: AsJsonLines = False
+    full: Unmasked = False
 
 
 @optout.command()
-def add(ctx: typer.Context, numbers: Numbers = None, file: File = None) -> None:
+@command
+def add(session: Session, options: NumbersOptions) -> None:
     """Never send to these numbers again.
 
-    When it returns, no further POST to them can start. A file with a line that
-    is no number is refused whole.
+    When it returns, no further POST to them can start. If a line of a file is
+    not a number, nothing in that file is added.
 
     \b
     Example:
       sluicegate optout add +15551234567
       sluicegate optout add --file stopped.txt
     """
-    session: Session = ctx.obj
-    given = _given(numbers, file)
-    list_ = session.sluice.optouts
-    new = sum(list_.add(given[at : at + _BATCH], "cli") for at in range(0, len(given), _BATCH))
-    typer.echo(f"{counted(new, 'number')} added, {len(given) - new:,} known already")
+    numbers, optouts = _numbers(options), session.sluice.optouts
+    new = sum(optouts.add(batch, "cli") for batch in _batches(numbers))
+    typer.echo(f"{counted(new, 'number')} added, {len(numbers) - new:,} known already")
 
 
 @optout.command()
-def remove(ctx: typer.Context, numbers: Numbers = None, file: File = None) -> None:
+@command
+def remove(session: Session, options: NumbersOptions) -> None:
     """Take numbers off the list.
 
     \b
     Example:
       sluicegate optout remove +15551234567
     """
-    session: Session = ctx.obj
-    given = _given(numbers, file)
-    list_ = session.sluice.optouts
-    gone = sum(list_.remove(given[at : at + _BATCH]) for at in range(0, len(given), _BATCH))
-    typer.echo(f"{counted(gone, 'number')} removed, {len(given) - gone:,} not on the list")
+    numbers, optouts = _numbers(options), session.sluice.optouts
+    removed = sum(optouts.remove(batch) for batch in _batches(numbers))
+    typer.echo(f"{counted(removed, 'number')} removed, {len(numbers) - removed:,} not on the list")
 
 
 @optout.command("list")
-def list_(ctx: typer.Context, json: Lines = False, full: Full = False) -> None:
-    """List the numbers, in no order.
+@command
+def list_(session: Session, options: OptOutListOptions) -> None:
+    """List the numbers, in no particular order.
 
     \b
     Example:
       sluicegate optout list --full --json > optouts.jsonl
     """
-    session: Session = ctx.obj
-    found = (
-        msgspec.structs.replace(one, number=hidden(one.number, full))
-        for one in session.sluice.optouts
+    entries = (
+        msgspec.structs.replace(entry, number=hidden(entry.number, options.full))
+        for entry in session.sluice.optouts
     )
-    if json:
-        write_lines(found)
+    if options.json:
+        write_lines(entries)
         return
-    one = None
-    for one in found:
-        typer.echo(f"{one.number:<16}  {when(one.since_ms)}  {clean(one.source)}")
-    if one is None:
+    empty = True
+    for entry in entries:
+        empty = False
+        typer.echo(f"{entry.number:<16}  {when(entry.since_ms)}  {clean(entry.source)}")
+    if empty:
         typer.echo("no number has opted out")
 
 
-def _given(numbers: list[str] | None, file: str | None) -> list[str]:
-    """The numbers meant, each once; ends where one is not valid, before anything is done."""
+def _batches(numbers: Sequence[str]) -> list[Sequence[str]]:
+    return [numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH)]
+
+
+def _numbers(options: NumbersOptions) -> list[str]:
+    """Each number once; ends the command if one is not valid, before anything is changed."""
+    numbers, file = options.numbers, options.file
     if bool(numbers) == (file is not None):
-        fail("give NUMBER... or --file, one of them", BAD_INPUT)
-    if numbers:
-        wrong = [hidden(number) for number in numbers if not E164.match(number)]
-        if wrong:
-            fail(f"{listed(wrong)}: {_RULE}; nothing was changed", BAD_INPUT)
-        return list(dict.fromkeys(numbers))
-    return list(dict.fromkeys(_valid(_lines(str(file)), "stdin" if file == "-" else str(file))))
+        fail("give either NUMBER... or --file", BAD_INPUT)
+    if file is not None:
+        name = "stdin" if str(file) == "-" else str(file)
+        numbers = _valid_lines(read_text(file).splitlines(), name)
+    numbers = list(dict.fromkeys(numbers or ()))
+    if wrong := [hidden(number) for number in numbers if not E164.match(number)]:
+        fail(f"{listed(wrong)}: {_RULE}; nothing was changed", BAD_INPUT)
+    return numbers
 
 
-def _lines(file: str) -> list[str]:
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file}: cannot be read: {error}", BAD_INPUT)
-    return text.splitlines()
-
-
-def _valid(lines: Sequence[str], name: str) -> list[str]:
-    """The numbers of a file's lines; empty ones are skipped, a bad one refuses all."""
-    numbers = {at: line.strip() for at, line in enumerate(lines, 1) if line.strip()}
-    wrong = [str(at) for at, number in numbers.items() if not E164.match(number)]
-    if wrong:
+def _valid_lines(lines: Sequence[str], name: str) -> list[str]:
+    """The numbers on a file's lines, without empty lines; one wrong line refuses them all."""
+    numbers = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
+    if wrong := [str(number) for number, text in numbers.items() if not E164.match(text)]:
         where = f"line{'s' if len(wrong) > 1 else ''} {listed(wrong)}"
         fail(f"{name}, {where}: {_RULE}; nothing was changed", BAD_INPUT)
     if not numbers:
-        fail(f"{name}: no numbers in it", BAD_INPUT)
+        fail(f"{name}: it holds no numbers", BAD_INPUT)
     return list(numbers.values())

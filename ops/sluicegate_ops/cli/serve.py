@@ -1,12 +1,14 @@
 """``sluicegate serve``: receipts from the provider and messages from apps, over HTTP."""
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sluicegate_worker.observe.logs import configure, secrets_of, style
 
+from .kit.command import command
 from .kit.failures import fail
 from .kit.output import listed
 from .kit.session import Session
@@ -15,28 +17,38 @@ if TYPE_CHECKING:  # the web framework is heavy, and no other command needs it
     from sluicegate_ops.web.site import Site
 
 
-def serve(
-    ctx: typer.Context,
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """The options of ``serve``."""
+
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on; else web.host, 127.0.0.1.")
-    ] = None,
+        str | None,
+        typer.Option(metavar="HOST", help="The address to listen on; else web.host, 127.0.0.1."),
+    ] = None
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, help="Port; else web.port, 8080. 0: a free one."),
-    ] = None,
-) -> None:
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=65_535,
+            help="The port; else web.port, 8080. 0 takes a free one.",
+        ),
+    ] = None
+
+
+@command
+def serve(session: Session, options: ServeOptions) -> None:
     """Take receipts, opt-outs and messages over HTTP, until Ctrl-C.
 
-    It listens on loopback unless told otherwise: put a proxy that speaks
-    https before it. What apps may send, and where the provider reaches it,
-    stands under [web] in sluicegate.toml; secrets are in the environment.
+    It listens on loopback unless told otherwise: put a proxy that speaks HTTPS
+    in front of it. The [web] table in sluicegate.toml says which apps may send
+    and where the provider reaches it; secrets are in the environment.
 
     \b
     Example:
       export SLUICEGATE_TELNYX_PUBLIC_KEY=... SLUICEGATE_RECEIPTS_SECRET=$(openssl rand -hex 32)
       sluicegate serve --port 8080
     """
-    session: Session = ctx.obj
     web = session.config.web
     from sluicegate_ops.web.server import listening
     from sluicegate_ops.web.server import serve as serve_on
@@ -44,25 +56,25 @@ def serve(
 
     configure(logging.WARNING, style(), secrets_of(session.config))
     site = Site(session.config)
-    address, number = host or web.host, web.port if port is None else port
+    host, port = options.host or web.host, web.port if options.port is None else options.port
     try:
-        sock = listening(address, number)
+        sock = listening(host, port)
     except OSError as error:
-        fail(f"{address}:{number}: {error.strerror or error}. --port 0 takes a free port")
+        fail(f"{host}:{port}: {error.strerror or error}. --port 0 takes a free port")
     with sock:
-        at = sock.getsockname()[1]
-        shown = f"[{address}]" if ":" in address else address
-        serve_on(site, sock, lambda: typer.echo(_said(site, f"http://{shown}:{at}")))
+        shown = f"[{host}]" if ":" in host else host
+        url = f"http://{shown}:{sock.getsockname()[1]}"
+        serve_on(site, sock, lambda: typer.echo(_greeting(site, url)))
 
 
-def _said(site: "Site", url: str) -> str:
+def _greeting(site: "Site", url: str) -> str:
     """What is served, and what is not set up."""
     web = site.config.web
     accounts, apps = listed(sorted(site.webhook_accounts)), listed(sorted(web.apps))
     lines = [f"listening on {url}"]
     if accounts:
-        at = f"{web.public_url or url}/receipts/ACCOUNT"
-        lines.append(f"webhooks are taken for {accounts}; a messaging profile's URL is {at}")
+        webhook = f"{web.public_url or url}/receipts/ACCOUNT"
+        lines.append(f"webhooks are taken for {accounts}; a messaging profile's URL is {webhook}")
     else:
         lines.append("webhooks are not taken: no account has a key to check them with")
     if not web.public_url:

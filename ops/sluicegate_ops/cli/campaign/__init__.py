@@ -1,60 +1,77 @@
-"""``sluicegate campaign``: a text to many, from a file, watched and kept in hand."""
+"""``sluicegate campaign``: one text to many recipients from a file, watched and controlled."""
+
+from dataclasses import dataclass
 
 import typer
 
 from sluicegate.campaigns.campaign import Action
 
 from ...inspect import claimed
-from ..campaign_failures import CampaignCommands
-from ..kit.asking import Yes, confirm
+from ..kit.asking import confirm
+from ..kit.command import command
+from ..kit.groups import group
+from ..kit.options import Confirmed
 from ..kit.output import counted
 from ..kit.session import Session
 from .export import export
+from .list_campaigns import list_
+from .options import CampaignOptions
 from .pace import pace
 from .preflight import check
 from .report import report
-from .show import Name, list_, show_ledger, status
+from .show import show_ledger, status
 from .start import start
 from .watch import watch
 
-campaign = typer.Typer(
-    cls=CampaignCommands, help="A text to many, from a file.", no_args_is_help=True
-)
+campaign = group("Send one text to many recipients from a file.")
 
 
-def pause(ctx: typer.Context, name: Name) -> None:
-    """Hold a campaign; when this returns, no further POST of it can start.
+@dataclass(frozen=True, kw_only=True)
+class CampaignCancelOptions(CampaignOptions):
+    """The options of ``campaign cancel``."""
+
+    yes: Confirmed = False
+
+
+@command
+def pause(session: Session, options: CampaignOptions) -> None:
+    """Pause a campaign.
+
+    When this returns, no further POST of it can start.
 
     \b
     Example:
       sluicegate campaign pause july
     """
-    _act(ctx.obj, name, "pause")
+    _act(session, options.name, "pause")
 
 
-def resume(ctx: typer.Context, name: Name) -> None:
+@command
+def resume(session: Session, options: CampaignOptions) -> None:
     """Let a paused campaign go on.
 
     \b
     Example:
       sluicegate campaign resume july
     """
-    _act(ctx.obj, name, "resume")
+    _act(session, options.name, "resume")
 
 
-def cancel(ctx: typer.Context, name: Name, yes: Yes = False) -> None:
-    """End a campaign for good: who was not sent to yet never will be.
+@command
+def cancel(session: Session, options: CampaignCancelOptions) -> None:
+    """Cancel a campaign for good; nobody else is sent to.
 
-    What was started already may still be accepted.
+    Messages whose POST has started may still be accepted.
 
     \b
     Example:
       sluicegate campaign cancel july
     """
-    session: Session = ctx.obj
+    name = options.name
     pending = session.campaigns.ledger(name).pending
     session.campaigns.get(name)
-    confirm(f"Cancel {name} for good, with {counted(pending, 'recipient')} not sent to?", yes)
+    left = f"{counted(pending, 'recipient')} not sent to"
+    confirm(f"Cancel {name} for good, with {left}?", options.yes)
     _act(session, name, "cancel")
 
 

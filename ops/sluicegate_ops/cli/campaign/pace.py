@@ -1,33 +1,45 @@
 """``sluicegate campaign pace``: a campaign's own rate and its weight, while it runs."""
 
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from ..kit.command import command
 from ..kit.failures import BAD_INPUT, fail
+from ..kit.options import CampaignArgument
 from ..kit.session import Session
 from ..status.reasons import expected, own_pace
-from . import options as given
-from .show import Name
-
-Rate = Annotated[
-    str | None,
-    typer.Option(metavar="X|none", help="Its own limit, in segments per second, or none."),
-]
+from .options import WeightOption
 
 
-def pace(ctx: typer.Context, name: Name, rate: Rate = None, weight: given.Weight = None) -> None:
-    """Change a campaign's own rate, or its share beside others; it holds at once.
+@dataclass(frozen=True, kw_only=True)
+class PaceOptions:
+    """The options of ``campaign pace``."""
+
+    name: CampaignArgument
+    rate: Annotated[
+        str | None,
+        typer.Option(metavar="X|none", help="Its own limit, in segments per second, or none."),
+    ] = None
+    weight: WeightOption = None
+
+
+@command
+def pace(session: Session, options: PaceOptions) -> None:
+    """Change a campaign's rate or its share beside others.
+
+    The change takes effect at once.
 
     \b
     Example:
       sluicegate campaign pace july --rate 5
       sluicegate campaign pace july --rate none --weight 2
     """
-    session: Session = ctx.obj
+    name, rate, weight = options.name, options.rate, options.weight
     if rate is None and weight is None:
-        fail("say what to change: --rate X, --rate none or --weight Y", BAD_INPUT)
+        fail("say what to change: --rate X, --rate none or --weight X", BAD_INPUT)
     campaigns = session.campaigns
     campaign = campaigns.get(name)
     per_second = campaign.per_second if rate is None else _per_second(rate)
@@ -47,5 +59,5 @@ def _per_second(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        fail(f"--rate {text}: segments per second, above 0, or none", BAD_INPUT)
+        fail(f"--rate {text}: give segments per second above 0, or none", BAD_INPUT)
     return value

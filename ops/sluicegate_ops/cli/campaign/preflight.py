@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,21 +10,22 @@ import typer
 
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.preflight import SAMPLES, Rejects, Report, preflight
+from sluicegate.campaigns.preflight import Rejects, Report, preflight
 
+from ..kit.command import command
 from ..kit.failures import BAD_INPUT, FAILED, fail, say
 from ..kit.output import write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
-from . import options as given
-from .options import Asked, Fault, asked, opened, planned
+from .options import FileOptions, RowFault
+from .planning import opened, planned
 from .preflight_screen import document, show
 
 NO_NAME = "preflight"
 """Stands for a campaign's name where none is needed."""
 
 
-class Checked(NamedTuple):
+class ReadFile(NamedTuple):
     """A file that was read for a plan, what it holds, and where its rejected rows went."""
 
     sheet: CsvFile
@@ -32,52 +34,38 @@ class Checked(NamedTuple):
     rejects: Path | None
 
 
-def check(
-    ctx: typer.Context,
-    file: given.File,
-    text: given.Text = None,
-    text_file: given.TextFile = None,
-    to_column: given.ToColumn = None,
-    sender: given.From = None,
-    profile: given.Profile = None,
-    media: given.Media = None,
-    region: given.Region = None,
-    key: given.Key = None,
-    expires_at: given.ExpiresAt = None,
-    encoding: given.Encoding = None,
-    delimiter: given.Delimiter = None,
-    rejects: given.Rejects = None,
-    rate: given.Rate = None,
-    weight: given.Weight = None,
-    sample: given.Samples = SAMPLES,
-    fail_on: given.FailOn = None,
-    json: given.Json = False,
-) -> None:
-    """Read a file and say what it holds; send and store nothing.
+@dataclass(frozen=True, kw_only=True)
+class PreflightOptions(FileOptions):
+    """The options of ``campaign preflight``."""
 
-    Exits with 1 where nothing could be sent, and where --fail-on says so.
+
+@command
+def check(session: Session, options: PreflightOptions) -> None:
+    """Check a file and show what it holds; send nothing.
+
+    It stores nothing either. Exits with 1 if nothing could be sent, or if
+    --fail-on says so.
 
     \b
     Example:
       sluicegate campaign preflight people.csv --from +15557654321 --region US \\
         --text "Hi {{ first_name }}, the clinic is closed on Friday."
     """
-    session: Session = ctx.obj
-    options = asked(ctx.params)
     sheet = opened(options)
-    checked = read(session, options, sheet, planned(options, sheet, NO_NAME, session.account))
+    plan = planned(options, sheet, NO_NAME, session.account)
+    result = read(session, options, sheet, plan)
     if options.json:
-        write_document(document(session, checked.report, checked.rejects))
+        write_document(document(session, result.report, result.rejects))
     else:
-        show(session, checked.report, checked.plan, checked.rejects)
-    refuse(options, checked.report)
+        show(session, result.report, result.plan, result.rejects)
+    refuse(options, result.report)
 
 
-def read(session: Session, options: Asked, sheet: CsvFile, plan: Plan) -> Checked:
-    """Read the whole file, showing how far it is, and write its rejected rows beside it."""
+def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> ReadFile:
+    """Read the whole file, show the progress, and write the rejected rows beside the file."""
     wanted = options.rejects or sheet.path.with_name(f"{sheet.path.stem}.rejected.csv")
     if wanted.resolve() == sheet.path.resolve() or (wanted.exists() and not wanted.is_file()):
-        fail(f"{wanted}: rejected rows can't go there; name another file", BAD_INPUT)
+        fail(f"{wanted}: rejected rows can't be written there; name another file", BAD_INPUT)
     draft = wanted.with_name(f".{wanted.name}.{os.getpid()}")
     rejects = Rejects(draft, sheet.columns)
     try:
@@ -98,32 +86,33 @@ def read(session: Session, options: Asked, sheet: CsvFile, plan: Plan) -> Checke
         fail(f"{wanted}: rejected rows can't be written: {error.strerror}; see --rejects")
     finally:
         draft.unlink(missing_ok=True)
-    return Checked(sheet, plan, report, kept)
+    return ReadFile(sheet, plan, report, kept)
 
 
-def refuse(options: Asked, report: Report) -> None:
-    """End with 1 where nothing can be sent, or where ``--fail-on`` says so."""
-    faults = {
-        Fault.REJECTED: report.rejected,
-        Fault.DUPLICATES: report.duplicates,
-        Fault.SUPPRESSED: report.suppressed,
+def refuse(options: FileOptions, report: Report) -> None:
+    """End with 1 if nothing can be sent, or if ``--fail-on`` says so."""
+    counts = {
+        RowFault.REJECTED: report.rejected,
+        RowFault.DUPLICATES: report.duplicates,
+        RowFault.SUPPRESSED: report.suppressed,
     }
-    watched = faults if Fault.ANY in options.fail_on else options.fail_on & faults.keys()
-    found = [
-        f"{faults[fault]:,} {fault}" for fault in faults if fault in watched and faults[fault]
+    given = options.fail_on or ()
+    watched = counts if RowFault.ANY in given else [fault for fault in counts if fault in given]
+    faults = [
+        f"{count:,} {fault}" for fault, count in counts.items() if fault in watched and count
     ]
     if not report.sendable:
         say("nothing in this file can be sent")
-    if found:
-        say(f"{', '.join(found)}: --fail-on refuses them")
-    if found or not report.sendable:
+    if faults:
+        say(f"{', '.join(faults)}: refused by --fail-on")
+    if faults or not report.sendable:
         raise typer.Exit(FAILED)
 
 
 def _kept(draft: Path, wanted: Path, *, named: bool) -> Path:
-    """Move the rejected rows to where they are wanted, or beside what somebody may have corrected.
+    """Move the rejected rows to ``wanted``, or beside it if somebody may have corrected that file.
 
-    Only a file that was named is overwritten, or one that says the same.
+    A file is overwritten only if it was ``named``, or if its content is the same.
     """
     place, number = wanted, 1
     while not named and place.exists() and not filecmp.cmp(draft, place, shallow=False):

@@ -32,13 +32,13 @@ def show(
     rejects: Path | None,
     now: Callable[[], datetime] = _utc_now,
 ) -> None:
-    """Write all of it for a person, what matters most first."""
+    """Write the report for a person, what matters most first."""
     write_sum(
         ("rows", report.rows),
         [
             ("sendable", report.sendable, ""),
-            ("rejected", report.rejected, f"set aside in {rejects}" if rejects else ""),
-            ("duplicates", report.duplicates, "of recipients further up in the file"),
+            ("rejected", report.rejected, f"written to {rejects}" if rejects else ""),
+            ("duplicates", report.duplicates, "of earlier rows in the file"),
             ("suppressed", report.suppressed, "opted out"),
         ],
     )
@@ -60,7 +60,7 @@ def document(
     rejects: Path | None,
     now: Callable[[], datetime] = _utc_now,
 ) -> dict[str, Any]:
-    """The same for a program."""
+    """The report for a program."""
     account = session.account
     about: dict[str, Any] = msgspec.structs.asdict(report)
     del about["saved"]
@@ -83,15 +83,15 @@ def document(
 
 
 def write_sum(whole: tuple[str, int], parts: Iterable[tuple[str, int, str]]) -> None:
-    """Write a number and what it is the sum of, with a note on each part that is not 0."""
+    """Write a number and the parts that it is the sum of, with a note on each that is not 0."""
     grid = Table.grid(padding=(0, 2))
     for justify in ("left", "left", "right"):
         grid.add_column(justify=justify, no_wrap=True)
     grid.add_column(style="dim")
     grid.add_row("", whole[0], f"{whole[1]:,}", "", style="bold")
-    for at, (word, count, note) in enumerate(parts):
+    for index, (word, count, note) in enumerate(parts):
         style = "" if count else "dim"
-        grid.add_row("+" if at else "=", word, f"{count:,}", note if count else "", style=style)
+        grid.add_row("+" if index else "=", word, f"{count:,}", note if count else "", style=style)
     write(grid)
 
 
@@ -102,12 +102,12 @@ def cost(amount: float, currency: str) -> str:
 
 
 def _section(title: str, rows: Iterable[tuple[str, ...]]) -> None:
-    found = list(rows)
-    if not found:
+    lines = list(rows)
+    if not lines:
         return
     typer.echo()
-    grid = table(title, *[""] * (len(found[0]) - 1))
-    for row in found:
+    grid = table(title, *[""] * (len(lines[0]) - 1))
+    for row in lines:
         grid.add_row(*row)
     write(grid)
 
@@ -123,7 +123,7 @@ def _characters(report: Report, account: Account) -> Iterator[tuple[str, ...]]:
     for character, count in report.ucs2.most_common(_SHOWN):
         saved = report.saved[character]
         gain = cost(saved * account.price_per_segment, account.currency)
-        advice = f"replaced, it saves {counted(saved, 'segment')}, about {gain}" if saved else ""
+        advice = f"replacing it saves {counted(saved, 'segment')}, about {gain}" if saved else ""
         about = (_code(character), name(character, "no name").lower(), counted(count, "text"))
         yield (f"        {clean(character)}", *about, advice)
     if (more := len(report.ucs2) - _SHOWN) > 0:
@@ -142,20 +142,20 @@ def _estimates(
 ) -> Iterator[tuple[str, object]]:
     price = f"{account.price_per_segment:g} {account.currency}"
     what = "media message" if plan.media_urls else "segment"
-    carriers = "what carriers and taxes add is not in it"
-    about = f"an estimate: {counted(report.parts, what)} at {price}; {carriers}"
+    carriers = "without carrier fees and taxes"
+    about = f"estimated: {counted(report.parts, what)} at {price}, {carriers}"
     yield "cost", f"{cost(report.cost, report.currency)}, {about}"
     finished = _finished(report, now)
-    ends = f"done at {_when(finished)} if it starts now with nothing else waiting"
-    yield "time", f"{lasting(report.seconds)} at the rate of {_held(report, account)}; {ends}"
+    ends = f"done at {_when(finished)} if it starts now and nothing else waits"
+    yield "time", f"{lasting(report.seconds)} at the rate of {_limit(report, account)}; {ends}"
     if plan.expires_at is not None:
-        late = ": not all can be sent until then" if finished > plan.expires_at else ""
+        late = ": not all can be sent by then" if finished > plan.expires_at else ""
         yield "expires", f"{_when(plan.expires_at)}{late}"
-    yield "file", f"{report.file}: {report.encoding}, values between {report.delimiter!r}"
+    yield "file", f"{report.file}: {report.encoding}, values separated by {report.delimiter!r}"
 
 
-def _held(report: Report, account: Account) -> str:
-    """The level that holds it back, and its rate."""
+def _limit(report: Report, account: Account) -> str:
+    """The level that limits the campaign, and its rate."""
     level, _, name = report.held_by.partition(":")
     if report.held_by == "account":
         return f"the account, {account.limit:,} requests per {account.window_seconds:g} s"

@@ -1,4 +1,6 @@
-"""``sluicegate campaign report``: what became of everybody, by state and code, and what to do."""
+"""``sluicegate campaign report``: what became of every recipient, by code, and what to do."""
+
+from dataclasses import dataclass
 
 import typer
 
@@ -6,77 +8,92 @@ from sluicegate.campaigns.ledger import Ledger
 
 from ...inspect import INDEXES, CampaignCause, undelivered
 from ..kit.advice import advised, write_advice
-from ..kit.output import Document, clean, console, counted, write_document
+from ..kit.command import command
+from ..kit.options import AsJsonDocument, CampaignArgument
+from ..kit.output import clean, console, counted, write_document
 from ..kit.session import Session
 from ..message.fates import delivery, fates_of, lines, set_up
 from .causes import masked_causes
-from .show import Name, show_ledger
+from .show import show_ledger
 
 _STATES = {
-    "expired": "expires_at passed before their turn came: nothing was sent to them",
+    "expired": "expires_at passed before their turn came, so nothing was sent to them",
     "suppressed": "they opted out before their turn came: sluicegate optout list",
     "cancelled": "the campaign was cancelled before their turn came",
     "purged": "a person gave them up",
 }
+_UNCONFIRMED = "their carriers do not confirm delivery; most such messages arrive"
 
 
-_UNCONFIRMED = "their carriers do not say whether it arrived; most of such messages do"
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """The options of ``campaign report``."""
+
+    name: CampaignArgument
+    json: AsJsonDocument = False
 
 
-def report(ctx: typer.Context, name: Name, json: Document = False) -> None:
-    """Show what became of everybody, by code, and what to do about it.
+@command
+def report(session: Session, options: ReportOptions) -> None:
+    """Show what became of everybody, and what to do about it.
 
     \b
     Example:
       sluicegate campaign report july
     """
-    session: Session = ctx.obj
-    campaigns = session.campaigns
+    name, campaigns = options.name, session.campaigns
     campaign, ledger = campaigns.get(name), campaigns.ledger(name)
-    found = masked_causes(session, name, *INDEXES)
-    found += [
+    ends = masked_causes(session, name, *INDEXES)
+    ends += [
         CampaignCause(state, "", ledger.states[state], reason)
         for state, reason in _STATES.items()
         if ledger.states[state]
     ]
     lost = undelivered(session.client, session.keys, name) if ledger.fates["failed"] else []
-    if json:
+    if options.json:
         about = {"name": name, "state": campaign.state, "receipts_set_up": set_up(session)}
-        write_document(about | _document(ledger, found, lost))
+        write_document(about | _document(ledger, ends, lost))
         return
-    out = console()
-    out.print(f"campaign {name}: {campaign.state}", style="bold")
+    console().print(f"campaign {name}: {campaign.state}", style="bold")
     show_ledger(session, ledger)
-    for cause in found:
+    _show(name, ledger, ends, lost)
+
+
+def _show(
+    name: str, ledger: Ledger, ends: list[CampaignCause], lost: list[tuple[str, int]]
+) -> None:
+    """Write each cause with the advice on it."""
+    for cause in ends:
         title = f"{counted(cause.count, 'recipient')} {cause.state.replace('_', ' ')} {cause.code}"
         write_advice(title.strip(), [("why", clean(cause.reason)), *_lines(cause)])
     for code, count in lost:
-        title = f"{counted(count, 'recipient')} accepted and not delivered {code}"
+        title = f"{counted(count, 'recipient')} accepted but not delivered {code}"
         write_advice(title.strip(), lines(code))
     if unconfirmed := ledger.fates["unconfirmed"]:
-        title = f"{counted(unconfirmed, 'recipient')} accepted, and unconfirmed"
+        title = f"{counted(unconfirmed, 'recipient')} accepted but unconfirmed"
         write_advice(title, [("why", _UNCONFIRMED)])
-    if any(cause.state == "dead" for cause in found):
-        typer.echo("\nreplay: sluicegate dead replay --code CODE (whatever they belong to)")
+    if any(cause.state == "dead" for cause in ends):
+        replay = f"sluicegate dead replay --campaign {name} --code CODE --why WHY"
+        typer.echo(f"\nto send to the dead again: {replay}")
 
 
 def _lines(cause: CampaignCause) -> list[tuple[str, str]]:
     """What the code means, and what to do about it."""
     if not cause.code:
         return []
-    found = advised(cause.code)
-    see = f"see one of them: sluicegate dead list --code {cause.code}"
-    do = found["advice"] or (see if cause.state == "dead" else "")
-    return [("means", found["means"]), ("do", do), ("portal", found["portal"])]
+    advice = advised(cause.code)
+    see = f"look at them: sluicegate dead list --code {cause.code} --all"
+    do = advice["advice"] or (see if cause.state == "dead" else "")
+    return [("means", advice["means"]), ("do", do), ("portal", advice["portal"])]
 
 
 def _document(
-    ledger: Ledger, found: list[CampaignCause], lost: list[tuple[str, int]]
+    ledger: Ledger, ends: list[CampaignCause], lost: list[tuple[str, int]]
 ) -> dict[str, object]:
     undelivered = [{"code": code, "count": count} | delivery(code) for code, count in lost]
     return {
         "states": {"imported": ledger.imported, **ledger.states},
-        "codes": [_entry(cause) for cause in found],
+        "codes": [_entry(cause) for cause in ends],
         "fates": fates_of(ledger),
         "undelivered": undelivered,
     }

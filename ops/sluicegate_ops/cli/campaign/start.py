@@ -1,113 +1,110 @@
-"""``sluicegate campaign start``: a file checked, shown, asked about, imported, and sent."""
+"""``sluicegate campaign start``: a file checked, shown, confirmed, imported, and sent."""
 
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
 from sluicegate.campaigns.plan import Plan, plan_digest
-from sluicegate.campaigns.preflight import SAMPLES
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.errors import CampaignExists, UnknownCampaign, WrongCampaignState
 
-from ..kit.asking import Yes, confirm
+from ..kit.asking import confirm
+from ..kit.command import command
 from ..kit.failures import BAD_INPUT, fail
+from ..kit.options import Confirmed
 from ..kit.output import counted, write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
-from . import options as given
-from .options import Asked, asked, opened, planned
-from .preflight import Checked, read, refuse
+from .options import FileOptions
+from .planning import opened, planned
+from .preflight import ReadFile, read, refuse
 from .preflight_screen import cost, document, show
 
-Name = Annotated[str, typer.Option(help="Its name: a-z 0-9 _ -, at most 60.")]
+
+@dataclass(frozen=True, kw_only=True)
+class _CampaignName:
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Its name, 1 to 60 of a-z 0-9 _ and -.")
+    ]
 
 
-def start(
-    ctx: typer.Context,
-    file: given.File,
-    name: Name,
-    text: given.Text = None,
-    text_file: given.TextFile = None,
-    to_column: given.ToColumn = None,
-    sender: given.From = None,
-    profile: given.Profile = None,
-    media: given.Media = None,
-    region: given.Region = None,
-    key: given.Key = None,
-    expires_at: given.ExpiresAt = None,
-    encoding: given.Encoding = None,
-    delimiter: given.Delimiter = None,
-    rejects: given.Rejects = None,
-    rate: given.Rate = None,
-    weight: given.Weight = None,
-    sample: given.Samples = SAMPLES,
-    fail_on: given.FailOn = None,
-    json: given.Json = False,
-    yes: Yes = False,
-) -> None:
-    """Read a file as preflight does, ask, import it, and send it.
+# Bases are read from the last to the first: the name stands first in the help.
+@dataclass(frozen=True, kw_only=True)
+class StartOptions(FileOptions, _CampaignName):
+    """The options of ``campaign start``."""
 
-    Stopped half way, repeat it: it goes on where it stopped. With another file,
-    such as the corrected rejected rows, it adds whoever is not yet in the campaign.
+    yes: Confirmed = False
+
+
+@command
+def start(session: Session, options: StartOptions) -> None:
+    """Check a file, ask, import it, and send it.
+
+    If it is interrupted, repeat it: it goes on where it stopped. With another
+    file, such as the corrected rejected rows, it adds the recipients who are
+    not yet in the campaign. Exits with 1 if nothing could be sent, if --fail-on
+    says so, or if the answer is no.
 
     \b
     Example:
       sluicegate campaign start people.csv --name july --from +15557654321 \\
         --region US --text-file text.txt
     """
-    session: Session = ctx.obj
-    options = asked(ctx.params)
-    if not yes and not sys.stdin.isatty():
+    if not options.yes and not sys.stdin.isatty():
         fail("there is no terminal to ask on: add --yes to start without being asked", BAD_INPUT)
     sheet = opened(options)
-    plan = planned(options, sheet, name, session.account)
+    plan = planned(options, sheet, options.name, session.account)
     campaigns = session.campaigns
     before = _before(campaigns, plan)
-    checked = read(session, options, sheet, plan)
+    file = read(session, options, sheet, plan)
     if not options.json:
-        show(session, checked.report, plan, checked.rejects)
+        show(session, file.report, plan, file.rejects)
         typer.echo()
-    refuse(options, checked.report)
-    confirm(_question(campaigns, before, checked), yes)
-    if sheet.fingerprint() != checked.report.fingerprint:
-        fail(f"{file} has changed since it was read: nothing was done; start again")
-    _pace(campaigns, campaigns.create(plan, checked.report.sendable), options)
-    _finish(session, options, checked, _import(campaigns, checked))
+    refuse(options, file.report)
+    confirm(_question(campaigns, before, file), options.yes)
+    if sheet.fingerprint() != file.report.fingerprint:
+        fail(f"{options.file} has changed since it was read: nothing was done; start again")
+    _pace(campaigns, campaigns.create(plan, file.report.sendable), options)
+    _finish(session, options, file, _import(campaigns, file))
 
 
 def _before(campaigns: Campaigns, plan: Plan) -> Campaign | None:
-    """The campaign of that name, if there is one already and it can take more recipients."""
+    """The campaign of that name; None if there is none.
+
+    Raises CampaignExists if its plan is another one, and WrongCampaignState if it is cancelled.
+    """
     try:
-        found = campaigns.get(plan.name)
+        campaign = campaigns.get(plan.name)
     except UnknownCampaign:
         return None
-    if plan_digest(found.plan) != plan_digest(plan):
+    if plan_digest(campaign.plan) != plan_digest(plan):
         raise CampaignExists(plan.name)
-    if found.state == "cancelled":
-        raise WrongCampaignState(plan.name, found.state, "take recipients")
-    return found
+    if campaign.state == "cancelled":
+        raise WrongCampaignState(plan.name, campaign.state, "take recipients")
+    return campaign
 
 
-def _question(campaigns: Campaigns, before: Campaign | None, checked: Checked) -> str:
-    name, report = checked.plan.name, checked.report
+def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> str:
+    name, report = file.plan.name, file.report
     people = counted(report.sendable, "recipient")
     imported = 0 if before is None else campaigns.ledger(name).imported
     if before is None or not imported:
         price = cost(report.cost, report.currency)
         return f"Send to {people} as campaign {name}, for about {price}?"
     if before.state == "draft":
-        return f"{imported:,} of {name} are imported already. Import the rest, and send to all?"
+        return f"{imported:,} of {name} are already imported. Import the rest, and send to all?"
     paused = " It stays paused." if before.state == "paused" else ""
     known = f"{name} is {before.state} with {counted(imported, 'recipient')}."
-    return f"{known} Add those of these {people} that are new?{paused}"
+    return f"{known} Add whoever is new among these {people}?{paused}"
 
 
-def _pace(campaigns: Campaigns, campaign: Campaign, options: Asked) -> None:
-    """Give it the rate and the weight that were asked for; what was not stays as it is."""
+def _pace(campaigns: Campaigns, campaign: Campaign, options: StartOptions) -> None:
+    """Set the rate and the weight that were given; leave the other as it is."""
     if options.rate is None and options.weight is None:
         return
     per_second = campaign.per_second if options.rate is None else options.rate
@@ -115,42 +112,42 @@ def _pace(campaigns: Campaigns, campaign: Campaign, options: Asked) -> None:
     campaigns.pace(campaign.name, per_second, weight)
 
 
-def _import(campaigns: Campaigns, checked: Checked) -> Counter[ImportResult]:
-    """Import whoever can be sent to; count what became of each."""
-    report, name = checked.report, checked.plan.name
+def _import(campaigns: Campaigns, file: ReadFile) -> Counter[ImportResult]:
+    """Import everyone who can be sent to; count the outcomes."""
+    report, name = file.report, file.plan.name
     tally: Counter[ImportResult] = Counter()
     try:
         with Meter("importing", report.rows - report.rejected) as meter:
-            added = campaigns.add(name, _recipients(checked))
+            added = campaigns.add(name, _recipients(file))
             for done, (_, outcome) in enumerate(added, 1):
                 tally[outcome] += 1
                 meter.at(done, done)
     except KeyboardInterrupt:
-        fail(f"stopped: {_so_far(campaigns, name)}; the same command goes on where it stopped")
-    if checked.sheet.fingerprint() != report.fingerprint:
-        changed = f"{checked.sheet.path} was changed while it was imported"
-        way_out = f"Give it up: sluicegate campaign cancel {name}"
+        fail(f"stopped: {_so_far(campaigns, name)}; repeat the command to go on")
+    if file.sheet.fingerprint() != report.fingerprint:
+        changed = f"{file.sheet.path} was changed while it was imported"
+        way_out = f"To give it up: sluicegate campaign cancel {name}"
         fail(f"{changed}: {_so_far(campaigns, name)}. {way_out}")
     return tally
 
 
-def _recipients(checked: Checked) -> Iterator[Recipient]:
-    rows = Recipients(checked.plan, checked.sheet)
+def _recipients(file: ReadFile) -> Iterator[Recipient]:
+    rows = Recipients(file.plan, file.sheet)
     return (row for row in rows if isinstance(row, Recipient))
 
 
 def _so_far(campaigns: Campaigns, name: str) -> str:
     campaign, ledger = campaigns.get(name), campaigns.ledger(name)
-    sent = {"draft": "nothing is sent yet", "paused": "it is paused"}
+    sent = {"draft": "nothing is sent yet", "paused": "the campaign is paused"}
     about = sent.get(campaign.state, "they are being sent to")
     return f"{counted(ledger.imported, 'recipient')} of {name} imported, {about}"
 
 
 def _finish(
-    session: Session, options: Asked, checked: Checked, tally: Counter[ImportResult]
+    session: Session, options: StartOptions, file: ReadFile, tally: Counter[ImportResult]
 ) -> None:
-    """Start it, where it isn't yet, and say what was done."""
-    campaigns, name, report = session.campaigns, checked.plan.name, checked.report
+    """Start the campaign if it is a draft, and say what was done."""
+    campaigns, name, report = session.campaigns, file.plan.name, file.report
     state = campaigns.get(name).state
     if state == "draft":
         state = campaigns.act(name, "start")
@@ -158,11 +155,11 @@ def _finish(
     already = max(0, tally["duplicate"] - report.duplicates)
     if options.json:
         done = {"added": added, "already": already, "suppressed": suppressed}
-        preflight = document(session, report, checked.rejects)
+        preflight = document(session, report, file.rejects)
         write_document({"name": name, "state": state, "imported": done, "preflight": preflight})
         return
     parts = [f"imported {counted(added, 'recipient')}"]
-    parts += [f"{already:,} imported already"] * bool(already)
+    parts += [f"{already:,} already imported"] * bool(already)
     parts += [f"{suppressed:,} opted out"] * bool(suppressed)
     typer.echo(", ".join(parts))
     verb = "resume" if state == "paused" else "watch"

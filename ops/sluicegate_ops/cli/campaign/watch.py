@@ -1,4 +1,4 @@
-"""``sluicegate campaign watch``: a campaign under way, until it ends or you have seen enough."""
+"""``sluicegate campaign watch``: a running campaign, until it ends or you press Ctrl-C."""
 
 import sys
 import time
@@ -18,12 +18,14 @@ from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import STATES, Ledger
 
 from ...inspect import CampaignCause, Why
+from ..kit.command import command
 from ..kit.output import clean, console
 from ..kit.session import Session
 from ..message.fates import fates_of, summed, unknown
 from ..status.reasons import expected, limit, own_pace, sentence
 from .causes import masked_causes
-from .show import Name, show_ledger
+from .options import CampaignOptions
+from .show import show_ledger
 
 _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 2.0
@@ -34,9 +36,9 @@ _ENDS = ("finished", "cancelled")
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """One look: where the campaign stands, and how fast it has been of late.
+    """One look: where the campaign stands, and how fast it went in the last seconds.
 
-    ``unknown`` is why nothing more is known of some that were accepted.
+    ``unknown`` is why the fate of some accepted messages is unknown.
     """
 
     campaign: Campaign
@@ -52,25 +54,28 @@ class Moment(msgspec.Struct, frozen=True):
 
     @property
     def done_about(self) -> str:
-        """About when it is done; ``""`` where nobody can say."""
+        """When it will be done, approximately; ``""`` if that can't be told."""
         ends = expected(self.why.finish, self.why.now_ms)
         return f"done {ends}" if ends else ""
 
 
 class Shown(Protocol):
-    """Takes each look, and shows it."""
+    """Shows one look after the other."""
 
     def __call__(self, moment: Moment) -> None: ...
 
 
-def watch(ctx: typer.Context, name: Name) -> None:
-    """Follow a campaign until it is finished or cancelled; Ctrl-C leaves it running.
+@command
+def watch(session: Session, options: CampaignOptions) -> None:
+    """Follow a campaign until it is finished or cancelled.
+
+    Ctrl-C ends only the watching; the campaign goes on.
 
     \b
     Example:
       sluicegate campaign watch july
     """
-    session: Session = ctx.obj
+    name = options.name
     session.campaigns.get(name)
     try:
         with _live() if sys.stdout.isatty() else _lines() as show:
@@ -81,14 +86,14 @@ def watch(ctx: typer.Context, name: Name) -> None:
                 time.sleep(_LOOK_SECONDS)
     except KeyboardInterrupt:
         state = session.campaigns.get(name).state
-        typer.echo(f"\n{name} is {state}, and goes on so without being watched")
+        typer.echo(f"\n{name} is {state}; it goes on without being watched")
         return
     typer.echo(f"\n{name} is {moment.campaign.state}")
     show_ledger(session, moment.ledger)
 
 
 def _moments(session: Session, name: str) -> Iterator[Moment]:
-    """Look again and again; less often at what it died of, which is as much work as there is."""
+    """Look again and again; less often at the causes of death, since those take long to read."""
     campaigns = session.campaigns
     seen: deque[tuple[float, int]] = deque()
     dead: list[CampaignCause] = []
@@ -105,12 +110,12 @@ def _moments(session: Session, name: str) -> Iterator[Moment]:
 
 
 def _sent(ledger: Ledger) -> int:
-    """How many have been through a request that told how it ended."""
+    """How many have been accepted or refused for good."""
     return ledger.states["accepted"] + ledger.states["dead"]
 
 
 def _rate(seen: deque[tuple[float, int]], now: float, sent: int) -> float:
-    """The rate over the last seconds; ``seen`` keeps them."""
+    """Messages per second over the last seconds, which ``seen`` remembers."""
     seen.append((now, sent))
     while now - seen[0][0] > _RATE_SECONDS:
         seen.popleft()
@@ -120,7 +125,7 @@ def _rate(seen: deque[tuple[float, int]], now: float, sent: int) -> float:
 
 @contextmanager
 def _lines() -> Iterator[Shown]:
-    """A plain line now and then, and whenever the state changes."""
+    """A plain line every few seconds, and whenever the state changes."""
     said_at, said_state = 0.0, ""
 
     def show(moment: Moment) -> None:
@@ -142,7 +147,7 @@ def _line(moment: Moment) -> str:
 
 @contextmanager
 def _live() -> Iterator[Shown]:
-    """One screen that is drawn anew."""
+    """One screen that is redrawn in place."""
     from rich.live import Live
 
     with Live(console=console(), refresh_per_second=4) as live:
@@ -181,17 +186,17 @@ def _speed(moment: Moment) -> str:
 
 
 def _codes(moment: Moment) -> str:
-    shown = [f"{one.count:,} x {clean(one.code)}" for one in moment.dead[:_CODES_SHOWN]]
+    shown = [f"{cause.count:,} x {clean(cause.code)}" for cause in moment.dead[:_CODES_SHOWN]]
     more = len(moment.dead) - _CODES_SHOWN
     return "dead: " + "; ".join(shown + [f"{more} more codes"] * (more > 0)) if shown else ""
 
 
 def _fates(moment: Moment) -> str:
-    """What receipts have told of those accepted."""
+    """What receipts say of the accepted messages."""
     fates = fates_of(moment.ledger)
     if not any(fates.values()):
         return ""
-    return f"of those accepted {summed(fates)}" + f" ({moment.unknown})" * bool(fates["unknown"])
+    return f"of those accepted, {summed(fates)}" + f" ({moment.unknown})" * bool(fates["unknown"])
 
 
 def _because(moment: Moment) -> str:

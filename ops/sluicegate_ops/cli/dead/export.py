@@ -1,12 +1,11 @@
 """``sluicegate dead export``: one line for each dead letter, streamed."""
 
 import csv
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
@@ -14,53 +13,60 @@ from sluicegate_worker.operator.deadletters import DeadLetter
 from sluicegate_worker.operator.edits import FAULTS, Letters
 from sluicegate_worker.provider.codes import advice_for
 
-from ..kit.failures import BAD_INPUT, fail
-from ..kit.output import Full, counted, hidden, when
+from ..kit.command import command
+from ..kit.files import open_output
+from ..kit.options import Unmasked
+from ..kit.output import counted, hidden, when
 from ..kit.session import Session
-from .choice import Campaign, Code, From, OlderThan, Since, chosen
+from .choice import filtered
+from .options import LetterFilters
 
 _PAGE = 500
-_COLUMNS = ("id", "to", "sender", "campaign", "code", "reason", "advice", "attempts", "maybe",
-            "died_at")  # fmt: skip
+_COLUMNS = (
+    *("id", "to", "sender", "campaign", "code", "reason", "advice", "attempts", "maybe"),
+    "died_at",
+)
 
 
-def export(
-    ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The file to write; - is stdout.")],
-    code: Code = None,
-    campaign: Campaign = None,
-    sender: From = None,
-    since: Since = None,
-    older_than: OlderThan = None,
-    full: Full = False,
-) -> None:
-    """Write one CSV line for each dead letter, the first that died first.
+@dataclass(frozen=True, kw_only=True)
+class DeadExportOptions(LetterFilters):
+    """The options of ``dead export``."""
 
-    With --full numbers are whole, and a last column has the text.
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write; - is standard output.")
+    ]
+    full: Unmasked = False
+
+
+@command
+def export(session: Session, options: DeadExportOptions) -> None:
+    """Write one CSV line for each dead letter.
+
+    The oldest comes first. With --full, phone numbers are whole and a last
+    column holds the text.
 
     \b
     Example:
       sluicegate dead export dead.csv --campaign july
       sluicegate dead export - --full > dead.csv
     """
-    session: Session = ctx.obj
-    letters = chosen(session, ctx.params).letters(session, first=True)
+    file = None if str(options.file) == "-" else options.file
+    letters = filtered(session, options).letters(session, oldest_first=True)
     count = 0
-    with _opened(file) as out:
-        rows = csv.writer(out, lineterminator="\n")
-        rows.writerow((*_COLUMNS, "text") if full else _COLUMNS)
+    with open_output(file) as output:
+        rows = csv.writer(output, lineterminator="\n")
+        rows.writerow((*_COLUMNS, "text") if options.full else _COLUMNS)
         while page := list(islice(letters, _PAGE)):
-            texts = _texts(session, page) if full else [()] * len(page)
-            rows.writerows(
-                (*_row(letter, full), *text) for letter, text in zip(page, texts, strict=True)
-            )
+            texts = _texts(session, page) if options.full else [()] * len(page)
+            for letter, text in zip(page, texts, strict=True):
+                rows.writerow((*_row(letter, options.full), *text))
             count += len(page)
-    if file != "-":
+    if file is not None:
         typer.echo(f"{counted(count, 'dead letter')} in {file}")
 
 
 def _row(letter: DeadLetter, full: bool) -> tuple[object, ...]:
-    found = advice_for(letter.code)
+    advice = advice_for(letter.code)
     return (
         letter.id,
         hidden(letter.to, full),
@@ -68,7 +74,7 @@ def _row(letter: DeadLetter, full: bool) -> tuple[object, ...]:
         letter.campaign,
         letter.code,
         hidden(letter.reason, full),
-        found.advice if found else "",
+        advice.advice if advice else "",
         letter.attempts,
         letter.maybe,
         when(letter.died_ms),
@@ -76,7 +82,7 @@ def _row(letter: DeadLetter, full: bool) -> tuple[object, ...]:
 
 
 def _texts(session: Session, page: Sequence[DeadLetter]) -> list[tuple[str]]:
-    """What each says; ``""`` where it can't be made."""
+    """The text of each letter; ``""`` if it can't be rendered."""
     letters = Letters(session.client, session.keys, session.account)
     texts: list[tuple[str]] = []
     for stored in session.dead.stored([letter.id for letter in page]):
@@ -85,17 +91,3 @@ def _texts(session: Session, page: Sequence[DeadLetter]) -> list[tuple[str]]:
         except FAULTS:
             texts.append(("",))
     return texts
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[TextIO]:
-    if file == "-":
-        yield sys.stdout
-        return
-    path = Path(file)
-    try:
-        out = path.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        fail(f"{file}: cannot be written: {error.strerror}", BAD_INPUT)
-    with out:
-        yield out

@@ -1,4 +1,4 @@
-"""Dead letters by what they have in common: how many, of what codes, and one of them."""
+"""Dead letters by what they have in common: how many, with which codes, and a sample."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ from ..kit.output import clean, table, when, write
 _CODES_SHOWN = 3
 
 
-class By(StrEnum):
-    """What they are grouped by."""
+class Grouping(StrEnum):
+    """What dead letters are grouped by."""
 
     CODE = "code"
     CAMPAIGN = "campaign"
@@ -24,9 +24,9 @@ class By(StrEnum):
 
 
 class Group(msgspec.Struct):
-    """The ``count`` letters of one ``name``, ``maybe`` of which may have been sent.
+    """The ``count`` letters with the same ``name``, ``maybe`` of which may have been sent.
 
-    ``sample`` is the one that died last. Times are wall milliseconds.
+    ``sample`` is the latest of them. Times are wall milliseconds.
     """
 
     name: str
@@ -38,26 +38,26 @@ class Group(msgspec.Struct):
     codes: Counter[str] = msgspec.field(default_factory=Counter)
 
 
-def grouped(letters: Iterable[DeadLetter], by: By) -> list[Group]:
+def grouped(letters: Iterable[DeadLetter], by: Grouping) -> list[Group]:
     """The groups of ``letters``, the largest first."""
-    found: dict[str, Group] = {}
+    groups: dict[str, Group] = {}
     for letter in letters:
         name = getattr(letter, by.value)
         died = letter.died_ms
-        group = found.get(name)
+        group = groups.get(name)
         if group is None:
-            group = found[name] = Group(name, letter, died, died)
+            group = groups[name] = Group(name, letter, died, died)
         group.count += 1
         group.maybe += letter.maybe > 0
         group.codes[letter.code] += 1
         group.first_ms, group.last_ms = min(died, group.first_ms), max(died, group.last_ms)
-    return sorted(found.values(), key=lambda group: (-group.count, group.name))
+    return sorted(groups.values(), key=lambda group: (-group.count, group.name))
 
 
-def line(group: Group, by: By) -> dict[str, Any]:
+def line(group: Group, by: Grouping) -> dict[str, Any]:
     """A group as one JSON object."""
     sample = group.sample
-    made = {
+    fields = {
         by.value: group.name,
         "count": group.count,
         "maybe_sent": group.maybe,
@@ -66,23 +66,29 @@ def line(group: Group, by: By) -> dict[str, Any]:
         "codes": dict(group.codes.most_common()),
         "sample": {"id": sample.id, "to": sample.to, "reason": sample.reason},
     }
-    return made | (advised(group.name) if by is By.CODE else {})
+    return fields | (advised(group.name) if by is Grouping.CODE else {})
 
 
-def show(groups: list[Group], by: By) -> None:
-    """Write the groups as a table; for codes, also what to do about each."""
-    shown = [by.upper(), "LETTERS", "MAYBE SENT", "LAST", *([] if by is By.CODE else ["CODES"])]
+def show(groups: list[Group], by: Grouping) -> None:
+    """Write the groups as a table; if they are codes, also the advice on each."""
+    shown = [
+        by.upper(),
+        "LETTERS",
+        "MAYBE SENT",
+        "LAST",
+        *([] if by is Grouping.CODE else ["CODES"]),
+    ]
     rows = table(*shown, "SUCH AS", "REASON")
-    for at in (1, 2):
-        rows.columns[at].justify = "right"
+    for column in rows.columns[1:3]:
+        column.justify = "right"
     for group in groups:
-        codes = [] if by is By.CODE else [_codes(group.codes)]
+        codes = [] if by is Grouping.CODE else [_codes(group.codes)]
         sample = group.sample
         counts = (f"{group.count:,}", f"{group.maybe:,}", when(group.last_ms))
         about = (*codes, f"{sample.id} to {sample.to}", sample.reason)
         rows.add_row(clean(group.name) or "-", *counts, *map(clean, about))
     write(rows)
-    if by is By.CODE:
+    if by is Grouping.CODE:
         write_codes([group.name for group in groups])
 
 

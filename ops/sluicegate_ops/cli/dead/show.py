@@ -1,6 +1,7 @@
 """``sluicegate dead show``: one dead letter with its request, its answer and its attempts."""
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import typer
@@ -9,7 +10,9 @@ from sluicegate_worker.operator.deadletters import DeadLetter, Stored
 from sluicegate_worker.operator.edits import FAULTS, Letters
 
 from ..kit.advice import advised, pairs
-from ..kit.output import Document, Full, hidden, when, write_document, write_pairs
+from ..kit.command import command
+from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
+from ..kit.output import hidden, when, write_document, write_pairs
 from ..kit.session import Session
 from ..message.attempts import write_attempts
 from .acts import why_not
@@ -18,25 +21,31 @@ from .choice import dead_letter
 _TEXTS = ("text", "body", "subject", "media_urls")  # of a request, in both versions of the API
 
 
-def show(
-    ctx: typer.Context,
-    id: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
-    json: Document = False,
-    full: Full = False,
-) -> None:
-    """Show one dead letter: what was sent, what was answered, every attempt, and what to do.
+@dataclass(frozen=True, kw_only=True)
+class DeadShowOptions:
+    """The options of ``dead show``."""
+
+    id: MessageArgument
+    json: AsJsonDocument = False
+    full: Unmasked = False
+
+
+@command
+def show(session: Session, options: DeadShowOptions) -> None:
+    """Show one dead letter, and what to do about it.
+
+    Shows the last request and answer, every attempt, and the advice on its code.
 
     \b
     Example:
       sluicegate dead show order-1234
     """
-    session: Session = ctx.obj
+    id, full = options.id, options.full
     letter = masked_letter(dead_letter(session, id), full)
     [stored] = session.dead.stored([id])
     history = stored.history
-    request = _request(stored.request, full)
-    text = _text(session, stored, full)
-    if json:
+    request, text = _request(stored.request, full), _text(session, stored, full)
+    if options.json:
         fields: dict[str, Any] = msgspec.structs.asdict(letter)
         more = {"text": text, "request": request, "history": msgspec.to_builtins(history)}
         write_document(fields | advised(letter.code) | more)
@@ -44,12 +53,12 @@ def show(
     write_pairs([*_pairs(letter), ("text", text), ("request", request), *pairs(letter.code)])
     write_attempts(history)
     typer.echo(f"\nsend it again: sluicegate dead replay {id}")
-    typer.echo(f"  otherwise:   sluicegate dead replay {id} --from SENDER --text TEXT --why WHY")
+    typer.echo(f"  or edited:   sluicegate dead replay {id} --from SENDER --text TEXT --why WHY")
     typer.echo(f"give it up:    sluicegate dead purge {id}")
 
 
 def masked_letter(letter: DeadLetter, full: bool) -> DeadLetter:
-    """The letter with the numbers in it hidden, unless it is to be shown in ``full``."""
+    """The letter with its phone numbers hidden, unless ``full``."""
     texts = {name: hidden(getattr(letter, name), full) for name in ("to", "reason", "answer")}
     return msgspec.structs.replace(letter, **texts)
 
@@ -76,11 +85,11 @@ def _pairs(letter: DeadLetter) -> list[tuple[str, object]]:
 
 
 def _text(session: Session, stored: Stored, full: bool) -> str:
-    """What it says; where that can't be told, why."""
+    """The text of the message, or why it can't be rendered."""
     try:
         text = Letters(session.client, session.keys, session.account).message(stored).text or ""
     except FAULTS as error:
-        return f"can't be made: {why_not(error)}"
+        return f"can't be rendered: {why_not(error)}"
     return text if full or not text else _covered(text)
 
 
@@ -89,7 +98,7 @@ def _covered(text: object) -> str:
 
 
 def _request(request: bytes, full: bool) -> str:
-    """The bytes of its last POST; without ``full``, numbers and texts are hidden."""
+    """The body of the last POST; unless ``full``, its numbers and texts are hidden."""
     if full or not request:
         return request.decode(errors="replace")
     try:

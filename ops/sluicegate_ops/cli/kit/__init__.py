@@ -1,1 +1,1 @@
-"""What every command uses: its session, its output, its questions and its errors."""
+"""What every command uses: its session, its options, its output, its questions, its errors."""

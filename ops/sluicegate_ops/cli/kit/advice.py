@@ -1,4 +1,4 @@
-"""What a code means, what to do about it and where: the worker's table, as it is shown."""
+"""What a code means, what to do about it and where: the worker's table on the screen."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,23 +8,23 @@ from .output import console
 
 
 def advised(code: str) -> dict[str, str]:
-    """``means``, ``advice`` and ``portal`` of a code, each ``""`` where there is none."""
-    found = advice_for(code)
-    if found is None:
+    """``means``, ``advice`` and ``portal`` of a code; each is ``""`` if there is none."""
+    advice = advice_for(code)
+    if advice is None:
         return {"means": "", "advice": "", "portal": ""}
-    return {"means": found.means, "advice": found.advice, "portal": found.portal}
+    return {"means": advice.means, "advice": advice.advice, "portal": advice.portal}
 
 
 def pairs(code: str) -> Iterator[tuple[str, str]]:
-    """The same as lines of a screen."""
-    found = advised(code)
-    yield "means", found["means"]
-    yield "do", found["advice"]
-    yield "portal", found["portal"]
+    """The advice on a code, as lines of a screen."""
+    advice = advised(code)
+    yield "means", advice["means"]
+    yield "do", advice["advice"]
+    yield "portal", advice["portal"]
 
 
 def write_advice(title: str, lines: Iterable[tuple[str, str]]) -> None:
-    """Write a title, and below it what there is to say of it."""
+    """Write a title, and the lines below it that are not empty."""
     out = console()
     out.print(f"\n{title}", style="bold", soft_wrap=True)
     for word, line in lines:
@@ -33,7 +33,7 @@ def write_advice(title: str, lines: Iterable[tuple[str, str]]) -> None:
 
 
 def write_codes(codes: Sequence[str]) -> None:
-    """Write the advice on each code once, where there is any."""
+    """Write the advice on each code that has any, once."""
     for code in dict.fromkeys(codes):
         if advice_for(code):
             write_advice(code, pairs(code))

@@ -1,4 +1,4 @@
-"""Levels as people name them on the command line, checked against what there is."""
+"""Levels as people name them on the command line, checked against those that exist."""
 
 from sluicegate.levels import published
 
@@ -12,8 +12,8 @@ LEVELS = "account, sender:SENDER, registration:NAME, brand:NAME or campaign:NAME
 _SHORT_CODE = 8  # digits at most
 
 
-def level(session: Session, text: str) -> str:
-    """The level that ``text`` names; ends the command where there is none such.
+def level_named(session: Session, text: str) -> str:
+    """The level that ``text`` names; ends the command if there is no such level.
 
     Raises UnknownCampaign.
     """
@@ -21,7 +21,7 @@ def level(session: Session, text: str) -> str:
     if text == "account":
         return text
     if kind == "sender" and name:
-        return f"sender:{sender(session, name)}"
+        return f"sender:{sender_named(session, name)}"
     if kind == "campaign" and name:
         return f"campaign:{session.campaigns.get(name).name}"
     if kind not in ("registration", "brand") or not name:
@@ -29,15 +29,16 @@ def level(session: Session, text: str) -> str:
     return _declared(session, text)
 
 
-def sender(session: Session, name: str) -> str:
-    """A sender by its name in lanes; ends the command where others are declared, and not it."""
+def sender_named(session: Session, name: str) -> str:
+    """A sender by its name in lanes; ends the command if the account declares others only."""
     known = _known(session, "sender")
     if name in known or f"pool:{name}" in known:
         return name if name in known else f"pool:{name}"
     if known:
-        fail(f"sender {name}: not among the account's: {listed(sorted(known))}", BAD_INPUT)
+        declared = listed(sorted(known))
+        fail(f"sender {name}: not one of the account's senders: {declared}", BAD_INPUT)
     if name.isdigit() and len(name) > _SHORT_CODE:
-        fail(f"sender {name}: a number begins with +, as +{name}", BAD_INPUT)
+        fail(f"sender {name}: a number begins with +, as in +{name}", BAD_INPUT)
     return name
 
 

@@ -1,9 +1,9 @@
-"""How answers are written: tables, JSON, times, and phone numbers that stay hidden."""
+"""How commands write their output: tables, JSON, times, and phone numbers that stay hidden."""
 
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import typer
@@ -12,29 +12,25 @@ from rich.table import Table
 
 from sluicegate.masking import masked
 
-Lines = Annotated[bool, typer.Option("--json", help="Write JSON lines: one object per line.")]
-Document = Annotated[bool, typer.Option("--json", help="Write one JSON document.")]
-Full = Annotated[bool, typer.Option("--full", help="Show whole phone numbers and texts.")]
-
 _PIPED_WIDTH = 10_000
 _NUMBER = re.compile(r"\+[0-9]{7,15}|\b[0-9]{10,15}\b")
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 def console() -> Console:
-    """Standard output: colours and wrapping on a terminal, plain whole lines in a pipe."""
-    plain = Console(markup=False, highlight=False, emoji=False)
-    if not plain.is_terminal:
-        plain.width = _PIPED_WIDTH
-    return plain
+    """Standard output: colours and wrapping on a terminal, plain unwrapped lines in a pipe."""
+    output = Console(markup=False, highlight=False, emoji=False)
+    if not output.is_terminal:
+        output.width = _PIPED_WIDTH
+    return output
 
 
 def table(*columns: str) -> Table:
-    """An empty table without lines; only its last column wraps."""
-    made = Table(box=None, pad_edge=False, header_style="dim")
+    """An empty table without borders; only its last column wraps."""
+    rows = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        made.add_column(column, no_wrap=column != columns[-1])
-    return made
+        rows.add_column(column, no_wrap=column != columns[-1])
+    return rows
 
 
 def write(lines: Table) -> None:
@@ -50,7 +46,7 @@ def write(lines: Table) -> None:
 
 
 def write_pairs(pairs: Iterable[tuple[str, object]]) -> None:
-    """Write names and values, one pair to a line, leaving out what has no value."""
+    """Write names and values, one pair per line, leaving out names without a value."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
@@ -61,23 +57,23 @@ def write_pairs(pairs: Iterable[tuple[str, object]]) -> None:
 
 
 def write_lines(items: Iterable[Any]) -> None:
-    """Write JSON lines, as they come."""
+    """Write JSON lines, each as soon as its item comes."""
     for item in items:
         typer.echo(msgspec.json.encode(item).decode())
 
 
 def write_document(item: Any) -> None:
-    """Write one JSON document, for eyes as well."""
+    """Write one JSON document, indented."""
     typer.echo(msgspec.json.format(msgspec.json.encode(item), indent=2).decode())
 
 
 def hidden(text: str, full: bool = False) -> str:
-    """``text`` with every phone number in it masked, unless it is to be shown in ``full``."""
-    return text if full else _NUMBER.sub(lambda found: masked(found[0]), text)
+    """``text`` with every phone number in it masked, unless ``full``."""
+    return text if full else _NUMBER.sub(lambda number: masked(number[0]), text)
 
 
 def clean(text: str) -> str:
-    """``text`` on one line, without what could steer a terminal: answers come from outside."""
+    """``text`` on one line, without control characters: answers come from outside."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
@@ -87,9 +83,9 @@ def when(wall_ms: float) -> str:
 
 
 def local(wall_ms: float, now_ms: float) -> str:
-    """A wall time in the zone of who reads it, with its date where that isn't the day of now."""
-    at, now = (datetime.fromtimestamp(ms / 1000).astimezone() for ms in (wall_ms, now_ms))
-    return at.strftime("%H:%M:%S %Z" if at.date() == now.date() else "%Y-%m-%d %H:%M %Z")
+    """A wall time in the reader's time zone, with its date unless that is today's."""
+    time, now = (datetime.fromtimestamp(ms / 1000).astimezone() for ms in (wall_ms, now_ms))
+    return time.strftime("%H:%M:%S %Z" if time.date() == now.date() else "%Y-%m-%d %H:%M %Z")
 
 
 def lasting(seconds: float) -> str:
@@ -111,6 +107,6 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def listed(values: Sequence[str], most: int = 5) -> str:
-    """A few values in a row, and how many more there are."""
+    """The first values, and how many more there are."""
     more = f" and {len(values) - most} more" if len(values) > most else ""
     return ", ".join(values[:most]) + more

@@ -1,4 +1,4 @@
-"""How far a long piece of work is: a bar on a terminal, now and then a line in a pipe."""
+"""The progress of long work: a bar on a terminal, a line every few seconds in a pipe."""
 
 import sys
 import time
@@ -17,9 +17,9 @@ _MOMENT_SECONDS = 0.1
 
 
 class Meter:
-    """Shows ``doing``, how much of ``total`` is done, rows a second, and the time left.
+    """Shows ``doing``, how much of ``total`` is done, rows per second, and the time left.
 
-    It writes on stderr; what is done in less than a few seconds is not shown in a pipe.
+    It writes to stderr. In a pipe, work that takes less than a few seconds is not shown.
     """
 
     def __init__(self, doing: str, total: int) -> None:
@@ -45,7 +45,7 @@ class Meter:
             self._bar.stop()
 
     def at(self, done: int, rows: int) -> None:
-        """Say how much is done, and how many rows that is."""
+        """Show that ``done`` of the total is done, which is so many ``rows``."""
         now = time.monotonic()
         due = _LINE_SECONDS if self._bar is None else _MOMENT_SECONDS
         if now - self._said < due and (done < self._total or self._bar is None):

@@ -1,4 +1,4 @@
-"""What every command works with: the account that was chosen, and what can be asked of it."""
+"""What every command works with: the chosen account, and what can be asked of it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,9 +22,9 @@ from ...inspect import Waits, started_posts
 
 
 class Session:
-    """One account, as one run of the command line sees it; nothing is opened before it is used.
+    """One account, for one run of the command line; nothing is opened before it is used.
 
-    Every attribute raises InvalidConfig where the configuration makes no sense.
+    Every attribute raises InvalidConfig if the configuration is invalid.
     """
 
     def __init__(self, account: str, config_path: str | None) -> None:
@@ -41,7 +41,7 @@ class Session:
 
     @property
     def redis_at(self) -> str:
-        """Where Redis is, without the password that its URL may hold."""
+        """The address of Redis, without the password that its URL may hold."""
         url = urlsplit(self.config.redis_url)
         return f"{url.hostname or ''}{f':{url.port}' if url.port else ''}{url.path}"
 
@@ -94,6 +94,6 @@ class Session:
             self.sleep(START_TO_POST_SECONDS)
 
     def close(self) -> None:
-        """Close the connection, where one was opened."""
+        """Close the connection, if one was opened."""
         if "client" in self.__dict__:
             self.client.close()

@@ -1,6 +1,7 @@
 """``sluicegate message show`` and ``sluicegate cancel``: single messages, by their ids."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -8,84 +9,98 @@ import typer
 from sluicegate.errors import UnknownMessage
 
 from ...inspect import Member, member
+from ..kit.command import command
 from ..kit.failures import FAILED, complain, status_of
-from ..kit.output import Document, Full, lasting, when, write_document, write_pairs
+from ..kit.groups import group
+from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
+from ..kit.output import lasting, when, write_document, write_pairs
 from ..kit.session import Session
 from .attempts import write_attempts
 from .fates import lines, unknown
 from .screen import MessageScreen, read_screen
 
-message = typer.Typer(help="Look at a message.", no_args_is_help=True)
+message = group("Look at a single message.")
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID", help="Ids of messages.")]
+
+@dataclass(frozen=True, kw_only=True)
+class MessageShowOptions:
+    """The options of ``message show``."""
+
+    id: MessageArgument
+    json: AsJsonDocument = False
+    full: Unmasked = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelOptions:
+    """The options of ``cancel``."""
+
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ids of messages.")]
 
 
 @message.command()
-def show(
-    ctx: typer.Context,
-    id: Annotated[str, typer.Argument(metavar="ID", help="The message's id.")],
-    json: Document = False,
-    full: Full = False,
-) -> None:
-    """Show where a message stands, why, and each attempt to send it.
+@command
+def show(session: Session, options: MessageShowOptions) -> None:
+    """Show where a message stands and why, and every attempt.
 
     \b
     Example:
       sluicegate message show order-1234
     """
-    session: Session = ctx.obj
-    record = read_screen(session, id, full)
-    if json:
+    record = read_screen(session, options.id, options.full)
+    if options.json:
         write_document(record)
     else:
         write_pairs(_pairs(record, session))
         write_attempts(record.history)
 
 
-def cancel(ctx: typer.Context, ids: Ids) -> None:
+@command
+def cancel(session: Session, options: CancelOptions) -> None:
     """Cancel messages whose POST has not begun.
 
-    Of the others it says where they are, and exits with 1.
+    For the others it says where they stand, and exits with 1.
 
     \b
     Example:
       sluicegate cancel order-1234 order-1235
     """
-    session: Session = ctx.obj
-    worst = 0
-    for id in ids:
-        try:
-            answer = session.sluice.cancel(id)
-        except UnknownMessage as error:
-            if found := member(session.client, session.keys, id):
-                typer.echo(f"{id}  {_kept(found)}")
-                worst = max(worst, FAILED)
-                continue
-            complain(error, session)
-            worst = max(worst, status_of(error))
-        else:
-            typer.echo(f"{id}  {_ANSWERS.get(answer, f'not cancelled: it is {answer} already')}")
-            worst = max(worst, 0 if answer == "cancelled" else FAILED)
+    worst = max(_cancel(session, id) for id in options.ids)
     if worst:
         raise typer.Exit(worst)
+
+
+def _cancel(session: Session, id: str) -> int:
+    """Cancel one message, and say what became of it; the exit status."""
+    try:
+        answer = session.sluice.cancel(id)
+    except UnknownMessage as error:
+        recipient = member(session.client, session.keys, id)
+        if recipient is None:
+            complain(error, session)
+            return status_of(error)
+        typer.echo(f"{id}  {_refusal(recipient)}")
+        return FAILED
+    typer.echo(f"{id}  {_ANSWERS.get(answer, f'not cancelled: it is already {answer}')}")
+    return 0 if answer == "cancelled" else FAILED
 
 
 _ANSWERS = {
     "cancelled": "cancelled",
     "in_flight": "not cancelled: its POST may be under way",
-    "in_doubt": "not cancelled: it is in doubt, sent or not; see: sluicegate doubt list",
-    "dead": "not cancelled: it is dead already; to be rid of it: sluicegate dead purge",
+    "in_doubt": "not cancelled: it may have been sent; see: sluicegate doubt list",
+    "dead": "not cancelled: it is a dead letter; to give it up: sluicegate dead purge",
 }
 
 
-def _kept(found: Member) -> str:
-    """Why a recipient that was never started is not cancelled by its id."""
-    if found.state not in ("waiting", "granted"):
-        return f"not cancelled: it is {found.state} already"
+def _refusal(recipient: Member) -> str:
+    """Why a recipient that was never started can't be cancelled by its id."""
+    if recipient.state not in ("waiting", "granted"):
+        return f"not cancelled: it is already {recipient.state}"
     return (
-        f"not cancelled: it waits in campaign {found.campaign}, which only ends as a whole: "
-        f"sluicegate campaign cancel {found.campaign}; or keep its number out of it: "
-        "sluicegate optout add NUMBER"
+        f"not cancelled: it waits in campaign {recipient.campaign}, which can only be cancelled "
+        f"as a whole: sluicegate campaign cancel {recipient.campaign}; or keep its number out of "
+        "it: sluicegate optout add NUMBER"
     )
 
 

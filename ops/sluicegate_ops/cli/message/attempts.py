@@ -1,6 +1,7 @@
-"""A message's history as people read it: each attempt, how late, how long, and what came of it."""
+"""A message's history for people: each attempt, how late it was, how long it took, its outcome."""
 
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 import typer
 from rich.table import Table
@@ -12,18 +13,18 @@ from ..kit.output import clean, lasting, table, write
 
 _OUTCOMES = {
     "accepted": "accepted",
-    "retry": "failed, to be repeated",
-    "back": "refused, back to its lane uncharged",
+    "retry": "failed, to be retried",
+    "back": "refused, returned to its lane",
     "dead": "refused for good",
     "doubt": "in doubt",
     "lost": "in doubt: its worker fell silent",
 }
 _ENDLESS = ("accepted", "dead")
-"""Outcomes after which only a person has a message sent again."""
+"""Outcomes after which only a person can have a message sent again."""
 
 
 def write_attempts(history: History) -> None:
-    """Write the attempts, the first first; nothing where there was none."""
+    """Write the attempts in order; nothing if there were none."""
     if not history.attempts:
         return
     rows = table("ATTEMPT", "STARTED", "LATE", "TOOK", "WORKER", "CODE", "OUTCOME")
@@ -32,10 +33,9 @@ def write_attempts(history: History) -> None:
     follows = None if left_out else next(iter(rest), None)
     _add(rows, 1, first, follows)
     if left_out:
-        rows.add_row("", "", "", "", "", "", f"and {left_out} more, not kept")
-    for at, attempt in enumerate(rest):
-        follows = rest[at + 1] if at + 1 < len(rest) else None
-        _add(rows, at + 2 + left_out, attempt, follows)
+        rows.add_row("", "", "", "", "", "", f"{left_out} more, not kept")
+    for number, (attempt, follows) in enumerate(zip_longest(rest, rest[1:]), 2 + left_out):
+        _add(rows, number, attempt, follows)
     typer.echo()
     write(rows)
 
@@ -59,7 +59,7 @@ def _outcome(attempt: PastAttempt) -> str:
 
 
 def _waited(attempt: PastAttempt, follows: PastAttempt | None) -> str:
-    """How long it then waited for its next attempt; a replay is a person's."""
+    """How long the message then waited for its next attempt."""
     if follows is None:
         return ""
     waited = lasting((follows.began_ms - attempt.began_ms - attempt.took_ms) / 1000)
@@ -69,5 +69,5 @@ def _waited(attempt: PastAttempt, follows: PastAttempt | None) -> str:
 
 def precise(wall_ms: float) -> str:
     """A wall time in UTC, to the millisecond."""
-    at = datetime.fromtimestamp(wall_ms / 1000, UTC)
-    return at.isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")
+    time = datetime.fromtimestamp(wall_ms / 1000, UTC)
+    return time.isoformat(sep=" ", timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What became of accepted messages, as receipts say, and what is not known of them."""
+"""What became of accepted messages according to receipts, and why it may not be known."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,43 +14,43 @@ NO_RECEIPT = "no receipt yet"
 
 
 def set_up(session: Session) -> bool:
-    """Whether messages ask for receipts, as the configuration read here has it."""
+    """Whether messages ask for receipts, according to the configuration read here."""
     return receipts_are_set_up(session.config, session.name)
 
 
 def unknown(session: Session) -> str:
-    """Why the fate of an accepted message is not known."""
+    """Why the fate of an accepted message is unknown."""
     return NO_RECEIPT if set_up(session) else NOT_SET_UP
 
 
 def fates_of(ledger: Ledger) -> dict[str, int]:
-    """How many of those accepted met which fate; ``unknown`` of whom no receipt told."""
+    """How many of a campaign's accepted messages met which fate; ``unknown`` without a receipt."""
     return {**ledger.fates, "unknown": ledger.unknown}
 
 
 def summed(fates: Mapping[str, int]) -> str:
-    """Those fates that somebody met, on one line: ``3 delivered, 1 unknown``."""
+    """The fates that are not 0, on one line: ``3 delivered, 1 unknown``."""
     return ", ".join(f"{count:,} {fate}" for fate, count in fates.items() if count)
 
 
 def delivery(code: str) -> dict[str, str]:
-    """``means``, ``advice``, ``portal``, ``again`` of a receipt's code, ``""`` where unknown."""
-    found: Any = delivery_advice(code)
+    """``means``, ``advice``, ``portal`` and ``again`` of a receipt's code; ``""`` if unknown."""
+    advice: Any = delivery_advice(code)
     words = ("means", "advice", "portal", "again")
-    return {word: getattr(found, word, "") if found else "" for word in words}
+    return {word: getattr(advice, word, "") if advice else "" for word in words}
 
 
 def lines(code: str) -> Iterator[tuple[str, str]]:
-    """The same as lines of a screen."""
-    found = delivery(code)
-    yield "means", found["means"]
-    yield "do", found["advice"]
-    yield "again", _AGAIN.get(found["again"], "")
-    yield "portal", found["portal"]
+    """The advice on a receipt's code, as lines of a screen."""
+    advice = delivery(code)
+    yield "means", advice["means"]
+    yield "do", advice["advice"]
+    yield "again", _AGAIN.get(advice["again"], "")
+    yield "portal", advice["portal"]
 
 
 _AGAIN = {
-    "never": "not at all",
-    "changed": "once something has changed",
-    "later": "after a while, if it still matters",
+    "never": "no",
+    "changed": "after the cause is removed",
+    "later": "later, if it still matters",
 }

@@ -2,85 +2,111 @@
 
 import sys
 import time
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from sluicegate.outbox import MessageStatus
 
+from ..kit.command import command
 from ..kit.failures import fail, say
+from ..kit.options import (
+    TIME_FORM,
+    ExpiresAtOption,
+    MediaOption,
+    ProfileOption,
+    SenderOption,
+)
 from ..kit.output import clean, hidden
 from ..kit.session import Session
 
 _POLL_SECONDS = 0.1
 
 
-def send(
-    ctx: typer.Context,
-    to: Annotated[str, typer.Option(help="Recipient, as +15551234567.")],
-    sender: Annotated[
-        str | None,
-        typer.Option("--from", "--sender", help="A number, short code or alphanumeric sender."),
-    ] = None,
-    text: Annotated[str | None, typer.Option(help="The text; - reads it from stdin.")] = None,
-    media: Annotated[
-        list[str] | None, typer.Option(help="URL of a picture or file; may be repeated.")
-    ] = None,
+@dataclass(frozen=True, kw_only=True)
+class SendOptions:
+    """The options of ``send``."""
+
+    to: Annotated[str, typer.Option(metavar="NUMBER", help="The recipient, such as +15551234567.")]
+    sender: SenderOption = None
+    text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The text; - reads it from stdin.")
+    ] = None
+    media: MediaOption = None
     id: Annotated[
-        str | None, typer.Option(help="Your own id: the same id again sends nothing twice.")
-    ] = None,
-    bulk: Annotated[bool, typer.Option("--bulk", help="Behind transactional messages.")] = False,
-    send_at: Annotated[str | None, typer.Option(help="Not before, as 2030-01-31T09:00Z.")] = None,
-    expires_at: Annotated[str | None, typer.Option(help="Not after; same form.")] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="Messaging profile; its pool sends where --from is absent.")
-    ] = None,
-    subject: Annotated[str | None, typer.Option(help="Subject of an MMS.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="auto, gsm7 or ucs2.")] = None,
+        str | None,
+        typer.Option(metavar="ID", help="Your own id; the same id is never sent twice."),
+    ] = None
+    bulk: Annotated[bool, typer.Option("--bulk", help="Let transactional messages go first.")] = (
+        False
+    )
+    send_at: Annotated[
+        str | None, typer.Option(metavar="TIME", help=f"Do not send before, {TIME_FORM}.")
+    ] = None
+    expires_at: ExpiresAtOption = None
+    profile: ProfileOption = None
+    subject: Annotated[str | None, typer.Option(metavar="TEXT", help="The subject of an MMS.")] = (
+        None
+    )
+    encoding: Annotated[str | None, typer.Option(metavar="NAME", help="auto, gsm7 or ucs2.")] = (
+        None
+    )
     wait: Annotated[
-        float | None, typer.Option(help="Seconds to follow it: until accepted, dead or in doubt.")
-    ] = None,
-) -> None:
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Follow it until accepted, dead or in doubt; at most so long."
+        ),
+    ] = None
+
+
+@command
+def send(session: Session, options: SendOptions) -> None:
     """Enqueue one message and print its id.
+
+    Exits with 1 if the recipient has opted out. With --wait, it also exits with
+    1 unless the provider accepts the message in time.
 
     \b
     Example:
       sluicegate send --to +15551234567 --from +15557654321 --text "Hello" --wait 30
       fortune | sluicegate send --to +15551234567 --from +15557654321 --text -
     """
-    session: Session = ctx.obj
-    fields = {
-        "to": to,
-        "sender": sender,
-        "text": _standard_input() if text == "-" else text,
-        "media_urls": media,
-        "id": id,
-        "priority": "bulk" if bulk else None,
-        "send_at": send_at,
-        "expires_at": expires_at,
-        "messaging_profile_id": profile,
-        "subject": subject,
-        "encoding": encoding,
-    }
-    given: dict[str, Any] = {
-        name: value for name, value in fields.items() if value is not None and value != []
-    }
-    result = session.sluice.enqueue(**given)
+    result = session.sluice.enqueue(**_fields(options))
     typer.echo(result.id)
     if result.outcome == "suppressed":
-        fail(f"message {result.id}: not sent, {hidden(to)} has opted out")
+        fail(f"message {result.id}: not sent, {hidden(options.to)} has opted out")
     if result.outcome == "known":
-        say(f"message {result.id}: known already, nothing was enqueued")
-    if wait is not None:
-        _conclude(_followed(session, result.id, wait), wait)
+        say(f"message {result.id}: already known, so nothing was enqueued")
+    if options.wait is not None:
+        _conclude(_followed(session, result.id, options.wait), options.wait)
+
+
+def _fields(options: SendOptions) -> dict[str, Any]:
+    """The fields of the message that were given."""
+    fields = {
+        "to": options.to,
+        "sender": options.sender,
+        "text": _standard_input() if options.text == "-" else options.text,
+        "media_urls": options.media or None,
+        "id": options.id,
+        "priority": "bulk" if options.bulk else None,
+        "send_at": options.send_at,
+        "expires_at": options.expires_at,
+        "messaging_profile_id": options.profile,
+        "subject": options.subject,
+        "encoding": options.encoding,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _standard_input() -> str:
-    """All of it, without the line end that ``echo`` adds."""
+    """All of stdin, without the line end that ``echo`` adds."""
     return sys.stdin.read().removesuffix("\n").removesuffix("\r")
 
 
 def _followed(session: Session, id: str, seconds: float) -> MessageStatus:
+    """The status at which there is nothing more to wait for, or the last one in time."""
     ends, seen = time.monotonic() + seconds, ""
     while True:
         status = session.sluice.status(id)
@@ -105,4 +131,4 @@ def _conclude(status: MessageStatus, seconds: float) -> None:
         case _ if status.finished:
             fail(about)
         case _:
-            fail(f"{about} after {seconds:g} s. Why: sluicegate status")
+            fail(f"{about} after {seconds:g} s. To see why: sluicegate status")

@@ -1,1 +1,1 @@
-"""The probe: a few free calls with a real key, and what their rate headers tell."""
+"""``sluicegate probe``: a few free calls with a real key, and what their rate headers say."""

@@ -1,4 +1,4 @@
-"""What to set in sluicegate.toml after a probe: only what its findings bear out."""
+"""What to set in sluicegate.toml after a probe: only what its findings support."""
 
 from sluicegate.config import Account
 
@@ -6,9 +6,9 @@ from .findings import Findings
 
 
 def settings(found: Findings, account: Account) -> dict[str, int | float]:
-    """The settings to change, with their values; none where they stand right already.
+    """The settings to change, with their values; empty if they are right already.
 
-    A limit is nothing without its window, so it is raised only where the window is known; and a
+    A limit means nothing without its window, so it is raised only if the window is known. A
     window that is inferred makes the configured one longer, never shorter.
     """
     changed: dict[str, int | float] = {}
@@ -25,31 +25,33 @@ def settings(found: Findings, account: Account) -> dict[str, int | float]:
 
 
 def remarks(found: Findings, account: Account) -> list[str]:
-    """What a person should know before believing the rest."""
+    """What a person should know before relying on the rest."""
     told = [
-        "A limit is told for the path that was called: POST /messages may have one of its own. "
-        "Workers go by what its answers say; the settings are where they start."
+        "A limit is that of the path that was called: POST /messages may have its own. Workers "
+        "adapt to what its answers say; the settings are where they start."
     ]
     if not found.limits:
-        told.append("No answer told a limit: keep the one that your contract or Telnyx names.")
+        told.append("No answer named a limit: keep the one in your contract, or ask Telnyx.")
     elif not _window_is_known(found):
         told.append(
-            f"For which window {_row(found.limits)} requests are allowed was not seen. Call until "
-            "it has passed (--calls, --interval-seconds) before you raise the limit."
+            f"The window for which {_row(found.limits)} requests are allowed is not known. Make "
+            "calls until it has passed (--calls, --interval-seconds) before you raise the limit."
         )
     elif found.window.source == "reset":
-        told.append("The window is inferred from the reset header: the shortest that fits it.")
+        told.append("The window is inferred from the reset header: the shortest that fits.")
     if len(found.limits) > 1:
-        told.append(f"The limit changed meanwhile: {_row(found.limits)}; the least is safe.")
+        told.append(f"The limit changed meanwhile: {_row(found.limits)}; the lowest is safe.")
     if found.counting == "others":
-        told.append("Something else uses this key, or a call counts as several: leave it room.")
+        told.append("Something else uses this key, or a call counts as several: leave room.")
     if found.counting == "still":
         told.append(
-            "remaining never fell: calls to this path are not counted, or quota comes back "
-            "between two of them. A shorter --interval-seconds tells."
+            "remaining never fell: calls to this path are not counted, or the quota comes back "
+            "between two calls. A shorter --interval-seconds would show which."
         )
     if found.skew and abs(found.skew.seconds) > 2 + found.skew.error_seconds:
-        told.append("Set this host's clock by NTP: it is more than 2 s off the provider's.")
+        told.append(
+            "Set this host's clock by NTP: it differs from the provider's by more than 2 s."
+        )
     return told
 
 

@@ -1,4 +1,4 @@
-"""The calls: one free GET at a time, and what each answer says of the rate."""
+"""The calls: one free GET at a time, and what each answer says about the rate."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from sluicegate_worker.provider.rate_headers import (
 )
 
 SHOWN = ("x-ratelimit", "ratelimit", "retry-after")
-"""How the names of the headers begin that are kept, beside ``date``."""
+"""The beginnings of the names of the headers that are kept, besides ``date``."""
 
 _UNTOLD_WAIT_SECONDS = 1.0
 
@@ -22,8 +22,8 @@ _UNTOLD_WAIT_SECONDS = 1.0
 class Call(msgspec.Struct, frozen=True):
     """One call: ``at`` is when it was sent, in Unix seconds of our clock.
 
-    ``since_ms`` is how long after the first one that was. ``status`` is 0 where no answer came,
-    and ``problem`` then names the kind of failure. ``headers`` has lower-case names.
+    ``since_ms`` is how long that was after the first call. ``status`` is 0 if no answer came, and
+    ``problem`` then names the kind of failure. ``headers`` has lower-case names.
     """
 
     at: float
@@ -39,7 +39,7 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def wait_seconds(self) -> float:
-        """How long to wait after a 429: as it asks, or until its window ends."""
+        """How long to wait after a 429: as long as it asks, or until its window ends."""
         if self.status != 429:
             return 0.0
         told = self.told
@@ -59,9 +59,10 @@ class Clock:
 def calls(
     client: httpx.Client, request: httpx.Request, count: int, interval_seconds: float, clock: Clock
 ) -> Iterator[Call]:
-    """Make ``count`` calls, each after the answer to the last, and never sooner than that asked.
+    """Make ``count`` calls, each after the last was answered, and never sooner than it asked.
 
-    ``interval_seconds`` lies between the beginnings of two. ``request`` must be a GET.
+    ``interval_seconds`` is the least time from the start of one to the start of the next.
+    ``request`` must be a GET.
     """
     first = clock.monotonic()
     for number in range(1, count + 1):
@@ -79,7 +80,7 @@ def _call(client: httpx.Client, request: httpx.Request, clock: Clock, first: flo
     try:
         answer = client.send(request)
     except httpx.HTTPError as error:
-        # Its kind alone: its words may repeat the request's headers, and so the API key.
+        # Only its kind: its text may repeat the request's headers, and so the API key.
         took_ms = 1000 * (clock.monotonic() - began)
         return Call(at, since_ms, took_ms, 0, problem=type(error).__name__)
     took_ms = 1000 * (clock.monotonic() - began)
@@ -87,7 +88,7 @@ def _call(client: httpx.Client, request: httpx.Request, clock: Clock, first: flo
 
 
 def _rate_headers(answer: httpx.Response, request: httpx.Request) -> dict[str, str]:
-    """The headers to show; a server that repeats the key in one of them does not get it shown."""
+    """The headers to show, without the API key if the server repeats it in one of them."""
     key = request.headers.get("authorization", "").removeprefix("Bearer ") or "\0"
     return {
         name: value.replace(key, "(API key)")

@@ -1,4 +1,4 @@
-"""What a probe concludes from its calls: facts, each only as far as the answers show it."""
+"""What a probe concludes from its calls: only as much as the answers show."""
 
 import itertools
 import math
@@ -13,13 +13,13 @@ from .skew import Skew, common, skew_of
 from .window import Window, reset_value, window
 
 Counting = Literal["alone", "others", "still", "untold"]
-"""How ``remaining`` moves: by one for each call of ours, by more, not down at all."""
+"""How ``remaining`` moves: down by one with each call, by more, or not at all."""
 
 Reading = Literal["seconds from now", "Unix time in s", "Unix time in ms"]
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """How long answers took; the first, which opens the connection, stands apart."""
+    """How long answers took; the first is separate, since it opens the connection."""
 
     first_ms: float
     p50_ms: float
@@ -28,8 +28,10 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Findings(msgspec.Struct, frozen=True):
-    """``statuses`` counts answers by HTTP status, 0 where none came; ``limits`` in order of
-    appearance. ``skew`` is None where no two clocks can be compared.
+    """What the calls of one run say together.
+
+    ``statuses`` counts answers by HTTP status, 0 if none came. ``limits`` are in order of
+    appearance. ``skew`` is None if the two clocks can't be compared.
     """
 
     calls: int
@@ -43,7 +45,7 @@ class Findings(msgspec.Struct, frozen=True):
 
 
 def findings(calls: Sequence[Call]) -> Findings:
-    """Conclude from the calls of one run, in their order."""
+    """What the calls of one run show; they must be in order."""
     answered = [call for call in calls if call.status]
     skew = common(filter(None, map(skew_of, answered)))
     counting = _counting([call.told.remaining for call in answered])
@@ -71,7 +73,7 @@ def _counting(remaining: Sequence[int]) -> Counting:
 
 
 def _reading(call: Call) -> Reading | None:
-    """Which reading of a plain reset header its size stands for."""
+    """How a plain reset header is to be read, judging by its size."""
     value = reset_value(call)
     if value is None:
         return None

@@ -1,7 +1,7 @@
-"""Anonymised samples of a probe: what a test may be given, and nothing that tells who made them.
+"""Anonymised samples of a probe: enough for a test, and nothing that identifies who made them.
 
-Kept are the status, the latency, the time since the first call, and the headers named here, each
-only where its value is a plain number, a list of quotas, or a date. Policies' names are replaced.
+A sample keeps the status, the latency, the time since the first call, and the headers named here,
+each only if its value is a number, a list of quotas, or a date. Names of policies are replaced.
 """
 
 import re
@@ -21,7 +21,7 @@ KEPT = (
     *("ratelimit", "ratelimit-policy", "retry-after", "retry-after-ms", "date"),
 )
 LEFT_OUT = "(left out)"
-"""Stands for a value that could be anything."""
+"""Replaces a value that could be anything."""
 
 _NAME = re.compile(r'"[^"]*"')
 _OTHER_PARAMETER = re.compile(r";\s*(?![qwrt]=)[^;,]*")
@@ -30,7 +30,7 @@ _LIST = re.compile(rf"{_ITEM}(?:\s*,\s*{_ITEM})*\Z")
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One call, as it may be shown to anybody."""
+    """One call, in a form that may be published."""
 
     since_ms: float
     took_ms: float
@@ -39,7 +39,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def anonymised(calls: Sequence[Call]) -> list[Sample]:
-    """The samples of one run: a policy has the same name in all of them."""
+    """The samples of one run; a policy has the same name in all of them."""
     names: dict[str, str] = {}
     return [
         Sample(
@@ -61,9 +61,9 @@ def save(calls: Sequence[Call], out: Path) -> None:
 
 def _value(text: str, names: dict[str, str]) -> str:
     if (then := parse_http_date(text)) is not None:
-        return formatdate(then, usegmt=True)  # anew: its text may hold more, such as a comment
+        return formatdate(then, usegmt=True)  # formatted again: its text may hold a comment
     if "qu=" in text:  # a quota of something else than requests, perhaps
         return LEFT_OUT
-    named = _NAME.sub(lambda found: names.setdefault(found[0], f'"policy{len(names) + 1}"'), text)
+    named = _NAME.sub(lambda name: names.setdefault(name[0], f'"policy{len(names) + 1}"'), text)
     plain = _OTHER_PARAMETER.sub("", named).strip()
     return plain if _LIST.match(plain) else LEFT_OUT

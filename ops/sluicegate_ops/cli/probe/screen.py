@@ -1,4 +1,4 @@
-"""A probe on the screen: each call as it comes, and the findings at the end."""
+"""A probe on the screen: each call as it is made, and the findings at the end."""
 
 from collections.abc import Sequence
 
@@ -26,7 +26,7 @@ _SOURCE = {
 
 
 def show_call(number: int, call: Call) -> None:
-    """One call: its status, its latency, the clock skew that it tells, its headers, its wait."""
+    """Write one call: its status, latency, clock skew, headers, and how long it asks to wait."""
     typer.echo(f"{number:>3}  {call.status or call.problem}  {call.took_ms:,.0f} ms{_ahead(call)}")
     for name, value in call.headers.items():
         typer.echo(f"       {clean(name)}: {clean(value)}")
@@ -35,17 +35,20 @@ def show_call(number: int, call: Call) -> None:
 
 
 def show_findings(found: Findings, account: Account) -> None:
-    """What the calls tell together, and what to set."""
+    """Write what the calls show together, and what to set."""
     statuses = ", ".join(f"{n} x {status or 'no answer'}" for status, n in found.statuses.items())
     typer.echo()
     write_pairs(
         (
             ("calls", f"{found.calls}: {statuses}"),
-            ("limit", ", ".join(f"{limit:,}" for limit in found.limits) or "not told"),
+            ("limit", ", ".join(f"{limit:,}" for limit in found.limits) or "not named"),
             ("window", _window(found)),
-            ("remaining", _COUNTING[found.counting] or "not told"),
-            ("reset", ", ".join(found.readings) or "not told"),
-            ("their clock", _skew(found.skew) if found.skew else "can't be told from the dates"),
+            ("remaining", _COUNTING[found.counting] or "not named"),
+            ("reset", ", ".join(found.readings) or "not named"),
+            (
+                "their clock",
+                _skew(found.skew) if found.skew else "not shown by the dates",
+            ),
             ("latency", _latency(found)),
         )
     )
@@ -59,7 +62,7 @@ def _asked(call: Call) -> str:
     wait = f"{call.wait_seconds:g} s"
     if call.told.wait_ms >= 0:
         return f"asks to wait {wait}"
-    return f"window ends in {wait}" if call.told.reset_ms >= 0 else f"no word on how long: {wait}"
+    return f"window ends in {wait}" if call.told.reset_ms >= 0 else f"names no time, so {wait}"
 
 
 def _show_settings(changed: dict[str, int | float], account: Account) -> None:
@@ -74,7 +77,7 @@ def _show_settings(changed: dict[str, int | float], account: Account) -> None:
 
 def _window(found: Findings) -> str:
     if not found.window.seconds:
-        return "not seen"
+        return "unknown"
     least = "" if found.window.passed else "at least "
     return f"{least}{found.window.seconds:g} s{_SOURCE[found.window.source]}"
 
@@ -85,7 +88,7 @@ def _latency(found: Findings) -> str:
         return ""
     rest: Sequence[tuple[str, float]] = (
         ("half within", took.p50_ms),
-        ("nine tenths within", took.p90_ms),
+        ("90 % within", took.p90_ms),
         ("all within", took.highest_ms),
     )
     first = f"; the first, which opens the connection, {took.first_ms:,.0f} ms"

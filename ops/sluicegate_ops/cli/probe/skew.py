@@ -1,7 +1,7 @@
-"""How far the provider's clock is ahead of ours, as its ``date`` headers tell.
+"""How far the provider's clock is ahead of ours, according to its ``date`` headers.
 
-A ``date`` names whole seconds: the server's time was within the second after it, at some moment
-between our sending and hearing. Each call so bounds the skew, and all of them bound it closer.
+A ``date`` is in whole seconds: at some moment between our sending and the answer, the server's
+time was within the second after it. So each call bounds the skew, and all together bound it more.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from .calls import Call
 
 
 class Skew(msgspec.Struct, frozen=True):
-    """The provider's clock less ours lies between the two."""
+    """Bounds of the difference: the provider's clock minus ours."""
 
     least_seconds: float
     most_seconds: float
@@ -30,7 +30,7 @@ class Skew(msgspec.Struct, frozen=True):
 
 
 def skew_of(call: Call) -> Skew | None:
-    """What one answer tells; None where it has no date that can be read."""
+    """The bounds from one answer; None if it has no readable date."""
     date = parse_http_date(call.headers.get("date", ""))
     if date is None:
         return None
@@ -38,10 +38,10 @@ def skew_of(call: Call) -> Skew | None:
 
 
 def common(skews: Iterable[Skew]) -> Skew | None:
-    """What all of them tell together; None where they contradict each other, or there are none."""
+    """The bounds from all answers; None if they contradict each other, or if there are none."""
     known = list(skews)
     if not known:
         return None
-    least = max(one.least_seconds for one in known)
-    most = min(one.most_seconds for one in known)
+    least = max(skew.least_seconds for skew in known)
+    most = min(skew.most_seconds for skew in known)
     return Skew(least, most) if least <= most else None

@@ -1,6 +1,7 @@
-"""``sluicegate status``: one screen on whether anything is wrong, why, and what to do."""
+"""``sluicegate status``: one screen that says if anything is wrong, why, and what to do."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -9,18 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from ...inspect import AccountCause, AccountState, RequestRate, read_account
+from ..kit.command import command
 from ..kit.failures import FAILED
-from ..kit.output import (
-    Document,
-    clean,
-    console,
-    counted,
-    hidden,
-    lasting,
-    when,
-    write,
-    write_document,
-)
+from ..kit.options import AsJsonDocument
+from ..kit.output import clean, console, counted, hidden, lasting, when, write, write_document
 from ..kit.session import Session
 from ..message.fates import summed
 from .findings import Finding, findings
@@ -31,32 +24,39 @@ from .why import document
 _WORKERS_SHOWN = 5
 
 
-def status(ctx: typer.Context, json: Document = False) -> None:
-    """Is anything wrong, why, and what to do?
+@dataclass(frozen=True, kw_only=True)
+class StatusOptions:
+    """The options of ``status``."""
 
-    Exits with 1 where a person is needed.
+    json: AsJsonDocument = False
+
+
+@command
+def status(session: Session, options: StatusOptions) -> None:
+    """Show if anything is wrong, why, and what to do.
+
+    Exits with 1 if a person is needed.
 
     \b
     Example:
       sluicegate status
       sluicegate status --json | jq .counts
     """
-    session: Session = ctx.obj
     state = _masked(read_account(session.client, session.config, session.name))
-    found = findings(state)
-    if json:
+    problems = findings(state)
+    needed = any(finding.person for finding in problems)
+    if options.json:
         known: dict[str, Any] = msgspec.structs.asdict(state)
-        needed = any(finding.person for finding in found)
         known |= {"why": document(state.why)}
-        write_document({"person_needed": needed, "findings": found} | known)
+        write_document({"person_needed": needed, "findings": problems} | known)
     else:
-        _show(state, found)
-    if any(finding.person for finding in found):
+        _show(state, problems)
+    if needed:
         raise typer.Exit(FAILED)
 
 
 def _masked(state: AccountState) -> AccountState:
-    """The state with the numbers in its causes hidden."""
+    """The state with the phone numbers in its causes hidden."""
     return msgspec.structs.replace(
         state,
         halts=masked(state.halts),
@@ -69,10 +69,11 @@ def _masked_causes(causes: Sequence[AccountCause]) -> list[AccountCause]:
     return [msgspec.structs.replace(cause, reason=hidden(cause.reason)) for cause in causes]
 
 
-def _show(state: AccountState, found: list[Finding]) -> None:
+def _show(state: AccountState, problems: list[Finding]) -> None:
     out = console()
-    out.print(_headline(state, found), style="bold red" if found and found[0].person else "bold")
-    for finding in found:
+    alarming = problems and problems[0].person
+    out.print(_headline(state, problems), style="bold red" if alarming else "bold")
+    for finding in problems:
         _show_finding(out, finding)
     if reason := sentence(state.why):
         out.print(f"\nheld back: {reason}", soft_wrap=True)
@@ -82,12 +83,12 @@ def _show(state: AccountState, found: list[Finding]) -> None:
     write(both)
 
 
-def _headline(state: AccountState, found: list[Finding]) -> str:
-    needed = sum(finding.person for finding in found)
+def _headline(state: AccountState, problems: list[Finding]) -> str:
+    needed = sum(finding.person for finding in problems)
     if needed:
         verdict = f"{counted(needed, 'thing needs', 'things need')} a person"
     else:
-        verdict = "no person is needed" if found else "nothing is wrong"
+        verdict = "no person is needed" if problems else "nothing is wrong"
     return f"account {state.account}, {when(state.now_ms)}: {verdict}"
 
 
@@ -153,20 +154,20 @@ def _workers(state: AccountState) -> Iterator[str]:
     if (more := len(state.workers) - _WORKERS_SHOWN) > 0:
         yield f"and {more} more"
     if not state.workers:
-        yield "none heard in the last hour"
+        yield "none heard from in the last hour"
 
 
 def _receipts(state: AccountState) -> str:
-    heard = {fate: count for fate, count in state.receipts.fates.items() if fate != "unknown"}
+    known = {fate: count for fate, count in state.receipts.fates.items() if fate != "unknown"}
     if not state.receipts.set_up:
         return "unknown: receipts not set up (no web.public_url, or receipts = false)"
     by_receipt = state.totals.get("by_receipt", 0)
     proved = f", {counted(by_receipt, 'message')} proved sent" if by_receipt else ""
-    return f"{summed(heard) or 'none yet'}{proved}"
+    return f"{summed(known) or 'none yet'}{proved}"
 
 
 def _origin(rate: RequestRate) -> str:
-    """Whose word the limit is, where it isn't only the configuration's."""
+    """Where the limit comes from, if not only from the configuration."""
     if not rate.limit:
         return ""
     if not rate.heard:

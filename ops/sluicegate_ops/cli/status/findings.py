@@ -1,4 +1,4 @@
-"""What is wrong with an account, why, and what to do: the thinking behind ``status``."""
+"""What is wrong with an account, why, and what to do: the rules behind ``status``."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,7 +14,7 @@ _MUCH_LONGER = 3
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that a person should know; with ``person``, something that only they can end."""
+    """Something that people should know; ``person`` if only a person can end it."""
 
     what: str
     why: str
@@ -41,7 +41,7 @@ def _halts(state: AccountState) -> Iterator[Finding]:
         elif halt.until_ms > state.now_ms:
             left = lasting((halt.until_ms - state.now_ms) / 1000)
             what = f"{level} is halted for another {left}, until {when(halt.until_ms)}"
-            do = f"nothing: it clears itself. At once: {clear}"
+            do = f"nothing: it ends by itself. To end it now: {clear}"
             yield Finding(what, why, do, person=False)
 
 
@@ -57,8 +57,8 @@ def _workers(state: AccountState) -> Iterator[Finding]:
     open_now = counts.waiting + counts.due + counts.granted + counts.started + counts.in_doubt
     silence = "in the last hour" if heard is None else f"for {lasting(heard)}"
     yield Finding(
-        f"no worker has been heard {silence}",
-        f"{counted(open_now, 'message')} not finished, and nobody sends",
+        f"no worker has been heard from {silence}",
+        f"{counted(open_now, 'message')} not finished, and nothing is sent",
         "start one: celery -A sluicegate_worker.app worker",
     )
 
@@ -72,7 +72,7 @@ def _breaker(state: AccountState) -> Iterator[Finding]:
     left = max(0.0, breaker.probe_ms - state.now_ms) / 1000
     probe = f"nothing is sent; the next probe comes in {lasting(left)}"
     yield Finding(
-        f"the provider fails, or does not answer{since}",
+        f"the provider has been failing or silent{since}",
         probe if breaker.state == "open" else tried,
         PROVIDER,
         person=False,
@@ -83,7 +83,7 @@ def _held(state: AccountState) -> Iterator[Finding]:
     if held := state.counts.held:
         yield Finding(
             f"{counted(held, 'message')} in doubt {'is' if held == 1 else 'are'} held for you: "
-            "sent or not, nobody knows",
+            f"{'it' if held == 1 else 'they'} may have been sent",
             _causes(state.held_causes),
             "sluicegate doubt list, then: sluicegate doubt resolve ID --accepted|--resend|--drop",
         )
@@ -99,18 +99,17 @@ def _dead(state: AccountState) -> Iterator[Finding]:
 
 
 def _receipts(state: AccountState) -> Iterator[Finding]:
-    """Messages were accepted, and the provider's word on them does not come."""
+    """Messages were accepted, but their receipts do not come."""
     receipts = state.receipts
     if not receipts.missing or 2 * receipts.missing < receipts.sampled:
         return
     told = sum(receipts.fates.values()) - receipts.fates["unknown"]
     yield Finding(
-        f"no receipt came for {receipts.missing:,} of {receipts.sampled:,} messages looked at, "
+        f"no receipt came for {receipts.missing:,} of {receipts.sampled:,} sampled messages, "
         "accepted between an hour and a day ago",
-        f"they are asked for at {receipts.public_url}; {counted(told, 'receipt')} told something "
-        "so far",
-        "look at sluicegate_http_total of sluicegate serve: where nothing comes, it is the proxy, "
-        "DNS, or its certificate; where it is refused, the public key or the receipts' secret",
+        f"receipts are requested at {receipts.public_url}; {counted(told, 'receipt')} so far",
+        "look at sluicegate_http_total of sluicegate serve: if nothing arrives, check the proxy, "
+        "DNS and its certificate; if it is refused, the public key and the receipts' secret",
     )
 
 
@@ -119,20 +118,20 @@ def _blocked(state: AccountState) -> Iterator[Finding]:
         yield Finding(
             f"sending pauses for {lasting(state.rate.blocked_seconds)}",
             "the provider answered 429: too many requests",
-            "nothing: it goes on by itself",
+            "nothing: it resumes by itself",
             person=False,
         )
 
 
 def _limits(state: AccountState) -> Iterator[Finding]:
-    """The file read here says something else than the limits that all workers obey."""
+    """The file read here differs from the limits that all workers obey."""
     limits = state.limits
     if not limits.differ:
         return
     newer = limits.version is not None and limits.here > limits.version
     do = "restart a worker with this file" if newer else _publish(limits.version or 0)
     yield Finding(
-        f"limits of version {limits.version} are in force, not those read here",
+        f"limits of version {limits.version} are in force, not those of the file read here",
         f"they differ in {listed(limits.differ)}",
         do,
         person=False,
@@ -142,27 +141,27 @@ def _limits(state: AccountState) -> Iterator[Finding]:
 def _publish(version: int) -> str:
     return (
         f"if this file is right, set its limits_version to {version + 1} and restart a worker "
-        "with it; else use the workers' file here"
+        "with it; otherwise use the workers' file here"
     )
 
 
 def _resets(state: AccountState) -> Iterator[Finding]:
-    """Reported, not obeyed: what a reset counts to isn't promised anywhere."""
+    """Resets are reported, not obeyed: what they count to is documented nowhere."""
     rate = state.rate
     window = _suggested(rate)
     if window is not None:
         yield Finding(
             f"the provider's resets suggest a window of {window} s; "
             f"{rate.window_seconds:g} s is configured",
-            f"the longest was {rate.reset_seconds:.3g} s ahead; nothing is done about it",
-            f"if Telnyx confirms it: limit for {window} s, window_seconds = {window}, and a "
+            f"the longest reset was {rate.reset_seconds:.3g} s ahead; it is not acted on",
+            f"if Telnyx confirms it: set limit for {window} s, window_seconds = {window}, and a "
             "higher limits_version",
             person=False,
         )
 
 
 def _suggested(rate: RequestRate) -> int | None:
-    """The window that resets suggest; None where they fit the one in force, or it was named."""
+    """The window that resets suggest; None if it fits, or if the provider named its window."""
     named_by_provider = rate.window_seconds != rate.configured_seconds
     if named_by_provider or rate.reset_seconds <= _MUCH_LONGER * rate.window_seconds:
         return None

@@ -1,38 +1,46 @@
 """``sluicegate lanes``: every lane, in the order in which they are served."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from ...inspect import LaneState, lanes
-from ..kit.output import Lines, counted, local, table, write, write_lines
+from ..kit.command import command
+from ..kit.options import AsJsonLines
+from ..kit.output import counted, local, table, write, write_lines
 from ..kit.session import Session
 from .reasons import named
 
 _SHOWN = 50
 
 
-def list_lanes(
-    ctx: typer.Context,
-    all: Annotated[
-        bool, typer.Option("--all", help="All of them, not only the first 50.")
-    ] = False,
-    json: Lines = False,
-) -> None:
-    """List the lanes: what waits in each, and whether its turn comes.
+@dataclass(frozen=True, kw_only=True)
+class LanesOptions:
+    """The options of ``lanes``."""
 
-    The first is served next; transactional lanes go before bulk, and a level that is used up
-    parks its lanes.
+    all: Annotated[bool, typer.Option("--all", help=f"List all, not only the first {_SHOWN}.")] = (
+        False
+    )
+    json: AsJsonLines = False
+
+
+@command
+def list_lanes(session: Session, options: LanesOptions) -> None:
+    """List the lanes in the order in which they are served.
+
+    Transactional lanes go before bulk lanes. A level that is used up parks its
+    lanes until it has room again.
 
     \b
     Example:
       sluicegate lanes
       sluicegate lanes --all --json | jq -r .lane
     """
-    session: Session = ctx.obj
     facts = session.waits.facts
-    shown, total = lanes(session.client, session.keys, facts, None if all else _SHOWN)
-    if json:
+    most = None if options.all else _SHOWN
+    shown, total = lanes(session.client, session.keys, facts, most)
+    if options.json:
         write_lines(shown)
     elif shown:
         _show(shown, facts.now_ms)
@@ -44,8 +52,8 @@ def list_lanes(
 
 def _show(shown: list[LaneState], now_ms: float) -> None:
     rows = table("NEXT", "CLASS", "FROM", "CAMPAIGN", "WAITING", "WEIGHT", "STATE")
-    for at in (0, 4, 5):
-        rows.columns[at].justify = "right"
+    for index in (0, 4, 5):
+        rows.columns[index].justify = "right"
     for lane in shown:
         rows.add_row(
             str(lane.place or ""),

@@ -10,13 +10,13 @@ from ...inspect import Finish, RequestRate, Wait, WaitKind, Why
 from ..kit.output import clean, counted, hidden, lasting, local, when
 
 SETTINGS = (
-    "What is set in sluicegate.toml holds once its limits_version is raised and a worker was "
+    "A change to sluicegate.toml takes effect once its limits_version is raised and a worker is "
     "restarted with it."
 )
-_BY_ITSELF = "nothing to do, it goes on by itself"
+_BY_ITSELF = "nothing to do, it resumes by itself"
 PROVIDER = (
-    "it ends by itself within 15 s of the provider's answering again; look at Telnyx's status "
-    "page, and ask base_url from a worker's host"
+    "nothing to do, it ends within 15 s of the provider's recovery; check Telnyx's status page, "
+    "and that a worker's host can reach base_url"
 )
 _HTTP = re.compile(r"HTTP (?P<status>[0-9]{3})(?: (?P<code>[0-9]{5})\b)?")
 
@@ -30,12 +30,12 @@ def named(level: str) -> str:
 
 
 def what(wait: Wait, rate: RequestRate) -> str:
-    """Which level holds back, and by what; ``rate`` is the account's."""
+    """Which level holds messages back, and how; ``rate`` is the account's."""
     return _WHAT[wait.kind](wait, rate)
 
 
 def until(wait: Wait, now_ms: float) -> str:
-    """When it lets go; ``""`` where nobody can say."""
+    """When it ends; ``""`` if that can't be told."""
     return "" if wait.until_ms is None else moment(wait.until_ms, now_ms)
 
 
@@ -46,7 +46,7 @@ def moment(at_ms: float, now_ms: float) -> str:
 
 
 def until_word(wait: Wait) -> str:
-    """What ``until`` is: of a rate, when its next message may go; it holds back on and on."""
+    """What ``until`` means: for a rate, it is only when the next message may go."""
     if wait.kind == "failing":
         return "next probe"
     return "next" if wait.kind in ("rate", "requests", "retrying") else "until"
@@ -58,7 +58,7 @@ def change(wait: Wait) -> str:
 
 
 def sentence(why: Why) -> str:
-    """What stops most, until when, and what would change it; ``""`` where nothing is to do."""
+    """What holds back most, until when, and what would change it; ``""`` if nothing does."""
     if not why.waits:
         return ""
     first = why.waits[0]
@@ -68,15 +68,15 @@ def sentence(why: Why) -> str:
 
 
 def expected(finish: Finish | None, now_ms: float) -> str:
-    """About when a campaign is done; ``""`` where nobody can say."""
+    """When a campaign will be done, approximately; ``""`` if that can't be told."""
     if finish is None:
         return ""
-    others = f", beside {counted(finish.beside, 'other campaign')}" if finish.beside else ""
+    others = f", shared with {counted(finish.beside, 'other campaign')}" if finish.beside else ""
     return f"about {moment(finish.at_ms, now_ms)}, at the pace of {named(finish.level)}{others}"
 
 
 def own_pace(campaign: Campaign) -> str:
-    """A campaign's own rate and its weight, for people; ``""`` where it has neither."""
+    """A campaign's own rate and its weight, for people; ``""`` if it has neither."""
     rate = [f"{campaign.per_second:g} segments per s"] * bool(campaign.per_second)
     weight = [f"weight {campaign.weight:g}"] * (campaign.weight != 1)
     return ", ".join(rate + weight)
@@ -85,14 +85,14 @@ def own_pace(campaign: Campaign) -> str:
 def limit(rate: RequestRate) -> str:
     """The account's limit of requests, for people."""
     if not rate.limit:
-        return "not known: no worker has published it yet"
+        return "unknown: no worker has published it yet"
     return f"{rate.limit:g} per {rate.window_seconds:g} s"
 
 
 def advice_on(reason: str) -> Advice | None:
-    """The advice on an answer that stands in a halt's cause, as the worker wrote it."""
-    found = _HTTP.match(reason)
-    return advice_for(found["code"] or found["status"]) if found else None
+    """The advice on the provider's answer that a worker wrote into a halt's cause."""
+    match = _HTTP.match(reason)
+    return advice_for(match["code"] or match["status"]) if match else None
 
 
 def _halted(wait: Wait, rate: RequestRate) -> str:
@@ -101,15 +101,15 @@ def _halted(wait: Wait, rate: RequestRate) -> str:
 
 def _no_worker(wait: Wait, rate: RequestRate) -> str:
     silence = f"for {lasting(wait.used)}" if wait.used else "in the last hour"
-    return f"no worker has been heard {silence}"
+    return f"no worker has been heard from {silence}"
 
 
 def _failing(wait: Wait, rate: RequestRate) -> str:
-    return f"the provider fails, or does not answer{_since(wait)}, so nothing is sent"
+    return f"the provider has been failing or silent{_since(wait)}, so nothing is sent"
 
 
 def _trying(wait: Wait, rate: RequestRate) -> str:
-    return f"the provider failed{_since(wait)} and is tried again, one message at a time"
+    return f"the provider was failing{_since(wait)} and is tried again, one message at a time"
 
 
 def _since(wait: Wait) -> str:
@@ -125,13 +125,13 @@ def _rate(wait: Wait, rate: RequestRate) -> str:
 def _requests(wait: Wait, rate: RequestRate) -> str:
     taken = f"{wait.used:,.0f} used in the last window"
     others = f", {rate.others:g} by others" if rate.others else ""
-    margin = f", {rate.margin:.2g} kept as margin after a 429" if rate.margin >= 0.05 else ""
+    margin = f", {rate.margin:.2g} kept as a margin after a 429" if rate.margin >= 0.05 else ""
     return f"the account's requests, {limit(rate)}: {taken}{others}{margin}"
 
 
 def _daily_cap(wait: Wait, rate: RequestRate) -> str:
     return (
-        f"the day of {named(wait.level)} at T-Mobile is full, {wait.used:,.0f} of "
+        f"the daily cap of {named(wait.level)} at T-Mobile is used up, {wait.used:,.0f} of "
         f"{wait.limit:,.0f} segments"
     )
 
@@ -154,13 +154,11 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "rate": _rate,
     "requests": _requests,
     "probing": lambda wait, rate: f"{_busy(wait, rate)} until the provider's first answer",
-    "concurrency": lambda wait, rate: f"{_busy(wait, rate)}, as many as may be",
+    "concurrency": lambda wait, rate: f"{_busy(wait, rate)}, the most allowed",
     "retrying": lambda wait, rate: f"{counted(int(wait.used), 'message')} due later",
-    "held": lambda wait, rate: (
-        f"{counted(int(wait.used), 'message')} in doubt held for you, sent or not"
-    ),
-    "in_doubt": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt, sent or not",
-    "turn": lambda wait, rate: "no level holds it back, it goes out as its turn comes",
+    "held": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt held for you",
+    "in_doubt": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt",
+    "turn": lambda wait, rate: "no level holds it back, it only waits for its turn",
 }
 
 
@@ -177,7 +175,7 @@ def _faster(wait: Wait) -> str:
     if kind == "registration":
         return f"carrier_class or att_share of registrations.{name}, if carriers allow it more"
     key = name.removeprefix("pool:")
-    return f'raise per_second of senders."{key}", if Telnyx allows it more, or use more senders'
+    return f'raise per_second of senders."{key}", if Telnyx allows it more, or add senders'
 
 
 _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
@@ -187,12 +185,12 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "no_worker": lambda wait: "celery -A sluicegate_worker.app worker",
     "failing": lambda wait: PROVIDER,
     "trying": lambda wait: _BY_ITSELF,
-    "blocked": lambda wait: f"{_BY_ITSELF}; where it happens often, lower limit",
+    "blocked": lambda wait: f"{_BY_ITSELF}; if it happens often, lower limit",
     "daily_cap": lambda wait: (
         f"tmobile_daily or tmobile_share of brands.{_name(wait)}, if T-Mobile allows it more"
     ),
-    "queue_full": lambda wait: f"{_BY_ITSELF}; a lower per_second of the sender avoids it",
-    "queue": lambda wait: f"{_BY_ITSELF}; a lower per_second of the sender keeps that queue short",
+    "queue_full": lambda wait: f"{_BY_ITSELF}; to avoid it, lower the sender's per_second",
+    "queue": lambda wait: f"{_BY_ITSELF}; to keep that queue short, lower the sender's per_second",
     "rate": _faster,
     "requests": lambda wait: "raise limit, if Telnyx allows the account more in window_seconds",
     "probing": lambda wait: _BY_ITSELF,

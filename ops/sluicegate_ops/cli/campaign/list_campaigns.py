@@ -1,0 +1,78 @@
+"""``sluicegate campaign list``: every campaign on one line."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import typer
+
+from sluicegate.campaigns.campaign import Campaign
+from sluicegate.campaigns.ledger import Ledger
+
+from ...inspect import Waits
+from ..kit.command import command
+from ..kit.options import AsJsonLines
+from ..kit.output import local, table, when, write, write_lines
+from ..kit.session import Session
+from ..message.fates import fates_of, summed, unknown
+from ..status.reasons import own_pace
+from .show import summary
+
+_COLUMNS = (
+    *("NAME", "STATE", "IMPORTED", "PENDING", "ACCEPTED", "DEAD"),
+    *("RECEIPTS", "CREATED", "DONE", "PACE"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignListOptions:
+    """The options of ``campaign list``."""
+
+    json: AsJsonLines = False
+
+
+@command
+def list_(session: Session, options: CampaignListOptions) -> None:
+    """List the campaigns, the latest first.
+
+    \b
+    Example:
+      sluicegate campaign list
+    """
+    campaigns, waits = session.campaigns, session.waits
+    known = ((campaign, campaigns.ledger(campaign.name)) for campaign in campaigns)
+    if options.json:
+        write_lines(
+            summary(campaign, ledger) | {"finish": waits.of(campaign, ledger).finish}
+            for campaign, ledger in known
+        )
+    else:
+        _show(session, waits, known)
+
+
+def _show(session: Session, waits: Waits, known: Iterator[tuple[Campaign, Ledger]]) -> None:
+    rows = table(*_COLUMNS)
+    for column in rows.columns[2:6]:
+        column.justify = "right"
+    without_receipt = 0
+    for campaign, ledger in known:
+        rows.add_row(*_row(waits, campaign, ledger))
+        without_receipt += ledger.unknown
+    if rows.row_count:
+        write(rows)
+    else:
+        typer.echo("no campaigns")
+    if without_receipt:
+        typer.echo(f"\nunknown: {unknown(session)}")
+
+
+def _row(waits: Waits, campaign: Campaign, ledger: Ledger) -> Iterator[str]:
+    yield campaign.name
+    yield campaign.state
+    states = ledger.states
+    for count in (ledger.imported, ledger.pending, states["accepted"], states["dead"]):
+        yield f"{count:,}"
+    yield summed(fates_of(ledger))
+    yield when(campaign.created_ms)
+    finish = waits.of(campaign, ledger).finish
+    yield f"about {local(finish.at_ms, waits.facts.now_ms)}" if finish else ""
+    yield own_pace(campaign)

@@ -1,0 +1,96 @@
+"""The file and the plan that a campaign's options stand for."""
+
+import re
+from datetime import UTC, datetime
+
+from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.template import variable
+from sluicegate.config import Account
+from sluicegate.errors import BadFile, InvalidMessage
+from sluicegate.levels import check_sender
+
+from ..kit.failures import BAD_INPUT, fail
+from ..kit.files import message_text
+from ..kit.options import TIME_FORM
+from .options import FileOptions
+
+_NUMBER_COLUMN = re.compile(
+    r"to|recipient|msisdn|((cell|mobile|tele|to_|contact_)?_?(phone|number))(_(no|number))?|cell|mobile|tel"
+)
+"""Variables that columns of phone numbers make."""
+
+_COLUMNS_SHOWN = 40
+
+
+def opened(options: FileOptions) -> CsvFile:
+    """The file; raises BadFile."""
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(options.delimiter or "", options.delimiter)
+    return CsvFile(options.file, encoding=options.encoding, delimiter=delimiter)
+
+
+def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -> Plan:
+    """The plan that the options make for ``sheet``.
+
+    Raises InvalidMessage, BadTemplate, and BadFile if it lacks a column.
+    """
+    if options.sender is None and options.profile is None:
+        fail("name the sender: --from SENDER, or --profile ID for its number pool", BAD_INPUT)
+    plan = Plan(
+        name=name,
+        text=_text(options),
+        to_column=_column(sheet, options.to_column) if options.to_column else _guessed(sheet),
+        sender=options.sender,
+        messaging_profile_id=options.profile,
+        media_urls=tuple(options.media or ()),
+        region=options.region.upper() if options.region else None,
+        key_column=_column(sheet, options.key) if options.key else None,
+        expires_at=_time(options.expires_at) if options.expires_at else None,
+    ).checked()
+    check_sender(account, plan.sender, plan.messaging_profile_id)
+    return plan
+
+
+def _text(options: FileOptions) -> str:
+    text = message_text(options.text, options.text_file)
+    if text is None:
+        fail("give the text: either --text or --text-file", BAD_INPUT)
+    return text
+
+
+def _column(sheet: CsvFile, name: str) -> str:
+    """A column as a plan names it: ``Phone`` and ``phone`` of two files are the same column."""
+    matches = [column for column in sheet.columns if name in (column, variable(column))]
+    if not matches:
+        raise _unclear(sheet, f"no column {name!r}", "name one of these")
+    same = [column for column in sheet.columns if variable(column) == variable(matches[0])]
+    return variable(matches[0]) if len(same) == 1 else matches[0]
+
+
+def _guessed(sheet: CsvFile) -> str:
+    """The one column that looks like phone numbers; raises BadFile if there is not exactly one."""
+    matches = [
+        column for column in sheet.columns if _NUMBER_COLUMN.fullmatch(variable(column).strip("_"))
+    ]
+    if len(matches) == 1:
+        return _column(sheet, matches[0])
+    several = f"any of {', '.join(matches)} may be the column of phone numbers"
+    reason = several if matches else "no column looks like phone numbers"
+    raise _unclear(sheet, reason, "name the right one with --to-column")
+
+
+def _unclear(sheet: CsvFile, reason: str, way_out: str) -> BadFile:
+    columns = ", ".join(sheet.columns[:_COLUMNS_SHOWN])
+    return BadFile(sheet.path, "line 1", reason, f"{way_out}: {columns}")
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidMessage("expires_at", text, f"must be a time {TIME_FORM}") from None
+    if time.tzinfo is None:
+        raise InvalidMessage("expires_at", text, f"must have a time zone, {TIME_FORM}")
+    if time <= datetime.now(UTC):
+        raise InvalidMessage("expires_at", text, "is in the past: nothing would be sent")
+    return time.astimezone(UTC)

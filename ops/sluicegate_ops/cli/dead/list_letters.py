@@ -1,0 +1,90 @@
+"""``sluicegate dead list``: dead letters in groups, or each of them."""
+
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Annotated
+
+import typer
+
+from ..kit.advice import write_codes
+from ..kit.command import command
+from ..kit.options import AsJsonLines, ListLimit, Unmasked
+from ..kit.output import clean, counted, table, when, write, write_lines
+from ..kit.session import Session
+from .choice import Choice, filtered
+from .groups import Grouping, grouped, line
+from .groups import show as show_groups
+from .options import LetterFilters
+from .show import entry, masked_letter
+
+
+@dataclass(frozen=True, kw_only=True)
+class _HowToList:
+    by: Annotated[
+        Grouping, typer.Option(metavar="WHAT", help="Group by code, campaign or sender.")
+    ] = Grouping.CODE
+    all: Annotated[bool, typer.Option("--all", help="List each letter, the latest first.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadListOptions(LetterFilters, _HowToList):
+    """The options of ``dead list``."""
+
+    limit: ListLimit = 50
+    json: AsJsonLines = False
+    full: Unmasked = False
+
+
+@command
+def list_(session: Session, options: DeadListOptions) -> None:
+    """List dead letters by code, campaign or sender.
+
+    For each code it says what to do. --limit is for --all only.
+
+    \b
+    Example:
+      sluicegate dead list
+      sluicegate dead list --by campaign --since 1d
+      sluicegate dead list --code 40300 --all
+    """
+    choice = filtered(session, options)
+    if options.all:
+        _list_each(session, choice, options)
+    else:
+        _list_groups(session, choice, options)
+
+
+def _list_groups(session: Session, choice: Choice, options: DeadListOptions) -> None:
+    groups = grouped(choice.letters(session), options.by)
+    for group in groups:
+        group.sample = masked_letter(group.sample, options.full)
+    if options.json:
+        write_lines(line(group, options.by) for group in groups)
+    elif groups:
+        show_groups(groups, options.by)
+    else:
+        typer.echo(f"no dead letters{choice.words}")
+
+
+def _list_each(session: Session, choice: Choice, options: DeadListOptions) -> None:
+    letters = choice.letters(session)
+    listed = islice(letters, options.limit or None)
+    shown = (masked_letter(letter, options.full) for letter in listed)
+    if options.json:
+        write_lines(map(entry, shown))
+        return
+    first = next(shown, None)
+    if first is None:
+        typer.echo(f"no dead letters{choice.words}")
+        return
+    rows = table("ID", "TO", "DIED", "ATTEMPTS", "MAYBE SENT", "CODE", "REASON")
+    codes = dict[str, None]()
+    for letter in chain([first], shown):
+        about = (str(letter.attempts), str(letter.maybe), letter.code, letter.reason)
+        rows.add_row(letter.id, letter.to, when(letter.died_ms), *map(clean, about))
+        codes[letter.code] = None
+    write(rows)
+    write_codes(list(codes))
+    if next(letters, None) is not None:
+        total = counted(len(session.dead), "dead letter")
+        typer.echo(f"{total} in all; --limit 0 lists them", err=True)

@@ -1,0 +1,72 @@
+"""The options that the commands on dead letters share."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from ..kit.options import TIME_FORM, Confirmed, WhoOption
+
+WHEN_FORM = f"90s, 15m, 2h, 30d, or a time {TIME_FORM}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LetterFilters:
+    """Which dead letters, by what they are; a filter that is None lets all pass."""
+
+    code: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Those that died of this code, e.g. 40300.")
+    ] = None
+    campaign: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Those of a campaign; - for those of no campaign."),
+    ] = None
+    sender: Annotated[
+        str | None,
+        typer.Option("--sender", metavar="SENDER", help="Those from this sender."),
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help=f"Those that died since then: {WHEN_FORM}."),
+    ] = None
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help=f"Those that died before: {WHEN_FORM}."),
+    ] = None
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The filters that were given, by name."""
+        texts = {name: getattr(self, name) for name in LetterFilters.__dataclass_fields__}
+        return {name: text for name, text in texts.items() if text is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NamedLetters:
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids of messages.")] = (
+        None
+    )
+    all: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False
+
+
+# Bases are read from the last to the first: so stand their options in the help.
+@dataclass(frozen=True, kw_only=True)
+class SelectionOptions(LetterFilters, _NamedLetters):
+    """Which dead letters to change: by id, by filters, or all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActOptions:
+    """Who changes dead letters and why, and whether it is only tried."""
+
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and count; change nothing.")
+    ] = False
+    who: WhoOption = None
+    why: Annotated[
+        str,
+        typer.Option(
+            metavar="TEXT", help="The reason, for the audit; required for many, and for edits."
+        ),
+    ] = ""
+    yes: Confirmed = False

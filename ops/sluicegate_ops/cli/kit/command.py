@@ -1,0 +1,55 @@
+"""A command from a function and its options: a frozen dataclass, one field for each parameter."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, fields
+from inspect import Parameter, Signature
+from typing import Any, TypeVar, get_type_hints
+
+import typer
+
+from .session import Session
+
+Options = TypeVar("Options")
+
+
+def command(run: Callable[[Session, Options], None]) -> Callable[..., None]:
+    """Expand the fields of ``run``'s second parameter to the signature that typer reads.
+
+    The fields are annotated as typer wants them, with ``Annotated[..., typer.Option(...)]``, and
+    keep their order in the help, the fields of a base class first.
+
+        @dataclass(frozen=True, kw_only=True)
+        class CancelOptions:
+            ids: MessageIds
+
+        @command
+        def cancel(session: Session, options: CancelOptions) -> None:
+            ...
+    """
+    *_, kind = (hint for name, hint in get_type_hints(run).items() if name != "return")
+
+    def expanded(ctx: typer.Context, **given: Any) -> None:
+        run(ctx.obj, kind(**given))
+
+    context = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    signature = Signature([context, *_parameters(kind)])
+    expanded.__name__, expanded.__doc__ = run.__name__, run.__doc__
+    expanded.__signature__ = signature  # type: ignore[attr-defined]  # inspect reads it, mypy does not know it
+    return expanded
+
+
+def _parameters(kind: type) -> list[Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        Parameter(
+            field.name,
+            Parameter.KEYWORD_ONLY,
+            default=_default(field),
+            annotation=hints[field.name],
+        )
+        for field in fields(kind)
+    ]
+
+
+def _default(field: Field[Any]) -> Any:
+    return Parameter.empty if field.default is MISSING else field.default

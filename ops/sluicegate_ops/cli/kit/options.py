@@ -1,0 +1,47 @@
+"""The options and arguments that several commands share, each declared once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TIME_FORM = "such as 2030-01-31T09:00Z"
+
+AsJsonLines = Annotated[
+    bool, typer.Option("--json", help="Write JSON lines: one object per line.")
+]
+AsJsonDocument = Annotated[bool, typer.Option("--json", help="Write one JSON document.")]
+Unmasked = Annotated[bool, typer.Option("--full", help="Show whole phone numbers and texts.")]
+Confirmed = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+ListLimit = Annotated[int, typer.Option(min=0, help="List at most this many; 0 lists all.")]
+MessageArgument = Annotated[str, typer.Argument(metavar="ID", help="The message's id.")]
+CampaignArgument = Annotated[str, typer.Argument(metavar="NAME", help="The campaign's name.")]
+SenderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        "--sender",
+        metavar="SENDER",
+        help="The sender: a number, a short code or an alphanumeric name.",
+    ),
+]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ID", help="The messaging profile; without --from, its number pool sends."
+    ),
+]
+MediaOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", help="The URL of a picture or file; may be repeated."),
+]
+ExpiresAtOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help=f"Do not send after this time, {TIME_FORM}.")
+]
+TextFileOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A file that holds the text.")
+]
+WhoOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Who is acting, for the audit; your user name if absent."),
+]

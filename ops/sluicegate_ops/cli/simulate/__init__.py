@@ -1,0 +1,1 @@
+"""``sluicegate simulate``: a provider to try things on."""

@@ -1,0 +1,192 @@
+"""The options of ``sluicegate simulate``, and the simulator's settings that they make."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:  # the simulator is heavy, and no other command needs it
+    from sluicegate_ops.simulator import Settings
+
+Milliseconds = Annotated[float, typer.Option(metavar="MS", min=0)]
+SimulatedRate = Annotated[
+    float, typer.Option(metavar="RATE", min=0, help="Segments per second; 0 is no limit.")
+]
+
+
+def _probability(help: str) -> Any:
+    return typer.Option(metavar="P", min=0, max=1, help=f"Probability {help}, 0 to 1.")
+
+
+def _share(help: str) -> Any:
+    return typer.Option(metavar="P", min=0, max=1, help=f"Share of {help}, 0 to 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """Where the simulator listens, and the limits that it imposes; 0 stands for no limit."""
+
+    host: Annotated[str, typer.Option(metavar="HOST", help="The address to listen on.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="The port to listen on; 0 takes a free one.")
+    ] = 8025
+    limit: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Requests per window; 0 is no limit.")
+    ] = 50
+    window: Annotated[float, typer.Option(metavar="S", help="Seconds in a window.")] = 1.0
+    limiter: Annotated[
+        str, typer.Option(metavar="KIND", help="How it counts: fixed, sliding or bucket.")
+    ] = "sliding"
+    reset: Annotated[
+        str, typer.Option(metavar="KIND", help="The form of x-ratelimit-reset: epoch or delta.")
+    ] = "epoch"
+    latency_ms: Milliseconds = 0.0
+    jitter_ms: Milliseconds = 0.0
+    max_concurrency: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Unanswered requests at most; 0 is no limit.")
+    ] = 0
+    idempotency: Annotated[
+        bool, typer.Option("--idempotency/--no-idempotency", help="Honour Idempotency-Key.")
+    ] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultOptions:
+    """How often requests fail, and how; the fields are those of the simulator's ``Faults``."""
+
+    error_500: Annotated[float, _probability("of an answer 500")] = 0.0
+    error_503: Annotated[float, _probability("of an answer 503")] = 0.0
+    error_429: Annotated[float, _probability("of an answer 429")] = 0.0
+    hang: Annotated[float, _probability("that a request hangs")] = 0.0
+    close_before: Annotated[float, _probability("of closing before it accepts")] = 0.0
+    close_after: Annotated[float, _probability("of closing after it has accepted")] = 0.0
+    accepted_500: Annotated[float, _probability("of 500 after it has accepted")] = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueOptions:
+    """How fast accepted messages leave the simulated provider's queues."""
+
+    hang_seconds: Annotated[
+        float, typer.Option(metavar="S", help="How long a hanging request is held.")
+    ] = 60.0
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed, the same faults.")] = 1
+    sender_rate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SENDER=RATE", help="Segments per second of a sender; may be repeated."
+        ),
+    ] = None
+    default_sender_rate: SimulatedRate = 0.0
+    account_sms_rate: SimulatedRate = 0.0
+    account_mms_rate: SimulatedRate = 0.0
+    queue_seconds: Annotated[
+        float, typer.Option(metavar="S", min=0, help="What a queue holds, in seconds of its rate.")
+    ] = 14_400.0
+    spend_cap: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=0, help="Messages per profile until midnight UTC; 0 is no limit."
+        ),
+    ] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookOptions:
+    """Where webhooks go, when, and what goes wrong on the way."""
+
+    webhook_url: Annotated[
+        str, typer.Option(metavar="URL", help="For messages that name no URL.")
+    ] = ""
+    webhook_failover_url: Annotated[
+        str, typer.Option(metavar="URL", help="Tried after 3 failures.")
+    ] = ""
+    webhook_delay: Annotated[
+        float,
+        typer.Option(metavar="S", min=0, help="Seconds between two states, on average."),
+    ] = 0.2
+    webhook_jitter: Annotated[
+        float, typer.Option(metavar="S", min=0, help="The standard deviation of that delay.")
+    ] = 0.05
+    delivery_failed: Annotated[float, _share("messages that fail")] = 0.0
+    delivery_unconfirmed: Annotated[float, _share("messages that stay unconfirmed")] = 0.0
+    webhook_loss: Annotated[float, _share("events that are lost")] = 0.0
+    webhook_duplicate: Annotated[float, _share("events that come twice")] = 0.0
+    webhook_reorder: Annotated[float, _share("messages whose events come in reverse")] = 0.0
+    webhook_forged: Annotated[float, _share("events that come with a forged one")] = 0.0
+    webhook_tampered: Annotated[float, _share("events that come with a changed one")] = 0.0
+    webhook_stale: Annotated[float, _share("events that come with an old one")] = 0.0
+    signing_key: Annotated[
+        str, typer.Option(metavar="KEY", help="Private key, 32 bytes in base64; else a new one.")
+    ] = ""
+
+
+# Bases are read from the last to the first: limits stand first in the help.
+@dataclass(frozen=True, kw_only=True)
+class SimulateOptions(WebhookOptions, QueueOptions, FaultOptions, LimitOptions):
+    """The options of ``simulate``."""
+
+
+def settings_of(options: SimulateOptions) -> "Settings":
+    """The simulator's settings; raises ValueError, naming the one that makes no sense."""
+    from sluicegate_ops.simulator import Settings
+
+    values: dict[str, Any] = {  # untyped: the names of two choices are plain text until checked
+        "host": options.host,
+        "port": options.port,
+        "limit": options.limit or None,
+        "window_seconds": options.window,
+        "limiter": options.limiter,
+        "reset": options.reset,
+        "latency_ms": options.latency_ms,
+        "latency_jitter_ms": options.jitter_ms,
+        "max_concurrency": options.max_concurrency or None,
+        "idempotency": options.idempotency,
+        "hang_seconds": options.hang_seconds,
+        "seed": options.seed,
+        "sender_rates": _sender_rates(options.sender_rate or []),
+        "default_sender_rate": options.default_sender_rate or None,
+        "account_sms_rate": options.account_sms_rate or None,
+        "account_mms_rate": options.account_mms_rate or None,
+        "queue_seconds": options.queue_seconds,
+        "spend_cap": options.spend_cap or None,
+    }
+    return Settings(**values, **_parts(options))
+
+
+def _parts(options: SimulateOptions) -> dict[str, Any]:
+    from sluicegate_ops.simulator import Faults, Webhooks
+
+    faults = {name: getattr(options, name) for name in FaultOptions.__dataclass_fields__}
+    webhooks = Webhooks(
+        url=options.webhook_url,
+        failover_url=options.webhook_failover_url,
+        delay_seconds=options.webhook_delay,
+        jitter_seconds=options.webhook_jitter,
+        delivery_failed=options.delivery_failed,
+        delivery_unconfirmed=options.delivery_unconfirmed,
+        loss=options.webhook_loss,
+        duplicate=options.webhook_duplicate,
+        reorder=options.webhook_reorder,
+        forged=options.webhook_forged,
+        tampered=options.webhook_tampered,
+        stale=options.webhook_stale,
+        signing_key=options.signing_key,
+    )
+    return {"faults": Faults(**faults), "webhooks": webhooks}
+
+
+def _sender_rates(texts: list[str]) -> dict[str, float]:
+    rates = {}
+    for text in texts:
+        sender, _, rate = text.rpartition("=")
+        try:
+            rates[sender] = float(rate)
+        except ValueError:
+            sender = ""
+        if not sender:
+            example = "give SENDER=RATE, such as +15557654321=0.1"
+            raise ValueError(f"--sender-rate {text}: {example}")
+    return rates
