@@ -55,9 +55,9 @@ def enqueued(sluice: Sluice) -> list[Message]:
         for ticket in redis.lrange(lane, 0, -1)
     ]
     ids += redis.zrange(keys("due"), 0, -1)
-    found = []
+    messages = []
     for id in map(bytes.decode, ids):
         content, state = redis.hmget(keys.record(id), "content", "state")
         if content is not None and state in (b"waiting", b"scheduled"):
-            found.append(decode(content, id))
-    return found
+            messages.append(decode(content, id))
+    return messages

@@ -1,9 +1,9 @@
-"""The URLs at which the provider tells what became of a message: made, and known again.
+"""The URLs to which the provider reports what became of a message: made here, and checked.
 
     <public_url>/receipts/<account>/<id>/<mac>[?relay=<the app's own URL>]
 
 The mac says that we made the URL, for this message and with this relay: so nobody can have a
-receipt put down to another message, or have us post to an address of his choice. A URL is a pure
+receipt applied to another message, or have us post to an address of their choice. A URL is a pure
 function of its parts, since a request that is repeated must be the same bytes.
 """
 
@@ -51,5 +51,5 @@ def verified(secret: str, account: str, id: str, mac: str, relay: str | None) ->
 def _mac(secret: str, account: str, id: str, relay: str | None) -> str:
     # Quoted, no part can hold what stands between them.
     parts = (quote(part, safe="", errors="replace") for part in (account, id, relay or ""))
-    made = hmac.digest(secret.encode(), "/".join(parts).encode(), sha256)
-    return urlsafe_b64encode(made[:_MAC_BYTES]).decode()
+    digest = hmac.digest(secret.encode(), "/".join(parts).encode(), sha256)
+    return urlsafe_b64encode(digest[:_MAC_BYTES]).decode()

@@ -71,7 +71,7 @@ class Ledgers:
 
         A message that moves while this looks may be seen twice or not at all, so compare only
         when nothing is under way: paused, finished or cancelled. Reads everything once; takes
-        some 100 bytes a recipient.
+        about 100 bytes a recipient.
         """
         where: dict[bytes, str] = dict.fromkeys(self._waiting(campaign), "waiting")
         for state in unsent_states():

@@ -137,7 +137,7 @@ def preflight(
 ) -> Report:
     """Read the whole file once, sending and storing nothing; ``on_row`` hears the rows so far.
 
-    ``per_second`` is the campaign's own rate in segments, 0 for none. Takes some 100 bytes of
+    ``per_second`` is the campaign's own rate in segments, 0 for none. Takes about 100 bytes of
     memory a row, to know duplicates. Raises BadFile and redis errors.
     """
     report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter)
@@ -213,8 +213,8 @@ def _sample(report: Report, recipient: Recipient, most: int) -> None:
     kept = report.samples
     if most and (len(kept) < most or recipient.parts > kept[-1].parts):
         to, text = masked(recipient.to), recipient.text
-        made = SampleText(recipient.line, to, text, recipient.parts, recipient.encoding)
-        report.samples = [*kept[: most - 1], made]
+        sample = SampleText(recipient.line, to, text, recipient.parts, recipient.encoding)
+        report.samples = [*kept[: most - 1], sample]
 
 
 def _batched(rows: Iterable[Recipient | Rejected]) -> Iterator[list[Recipient | Rejected]]:

@@ -86,8 +86,8 @@ class Recipients:
         except InvalidMessage as error:
             return Rejected(row.line, error.field, str(error.value), error.reason, values)
         hash = key_hash(key)
-        made = ticket(self._plan, hash, to, segments.parts, list(named.values()))
-        recipient = (row.line, hash, to, text, segments.parts, segments.encoding, made)
+        waiting = ticket(self._plan, hash, to, segments.parts, list(named.values()))
+        recipient = (row.line, hash, to, text, segments.parts, segments.encoding, waiting)
         return tuple.__new__(Recipient, recipient)  # the class's own way is three times slower
 
 

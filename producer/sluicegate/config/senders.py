@@ -194,5 +194,5 @@ def _is(shape: str, key: str) -> bool:
         )
     except InvalidMessage:
         return False
-    found = "number" if E164.match(key) else "short code" if key.isdigit() else "name"
-    return pool or found == shape
+    actual = "number" if E164.match(key) else "short code" if key.isdigit() else "name"
+    return pool or actual == shape
