@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: whether it runs, whether it can work, how much."""
+"""``/healthz``, ``/readyz`` and ``/metrics``: for monitoring."""
 
 import asyncio
 from typing import Any, Final, cast
@@ -18,7 +18,7 @@ _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class HealthRoutes:
-    """The endpoints for whoever watches over it; they tell no secrets and no numbers."""
+    """The endpoints for monitoring; they reveal no secrets and no phone numbers."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -34,7 +34,7 @@ class HealthRoutes:
         return JSONResponse(checks, 200 if ready else 503)
 
     async def metrics(self, request: Request) -> Response:
-        """Prometheus's text; what Redis has to add is left out while it is away."""
+        """Metrics in Prometheus's text format; those from Redis are left out while it is away."""
         return PlainTextResponse(await metrics_text(self._site), media_type=_PROMETHEUS)
 
     async def _checks(self) -> dict[str, str]:
@@ -57,7 +57,7 @@ class HealthRoutes:
 
 
 async def metrics_text(site: Site) -> str:
-    """What came in over HTTP, and each account's state, as Prometheus reads them."""
+    """Counts of what came in over HTTP, and each account's state, as Prometheus reads them."""
     lines = ["# TYPE sluicegate_http_total counter"]
     for (what, account), count in sorted(site.counts.items()):
         lines.append(f'sluicegate_http_total{{what="{what}",account="{account}"}} {count}')

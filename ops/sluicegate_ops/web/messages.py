@@ -1,4 +1,4 @@
-"""``POST /v2/messages``, ``GET /v2/messages/{id}``: the provider's API, with our queue behind."""
+"""``POST /v2/messages``, ``GET /v2/messages/{id}``: the provider's API in front of our queue."""
 
 import asyncio
 from typing import Final
@@ -24,7 +24,7 @@ from .site import Caller, Site
 
 STORE_SECONDS: Final = 8.0
 AT_ONCE: Final = 64
-"""Requests that work with Redis at the same time, each on a connection of its own."""
+"""How many requests may use Redis at the same time, each on its own connection."""
 
 
 class MessageRoutes:
@@ -34,14 +34,14 @@ class MessageRoutes:
         self._site, self._free = site, asyncio.Semaphore(AT_ONCE)
 
     async def post(self, request: Request) -> Response:
-        """Take a message: it is answered once it is ours to account for."""
+        """Take a message; it is answered once it is stored."""
         caller = self._site.caller(request.headers)
         body = await body_of(request, self._site.config.web.max_body_bytes)
         message = message_of(body, request.headers)
         keyed = KEY in request.headers
         try:
             async with asyncio.timeout(STORE_SECONDS), self._free:
-                response = await self._taken(caller, message)
+                response = await self._take(caller, message)
         except InvalidMessage as error:
             raise refusal(error, message) from None
         except IdReused:
@@ -69,7 +69,7 @@ class MessageRoutes:
             headers["sluicegate-provider-id"] = record.status.provider_id
         return Response(recorded(record), headers=headers, media_type="application/json")
 
-    async def _taken(self, caller: Caller, message: Message) -> Response:
+    async def _take(self, caller: Caller, message: Message) -> Response:
         outcome = (await caller.sluice.enqueue(message)).outcome
         headers, received_ms, suppressed = {}, int(self._site.wall() * 1000), False
         if outcome == "known":
@@ -91,10 +91,12 @@ def _unavailable(error: Exception, id: str, *, keyed: bool) -> HttpProblem:
     if isinstance(error, OutboxFull):
         return unavailable("Full for now; nothing was stored. Send it again later.", 10)
     if keyed:
-        return unavailable("Not known whether it was stored. Send it again, as it was.", 1, id=id)
-    # Sent again it would be another message: this header keeps the official SDK from doing so.
+        return unavailable(
+            "It may or may not have been stored. Send it again, unchanged.", 1, id=id
+        )
+    # Sending it again would make a second message: this header keeps the official SDK from it.
     detail = (
-        "Not known whether it was stored; meta has its id. "
+        "It may or may not have been stored; meta has its id. "
         "With an Idempotency-Key it could simply be sent again."
     )
     return unavailable(detail, 1, {"x-should-retry": "false"}, id)

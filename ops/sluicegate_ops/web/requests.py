@@ -66,16 +66,16 @@ def message_of(body: bytes, headers: Headers) -> Message:
         if name not in _KNOWN:
             detail = "No such field, or not one that is passed on: leave it out."
             raise HttpProblem(400, "10015", "Bad Request", detail, f"/{name}"[:100])
-    made: dict[str, Any] = {ours: _text(fields, name) for name, ours in _TEXTS.items()}
-    made |= {name: _flag(fields, name) for name in _FLAGS}
-    made["media_urls"] = _media(fields)
-    made["send_at"] = _moment(fields.get("send_at"), "/send_at")
-    made["priority"] = headers.get(PRIORITY)
-    made["expires_at"] = _moment(headers.get(EXPIRES_AT), _POINTERS["expires_at"])
-    made["id"] = id_of(headers)
+    values: dict[str, Any] = {ours: _text(fields, name) for name, ours in _TEXTS.items()}
+    values |= {name: _flag(fields, name) for name in _FLAGS}
+    values["media_urls"] = _media(fields)
+    values["send_at"] = _moment(fields.get("send_at"), "/send_at")
+    values["priority"] = headers.get(PRIORITY)
+    values["expires_at"] = _moment(headers.get(EXPIRES_AT), _POINTERS["expires_at"])
+    values["id"] = id_of(headers)
     if "to" not in fields:
         raise HttpProblem(400, "10004", "Missing required parameter", "To whom?", "/to")
-    message = Message(**{name: value for name, value in made.items() if value is not None})
+    message = Message(**{name: value for name, value in values.items() if value is not None})
     if fields.get("type") not in (None, message.type):
         detail = f"'{message.type}' goes here, or nothing: it is an MMS where it has media_urls."
         raise HttpProblem(400, "10032", "Invalid enumerated value", detail, "/type")

@@ -39,12 +39,12 @@ _TITLES: Final[Mapping[str, str]] = {
 
 
 def shown(message: Message, status: str, received_ms: int) -> bytes:
-    """A message as it was taken, with its status."""
+    """A message that was just taken, with its status."""
     return _enveloped(_payload(message.id, message, message.to, status, received_ms))
 
 
 def recorded(record: MessageRecord) -> bytes:
-    """A message as its record tells of it now."""
+    """A message as its record shows it now."""
     status = record.status
     state = status.state
     word = _FATES.get(record.fate, "") if state == "accepted" else ""

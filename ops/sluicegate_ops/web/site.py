@@ -94,7 +94,7 @@ class Site:
         return callers[0]
 
     async def keep(self, account: str, kind: str, body: bytes) -> None:
-        """Keep an event of an unknown kind, the last ones of them; raises OutboxUnavailable."""
+        """Keep an event of an unknown kind, the last EVENTS_KEPT; raises OutboxUnavailable."""
         self.counts.note("unknown_events", account, kind if _KIND.fullmatch(kind) else "")
         key = Keys(account)("unknown_events")
         pipeline = self.client.pipeline(transaction=False)
