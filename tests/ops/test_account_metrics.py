@@ -181,7 +181,7 @@ def test_whatever_a_script_counts_is_known_here() -> None:
     counted = {
         name
         for script in scripts
-        for call in re.findall(r"\bcount\(([^)]*)\)", script)
+        for call in re.findall(r"(?<!leases\.)\bcount\(([^)]*)\)", script)
         for name in re.findall(r"'([a-z_]+)'", call)
     }
     assert {"retried", "void", "unused", "overtaken", "receipts_"} <= counted

@@ -343,6 +343,7 @@ def test_a_brands_day_holds_back_nothing_that_isnt_the_carriers(cli: Cli) -> Non
     capped(cli)
     cli.client.delete(cli.bench.keys.lane(made.lane))
     cli.client.rpush(cli.bench.keys.lane(made.lane), "x|1|SMS||+447700900000|[]")
+    cli.bench.publish(concurrency=99)  # what the day has parked is looked at anew
     kinds = [wait["kind"] for wait in cli.document("why", "campaign", "july")["waits"]]
     assert "daily_cap" not in kinds
 

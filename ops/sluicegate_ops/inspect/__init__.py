@@ -8,9 +8,10 @@ record      one message's record
 recipients  every recipient of a campaign
 campaign    what workers hold of a campaign, and what its recipients were answered
 memory      the memory that Redis uses
+look        what the scripts decide at this moment, of the account and of lanes
 facts       an account at one moment, as its scripts see it
 wait        what may hold messages back
-levels      the levels that a lane passes, and which of them refuses
+limits      the levels that refuse a lane's next message, or set its pace
 parked      the levels for which something is parked
 finish      the estimate of a campaign's end
 lanes       every lane, in the order in which they are served
@@ -40,7 +41,8 @@ from .facts import (
     read_facts,
 )
 from .finish import Finish
-from .lanes import LaneState, lanes
+from .lanes import LaneState
+from .look import LaneLimits, Look
 from .members import Member, member
 from .memory import ServerMemory, aread_memory, read_memory
 from .recipients import CampaignRecipients, RecipientStatus
@@ -59,7 +61,9 @@ __all__ = [
     "CampaignCause",
     "CampaignRecipients",
     "Finish",
+    "LaneLimits",
     "LaneState",
+    "Look",
     "Member",
     "MessageCounts",
     "MessageRecord",
@@ -75,7 +79,6 @@ __all__ = [
     "campaign_causes",
     "claimed",
     "fates_of",
-    "lanes",
     "member",
     "published_levels",
     "read_account",

@@ -1,7 +1,7 @@
 """An account's state at one moment, read from Redis at a cost that no backlog raises."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,7 +12,6 @@ from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
 from sluicegate.receipts import FATES
 from sluicegate.stored import HaltInfo
-from sluicegate_worker.operator.halts import Halts
 
 from .facts import AccountFacts, BreakerState, MessageCounts, RequestRate
 from .why import Waits, Why
@@ -116,7 +115,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         breaker=facts.breaker,
         why=waits.account(),
         workers=[_worker(name, facts.now_ms - at) for name, at in seen["workers"]],
-        halts=sorted_halts(client, keys),
+        halts=sorted_halts(facts.halts.values()),
         receipts=_receipts(client, config, name, facts),
         dead_causes=_causes(answers[: len(dead_ids)]),
         held_causes=_causes(answers[len(dead_ids) :]),
@@ -125,9 +124,8 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
     )
 
 
-def sorted_halts(client: redis.Redis, keys: Keys) -> list[HaltInfo]:
-    """The account's halts, its own first."""
-    halts = Halts(client, keys).list()
+def sorted_halts(halts: Iterable[HaltInfo]) -> list[HaltInfo]:
+    """An account's halts, its own first."""
     return sorted(halts, key=lambda halt: (halt.level != "account", halt.level))
 
 

@@ -9,6 +9,7 @@ import msgspec
 import redis
 
 from sluicegate.keys import Keys
+from sluicegate.stored import MessageId
 
 _PAGE = 1000
 
@@ -28,7 +29,7 @@ class CampaignCause(msgspec.Struct):
 def claimed(client: redis.Redis, keys: Keys, name: str) -> int:
     """How many of its recipients workers hold right now."""
     store: Any = client
-    return sum(id.startswith(f"{name}.".encode()) for id in store.hkeys(keys("leases")))
+    return sum(MessageId.parse(id).campaign == name for id in store.hkeys(keys("leases")))
 
 
 def campaign_causes(

@@ -1,13 +1,14 @@
 """An account at one moment: its counts, limits, halts and bucket, as its scripts see them."""
 
-import math
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
-from sluicegate.keys import FINAL_STATES, Keys
+from sluicegate.keys import FINAL_STATES
 from sluicegate.stored import HaltInfo
+
+from .look import AccountLook, Look
 
 LIVE_SECONDS = 10.0
 """A worker sweeps every second; one that was not heard for so long is taken for gone."""
@@ -37,32 +38,37 @@ class MessageCounts(msgspec.Struct, frozen=True):
 
 
 class RequestRate(msgspec.Struct, frozen=True):
-    """The account's requests: ``limit`` per window, less ``others``' use and the ``margin``.
+    """The account's requests: of ``limit`` per window, ``budget`` may really go.
 
-    ``configured`` and ``configured_seconds`` are what is published, 0 where nothing is yet; the
-    provider's headers may say otherwise. ``used`` slots went in the last window, and the next is
-    ``next_seconds`` from now. ``reset_seconds`` is the longest that the provider named. ``heard``
-    is False until its first answer.
+    What ``others`` use and a ``margin`` are taken off. ``configured`` and ``configured_seconds``
+    are what is published, 0 before anything is; the provider's headers may say otherwise.
+    ``used`` slots went in the last window; the next is ``next_seconds`` from now, and
+    ``next_bulk_seconds`` for bulk. ``reset_seconds`` is the longest that the provider named.
+    ``heard`` is False until its first answer. Of ``concurrency`` requests, ``most`` may be under
+    way at this moment, ``most_bulk`` for bulk, and ``under_way`` are. ``refuses`` says that the
+    next slot is too far ahead to be granted now, ``refuses_bulk`` the same of bulk.
     """
 
-    limit: float
-    window_seconds: float
-    configured: int
-    configured_seconds: float
-    concurrency: int
-    used: int
-    others: float
-    margin: float
-    blocked_seconds: float
-    next_seconds: float
-    reset_seconds: float
-    heard: bool
-
-    @property
-    def budget(self) -> float:
-        """Requests that a window really lets through."""
-        others = min(self.others, 0.9 * self.limit)
-        return max(self.limit - others - self.margin, self.limit / 10, 1.0)
+    limit: float = 0.0
+    budget: float = 0.0
+    window_seconds: float = 0.0
+    configured: int = 0
+    configured_seconds: float = 0.0
+    concurrency: int = 0
+    most: int = 0
+    most_bulk: int = 0
+    under_way: int = 0
+    used: int = 0
+    others: float = 0.0
+    margin: float = 0.0
+    blocked_seconds: float = 0.0
+    next_seconds: float = 0.0
+    next_bulk_seconds: float = 0.0
+    reset_seconds: float = 0.0
+    round_trip_seconds: float = 0.0
+    heard: bool = False
+    refuses: bool = False
+    refuses_bulk: bool = False
 
 
 class BreakerState(msgspec.Struct, frozen=True):
@@ -78,7 +84,7 @@ class BreakerState(msgspec.Struct, frozen=True):
 
 
 class AccountFacts(msgspec.Struct, frozen=True):
-    """What ``read_facts`` found; ``limits`` and ``levels`` are the hashes of these names.
+    """What ``read_facts`` found; ``limits`` is the hash of that name.
 
     ``now_ms`` is the server's wall clock, ``steady_ms`` its steady one. ``halts`` are those in
     force. ``silent_seconds`` is how long no worker was heard, None where none was in the last
@@ -90,7 +96,6 @@ class AccountFacts(msgspec.Struct, frozen=True):
     counts: MessageCounts
     totals: Mapping[str, int]
     limits: Mapping[str, str]
-    levels: Mapping[str, str]
     halts: Mapping[str, HaltInfo]
     rate: RequestRate
     silent_seconds: float | None
@@ -98,45 +103,43 @@ class AccountFacts(msgspec.Struct, frozen=True):
     breaker: BreakerState
 
 
-def read_facts(client: Any, keys: Keys) -> AccountFacts:
-    """Read them, in two round trips: counts of one moment, then what depends on the limits.
+def read_facts(look: Look) -> AccountFacts:
+    """Read them: what the scripts decide, then counts of one moment.
 
     It costs as much as there are senders, and nothing for a backlog.
     """
-    pipeline = client.pipeline(transaction=True)
+    account, seen = look.account(), _seen(look)
+    wall = account.values["wall"]
+    totals = {name: int(count) for name, count in seen["totals"].items()}
+    return AccountFacts(
+        now_ms=wall,
+        steady_ms=account.values["steady"],
+        counts=_counts(seen, totals),
+        totals=totals,
+        limits=seen["limits"],
+        halts=account.halts,
+        rate=_rate(account, seen["limits"]),
+        silent_seconds=_silent(seen["workers"], wall),
+        next_due_ms=seen["next_due"][0][1] if seen["next_due"] else None,
+        breaker=_breaker(account),
+    )
+
+
+def _seen(look: Look) -> dict[str, Any]:
+    keys, pipeline = look.keys, look.client.pipeline(transaction=True)
     asked: dict[str, Any] = {
-        "time": pipeline.time(),
         "held": pipeline.zcount(keys("doubts"), "+inf", "+inf"),
         "workers": pipeline.zrange(keys("workers"), 0, 0, desc=True, withscores=True),
         "next_due": pipeline.zrange(keys("due"), 0, 0, withscores=True),
     }
     asked |= {name: pipeline.zcard(keys(name)) for name in _INDEXES}
-    hashes = ("clock", "bucket", "totals", "limits", "levels", "halts", "breaker")
-    asked |= {name: pipeline.hgetall(keys(name)) for name in hashes}
+    asked |= {name: pipeline.hgetall(keys(name)) for name in ("totals", "limits")}
     seen: dict[str, Any] = dict(zip(asked, pipeline.execute(), strict=True))
-    seen |= {name: _texts(seen[name]) for name in hashes}
-    seconds, micros = seen["time"]
-    wall = seconds * 1000 + micros / 1000
-    clock = seen["clock"]
-    steady = max(wall, float(clock.get("wall", wall))) + float(clock.get("offset", 0))
-    totals = {name: int(count) for name, count in seen["totals"].items()}
-    return AccountFacts(
-        now_ms=wall,
-        steady_ms=steady,
-        counts=_counts(seen, totals),
-        totals=totals,
-        limits=seen["limits"],
-        levels=seen["levels"],
-        halts=_halts(seen["halts"], wall),
-        rate=_Bucket(seen["bucket"], seen["limits"], steady).rate(client, keys),
-        silent_seconds=_silent(seen["workers"], wall),
-        next_due_ms=seen["next_due"][0][1] if seen["next_due"] else None,
-        breaker=_breaker(seen["breaker"], wall - steady),
-    )
+    return seen | {name: _texts(seen[name]) for name in ("totals", "limits")}
 
 
-def _texts(found: Mapping[bytes, bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode(errors="replace") for name, value in found.items()}
+def _texts(fields: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
 
 
 def _silent(workers: list[tuple[bytes, float]], wall: float) -> float | None:
@@ -146,7 +149,7 @@ def _silent(workers: list[tuple[bytes, float]], wall: float) -> float | None:
 def _counts(seen: Mapping[str, Any], totals: Mapping[str, int]) -> MessageCounts:
     """What waits is what was enqueued and is nowhere else.
 
-    The lanes' lengths would say too much: a cancelled message's ticket stays until it is popped.
+    The lanes' lengths would be too high: a cancelled message's ticket stays until it is popped.
     """
     ended = {state: totals.get(state, 0) for state in FINAL_STATES}
     under_way = {name: seen[name] for name in ("due", "granted", "started", "dead")}
@@ -156,77 +159,39 @@ def _counts(seen: Mapping[str, Any], totals: Mapping[str, int]) -> MessageCounts
     return MessageCounts(waiting=waiting, held=seen["held"], **under_way, **ended)
 
 
-def _halts(halts: Mapping[str, str], wall: float) -> dict[str, HaltInfo]:
-    """The halts in force; one that has ended may not be cleared away yet."""
-    in_force = {}
-    for level, text in halts.items():
-        ends, _, why = text.partition("|")
-        if not ends or float(ends) > wall:
-            in_force[level] = HaltInfo(level, why, int(float(ends)) if ends else None)
-    return in_force
+def _rate(account: AccountLook, limits: Mapping[str, str]) -> RequestRate:
+    values = account.values
+    now_ms = values["wall"]
+
+    def seconds_to(name: str) -> float:
+        return max(0.0, values[name] - now_ms) / 1000
+
+    if not values["limit"]:
+        return RequestRate()
+    return RequestRate(
+        limit=values["limit"],
+        budget=values["budget"],
+        window_seconds=values["window"] / 1000,
+        configured=int(limits.get("limit", 0)),
+        configured_seconds=float(limits.get("window_ms", 0)) / 1000,
+        concurrency=int(limits.get("concurrency", 0)),
+        most=int(values["cap"]),
+        most_bulk=int(values["bulk_cap"]),
+        under_way=int(values["under_way"]),
+        used=int(values["used"]),
+        others=values["others"],
+        margin=round(values["margin"], 3),
+        blocked_seconds=seconds_to("block"),
+        next_seconds=seconds_to("slot"),
+        next_bulk_seconds=seconds_to("bulk_slot"),
+        reset_seconds=max(0.0, values["reset"]) / 1000,
+        round_trip_seconds=values["round_trip"] / 1000,
+        heard=bool(values["heard"]),
+        refuses=values["slot"] > values["last"],
+        refuses_bulk=values["bulk_slot"] > values["bulk_last"],
+    )
 
 
-def _breaker(found: Mapping[str, str], to_wall_ms: float) -> BreakerState:
-    """The breaker; ``to_wall_ms`` turns its steady times into wall times."""
-    state = cast("Any", found.get("state", "closed"))
-    opened, probe = (float(found.get(name, 0)) for name in ("opened", "probe_at"))
-    return BreakerState(state, opened + to_wall_ms if opened else None, probe + to_wall_ms)
-
-
-class _Bucket:
-    """The bucket's figures brought up to now, as its script does when it loads them."""
-
-    def __init__(
-        self, bucket: Mapping[str, str], limits: Mapping[str, str], steady_ms: float
-    ) -> None:
-        self._found, self._steady_ms = bucket, steady_ms
-        self.configured = int(limits.get("limit", 0))
-        self.configured_ms = float(limits.get("window_ms", 0))
-        self.concurrency = int(limits.get("concurrency", 0))
-        same = (self._of("configured"), self._of("window")) == (
-            self.configured,
-            self.configured_ms,
-        )
-        self.limit = self._of("limit") if same else float(self.configured)
-        policy_ms = self._of("policy") if same else 0.0
-        self.reset_ms = self._of("reset") if same else 0.0
-        self.window_ms = policy_ms if policy_ms > 0 else self.configured_ms
-
-    def _of(self, name: str, default: float = 0.0) -> float:
-        return float(self._found.get(name, default))
-
-    def rate(self, client: Any, keys: Keys) -> RequestRate:
-        window, steady = self.window_ms, self._steady_ms
-        held_ms = steady - self._of("peak_at", steady)
-        peak, last_peak = self._of("peak"), self._of("last_peak") if held_ms < window else 0.0
-        fade_ms = max(30_000.0, 2 * window)
-        margin = self._of("margin") * 0.5 ** ((steady - self._of("margin_at", steady)) / fade_ms)
-        found = RequestRate(
-            limit=self.limit,
-            window_seconds=window / 1000,
-            configured=self.configured,
-            configured_seconds=self.configured_ms / 1000,
-            concurrency=self.concurrency,
-            used=0,
-            others=max(0.0, peak, last_peak) if held_ms < 2 * window else 0.0,
-            margin=round(margin, 3),
-            blocked_seconds=max(0.0, self._of("block") - steady) / 1000,
-            next_seconds=0.0,
-            reset_seconds=max(0.0, self.reset_ms) / 1000,
-            heard=bool(self._of("heard")),
-        )
-        nth = -max(1, math.floor(found.budget))
-        pipeline = client.pipeline(transaction=False)
-        pipeline.zcount(keys("log"), f"({steady - window:.3f}", f"{steady:.3f}")
-        pipeline.zrange(keys("log"), nth, nth, withscores=True)
-        used, leaving = pipeline.execute()
-        free = max([self._of("tat"), self._of("slot")] + [at + self._span for _, at in leaving])
-        next_seconds = max(0.0, free - steady) / 1000
-        return msgspec.structs.replace(found, used=used, next_seconds=next_seconds)
-
-    @property
-    def _span(self) -> float:
-        """The window and the jitter of requests, which the log looks back over."""
-        window = self.window_ms
-        deviations = 2 * math.sqrt(max(0.0, self._of("rtt_var")))
-        return window + max(min(50.0, 0.01 * window), min(0.1 * window, deviations))
+def _breaker(account: AccountLook) -> BreakerState:
+    state: Any = account.breaker
+    return BreakerState(state, account.values.get("opened"), account.values["probe"])

@@ -1,16 +1,16 @@
 """Every lane of an account: what waits in it, its state, and its place in the order of service."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from sluicegate.keys import CLASSES, Keys
+from sluicegate.keys import CLASSES
+from sluicegate.stored import LaneName, TreeMember
 
 from .facts import AccountFacts
-from .levels import LaneLimits, lane_read
-from .parked import plain
+from .look import LaneLimits, Look
 
 _PAGE = 1000
 _OPEN = ("draft", "running", "paused")
@@ -21,7 +21,8 @@ class LaneState(msgspec.Struct, frozen=True):
     """One lane; ``place`` is 1 for what is served next, 0 where its turn doesn't come now.
 
     ``level`` and ``until_ms`` (wall) say what parked or halted it, until when; None until a person
-    lifts that. A lane of a running campaign is ``empty`` where nobody waits in it.
+    lifts that. A lane stays ``ready`` while the account's own rate for its type refuses it: that
+    holds back every lane alike. A lane of a running campaign is ``empty`` where nobody waits.
     """
 
     lane: str
@@ -37,39 +38,40 @@ class LaneState(msgspec.Struct, frozen=True):
     place: int = 0
 
 
-class _Found(NamedTuple):
-    """A lane or a node of the tree: its virtual time, and what it is parked for.
+class _Node(NamedTuple):
+    """A lane, or what is above lanes in the tree, with its virtual time.
 
     ``path`` decides between those of one time: names of nodes, with the times below them.
     """
 
     branch: str
     member: str
-    at: float
+    score: float
     path: tuple[str | float, ...]
-    until_ms: float = 0.0
-    level: str = ""
 
 
-def lanes(
-    client: Any, keys: Keys, facts: AccountFacts, most: int | None = None
-) -> tuple[list[LaneState], int]:
+class _Campaign(NamedTuple):
+    state: str
+    weight: float
+
+
+def lanes(look: Look, facts: AccountFacts, most: int | None = None) -> tuple[list[LaneState], int]:
     """The first ``most`` lanes, as they are served, then those that are not; how many in all.
 
     Those with tickets, and those of campaigns that are not over.
     """
-    campaigns = _open_campaigns(client, keys)
-    found = {found.member: found for found in _tree(client, keys, facts)}
-    missing = {lane: _Found(lane[:2], lane, 0.0, ()) for lane in campaigns if lane not in found}
-    every = [*found.values(), *missing.values()]
-    lengths = _paged(client, every, lambda p, one: p.llen(keys.lane(one.member)))
+    campaigns = _open_campaigns(look)
+    nodes = {node.member: node for node in _tree(look)}
+    absent = [lane for lane in campaigns if lane not in nodes]
+    nodes |= {lane: _Node(LaneName.parse(lane).branch, lane, 0.0, ()) for lane in absent}
+    limits = dict(zip(nodes, look.lanes(nodes), strict=True))
     states = [
-        _state(facts, one, waiting, campaigns)
-        for one, waiting in zip(every, lengths, strict=True)
+        _state(facts, node, limits[lane], campaigns)
+        for lane, node in nodes.items()
         # What was served out, or cancelled, stays in the tree until a claim comes by.
-        if waiting or one.member in campaigns
+        if limits[lane].waiting or lane in campaigns
     ]
-    states.sort(key=lambda state: _order(state, found))
+    states.sort(key=lambda state: _order(state, nodes))
     shown = [
         msgspec.structs.replace(state, place=place) if state.state == "ready" else state
         for place, state in enumerate(states[:most], 1)
@@ -77,117 +79,100 @@ def lanes(
     return shown, len(states)
 
 
-def _order(state: LaneState, found: Mapping[str, "_Found"]) -> Any:
+def _order(state: LaneState, nodes: Mapping[str, _Node]) -> Any:
     """Transactional first, then by virtual time; where two are level, as the tree has them."""
     if state.state != "ready":
         return _RANK[state.state], False, state.until_ms or 0.0, False, (state.lane,)
-    one = found[state.lane]
-    return 0, state.priority == "bulk", one.at, state.type == "MMS", one.path
+    node = nodes[state.lane]
+    return 0, state.priority == "bulk", node.score, state.type == "MMS", node.path
 
 
-class _Campaign(NamedTuple):
-    state: str
-    weight: float
-    per_second: float
-
-
-def _open_campaigns(client: Any, keys: Keys) -> dict[str, _Campaign]:
+def _open_campaigns(look: Look) -> dict[str, _Campaign]:
     """Lane -> its campaign, of those that are not over."""
-    names = [name.decode() for name in client.zrange(keys("campaigns"), 0, -1)]
-    fields = ("lane", "state", "weight", "per_second")
-    found = _paged(client, names, lambda p, name: p.hmget(keys.campaign(name), *fields))
-    read = ([(part or b"").decode() for part in parts] for parts in found)
+    keys = look.keys
+    names = [name.decode() for name in look.client.zrange(keys("campaigns"), 0, -1)]
+    fields = ("lane", "state", "weight")
+    answers = _paged(look.client, names, lambda p, name: p.hmget(keys.campaign(name), *fields))
+    texts = ([(part or b"").decode() for part in parts] for parts in answers)
     return {
-        lane: _Campaign(state, float(weight or 1), float(per_second or 0))
-        for lane, state, weight, per_second in read
+        lane: _Campaign(state, float(weight or 1))
+        for lane, state, weight in texts
         if state in _OPEN
     }
 
 
-def _tree(client: Any, keys: Keys, facts: AccountFacts) -> Iterator[_Found]:
+def _tree(look: Look) -> Iterator[_Node]:
     """The lanes that are in the tree, or parked, or below what is."""
-    level = list(_roots(client, keys, facts))
+    keys, level = look.keys, list(_roots(look))
     while level:
-        yield from (found for found in level if found.member[1] != "|")
-        nodes = [found for found in level if found.member[1] == "|"]
+        yield from (node for node in level if node.member[1] != "|")
+        above = [node for node in level if node.member[1] == "|"]
         below = _paged(
-            client,
-            nodes,
+            look.client,
+            above,
             lambda p, node: p.zrange(
                 keys(f"ready:{node.branch}:{node.member}"), 0, -1, withscores=True
             ),
         )
         level = [
-            _Found(
+            _Node(
                 node.branch,
                 name.decode(),
-                node.at + score - members[0][1],  # a node stands where its head does
+                node.score + score - members[0][1],  # a node stands where its head does
                 (*node.path, score, name.decode()),
-                node.until_ms,
-                node.level,
             )
-            for node, members in zip(nodes, below, strict=True)
+            for node, members in zip(above, below, strict=True)
             for name, score in members
         ]
 
 
-def _roots(client: Any, keys: Keys, facts: AccountFacts) -> Iterator[_Found]:
-    pipeline = client.pipeline(transaction=True)
+def _roots(look: Look) -> Iterator[_Node]:
+    keys, pipeline = look.keys, look.client.pipeline(transaction=True)
     pipeline.hmget(keys("virtual"), "t", "b")
-    pipeline.hgetall(keys("parked_by"))
     for priority in "tb":
-        pipeline.zrange(keys(f"parked:{priority}"), 0, -1, withscores=True)
+        pipeline.zrange(keys(f"parked:{priority}"), 0, -1)
     for branch in CLASSES:
         pipeline.zrange(keys(f"ready:{branch}"), 0, -1, withscores=True)
-    virtual, levels, *parked = pipeline.execute()
-    now = dict(zip("tb", (float(at or 0) for at in virtual), strict=True))
-    for name, until in (*parked[0], *parked[1]):
-        branch, _, member = name.decode().partition("/")
-        due = until <= facts.steady_ms  # its time has come: the next claim brings it back
-        until_ms = 0.0 if due else until - facts.steady_ms + facts.now_ms
-        level = "" if due else levels.get(name, b"").decode()
-        yield _Found(branch, member, now[branch[0]], (member,), until_ms, level)
-    for branch, members in zip(CLASSES, parked[2:], strict=True):
-        for name, score in members:
-            member = name.decode()
-            yield _Found(branch, member, score, (member,))
+    virtual, *members = pipeline.execute()
+    now = dict(zip("tb", (float(score or 0) for score in virtual), strict=True))
+    for parked in (TreeMember.parse(name) for name in (*members[0], *members[1])):
+        yield _Node(parked.branch, parked.node, now[parked.branch[0]], (parked.node,))
+    for branch, ready in zip(CLASSES, members[2:], strict=True):
+        for name, score in ready:
+            yield _Node(branch, name.decode(), score, (name.decode(),))
 
 
 def _state(
-    facts: AccountFacts, found: _Found, waiting: int, campaigns: Mapping[str, _Campaign]
+    facts: AccountFacts, node: _Node, limits: LaneLimits, campaigns: Mapping[str, _Campaign]
 ) -> LaneState:
-    lane = lane_read(found.member)
-    campaign = campaigns.get(found.member, _Campaign("running", 1.0, 0.0))
-    passage = LaneLimits(facts, lane, campaign.per_second)
-    halt = next(passage.halts, None) if facts.halts else None
-    refusal = next((one for one in passage.refusals if not one.level.startswith("account")), None)
-    state, level, until_ms = "ready", "", None
+    lane = limits.lane
+    campaign = campaigns.get(node.member, _Campaign("running", 1.0))
+    halt = next((facts.halts[name] for name in limits.names if name in facts.halts), None)
+    level, until_ms = limits.refused_by, limits.opens_ms
+    state: Any = "ready"
     if campaign.state != "running":
-        state = campaign.state
+        state, level, until_ms = campaign.state, "", None
     elif halt:
         state, level, until_ms = "halted", halt.level, halt.until_ms
-    elif not waiting or not found.path:
-        state = "empty"
-    elif found.level:
-        state, level, until_ms = "parked", plain(found.level), found.until_ms
-    elif refusal:  # the next claim will park it
-        state, level, until_ms = "parked", refusal.level, refusal.until_ms
-    made: Any = state
+    elif not limits.waiting or not node.path:
+        state, level, until_ms = "empty", "", None
+    elif level and not level.startswith("account"):
+        state = "parked"
     return LaneState(
-        lane=found.member,
-        priority="transactional" if lane.priority == "t" else "bulk",
-        type="SMS" if lane.type == "sms" else "MMS",
+        lane=node.member,
+        priority=lane.priority,
+        type=lane.type,
         sender=lane.sender,
         campaign=lane.campaign,
-        waiting=waiting,
+        waiting=limits.waiting,
         weight=campaign.weight,
-        state=made,
+        state=state,
         level=level,
         until_ms=until_ms,
     )
 
 
-def _paged(client: Any, items: Iterable[Any], ask: Any) -> list[Any]:
+def _paged(client: Any, items: Iterable[Any], ask: Callable[[Any, Any], object]) -> list[Any]:
     """``ask`` for each item, many to a round trip."""
     answers: list[Any] = []
     rest = iter(items)

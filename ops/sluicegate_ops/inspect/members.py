@@ -1,14 +1,13 @@
 """A campaign's recipient that was never started: it has no record, only a ticket."""
 
-from base64 import urlsafe_b64decode
-from binascii import Error
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import redis
 
-from sluicegate.campaigns.plan import message_id
+from sluicegate.errors import Malformed
 from sluicegate.keys import Keys, unsent_states
+from sluicegate.stored import Lease, MessageId, Ticket
 
 _PAGE = 1000
 
@@ -26,30 +25,27 @@ def member(client: redis.Redis, keys: Keys, id: str) -> Member | None:
 
     Reads the lists of those that ended unsent.
     """
-    campaign, _, short = id.partition(".")
-    hash = _hash(short)
-    if hash is None or message_id(campaign, hash) != id:
+    try:
+        campaign, short = name = MessageId.parse(id)
+    except Malformed:
+        return None
+    if name.hash is None or not _was_imported(client, keys, campaign, name.hash):
         return None
     store: Any = client
-    shards = store.hget(keys.campaign(campaign), "shards")
-    if not shards or not store.sismember(keys.members(campaign, hash % int(shards)), str(hash)):
-        return None
-    lease = store.hget(keys("leases"), id)
-    if lease:
-        return Member(campaign, "granted", _to(lease.split(b"|", 5)[5]))
+    if lease := store.hget(keys("leases"), id):
+        return Member(campaign, "granted", Lease.parse(lease).ticket.to)
     for state in unsent_states():
         for ticket in _tickets(store, keys.unsent(campaign, state)):
-            if ticket.startswith(f"{short}|".encode()):
-                return Member(campaign, state, _to(ticket))
+            if Ticket.short_of(ticket) == short.encode():
+                return Member(campaign, state, Ticket.parse(ticket).to)
     return Member(campaign, "waiting")
 
 
-def _hash(short: str) -> int | None:
-    try:
-        digest = urlsafe_b64decode(f"{short}=")
-    except (Error, ValueError):
-        return None
-    return int.from_bytes(digest, signed=True) if len(digest) == 8 else None
+def _was_imported(client: Any, keys: Keys, campaign: str, hash: int) -> bool:
+    shards = client.hget(keys.campaign(campaign), "shards")
+    if not shards:
+        return False
+    return bool(client.sismember(keys.members(campaign, hash % int(shards)), str(hash)))
 
 
 def _tickets(client: Any, key: str) -> Iterator[bytes]:
@@ -57,7 +53,3 @@ def _tickets(client: Any, key: str) -> Iterator[bytes]:
     while page := client.lrange(key, start, start + _PAGE - 1):
         yield from page
         start += _PAGE
-
-
-def _to(ticket: bytes) -> str:
-    return ticket.split(b"|", 5)[4].decode()

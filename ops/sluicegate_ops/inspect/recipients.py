@@ -9,6 +9,7 @@ import redis
 
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.keys import Keys, unsent_states
+from sluicegate.stored import Lease, MessageId, Ticket
 
 from .record import fate_of
 
@@ -105,7 +106,7 @@ class CampaignRecipients:
 
     def _new(self, tickets: Iterator[bytes], state: str) -> Iterator[RecipientStatus]:
         for ticket in tickets:
-            short = ticket.partition(b"|")[0]
+            short = Ticket.short_of(ticket)
             if short in self._seen:
                 continue
             self._seen.add(short)
@@ -113,13 +114,13 @@ class CampaignRecipients:
             if known is not None:
                 yield msgspec.structs.replace(known, state=state)
             else:
-                yield RecipientStatus(self._id(short), ticket.split(b"|", 5)[4].decode(), state)
+                yield RecipientStatus(self._id(short), Ticket.parse(ticket).to, state)
 
     def _leased(self) -> Iterator[bytes]:
         prefix = f"{self._campaign.name}.".encode()
         for id, lease in self._client.hscan_iter(self._keys("leases"), count=_PAGE):
             if id.startswith(prefix):
-                yield lease.split(b"|", 5)[5]
+                yield Lease.parse(lease).ticket.format()
 
     def _tickets(self, key: str) -> Iterator[bytes]:
         """A list's tickets from its end, which stays where it is while workers take its head."""
@@ -132,7 +133,7 @@ class CampaignRecipients:
         return self._keys.unsent(self._campaign.name, state)
 
     def _id(self, short: bytes) -> str:
-        return f"{self._campaign.name}.{short.decode()}"
+        return MessageId(self._campaign.name, short.decode()).format()
 
     def _recipient(self, short: bytes, values: list[bytes | None]) -> RecipientStatus:
         state, to, attempts, provider_id, code, reason, at, fate, fate_at, fate_code = (

@@ -9,10 +9,10 @@ import redis
 import redis.asyncio
 
 from sluicegate.config import Config
-from sluicegate.errors import UnknownMessage
+from sluicegate.errors import Malformed, UnknownMessage
 from sluicegate.message import Message, decode
 from sluicegate.outbox import MessageState, MessageStatus, Outbox, translated
-from sluicegate.stored import History, sender_name
+from sluicegate.stored import History, MessageId, sender_name
 
 from .members import member
 
@@ -108,7 +108,7 @@ class _Reader:
         held = decided is not None and math.isinf(decided)
         return MessageRecord(
             status=status,
-            campaign=id.partition(".")[0] if "." in id else "",
+            campaign=_campaign(id),
             message=decode(content, id) if content else None,
             maybe=int(maybe or 0),
             answer=_text(answer),
@@ -127,6 +127,13 @@ class _Reader:
 def fate_of(state: str, fate: str) -> str:
     """What a receipt said; "unknown" of an accepted message without one."""
     return fate or ("unknown" if state == "accepted" else "")
+
+
+def _campaign(id: str) -> str:
+    try:
+        return MessageId.parse(id).campaign
+    except Malformed:
+        return ""
 
 
 def _text(value: bytes | None) -> str:

@@ -16,8 +16,6 @@ class ScrapeCounts(NamedTuple):
     """
 
     parked: Sequence[str]
-    breaker: str
-    round_trip_seconds: float
     workers: int
     campaigns: int
     optouts: int
@@ -28,18 +26,14 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
     """Read them all at once; it costs as much as there are parked members."""
     pipeline = client.pipeline(transaction=False)
     pipeline.hvals(keys("parked_by"))
-    pipeline.hget(keys("breaker"), "state")
-    pipeline.hget(keys("bucket"), "rtt")
     pipeline.zcount(keys("workers"), f"({now_ms - 1000 * LIVE_SECONDS:.0f}", "+inf")
     pipeline.scard(keys("running"))
     pipeline.hlen(keys("optouts"))
     for lanes in CLASSES:
         pipeline.zcard(keys(f"ready:{lanes}"))
-    parked, breaker, rtt_ms, workers, campaigns, optouts, *ready = pipeline.execute()
+    parked, workers, campaigns, optouts, *ready = pipeline.execute()
     return ScrapeCounts(
         parked=[level.decode() for level in parked],
-        breaker=(breaker or b"closed").decode(),
-        round_trip_seconds=float(rtt_ms or 0) / 1000,
         workers=workers,
         campaigns=campaigns,
         optouts=optouts,

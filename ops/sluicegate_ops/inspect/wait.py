@@ -53,6 +53,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     can say. ``limit`` and ``used`` are in what it counts: segments per second, requests per
     window, segments a day, requests under way, messages. ``since_ms`` is when it began, where that
     is known. ``because`` is a halt's cause, as it was given: it may hold a phone number.
+    ``refuses`` says that a claim made now would refuse a message for it; a rate that is merely in
+    use sets the pace, and refuses nothing at this moment.
     """
 
     kind: WaitKind
@@ -62,8 +64,15 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     used: float = 0.0
     since_ms: float | None = None
     because: str = ""
+    refuses: bool = False
 
 
 def halted(halt: HaltInfo) -> Wait:
     """A halt as what holds back."""
-    return Wait(kind="halted", level=halt.level, until_ms=halt.until_ms, because=halt.why)
+    return Wait(
+        kind="halted",
+        level=halt.level,
+        until_ms=halt.until_ms,
+        because=halt.why,
+        refuses=True,
+    )

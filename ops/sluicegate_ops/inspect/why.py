@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import msgspec
 import redis
@@ -10,16 +9,17 @@ import redis
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import Keys
+from sluicegate.stored import LaneName, MessageId
 
 from .facts import LIVE_SECONDS, AccountFacts, RequestRate, read_facts
 from .finish import Finish, Rival, TicketSample, finish, paces, rival, sampled
 from .lanes import LaneState, lanes
-from .levels import Lane, LaneLimits, charged, concurrency, lane_read
+from .limits import halts, rate, refusals
+from .look import LaneLimits, Look
 from .parked import parked
 from .wait import Wait, WaitKind, halted
 
 _SAMPLE = 50
-_HORIZON_SECONDS = 0.05
 _IN_USE_MS = 1000.0
 _FULL = 0.9
 _ORDER = {"daily_cap": 0, "queue_full": 1, "queue": 1}
@@ -40,49 +40,54 @@ class Why(msgspec.Struct, frozen=True):
 
 
 class Waits:
-    """What holds one account's messages back, on a synchronous client.
+    """What holds one account's messages back, on a synchronous client; ``time`` is for tests.
 
     It looks once, when first asked, and answers for that moment; make a new one to look again.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._client: Any = client
-        self._keys, self._campaigns = keys, Campaigns(client, keys)
+    def __init__(self, client: redis.Redis, keys: Keys, time: str | None = None) -> None:
+        self._look = Look(client, keys, time)
+        self._campaigns = Campaigns(client, keys)
 
     @cached_property
     def facts(self) -> AccountFacts:
         """The account as it stands."""
-        return read_facts(self._client, self._keys)
+        return read_facts(self._look)
+
+    def lanes(self, most: int | None = None) -> tuple[list[LaneState], int]:
+        """The first ``most`` lanes in the order of service, and how many there are in all."""
+        return lanes(self._look, self.facts, most)
 
     def account(self) -> Why:
         """What holds anything of the account back, the account's own levels first."""
         facts, counts = self.facts, self.facts.counts
-        found = [halted(halt) for halt in facts.halts.values()]
-        found.sort(key=lambda wait: wait.level != "account")
+        waits = [halted(halt) for halt in facts.halts.values()]
+        waits.sort(key=lambda wait: wait.level != "account")
         open_now = counts.waiting + counts.due + counts.granted + counts.started
-        found += [*self._no_worker(open_now), *self._breaker(open_now)]
+        waits += [*self._no_worker(open_now), *self._breaker(open_now)]
         if counts.waiting:
-            own = [LaneLimits(facts, Lane("t", type, "", "")) for type in ("sms", "mms")]
-            found += [*self._flow("t"), *_refusals(own), *self._requests()]
-            found += parked(self._client, self._keys, facts)
-            found = found or [Wait(kind="turn", level="account")]
-        found += _later(counts.due, counts.in_doubt, counts.held, facts.next_due_ms)
-        return self._why("account", counts.waiting, found)
+            own = self._look.lanes(f"{branch}:unknown" for branch in ("ts", "tm"))
+            waits += [*self._flow("transactional"), *self._refusals(own)]
+            waits += [*self._requests("transactional"), *parked(self._look, facts)]
+            waits = waits or [Wait(kind="turn", level="account")]
+        waits += _later(counts.due, counts.in_doubt, counts.held, facts.next_due_ms)
+        return self._why("account", counts.waiting, waits)
 
     def sender(self, name: str) -> Why:
         """What holds back what is sent by a sender, by its name in lanes."""
-        every, _ = lanes(self._client, self._keys, self.facts)
+        every, _ = self.lanes()
         mine = [lane for lane in every if lane.sender == name and lane.waiting]
         closed = [lane for lane in mine if lane.state in ("paused", "draft")]
         served = [lane for lane in mine if lane not in closed]
         waiting = sum(lane.waiting for lane in served)
-        bulk = all(lane.priority == "bulk" for lane in served)
-        passages = self._passages(served)
-        took_ms = {k: ms for one in passages for k, ms in paces(one, TicketSample(), []).items()}
-        held = self._held(passages, "b" if bulk else "t", waiting, waiting, took_ms)
-        held.sort(key=lambda wait: wait.level.startswith("campaign:"))
-        held += [_closed(lane.state, lane.campaign) for lane in closed]
-        return self._why(f"sender:{name}", waiting, held)
+        limits = list(self._look.lanes(lane.lane for lane in served))
+        took_ms: dict[str, float] = {}
+        for lane in limits:
+            took_ms |= paces(self.facts, lane, TicketSample(), [])
+        waits = self._held(limits, waiting, waiting, took_ms)
+        waits.sort(key=lambda wait: wait.level.startswith("campaign:"))
+        waits += [_closed(lane.state, lane.campaign) for lane in closed]
+        return self._why(f"sender:{name}", waiting, waits)
 
     def campaign(self, name: str) -> Why:
         """What holds a campaign back, and about when it is done; raises UnknownCampaign."""
@@ -90,23 +95,23 @@ class Waits:
         return self.of(campaign, ledger)
 
     def of(self, campaign: Campaign, ledger: Ledger) -> Why:
-        """``campaign``, where campaign and ledger are at hand."""
+        """The same, where campaign and ledger are at hand."""
         name, waiting = campaign.name, ledger.states["waiting"]
         subject = f"campaign:{name}"
         if campaign.state in ("draft", "paused"):
             return self._why(subject, waiting, [_closed(campaign.state, name)])
         if campaign.state != "running":
             return self._why(subject, waiting, [])
-        lane = campaign.plan.lane
-        tickets = self._client.lrange(self._keys.lane(lane), 0, _SAMPLE - 1)
-        counts = charged(tickets[0] if tickets else None)
-        passage = LaneLimits(self.facts, lane_read(lane), campaign.per_second, counts)
-        retrying, sample = ledger.states["retrying"], sampled(tickets)
-        took_ms = paces(passage, sample, self._rivals)
-        held = self._held([passage], "b", waiting, ledger.pending, took_ms)
-        held += _later(retrying, ledger.states["in_doubt"], self._held_doubts(name), None)
-        ends = finish(passage, waiting + retrying, sample, self._rivals, held)
-        return self._why(subject, waiting, held, ends)
+        look, lane = self._look, campaign.plan.lane
+        [limits] = look.lanes([lane])
+        sample = sampled(look.client.lrange(look.keys.lane(lane), 0, _SAMPLE - 1))
+        retrying = ledger.states["retrying"]
+        took_ms = paces(self.facts, limits, sample, self._rivals)
+        waits = self._held([limits], waiting, ledger.pending, took_ms)
+        waits += _later(retrying, ledger.states["in_doubt"], self._held_doubts(name), None)
+        messages, midnight_ms = waiting + retrying, look.midnight_ms
+        ends = finish(self.facts, limits, messages, sample, self._rivals, waits, midnight_ms)
+        return self._why(subject, waiting, waits, ends)
 
     def _why(
         self, subject: str, waiting: int, waits: Sequence[Wait], ends: Finish | None = None
@@ -115,40 +120,38 @@ class Waits:
 
     def _held(
         self,
-        passages: Sequence[LaneLimits],
-        priority: str,
+        lanes: Sequence[LaneLimits],
         waiting: int,
         pending: int,
         took_ms: Mapping[str, float],
     ) -> list[Wait]:
-        """What holds lanes back that pass these levels, ``waiting`` of ``pending`` in them.
+        """What holds lanes back, ``waiting`` of whose ``pending`` messages wait in them.
 
         Of several rates the slowest stands first; ``took_ms`` is what each takes for a message.
         """
-        found = [halt for passage in passages for halt in passage.halts]
-        found += [*self._no_worker(pending), *self._breaker(pending)]
+        waits = [halt for limits in lanes for halt in halts(self.facts, limits)]
+        waits += [*self._no_worker(pending), *self._breaker(pending)]
         if waiting:
-            soon_ms = self.facts.now_ms + 1000 * _HORIZON_SECONDS
-            refused = [one for one in _refusals(passages) if (one.until_ms or 0.0) > soon_ms]
-            rates = [one for one in refused if one.kind == "rate"] + self._requests()
-            flow = [*self._flow(priority), *(one for one in refused if one.kind != "rate")]
+            bulk = all(limits.lane.priority == "bulk" for limits in lanes)
+            priority = "bulk" if bulk else "transactional"
+            refused = self._refusals(lanes)
+            rates = [wait for wait in refused if wait.kind == "rate"] + self._requests(priority)
+            flow = [*self._flow(priority), *(wait for wait in refused if wait.kind != "rate")]
             if not flow and not rates:
-                rates = self._in_use(passages)
-            rates.sort(key=lambda one: -took_ms[one.level])
-            found += [*flow, *rates]
-            found = found or [Wait(kind="turn", level="account")]
-        return list({(wait.kind, wait.level): wait for wait in found}.values())
+                rates = self._in_use(lanes, priority)
+            rates.sort(key=lambda wait: -took_ms[wait.level])
+            waits += [*flow, *rates]
+            waits = waits or [Wait(kind="turn", level="account")]
+        return list({(wait.kind, wait.level): wait for wait in waits}.values())
 
-    def _passages(self, served: Sequence[LaneState]) -> list[LaneLimits]:
-        pipeline = self._client.pipeline(transaction=False)
-        for lane in served:
-            pipeline.lindex(self._keys.lane(lane.lane), 0)
-            pipeline.hget(self._keys.campaign(lane.campaign), "per_second")
-        found = iter(pipeline.execute())
-        return [
-            LaneLimits(self.facts, lane_read(lane.lane), float(own or 0), charged(head))
-            for lane, head, own in zip(served, found, found, strict=True)
-        ]
+    def _refusals(self, lanes: Iterable[LaneLimits]) -> list[Wait]:
+        """What refuses lanes now, each level once: caps before queues before rates."""
+        waits = {
+            (wait.kind, wait.level): wait
+            for limits in lanes
+            for wait in refusals(self.facts, limits)
+        }
+        return sorted(waits.values(), key=lambda wait: _ORDER.get(wait.kind, 2))
 
     def _no_worker(self, work: int) -> list[Wait]:
         silent = self.facts.silent_seconds
@@ -163,79 +166,94 @@ class Waits:
             return []
         if breaker.state == "half":
             return [Wait(kind="trying", level="account", since_ms=breaker.since_ms)]
-        until_ms, since_ms = breaker.probe_ms, breaker.since_ms
-        return [Wait(kind="failing", level="account", until_ms=until_ms, since_ms=since_ms)]
+        return [
+            Wait(
+                kind="failing",
+                level="account",
+                until_ms=breaker.probe_ms,
+                since_ms=breaker.since_ms,
+                refuses=True,
+            )
+        ]
 
     def _held_doubts(self, campaign: str) -> int:
-        """How many of a campaign's doubts wait for a person; looks at all of the account's."""
+        """How many of a campaign's doubts wait for a person; reads all of the account's."""
         if not self.facts.counts.held:
             return 0
-        ids = self._client.zrangebyscore(self._keys("doubts"), "+inf", "+inf")
-        return sum(id.startswith(f"{campaign}.".encode()) for id in ids)
+        ids = self._look.client.zrangebyscore(self._look.keys("doubts"), "+inf", "+inf")
+        return sum(MessageId.parse(id).campaign == campaign for id in ids)
 
     def _flow(self, priority: str) -> Iterator[Wait]:
         """What stops all requests of the account for a moment."""
-        facts = self.facts
-        if blocked := facts.rate.blocked_seconds:
+        facts, rate = self.facts, self.facts.rate
+        if blocked := rate.blocked_seconds:
             until_ms = facts.now_ms + 1000 * blocked
-            yield Wait(kind="blocked", level="account", until_ms=until_ms)
-        if busy := concurrency(facts, priority):
-            yield busy
+            yield Wait(kind="blocked", level="account", until_ms=until_ms, refuses=True)
+        most = rate.most_bulk if priority == "bulk" else rate.most
+        if 0 < most <= rate.under_way:
+            yield Wait(
+                kind="concurrency" if rate.heard else "probing",
+                level="account",
+                limit=most,
+                used=rate.under_way,
+                refuses=True,
+            )
 
-    def _requests(self) -> list[Wait]:
+    def _requests(self, priority: str) -> list[Wait]:
         rate = self.facts.rate
-        busy = rate.next_seconds > _HORIZON_SECONDS or rate.used >= _FULL * rate.budget
-        return [_requests(self.facts)] if busy else []
+        wait = self._next_slot(priority)
+        return [wait] if wait.refuses or rate.used >= _FULL * rate.budget else []
 
-    def _in_use(self, passages: Sequence[LaneLimits]) -> list[Wait]:
+    def _next_slot(self, priority: str) -> Wait:
+        """The account's requests as what holds back, whether they refuse now or not."""
+        facts, rate = self.facts, self.facts.rate
+        bulk = priority == "bulk"
+        seconds = rate.next_bulk_seconds if bulk else rate.next_seconds
+        return Wait(
+            kind="requests",
+            level="account",
+            until_ms=facts.now_ms + 1000 * seconds,
+            limit=rate.limit,
+            used=rate.used,
+            refuses=rate.refuses_bulk if bulk else rate.refuses,
+        )
+
+    def _in_use(self, lanes: Sequence[LaneLimits], priority: str) -> list[Wait]:
         """The rates that were in use just now, where none refuses at this very moment."""
-        used = [_requests(self.facts)] * (self.facts.rate.used > 0)
+        used = [self._next_slot(priority)] * (self.facts.rate.used > 0)
         used += [
-            passage.rate(level)
-            for passage in passages
-            for level in passage.levels
-            if passage.lead_ms(level) > -max(_IN_USE_MS, level.interval_ms)
+            rate(self.facts, level)
+            for limits in lanes
+            for level in limits.levels
+            if level.interval_ms
+            and level.opens_ms > self.facts.now_ms - max(_IN_USE_MS, level.interval_ms)
         ]
         return used
 
     @cached_property
     def _rivals(self) -> list[Rival]:
         """The running campaigns that have somebody waiting."""
-        names = sorted(name.decode() for name in self._client.smembers(self._keys("running")))
-        pipeline = self._client.pipeline(transaction=False)
+        look = self._look
+        names = sorted(name.decode() for name in look.client.smembers(look.keys("running")))
+        pipeline = look.client.pipeline(transaction=False)
         for name in names:
-            pipeline.hmget(self._keys.campaign(name), "lane", "per_second", "weight")
-            pipeline.hget(self._keys.ledger(name), "waiting")
-        found = iter(pipeline.execute())
-        return [
-            self._rival(name, fields)
-            for name, fields, waiting in zip(names, found, found, strict=True)
+            pipeline.hmget(look.keys.campaign(name), "lane", "weight")
+            pipeline.hget(look.keys.ledger(name), "waiting")
+        answers = iter(pipeline.execute())
+        weights = {
+            fields[0].decode(): float(fields[1] or 1)
+            for fields, waiting in zip(answers, answers, strict=True)
             if int(waiting or 0) and fields[0]
+        }
+        return [
+            rival(LaneName.parse(lane).campaign, limits, weights[lane])
+            for lane, limits in zip(weights, look.lanes(weights), strict=True)
         ]
-
-    def _rival(self, name: str, fields: Sequence[bytes | None]) -> Rival:
-        lane, per_second, weight = ((field or b"").decode() for field in fields)
-        passage = LaneLimits(self.facts, lane_read(lane), float(per_second or 0))
-        return rival(name, passage, float(weight or 1))
 
 
 def _closed(state: str, campaign: str) -> Wait:
     kind: WaitKind = "draft" if state == "draft" else "paused"
     return Wait(kind=kind, level=f"campaign:{campaign}")
-
-
-def _refusals(passages: Iterable[LaneLimits]) -> list[Wait]:
-    """What refuses now, each level once: caps before queues before rates."""
-    found = {(one.kind, one.level): one for passage in passages for one in passage.refusals}
-    return sorted(found.values(), key=lambda one: _ORDER.get(one.kind, 2))
-
-
-def _requests(facts: AccountFacts) -> Wait:
-    rate = facts.rate
-    until_ms = facts.now_ms + 1000 * rate.next_seconds
-    return Wait(
-        kind="requests", level="account", until_ms=until_ms, limit=rate.limit, used=rate.used
-    )
 
 
 def _later(due: int, in_doubt: int, held: int, next_due_ms: float | None) -> Iterator[Wait]:

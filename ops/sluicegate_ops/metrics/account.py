@@ -8,7 +8,7 @@ import msgspec
 
 from sluicegate.keys import FINAL_STATES, Keys
 
-from ..inspect import AccountFacts, read_facts, read_scrape
+from ..inspect import AccountFacts, Look, read_facts, read_scrape
 
 EVENTS: Final[Mapping[str, str]] = {
     "enqueued": "messages enqueued or imported",
@@ -51,12 +51,10 @@ class Seen(NamedTuple):
     facts: AccountFacts
     halts: Counter[tuple[str, str]]
     parked: Counter[str]
-    breaker: str
     workers: int
     ready: int
     campaigns: int
     optouts: int
-    round_trip_seconds: float
 
     @property
     def states(self) -> Mapping[str, int]:
@@ -76,19 +74,17 @@ class Seen(NamedTuple):
 
 def look(client: Any, keys: Keys) -> Seen:
     """Read one account: it costs as much as there are senders and parked lanes."""
-    facts = read_facts(client, keys)
+    facts = read_facts(Look(client, keys))
     counts = read_scrape(client, keys, facts.now_ms)
-    stops = facts.halts.values()
+    halts = facts.halts.values()
     return Seen(
         facts=facts,
-        halts=Counter((_kind(s.level), "itself" if s.until_ms else "person") for s in stops),
+        halts=Counter((_kind(h.level), "itself" if h.until_ms else "person") for h in halts),
         parked=Counter(map(_kind, counts.parked)),
-        breaker=counts.breaker,
         workers=counts.workers,
         ready=counts.ready,
         campaigns=counts.campaigns,
         optouts=counts.optouts,
-        round_trip_seconds=counts.round_trip_seconds,
     )
 
 

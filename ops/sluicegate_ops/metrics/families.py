@@ -50,7 +50,7 @@ GAUGES: Final[Mapping[str, Gauge]] = {
     "window_seconds": Gauge("Length of a window.", lambda s: s.facts.rate.window_seconds),
     "budget_requests": Gauge(
         "Requests that a window really lets through: the limit less others' use and margin.",
-        lambda s: s.facts.rate.budget if s.facts.rate.limit else 0.0,
+        lambda s: s.facts.rate.budget,
     ),
     "used_requests": Gauge("Requests of the last window.", lambda s: s.facts.rate.used),
     "others_requests": Gauge(
@@ -64,7 +64,8 @@ GAUGES: Final[Mapping[str, Gauge]] = {
         "POSTs that may be under way.", lambda s: s.facts.rate.concurrency
     ),
     "round_trip_seconds": Gauge(
-        "How long requests take, averaged over the last ones.", lambda s: s.round_trip_seconds
+        "How long requests take, averaged over the last ones.",
+        lambda s: s.facts.rate.round_trip_seconds,
     ),
 }
 
@@ -136,7 +137,7 @@ def _families(seen: Mapping[str, Seen]) -> Iterator[Metric]:
         for state, count in one.states.items():
             messages.add_metric([account, state], count)
         for state in BREAKER:
-            breaker.add_metric([account, state], one.breaker == state)
+            breaker.add_metric([account, state], one.facts.breaker.state == state)
         for level in LEVELS:
             parked.add_metric([account, level], one.parked[level])
             for ends in ("person", "itself"):

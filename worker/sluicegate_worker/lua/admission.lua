@@ -1,6 +1,7 @@
 -- Admission: what refuses a lane's next message, and how many may be under way. It only reads.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: account_refusal, refusal, under_way, caps.
+-- Returns: level_opens, brand_opens, account_refusal, refusal, under_way, caps, bulk_is_owed,
+--   last_slots.
 -- Keys touched: those of levels.lua, halts.lua and leases.lua, none of which it changes.
 --
 -- A claim decides by these, and whoever tells people what a claim would decide calls them too.
@@ -14,13 +15,26 @@ local max, min = math.max, math.min
 local HALTED_MS = 3600000 -- a halt without an end is looked at again so often; who lifts it says so
 local BULK_SHARE = 0.95   -- of the concurrency; the rest is kept for transactional messages
 local PROBES = 2          -- POSTs under way at most before the first answer was heard
+local BULK_EVERY = 10     -- while both wait, bulk gets one slot in so many: its floor
+local BULK_AHEAD = 0.7    -- of the horizon: what bulk was granted, a transactional message waits for
 local BELOW_ACCOUNT = { 'registration', 'sender', 'campaign' }
+
+-- The slot from which on a level's rate lets a message pass.
+local function level_opens(level) return used_until(level.name) - SLACK_MS end
+
+-- Until when a brand's day has no room for a ticket at `slot`; nil where it has.
+local function brand_opens(now, brand, slot, ticket)
+  local wall = now.wall + slot - now.steady
+  local used = levels.used_today(brand, carrier_day.of(wall))
+  if not ticket or used + levels.share_of_cap(brand, ticket) <= brand.cap then return nil end
+  return slot + carrier_day.left(wall)
+end
 
 -- Until when the account's own rate of a lane's type refuses, where it does at `slot`.
 local function account_refusal(lane, slot)
   local level = levels.of(lane).account
   if not level.interval then return nil end
-  local opens = used_until(level.name) - SLACK_MS
+  local opens = level_opens(level)
   return opens > slot and opens or nil
 end
 
@@ -42,15 +56,12 @@ local function refusal(now, lane, slot, next_ticket, ...)
   if level then return level, waits, opens end
   local brand = of_lane.brand
   if brand then
-    local ticket, wall = next_ticket(...), now.wall + slot - now.steady
-    local used = levels.used_today(brand, carrier_day.of(wall))
-    if ticket and used + levels.share_of_cap(brand, ticket) > brand.cap then
-      return brand.name, brand.waits, slot + carrier_day.left(wall)
-    end
+    opens = brand_opens(now, brand, slot, next_ticket(...))
+    if opens then return brand.name, brand.waits, opens end
   end
   for _, kind in ipairs(BELOW_ACCOUNT) do
     level = of_lane[kind]
-    opens = level and used_until(level.name) - SLACK_MS
+    opens = level and level_opens(level)
     if opens and opens > slot then return level.name, level.waits, opens end
   end
 end
@@ -65,4 +76,18 @@ local function caps(now, breaker, bucket, concurrency)
   return cap, max(1, math.floor(cap * BULK_SHARE)), heard and 'concurrency' or 'probing'
 end
 
-return { account_refusal = account_refusal, refusal = refusal, under_way = under_way, caps = caps }
+-- Whether bulk has waited for as many messages as its floor lets go before it.
+local function bulk_is_owed(bucket) return bucket.streak >= BULK_EVERY - 1 end
+
+-- The last slots that a claim grants for a horizon: of transactional messages, of bulk, and of bulk
+-- that is not owed one.
+local function last_slots(now, bucket, horizon)
+  local last, bulk_last = now.steady + horizon, now.steady + BULK_AHEAD * horizon
+  return last, bulk_is_owed(bucket) and last or bulk_last, bulk_last
+end
+
+return {
+  level_opens = level_opens, brand_opens = brand_opens, account_refusal = account_refusal,
+  refusal = refusal, under_way = under_way, caps = caps, bulk_is_owed = bulk_is_owed,
+  last_slots = last_slots,
+}

@@ -32,7 +32,7 @@ local function load()
   for i, field in ipairs(FIELDS) do
     breaker[field] = TEXTS[field] and (stored[i] or TEXTS[field]) or tonumber(stored[i]) or 0
   end
-  breaker.stored = stored
+  breaker.stored, breaker.openings = stored, 0
   return breaker
 end
 
@@ -50,12 +50,13 @@ local function save(breaker)
     end
   end
   if #changed > 2 then redis.call(unpack(changed)) end
+  if breaker.openings > 0 then count('breaker_opened', breaker.openings) end
 end
 
 local function open(now, breaker)
   if breaker.state == 'closed' then
     breaker.interval, breaker.opened = FIRST_MS, now.steady
-    count('breaker_opened')
+    breaker.openings = breaker.openings + 1
   else
     breaker.interval = min(LONGEST_MS, 2 * breaker.interval)
   end

@@ -17,7 +17,6 @@ local call, max, min = redis.call, math.max, math.min
 
 local PROMOTED = 16      -- messages that return from the due set, and members from the parked
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
-local BULK_AHEAD = 0.7   -- of the horizon: what bulk was granted, a transactional message waits for
 local IDLE_MS, BUSY_MS = 1000, 50
 local LONG_MS = 5000     -- a level that refuses for longer leaves nothing to do now
 
@@ -156,17 +155,15 @@ end
 -- Grant what may go before the horizon's end, at most `want`. Returns the grants, why there are no
 -- more (`again`: it looked at too many) and the slot that was not granted.
 local function collect(now, bucket, room, request, want, bulk_want)
-  local last = now.steady + request.horizon
-  local bulk_last = now.steady + BULK_AHEAD * request.horizon
   local grants, visits, later = {}, 0, nil
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
     local slot, bulk_slot = next_slots(now, bucket, room)
+    local last, bulk_until = admission.last_slots(now, bucket, request.horizon)
     later = slot > last and slot or bulk_slot
     if slot > last then break end
     -- The floor takes half the spare visits, lest a cancelled campaign hold up the others.
     local floor_open = visits - #grants <= SPARE_VISITS / 2
-    local bulk_until = cursors.bulk_is_owed(bucket) and last or bulk_last
     local bulk_open = bulk_slot <= bulk_until and #grants < bulk_want
     local cursor = next_lane(bucket, slot, bulk_open and bulk_slot, floor_open)
     if not cursor then break end
@@ -192,7 +189,7 @@ end
 -- Why nothing was granted, where nothing but slots and levels was in the way. `later` is the slot
 -- that was next.
 local function why_none(now, bucket, room, request, later)
-  local bulk_last = now.steady + BULK_AHEAD * request.horizon
+  local _, _, bulk_last = admission.last_slots(now, bucket, request.horizon)
   if later > bulk_last and next_lane(bucket, later, later) then
     local turn = slots.turn(now, room, request.token, later, request.horizon)
     return refused(turn - bulk_last + request.horizon / 2, 'rate')

@@ -1,6 +1,6 @@
 -- Cursors: where each class of lanes is served next.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: refused, bulk_is_owed, next_lane, next_ticket, serve, leave, leave_all, set_aside.
+-- Returns: refused, next_lane, next_ticket, serve, leave, leave_all, set_aside.
 -- Keys touched: those of lanes.lua, lane:*.
 --
 -- A cursor stands at the lane that a class serves next: its score, the score of who is next, and
@@ -11,11 +11,11 @@ local key = part('sluicegate.account').key
 local parse_ticket = part('sluicegate.tickets').parse
 local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
 local lanes, campaigns = part('sluicegate.lanes'), part('sluicegate.campaigns')
-local account_refusal = part('sluicegate_worker.admission').account_refusal
+local admission = part('sluicegate_worker.admission')
+local account_refusal, bulk_is_owed = admission.account_refusal, admission.bulk_is_owed
 local call, max, min = redis.call, math.max, math.min
 
-local BULK_EVERY = 10         -- while both wait, bulk gets one slot in so many: its floor
-local QUANTUM = 10            -- messages of one lane that a call takes in a row
+local QUANTUM = 10 -- messages of one lane that a call takes in a row
 
 local cursors = {} -- by class; false where nothing is ready
 local refused = {} -- by class: until when the account's own rate of that type refuses
@@ -80,9 +80,6 @@ local function sooner(first, second)
   return second.score < first.score and second or first
 end
 
--- Whether bulk has waited for as many messages as its floor lets go before it.
-local function bulk_is_owed(bucket) return bucket.streak >= BULK_EVERY - 1 end
-
 -- The lane that is served next: transactional first, with a floor for bulk; nil when none is ready.
 -- `bulk_slot` is false while bulk must wait.
 local function next_lane(bucket, slot, bulk_slot, floor_open)
@@ -128,7 +125,6 @@ local function serve(cursor)
 end
 
 return {
-  refused = refused, bulk_is_owed = bulk_is_owed, next_lane = next_lane,
-  next_ticket = next_ticket, serve = serve, leave = leave, leave_all = leave_all,
-  set_aside = set_aside,
+  refused = refused, next_lane = next_lane, next_ticket = next_ticket, serve = serve,
+  leave = leave, leave_all = leave_all, set_aside = set_aside,
 }

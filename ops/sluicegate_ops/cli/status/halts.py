@@ -13,7 +13,7 @@ from ..kit.session import Session
 
 def masked_halts(session: Session) -> list[HaltInfo]:
     """The account's halts as a screen may show them, its own first."""
-    return masked(sorted_halts(session.client, session.keys))
+    return masked(sorted_halts(session.waits.facts.halts.values()))
 
 
 def masked(halts: Iterable[HaltInfo]) -> list[HaltInfo]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ...inspect import LaneState, lanes
+from ...inspect import LaneState
 from ..kit.command import command
 from ..kit.options import AsJsonLines
 from ..kit.output import counted, local, table, write, write_lines
@@ -37,13 +37,12 @@ def list_lanes(session: Session, options: LanesOptions) -> None:
       sluicegate lanes
       sluicegate lanes --all --json | jq -r .lane
     """
-    facts = session.waits.facts
-    most = None if options.all else _SHOWN
-    shown, total = lanes(session.client, session.keys, facts, most)
+    waits = session.waits
+    shown, total = waits.lanes(None if options.all else _SHOWN)
     if options.json:
         write_lines(shown)
     elif shown:
-        _show(shown, facts.now_ms)
+        _show(shown, waits.facts.now_ms)
     else:
         typer.echo("no lanes: nothing waits")
     if (more := total - len(shown)) > 0:

@@ -1,0 +1,97 @@
+"""The levels that refuse a lane's next message, or set its pace, as what holds back."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sluicegate_worker.queue import HORIZON_MS
+
+from .facts import AccountFacts
+from .look import DailyCap, LaneLimits, RateLevel
+from .wait import Wait, WaitKind, halted
+
+_MOST_SEGMENTS = 10
+"""What one message may charge a level at most: a longer wait is for something else."""
+
+
+def refusals(facts: AccountFacts, limits: LaneLimits) -> list[Wait]:
+    """Each level that refuses the lane's next message now: caps before queues before rates.
+
+    The one that a claim names is among them, and lets go no earlier than the claim says.
+    """
+    waits = list(_refusals(facts, limits))
+    named = [wait for wait in waits if wait.level == limits.refused_by]
+    if limits.refused_by and not named and limits.refused_by not in facts.halts:
+        waits.append(_named(limits))
+    return [_no_earlier(wait, limits) for wait in waits]
+
+
+def halts(facts: AccountFacts, limits: LaneLimits) -> Iterator[Wait]:
+    """The halts that stop a lane."""
+    return (halted(facts.halts[name]) for name in limits.names if name in facts.halts)
+
+
+def rate(facts: AccountFacts, level: RateLevel) -> Wait:
+    """A level's rate as what holds back, whether it refuses at this very moment or not."""
+    return Wait(
+        kind="rate",
+        level=level.name,
+        until_ms=max(facts.now_ms, level.opens_ms),
+        limit=1000 / level.interval_ms,
+        refuses=level.refuses,
+    )
+
+
+def full_day(cap: DailyCap) -> Wait:
+    """A brand's cap as what holds back, until the carrier's midnight."""
+    return Wait(
+        kind="daily_cap",
+        level=cap.name,
+        until_ms=cap.midnight_ms,
+        limit=cap.limit,
+        used=cap.used,
+        refuses=True,
+    )
+
+
+def _refusals(facts: AccountFacts, limits: LaneLimits) -> Iterator[Wait]:
+    if limits.cap and limits.cap.refuses:
+        yield full_day(limits.cap)
+    refusing = [level for level in limits.levels if level.refuses]
+    queues = {level.name: _queue(facts, limits, level) for level in refusing}
+    yield from (wait for wait in queues.values() if wait)
+    yield from (rate(facts, level) for level in refusing if not queues[level.name])
+
+
+def _queue(facts: AccountFacts, limits: LaneLimits, level: RateLevel) -> Wait | None:
+    """The provider's own queue: full, or longer than the sender's rate accounts for."""
+    if level.name != f"sender:{limits.lane.sender}":
+        return None
+    own_ms = HORIZON_MS + _MOST_SEGMENTS * level.interval_ms
+    kind: WaitKind = "queue"
+    if limits.full_ms is not None and limits.full_ms > facts.now_ms:
+        kind = "queue_full"
+    elif level.interval_ms and level.opens_ms - facts.now_ms <= own_ms:
+        return None
+    return Wait(kind=kind, level=level.name, until_ms=level.opens_ms, refuses=True)
+
+
+def _named(limits: LaneLimits) -> Wait:
+    """The level that parked the lane, though by now it would let a message pass."""
+    if limits.cap and limits.cap.name == limits.refused_by:
+        return full_day(limits.cap)
+    intervals = [level.interval_ms for level in limits.levels if level.name == limits.refused_by]
+    per_second = 1000 / intervals[0] if intervals and intervals[0] else 0.0
+    return Wait(
+        kind="rate" if per_second else "queue",
+        level=limits.refused_by,
+        until_ms=limits.opens_ms,
+        limit=per_second,
+        refuses=True,
+    )
+
+
+def _no_earlier(wait: Wait, limits: LaneLimits) -> Wait:
+    if wait.level != limits.refused_by or limits.opens_ms is None or wait.until_ms is None:
+        return wait
+    return msgspec.structs.replace(wait, until_ms=max(wait.until_ms, limits.opens_ms))

@@ -1,0 +1,148 @@
+"""What the scripts decide at this moment: they are asked, so nothing is decided again here."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import msgspec
+import redis
+
+from sluicegate.keys import Keys
+from sluicegate.scripts import Script, Scripts
+from sluicegate.stored import HaltInfo, LaneName
+from sluicegate_worker.queue import HORIZON_MS
+
+LOOK = Script("sluicegate_ops.inspect.look")
+MIDNIGHT = Script("sluicegate_ops.inspect.midnight")
+
+_LANES = 250
+"""Lanes in a call: with more of them the server stalls for others."""
+
+
+class RateLevel(NamedTuple):
+    """A level with a rate, by the name that people know it by.
+
+    ``interval_ms`` is milliseconds from one segment to the next, 0 without a rate of its own.
+    From ``opens_ms`` (wall) on a message may pass; ``refuses`` says that the next one may not.
+    """
+
+    name: str
+    refuses: bool
+    interval_ms: float
+    opens_ms: float
+
+
+class DailyCap(NamedTuple):
+    """A brand's segments a day: ``used`` of ``limit`` by the day of the next slot.
+
+    ``share`` is what one segment to a +1 number is charged as. ``midnight_ms`` (wall) is when the
+    carrier's day ends; ``refuses`` says that the lane's next message has no room in it.
+    """
+
+    name: str
+    refuses: bool
+    limit: float
+    share: float
+    used: float
+    midnight_ms: float
+
+
+class LaneLimits(msgspec.Struct, frozen=True):
+    """What a lane's next message must pass, the widest level first; wall milliseconds.
+
+    ``refused_by`` is the level that a claim refuses it for, "" where none does, and ``opens_ms``
+    until when. ``full_ms`` is when the provider's queue for the sender was or will be tried again
+    after it was full.
+    """
+
+    lane: LaneName
+    waiting: int
+    levels: tuple[RateLevel, ...]
+    cap: DailyCap | None = None
+    refused_by: str = ""
+    opens_ms: float | None = None
+    full_ms: float | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The levels by which the lane may be halted, the widest first."""
+        account, *others = (level.name for level in self.levels)
+        brand = [self.cap.name] if self.cap else []
+        return [account.partition(":")[0], *brand, *others]
+
+
+class AccountLook(NamedTuple):
+    """The account's part of an answer: numbers by name, as look.lua lists them, and its halts."""
+
+    values: Mapping[str, float]
+    full: str
+    breaker: str
+    halts: Mapping[str, HaltInfo]
+
+
+class Look:
+    """One account's scripts, asked what they would decide; ``time`` is for tests."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, time: str | None = None) -> None:
+        self.client: Any = client
+        self.keys = keys
+        self._scripts = Scripts(client, keys.prefix, time)
+
+    def account(self) -> AccountLook:
+        """What would be decided of any message of the account."""
+        pairs, halts = self._scripts.call(LOOK, [HORIZON_MS])
+        texts = {
+            name.decode(): value.decode() if isinstance(value, bytes) else str(value)
+            for name, value in zip(pairs[::2], pairs[1::2], strict=True)
+        }
+        full, breaker = texts.pop("full"), texts.pop("breaker")
+        values = {name: float(text) for name, text in texts.items() if text}
+        return AccountLook(values, full, breaker, dict(_halts(halts)))
+
+    def lanes(self, names: Iterable[str]) -> Iterator[LaneLimits]:
+        """What would be decided of each lane's next message, in the order asked."""
+        rest = iter(names)
+        while page := list(islice(rest, _LANES)):
+            _, _, *answers = self._scripts.call(LOOK, [HORIZON_MS, *page])
+            yield from map(_lane, page, answers)
+
+    def midnight_ms(self, days: int) -> float:
+        """When the carrier's day ends (wall) that is so many days after today."""
+        return float(self._scripts.call(MIDNIGHT, [days]))
+
+
+def _halts(parts: Sequence[bytes]) -> Iterator[tuple[str, HaltInfo]]:
+    for level, ends, why in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        halt = HaltInfo.parse(level, b"%b|%b" % (ends, why))
+        yield halt.level, halt
+
+
+def _lane(name: str, answer: Sequence[Any]) -> LaneLimits:
+    waiting, refused_by, opens, full, levels = answer
+    caps = [level for level in levels if level[0] == b"brand"]
+    return LaneLimits(
+        lane=LaneName.parse(name),
+        waiting=waiting,
+        levels=tuple(_rate_level(level) for level in levels if level[0] != b"brand"),
+        cap=_daily_cap(caps[0]) if caps else None,
+        refused_by=level_name(refused_by.decode()),
+        opens_ms=float(opens) if opens else None,
+        full_ms=float(full) if full else None,
+    )
+
+
+def _rate_level(level: Sequence[Any]) -> RateLevel:
+    _, name, refuses, interval, opens = level
+    return RateLevel(name.decode(), bool(refuses), float(interval or 0), float(opens))
+
+
+def _daily_cap(level: Sequence[Any]) -> DailyCap:
+    _, name, refuses, *numbers = level
+    return DailyCap(name.decode(), bool(refuses), *map(float, numbers))
+
+
+def level_name(level: str) -> str:
+    """A level as people know it; a registration's use is kept by type in Redis."""
+    if level.startswith("registration:"):
+        return level.removesuffix(":sms").removesuffix(":mms")
+    return level

@@ -1,0 +1,123 @@
+-- Looking: what a claim would decide now, for the account and for the lanes asked. It only reads.
+-- KEYS[1] the account's key prefix.
+-- ARGV[1] horizon_ms, as a claim's; then the names of any number of lanes.
+-- Returns: { the account's names and values in turn }, { level, ends, why of each halt in turn }, and for
+--   each lane { waiting, refusing level ('' for none), until, full_until, levels }: a level is
+--   { kind, name, refuses, interval, opens }, a brand { 'brand', name, refuses, cap, share, used, midnight }.
+--   Times are wall ms, '' where there is none; `refuses` is 1 or 0. Before limits are published the
+--   account's limit is 0.
+-- Keys touched: those of admission.lua and bucket.lua, lane:*, parked:t, parked:b, parked_by.
+local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
+local parse_ticket = part('sluicegate.tickets').parse
+local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
+local levels, halts = part('sluicegate.levels'), part('sluicegate.halts')
+local carrier_day = part('sluicegate.carrier_day')
+local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
+local admission = part('sluicegate_worker.admission')
+local num, ms = texts.num, texts.ms
+local call, sub = redis.call, string.sub
+
+local KINDS = { 'account', 'registration', 'sender', 'campaign' }
+
+local horizon = tonumber(ARGV[1])
+local now = part('sluicegate.clock').read()
+local breaker = Breaker.load()
+local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000))
+Breaker.mind_silence(now, breaker, bucket)
+local slot, bulk_slot = Bucket.next_slots(now, bucket, Bucket.look(now, bucket))
+
+local function wall(steady) return ms(steady - now.steady + now.wall) end
+local function flag(truth) return truth and 1 or 0 end
+local function exact(number) return string.format('%.17g', number) end
+
+local function account()
+  local known = limits.get('limit')
+  local cap, bulk_cap, full = admission.caps(now, breaker, bucket, num(limits.get('concurrency'), 0))
+  local last, bulk_last = admission.last_slots(now, bucket, horizon)
+  local window_began = '(' .. ms(now.steady - bucket.window)
+  return {
+    'wall', ms(now.wall), 'steady', ms(now.steady),
+    'limit', known and exact(bucket.limit) or '0', 'window', known and exact(bucket.window) or '0',
+    'budget', known and exact(Bucket.budget(bucket)) or '0',
+    'used', call('ZCOUNT', key('log'), window_began, ms(now.steady)),
+    'others', exact(math.max(0, bucket.peak, bucket.last_peak)), 'margin', exact(bucket.margin),
+    'block', wall(bucket.block), 'reset', exact(bucket.reset), 'heard', bucket.heard,
+    'round_trip', exact(bucket.rtt), 'full', full, 'under_way', admission.under_way(),
+    'cap', known and cap or 0, 'bulk_cap', known and bulk_cap or 0,
+    'slot', wall(slot), 'bulk_slot', wall(bulk_slot), 'last', wall(last), 'bulk_last', wall(bulk_last),
+    'breaker', breaker.state, 'opened', breaker.opened > 0 and wall(breaker.opened) or '',
+    'probe', wall(breaker.probe_at),
+  }
+end
+
+local function halts_in_force()
+  local all = {}
+  for level, halt in pairs(halts.in_force(now)) do
+    all[#all + 1], all[#all + 2], all[#all + 3] = level, halt.ends and ms(halt.ends) or '', halt.why
+  end
+  return all
+end
+
+local function next_ticket(lane)
+  local text = call('LINDEX', key('lane:' .. lane), 0)
+  return text and parse_ticket(text) or nil
+end
+
+-- The level that parked a lane, or what is above it in the tree, for longest; nil where none has.
+local function parked(lane)
+  local class, member, level, opens = lanes.class_of(lane), lane, nil, slot
+  while member do
+    local name = class .. '/' .. member
+    local until_ms = num(call('ZSCORE', key('parked:' .. sub(class, 1, 1)), name), 0)
+    if until_ms > opens then level, opens = call('HGET', key('parked_by'), name), until_ms end
+    member = lanes.above(member)
+  end
+  return level, opens
+end
+
+-- Which level a claim refuses a lane's next message for, and until when; nil where none does.
+local function refusal(lane, slot_of_lane)
+  local level, opens = parked(lane)
+  if level then return level, opens end
+  opens = admission.account_refusal(lane, slot_of_lane)
+  if opens then return levels.of(lane).account.name, opens end
+  local waits
+  level, waits, opens = admission.refusal(now, lane, slot_of_lane, next_ticket, lane)
+  return level, opens
+end
+
+local function rate_level(kind, level, slot_of_lane)
+  local name = kind == 'account' and level.name or level.halt
+  local opens = admission.level_opens(level)
+  local counts = kind ~= 'account' or level.interval
+  local refuses = counts and opens > slot_of_lane
+  return { kind, name, flag(refuses), level.interval and exact(level.interval) or '', wall(opens) }
+end
+
+local function brand_level(brand, lane, slot_of_lane)
+  local wall_ms = now.wall + slot_of_lane - now.steady
+  local used = levels.used_today(brand, carrier_day.of(wall_ms))
+  local ticket = next_ticket(lane)
+  local opens = admission.brand_opens(now, brand, slot_of_lane, ticket)
+  local midnight = ms(wall_ms + carrier_day.left(wall_ms))
+  return { 'brand', brand.name, flag(opens), brand.cap, exact(brand.share), exact(used), midnight }
+end
+
+local function look_at(lane)
+  local slot_of_lane = sub(lane, 1, 1) == 'b' and bulk_slot or slot
+  local of_lane, shown = levels.of(lane), {}
+  if of_lane.brand then shown[1] = brand_level(of_lane.brand, lane, slot_of_lane) end
+  for _, kind in ipairs(KINDS) do
+    if of_lane[kind] then shown[#shown + 1] = rate_level(kind, of_lane[kind], slot_of_lane) end
+  end
+  local level, opens = refusal(lane, slot_of_lane)
+  local full = string.match(levels.usage('full:' .. lanes.sender_of(lane)) or '', '^%S+')
+  return {
+    call('LLEN', key('lane:' .. lane)), level or '', level and wall(opens) or '',
+    full and wall(tonumber(full)) or '', shown,
+  }
+end
+
+local answer = { account(), halts_in_force() }
+for i = 2, #ARGV do answer[i + 1] = look_at(ARGV[i]) end
+return answer
