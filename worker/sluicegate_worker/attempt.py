@@ -112,6 +112,20 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
     """What ``outcome`` does to the message; None means that nothing was written."""
     if outcome is None:
         return grant.unused()
+    if isinstance(outcome, Accepted):  # nearly always, so without the detour of the others
+        return Settle(
+            id=grant.id,
+            token=grant.token,
+            kind="accepted",
+            provider_id=outcome.provider_id,
+            took_ms=attempt.took_ms,
+            heard=attempt.heard,
+            failing=attempt.failing,
+            replayed=outcome.replayed,
+            rate=attempt.rate,
+            answer=attempt.answer,
+            hold_ms=outcome.wait_seconds * 1000,
+        )
     settle = partial(
         Settle,
         id=grant.id,
@@ -121,15 +135,9 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
         failing=attempt.failing,
         rate=attempt.rate,
         answer=attempt.answer,
+        code=outcome.code,
+        reason=outcome.why,
     )
-    if isinstance(outcome, Accepted):
-        return settle(
-            kind="accepted",
-            provider_id=outcome.provider_id,
-            replayed=outcome.replayed,
-            hold_ms=outcome.wait_seconds * 1000,
-        )
-    settle = partial(settle, code=outcome.code, reason=outcome.why)
     match outcome:
         case Retry(throttled=True):
             return settle(kind="back", throttled=True, rate=_with_wait(attempt.rate))

@@ -5,7 +5,9 @@ settle's flags are sent as.
 """
 
 from collections.abc import Sequence
-from itertools import chain
+from functools import lru_cache
+from itertools import chain, compress
+from operator import attrgetter
 from typing import Any, Literal
 
 import msgspec
@@ -98,7 +100,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
             if value != default
         ]
         return (
-            self.id, self.token, self.kind, self.provider_id, self.took_ms, _flags(self),
+            self.id, self.token, self.kind, self.provider_id, self.took_ms, _letters(_known(self)),
             rate.limit, rate.remaining, len(pairs), *chain.from_iterable(pairs),
         )  # fmt: skip
 
@@ -115,8 +117,12 @@ _LETTERS = {
 }
 
 
-def _flags(settle: Settle) -> str:
-    return "".join([letter for name, letter in _LETTERS.items() if getattr(settle, name)])
+_known = attrgetter(*_LETTERS)
+
+
+@lru_cache(maxsize=256)
+def _letters(known: tuple[bool, ...]) -> str:
+    return "".join(compress(_LETTERS.values(), known))
 
 
 def parse_settle(line: bytes) -> Settle:
