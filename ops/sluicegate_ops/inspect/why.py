@@ -20,6 +20,7 @@ from .parked import parked
 from .wait import Wait, WaitKind, halted
 
 _SAMPLE = 50
+_ACCOUNT_ALONE = ("ts:-", "tm:-")  # lanes of no declared sender: only the account's levels
 _IN_USE_MS = 1000.0
 _FULL = 0.9
 _ORDER = {"daily_cap": 0, "queue_full": 1, "queue": 1}
@@ -66,7 +67,7 @@ class Waits:
         open_now = counts.waiting + counts.due + counts.granted + counts.started
         waits += [*self._no_worker(open_now), *self._breaker(open_now)]
         if counts.waiting:
-            own = self._look.lanes(f"{branch}:unknown" for branch in ("ts", "tm"))
+            own = self._look.lanes(_ACCOUNT_ALONE)
             waits += [*self._flow("transactional"), *self._refusals(own)]
             waits += [*self._requests("transactional"), *parked(self._look, facts)]
             waits = waits or [Wait(kind="turn", level="account")]

@@ -16,7 +16,7 @@ local HALTED_MS = 3600000 -- a halt without an end is looked at again so often; 
 local BULK_SHARE = 0.95   -- of the concurrency; the rest is kept for transactional messages
 local PROBES = 2          -- POSTs under way at most before the first answer was heard
 local BULK_EVERY = 10     -- while both wait, bulk gets one slot in so many: its floor
-local BULK_AHEAD = 0.7    -- of the horizon: what bulk was granted, a transactional message waits for
+local BULK_AHEAD = 0.7    -- of the horizon: a transactional message waits for what bulk was granted
 local BELOW_ACCOUNT = { 'registration', 'sender', 'campaign' }
 
 -- The slot from which on a level's rate lets a message pass.

@@ -1,11 +1,11 @@
 -- Looking: what a claim would decide now, for the account and for the lanes asked. It only reads.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] horizon_ms, as a claim's; then the names of any number of lanes.
--- Returns: { the account's names and values in turn }, { level, ends, why of each halt in turn }, and for
---   each lane { waiting, refusing level ('' for none), until, full_until, levels }: a level is
---   { kind, name, refuses, interval, opens }, a brand { 'brand', name, refuses, cap, share, used, midnight }.
---   Times are wall ms, '' where there is none; `refuses` is 1 or 0. Before limits are published the
---   account's limit is 0.
+-- Returns: { name, value, ... of the account }, { level, ends, why, ... of its halts }, and for
+--   each lane { waiting, refusing level ('' for none), until, full_until, levels }. A level is
+--   { kind, name, refuses, interval, opens }, a brand
+--   { 'brand', name, refuses, cap, share, used, midnight }. Times are wall ms, '' where there is
+--   none; `refuses` is 1 or 0. Before limits are published the account's limit is 0.
 -- Keys touched: those of admission.lua and bucket.lua, lane:*, parked:t, parked:b, parked_by.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local parse_ticket = part('sluicegate.tickets').parse
@@ -32,7 +32,8 @@ local function exact(number) return string.format('%.17g', number) end
 
 local function account()
   local known = limits.get('limit')
-  local cap, bulk_cap, full = admission.caps(now, breaker, bucket, num(limits.get('concurrency'), 0))
+  local concurrency = num(limits.get('concurrency'), 0)
+  local cap, bulk_cap, full = admission.caps(now, breaker, bucket, concurrency)
   local last, bulk_last = admission.last_slots(now, bucket, horizon)
   local window_began = '(' .. ms(now.steady - bucket.window)
   return {
@@ -44,7 +45,8 @@ local function account()
     'block', wall(bucket.block), 'reset', exact(bucket.reset), 'heard', bucket.heard,
     'round_trip', exact(bucket.rtt), 'full', full, 'under_way', admission.under_way(),
     'cap', known and cap or 0, 'bulk_cap', known and bulk_cap or 0,
-    'slot', wall(slot), 'bulk_slot', wall(bulk_slot), 'last', wall(last), 'bulk_last', wall(bulk_last),
+    'slot', wall(slot), 'bulk_slot', wall(bulk_slot),
+    'last', wall(last), 'bulk_last', wall(bulk_last),
     'breaker', breaker.state, 'opened', breaker.opened > 0 and wall(breaker.opened) or '',
     'probe', wall(breaker.probe_at),
   }
@@ -81,9 +83,8 @@ local function refusal(lane, slot_of_lane)
   if level then return level, opens end
   opens = admission.account_refusal(lane, slot_of_lane)
   if opens then return levels.of(lane).account.name, opens end
-  local waits
-  level, waits, opens = admission.refusal(now, lane, slot_of_lane, next_ticket, lane)
-  return level, opens
+  local refused_by, _, until_ms = admission.refusal(now, lane, slot_of_lane, next_ticket, lane)
+  return refused_by, until_ms
 end
 
 local function rate_level(kind, level, slot_of_lane)
