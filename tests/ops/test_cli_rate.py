@@ -4,7 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -332,8 +332,8 @@ def test_a_provider_that_fails_holds_back_nothing_where_nothing_is_to_do(cli: Cl
 def test_a_brands_day_ends_at_the_carriers_midnight(cli: Cli) -> None:
     capped(cli)
     found = cli.document("why", "campaign", "july")
-    now = datetime.fromtimestamp(found["now_ms"] / 1000, ZoneInfo("America/Los_Angeles"))
-    zone = timezone(now.utcoffset() or timedelta())  # as it is now: a day of the scripts has 24 h
+    zone = ZoneInfo("America/Los_Angeles")
+    now = datetime.fromtimestamp(found["now_ms"] / 1000, zone)
     midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), zone)
     assert found["waits"][0]["until_ms"] == pytest.approx(1000 * midnight.timestamp(), abs=1)
 
