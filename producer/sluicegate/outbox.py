@@ -24,7 +24,17 @@ from .levels import check_sender
 from .message import Message, content_digest, encode, from_dict, new_ids
 from .rules import plain, validated
 from .scripts import Argument, Script, new_token
-from .stored import LaneName, Lease, MessageId, Record, sender_name, ticket_text, wall_ms
+from .segments import MAX_PARTS
+from .stored import (
+    LaneName,
+    Lease,
+    MessageId,
+    Record,
+    sender_name,
+    ticket_middle,
+    ticket_text,
+    wall_ms,
+)
 
 BATCH = 1000
 """Messages read at a time: some calls of the script."""
@@ -56,6 +66,7 @@ CancelResult = Literal[
 ]
 
 _LANES_KNOWN = 10_000  # an app with more senders than that is looked at more closely
+_SMS_MIDDLES = tuple(ticket_middle(parts, "SMS", None) for parts in range(MAX_PARTS + 1))
 _Fields = tuple[str, str, str, str, str, bytes, int | str]
 """id, digest, lane, ticket, to, content, send_at_ms: what the script gets of a message."""
 
@@ -179,13 +190,13 @@ class Outbox:
 
     def _glanced(self, message: Message, new_id: str) -> _Fields | None:
         """``_looked`` for what is valid at a glance, from a sender seen before; else None."""
-        found = plain(message)
-        lane = found and self._lanes.get((message.priority, message.sender))
-        if not (found and lane):
+        measured = plain(message)
+        lane = measured and self._lanes.get((message.priority, message.sender))
+        if not (measured and lane):
             return None
-        parts, content = found
+        parts, content = measured
         id, to = message.id or new_id, message.to
-        ticket = ticket_text(id, parts, "SMS", None, to)
+        ticket = id + _SMS_MIDDLES[parts] + to
         return id, content_digest(content), lane, ticket, to, content, ""
 
     def _looked(self, message: Message) -> _Fields:

@@ -27,7 +27,7 @@ from .limits import (
 )
 from .names import LaneName, MessageId, TreeMember, sender_name, short_hash
 from .record import Record
-from .tickets import Lease, Ticket, ticket_text, ticket_writer, wall_ms
+from .tickets import Lease, Ticket, ticket_middle, ticket_text, ticket_writer, wall_ms
 
 __all__ = [
     "BrandDay",
@@ -47,6 +47,7 @@ __all__ = [
     "limit_text",
     "sender_name",
     "short_hash",
+    "ticket_middle",
     "ticket_text",
     "ticket_writer",
     "wall_ms",

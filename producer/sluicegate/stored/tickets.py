@@ -128,18 +128,26 @@ def ticket_text(
 
     ``expires_at`` is a timezone-aware time, wall milliseconds, or None for never.
     """
+    return f"{short}{ticket_middle(segments, type, expires_at)}{to}"
+
+
+def ticket_middle(segments: int, type: str, expires_at: datetime | int | None) -> str:
+    """``ticket_text`` without its first and its last part: what many messages have in common.
+
+    A ticket is ``short + ticket_middle(...) + to``.
+    """
     if isinstance(expires_at, datetime):
         expires_at = wall_ms(expires_at)
-    return f"{short}|{segments}|{type}|{'' if expires_at is None else expires_at}|{to}"
+    return f"|{segments}|{type}|{'' if expires_at is None else expires_at}|"
 
 
 def ticket_writer(
     segments: int, type: str, expires_at: datetime | int | None
 ) -> Callable[[str, str, bytes], bytes]:
     """Make what writes tickets that differ in short id, recipient and values alone."""
-    between = ticket_text("", segments, type, expires_at, "")
+    middle = ticket_middle(segments, type, expires_at)
 
     def write(short: str, to: str, values: bytes) -> bytes:
-        return f"{short}{between}{to}|".encode() + values
+        return f"{short}{middle}{to}|".encode() + values
 
     return write
