@@ -24,8 +24,11 @@ def test_two_workers_share_the_work_and_everyone_gets_one_message() -> None:
         eventually(account.has_accepted(400), 20, account.deployment)
         assert account.books() == {"accepted": 400}
         assert account.received() == {number_of(f"m{n}"): 1 for n in range(400)}
-        # That no 429 comes of it is for tests/rigs/test_limits.py to say, where time is simulated:
-        # on a busy machine a request may reach the provider later than its slot.
+        # On a busy machine a request may reach the provider later than its slot and meet a 429.
+        # Where time is simulated none does: test_two_workers_at_a_fast_limit_meet_no_429.
+        report = account.deployment.provider("report")
+        assert report["responses"].keys() <= {"200", "429"}
+        assert report["received"] == 400 + report["responses_429"]
         assert len({worker for n in range(400) for worker in account.workers_of(f"m{n}")}) == 2
 
 
@@ -204,7 +207,10 @@ def test_flower_shows_drains_by_name_and_what_they_did() -> None:
             eventually(lambda: _drains(url) != [], 30, account.deployment)
             [drain, *_] = _drains(url)
             assert drain["name"] == "sluicegate.drain"
-            assert re.search(r"20 accepted(, \d+ not begun)? in", drain["result"])
+            # On a busy machine a slot may be over before its POST begins: it is claimed again.
+            done = r"20 accepted(, \d+ not begun)? in \d+\.\d s"
+            assert re.match(done, drain["result"].strip("'")), drain["result"]
+            assert account.books() == {"accepted": 20}
             assert "+1555" not in json.dumps(drain)
             assert os.environ.get("SLUICEGATE_TELNYX_API_KEY", "KEY-of") not in json.dumps(drain)
         finally:

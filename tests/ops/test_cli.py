@@ -200,7 +200,7 @@ def test_a_doubt_is_shown_with_what_to_do(cli: Cli) -> None:
     cli.doubt(1)
     shown = cli("doubt", "show", "m1").stdout
     assert re.search(r"decided +by you\n", shown)
-    assert "the request was written and no whole answer came back" in shown
+    assert "the request was written and no complete answer came back" in shown
     assert "sluicegate doubt resolve m1" in shown
     assert NUMBER not in shown
     assert cli.document("doubt", "show", "m1", "--full")["to"] == NUMBER
@@ -496,12 +496,29 @@ def paths(group: Any, *above: str) -> Iterator[tuple[str, ...]]:
 ALL = [*paths(get_command(app))]
 
 
+def test_no_command_is_missing() -> None:
+    groups = {
+        "": "send campaign status why lanes message audit cancel dead doubt optout halt serve "
+        "simulate probe",
+        "campaign": "preflight start list status watch pause resume cancel pace report export",
+        "message": "show",
+        "audit": "list",
+        "dead": "list show replay export purge",
+        "doubt": "list show resolve",
+        "optout": "add remove list",
+        "halt": "list set clear",
+    }
+    named = [(*group.split(), name) for group, names in groups.items() for name in names.split()]
+    assert sorted(ALL) == sorted(named)
+
+
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_every_command_has_an_example_and_answers_to_h(path: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(app, [*path, "-h"]).output
     assert shown == CliRunner().invoke(app, [*path, "--help"]).output
     if "COMMAND [ARGS]" not in shown:
-        assert re.search(rf"Example:\n(    .*\n)*    (.* \| )?sluicegate {' '.join(path)}", shown)
+        command = rf"(.* \| )?sluicegate {' '.join(path)}\b"
+        assert re.search(rf"Example:\n(    export .*\n)?    {command}", shown)
 
 
 @pytest.mark.parametrize("group", [(), *(path for path in ALL if len(path) == 1)], ids=" ".join)

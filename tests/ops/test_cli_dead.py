@@ -199,8 +199,8 @@ def test_in_bulk_what_may_have_been_sent_stays_unless_it_is_asked_for(cli: DeadC
     cli.die(3, perhaps=True)
     first = cli("dead", "replay", "--all", *WHY)
     assert first.stdout == "replayed 2\n"
-    assert "1 dead letter may have been sent and will stay; to replay" in first.stderr
-    assert "add --even-if-maybe-sent" in first.stderr
+    stays = "1 dead letter may have been sent and will stay"
+    assert f"{stays}; to replay them too, add --even-if-maybe-sent\n" in first.stderr
     assert cli("dead", "replay", "--all", *WHY, exits=1).stdout == "nothing to replay\n"
     even = cli("dead", "replay", "--all", "--even-if-maybe-sent", *WHY)
     assert even.stdout == "replayed 1\n"

@@ -136,7 +136,7 @@ def test_of_many_attempts_it_says_how_many_are_not_kept(cli: Cli) -> None:
     assert left_out
     assert left_out + kept == 10
     shown = cli.show()
-    assert f"{left_out} more, not kept" in shown
+    assert re.search(rf"^ +{left_out} more, not kept\n", shown, re.MULTILINE)
     numbers = re.findall(r"^([0-9]+) +20", shown, re.MULTILINE)
     assert numbers == ["1", *(str(n) for n in range(left_out + 2, 11))]
 

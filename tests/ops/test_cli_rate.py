@@ -250,8 +250,20 @@ def draft(cli: Cli) -> None:
         ),
         (blocked, "blocked", "account", "the provider answered 429", "it resumes by itself"),
         (capped, "daily_cap", "brand:acme", "is used up, 2 of 2 segments", "tmobile_daily"),
-        (full, "queue_full", f"sender:{FAST}", f"{FAST} is full (40318)", "lower the sender's"),
-        (queued, "queue", f"sender:{FAST}", "Telnyx still queues", "lower the sender's"),
+        (
+            full,
+            "queue_full",
+            f"sender:{FAST}",
+            f"{FAST} is full (40318)",
+            "lower the sender's per_second",
+        ),
+        (
+            queued,
+            "queue",
+            f"sender:{FAST}",
+            "Telnyx still queues",
+            "lower the sender's per_second",
+        ),
         (by_sender, "rate", f"sender:{SLOW}", "0.01 segments per s", f'senders."{SLOW}"'),
         (by_registration, "rate", "registration:notices", "0.01 segments per s", "carrier_class"),
         (by_campaign, "rate", "campaign:july", "campaign july, 0.01 seg", "campaign pace july"),
@@ -260,8 +272,8 @@ def draft(cli: Cli) -> None:
         (busy, "concurrency", "account", "1 of 1 requests are under way", "concurrency"),
         (probing, "probing", "account", "1 of 1 requests are under way until", "by itself"),
         (retrying, "retrying", "account", "1 message due later", "by itself"),
-        (in_doubt, "in_doubt", "account", "1 message in doubt", "by itself"),
-        (held, "held", "account", "1 message in doubt held for you", "sluicegate doubt list"),
+        (in_doubt, "in_doubt", "account", "1 message in doubt, left to policy", "by itself"),
+        (held, "held", "account", "1 message in doubt, held for you", "sluicegate doubt list"),
         (
             failing,
             "failing",
@@ -317,7 +329,8 @@ def test_a_provider_that_fails_is_said_with_since_when_and_the_next_probe(cli: C
         assert re.search(rf"next probe +{TIME}, in 15 s", shown)
     for asked in (("status",), ("campaign", "status", "july")):
         shown = cli(*asked).stdout
-        assert re.search(rf"{since}, next probe {TIME}, in 15 s: nothing to do, it ends", shown)
+        ends = "nothing to do, it ends within 15 s of the provider's recovery"
+        assert re.search(rf"{since}, next probe {TIME}, in 15 s: {ends}", shown)
         assert "Telnyx's status page" in shown
 
 

@@ -31,6 +31,17 @@ def test_the_documented_limit_is_used_and_never_exceeded(
     assert figures.sent >= 850
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_two_workers_at_a_fast_limit_meet_no_429(valkey: redis.Redis, seed: int) -> None:
+    """At the setting of two real workers in tests/end_to_end/test_disasters.py."""
+    run = Scenario(limit=200, window=1.0, workers=2, rtt=0.02, warm_up=1.0, windows=5, seed=seed)
+    figures = simulate(run, valkey)
+    assert figures.sent > 1000
+    assert figures.refused == 0, "from the cold start on"
+    assert figures.jain is not None
+    assert figures.jain > 0.95, "both share the work"
+
+
 def test_the_same_seed_gives_the_same_figures(valkey: redis.Redis) -> None:
     run = Scenario(limit=50, window=1.0, others=0.3, warm_up=2.0, windows=2, seed=8)
     assert simulate(run, valkey) == simulate(run, valkey)

@@ -123,7 +123,7 @@ def _import(campaigns: Campaigns, file: ReadFile) -> Counter[ImportResult]:
                 tally[outcome] += 1
                 meter.at(done, done)
     except KeyboardInterrupt:
-        fail(f"stopped: {_so_far(campaigns, name)}; repeat the command to go on")
+        fail(f"stopped: {_so_far(campaigns, name)}; repeat the command to go on where it stopped")
     if file.sheet.fingerprint() != report.fingerprint:
         changed = f"{file.sheet.path} was changed while it was imported"
         way_out = f"To give it up: sluicegate campaign cancel {name}"

@@ -156,8 +156,10 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "probing": lambda wait, rate: f"{_busy(wait, rate)} until the provider's first answer",
     "concurrency": lambda wait, rate: f"{_busy(wait, rate)}, the most allowed",
     "retrying": lambda wait, rate: f"{counted(int(wait.used), 'message')} due later",
-    "held": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt held for you",
-    "in_doubt": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt",
+    "held": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt, held for you",
+    "in_doubt": lambda wait, rate: (
+        f"{counted(int(wait.used), 'message')} in doubt, left to policy"
+    ),
     "turn": lambda wait, rate: "no level holds it back, it only waits for its turn",
 }
 
