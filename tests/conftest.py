@@ -15,8 +15,12 @@ import pytest
 import redis
 from hypothesis import settings
 
+from sluicegate import Config
 from sluicegate_rigs.embedded import EmbeddedServer
+from support.bench import Bench, warm_bench
 from support.fake import StillServer
+from support.faulty import write_pems
+from support.served import config
 
 TESTS = Path(__file__).parent
 LENT = "SLUICEGATE_TEST_REDIS_URL"
@@ -109,6 +113,26 @@ def store(request: pytest.FixtureRequest) -> Iterator[redis.Redis]:
     else:
         with fakeredis.FakeRedis(server=StillServer()) as client:
             yield client
+
+
+@pytest.fixture
+def bench(store: redis.Redis) -> Bench:
+    """An account past its cold start; several files have one of their own instead."""
+    return warm_bench(store)
+
+
+@pytest.fixture
+def front(redis_url: str) -> Config:
+    """A configuration of ``sluicegate serve`` on the real server."""
+    return config(redis_url)
+
+
+@pytest.fixture(scope="session")
+def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a server's certificate and key."""
+    folder = tmp_path_factory.mktemp("pems")
+    write_pems(folder)
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -9,8 +9,8 @@ import pytest
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate_ops.simulator import Settings
 from sluicegate_worker.operator.halts import Halts
-from support import message, plan, recipient
 from support.deployment import Account, deployment, eventually
+from support.messages import message, plan, recipient
 
 LIMIT = 400
 FAST = Settings(limit=LIMIT, window_seconds=1.0)
@@ -58,7 +58,7 @@ def arrived(account: Account, count: int, seconds: float = 60) -> list[dict[str,
 
 
 def number(arrival: dict[str, Any]) -> int:
-    """Which recipient it was: see ``support.recipient``."""
+    """Which recipient it was: see ``support.messages.recipient``."""
     return int(arrival["to"][5:]) - 2_000_000
 
 

@@ -26,8 +26,8 @@ from sluicegate_rigs.deployment.provider import admin
 from sluicegate_worker.provider.telnyx.events import FATE_OF
 from sluicegate_worker.queue import PUBLISH, STEP, Queue
 from sluicegate_worker.wire import Grant, Settle, Start, parse_stepped
-from support import SENDER, message, plan, recipient
 from support.deployment import HOLD, Account, deployment, eventually
+from support.messages import SENDER, message, plan, recipient
 from support.served import FORGER, PROVIDER, SIGNING_KEY, told
 
 JULY = plan()

@@ -16,7 +16,8 @@ from sluicegate.errors import InvalidConfig
 from sluicegate_worker.engine import Engine
 from sluicegate_worker.provider.registry import provider_of, register
 from sluicegate_worker.transport import GateClosed, Reply, Transport
-from support import check_books, message
+from support.consistency import check_consistency
+from support.messages import message
 from support.served import NOW, Front, run
 from support.third_provider import PIGEON
 from support.third_provider.gateway import PigeonGateway
@@ -107,7 +108,7 @@ def test_a_message_is_sent_and_its_receipt_applied(
         front = tell(config, body["callback"], landed)
         assert front.count("receipts_applied") == 1
         assert valkey.hget(sluice.keys.record("m1"), "fate") == b"delivered"
-        assert check_books(valkey, sluice.keys)["accepted"] == 1
+        assert check_consistency(valkey, sluice.keys)["accepted"] == 1
 
 
 def test_what_it_did_not_sign_is_not_believed(config: Config) -> None:

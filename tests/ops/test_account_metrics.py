@@ -14,7 +14,8 @@ from redis.retry import Retry
 from sluicegate.config import Sender
 from sluicegate.keys import FINAL_STATES, STATES
 from sluicegate_ops.metrics import EVENTS, account_metrics, exposed
-from support import SENDER, Bench, message, plan, recipient
+from support.bench import Bench
+from support.messages import SENDER, message, plan, recipient
 
 ROOT = Path(__file__).parents[2]
 AWAY = redis.Redis(port=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0))

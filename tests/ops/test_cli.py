@@ -18,7 +18,8 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from sluicegate_ops.cli.app import app
-from support import Bench, message
+from support.bench import Bench
+from support.messages import message
 
 NUMBER, SENDER = "+15550000001", "+15550000000"
 MASKED = "+1555•••01"

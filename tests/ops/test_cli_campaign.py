@@ -31,7 +31,7 @@ from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.campaign.preflight_screen import document, show
 from sluicegate_ops.cli.kit.session import Session
 from sluicegate_worker.provider.codes import advice_for
-from support import Bench
+from support.bench import Bench
 
 SENDER = "+15550000000"
 TEXT = "Hi {{ first_name }}"

@@ -22,7 +22,7 @@ from sluicegate_ops.cli.kit.session import Session
 from sluicegate_worker.operator.audit import os_user
 from sluicegate_worker.operator.deadletters import Replay
 from sluicegate_worker.provider.codes import advice_for
-from support import SENDER, message, plan, recipient
+from support.messages import SENDER, message, plan, recipient
 
 OTHER = "+15550000099"
 WHY = ("--why", "the cause is gone", "--yes")

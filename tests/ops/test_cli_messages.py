@@ -14,8 +14,9 @@ from sluicegate.campaigns.plan import message_id
 from sluicegate.stored import History
 from sluicegate_ops.cli.app import app
 from sluicegate_worker.provider.codes import advice_for, delivery_advice
-from support import Bench, message, plan, recipient
-from support.fates import tell
+from support.bench import Bench
+from support.messages import message, plan, recipient
+from support.receipts import tell
 
 RETRY: dict[str, Any] = {"kind": "retry", "code": "10007", "reason": "in passing", "heard": True}
 BACK: dict[str, Any] = {

@@ -20,7 +20,8 @@ from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.kit.output import local
 from sluicegate_ops.cli.kit.session import Session
 from sluicegate_worker.provider.codes import advice_for
-from support import Bench, message, plan, recipient
+from support.bench import Bench
+from support.messages import message, plan, recipient
 
 FAST, SLOW, NOTICES = "+15550000000", "+15550000001", "+15550000002"
 TIME = r"(....-..-.. ..:..|..:..:..) \S+"

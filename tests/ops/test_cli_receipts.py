@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from sluicegate_ops.cli.app import app
 from sluicegate_worker.provider.codes import delivery_advice
-from support import Bench, message, plan, recipient
-from support.fates import tell
+from support.bench import Bench
+from support.messages import message, plan, recipient
+from support.receipts import tell
 
 JULY = plan()
 SET_UP = '[web]\npublic_url = "https://sms.example"\n'

@@ -17,7 +17,9 @@ from sluicegate_ops.inspect import LaneState, Look, Wait, Waits, Why, read_facts
 from sluicegate_worker.provider.rate_headers import RateHeaders
 from sluicegate_worker.queue import HORIZON_MS
 from sluicegate_worker.wire import Claimed
-from support import CLOCK, Bench, message, plan, recipient
+from support.bench import Bench
+from support.clock import CLOCK
+from support.messages import message, plan, recipient
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 FREE, SLOW, NOTICES, OTHERS = (f"+1555000000{n}" for n in range(4))

@@ -14,7 +14,8 @@ from sluicegate import Config
 from sluicegate.config import Sender
 from sluicegate.message import decode
 from sluicegate_rigs.embedded import EmbeddedServer
-from support import Bench, message
+from support.bench import Bench
+from support.messages import message
 from support.served import (
     NUMBER,
     OTHER_TOKEN,
@@ -35,11 +36,6 @@ KEY = {"Idempotency-Key": "order-1"}
 @pytest.fixture
 def bench(valkey: redis.Redis) -> Bench:
     return Bench(valkey)
-
-
-@pytest.fixture
-def front(redis_url: str) -> Config:
-    return config(redis_url)
 
 
 def refused(answer: httpx.Response) -> tuple[int, str, str]:

@@ -14,7 +14,8 @@ from sluicegate import Config
 from sluicegate.keys import Keys
 from sluicegate_ops.web.relays import Relays
 from sluicegate_rigs.embedded import EmbeddedServer
-from support import Bench, message
+from support.bench import Bench
+from support.messages import message
 from support.served import (
     FORGER,
     NOW,
@@ -43,11 +44,6 @@ def bench(valkey: redis.Redis) -> Bench:
     bench.enqueue(message(1))
     bench.send()
     return bench
-
-
-@pytest.fixture
-def front(redis_url: str) -> Config:
-    return config(redis_url)
 
 
 def fate(bench: Bench, id: str = "m1") -> str | None:

@@ -27,7 +27,8 @@ from sluicegate_ops.simulator.settings import Webhooks
 from sluicegate_ops.web.bodies import body_of
 from sluicegate_ops.web.problems import HttpProblem
 from sluicegate_ops.web.server import Hurried
-from support import Bench, message
+from support.bench import Bench
+from support.messages import message
 from support.served import (
     ENVIRON,
     NUMBER,

@@ -39,24 +39,12 @@ from sluicegate.errors import (
 from sluicegate.optouts import START_TO_POST_SECONDS
 from sluicegate_worker.operator.deadletters import DeadLetters
 from sluicegate_worker.wire import Grant, Settle
-from support import Bench, message, plan, recipient
+from support.bench import Bench
+from support.messages import message, plan, recipient
 
 JULY = plan()
 ACTIONS: tuple[Action, ...] = ("start", "pause", "resume", "cancel")
 LEASE_MS = 15_000.0
-
-
-@pytest.fixture
-def bench(store: redis.Redis) -> Bench:
-    return warm(store)
-
-
-def warm(store: redis.Redis, **fields: Any) -> Bench:
-    """A bench past its cold start, with room for whatever a test wants to send."""
-    made = Bench(store, repeat=True, **({"limit": 1000} | fields))
-    made.enqueue(message(0))
-    made.send()
-    return made
 
 
 def people(*numbers: int, of: Plan = JULY) -> list[Recipient]:

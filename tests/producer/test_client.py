@@ -38,8 +38,10 @@ from sluicegate.config import Account, Sender
 from sluicegate.message import digest
 from sluicegate.outbox import BATCH, CALL, Item, Outbox, translated
 from sluicegate_rigs.embedded import EmbeddedServer
-from support import Bench, check_books, message
+from support.bench import Bench
+from support.consistency import check_consistency
 from support.fake import StillServer
+from support.messages import message
 
 FIELDS: dict[str, Any] = {"to": "+15551234567", "sender": "+15557654321", "text": "hi"}
 AsyncClient = Callable[[], redis.asyncio.Redis]
@@ -76,7 +78,7 @@ def collect(results: Iterator[EnqueueResult], into: list[EnqueueResult]) -> None
 
 def stored(sluice: Sluice) -> int:
     """How many messages Redis has; its books agree with its records."""
-    return sum(check_books(sluice.client, sluice.keys).values())
+    return sum(check_consistency(sluice.client, sluice.keys).values())
 
 
 class Counted(Iterator[Message]):
@@ -535,7 +537,7 @@ def test_each_error_of_redis_is_one_of_ours() -> None:
 FORKS = """
 import os, sys
 from sluicegate import Sluice
-from support import message
+from support.messages import message
 
 sluice = Sluice()
 assert sluice.enqueue(message(0)).outcome == "enqueued"
@@ -559,7 +561,7 @@ for pid in children:
 
 
 def test_a_sluice_used_before_a_fork_serves_parent_and_children(redis_url: str) -> None:
-    path = os.pathsep.join(sys.path)  # for support.py
+    path = os.pathsep.join(sys.path)  # for support
     environ = os.environ | {"SLUICEGATE_REDIS_URL": redis_url, "PYTHONPATH": path}
     script = [sys.executable, "-c", FORKS]
     done = subprocess.run(script, env=environ, capture_output=True, text=True)

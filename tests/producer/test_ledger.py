@@ -7,8 +7,9 @@ import redis
 
 from sluicegate.campaigns.ledger import STATES, Ledger
 from sluicegate.receipts import FATES
-from support import Bench, plan, recipient
-from support.fates import tell
+from support.bench import Bench
+from support.messages import plan, recipient
+from support.receipts import tell
 
 JULY = plan()
 COUNT = 15

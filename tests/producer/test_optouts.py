@@ -5,7 +5,8 @@ import redis
 
 from sluicegate.errors import InvalidMessage
 from sluicegate.optouts import START_TO_POST_SECONDS, OptOuts
-from support import Bench, message
+from support.bench import Bench
+from support.messages import message
 
 ONE, TWO = message(1).to, message(2).to
 

@@ -10,7 +10,8 @@ from sluicegate.config import Config
 from sluicegate.outbox import ENQUEUE, Outbox
 from sluicegate.pipelining import PipelinedScript
 from sluicegate.scripts import Argument, Scripts
-from support import check_books, message
+from support.consistency import check_consistency
+from support.messages import message
 
 OUTBOX = Outbox(Config(), "default")
 KEYS = OUTBOX.keys
@@ -34,7 +35,7 @@ def args(*numbers: int) -> list[Argument]:
 
 
 def waiting(client: redis.Redis) -> int:
-    return check_books(client, KEYS)["waiting"]
+    return check_consistency(client, KEYS)["waiting"]
 
 
 def test_the_server_works_before_it_is_asked_for_the_answer(

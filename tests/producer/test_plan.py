@@ -25,7 +25,7 @@ from sluicegate.message import Message
 from sluicegate.rules import validated
 from sluicegate.segments import Segments, count
 from sluicegate.stored import short_hash
-from support import SENDER, plan
+from support.messages import SENDER, plan
 
 EXPIRES = datetime(2030, 1, 31, 9, tzinfo=UTC)
 OTHERS: dict[str, Any] = {

@@ -19,7 +19,8 @@ from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.config import Account, Brand, Registration, Sender
 from sluicegate.errors import BadFile
 from sluicegate.segments import count
-from support import SENDER, Bench, plan
+from support.bench import Bench
+from support.messages import SENDER, plan
 
 JULY = plan(region="US")
 LONG = "x" * 200

@@ -16,7 +16,7 @@ from sluicegate.campaigns.recipients import Recipient, Recipients, Rejected
 from sluicegate.errors import BadFile
 from sluicegate.segments import count
 from sluicegate_ops.simulator import Settings, simulator_in_thread
-from support import SENDER, plan
+from support.messages import SENDER, plan
 
 HEADER = ("Phone", "First Name", "Code")
 JULY = plan(region="US")

@@ -3,7 +3,8 @@
 import redis
 
 from sluicegate.stored import History, PastAttempt
-from support import Bench, message
+from support.bench import Bench
+from support.messages import message
 
 FIRST = PastAttempt(1_700_000_000_000, 3, 250, "retry", "50000", "ab12")
 

@@ -11,7 +11,9 @@ from sluicegate.outbox import Outbox
 from sluicegate.scripts import Scripts
 from sluicegate_worker.queue import PUBLISH, STEP, Queue
 from sluicegate_worker.wire import Claimed, Grant, Settle, Start, parse_stepped
-from support import CLOCK, Bench, message
+from support.bench import Bench
+from support.clock import CLOCK
+from support.messages import message
 
 ACCEPTED: dict[str, Any] = {"kind": "accepted", "provider_id": "p", "heard": True, "took_ms": 50}
 FAILED: dict[str, Any] = {

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from sluicegate_worker.queue import STEP
 from sluicegate_worker.wire import Claimed, Grant, parse_stepped
-from support import Bench, message, settle_of
+from support.bench import Bench, settle_of
 from support.fake import examples
+from support.messages import message
 
 LIMIT, WINDOW_MS = 10, 1000.0
 JITTER_MS = 10.0  # the least that is added to a window of a second

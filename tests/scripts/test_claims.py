@@ -11,24 +11,12 @@ import redis
 from sluicegate.config import InDoubt
 from sluicegate_worker.queue import KEY_REUSE_MS, STEP
 from sluicegate_worker.wire import Grant, Renewal, Settle, SettleKind, Start, parse_stepped
-from support import SENDER, Bench, message
+from support.bench import Bench, warm_bench
+from support.messages import SENDER, message
 
 LANE, BULK = f"ts:{SENDER}", f"bs:{SENDER}"
 LEASE_MS = 15_000.0
 HOUR_MS = 3_600_000.0
-
-
-@pytest.fixture
-def bench(store: redis.Redis) -> Bench:
-    return warm(store)
-
-
-def warm(store: redis.Redis, **fields: Any) -> Bench:
-    """A bench past its cold start, with room for whatever a test wants to send."""
-    made = Bench(store, repeat=True, **({"limit": 1000} | fields))
-    made.enqueue(message(0))
-    made.send()
-    return made
 
 
 def ids(grants: Sequence[Grant]) -> list[str]:
@@ -174,7 +162,7 @@ def test_an_empty_lane_costs_one_visit_and_no_more(bench: Bench) -> None:
 
 
 def test_bulk_leaves_a_share_of_the_concurrency(store: redis.Redis) -> None:
-    bench = warm(store, concurrency=20)
+    bench = warm_bench(store, concurrency=20)
     enqueued(bench, *range(1, 31), priority="bulk")
     assert len(bench.claim_all(30, within_ms=2000)) == 19
     assert bench.claim().why == "concurrency"
@@ -183,7 +171,7 @@ def test_bulk_leaves_a_share_of_the_concurrency(store: redis.Redis) -> None:
 
 
 def test_started_leases_never_exceed_the_concurrency(store: redis.Redis) -> None:
-    bench = warm(store, concurrency=5)
+    bench = warm_bench(store, concurrency=5)
     enqueued(bench, *range(1, 31))
     held: list[Grant] = []
     for _ in range(4):
@@ -199,7 +187,7 @@ def test_started_leases_never_exceed_the_concurrency(store: redis.Redis) -> None
 def test_bulk_leaves_the_last_slot_of_a_window_to_a_transactional_message(
     store: redis.Redis,
 ) -> None:
-    bench = warm(store, limit=20)
+    bench = warm_bench(store, limit=20)
     bench.later(2000)
     enqueued(bench, *range(1, 41), priority="bulk")
     began = bench.now_ms
@@ -220,7 +208,7 @@ def test_a_transactional_message_waits_for_what_bulk_was_granted_and_one_slot(
 
     Slots that lie closer than 8 ms come in groups, so the next is the next group's.
     """
-    bench = warm(store, limit=limit)
+    bench = warm_bench(store, limit=limit)
     bench.later(2000)
     enqueued(bench, *range(1, limit + 1), priority="bulk")
     step_ms = max(1000 / limit, 8)
@@ -676,7 +664,7 @@ def doubtful(bench: Bench, number: int = 1, **fields: Any) -> None:
 def test_policy_decides_on_a_doubt_after_its_wait(
     store: redis.Redis, policy: Any, then: str, priority: str, wait_ms: float
 ) -> None:
-    bench = warm(store, in_doubt=InDoubt(policy=policy))
+    bench = warm_bench(store, in_doubt=InDoubt(policy=policy))
     doubtful(bench, priority=priority)
     bench.claim()  # finds the lane empty
     bench.later(wait_ms - 1)
@@ -715,7 +703,7 @@ def test_a_key_used_more_than_23_hours_ago_is_not_resent_under(bench: Bench, lat
 
 
 def test_a_policy_changed_to_hold_also_holds_what_waited_for_another(store: redis.Redis) -> None:
-    bench = warm(store, in_doubt=InDoubt(policy="resend"))
+    bench = warm_bench(store, in_doubt=InDoubt(policy="resend"))
     doubtful(bench)
     changed = Bench(store, repeat=True, limit=1000, in_doubt=InDoubt(policy="hold"))
     changed.at(bench.now_ms + 30_000)
@@ -750,7 +738,7 @@ def test_the_sweep_knows_which_workers_were_heard_in_the_last_hour(bench: Bench)
 
 
 def test_a_lease_of_part_of_a_millisecond_is_a_lease(store: redis.Redis) -> None:
-    bench = warm(store, lease_seconds=2.0005)
+    bench = warm_bench(store, lease_seconds=2.0005)
     enqueued(bench, 1)
     assert ids(bench.claim_all(1)) == ["m1"]
 

@@ -5,7 +5,9 @@ import redis
 
 from sluicegate_worker.operator.deadletters import DeadLetters
 from sluicegate_worker.operator.edits import Edit, Letters
-from support import BY_TEST, CLOCK, SENDER, Bench, plan, recipient
+from support.bench import BY_TEST, Bench
+from support.clock import CLOCK
+from support.messages import SENDER, plan, recipient
 
 OTHER = "+15550000099"
 COUNT = 3

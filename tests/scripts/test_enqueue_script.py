@@ -13,7 +13,9 @@ from sluicegate.errors import UnknownMessage
 from sluicegate.outbox import CALL, ENQUEUE, Outbox
 from sluicegate_rigs.embedded import EmbeddedServer
 from sluicegate_worker.wire import Renewal
-from support import SENDER, Bench, check_books, message
+from support.bench import Bench
+from support.consistency import check_consistency
+from support.messages import SENDER, message
 
 LANE = f"ts:{SENDER}"
 
@@ -223,7 +225,7 @@ def test_the_client_says_that_the_server_is_full_and_which_messages_were_refused
         assert len(full.value.ids) % CALL == 0, "of one call, and of those after it"
         with redis.Redis.from_url(server.url) as store:
             assert not any(store.exists(sluice.keys.record(id)) for id in full.value.ids)
-            check_books(store, sluice.keys)
+            check_consistency(store, sluice.keys)
 
 
 def test_a_full_server_still_ends_keeps_and_repairs_what_it_began(

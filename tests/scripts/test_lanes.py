@@ -8,7 +8,8 @@ import pytest
 import redis
 
 from sluicegate.config.senders import Registration, Sender
-from support import Bench, Sent, message, plan, recipient
+from support.bench import Bench, Sent
+from support.messages import message, plan, recipient
 
 FIRST, SECOND, THIRD = (f"+1555000000{n}" for n in range(1, 4))
 PICTURE = ("https://example.com/a.png",)

@@ -12,7 +12,8 @@ import redis
 
 from sluicegate.config.senders import Brand, Registration, Sender
 from sluicegate_worker.wire import Grant
-from support import Bench, Sent, message, plan, recipient
+from support.bench import Bench, Sent
+from support.messages import message, plan, recipient
 
 ONE, TWO, OTHER = "+15550000001", "+15550000002", "+15550000003"
 PICTURE = ("https://example.com/a.png",)

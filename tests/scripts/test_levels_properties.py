@@ -27,7 +27,8 @@ from sluicegate.config.senders import Brand, Registration, Sender
 from sluicegate.errors import WrongCampaignState
 from sluicegate_worker.queue import STEP
 from sluicegate_worker.wire import Grant, Settle, parse_stepped
-from support import Bench, message, plan, recipient
+from support.bench import Bench
+from support.messages import message, plan, recipient
 
 SLOW, ONE, TWO, FREE = (f"+1555000000{n}" for n in range(1, 5))
 PACIFIC = ZoneInfo("America/Los_Angeles")

@@ -15,8 +15,9 @@ from sluicegate.keys import FINAL_STATES
 from sluicegate.receipts import FATES, REMEMBERED_MS
 from sluicegate_worker.provider.telnyx.events import FATE_OF
 from sluicegate_worker.wire import Grant
-from support import Bench, message, plan, recipient
-from support.fates import apply, receipt, tell
+from support.bench import Bench
+from support.messages import message, plan, recipient
+from support.receipts import apply, receipt, tell
 
 UNDER_WAY = ("queued", "sending", "sent", "something new")
 STATUSES = {

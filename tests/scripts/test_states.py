@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 
 from sluicegate.config import InDoubt
 from sluicegate_worker.wire import Grant, Renewal, Settle
-from support import Bench, message
+from support.bench import Bench
+from support.messages import message
 
 CONCURRENCY = 5
 WALK = 250  # steps

@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 import redis
 
-import support
 from sluicegate.errors import UnknownMessage
 from sluicegate.stored import Lease, Record
 from sluicegate_worker.wire import Grant
-from support import Bench
+from support.bench import Bench
 
 STORED = json.loads(
-    (Path(support.__file__).parent / "stored_0_1.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[1] / "support" / "stored_0_1.json").read_text(encoding="utf-8")
 )
 LEASES: dict[str, str] = STORED["leases"]
 NOT_RECORDED_BEFORE_A_START = None

@@ -23,8 +23,9 @@ from sluicegate.stored import (
     Ticket,
     TreeMember,
 )
-from support import SENDER, Bench, message, plan, recipient
-from support.fates import tell
+from support.bench import Bench
+from support.messages import SENDER, message, plan, recipient
+from support.receipts import tell
 
 SLOW = "+15550000001"
 LEVELS: dict[str, Any] = {

@@ -13,7 +13,8 @@ from sluicegate.stored import Record
 from sluicegate_ops.simulator import Settings
 from sluicegate_rigs.deployment import Deployment, WorkerProcess
 from sluicegate_worker.queue import worker_tag
-from support import check_books, message
+from support.consistency import check_consistency
+from support.messages import message
 
 HOLD = {"policy": "hold"}
 
@@ -55,7 +56,7 @@ class Account:
         return not self.store.hlen(self.keys("leases"))
 
     def books(self) -> Counter[str]:
-        return check_books(self.store, self.keys)
+        return check_consistency(self.store, self.keys)
 
     def started_by(self, worker: WorkerProcess) -> set[str]:
         """The messages whose POST ``worker``, which is stopped, may have begun."""

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import redis
 
 from sluicegate.errors import (
     BadTemplate,
@@ -27,18 +26,12 @@ from sluicegate_worker.operator.deadletters import (
     replay_args,
 )
 from sluicegate_worker.operator.edits import Edit, Letters
-from support import BY_TEST, CLOCK, SENDER, Bench, message, plan, recipient
+from support.bench import BY_TEST, Bench
+from support.clock import CLOCK
+from support.messages import SENDER, message, plan, recipient
 
 RETENTION_MS = 60_000
 OTHER = "+15550000099"
-
-
-@pytest.fixture
-def bench(store: redis.Redis) -> Bench:
-    made = Bench(store, repeat=True, limit=1000)
-    made.enqueue(message(0))
-    made.send()
-    return made
 
 
 @pytest.fixture

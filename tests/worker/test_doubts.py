@@ -3,22 +3,14 @@
 from typing import Any
 
 import pytest
-import redis
 
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.operator.audit import Audit, By
 from sluicegate_worker.operator.doubts import Doubts, Verdict
-from support import SENDER, Bench, message
+from support.bench import Bench
+from support.messages import SENDER, message
 
 RETENTION_MS = 60_000
-
-
-@pytest.fixture
-def bench(store: redis.Redis) -> Bench:
-    made = Bench(store, repeat=True, limit=1000)
-    made.enqueue(message(0))
-    made.send()
-    return made
 
 
 @pytest.fixture

@@ -24,8 +24,10 @@ from sluicegate_worker.provider.rate_headers import RateHeaders
 from sluicegate_worker.queue import Queue
 from sluicegate_worker.schedule import FLUSH_SECONDS, RIDE_SECONDS
 from sluicegate_worker.wire import BATCH, Grant, Renewal, Settle, Start, Stepped
-from support import CLOCK, Bench, message
+from support.bench import Bench
+from support.clock import CLOCK
 from support.fake import StillServer
+from support.messages import message
 from support.virtual import Provider, Time, accepted, answering, until
 
 

@@ -6,7 +6,8 @@ import redis
 from sluicegate.stored import HaltInfo
 from sluicegate_rigs.embedded import EmbeddedServer
 from sluicegate_worker.operator.halts import Halts
-from support import Bench, message
+from support.bench import Bench
+from support.messages import message
 
 
 @pytest.fixture

@@ -19,8 +19,10 @@ from sluicegate_worker.observe.metrics import Meters
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.queue import Queue
-from support import CLOCK, Bench, message
+from support.bench import Bench
+from support.clock import CLOCK
 from support.fake import StillServer
+from support.messages import message
 from support.virtual import Provider, Time, accepted
 
 NUMBER = "+15551234567"

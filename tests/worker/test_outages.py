@@ -19,7 +19,9 @@ from sluicegate_worker.provider.telnyx.v2 import TelnyxV2
 from sluicegate_worker.queue import Queue
 from sluicegate_worker.sweep import sweeping
 from sluicegate_worker.transport import GateClosed, MaybeSent, NotSent, Reply, Transport
-from support import CLOCK, Bench, message
+from support.bench import Bench
+from support.clock import CLOCK
+from support.messages import message
 from support.virtual import Time
 
 LIMIT = 50

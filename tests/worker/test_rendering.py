@@ -13,7 +13,8 @@ from sluicegate.errors import BadValue, InvalidMessage, WrongRenderer
 from sluicegate.message import Message, encode
 from sluicegate_worker.rendering import GrantRenderer
 from sluicegate_worker.wire import Grant
-from support import Bench, message, plan, recipient
+from support.bench import Bench
+from support.messages import message, plan, recipient
 
 JULY = plan()
 

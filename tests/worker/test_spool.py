@@ -15,8 +15,10 @@ from sluicegate.errors import OutboxUnavailable
 from sluicegate_worker.queue import Queue
 from sluicegate_worker.spool import Spool
 from sluicegate_worker.wire import BATCH, Grant, Settle, Stepped
-from support import CLOCK, Bench, message
+from support.bench import Bench
+from support.clock import CLOCK
 from support.fake import StillServer
+from support.messages import message
 
 
 class Place:

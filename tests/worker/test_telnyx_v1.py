@@ -15,7 +15,7 @@ from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outc
 from sluicegate_worker.provider.rate_headers import NO_RATE_HEADERS
 from sluicegate_worker.provider.telnyx.v1 import TelnyxV1, outcome_of
 from sluicegate_worker.transport import GateClosed, MaybeSent, NotSent, Reply, Transport
-from support import SENDER, message
+from support.messages import SENDER, message
 
 SECRET = "s3cret-of-the-profile"
 SENT = {

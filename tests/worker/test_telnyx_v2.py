@@ -15,7 +15,7 @@ from sluicegate_worker.provider.gateway import Attempt, idempotency_key
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.provider.rate_headers import NO_RATE_HEADERS
 from sluicegate_worker.provider.telnyx.v2 import TelnyxV2
-from support import message
+from support.messages import message
 
 API_KEY = "KEY0123456789_very-secret"
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -28,17 +28,10 @@ from sluicegate_worker.transport import (
     TransportError,
 )
 from sluicegate_worker.transport.aiohttp import tls_context
-from support.faulty import ANSWER, Fault, Server, run, server_context, until, write_pems
+from support.faulty import ANSWER, Fault, Server, run, server_context, until
 
 BODY = b'{"to":"+15551234567"}'
 HEADERS = {"Authorization": "Bearer KEY", "Content-Type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pems")
-    write_pems(folder)
-    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,6 @@ from support.faulty import (
     Server,
     run,
     server_context,
-    write_pems,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "TRANSPORT.md"
@@ -90,13 +89,6 @@ class Noting:
         except TransportError as error:
             self.raised.append(type(error).__name__)
             raise
-
-
-@pytest.fixture(scope="module")
-def pems(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pems")
-    write_pems(folder)
-    return folder
 
 
 @asynccontextmanager

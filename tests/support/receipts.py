@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from sluicegate.receipts import RECEIPT, Receipt, ReceiptResult, receipt_args
 from sluicegate_worker.provider.telnyx.events import FATE_OF
-from support import Bench
+from support.bench import Bench
 
 
 def receipt(id: str, status: str = "delivered", event_id: str = "", **fields: Any) -> Receipt:

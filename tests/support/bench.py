@@ -1,0 +1,282 @@
+"""An account's scripts under a clock of the test's own: what tests drive instead of waiting."""
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+import msgspec
+import redis
+
+from sluicegate import Config, EnqueueResult, Message, MessageStatus
+from sluicegate.campaigns.campaign import IMPORT, Action, Campaigns
+from sluicegate.campaigns.recipients import Recipient
+from sluicegate.config import Account, InDoubt
+from sluicegate.outbox import CANCEL, ENQUEUE, Outbox
+from sluicegate.scripts import Argument, Script, Scripts
+from sluicegate_worker.operator.audit import Act
+from sluicegate_worker.operator.deadletters import PURGE, REPLAY, Replay, purge_args, replay_args
+from sluicegate_worker.operator.doubts import RESOLVE
+from sluicegate_worker.operator.halts import Halts
+from sluicegate_worker.provider.rate_headers import RateHeaders
+from sluicegate_worker.queue import PUBLISH, STEP, SWEEP, Queue
+from sluicegate_worker.wire import (
+    Claimed,
+    Grant,
+    Renewal,
+    Settle,
+    Start,
+    Stepped,
+    Swept,
+    parse_stepped,
+    parse_swept,
+)
+
+from .clock import CLOCK
+from .consistency import check_consistency
+from .messages import message
+from .values import values_of
+
+BY_TEST = Act(who="test", action="test", why="a test", run="test")
+
+
+def settle_of(grant: Grant, kind: Any, **fields: Any) -> Settle:
+    """A settle of ``grant``; ``fields`` may be those of its rate headers too."""
+    rate = {name: fields.pop(name) for name in RateHeaders.__struct_fields__ if name in fields}
+    fields = {"rate": RateHeaders(**rate)} | fields
+    return Settle(id=grant.id, token=grant.token, kind=kind, **fields)
+
+
+class Sent(NamedTuple):
+    """A message that was started in its slot, at that time."""
+
+    at_ms: float
+    id: str
+
+
+class Bench:
+    """One account's scripts, called synchronously, at a time that only the test moves.
+
+    ``fields`` are fields of the account's configuration. ``repeat`` calls every script twice with
+    the same arguments and fails where the second answer or the state after it differs. A probe of
+    the breaker's is answered as ``answers_probes`` says, or not at all.
+    """
+
+    def __init__(self, store: redis.Redis, *, repeat: bool = False, **fields: Any) -> None:
+        # The account's requests alone decide, unless a test says otherwise.
+        default: dict[str, Any] = {"in_doubt": InDoubt()}
+        default |= {"sms_per_second": 0.0, "mms_per_second": 0.0}
+        self.config = Config(accounts={"default": Account(**default | fields)})
+        self.store, self.repeat = cast("Any", store), repeat
+        self.answers_probes: bool | None = True
+        self.outbox = Outbox(self.config, "default")
+        self.keys = self.outbox.keys
+        self.queue = Queue(cast("Any", store), self.config, "default")
+        self.halts = Halts(store, self.keys, clock=CLOCK)
+        self.slept: list[float] = []
+        self.campaigns = Campaigns(store, self.keys, sleep=self.slept.append, clock=CLOCK)
+        self._scripts = Scripts(store, self.keys.prefix, CLOCK)
+        self._tokens = (f"token{n}" for n in itertools.count())
+        self.now_ms = 1_700_000_000_000.0
+        self.at(self.now_ms)
+        self.publish()
+
+    def publish(self, **fields: Any) -> bool:
+        """Put the limits of the account's configuration in force, with some fields replaced."""
+        account = msgspec.structs.replace(self.config.accounts["default"], **fields)
+        self.config = Config(accounts={"default": account})
+        self.queue = Queue(cast("Any", self.store), self.config, "default")
+        args = self.queue.publish_args()
+        return bool(self.call(PUBLISH, args)[1].decode() == args[1])
+
+    def at(self, now_ms: float) -> None:
+        """Set the server's clock; it may be set back."""
+        self.now_ms = now_ms
+        self.store.set(self.keys("test-clock"), f"{now_ms:.3f}")
+
+    def later(self, ms: float) -> None:
+        """Let time pass."""
+        self.at(self.now_ms + ms)
+
+    def token(self) -> str:
+        return next(self._tokens)
+
+    def call(self, script: Script, args: Sequence[Argument]) -> Any:
+        answer = self._scripts.call(script, args)
+        if self.repeat:
+            before = self.dump()
+            again = self._scripts.call(script, args)
+            assert again == answer, script.name
+            after = self.dump()
+            changed = {
+                name: (before.get(name), after.get(name))
+                for name in before.keys() | after.keys()
+                if before.get(name) != after.get(name) and not _has_expired(name, after)
+            }
+            assert not changed, (script.name, changed)
+        return answer
+
+    def enqueue(self, *messages: Message) -> list[EnqueueResult]:
+        args = self.outbox.enqueue_args(messages, self.token())
+        return Outbox.results(messages, self.call(ENQUEUE, args))
+
+    def cancel(self, id: str) -> str:
+        return Outbox.cancelled(id, self.call(CANCEL, self.outbox.cancel_args(id)))
+
+    def add(self, name: str, *recipients: Recipient) -> str:
+        """Import one batch; return a letter for each: added, duplicate or suppressed."""
+        return cast(
+            "bytes", self.call(IMPORT, self.campaigns.import_args(name, recipients))
+        ).decode()
+
+    def act(self, name: str, action: Action) -> str:
+        """Act on a campaign, twice where everything is: the second time nothing happens."""
+        state = self.campaigns.act(name, action)
+        if self.repeat:
+            before = self.dump()
+            assert self.campaigns.act(name, action) == state
+            assert self.dump() == before
+        return state
+
+    def step(
+        self,
+        settles: Sequence[Settle] = (),
+        starts: Sequence[Start] = (),
+        renewals: Sequence[Renewal] = (),
+        want: int = 0,
+    ) -> Stepped:
+        token = self.token()
+        args = self.queue.step_args(settles, starts, renewals, want, token)
+        done = parse_stepped(self.call(STEP, args), token)
+        if done.claimed.why == "probe" and self.answers_probes is not None:
+            probed = (token, self.answers_probes)
+            self.call(STEP, self.queue.step_args(probed=probed))
+        return done
+
+    def claim(self, want: int = 1) -> Claimed:
+        """Claim once, and once more after a probe that the provider answered."""
+        claimed = self.step(want=want).claimed
+        again = claimed.why == "probe" and self.answers_probes
+        return self.step(want=want).claimed if again else claimed
+
+    def claim_all(self, want: int, within_ms: float = 10_000) -> list[Grant]:
+        """Claim until ``want`` are granted, moving time on as the answers say."""
+        grants: list[Grant] = []
+        ends = self.now_ms + within_ms
+        while len(grants) < want and self.now_ms < ends:
+            claimed = self.claim(want - len(grants))
+            grants += claimed.grants
+            if not claimed.grants:
+                self.later(max(claimed.wait_ms, 1))
+        return grants
+
+    def start(self, *grants: Grant, request: bytes = b"{}") -> list[bool]:
+        starts = [Start(g.id, g.token, b"" if g.request else request) for g in grants]
+        return list(self.step(starts=starts).started)
+
+    def settle(self, grant: Grant, kind: Any, **fields: Any) -> str:
+        settle = settle_of(grant, kind, **fields)
+        return self.step(settles=[settle]).settled[0]
+
+    def send(self, *, kind: Any = "accepted", **fields: Any) -> Grant:
+        """Claim one message, start it in its slot and settle it."""
+        [grant] = self.claim_all(1)
+        self.later(max(grant.slot_ms, 0))
+        assert self.start(grant) == [True]
+        if kind == "accepted":
+            fields = {"provider_id": f"p-{grant.id}", "heard": True} | fields
+        assert self.settle(grant, kind, **fields) == "applied"
+        return grant
+
+    def drain(self, ms: float, *, want: int = 50, most: int = 1_000_000) -> list[Sent]:
+        """Claim, start and accept for so long, ``most`` messages, asking when the answers say."""
+        sent: list[Sent] = []
+        settles: list[Settle] = []
+        ends = self.now_ms + ms
+        while self.now_ms < ends and len(sent) < most:
+            claimed = self.step(settles, want=min(want, most - len(sent))).claimed
+            settles = []
+            if not claimed.grants:
+                self.later(max(1, min(claimed.wait_ms, ends - self.now_ms)))
+                continue
+            slots = {grant: self.now_ms + grant.slot_ms for grant in claimed.grants}
+            self.at(max(self.now_ms, *slots.values()))
+            for grant, begun in zip(slots, self.start(*slots), strict=True):
+                if begun:
+                    sent.append(Sent(slots[grant], grant.id))
+                    settle = Settle(id=grant.id, token=grant.token, kind="accepted",
+                                    provider_id=f"p-{grant.id}", heard=True)  # fmt: skip
+                    settles.append(settle)
+        self.step(settles)
+        return sent
+
+    def sweep(self, worker: str = "worker") -> Swept:
+        return parse_swept(self.call(SWEEP, self.queue.sweep_args(worker, self.token())))
+
+    def replay(self, id: str) -> str:
+        args = replay_args([Replay(id)], BY_TEST, self.token())
+        return cast("list[bytes]", self.call(REPLAY, args))[0].decode()
+
+    def purge(self, id: str) -> str:
+        args = purge_args([Replay(id)], BY_TEST, self.token(), self.config.retention_ms)
+        return cast("list[bytes]", self.call(PURGE, args))[0].decode()
+
+    def resolve(self, id: str, verdict: str, provider_id: str = "") -> str:
+        args: list[Argument] = [id, verdict, self.token(), self.config.retention_ms]
+        args += [provider_id, "a person said so", BY_TEST.said()]
+        return cast("bytes", self.call(RESOLVE, args)).decode()
+
+    def status(self, id: str) -> MessageStatus:
+        pipeline = self.store.pipeline()
+        self.outbox.ask_status(pipeline, id)
+        return Outbox.status(id, pipeline.execute())
+
+    def record(self, id: str) -> dict[str, str]:
+        return self._hash(self.keys.record(id))
+
+    def totals(self) -> Counter[str]:
+        return Counter(
+            {name: int(value) for name, value in self._hash(self.keys("totals")).items()}
+        )
+
+    def bucket(self) -> dict[str, float]:
+        return {name: float(value) for name, value in self._hash(self.keys("bucket")).items()}
+
+    def log(self) -> list[float]:
+        """The times of the slots granted and not given back, oldest first."""
+        return [at for _, at in self.store.zrange(self.keys("log"), 0, -1, withscores=True)]
+
+    def lane(self, lane: str) -> list[str]:
+        """The ids in a lane, the head first."""
+        tickets = self.store.lrange(self.keys.lane(lane), 0, -1)
+        return [ticket.decode().partition("|")[0] for ticket in tickets]
+
+    def _hash(self, key: str) -> dict[str, str]:
+        found = self.store.hgetall(key)
+        return {name.decode(): value.decode() for name, value in found.items()}
+
+    def dump(self) -> dict[bytes, Any]:
+        """Everything stored, for comparing two states; not expiry times, nor the test's clock."""
+        found = self.store.scan_iter(count=1000)
+        return values_of(self.store, [key for key in found if not key.endswith(b"test-clock")])
+
+    def check(self) -> Counter[str]:
+        """Assert that the account's books agree with its records; return records by state.
+
+        Every message enqueued or imported is in exactly one state, each index holds exactly what
+        it says, and so do the counters of every campaign.
+        """
+        return check_consistency(self.store, self.keys)
+
+
+def _has_expired(key: bytes, after: dict[bytes, Any]) -> bool:
+    """Whether an answer is forgotten by now, which goes by the server's own clock."""
+    return b":claim:" in key and after.get(key) is None
+
+
+def warm_bench(store: redis.Redis, **fields: Any) -> Bench:
+    """A bench past its cold start, with room for whatever a test wants to send."""
+    bench = Bench(store, repeat=True, **({"limit": 1000} | fields))
+    bench.enqueue(message(0))
+    bench.send()
+    return bench

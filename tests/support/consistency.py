@@ -1,0 +1,163 @@
+"""The checks that hold after every script: records, lanes, leases and counters agree."""
+
+from collections import Counter
+from typing import Any
+
+from sluicegate.keys import FINAL_STATES
+from sluicegate.receipts import FATES
+
+from .values import values_of
+
+
+def check_consistency(store: Any, keys: Any) -> Counter[str]:
+    """``Bench.check`` on any store."""
+    stored = values_of(store, list(store.scan_iter(match=f"{keys.prefix}*", count=1000)))
+    names = {key.decode().removeprefix(keys.prefix): value for key, value in stored.items()}
+    records = {
+        name.removeprefix("m:"): value[b"state"].decode()
+        for name, value in names.items()
+        if name.startswith("m:")
+    }
+    tickets = _check_lanes(names)
+    leased = _check_leases(names)
+    index = {
+        name: {id.decode() for id, _ in names.get(name, [])} for name in ("due", "doubts", "dead")
+    }
+    unsent = _unsent(names)
+    for id, state in records.items():
+        if state == "waiting":
+            places = (id in leased) + tickets[id] + len(unsent.get(id, ()))
+            assert places == 1, f"{id} waits in {places} places"
+        else:
+            # Evidence may end a message whose next attempt is under way; nothing else may.
+            assert leased.get(id, True), f"{id} is {state} and granted"
+            assert id not in leased or state == "accepted", f"{id} is {state} and leased"
+        assert (id in index["doubts"]) == (state == "in_doubt"), id
+        assert (id in index["dead"]) == (state == "dead"), id
+        assert (id in index["due"]) == (state in ("scheduled", "retrying")), id
+    known = records | _check_unrecorded(records, tickets, leased, unsent)
+    assert leased.keys() <= known.keys()
+    assert set().union(*index.values()) <= records.keys()
+    # What waited in a campaign that was cancelled is listed there, whatever its record says.
+    known |= {id: lists[0] for id, lists in unsent.items() if known[id] == "waiting"}
+    _check_campaigns(names, known, leased)
+    totals = {k.decode(): int(v) for k, v in names.get("totals", {}).items()}
+    states = Counter(known.values())
+    assert totals.get("enqueued", 0) == sum(states.values())
+    for state in FINAL_STATES:
+        assert totals.get(state, 0) == states[state], state
+    return states
+
+
+def _unsent(names: dict[str, Any]) -> dict[str, list[str]]:
+    """The recipients in their campaigns' lists of the unsent: id -> the states of those lists."""
+    unsent: dict[str, list[str]] = {}
+    for name, value in names.items():
+        if name.startswith("unsent:"):
+            _, campaign, state = name.split(":")
+            for ticket in value:
+                unsent.setdefault(f"{campaign}.{_first(ticket)}", []).append(state)
+    return unsent
+
+
+def _check_unrecorded(
+    records: dict[str, str],
+    tickets: Counter[str],
+    leased: dict[str, bool],
+    unsent: dict[str, list[str]],
+) -> dict[str, str]:
+    """Each recipient without a record is in one place; return which state that makes."""
+    states: dict[str, str] = {}
+    for id in (tickets.keys() | leased.keys() | unsent.keys()) - records.keys():
+        if "." not in id:
+            continue  # a ticket of an app's message that was forgotten
+        lists = unsent.get(id, [])
+        assert tickets[id] + (id in leased) + len(lists) == 1, f"{id} is in several places"
+        assert not leased.get(id), f"{id} is started and has no record"
+        states[id] = lists[0] if lists else "waiting"
+    return states
+
+
+def _check_campaigns(
+    names: dict[str, Any], known: dict[str, str], leased: dict[str, bool]
+) -> None:
+    """Each campaign's counters say what its members are."""
+    running = set()
+    for key, fields in names.items():
+        if not key.startswith("campaign:"):
+            continue
+        name, state = key.removeprefix("campaign:"), fields[b"state"].decode()
+        if state == "running":
+            running.add(name.encode())
+        mine = {id: where for id, where in known.items() if id.startswith(f"{name}.")}
+        shards = [value for other, value in names.items() if other.startswith(f"members:{name}:")]
+        assert sum(map(len, shards)) == len(mine), f"{name} has lost a member"
+        ledger = {k.decode(): int(v) for k, v in names.get(f"ledger:{name}", {}).items()}
+        assert ledger.pop("imported", 0) == len(mine), name
+        told = {fate: ledger.pop(fate, 0) for fate in FATES}
+        assert {k: v for k, v in ledger.items() if v} == Counter(mine.values()), name
+        found = {id: names.get(f"m:{id}", {}).get(b"fate") for id in mine}
+        fates = {id: fate.decode() for id, fate in found.items() if fate}
+        assert {fate: count for fate, count in told.items() if count} == Counter(fates.values())
+        assert all(mine[id] == "accepted" for id in fates), f"{name} has a fate without a message"
+        if state == "cancelled":
+            assert f"lane:{fields[b'lane'].decode()}" not in names
+            assert all(id in leased for id, where in mine.items() if where == "waiting")
+        if state == "finished":
+            assert not {"waiting", "retrying", "in_doubt"} & set(mine.values())
+    assert names.get("running", set()) == running
+
+
+def _check_lanes(names: dict[str, Any]) -> Counter[str]:
+    """Every open lane with tickets is ready or parked; return how often each id has one."""
+    tickets: Counter[str] = Counter()
+    reachable = _reachable(names)
+    for name, value in names.items():
+        if name.startswith("lane:"):
+            lane = name.removeprefix("lane:")
+            campaign = lane.partition("#")[2]
+            if not campaign or names[f"campaign:{campaign}"][b"state"] == b"running":
+                assert lane in reachable, f"{lane} has tickets and is never served"
+            prefix = f"{campaign}." if campaign else ""
+            tickets.update(prefix + _first(ticket) for ticket in value)
+    return tickets
+
+
+def _reachable(names: dict[str, Any]) -> set[str]:
+    """The lanes in the tree and among the parked; every node is where a claim finds it."""
+    parked = {
+        member.decode() for priority in "tb" for member, _ in names.get(f"parked:{priority}", [])
+    }
+    assert parked == {member.decode() for member in names.get("parked_by", {})}
+    found: set[str] = set()
+
+    def look(branch: str, member: str) -> None:
+        if member[1] != "|":
+            found.add(member)
+            return
+        for child, _ in names.get(f"ready:{branch}:{member}", []):
+            look(branch, child.decode())
+
+    for branch in ("ts", "tm", "bs", "bm"):
+        for member, _ in names.get(f"ready:{branch}", []):
+            look(branch, member.decode())
+    for member in parked:
+        look(*member.split("/", 1))
+    return found
+
+
+def _first(ticket: bytes) -> str:
+    return ticket.partition(b"|")[0].decode()
+
+
+def _check_leases(names: dict[str, Any]) -> dict[str, bool]:
+    """Each lease is in the set of its kind; return id -> whether it has started."""
+    granted, started = (
+        {id.decode() for id, _ in names.get(kind, [])} for kind in ("granted", "started")
+    )
+    leased: dict[str, bool] = {}
+    for id, text in names.get("leases", {}).items():
+        leased[id.decode()] = bool(text.split(b"|", 5)[3])
+    assert started == {id for id, begun in leased.items() if begun}
+    assert granted == {id for id, begun in leased.items() if not begun}
+    return leased

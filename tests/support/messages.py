@@ -1,0 +1,33 @@
+"""Valid messages, plans and recipients, made up by number."""
+
+from typing import Any
+
+from sluicegate import Message
+from sluicegate.campaigns.plan import Plan, key_hash, ticket
+from sluicegate.campaigns.recipients import Recipient
+from sluicegate.rules import validated
+
+SENDER = "+15550000000"
+
+
+def message(number: int = 1, **fields: Any) -> Message:
+    """A valid message to recipient ``number``; its id is ``m<number>`` unless given."""
+    made = {"id": f"m{number}", "to": f"+1555{number:07d}", "sender": SENDER, "text": "hello"}
+    return validated(Message(**(made | fields)))
+
+
+def plan(name: str = "july", **fields: Any) -> Plan:
+    """A valid plan; its text has two variables unless given."""
+    text = "Hi {{ first_name }}, code {{ code }}"
+    return Plan(**({"name": name, "text": text, "to_column": "phone", "sender": SENDER} | fields))
+
+
+def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient:
+    """Recipient ``number`` of a campaign, as its roster would make it."""
+    to = f"+1415{2_000_000 + number:07d}"
+    values = values or tuple(f"v{number}" for _ in plan.template.variables)
+    text = plan.template.render(dict(zip(plan.template.variables, values, strict=True)))
+    segments = plan.message("row", to, text).segments
+    hash = key_hash(key or to)
+    made = ticket(plan, hash, to, segments.parts, values)
+    return Recipient(number, hash, to, text, segments.parts, segments.encoding, made)
