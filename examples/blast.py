@@ -3,9 +3,9 @@
 SLUICEGATE_REDIS_URL=redis://127.0.0.1:6379/0 \\
     python examples/blast.py people.csv --name spring --from +15557654321 --text "Hi {first_name}!"
 
-The file needs a column ``to``; the others fill the text. It is streamed, however long it is, and
-may be run again after any trouble: a recipient gets one text per blast, as each id is made of the
-blast's name and the number.
+The file needs a column ``to``; the other columns fill in the text. The file is streamed, however
+long it is. After any trouble, run it again: each id is made of the blast's name and the number, so
+a recipient gets one text per blast.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from sluicegate import Message, OutboxError, Sluice, SluicegateError
 
 
 def messages(rows: Iterable[dict[str, str]], options: argparse.Namespace) -> Iterator[Message]:
-    """One message per row, made as it is asked for. Bulk: it never delays a transactional one."""
+    """One message per row, built on demand. Bulk messages never delay transactional ones."""
     for row in rows:
         person = blake2b(row["to"].encode(), digest_size=12).hexdigest()  # ids hold no numbers
         yield Message(
@@ -33,7 +33,7 @@ def messages(rows: Iterable[dict[str, str]], options: argparse.Namespace) -> Ite
 
 
 def blast(sluice: Sluice, rows: Iterable[dict[str, str]], options: argparse.Namespace) -> int:
-    """Enqueue them all and print the report; the exit status."""
+    """Enqueue a message for each row and print the report. Returns the exit status."""
     outcomes: Counter[str] = Counter()
     try:
         results = sluice.enqueue_many(messages(rows, options))
@@ -42,7 +42,7 @@ def blast(sluice: Sluice, rows: Iterable[dict[str, str]], options: argparse.Name
             if not result.ok:
                 print(f"row {row}: {result.error}", file=sys.stderr)
     except OutboxError as error:
-        print(f"stopped: {error}; run it again, what is in stays in once", file=sys.stderr)
+        print(f"stopped: {error}; run it again, nobody is texted twice", file=sys.stderr)
         return 1
     finally:
         print(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
@@ -51,10 +51,10 @@ def blast(sluice: Sluice, rows: Iterable[dict[str, str]], options: argparse.Name
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Send a text to everybody in a CSV file.")
-    parser.add_argument("file", type=Path, help="with a header row, and a column called to")
-    parser.add_argument("--name", required=True, help="the blast's name, part of every id")
-    parser.add_argument("--from", dest="sender", required=True, help="a number of yours")
-    parser.add_argument("--text", required=True, help="as 'Hi {first_name}!'")
+    parser.add_argument("file", type=Path, help="CSV with a header row and a column named to")
+    parser.add_argument("--name", required=True, help="the name of the blast, part of every id")
+    parser.add_argument("--from", dest="sender", required=True, help="one of your numbers")
+    parser.add_argument("--text", required=True, help="for example 'Hi {first_name}!'")
     options = parser.parse_args()
     try:
         with Sluice() as sluice, options.file.open(newline="", encoding="utf-8-sig") as file:

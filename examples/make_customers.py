@@ -1,9 +1,9 @@
-"""Make customers.csv: two thousand rows as a shop's system exports them, faults and all.
+"""Make customers.csv: two thousand rows as a shop system would export them, faults included.
 
     python examples/make_customers.py > examples/customers.csv
 
-Every number is from a range set aside for fiction, so the file is safe to show and to send to a
-simulated provider. The same seed makes the same file.
+Every number is from a range reserved for fiction, so the file is safe to show, and safe to send to
+a simulated provider. The seed is fixed, so the file is always the same.
 """
 
 import csv
@@ -54,7 +54,7 @@ def american(rng: random.Random, area: str, line: int) -> str:
 
 
 def numbers(rng: random.Random) -> list[str]:
-    """More distinct numbers than rows, most of them American."""
+    """More distinct numbers than there are rows, most of them American."""
     made = [american(rng, area, line) for area in AREAS.split(",") for line in range(100)]
     made += [f"+44 7700 900{line:03d}" for line in range(60)]
     made += [f"0033 6 39 98 {line // 100:02d} {line % 100:02d}" for line in range(40)]
@@ -96,10 +96,10 @@ def main() -> None:
             row["Item"] = LONG
         rows.append(broken(rng, row) if rng.random() < 0.03 else row)
     good = [row for row in rows if row["Phone"].startswith("(")]
-    for row in rng.sample(good, 60):  # the same customer again, written otherwise
+    for row in rng.sample(good, 60):  # the same customer again, written differently
         digits = "".join(filter(str.isdigit, row["Phone"]))
         rows.append(row | {"Phone": f"+1{digits}", "Customer": row["Customer"] + "-B"})
-    # Two that look right and that the simulated provider knows to be dead.
+    # Two that look valid but that the simulated provider refuses for good.
     for last in ("0300", "0309"):
         phone = f"+1555555{last}"
         rows.append(good[0] | {"Phone": phone, "Customer": f"C9{last}"})

@@ -4,7 +4,7 @@
     python manage.py migrate
     python manage.py place_order +15551234567     # prints the order's number
     python manage.py ship_order 1                 # texts the customer, once
-    python manage.py text_missed                  # from cron: what a crash or a lost Redis left
+    python manage.py text_missed                  # from cron: texts that a crash or an outage left
     gunicorn project.wsgi --preload --workers 4   # POST /orders/ with to=..., /orders/1/ship/
 
 Read shop/services.py first: it is the pattern to copy.

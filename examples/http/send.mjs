@@ -1,7 +1,7 @@
 // Send one message over HTTP with Node's own fetch: node send.mjs TO FROM TEXT [KEY]
 //
-// SLUICEGATE_URL is where `sluicegate serve` answers, SLUICEGATE_TOKEN the app's token. The key
-// becomes the message's id: the same key again sends nothing twice, so what failed is repeated.
+// SLUICEGATE_URL is where `sluicegate serve` listens, and SLUICEGATE_TOKEN is the app's token. The key
+// becomes the message's id: the same key never sends twice, so a failed call is simply repeated.
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -27,7 +27,7 @@ async function send(message, key, tries = 4) {
       const [error] = (await answer.json()).errors;
       throw new Error(`${answer.status} ${error.code} ${error.title}: ${error.detail}`);
     }
-    if (!left) throw new Error("not taken: no answer, or 503 each time");
+    if (!left) throw new Error("not accepted: no answer, or 503 each time");
     await pause(1000 * Number(answer?.headers.get("retry-after") ?? 1));
   }
 }

@@ -1,6 +1,6 @@
-"""The least that Django needs for the shop; nothing here is Sluicegate's but SHOP_SENDER.
+"""The minimum that Django needs for the shop; only SHOP_SENDER is about Sluicegate.
 
-Sluicegate reads its own settings: SLUICEGATE_REDIS_URL, and sluicegate.toml where there is one.
+Sluicegate reads its own settings: SLUICEGATE_REDIS_URL, and sluicegate.toml if there is one.
 """
 
 import os
@@ -22,7 +22,7 @@ DATABASES = {
         "NAME": os.environ.get("SHOP_DATABASE", BASE_DIR / "shop.sqlite3"),
     }
 }
-# Without this, Django shows nobody the error of an on_commit(robust=True) outside of DEBUG.
+# Without this, Django would hide the error of an on_commit(robust=True) outside DEBUG.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Order(models.Model):
-    """One order: when it was shipped, and when the text about it was handed to Sluicegate."""
+    """One order, when it was shipped, and when the text about it was handed to Sluicegate."""
 
     to = models.CharField(max_length=16)
     shipped_at = models.DateTimeField(null=True)

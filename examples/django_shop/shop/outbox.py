@@ -1,4 +1,4 @@
-"""The shop's one ``Sluice``, made when it is first asked for."""
+"""The shop's only ``Sluice``, created on first use."""
 
 from functools import cache
 
@@ -7,9 +7,9 @@ from sluicegate import Sluice
 
 @cache
 def outbox() -> Sluice:
-    """The process's ``Sluice``: threads share it, and forked workers may too.
+    """The process's ``Sluice``, which threads share and forked workers may share too.
 
-    Made lazily, so that importing the shop needs no Redis and no settings. It need not wait for
-    gunicorn's fork: a child that inherits it opens connections of its own.
+    It is created on first use, so importing the shop needs no Redis and no settings. It may exist
+    before gunicorn forks: a child that inherits it opens its own connections.
     """
     return Sluice()

@@ -1,13 +1,13 @@
-"""What the shop does; each change of an order and its text stand or fall together.
+"""What the shop does: a change to an order and the text about it happen together or not at all.
 
-Three rules make it right, whatever fails when:
+Three rules ensure this, whatever fails at whatever moment:
 
-1. Enqueue after COMMIT (``transaction.on_commit``). A transaction rolled back texts nobody, and no
-   customer reads of an order that the database does not have.
-2. Give the message an id that follows from what it says: ``order-<pk>-shipped``. Then doing it
-   again (a double click, a retried request, a cron job) is a no-op: Sluicegate keeps count.
-3. Keep in the database what still has to be said (``texted_at`` is null), since the process may
-   die, or Redis be away, just after COMMIT. ``text_missed`` makes good for it.
+1. Enqueue after COMMIT (``transaction.on_commit``). A transaction that is rolled back texts
+   nobody, and no customer reads about an order that the database does not have.
+2. Derive the message's id from what it says: ``order-<pk>-shipped``. Then doing it again (a
+   double click, a retried request, a cron job) has no effect: Sluicegate remembers the id.
+3. Record in the database what still has to be sent (``texted_at`` is null), because the process
+   may die, or Redis may be unreachable, right after COMMIT. ``text_missed`` catches up on those.
 """
 
 import logging
@@ -36,12 +36,12 @@ def ship(number: int) -> None:
         if order.shipped_at is None:
             order.shipped_at = timezone.now()
             order.save(update_fields=["shipped_at"])
-        # robust: the order is shipped, even where Redis is away and this fails (Django logs it).
+        # robust: the order is shipped even if Redis is unreachable and this fails. Django logs it.
         transaction.on_commit(lambda: text_shipped(number), robust=True)
 
 
 def text_shipped(number: int) -> None:
-    """Hand the text to Sluicegate; repeating it is safe while the id is known (retention)."""
+    """Hand the text to Sluicegate; repeating it is safe while the id is remembered (retention)."""
     order = Order.objects.get(pk=number)
     outbox().enqueue(
         id=f"order-{number}-shipped",
@@ -53,7 +53,7 @@ def text_shipped(number: int) -> None:
 
 
 def text_missed() -> int:
-    """Hand over what is shipped and was not texted; return how many now are."""
+    """Text the customers of shipped orders who were not texted yet; return how many now are."""
     texted = 0
     missed = Order.objects.filter(shipped_at__isnull=False, texted_at=None)
     for number in missed.values_list("pk", flat=True):

@@ -1,4 +1,4 @@
-"""The shop's two requests: place an order, ship one. Real ones would ask who you are."""
+"""The shop's two requests: place an order, and ship one. A real shop would authenticate them."""
 
 from django.http import HttpRequest, JsonResponse
 from django.shortcuts import get_object_or_404
@@ -12,14 +12,14 @@ from .models import Order
 @csrf_exempt
 @require_POST
 def place(request: HttpRequest) -> JsonResponse:
-    """Take an order of the number in ``to``."""
+    """Take an order from the number in ``to``."""
     return JsonResponse({"order": services.place(request.POST["to"]).pk}, status=201)
 
 
 @csrf_exempt
 @require_POST
 def ship(request: HttpRequest, number: int) -> JsonResponse:
-    """Ship an order; a second click ships and texts nothing more."""
+    """Ship an order. A second click neither ships nor texts again."""
     get_object_or_404(Order, pk=number)
     services.ship(number)
     return JsonResponse({"order": number})

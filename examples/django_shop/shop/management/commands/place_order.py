@@ -11,7 +11,7 @@ class Command(BaseCommand):
     help = "Take an order and print its number."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("to", help="the customer's number, as +15551234567")
+        parser.add_argument("to", help="the customer's number, like +15551234567")
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(str(services.place(options["to"]).pk))

@@ -1,4 +1,4 @@
-"""``manage.py text_missed``: hand over the texts that a crash, or a Redis away, left unsaid."""
+"""``manage.py text_missed``: enqueue the texts that a crash or a Redis outage left unsent."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from shop import services
 
 
 class Command(BaseCommand):
-    help = "Text about orders that were shipped and not yet texted; run it from cron."
+    help = "Text the customers of shipped orders who were not texted yet; run it from cron."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(f"{services.text_missed()} texted")
