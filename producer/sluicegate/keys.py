@@ -68,7 +68,8 @@ A record's fields, absent where they say nothing:
     generation   raised by each replay;  key_at: wall ms of the idempotency key's first use
     enqueued at  wall ms of its beginning, and of its last change of state
     provider_id  and, where one message was sent twice, provider_id_2
-    fate         delivered, failed or unconfirmed, as a receipt said;  fate_at: wall ms;  fate_code
+    delivery     delivered, failed or unconfirmed, as a receipt said;  delivery_at: wall ms;
+                 delivery_code; version 0.1 wrote fate, fate_at and fate_code instead
     history      its attempts, see history.lua
     code reason  what the last attempt that failed was answered, or why it waits
     answer       status and body of that answer, cut to 500 bytes

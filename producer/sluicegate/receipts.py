@@ -1,13 +1,13 @@
 """Receipts: what the provider says became of a message after it accepted it.
 
 They come before the answer to the POST, twice, out of order, or never. Any of them proves that the
-provider has the message, whatever state it is in here; its fate is told once and then stays.
+provider has the message, whatever state it is in here; its delivery is told once and then stays.
 
     waiting, leased     accepted, by evidence; the lease's own answer finds it so
     retrying, in doubt  accepted: the retry or the doubt ends
     dead                accepted: no dead letter any more
     an end              accepted after all, counted as late
-    accepted            its fate, once; another provider id is kept and counted as sent twice
+    accepted            its delivery, once; another provider id is kept and counted as sent twice
     no record           unknown: nothing is done
 """
 
@@ -28,8 +28,8 @@ BATCH = 50
 REMEMBERED_MS = 24 * 3_600_000
 """How long an event's id is known: the provider repeats one within minutes."""
 
-Fate = Literal["delivered", "failed", "unconfirmed"]
-FATES: Final = ("delivered", "failed", "unconfirmed")
+Delivery = Literal["delivered", "failed", "unconfirmed"]
+DELIVERIES: Final = ("delivered", "failed", "unconfirmed")
 
 ReceiptResult = Literal["applied", "stale", "duplicate", "unknown"]
 
@@ -37,14 +37,14 @@ ReceiptResult = Literal["applied", "stale", "duplicate", "unknown"]
 class Receipt(msgspec.Struct, frozen=True):
     """An event about message ``id``.
 
-    ``fate`` is empty while the message is under way; ``code`` is the provider's error code, empty
-    where there is none.
+    ``delivery`` is empty while the message is under way; ``code`` is the provider's error code,
+    empty where there is none.
     """
 
     event_id: str
     id: str
     provider_id: str
-    fate: Fate | Literal[""]
+    delivery: Delivery | Literal[""]
     occurred_ms: int
     code: str = ""
 
@@ -78,7 +78,7 @@ def receipt_args(
     args: list[Argument] = [token or new_token(), retention_ms, REMEMBERED_MS]
     for receipt in receipts:
         args += (
-            receipt.event_id, receipt.id, receipt.provider_id, receipt.fate, receipt.occurred_ms,
-            receipt.code,
+            receipt.event_id, receipt.id, receipt.provider_id, receipt.delivery,
+            receipt.occurred_ms, receipt.code,
         )  # fmt: skip
     return args

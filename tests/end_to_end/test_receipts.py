@@ -16,14 +16,14 @@ import msgspec
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.plan import message_id
 from sluicegate.optouts import START_TO_POST_SECONDS
-from sluicegate.receipts import FATES
+from sluicegate.receipts import DELIVERIES
 from sluicegate.scripts import Scripts
 from sluicegate.webhook_urls import WebhookUrls
 from sluicegate_ops.simulator import Faults, Settings, Webhooks
 from sluicegate_ops.simulator.http.outgoing import Outgoing
 from sluicegate_rigs.deployment import SECRETS
 from sluicegate_rigs.deployment.provider import admin
-from sluicegate_worker.provider.telnyx.events import FATE_OF
+from sluicegate_worker.provider.telnyx.events import DELIVERY_OF
 from sluicegate_worker.queue import PUBLISH, STEP, Queue
 from sluicegate_worker.wire import Grant, Settle, Start, parse_stepped
 from support.deployment import HOLD, Account, deployment, eventually
@@ -68,10 +68,10 @@ def totals(account: Account) -> dict[str, int]:
 
 
 def ends_of(account: Account, ids: Sequence[str]) -> list[tuple[str, ...]]:
-    """State, the provider's id, fate, its code and attempts, as each record has them."""
+    """State, the provider's id, delivery, its code and attempts, as each record has them."""
     pipeline = account.store.pipeline(transaction=False)
     for id in ids:
-        fields = ("state", "provider_id", "fate", "fate_code", "attempts")
+        fields = ("state", "provider_id", "delivery", "delivery_code", "attempts")
         pipeline.hmget(account.keys.record(id), *fields)
     return [tuple((value or b"").decode() for value in found) for found in pipeline.execute()]
 
@@ -96,7 +96,7 @@ def write(account: Account, who: str, text: str) -> None:
 
 def counts(shown: str) -> dict[str, int]:
     """The accepted, and what became of them, as a screen has it."""
-    names = "|".join(("accepted", *FATES, "unknown"))
+    names = "|".join(("accepted", *DELIVERIES, "unknown"))
     found = re.findall(rf"^[ =+]*({names}) +([\d,]+)", shown, re.MULTILINE)
     return {name: int(count.replace(",", "")) for name, count in found}
 
@@ -204,7 +204,7 @@ class Case(NamedTuple):
     @property
     def end(self) -> tuple[str, ...]:
         """What its record says in the end: see ``ends_of``."""
-        return "accepted", f"p-{self.id}", FATE_OF[self.status], self.code, "1"
+        return "accepted", f"p-{self.id}", DELIVERY_OF[self.status], self.code, "1"
 
     def outcomes(self) -> tuple[str, str]:
         """What its two receipts do, as they come."""
@@ -298,11 +298,13 @@ def test_twenty_thousand_receipts_in_any_order_repeated_and_forged(
         assert heard(account) == did | {"receipts_duplicate": 2_000, "forged": 200}
         assert ends_of(account, ids) == [case.end for case in made]
         assert account.books() == {"accepted": count}
-        fates = Counter(FATE_OF[case.status] for case in made)
+        deliveries = Counter(DELIVERY_OF[case.status] for case in made)
         proved = {"by_receipt": len(kept), "late": len(kept)}
-        assert totals(account) == {"enqueued": count, "accepted": count} | did | fates | proved
-        shares = Counter(FATE_OF[case.status] for case in made if case.id.startswith("july."))
-        assert campaigns.ledger(JULY.name).fates == shares
+        assert (
+            totals(account) == {"enqueued": count, "accepted": count} | did | deliveries | proved
+        )
+        shares = Counter(DELIVERY_OF[case.status] for case in made if case.id.startswith("july."))
+        assert campaigns.ledger(JULY.name).deliveries == shares
         assert campaigns.recount(JULY.name) == campaigns.ledger(JULY.name)
 
 
@@ -343,16 +345,16 @@ def test_what_lost_its_answer_is_resolved_by_its_receipt_and_never_sent_twice() 
         assert account.received() == {number(row): 1 for row in range(rows)}
 
         final = {arrival["to"]: arrival["final"] for arrival in arrivals(account)}
-        true = [FATE_OF[final[number(row)]] for row in range(rows)]
+        true = [DELIVERY_OF[final[number(row)]] for row in range(rows)]
         found = [(end[0], end[2], end[3] != "") for end in ends_of(account, ids)]
-        assert found == [("accepted", fate, fate == "failed") for fate in true]
-        fates: Counter[str] = Counter(true)
-        assert campaigns.ledger(JULY.name).fates == fates
+        assert found == [("accepted", delivery, delivery == "failed") for delivery in true]
+        deliveries: Counter[str] = Counter(true)
+        assert campaigns.ledger(JULY.name).deliveries == deliveries
         brought, came = ours.provider("webhooks"), heard(account)
         assert came["forged"] == sum(brought[lie] for lie in ("forged", "tampered", "stale")) > 0
         assert came["receipts_duplicate"] > 0
 
-        shown = {"accepted": rows, **fates, "unknown": 0}
+        shown = {"accepted": rows, **deliveries, "unknown": 0}
         for command in ("status", "report"):
             assert shown.items() <= counts(cli(account, "campaign", command, "july")).items()
         assert shown.items() <= counts(cli(account, "status")).items()
@@ -410,7 +412,7 @@ def test_without_receipts_what_became_of_the_accepted_is_unknown_and_says_why() 
         campaigns, _ = imported(account, 20)
         campaigns.act(JULY.name, "start")
         eventually(account.has_accepted(20), 20, account.deployment)
-        shown = {"accepted": 20, **dict.fromkeys(FATES, 0), "unknown": 20}
+        shown = {"accepted": 20, **dict.fromkeys(DELIVERIES, 0), "unknown": 20}
         for command in ("status", "report"):
             said = cli(account, "campaign", command, "july")
             assert shown.items() <= counts(said).items()

@@ -107,7 +107,7 @@ def test_a_message_is_sent_and_its_receipt_applied(
         landed = {"event": "e1", "reference": "p-1", "state": "LANDED"}
         front = tell(config, body["callback"], landed)
         assert front.count("receipts_applied") == 1
-        assert valkey.hget(sluice.keys.record("m1"), "fate") == b"delivered"
+        assert valkey.hget(sluice.keys.record("m1"), "delivery") == b"delivered"
         assert check_consistency(valkey, sluice.keys)["accepted"] == 1
 
 

@@ -26,7 +26,7 @@ from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import Report
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.config import Config
-from sluicegate.receipts import FATES
+from sluicegate.receipts import DELIVERIES
 from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.campaign.preflight_screen import document, show
 from sluicegate_ops.cli.kit.session import Session
@@ -604,7 +604,7 @@ def test_status_has_the_ledger_the_plan_and_what_is_held(cli: Cli) -> None:
     assert shown.startswith("campaign july: running\n")
     sums = dict(re.findall(r"^[=+ ]  ([a-z ]+?) +([0-9]+)", shown, re.MULTILINE))
     counts = {name: int(count) for name, count in sums.items()}
-    told = {fate: counts.pop(fate) for fate in (*FATES, "unknown")}
+    told = {delivery: counts.pop(delivery) for delivery in (*DELIVERIES, "unknown")}
     assert sum(told.values()) == told["unknown"] == counts["accepted"]
     assert counts.pop("imported") == sum(counts.values()) == 4
     assert (counts["waiting"], counts["accepted"], counts["dead"]) == (2, 1, 1)

@@ -207,16 +207,16 @@ def test_what_is_retried_says_when(cli: Cli) -> None:
 # What became of it.
 
 
-def test_what_was_accepted_has_a_fate_or_says_why_not(cli: Cli) -> None:
+def test_what_was_accepted_has_a_delivery_or_says_why_not(cli: Cli) -> None:
     cli.bench.enqueue(message(1), message(2))
     cli.bench.send()
-    assert re.search(r"fate +unknown: receipts not set up\n", cli.show())
+    assert re.search(r"delivery +unknown: receipts not set up\n", cli.show())
     cli.receipts()
-    assert re.search(r"fate +unknown: no receipt yet\n", cli.show())
-    assert cli.document()["fate"] == "unknown"
+    assert re.search(r"delivery +unknown: no receipt yet\n", cli.show())
+    assert cli.document()["delivery"] == "unknown"
     tell(cli.bench, "m1", occurred_ms=1_700_000_000_000)
-    assert re.search(r"fate +delivered at 2023-11-14 22:13:20Z\n", cli.show())
-    assert "fate" not in cli.document("m2")
+    assert re.search(r"delivery +delivered at 2023-11-14 22:13:20Z\n", cli.show())
+    assert "delivery" not in cli.document("m2")
 
 
 def test_a_failed_delivery_comes_with_the_advice_on_its_code(cli: Cli) -> None:
@@ -230,7 +230,7 @@ def test_a_failed_delivery_comes_with_the_advice_on_its_code(cli: Cli) -> None:
     assert told.advice in shown
     assert re.search(r"again +no\n", shown)
     found = cli.document()
-    assert (found["fate"], found["fate_code"]) == ("failed", "40008")
+    assert (found["delivery"], found["delivery_code"]) == ("failed", "40008")
 
 
 # A campaign's recipients.

@@ -70,7 +70,7 @@ def cli(
     return Cli(redis_url, valkey, tmp_path)
 
 
-def in_every_fate(cli: Cli) -> None:
+def in_every_delivery(cli: Cli) -> None:
     """A campaign with two delivered, three failed, one unconfirmed, one unknown, one waiting."""
     cli.campaign(8)
     cli.accepted("delivered", "delivered", "delivery_unconfirmed", "")
@@ -78,7 +78,7 @@ def in_every_fate(cli: Cli) -> None:
     cli.accepted("expired", code="49999")
 
 
-FATES = {"delivered": 2, "failed": 3, "unconfirmed": 1, "unknown": 1}
+DELIVERIES = {"delivered": 2, "failed": 3, "unconfirmed": 1, "unknown": 1}
 
 
 # A campaign.
@@ -91,20 +91,20 @@ def counts(shown: str) -> dict[str, int]:
     return {name: int(count) for name, count in found}
 
 
-def test_fates_stand_apart_from_what_was_accepted(cli: Cli) -> None:
-    in_every_fate(cli)
+def test_deliveries_stand_apart_from_what_was_accepted(cli: Cli) -> None:
+    in_every_delivery(cli)
     for command in ("status", "report"):
         shown = cli("campaign", command, "july").stdout
-        assert counts(shown) == {"accepted": 7} | FATES
+        assert counts(shown) == {"accepted": 7} | DELIVERIES
         assert re.search(r"accepted +7\n", shown)
         assert re.search(r"waiting +1\n", shown)
-    assert cli.document("campaign", "status", "july")["ledger"]["fates"] == FATES
-    assert cli.document("campaign", "report", "july")["fates"] == FATES
+    assert cli.document("campaign", "status", "july")["ledger"]["deliveries"] == DELIVERIES
+    assert cli.document("campaign", "report", "july")["deliveries"] == DELIVERIES
     assert "proved" in cli("campaign", "status", "july", "--verify").stdout
 
 
-def test_a_fate_that_was_counted_wrong_is_not_proved(cli: Cli) -> None:
-    in_every_fate(cli)
+def test_a_delivery_that_was_counted_wrong_is_not_proved(cli: Cli) -> None:
+    in_every_delivery(cli)
     cli.client.hincrby(cli.bench.keys.ledger("july"), "delivered", 1)
     wrong = cli("campaign", "status", "july", "--verify", exits=1)
     assert re.search(r"delivered +3 +2  differs", wrong.stdout)
@@ -121,7 +121,7 @@ def test_a_fate_that_was_counted_wrong_is_not_proved(cli: Cli) -> None:
 )
 def test_what_is_not_known_says_why(cli: Cli, config: str, said: str) -> None:
     cli.configured(config)
-    in_every_fate(cli)
+    in_every_delivery(cli)
     assert re.search(rf"unknown +1  {said}\n", cli("campaign", "status", "july").stdout)
     assert re.search(rf"unknown +1  {said}\n", cli("campaign", "report", "july").stdout)
     assert re.search(rf"\nunknown: {said}\n", cli("campaign", "list").stdout)
@@ -141,15 +141,15 @@ def test_of_nobody_accepted_nothing_is_said(cli: Cli) -> None:
 
 
 def test_a_list_sums_them_up(cli: Cli) -> None:
-    in_every_fate(cli)
+    in_every_delivery(cli)
     [line] = [x for x in cli("campaign", "list").stdout.splitlines() if x.startswith("july")]
     assert "2 delivered, 3 failed, 1 unconfirmed, 1 unknown  " in line
     [listed] = [json.loads(x) for x in cli("campaign", "list", "--json").stdout.splitlines()]
-    assert listed["ledger"]["fates"] == FATES
+    assert listed["ledger"]["deliveries"] == DELIVERIES
 
 
 def test_a_report_has_those_not_delivered_by_code_with_what_to_do(cli: Cli) -> None:
-    in_every_fate(cli)
+    in_every_delivery(cli)
     shown = cli("campaign", "report", "july").stdout
     told = delivery_advice("40008")
     assert told
@@ -165,11 +165,13 @@ def test_a_report_has_those_not_delivered_by_code_with_what_to_do(cli: Cli) -> N
     assert found["undelivered"][0]["advice"] == told.advice
 
 
-def test_an_export_has_each_fate_when_and_why(cli: Cli) -> None:
-    in_every_fate(cli)
+def test_an_export_has_each_delivery_when_and_why(cli: Cli) -> None:
+    in_every_delivery(cli)
     lines = list(csv.DictReader(cli("campaign", "export", "july").stdout.splitlines()))
-    assert list(lines[0])[-3:] == ["fate", "fate_at", "fate_code"]
-    told = [(line["fate"], line["fate_code"]) for line in lines if line["state"] == "accepted"]
+    assert list(lines[0])[-3:] == ["delivery", "delivery_at", "delivery_code"]
+    told = [
+        (line["delivery"], line["delivery_code"]) for line in lines if line["state"] == "accepted"
+    ]
     assert sorted(told) == sorted(
         [
             *[("delivered", "")] * 2,
@@ -177,10 +179,10 @@ def test_an_export_has_each_fate_when_and_why(cli: Cli) -> None:
             *[("failed", "49999"), ("unconfirmed", ""), ("unknown", "")],
         ]
     )
-    at = {line["fate_at"] for line in lines if line["fate"] in ("delivered", "failed")}
+    at = {line["delivery_at"] for line in lines if line["delivery"] in ("delivered", "failed")}
     assert at == {"2023-11-14T22:13:20+00:00"}
     [waiting] = [line for line in lines if line["state"] == "waiting"]
-    assert (waiting["fate"], waiting["fate_at"], waiting["fate_code"]) == ("", "", "")
+    assert (waiting["delivery"], waiting["delivery_at"], waiting["delivery_code"]) == ("", "", "")
 
 
 # The account.
@@ -193,12 +195,12 @@ def test_status_sums_up_what_receipts_said(cli: Cli) -> None:
     doubt = cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="timed out")
     tell(cli.bench, doubt.id)
     shown = cli("status").stdout
-    fates = {"delivered": 3, "failed": 1, "unconfirmed": 0, "unknown": 1}
-    for fate, count in fates.items():
-        assert re.search(rf"^  {fate} +{count}\b", shown, re.MULTILINE)
+    deliveries = {"delivered": 3, "failed": 1, "unconfirmed": 0, "unknown": 1}
+    for delivery, count in deliveries.items():
+        assert re.search(rf"^  {delivery} +{count}\b", shown, re.MULTILINE)
     assert re.search(r"receipts +3 delivered, 1 failed, 1 message proved sent", shown)
     found = cli.document("status")
-    assert (found["receipts"]["fates"], found["receipts"]["set_up"]) == (fates, True)
+    assert (found["receipts"]["deliveries"], found["receipts"]["set_up"]) == (deliveries, True)
 
 
 def test_status_says_that_receipts_are_not_set_up(cli: Cli) -> None:

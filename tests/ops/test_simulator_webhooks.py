@@ -97,8 +97,8 @@ def test_a_message_that_waits_in_its_queue_is_not_sent_before_its_turn() -> None
 @pytest.mark.parametrize(("digits", "end"), MAGIC.items())
 def test_a_magic_number_has_its_end(digits: str, end: tuple[str, str]) -> None:
     assert digits not in ALWAYS | ONCE
-    fate = draw(MAGIC_PREFIX + digits, 0.0, Webhooks(), Random(1))
-    assert (fate.status, fate.code) == end
+    planned = draw(MAGIC_PREFIX + digits, 0.0, Webhooks(), Random(1))
+    assert (planned.status, planned.code) == end
     assert end[1] in {*DELIVERY_ERRORS, ""}
 
 
@@ -119,12 +119,12 @@ def test_ends_are_dealt_in_their_shares() -> None:
         delivery_failed=0.2, delivery_unconfirmed=0.1, failure_codes=("40006", "40008")
     )
     random = Random(1)
-    fates = [draw("+13125550002", 2.0, webhooks, random) for _ in range(3000)]
-    ends = Counter((fate.status, fate.code) for fate in fates)
+    plans = [draw("+13125550002", 2.0, webhooks, random) for _ in range(3000)]
+    ends = Counter((plan.status, plan.code) for plan in plans)
     assert 240 < ends["delivery_failed", "40006"] < 360
     assert 240 < ends["delivery_unconfirmed", ""] < 360
     assert 2000 < ends["delivered", ""] < 2200
-    assert all(2 <= fate.sent_after <= fate.final_after for fate in fates)
+    assert all(2 <= plan.sent_after <= plan.final_after for plan in plans)
 
 
 # -- what goes wrong

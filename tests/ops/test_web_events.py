@@ -44,14 +44,14 @@ def test_receipts_of_v1_are_told_apart_by_what_they_tell() -> None:
     delivered = parse_v1_event(v1(status="delivered", delivery_status="success"), "m1", HEARD)
     assert isinstance(sent, Receipt)
     assert isinstance(delivered, Receipt)
-    assert (sent.provider_id, sent.fate) == ("p1", "")
-    assert (delivered.fate, delivered.occurred_ms) == ("delivered", 1_522_097_596_061)
+    assert (sent.provider_id, sent.delivery) == ("p1", "")
+    assert (delivered.delivery, delivered.occurred_ms) == ("delivered", 1_522_097_596_061)
     assert sent.event_id != delivered.event_id
     assert parse_v1_event(v1(), "m1", HEARD) == sent
 
 
 @pytest.mark.parametrize(
-    ("fields", "fate", "code"),
+    ("fields", "delivery", "code"),
     [
         ({"status": "failed", "errors": [{"code": 40008}]}, "failed", "40008"),
         ({"status": "gw_reject"}, "failed", ""),
@@ -60,10 +60,10 @@ def test_receipts_of_v1_are_told_apart_by_what_they_tell() -> None:
         ({"status": "new", "delivery_status": "new"}, "", ""),
     ],
 )
-def test_fates_of_v1(fields: dict[str, Any], fate: str, code: str) -> None:
+def test_deliveries_of_v1(fields: dict[str, Any], delivery: str, code: str) -> None:
     event = parse_v1_event(v1(**fields), "m1", HEARD)
     assert isinstance(event, Receipt)
-    assert (event.fate, event.code) == (fate, code)
+    assert (event.delivery, event.code) == (delivery, code)
 
 
 @pytest.mark.parametrize("sender", ["+15550000001", {"phone_number": "+15550000001"}])

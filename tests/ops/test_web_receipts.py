@@ -46,8 +46,8 @@ def bench(valkey: redis.Redis) -> Bench:
     return bench
 
 
-def fate(bench: Bench, id: str = "m1") -> str | None:
-    return bench.record(id).get("fate")
+def delivery(bench: Bench, id: str = "m1") -> str | None:
+    return bench.record(id).get("delivery")
 
 
 # Receipts.
@@ -57,7 +57,7 @@ def test_a_receipt_is_recorded_before_it_is_answered(bench: Bench, front: Config
     async def story(door: Front) -> None:
         answer = await door.hook(URLS.url("m1"), told("delivered", "p-m1"))
         assert (answer.status_code, answer.content) == (200, b"")
-        assert fate(bench) == "delivered"
+        assert delivery(bench) == "delivered"
         assert door.count("receipts_applied") == 1
 
     run(front, story)
@@ -75,7 +75,7 @@ def test_a_receipt_that_comes_again_changes_nothing(bench: Bench, front: Config)
 def test_a_failure_s_code_is_kept(bench: Bench, front: Config) -> None:
     async def story(door: Front) -> None:
         await door.hook(URLS.url("m1"), told("delivery_failed", "p-m1", code="40008"))
-        assert (fate(bench), bench.record("m1")["fate_code"]) == ("failed", "40008")
+        assert (delivery(bench), bench.record("m1")["delivery_code"]) == ("failed", "40008")
 
     run(front, story)
 
@@ -96,7 +96,7 @@ def test_a_v1_record_is_a_receipt(bench: Bench, front: Config) -> None:
         for _ in range(2):
             answer = await door.hook(URLS.url("m1"), raw, v1_signed(raw, NOW))
             assert answer.status_code == 200
-        assert fate(bench) == "delivered"
+        assert delivery(bench) == "delivered"
         assert door.count("receipts_duplicate") == 1
 
     run(front, story)
@@ -200,7 +200,7 @@ def test_a_url_that_is_not_ours_is_refused(bench: Bench, front: Config) -> None:
             answer = await door.hook(url, told("delivered", "p-m1"))
             assert answer.status_code == 403, url
         assert door.count("bad_urls") + door.count("bad_urls", "clinic") == len(bad)
-        assert fate(bench) is None
+        assert delivery(bench) is None
 
     run(front, story)
 

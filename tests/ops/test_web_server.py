@@ -137,7 +137,7 @@ def test_what_the_provider_tells_is_recorded_and_its_forger_is_not_believed(
         metrics = httpx.get(f"{url}/metrics").text
     forged = told["forged"] + told["tampered"] + told["stale"]
     assert f'sluicegate_http_total{{what="forged",account="default"}} {forged}\n' in metrics
-    assert (bench.record("m1")["fate"], bench.totals()["delivered"]) == ("delivered", 1)
+    assert (bench.record("m1")["delivery"], bench.totals()["delivered"]) == ("delivered", 1)
     assert (forged, bench.totals()["sent_twice"]) == (6, 0)
 
 

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from sluicegate.campaigns.ledger import STATES, Ledger
-from sluicegate.receipts import FATES
+from sluicegate.receipts import DELIVERIES
 from support.bench import Bench
 from support.messages import plan, recipient
 from support.receipts import tell
@@ -49,7 +49,7 @@ def blast(bench: Bench, name: str, count: int) -> None:
 def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
     expected = dict.fromkeys(STATES, 1) | {"expired": 0, "waiting": 5, "accepted": 4}
     ledger = bench.campaigns.ledger("july")
-    assert ledger == Ledger(COUNT, expected, dict.fromkeys(FATES, 1))
+    assert ledger == Ledger(COUNT, expected, dict.fromkeys(DELIVERIES, 1))
     assert ledger.unknown == 1
     assert bench.campaigns.recount("july") == ledger
     assert ledger.adds_up
@@ -60,7 +60,7 @@ def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
 
 
 def test_an_unknown_campaign_has_nothing(bench: Bench) -> None:
-    nothing = Ledger(0, dict.fromkeys(STATES, 0), dict.fromkeys(FATES, 0))
+    nothing = Ledger(0, dict.fromkeys(STATES, 0), dict.fromkeys(DELIVERIES, 0))
     assert bench.campaigns.ledger("june") == nothing
     assert bench.campaigns.recount("june") == nothing
     assert nothing.adds_up
@@ -75,13 +75,13 @@ def test_a_counter_that_is_wrong_shows(bench: Bench, counter: str) -> None:
     assert bench.campaigns.recount("july").adds_up
 
 
-@pytest.mark.parametrize("fate", FATES)
-def test_a_fate_that_is_counted_wrong_shows(bench: Bench, fate: str) -> None:
-    bench.store.hincrby(bench.keys.ledger("july"), fate, 1)
+@pytest.mark.parametrize("delivery", DELIVERIES)
+def test_a_delivery_that_is_counted_wrong_shows(bench: Bench, delivery: str) -> None:
+    bench.store.hincrby(bench.keys.ledger("july"), delivery, 1)
     ledger = bench.campaigns.ledger("july")
     assert ledger.adds_up, "there is one more of whom nothing is known"
     assert bench.campaigns.recount("july") != ledger
-    bench.store.hincrby(bench.keys.ledger("july"), fate, 1)
+    bench.store.hincrby(bench.keys.ledger("july"), delivery, 1)
     assert not bench.campaigns.ledger("july").adds_up
 
 

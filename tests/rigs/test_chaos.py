@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from sluicegate.campaigns.ledger import STATES, Ledger
-from sluicegate.receipts import FATES
+from sluicegate.receipts import DELIVERIES
 from sluicegate_rigs.chaos.disasters import Disasters
 from sluicegate_rigs.chaos.evidence import Evidence
 from sluicegate_rigs.chaos.judgement import judged
@@ -104,7 +104,7 @@ NAMES = {
 
 def ledger(**states: int) -> Ledger:
     none = dict.fromkeys(STATES, 0)
-    return Ledger(sum(states.values()), none | states, dict.fromkeys(FATES, 0))
+    return Ledger(sum(states.values()), none | states, dict.fromkeys(DELIVERIES, 0))
 
 
 def books(**states: str) -> Books:
@@ -234,8 +234,8 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     busy = reported(one, highest_concurrency=CONCURRENCY + 1)
     yield "within the concurrency", f"{CONCURRENCY + 1} at once", busy
     receipts = "receipts are right"
-    yield receipts, "app-0 is failed", recorded(one, "after", "app-0", fate="failed")
-    yield receipts, "1 fates are missing", recorded(one, "after", "app-0", fate="")
+    yield receipts, "app-0 is failed", recorded(one, "after", "app-0", delivery="failed")
+    yield receipts, "1 deliveries are missing", recorded(one, "after", "app-0", delivery="")
     yield receipts, "7 events were acknowledged", told(one, acknowledged=8)
     unknown = {**one.after.totals, "receipts_unknown": 1}
     yield receipts, "1 receipts", changed(one, "after", totals=unknown)
@@ -265,8 +265,8 @@ def test_a_post_that_a_stopped_worker_had_in_its_hand_is_not_held_against_the_ra
     assert list(rate.broken) == [f"{LIMIT + 1} requests in one second"]
 
 
-def test_a_fate_is_missing_only_where_as_many_events_did_not_come() -> None:
-    missing = recorded(sound(), "after", "app-0", fate="")
+def test_a_delivery_is_missing_only_where_as_many_events_did_not_come() -> None:
+    missing = recorded(sound(), "after", "app-0", delivery="")
     for came in (told(missing, lost=1), told(missing, given_up=2)):
         assert not any(promise.broken for promise in judged(came))
 

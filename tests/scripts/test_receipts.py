@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sluicegate.campaigns.plan import message_id
 from sluicegate.keys import FINAL_STATES
-from sluicegate.receipts import FATES, REMEMBERED_MS
-from sluicegate_worker.provider.telnyx.events import FATE_OF
+from sluicegate.receipts import DELIVERIES, REMEMBERED_MS
+from sluicegate_worker.provider.telnyx.events import DELIVERY_OF
 from sluicegate_worker.wire import Grant
 from support.bench import Bench
 from support.messages import message, plan, recipient
@@ -44,7 +44,7 @@ class Case(NamedTuple):
     def ledger(self) -> Counter[str]:
         """What the campaign's ledger says, nothing where it is an app's message."""
         found = self.bench.campaigns.ledger(self.campaign)
-        return Counter(found.states | found.fates)
+        return Counter(found.states | found.deliveries)
 
     def granted(self) -> Grant:
         """Claim it, and wait for its slot; others may have been left before it."""
@@ -211,12 +211,14 @@ def case_in(bench: Bench, kind: str, place: Callable[[Case], None], number: int)
 
 
 def books(bench: Bench) -> None:
-    """``Bench.check``, and the account's fates are those of its records."""
+    """``Bench.check``, and the account's deliveries are those of its records."""
     bench.check()
     records = [bench.record(key.decode().partition("m:")[2]) for key in _records(bench)]
-    told = Counter(record["fate"] for record in records if "fate" in record)
+    told = Counter(record["delivery"] for record in records if "delivery" in record)
     totals = bench.totals()
-    assert {fate: totals[fate] for fate in FATES} == {fate: told[fate] for fate in FATES}
+    assert {delivery: totals[delivery] for delivery in DELIVERIES} == {
+        delivery: told[delivery] for delivery in DELIVERIES
+    }
     assert sum(told.values()) <= totals["accepted"]
 
 
@@ -237,25 +239,27 @@ def test_any_receipt_proves_that_the_provider_has_it(
     store: redis.Redis, kind: str, place: Callable[[Case], None]
 ) -> None:
     bench = heard(store)
-    for number, (status, fate) in enumerate(STATUSES.items(), 1):
+    for number, (status, delivery) in enumerate(STATUSES.items(), 1):
         case = case_in(bench, kind, place, number)
         assert bench.status(case.id).state in (PLACES[place], "granted", "started")
         totals, ledger = bench.totals(), case.ledger()
-        assert tell(bench, case.id, status, code="40008" if fate == "failed" else "") == "applied"
+        assert (
+            tell(bench, case.id, status, code="40008" if delivery == "failed" else "") == "applied"
+        )
 
         record = case.record()
         assert (record["state"], record["provider_id"]) == ("accepted", f"p-{case.id}")
-        assert record.get("fate", "") == fate
-        assert record.get("fate_code", "") == ("40008" if fate == "failed" else "")
+        assert record.get("delivery", "") == delivery
+        assert record.get("delivery_code", "") == ("40008" if delivery == "failed" else "")
         assert not record.keys() & {"code", "reason", "answer", "content", "request", "ticket"}
         assert (bench.store.pttl(bench.keys.record(case.id)) > 0) == (kind == "app")
 
         moved = {"accepted": 1, "by_receipt": 1, "late": 1, "receipts_applied": 1}
-        moved |= {fate: 1} if fate else {}
+        moved |= {delivery: 1} if delivery else {}
         moved |= {PLACES[place]: -1} if PLACES[place] in FINAL_STATES else {}
         assert gain(bench.totals(), totals) == moved
         if kind == "campaign":
-            told = {fate: 1} if fate else {}
+            told = {delivery: 1} if delivery else {}
             assert gain(case.ledger(), ledger) == {PLACES[place]: -1, "accepted": 1} | told
             assert bench.campaigns.recount(case.campaign) == bench.campaigns.ledger(case.campaign)
         books(bench)
@@ -272,7 +276,7 @@ def test_any_receipt_proves_that_the_provider_has_it(
     ],
     ids=["the same id", "another id", "no id"],
 )
-def test_what_was_accepted_learns_its_fate(
+def test_what_was_accepted_learns_its_delivery(
     store: redis.Redis,
     kind: str,
     place: Callable[[Case], None],
@@ -280,16 +284,16 @@ def test_what_was_accepted_learns_its_fate(
     gained: dict[str, int],
 ) -> None:
     bench = heard(store)
-    for number, (status, fate) in enumerate(STATUSES.items(), 1):
+    for number, (status, delivery) in enumerate(STATUSES.items(), 1):
         case = case_in(bench, kind, place, number)
         before, ledger = bench.totals(), case.ledger()
-        news = bool(fate) or place is not accepted
+        news = bool(delivery) or place is not accepted
         assert tell(bench, case.id, status) == ("applied" if news else "stale")
         record = case.record()
         ids = [record[name] for name in ("provider_id", "provider_id_2") if name in record]
         assert ids == [id.replace("p", f"p-{case.id}") if id == "p" else id for id in known]
-        assert (record["state"], record.get("fate", "")) == ("accepted", fate)
-        told = {fate: 1} if fate else {}
+        assert (record["state"], record.get("delivery", "")) == ("accepted", delivery)
+        told = {delivery: 1} if delivery else {}
         answered = {"receipts_applied" if news else "receipts_stale": 1}
         assert gain(bench.totals(), before) == answered | gained | told
         assert gain(case.ledger(), ledger) == (told if kind == "campaign" else {})
@@ -310,21 +314,21 @@ def test_of_a_message_that_is_not_known_nothing_is_done(store: redis.Redis) -> N
 
 
 @pytest.mark.parametrize("status", UNDER_WAY)
-def test_a_status_that_is_under_way_is_no_fate(store: redis.Redis, status: str) -> None:
+def test_a_status_that_is_under_way_is_no_delivery(store: redis.Redis, status: str) -> None:
     bench = Bench(store, repeat=True)
     case = case_in(bench, "campaign", in_doubt, 1)
     assert tell(bench, case.id, status) == "applied"
     assert case.record()["state"] == "accepted"
-    assert "fate" not in case.record()
+    assert "delivery" not in case.record()
     assert bench.campaigns.ledger("c1").unknown == 1
 
 
-@pytest.mark.parametrize(("status", "fate"), FATE_OF.items())
-def test_every_final_status_is_a_fate(valkey: redis.Redis, status: str, fate: str) -> None:
+@pytest.mark.parametrize(("status", "delivery"), DELIVERY_OF.items())
+def test_every_final_status_is_a_delivery(valkey: redis.Redis, status: str, delivery: str) -> None:
     bench = Bench(valkey, repeat=True)
     case = case_in(bench, "app", accepted, 1)
     tell(bench, case.id, status)
-    assert case.record()["fate"] == fate
+    assert case.record()["delivery"] == delivery
 
 
 # The settle that comes after it.
@@ -408,7 +412,7 @@ def test_what_a_worker_was_about_to_send_is_not_sent(store: redis.Redis) -> None
 
 
 @pytest.mark.parametrize("first", ["delivered", "delivery_failed", "delivery_unconfirmed"])
-def test_a_fate_is_told_once_and_stays(store: redis.Redis, first: str) -> None:
+def test_a_delivery_is_told_once_and_stays(store: redis.Redis, first: str) -> None:
     bench = Bench(store, repeat=True)
     case = case_in(bench, "campaign", accepted, 1)
     bench.later(1_000)
@@ -428,7 +432,7 @@ def test_an_event_counts_once_whatever_it_says_later(store: redis.Redis) -> None
     one, other = (case_in(bench, "app", accepted, number) for number in (1, 2))
     assert tell(bench, one.id, "sent", "e1") == "stale"
     assert tell(bench, one.id, "delivered", "e1") == "duplicate"
-    assert "fate" not in one.record()
+    assert "delivery" not in one.record()
     assert tell(bench, other.id, "delivered", "e2") == "applied"
     both = [receipt(one.id, "delivered", "e3"), receipt(one.id, "delivered", "e3")]
     assert apply(bench, both) == ["applied", "applied"], "a repeat within its own batch"
@@ -442,7 +446,7 @@ def test_when_it_happened_is_kept_and_not_when_it_was_heard(store: redis.Redis) 
     case = case_in(bench, "app", accepted, 1)
     tell(bench, case.id, "delivery_failed", occurred_ms=1_699_999_999_123, code="40008")
     record = case.record()
-    assert (record["fate_at"], record["fate_code"]) == ("1699999999123", "40008")
+    assert (record["delivery_at"], record["delivery_code"]) == ("1699999999123", "40008")
 
 
 # In any order.
@@ -453,7 +457,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "retry": {"kind": "retry", "delay_ms": 60_000, "heard": True, "perhaps": True},
     "doubt": {"kind": "doubt", "delay_ms": 60_000},
 }
-TOLD = ("state", "fate", "fate_at", "to", "attempts")
+TOLD = ("state", "delivery", "delivery_at", "to", "attempts")
 
 
 def outcome(store: Any, kind: str, how: dict[str, Any], order: Sequence[str]) -> dict[str, Any]:
@@ -474,7 +478,7 @@ def outcome(store: Any, kind: str, how: dict[str, Any], order: Sequence[str]) ->
     record, totals = case.record(), bench.totals()
     ids = {record.get(name) for name in ("provider_id", "provider_id_2")}
     books(bench)
-    counted = {name: totals[name] for name in (*FINAL_STATES, *FATES, "sent_twice")}
+    counted = {name: totals[name] for name in (*FINAL_STATES, *DELIVERIES, "sent_twice")}
     kept = {name: record.get(name) for name in TOLD}
     return kept | counted | {"ids": ids, "ledger": case.ledger()}
 
@@ -498,14 +502,16 @@ def test_in_whatever_order_they_come_the_end_is_the_same(store: redis.Redis, kin
 
 @settings(max_examples=6, suppress_health_check=list(HealthCheck))
 @given(order=st.permutations(("delivered", "delivery_failed", "delivery_unconfirmed", "sent")))
-def test_of_fates_that_differ_the_first_is_kept(store: redis.Redis, order: list[str]) -> None:
+def test_of_deliveries_that_differ_the_first_is_kept(store: redis.Redis, order: list[str]) -> None:
     for key in list(store.scan_iter(count=1000)):
         store.delete(key)
     bench = Bench(store, repeat=True)
     case = case_in(bench, "campaign", accepted, 1)
     for status in order:
         tell(bench, case.id, status)
-    first = next(FATE_OF[status] for status in order if status in FATE_OF)
-    assert case.record()["fate"] == first
-    assert bench.campaigns.ledger("c1").fates == {fate: int(fate == first) for fate in FATES}
+    first = next(DELIVERY_OF[status] for status in order if status in DELIVERY_OF)
+    assert case.record()["delivery"] == first
+    assert bench.campaigns.ledger("c1").deliveries == {
+        delivery: int(delivery == first) for delivery in DELIVERIES
+    }
     books(bench)

@@ -49,12 +49,12 @@ moments = st.sampled_from(
 class Attempt:
     """One start that was answered ``started``, as the worker and the provider know it.
 
-    ``fate``: open (nobody has said yet), refused, maybe or accepted. ``excused``: a policy or a
+    ``known``: open (nobody has said yet), refused, maybe or accepted. ``excused``: a policy or a
     person has since allowed the message to be sent again.
     """
 
     def __init__(self, grant: Grant) -> None:
-        self.grant, self.fate, self.excused = grant, "open", False
+        self.grant, self.known, self.excused = grant, "open", False
 
 
 class Books(RuleBasedStateMachine):
@@ -163,7 +163,7 @@ class Books(RuleBasedStateMachine):
         blind = [
             attempt
             for attempt in self.attempts[grant.id]
-            if attempt.fate in ("open", "maybe", "accepted") and not attempt.excused
+            if attempt.known in ("open", "maybe", "accepted") and not attempt.excused
         ]
         assert not (self.truthful and blind), "sent again blindly"
         self.attempts[grant.id].append(Attempt(grant))
@@ -220,12 +220,12 @@ class Books(RuleBasedStateMachine):
     def learn(self, attempt: Attempt, settle: Settle) -> None:
         perhaps = settle.perhaps
         if settle.kind == "accepted":
-            attempt.fate = "accepted"
+            attempt.known = "accepted"
         elif settle.kind == "doubt" or perhaps:
-            attempt.fate = "maybe"
+            attempt.known = "maybe"
             attempt.excused = attempt.excused or (perhaps and settle.kind in ("retry", "back"))
         else:
-            attempt.fate = "refused"
+            attempt.known = "refused"
 
     @precondition(lambda self: self.grants)
     @rule(pick=st.integers(0, 1000))

@@ -16,6 +16,7 @@ from sluicegate.errors import UnknownMessage
 from sluicegate.stored import Lease, Record
 from sluicegate_worker.wire import Grant
 from support.bench import Bench
+from support.receipts import tell
 
 STORED = json.loads(
     (Path(__file__).parents[1] / "support" / "stored_0_1.json").read_text(encoding="utf-8")
@@ -73,6 +74,18 @@ def test_records_and_leases_are_read(bench: Bench) -> None:
             assert record.history.attempts
     leases = bench.store.hgetall(bench.keys("leases"))
     assert {id.decode(): Lease.parse(text).token for id, text in leases.items()} == LEASES
+
+
+def test_what_receipts_said_is_read_and_stays(bench: Bench) -> None:
+    """Version 0.1 called it ``fate``."""
+    record = Record.parse(bench.store.hgetall(bench.keys.record("m3")))
+    assert (record.delivery, record.delivery_at) == ("failed", 1_700_000_000_000)
+    before = bench.totals()
+    assert tell(bench, "m3", "delivered") == "stale"
+    assert bench.totals()["failed"] == before["failed"]
+    stored = bench.store.hgetall(bench.keys.record("m3"))
+    assert (stored[b"delivery"], b"fate" in stored) == (b"failed", False)
+    bench.check()
 
 
 def test_ledgers_equal_their_recounts(bench: Bench) -> None:

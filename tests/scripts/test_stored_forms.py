@@ -110,7 +110,7 @@ def test_records(bench: Bench) -> None:
         # A counter that is 0 says nothing, so it need not be written.
         assert texts == {name: value for name, value in stored.items() if value != "0"}
     assert fields_written <= set(Record.__struct_fields__)
-    assert {"history", "lane", "ticket", "fate", "answer", "age"} <= fields_written
+    assert {"history", "lane", "ticket", "delivery", "answer", "age"} <= fields_written
 
 
 def test_halts(bench: Bench) -> None:

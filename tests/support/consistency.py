@@ -4,7 +4,8 @@ from collections import Counter
 from typing import Any
 
 from sluicegate.keys import FINAL_STATES
-from sluicegate.receipts import FATES
+from sluicegate.receipts import DELIVERIES
+from sluicegate.stored import Record
 
 from .values import values_of
 
@@ -94,12 +95,12 @@ def _check_campaigns(
         assert sum(map(len, shards)) == len(mine), f"{name} has lost a member"
         ledger = {k.decode(): int(v) for k, v in names.get(f"ledger:{name}", {}).items()}
         assert ledger.pop("imported", 0) == len(mine), name
-        told = {fate: ledger.pop(fate, 0) for fate in FATES}
+        told = {delivery: ledger.pop(delivery, 0) for delivery in DELIVERIES}
         assert {k: v for k, v in ledger.items() if v} == Counter(mine.values()), name
-        found = {id: names.get(f"m:{id}", {}).get(b"fate") for id in mine}
-        fates = {id: fate.decode() for id, fate in found.items() if fate}
-        assert {fate: count for fate, count in told.items() if count} == Counter(fates.values())
-        assert all(mine[id] == "accepted" for id in fates), f"{name} has a fate without a message"
+        recorded = {id: Record.parse(names.get(f"m:{id}", {})) for id in mine}
+        deliveries = {id: record.delivery for id, record in recorded.items() if record.delivery}
+        assert {delivery: n for delivery, n in told.items() if n} == Counter(deliveries.values())
+        assert all(mine[id] == "accepted" for id in deliveries), f"{name}: a delivery too many"
         if state == "cancelled":
             assert f"lane:{fields[b'lane'].decode()}" not in names
             assert all(id in leased for id, where in mine.items() if where == "waiting")

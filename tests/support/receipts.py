@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from sluicegate.receipts import RECEIPT, Receipt, ReceiptResult, receipt_args
-from sluicegate_worker.provider.telnyx.events import FATE_OF
+from sluicegate_worker.provider.telnyx.events import DELIVERY_OF
 from support.bench import Bench
 
 
@@ -12,7 +12,7 @@ def receipt(id: str, status: str = "delivered", event_id: str = "", **fields: An
     """A receipt of message ``id``, of the provider id that ``Bench.send`` settles it with."""
     made: dict[str, Any] = {"provider_id": f"p-{id}", "occurred_ms": 1_700_000_000_000} | fields
     event_id = event_id or f"{status} {made['provider_id']}"
-    return Receipt(event_id, id, fate=FATE_OF.get(status, ""), **made)
+    return Receipt(event_id, id, delivery=DELIVERY_OF.get(status, ""), **made)
 
 
 def apply(bench: Bench, receipts: Sequence[Receipt]) -> list[ReceiptResult]:

@@ -23,7 +23,7 @@ scrape      what a scrape asks of an account beside its facts
 from .account import (
     AccountCause,
     AccountState,
-    fates_of,
+    deliveries_of,
     published_levels,
     read_account,
     receipts_are_set_up,
@@ -78,7 +78,7 @@ __all__ = [
     "aread_record",
     "campaign_causes",
     "claimed",
-    "fates_of",
+    "deliveries_of",
     "member",
     "published_levels",
     "read_account",

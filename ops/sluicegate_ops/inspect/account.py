@@ -10,8 +10,8 @@ import redis
 from sluicegate.config import Account, Config
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
-from sluicegate.receipts import FATES
-from sluicegate.stored import HaltInfo
+from sluicegate.receipts import DELIVERIES
+from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, Record
 
 from .facts import AccountFacts, BreakerState, MessageCounts, RequestRate
 from .why import Waits, Why
@@ -65,7 +65,7 @@ class ReceiptsState(msgspec.Struct, frozen=True):
 
     set_up: bool
     public_url: str
-    fates: Mapping[str, int]
+    deliveries: Mapping[str, int]
     sampled: int
     missing: int
 
@@ -134,10 +134,10 @@ def receipts_are_set_up(config: Config, account: str) -> bool:
     return bool(config.web.public_url) and config.account(account).receipts
 
 
-def fates_of(totals: Mapping[str, int]) -> dict[str, int]:
+def deliveries_of(totals: Mapping[str, int]) -> dict[str, int]:
     """Accepted messages by what receipts said of them; ``unknown`` are those without one."""
-    fates = {fate: totals.get(fate, 0) for fate in FATES}
-    return fates | {"unknown": totals.get("accepted", 0) - sum(fates.values())}
+    deliveries = {delivery: totals.get(delivery, 0) for delivery in DELIVERIES}
+    return deliveries | {"unknown": totals.get("accepted", 0) - sum(deliveries.values())}
 
 
 def server_ms(client: redis.Redis) -> float:
@@ -162,23 +162,27 @@ def published_levels(client: redis.Redis, keys: Keys) -> list[str]:
 def _receipts(
     client: redis.Redis, config: Config, name: str, facts: AccountFacts
 ) -> ReceiptsState:
-    set_up, fates = receipts_are_set_up(config, name), fates_of(facts.totals)
-    sample = _told(client, Keys(name), facts.now_ms) if set_up and fates["unknown"] else []
-    return ReceiptsState(set_up, config.web.public_url, fates, len(sample), sample.count(False))
+    set_up, deliveries = receipts_are_set_up(config, name), deliveries_of(facts.totals)
+    sample = _told(client, Keys(name), facts.now_ms) if set_up and deliveries["unknown"] else []
+    return ReceiptsState(
+        set_up, config.web.public_url, deliveries, len(sample), sample.count(False)
+    )
 
 
 def _told(client: Any, keys: Keys, now_ms: float) -> list[bool]:
     """Of some records accepted between an hour and a day ago, whether each has a receipt."""
     told: dict[bytes, bool] = {}
+    names = ("state", "at", *DELIVERY_FIELDS)
     cursor = 0
     for _ in range(_SCANS):
         cursor, records = client.scan(cursor, match=keys.record("*"), count=_SCANNED)
         pipeline = client.pipeline(transaction=False)
         for key in records:
-            pipeline.hmget(key, "state", "at", "fate")
-        for key, (state, at, fate) in zip(records, pipeline.execute(), strict=True):
-            if state == b"accepted" and _HOUR_MS < now_ms - int(at or 0) < _DAY_MS:
-                told[key] = fate is not None
+            pipeline.hmget(key, *names)
+        for key, values in zip(records, pipeline.execute(), strict=True):
+            record = Record.parse_some(names, values)
+            if record.state == "accepted" and _HOUR_MS < now_ms - record.at < _DAY_MS:
+                told[key] = bool(record.delivery)
         if not cursor:
             break
     return list(told.values())

@@ -9,7 +9,7 @@ import msgspec
 import redis
 
 from sluicegate.keys import Keys
-from sluicegate.stored import MessageId
+from sluicegate.stored import DELIVERY_FIELDS, MessageId, Record
 
 _PAGE = 1000
 
@@ -55,10 +55,11 @@ def undelivered(client: redis.Redis, keys: Keys, name: str) -> list[tuple[str, i
     while page := list(islice(records, _PAGE)):
         pipeline = store.pipeline(transaction=False)
         for key in page:
-            pipeline.hmget(key, "fate", "fate_code")
-        for key, (fate, code) in zip(page, pipeline.execute(), strict=True):
-            if fate == b"failed":
-                codes[key] = (code or b"").decode(errors="replace")
+            pipeline.hmget(key, *DELIVERY_FIELDS)
+        for key, values in zip(page, pipeline.execute(), strict=True):
+            record = Record.parse_some(DELIVERY_FIELDS, values)
+            if record.delivery == "failed":
+                codes[key] = record.delivery_code
     return Counter(codes.values()).most_common()
 
 

@@ -9,22 +9,22 @@ import redis
 
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.keys import Keys, unsent_states
-from sluicegate.stored import Lease, MessageId, Ticket
+from sluicegate.stored import DELIVERY_FIELDS, Lease, MessageId, Record, Ticket
 
-from .record import fate_of
+from .record import delivery_of
 
 _PAGE = 1000
 _ROUNDS = 3
 _FIELDS = (
     *("state", "to", "attempts", "provider_id", "code", "reason", "at"),
-    *("fate", "fate_at", "fate_code"),
+    *DELIVERY_FIELDS,
 )
 
 
 class RecipientStatus(msgspec.Struct, frozen=True):
     """One recipient; ``when`` is when it last changed, "" where it never moved.
 
-    ``fate`` is what a receipt said of one that was accepted, "unknown" without one.
+    ``delivery`` is what a receipt said of one that was accepted, "unknown" without one.
     """
 
     id: str
@@ -35,9 +35,9 @@ class RecipientStatus(msgspec.Struct, frozen=True):
     code: str = ""
     reason: str = ""
     when: str = ""
-    fate: str = ""
-    fate_at: str = ""
-    fate_code: str = ""
+    delivery: str = ""
+    delivery_at: str = ""
+    delivery_code: str = ""
 
 
 class CampaignRecipients:
@@ -136,23 +136,21 @@ class CampaignRecipients:
         return MessageId(self._campaign.name, short.decode()).format()
 
     def _recipient(self, short: bytes, values: list[bytes | None]) -> RecipientStatus:
-        state, to, attempts, provider_id, code, reason, at, fate, fate_at, fate_code = (
-            (value or b"").decode(errors="replace") for value in values
-        )
+        record = Record.parse_some(_FIELDS, values)
         return RecipientStatus(
             id=self._id(short),
-            to=to,
-            state=state,
-            attempts=int(attempts or 0),
-            provider_id=provider_id,
-            code=code,
-            reason=reason,
-            when=_moment(at),
-            fate=fate_of(state, fate),
-            fate_at=_moment(fate_at),
-            fate_code=fate_code,
+            to=record.to,
+            state=record.state,
+            attempts=record.attempts,
+            provider_id=record.provider_id,
+            code=record.code,
+            reason=record.reason,
+            when=_moment(record.at),
+            delivery=delivery_of(record.state, record.delivery),
+            delivery_at=_moment(record.delivery_at),
+            delivery_code=record.delivery_code,
         )
 
 
-def _moment(wall_ms: str) -> str:
-    return datetime.fromtimestamp(int(wall_ms) / 1000, UTC).isoformat() if wall_ms else ""
+def _moment(wall_ms: int) -> str:
+    return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat() if wall_ms else ""

@@ -12,11 +12,11 @@ from sluicegate.config import Config
 from sluicegate.errors import Malformed, UnknownMessage
 from sluicegate.message import Message, decode
 from sluicegate.outbox import MessageState, MessageStatus, Outbox, translated
-from sluicegate.stored import History, MessageId, sender_name
+from sluicegate.stored import DELIVERY_FIELDS, History, MessageId, Record, sender_name
 
 from .members import member
 
-_FIELDS = ("content", "maybe", "answer", "key_at", "history", "fate", "fate_at", "fate_code")
+_FIELDS = ("content", "maybe", "answer", "key_at", "history", *DELIVERY_FIELDS)
 
 
 class MessageRecord(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ class MessageRecord(msgspec.Struct, frozen=True):
     ``message`` is None once the message is finished, and for a campaign's recipient, whose text
     is in its plan. ``maybe`` of its attempts may have been acted on. ``due_ms`` is when it is
     tried first or again, ``decided_ms`` when policy decides on a doubt, ``held`` where only a
-    person does. ``fate`` is what a receipt said of an accepted message, "unknown" without one.
+    person does. ``delivery`` is what a receipt said of an accepted message, "unknown" without one.
     """
 
     status: MessageStatus
@@ -38,9 +38,9 @@ class MessageRecord(msgspec.Struct, frozen=True):
     held: bool = False
     key_used_ms: int | None = None
     key_age_seconds: int | None = None
-    fate: str = ""
-    fate_ms: int | None = None
-    fate_code: str = ""
+    delivery: str = ""
+    delivery_ms: int | None = None
+    delivery_code: str = ""
     history: History = History()
 
     @property
@@ -103,30 +103,30 @@ class _Reader:
     def record(self, id: str, replies: Sequence[Any]) -> MessageRecord:
         *about, fields, due, decided, (seconds, _) = replies
         status = Outbox.status(id, about)
-        content, maybe, answer, key_at, history, fate, fate_at, fate_code = fields
-        used_ms = int(key_at) if key_at else None
+        stored = Record.parse_some(_FIELDS, fields)
+        used_ms = stored.key_at or None
         held = decided is not None and math.isinf(decided)
         return MessageRecord(
             status=status,
             campaign=_campaign(id),
-            message=decode(content, id) if content else None,
-            maybe=int(maybe or 0),
-            answer=_text(answer),
+            message=decode(stored.content, id) if stored.content else None,
+            maybe=stored.maybe,
+            answer=stored.answer,
             due_ms=None if due is None else int(due),
             decided_ms=None if decided is None or held else int(decided),
             held=held,
             key_used_ms=used_ms,
             key_age_seconds=None if used_ms is None else max(0, int(seconds) - used_ms // 1000),
-            fate=fate_of(status.state, _text(fate)),
-            fate_ms=int(fate_at) if fate_at else None,
-            fate_code=_text(fate_code),
-            history=History.parse(_text(history)),
+            delivery=delivery_of(status.state, stored.delivery),
+            delivery_ms=stored.delivery_at or None,
+            delivery_code=stored.delivery_code,
+            history=stored.history,
         )
 
 
-def fate_of(state: str, fate: str) -> str:
+def delivery_of(state: str, delivery: str) -> str:
     """What a receipt said; "unknown" of an accepted message without one."""
-    return fate or ("unknown" if state == "accepted" else "")
+    return delivery or ("unknown" if state == "accepted" else "")
 
 
 def _campaign(id: str) -> str:

@@ -1,6 +1,6 @@
 """Passes webhooks on to the apps' own URLs, in the background: bounded, with three tries.
 
-This is best effort: what waits here is lost with the process. The message's fate is not, since it
+This is best effort: what waits here is lost with the process. The message's delivery is not: it
 was recorded before.
 """
 

@@ -26,7 +26,7 @@ STATUSES: Final[Mapping[str, str]] = {
 }
 """Our state of a message -> the provider's status for it."""
 
-_FATES: Final[Mapping[str, str]] = {
+_DELIVERIES: Final[Mapping[str, str]] = {
     "delivered": "delivered",
     "failed": "delivery_failed",
     "unconfirmed": "delivery_unconfirmed",
@@ -47,7 +47,7 @@ def recorded(record: MessageRecord) -> bytes:
     """A message as its record shows it now."""
     status = record.status
     state = status.state
-    word = _FATES.get(record.fate, "") if state == "accepted" else ""
+    word = _DELIVERIES.get(record.delivery, "") if state == "accepted" else ""
     payload = _payload(
         status.id,
         record.message,
@@ -57,11 +57,11 @@ def recorded(record: MessageRecord) -> bytes:
     )
     if state == "accepted":
         payload["sent_at"] = _iso(status.changed_ms)
-        payload["completed_at"] = _iso(record.fate_ms or status.changed_ms) if word else None
+        payload["completed_at"] = _iso(record.delivery_ms or status.changed_ms) if word else None
     elif status.finished:
         payload["completed_at"] = _iso(status.changed_ms)
-    if record.fate_code:
-        payload["errors"] = [_error(record.fate_code, "Not delivered", "")]
+    if record.delivery_code:
+        payload["errors"] = [_error(record.delivery_code, "Not delivered", "")]
     elif state in _TITLES:
         code = status.code or ("40300" if state == "suppressed" else "")
         payload["errors"] = [_error(code, _TITLES[state], status.reason)]

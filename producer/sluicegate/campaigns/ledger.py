@@ -17,8 +17,8 @@ import msgspec
 import redis
 
 from ..keys import Keys, unsent_states
-from ..receipts import FATES
-from ..stored import LaneName, MessageId, Ticket
+from ..receipts import DELIVERIES
+from ..stored import DELIVERY_FIELDS, LaneName, MessageId, Record, Ticket
 
 PENDING = ("waiting", "retrying", "in_doubt")
 """States that a running campaign still has to do with; without any it is finished."""
@@ -31,12 +31,12 @@ _PAGE = 1000
 class Ledger(msgspec.Struct, frozen=True):
     """How many of a campaign's recipients are where, and what became of those accepted.
 
-    ``fates`` are what receipts said: delivered, failed, unconfirmed.
+    ``deliveries`` are what receipts said: delivered, failed, unconfirmed.
     """
 
     imported: int
     states: dict[str, int]
-    fates: dict[str, int]
+    deliveries: dict[str, int]
 
     @property
     def adds_up(self) -> bool:
@@ -46,7 +46,7 @@ class Ledger(msgspec.Struct, frozen=True):
     @property
     def unknown(self) -> int:
         """How many were accepted and no receipt has said more."""
-        return self.states["accepted"] - sum(self.fates.values())
+        return self.states["accepted"] - sum(self.deliveries.values())
 
     @property
     def pending(self) -> int:
@@ -76,15 +76,15 @@ class Ledgers:
         where: dict[bytes, str] = dict.fromkeys(self._waiting(campaign), "waiting")
         for state in unsent_states():
             where |= dict.fromkeys(self._unsent(campaign, state), state)
-        fates: dict[bytes, str] = {}
-        for short, state, fate in self._recorded(campaign):
+        deliveries: dict[bytes, str] = {}
+        for short, state, delivery in self._recorded(campaign):
             # What waits is only where it was found; in a cancelled campaign, among the cancelled.
             if state != "waiting":
                 where[short] = state
-            if fate:
-                fates[short] = fate
+            if delivery:
+                deliveries[short] = delivery
         members = sum(self._client.scard(shard) for shard in self._shards(campaign))
-        return _ledger(members, Counter([*where.values(), *fates.values()]))
+        return _ledger(members, Counter([*where.values(), *deliveries.values()]))
 
     def _waiting(self, campaign: str) -> Iterator[bytes]:
         lanes = self._keys.lane(LaneName.pattern(campaign))
@@ -104,18 +104,20 @@ class Ledgers:
             start += _PAGE
 
     def _recorded(self, campaign: str) -> Iterator[tuple[bytes, str, str]]:
-        """Each record's short id, state and fate."""
+        """Each record's short id, state and delivery."""
         prefix = self._keys.record(MessageId.prefix(campaign))
+        names = ("state", *DELIVERY_FIELDS)
         cursor, first = 0, True
         while cursor or first:
             first = False
             cursor, keys = self._client.scan(cursor, match=f"{prefix}*", count=_PAGE)
             pipeline = self._client.pipeline(transaction=False)
             for key in keys:
-                pipeline.hmget(key, "state", "fate")
-            for key, (state, fate) in zip(keys, pipeline.execute(), strict=True):
-                if state is not None:
-                    yield key[len(prefix) :], state.decode(), (fate or b"").decode()
+                pipeline.hmget(key, *names)
+            for key, values in zip(keys, pipeline.execute(), strict=True):
+                record = Record.parse_some(names, values)
+                if record.state:
+                    yield key[len(prefix) :], record.state, record.delivery
 
     def _shards(self, campaign: str) -> Iterator[bytes]:
         yield from self._client.scan_iter(match=self._keys.members(campaign, "*"), count=_PAGE)
@@ -123,4 +125,4 @@ class Ledgers:
 
 def _ledger(imported: int, counts: Mapping[str, int]) -> Ledger:
     states = {state: counts.get(state, 0) for state in STATES}
-    return Ledger(imported, states, {fate: counts.get(fate, 0) for fate in FATES})
+    return Ledger(imported, states, {delivery: counts.get(delivery, 0) for delivery in DELIVERIES})

@@ -1,7 +1,7 @@
 -- Apply a batch of receipts: what the provider says became of messages after it accepted them.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this batch, [2] retention_ms, [3] ms for which an event's id is remembered, then
---   six per receipt: event id, id, provider_id, fate (delivered | failed | unconfirmed, '' while it
+--   six per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed, '' while it
 --   is under way), ms of its occurrence, code.
 -- Returns: one text per receipt: applied | stale (it told nothing new) | duplicate (of an event
 --   seen before) | unknown (no such message). A batch repeated with its token is answered as it was
@@ -11,7 +11,7 @@
 --
 -- Receipts come before the settle, twice and out of order. Whatever state a message is in, a
 -- receipt proves that the provider has it: a retry ends, a doubt is resolved, a dead letter lives.
--- Its fate is told once, and stays.
+-- Its delivery is told once, and stays.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local acceptance, campaigns = part('sluicegate.acceptance'), part('sluicegate.campaigns')
@@ -23,14 +23,14 @@ call('ZREM', key('granted'), '')
 local now = clock.read()
 clock.save(now)
 
--- Returns whether the receipt told a fate that was not known yet.
-local function tell_fate(record, receipt)
-  if receipt.fate == '' or record.fate then return false end
-  record.fate, record.fate_at = receipt.fate, receipt.occurred_ms
-  record.fate_code = receipt.code ~= '' and receipt.code or nil
-  count(receipt.fate)
+-- Returns whether the receipt told a delivery that was not known before.
+local function tell_delivery(record, receipt)
+  if receipt.delivery == '' or record.delivery then return false end
+  record.delivery, record.delivery_at = receipt.delivery, receipt.occurred_ms
+  record.delivery_code = receipt.code ~= '' and receipt.code or nil
+  count(receipt.delivery)
   local campaign = campaigns.of(receipt.id)
-  if campaign then counts.add('ledger:' .. campaign, receipt.fate, 1) end
+  if campaign then counts.add('ledger:' .. campaign, receipt.delivery, 1) end
   return true
 end
 
@@ -40,7 +40,7 @@ local function apply(receipt)
   if not state then return 'unknown' end
   local new = acceptance.accept_late(now, receipt, retention_ms)
   if state ~= 'accepted' then count('by_receipt') end
-  return (tell_fate(record, receipt) or new) and 'applied' or 'stale'
+  return (tell_delivery(record, receipt) or new) and 'applied' or 'stale'
 end
 
 local function apply_once(receipt)
@@ -59,7 +59,7 @@ end
 local answers = {}
 for i = 4, #ARGV, 6 do
   answers[#answers + 1] = apply_once({
-    event = ARGV[i], id = ARGV[i + 1], provider_id = ARGV[i + 2], fate = ARGV[i + 3],
+    event = ARGV[i], id = ARGV[i + 1], provider_id = ARGV[i + 2], delivery = ARGV[i + 3],
     occurred_ms = ARGV[i + 4], code = ARGV[i + 5],
   })
 end

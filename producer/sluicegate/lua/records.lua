@@ -8,6 +8,9 @@ local call = redis.call
 
 local PREFIX = account.key('m:')
 
+-- What version 0.1 called a field is renamed when its record is next written.
+local NAMES = { fate = 'delivery', fate_at = 'delivery_at', fate_code = 'delivery_code' }
+
 -- By id: as it is now, as it was read, ms until it goes.
 local records, stored, expiries = {}, {}, {}
 
@@ -16,7 +19,10 @@ local records, stored, expiries = {}, {}, {}
 local function get(id)
   if records[id] then return records[id] end
   local all, record, read = call('HGETALL', PREFIX .. id), {}, {}
-  for i = 1, #all, 2 do record[all[i]], read[all[i]] = all[i + 1], all[i + 1] end
+  for i = 1, #all, 2 do
+    local field = all[i]
+    record[NAMES[field] or field], read[field] = all[i + 1], all[i + 1]
+  end
   records[id], stored[id] = record, read
   return record
 end

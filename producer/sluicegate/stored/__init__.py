@@ -26,10 +26,11 @@ from .limits import (
     limit_text,
 )
 from .names import LaneName, MessageId, TreeMember, sender_name, short_hash
-from .record import Record
+from .record import DELIVERY_FIELDS, Record
 from .tickets import Lease, Ticket, ticket_middle, ticket_text, ticket_writer, wall_ms
 
 __all__ = [
+    "DELIVERY_FIELDS",
     "BrandDay",
     "BrandLimits",
     "HaltInfo",

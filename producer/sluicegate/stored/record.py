@@ -11,9 +11,13 @@ from .names import LaneName
 from .tickets import Ticket
 
 _COUNTS: Final = (
-    "attempts", "maybe", "age", "generation", "key_at", "enqueued", "at", "fate_at",
+    "attempts", "maybe", "age", "generation", "key_at", "enqueued", "at", "delivery_at",
 )  # fmt: skip
 _BYTES: Final = ("content", "request")
+_RENAMED: Final = {"fate": "delivery", "fate_at": "delivery_at", "fate_code": "delivery_code"}
+
+DELIVERY_FIELDS: Final = (*_RENAMED.values(), *_RENAMED)
+"""What to ask of a record for its delivery: the fields, and what version 0.1 called them."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -42,9 +46,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: int = 0
     provider_id: str = ""
     provider_id_2: str = ""
-    fate: str = ""
-    fate_at: int = 0
-    fate_code: str = ""
+    delivery: str = ""
+    delivery_at: int = 0
+    delivery_code: str = ""
     history: History = History()
     code: str = ""
     reason: str = ""
@@ -57,7 +61,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         A field that only a newer version knows is left out.
         """
         known = ((name.decode(), value) for name, value in fields.items())
-        return cls._of((name, value) for name, value in known if name in cls.__struct_fields__)
+        ours = {*cls.__struct_fields__, *_RENAMED}
+        return cls._of((name, value) for name, value in known if name in ours)
 
     @classmethod
     def parse_some(cls, names: Sequence[str], values: Sequence[bytes | None]) -> "Record":
@@ -77,7 +82,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def _of(cls, pairs: Iterable[tuple[str, bytes | None]]) -> "Record":
-        return cls(**{name: _value(name, stored) for name, stored in pairs if stored})
+        named = ((_RENAMED.get(name, name), stored) for name, stored in pairs if stored)
+        return cls(**{name: _value(name, stored) for name, stored in named})
 
 
 def _value(name: str, stored: bytes) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 from sluicegate.config import Account
-from sluicegate.receipts import Fate, Receipt
+from sluicegate.receipts import Delivery, Receipt
 from sluicegate_worker.provider.webhooks import (
     Forged,
     UnknownEvent,
@@ -16,7 +16,7 @@ from sluicegate_worker.provider.webhooks import (
 )
 
 SIGNATURE, TIME = "x-pigeon-hmac", "x-pigeon-time"
-FATE_OF: Mapping[str, Fate] = {"LANDED": "delivered", "EATEN": "failed"}
+DELIVERY_OF: Mapping[str, Delivery] = {"LANDED": "delivered", "EATEN": "failed"}
 
 
 def webhook_readers(account: Account, environ: Mapping[str, str]) -> list[WebhookReader]:
@@ -48,7 +48,7 @@ def parse_event(raw: bytes, id: str, heard_ms: int) -> WebhookEvent:
         event_id=body["event"],
         id=id,
         provider_id=body["reference"],
-        fate=FATE_OF.get(body["state"], ""),
+        delivery=DELIVERY_OF.get(body["state"], ""),
         occurred_ms=heard_ms,
         code=str(body.get("why", "")),
     )

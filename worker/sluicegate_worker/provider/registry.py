@@ -5,7 +5,7 @@ To add a provider, write a folder beside ``telnyx`` and one row here:
 1. A gateway: a class with the methods of ``gateway.Gateway``. ``exchange.Exchange`` makes the
    POST, and keeps the credential out of every text.
 2. A function that returns ``webhooks.WebhookReader`` values. They check signatures and translate
-   events, each status of the provider to its message's fate among them.
+   events, each status of the provider to its message's delivery among them.
 3. A ``ProviderApi``. Its ``api`` is what the configuration must know. Apps read the configuration
    too, without the worker, so ``sluicegate/config/apis.py`` is where that part is written.
 

@@ -8,7 +8,7 @@ import msgspec
 
 from sluicegate.keys import FINAL_STATES
 from sluicegate.stored import MessageId
-from sluicegate_worker.provider.telnyx.events import FATE_OF
+from sluicegate_worker.provider.telnyx.events import DELIVERY_OF
 
 from .evidence import Evidence
 from .rate import held_up, highest, refused
@@ -166,23 +166,27 @@ def _concurrency(report: Mapping[str, Any]) -> Promise:
 
 
 def _receipts(evidence: Evidence) -> Promise:
-    """No fate is wrong, none is missing beyond what was lost, and none acknowledged was dropped.
+    """No delivery is wrong or missing beyond what was lost; none acknowledged was dropped.
 
     The provider's false events are brought once and refused: it counts them as given up.
     """
     told, totals = evidence.provided.webhooks, evidence.after.totals
     ids = {to: id for id, to in evidence.sent.items()}
-    fates = [(one, *_fates(ids, evidence.after, one)) for one in evidence.provided.arrived]
+    deliveries = [
+        (one, *_deliveries(ids, evidence.after, one)) for one in evidence.provided.arrived
+    ]
     broken = [
         f"{ids.get(one.to)} is {ours} by receipt, and {theirs} there"
-        for one, ours, theirs in fates
+        for one, ours, theirs in deliveries
         if ours and ours != theirs
     ]
-    missing = [one for one, ours, theirs in fates if theirs and not ours]
+    missing = [one for one, ours, theirs in deliveries if theirs and not ours]
     lies = told["forged"] + told["tampered"] + told["stale"]
     excused = told["lost"] + told["given_up"] - lies
     if len(missing) > excused:
-        broken.append(f"{len(missing)} fates are missing, and only {excused} events did not come")
+        broken.append(
+            f"{len(missing)} deliveries are missing, and only {excused} events did not come"
+        )
     recorded = sum(count for name, count in totals.items() if name.startswith("receipts_"))
     acknowledged = (
         told["acknowledged"] - told["duplicate"]
@@ -192,13 +196,14 @@ def _receipts(evidence: Evidence) -> Promise:
     if totals.get("receipts_unknown"):
         broken.append(f"{totals['receipts_unknown']} receipts were of messages unknown here")
     figures = (
-        f"{len(fates) - len(missing):,} fates told, {len(missing)} not ({excused} events lost); "
+        f"{len(deliveries) - len(missing):,} deliveries told, {len(missing)} not "
+        f"({excused} events lost); "
         f"{lies} lies refused"
     )
     return Promise("receipts are right", figures, broken)
 
 
-def _fates(ids: Mapping[str, str], books: Books, one: Arrived) -> tuple[str, str]:
+def _deliveries(ids: Mapping[str, str], books: Books, one: Arrived) -> tuple[str, str]:
     """What became of a message by our record, and by the provider's."""
     record = books.records.get(ids.get(one.to, ""))
-    return record.fate if record else "", FATE_OF.get(one.final, "")
+    return record.delivery if record else "", DELIVERY_OF.get(one.final, "")

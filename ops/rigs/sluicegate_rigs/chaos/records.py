@@ -18,7 +18,7 @@ from .setting import CAMPAIGN
 PAGE = 1_000
 INDEXES = ("doubts", "dead", "due", "granted", "started")
 
-_FIELDS = ("state", "fate", "provider_id", "provider_id_2", "history")
+_FIELDS = ("state", "delivery", "provider_id", "provider_id_2", "history")
 
 
 class Lost(NamedTuple):
@@ -36,10 +36,10 @@ class Begun(NamedTuple):
 
 
 class StoredMessage(NamedTuple):
-    """One message: its state, its fate by receipt, the provider's ids, who lost it, who tried."""
+    """One message: state, delivery by receipt, provider's ids, who lost it, who tried."""
 
     state: str
-    fate: str
+    delivery: str
     provider_ids: tuple[str, ...]
     lost: tuple[Lost, ...]
     begun: tuple[Begun, ...]
@@ -126,7 +126,7 @@ def _record(fields: Sequence[bytes | None]) -> StoredMessage:
         if attempt.outcome == "lost"
     ]
     begun = tuple(Begun(attempt.worker, attempt.began_ms) for attempt in attempts)
-    return StoredMessage(stored.state, stored.fate, ids, tuple(lost), begun)
+    return StoredMessage(stored.state, stored.delivery, ids, tuple(lost), begun)
 
 
 def _tickets(client: Any, keys: Keys) -> Iterator[str]:

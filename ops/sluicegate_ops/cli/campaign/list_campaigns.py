@@ -13,7 +13,7 @@ from ..kit.command import command
 from ..kit.options import AsJsonLines
 from ..kit.output import local, table, when, write, write_lines
 from ..kit.session import Session
-from ..message.fates import fates_of, summed, unknown
+from ..message.deliveries import deliveries_of, summed, unknown
 from ..status.reasons import own_pace
 from .show import summary
 
@@ -71,7 +71,7 @@ def _row(waits: Waits, campaign: Campaign, ledger: Ledger) -> Iterator[str]:
     states = ledger.states
     for count in (ledger.imported, ledger.pending, states["accepted"], states["dead"]):
         yield f"{count:,}"
-    yield summed(fates_of(ledger))
+    yield summed(deliveries_of(ledger))
     yield when(campaign.created_ms)
     finish = waits.of(campaign, ledger).finish
     yield f"about {local(finish.at_ms, waits.facts.now_ms)}" if finish else ""

@@ -12,7 +12,7 @@ from ..kit.command import command
 from ..kit.options import AsJsonDocument, CampaignArgument
 from ..kit.output import clean, console, counted, write_document
 from ..kit.session import Session
-from ..message.fates import delivery, fates_of, lines, set_up
+from ..message.deliveries import advice_on, deliveries_of, lines, set_up
 from .causes import masked_causes
 from .show import show_ledger
 
@@ -49,7 +49,7 @@ def report(session: Session, options: ReportOptions) -> None:
         for state, reason in _STATES.items()
         if ledger.states[state]
     ]
-    lost = undelivered(session.client, session.keys, name) if ledger.fates["failed"] else []
+    lost = undelivered(session.client, session.keys, name) if ledger.deliveries["failed"] else []
     if options.json:
         about = {"name": name, "state": campaign.state, "receipts_set_up": set_up(session)}
         write_document(about | _document(ledger, ends, lost))
@@ -69,7 +69,7 @@ def _show(
     for code, count in lost:
         title = f"{counted(count, 'recipient')} accepted but not delivered {code}"
         write_advice(title.strip(), lines(code))
-    if unconfirmed := ledger.fates["unconfirmed"]:
+    if unconfirmed := ledger.deliveries["unconfirmed"]:
         title = f"{counted(unconfirmed, 'recipient')} accepted but unconfirmed"
         write_advice(title, [("why", _UNCONFIRMED)])
     if any(cause.state == "dead" for cause in ends):
@@ -90,11 +90,11 @@ def _lines(cause: CampaignCause) -> list[tuple[str, str]]:
 def _document(
     ledger: Ledger, ends: list[CampaignCause], lost: list[tuple[str, int]]
 ) -> dict[str, object]:
-    undelivered = [{"code": code, "count": count} | delivery(code) for code, count in lost]
+    undelivered = [{"code": code, "count": count} | advice_on(code) for code, count in lost]
     return {
         "states": {"imported": ledger.imported, **ledger.states},
         "codes": [_entry(cause) for cause in ends],
-        "fates": fates_of(ledger),
+        "deliveries": deliveries_of(ledger),
         "undelivered": undelivered,
     }
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.ledger import STATES, Ledger
-from sluicegate.receipts import FATES
+from sluicegate.receipts import DELIVERIES
 
 from ...inspect import CampaignCause, Why, claimed
 from ..kit.command import command
@@ -18,7 +18,7 @@ from ..kit.failures import FAILED
 from ..kit.options import AsJsonDocument, CampaignArgument
 from ..kit.output import clean, console, table, when, write, write_document, write_pairs
 from ..kit.session import Session
-from ..message.fates import fates_of, unknown
+from ..message.deliveries import deliveries_of, unknown
 from ..status.reasons import expected, own_pace, sentence
 from ..status.why import document
 from .causes import masked_causes
@@ -85,7 +85,10 @@ def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
     if accepted := ledger.states["accepted"]:
         typer.echo()
         notes = {"unknown": unknown(session)}
-        told = [(fate, count, notes.get(fate, "")) for fate, count in fates_of(ledger).items()]
+        told = [
+            (delivery, count, notes.get(delivery, ""))
+            for delivery, count in deliveries_of(ledger).items()
+        ]
         write_sum(("accepted", accepted), told)
     if not ledger.adds_up:
         typer.echo("\nthe counters do not add up: --verify counts every recipient", err=True)
@@ -130,7 +133,7 @@ def summary(campaign: Campaign, ledger: Ledger) -> dict[str, Any]:
 
 
 def _counts(ledger: Ledger) -> dict[str, Any]:
-    counts = {"imported": ledger.imported, **ledger.states, "fates": fates_of(ledger)}
+    counts = {"imported": ledger.imported, **ledger.states, "deliveries": deliveries_of(ledger)}
     return counts | {"adds_up": ledger.adds_up}
 
 
@@ -151,7 +154,10 @@ def _proved(counters: Ledger, recount: Ledger, *, moving: bool, quiet: bool) -> 
     rows = table("STATE", "COUNTERS", "RECOUNT")
     both = {"imported": (counters.imported, recount.imported)}
     both |= {state: (counters.states[state], recount.states[state]) for state in STATES}
-    both |= {fate: (counters.fates[fate], recount.fates[fate]) for fate in FATES}
+    both |= {
+        delivery: (counters.deliveries[delivery], recount.deliveries[delivery])
+        for delivery in DELIVERIES
+    }
     for state, (told, counted) in both.items():
         differs = "" if told == counted else "  differs"
         rows.add_row(state.replace("_", " "), f"{told:,}", f"{counted:,}{differs}")

@@ -21,7 +21,7 @@ from ...inspect import CampaignCause, Why
 from ..kit.command import command
 from ..kit.output import clean, console
 from ..kit.session import Session
-from ..message.fates import fates_of, summed, unknown
+from ..message.deliveries import deliveries_of, summed, unknown
 from ..status.reasons import expected, limit, own_pace, sentence
 from .causes import masked_causes
 from .options import CampaignOptions
@@ -38,7 +38,7 @@ _ENDS = ("finished", "cancelled")
 class Moment(msgspec.Struct, frozen=True):
     """One look: where the campaign stands, and how fast it went in the last seconds.
 
-    ``unknown`` is why the fate of some accepted messages is unknown.
+    ``unknown`` is why the delivery of some accepted messages is unknown.
     """
 
     campaign: Campaign
@@ -141,7 +141,7 @@ def _lines() -> Iterator[Shown]:
 
 def _line(moment: Moment) -> str:
     parts = [f"{moment.campaign.state}  {moment.done:,} of {moment.ledger.imported:,}"]
-    parts += [_speed(moment), moment.done_about, _codes(moment), _fates(moment)]
+    parts += [_speed(moment), moment.done_about, _codes(moment), _deliveries(moment)]
     return ", ".join(filter(None, parts)) + _because(moment)
 
 
@@ -168,7 +168,7 @@ def _screen(moment: Moment) -> RenderableType:
         counts.add_row(state.replace("_", " "), f"{count:,}", style=style)
     bar = Table.grid(padding=(0, 2))
     bar.add_row(ProgressBar(total=total, completed=moment.done, width=50), share)
-    lines = [_speed(moment), moment.done_about, _codes(moment), _fates(moment)]
+    lines = [_speed(moment), moment.done_about, _codes(moment), _deliveries(moment)]
     lines.append(_because(moment).strip())
     return Group(
         Text(head, style="bold"),
@@ -191,12 +191,14 @@ def _codes(moment: Moment) -> str:
     return "dead: " + "; ".join(shown + [f"{more} more codes"] * (more > 0)) if shown else ""
 
 
-def _fates(moment: Moment) -> str:
+def _deliveries(moment: Moment) -> str:
     """What receipts say of the accepted messages."""
-    fates = fates_of(moment.ledger)
-    if not any(fates.values()):
+    deliveries = deliveries_of(moment.ledger)
+    if not any(deliveries.values()):
         return ""
-    return f"of those accepted, {summed(fates)}" + f" ({moment.unknown})" * bool(fates["unknown"])
+    return f"of those accepted, {summed(deliveries)}" + f" ({moment.unknown})" * bool(
+        deliveries["unknown"]
+    )
 
 
 def _because(moment: Moment) -> str:

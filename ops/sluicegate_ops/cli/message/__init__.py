@@ -16,7 +16,7 @@ from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
 from ..kit.output import lasting, when, write_document, write_pairs
 from ..kit.session import Session
 from .attempts import write_attempts
-from .fates import lines, unknown
+from .deliveries import lines, unknown
 from .screen import MessageScreen, read_screen
 
 message = group("Look at a single message.")
@@ -109,7 +109,7 @@ def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, objec
     yield "state", record.state.replace("_", " ") + _outlook(record)
     yield "campaign", record.campaign
     yield "why", record.held_by
-    yield "fate", _fate(record, session)
+    yield "delivery", _delivery(record, session)
     yield "to", record.to
     yield "from", record.sender
     yield "type", ", ".join(filter(None, (record.type, record.priority)))
@@ -127,15 +127,15 @@ def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, objec
     yield "last answer", record.answer
     if record.key_age_seconds is not None:
         yield "idempotency key", f"first used {lasting(record.key_age_seconds)} ago"
-    if record.fate_code:
-        yield from lines(record.fate_code)
+    if record.delivery_code:
+        yield from lines(record.delivery_code)
 
 
-def _fate(record: MessageScreen, session: Session) -> str:
-    if record.fate in ("", "unknown"):
-        return record.fate and f"unknown: {unknown(session)}"
-    at = "" if record.fate_ms is None else f" at {when(record.fate_ms)}"
-    return f"{record.fate}{at}" + f" ({record.fate_code})" * bool(record.fate_code)
+def _delivery(record: MessageScreen, session: Session) -> str:
+    if record.delivery in ("", "unknown"):
+        return record.delivery and f"unknown: {unknown(session)}"
+    at = "" if record.delivery_ms is None else f" at {when(record.delivery_ms)}"
+    return f"{record.delivery}{at}" + f" ({record.delivery_code})" * bool(record.delivery_code)
 
 
 def _outlook(record: MessageScreen) -> str:

@@ -46,9 +46,9 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     held: bool = False
     key_used_ms: int | None = None
     key_age_seconds: int | None = None
-    fate: str = ""
-    fate_ms: int | None = None
-    fate_code: str = ""
+    delivery: str = ""
+    delivery_ms: int | None = None
+    delivery_code: str = ""
     history: History = History()
 
 

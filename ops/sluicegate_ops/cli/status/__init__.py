@@ -15,7 +15,7 @@ from ..kit.failures import FAILED
 from ..kit.options import AsJsonDocument
 from ..kit.output import clean, console, counted, hidden, lasting, when, write, write_document
 from ..kit.session import Session
-from ..message.fates import summed
+from ..message.deliveries import summed
 from .findings import Finding, findings
 from .halts import masked
 from .reasons import limit, sentence
@@ -109,7 +109,7 @@ def _messages(state: AccountState) -> Table:
         ("in doubt, by policy", counts.in_doubt - counts.held),
         ("dead", counts.dead),
         ("accepted", counts.accepted),
-        *((f"  {fate}", count) for fate, count in state.receipts.fates.items()),
+        *((f"  {delivery}", count) for delivery, count in state.receipts.deliveries.items()),
         ("cancelled", counts.cancelled),
         ("expired", counts.expired),
         ("suppressed", counts.suppressed),
@@ -158,7 +158,11 @@ def _workers(state: AccountState) -> Iterator[str]:
 
 
 def _receipts(state: AccountState) -> str:
-    known = {fate: count for fate, count in state.receipts.fates.items() if fate != "unknown"}
+    known = {
+        delivery: count
+        for delivery, count in state.receipts.deliveries.items()
+        if delivery != "unknown"
+    }
     if not state.receipts.set_up:
         return "unknown: receipts not set up (no web.public_url, or receipts = false)"
     by_receipt = state.totals.get("by_receipt", 0)

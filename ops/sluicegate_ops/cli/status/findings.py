@@ -103,7 +103,7 @@ def _receipts(state: AccountState) -> Iterator[Finding]:
     receipts = state.receipts
     if not receipts.missing or 2 * receipts.missing < receipts.sampled:
         return
-    told = sum(receipts.fates.values()) - receipts.fates["unknown"]
+    told = sum(receipts.deliveries.values()) - receipts.deliveries["unknown"]
     yield Finding(
         f"no receipt came for {receipts.missing:,} of {receipts.sampled:,} sampled messages, "
         "accepted between an hour and a day ago",

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from sluicegate.receipts import Fate, Receipt
+from sluicegate.receipts import Delivery, Receipt
 
 from ..webhooks import InboundMessage, Keyword, UnknownEvent, WebhookEvent
 
-FATE_OF: Final[Mapping[str, Fate]] = {
+DELIVERY_OF: Final[Mapping[str, Delivery]] = {
     "delivered": "delivered",
     "success": "delivered",
     "delivery_failed": "failed",
@@ -78,7 +78,7 @@ def _v2_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> We
         event_id=_event_id(_text(data.get("id")), raw),
         id=id,
         provider_id=_text(payload.get("id")),
-        fate=FATE_OF.get(status, ""),
+        delivery=DELIVERY_OF.get(status, ""),
         occurred_ms=occurred_ms,
         code=_code(payload),
     )
@@ -102,7 +102,7 @@ def _v1_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> We
         event_id=_event_id(told, raw),
         id=id,
         provider_id=provider_id,
-        fate=FATE_OF.get(status, FATE_OF.get(delivery_status, "")),
+        delivery=DELIVERY_OF.get(status, DELIVERY_OF.get(delivery_status, "")),
         occurred_ms=occurred_ms,
         code=_code(body),
     )

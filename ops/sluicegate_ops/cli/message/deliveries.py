@@ -19,21 +19,21 @@ def set_up(session: Session) -> bool:
 
 
 def unknown(session: Session) -> str:
-    """Why the fate of an accepted message is unknown."""
+    """Why the delivery of an accepted message is unknown."""
     return NO_RECEIPT if set_up(session) else NOT_SET_UP
 
 
-def fates_of(ledger: Ledger) -> dict[str, int]:
-    """How many of a campaign's accepted messages met which fate; ``unknown`` without a receipt."""
-    return {**ledger.fates, "unknown": ledger.unknown}
+def deliveries_of(ledger: Ledger) -> dict[str, int]:
+    """A campaign's accepted messages by delivery; ``unknown`` counts those without a receipt."""
+    return {**ledger.deliveries, "unknown": ledger.unknown}
 
 
-def summed(fates: Mapping[str, int]) -> str:
-    """The fates that are not 0, on one line: ``3 delivered, 1 unknown``."""
-    return ", ".join(f"{count:,} {fate}" for fate, count in fates.items() if count)
+def summed(deliveries: Mapping[str, int]) -> str:
+    """The deliveries that are not 0, on one line: ``3 delivered, 1 unknown``."""
+    return ", ".join(f"{count:,} {delivery}" for delivery, count in deliveries.items() if count)
 
 
-def delivery(code: str) -> dict[str, str]:
+def advice_on(code: str) -> dict[str, str]:
     """``means``, ``advice``, ``portal`` and ``again`` of a receipt's code; ``""`` if unknown."""
     advice: Any = delivery_advice(code)
     words = ("means", "advice", "portal", "again")
@@ -42,7 +42,7 @@ def delivery(code: str) -> dict[str, str]:
 
 def lines(code: str) -> Iterator[tuple[str, str]]:
     """The advice on a receipt's code, as lines of a screen."""
-    advice = delivery(code)
+    advice = advice_on(code)
     yield "means", advice["means"]
     yield "do", advice["advice"]
     yield "again", _AGAIN.get(advice["again"], "")
