@@ -123,7 +123,9 @@ def test_of_two_alike_the_very_name_is_taken(
 def test_of_two_alike_none_is_guessed(tmp_path: Path) -> None:
     header = ("Phone", "First Name", "first-name", "Code")
     path = write(tmp_path, [("4152000000", "Ann", "Ben", "7")], header)
-    with pytest.raises(BadFile, match="'first_name' may be 'First Name' and 'first-name'; rename"):
+    with pytest.raises(
+        BadFile, match="'first_name' matches 'First Name' and 'first-name'; rename"
+    ):
         Recipients(JULY, CsvFile(path))
 
 
@@ -157,7 +159,7 @@ def test_what_was_unreadable_is_not_sent(tmp_path: Path) -> None:
     rows = [("4152000000", "Ann\ufffd", "7", "1"), ("4152000000", "Ann", "7", "\ufffd")]
     path = write(tmp_path, [*rows, ("4152000000", "Ann", "7", "2")], header)
     text, key, sound = read(path, of)
-    reason = "it holds U+FFFD, which stands for what could not be read: write what it was"
+    reason = "it holds U+FFFD, which stands for an unreadable character: write the right one"
     assert text[:4] == (2, "First Name", "Ann\ufffd", reason)
     assert key[:4] == (3, "Order", "\ufffd", reason)
     assert isinstance(sound, Recipient)

@@ -1,11 +1,11 @@
-"""Campaigns: a plan and its recipients, imported once each, started, paused, resumed, cancelled.
+"""Creates campaigns, imports their recipients, and starts, pauses, resumes and cancels them.
 
     draft ──start──▶ running ──pause──▶ paused ──resume──▶ running ──▶ finished
-      └────────cancel────┴───────cancel────┘                 (nothing pending any more)
+      └────────cancel────┴───────cancel────┘                 (nothing is pending)
                             ▼
                         cancelled
 
-Importing more, or replaying a dead letter, sets a finished campaign running again.
+A finished campaign runs again when recipients are imported or a dead letter is replayed.
 """
 
 import math
@@ -34,21 +34,22 @@ IMPORT_BATCH = 250
 """Recipients per script call: about 1 ms of the server's time."""
 
 SHARD_SIZE = 256
-"""Recipients per set of members: a set of so few numbers is kept as 8 bytes each."""
+"""Recipients per set of members: Redis keeps a set of this size in 8 bytes a recipient."""
 
 CampaignState = Literal["draft", "running", "paused", "finished", "cancelled"]
 Action = Literal["start", "pause", "resume", "cancel"]
 
-
 ImportResult = Literal["added", "duplicate", "suppressed"]
+"""A recipient is new, is a member already, or has opted out."""
 
-_OUTCOMES: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
+_IMPORT_RESULTS: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
 
 class Campaign(msgspec.Struct, frozen=True):
-    """One campaign as it stands; times are wall milliseconds, 0 for not yet.
+    """A campaign and its current state.
 
-    ``per_second`` is its own rate in segments, 0 for none; ``weight`` its share beside others.
+    Times are wall milliseconds, 0 until the event happens. ``per_second`` is the campaign's own
+    rate in segments a second, 0 for none. ``weight`` is its share relative to other campaigns.
     """
 
     plan: Plan
@@ -65,7 +66,10 @@ class Campaign(msgspec.Struct, frozen=True):
 
 
 class Campaigns:
-    """The campaigns of one account, on a synchronous client; ``clock`` is for tests."""
+    """The campaigns of one account, on a synchronous client.
+
+    Tests pass ``sleep`` and ``clock``; for the latter see ``Script.source``.
+    """
 
     def __init__(
         self,
@@ -82,10 +86,11 @@ class Campaigns:
         self._ledgers = Ledgers(client, keys)
 
     def create(self, plan: Plan, expected_rows: int = 0) -> Campaign:
-        """Create a draft, or find the campaign of that name and the same plan.
+        """Create a draft, or return the campaign that has this name and the same plan.
 
-        ``expected_rows`` sizes its list of members. Raises CampaignExists; InvalidMessage and
-        BadTemplate where the plan makes no sense.
+        ``expected_rows`` decides over how many sets the members are spread. Raises CampaignExists
+        if the campaign of this name has another plan, and InvalidMessage or BadTemplate if the
+        plan is invalid.
         """
         plan.checked()
         shards = max(16, -(-expected_rows // (SHARD_SIZE // 2)))
@@ -96,84 +101,91 @@ class Campaigns:
         return self.get(plan.name)
 
     def get(self, name: str) -> Campaign:
-        """One campaign; raises UnknownCampaign."""
-        found = self._client.hgetall(self._keys.campaign(name))
-        if not found:
+        """Return the campaign called ``name``; raises UnknownCampaign."""
+        fields = self._client.hgetall(self._keys.campaign(name))
+        if not fields:
             raise UnknownCampaign(name)
         created, started, ended = (
-            int(found.get(field, 0)) for field in (b"created", b"started", b"ended")
+            int(fields.get(field, 0)) for field in (b"created", b"started", b"ended")
         )
-        plan = msgspec.json.decode(found[b"plan"], type=Plan)
-        per_second = float(found.get(b"per_second") or 0)
-        weight = float(found.get(b"weight") or 1)
-        state = found[b"state"].decode()
+        plan = msgspec.json.decode(fields[b"plan"], type=Plan)
+        per_second = float(fields.get(b"per_second") or 0)
+        weight = float(fields.get(b"weight") or 1)
+        state = fields[b"state"].decode()
         return Campaign(plan, state, created, started, ended, per_second, weight)
 
     def __iter__(self) -> Iterator[Campaign]:
-        """All of them, the latest first."""
+        """Yield every campaign, the newest first."""
         for name in self._client.zrevrange(self._keys("campaigns"), 0, -1):
             yield self.get(name.decode())
 
     def ledger(self, name: str) -> Ledger:
-        """Its counters."""
+        """Return a campaign's counters, as the scripts keep them."""
         return self._ledgers.read(name)
 
     def recount(self, name: str) -> Ledger:
-        """Its counters, proved from the records; see ``Ledgers.recount``."""
+        """Count a campaign's recipients from their records; see ``Ledgers.recount``."""
         return self._ledgers.recount(name)
 
     def add(
         self, name: str, recipients: Iterable[Recipient]
     ) -> Iterator[tuple[Recipient, ImportResult]]:
-        """Import recipients, streamed in batches; each with added, duplicate or suppressed.
+        """Import recipients in batches, and yield each with what became of it.
 
-        Whoever is a member already is a duplicate, so importing may be repeated and resumed at
-        will. Raises UnknownCampaign, and WrongCampaignState once cancelled.
+        An import may be repeated or resumed: whoever is a member already is a ``duplicate``. An
+        error of ``recipients`` itself is raised after the results of all before it.
+
+        Raises UnknownCampaign, and WrongCampaignState if the campaign is cancelled.
         """
-        place, iterator = self._place(name), iter(recipients)
-        batch, failure = _taken(iterator)
+        lane, shards = self._lane_and_shards(name)
+        iterator = iter(recipients)
+        batch, failure = _next_batch(iterator)
         while batch:
-            with self._pipelined.begin(_import_args(name, place, batch)) as answer:
-                following, failure = _taken(iterator)  # while the server has the last
+            with self._pipelined.begin(_import_args(name, lane, shards, batch)) as answer:
+                following, failure = _next_batch(iterator)  # while the server imports this one
                 reply = answer()
             if isinstance(reply, list):
                 raise WrongCampaignState(name, reply[0].decode(), "take recipients")
             for recipient, letter in zip(batch, reply.decode(), strict=True):
-                yield recipient, _OUTCOMES[letter]
+                yield recipient, _IMPORT_RESULTS[letter]
             batch = following
         if failure:
             raise failure
 
     def import_args(self, name: str, batch: Sequence[Recipient]) -> list[Argument]:
-        """Arguments of ``IMPORT``, under a new token; raises UnknownCampaign."""
-        return _import_args(name, self._place(name), batch)
+        """Return the arguments of ``IMPORT``, with a new token; raises UnknownCampaign."""
+        return _import_args(name, *self._lane_and_shards(name), batch)
 
-    def _place(self, name: str) -> tuple[bytes, int]:
-        """A campaign's lane and the number of its shards, which never change."""
+    def _lane_and_shards(self, name: str) -> tuple[bytes, int]:
+        """Return a campaign's lane and its number of sets of members; neither ever changes."""
         lane, shards = self._client.hmget(self._keys.campaign(name), "lane", "shards")
         if shards is None:
             raise UnknownCampaign(name)
         return lane, int(shards)
 
     def pace(self, name: str, per_second: float = 0.0, weight: float = 1.0) -> None:
-        """Give it a rate of its own, in segments a second (0 for none), and a weight.
+        """Set a campaign's own rate, in segments a second (0 for none), and its weight.
 
-        A campaign of weight 2 is sent twice as fast as one of weight 1 beside it, where both have
-        to share. Takes effect with the next claim. Raises UnknownCampaign, and ValueError.
+        Where campaigns compete, one of weight 2 is sent twice as fast as one of weight 1. The
+        change takes effect with the next claim.
+
+        Raises UnknownCampaign, and ValueError if the rate is negative or infinite, or the weight
+        is not 0.01 to 100.
         """
         if not (0 <= per_second < math.inf and 0.01 <= weight <= 100):
-            raise ValueError("a rate is 0 or more, a weight 0.01 to 100")
+            raise ValueError("the rate must be 0 or more, the weight 0.01 to 100")
         rate = f"{per_second:.6g}" if per_second else ""
         before, _ = self._scripts.call(CAMPAIGN, [name, "pace", rate, f"{weight:.6g}"])
         if before == b"unknown":
             raise UnknownCampaign(name)
 
     def act(self, name: str, action: Action) -> CampaignState:
-        """Start, pause, resume or cancel; return the state it is in then.
+        """Start, pause, resume or cancel a campaign, and return its new state.
 
-        When pause or cancel return, no further POST of the campaign can start: they wait out what
-        had just started. Repeating an action is a no-op. Raises UnknownCampaign and
-        WrongCampaignState.
+        After a pause or a cancel has returned, no further POST of the campaign can start: it waits
+        for those that had just been started. Repeating an action does nothing.
+
+        Raises UnknownCampaign, and WrongCampaignState if the state does not allow the action.
         """
         before, after = self._scripts.call(CAMPAIGN, [name, action])
         if before == b"unknown":
@@ -186,8 +198,8 @@ class Campaigns:
         return state
 
 
-def _taken(recipients: Iterator[Recipient]) -> tuple[list[Recipient], Exception | None]:
-    """The next recipients, or why there are none: to be raised once those before are told."""
+def _next_batch(recipients: Iterator[Recipient]) -> tuple[list[Recipient], Exception | None]:
+    """Take the next recipients; or return the error, to be raised after the results before it."""
     batch: list[Recipient] = []
     try:
         batch.extend(islice(recipients, IMPORT_BATCH))
@@ -197,7 +209,7 @@ def _taken(recipients: Iterator[Recipient]) -> tuple[list[Recipient], Exception 
 
 
 def read_plan(client: redis.Redis, keys: Keys, campaign: str) -> Plan:
-    """A campaign's plan; raises InvalidMessage where it is gone: nobody can be sent it then."""
+    """Return a campaign's plan; raises InvalidMessage if it is gone: then it can't be sent."""
     return _plan(campaign, cast("Any", client.hget(keys.campaign(campaign), "plan")))
 
 
@@ -213,9 +225,8 @@ def _plan(campaign: str, stored: bytes | None) -> Plan:
 
 
 def _import_args(
-    name: str, place: tuple[bytes, int], batch: Sequence[Recipient]
+    name: str, lane: bytes, shards: int, batch: Sequence[Recipient]
 ) -> list[Argument]:
-    lane, shards = place
     args: list[Argument] = [name, lane, new_token()]
     for recipient in batch:
         args += (recipient.hash % shards, recipient.hash, recipient.to, recipient.ticket)

@@ -4,7 +4,7 @@ from unicodedata import category
 
 
 def flaw(text: str) -> str | None:
-    """Say what no text may hold: control characters, and halves of characters."""
+    """Name the first control character or half a character in ``text``; None if there is none."""
     for char in text:
         if category(char) in ("Cc", "Cs"):
             what = "a control character" if category(char) == "Cc" else "half a character"
@@ -12,12 +12,12 @@ def flaw(text: str) -> str | None:
     return None
 
 
-# Letters to Unicode, but drawn as nothing: the Hangul fillers, and the empty Braille cell.
+# Letters and symbols that look like nothing: the Hangul fillers and the empty Braille cell.
 _FILLERS = "\u115f\u1160\u3164\uffa0\u2800"
 
 
 def shows(text: str) -> bool:
-    """Tell whether anything is to be seen: not only spaces, zero-width characters or accents."""
+    """Whether ``text`` shows anything: not only spaces, zero-width characters or lone accents."""
     return any(
         category(char) not in ("Cc", "Cf", "Mn", "Me", "Zl", "Zp", "Zs") and char not in _FILLERS
         for char in text

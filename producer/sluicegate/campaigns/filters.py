@@ -1,4 +1,4 @@
-"""Values and filters of a template: how a value is cleaned, and what each filter makes of it."""
+"""The values and filters of a template: how a value is cleaned and what each filter does."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,11 +8,14 @@ from ..errors import BadValue
 from .characters import flaw, shows
 
 MAX_VALUE = 10_000
-"""Characters that ``replace`` may make of a value."""
+"""The longest value, in characters, that ``replace`` may produce."""
 
 
 def cleaned(values: Mapping[str, str], name: str) -> str:
-    """Give a value as it is used: ``""`` where it is missing or shows nothing."""
+    """Return a value as it is used: ``""`` if it is missing or has no visible character.
+
+    Raises BadValue if it is not text, or holds a character that no text may hold.
+    """
     value = values.get(name)
     if value is None:
         return ""
@@ -30,16 +33,17 @@ def cleaned(values: Mapping[str, str], name: str) -> str:
 
 
 def blank(values: Mapping[str, str], name: str) -> BadValue:
+    """Return the error that says why the variable ``name`` came out empty."""
     if values.get(name) is None:
         return BadValue(name, "is missing")
     return BadValue(name, f"is empty{' after its filters' if cleaned(values, name) else ''}")
 
 
-# Each filter gets the value, the name of its variable, and its arguments.
+# Each filter takes the value, the name of its variable and the arguments.
 
 
 class Emptied(Exception):
-    """A ``{{ }}`` came out empty; ``variable`` is the one that it shows."""
+    """A ``{{ }}`` came out empty; ``variable`` is the name of its variable."""
 
     def __init__(self, variable: str) -> None:
         self.variable = variable
@@ -47,7 +51,7 @@ class Emptied(Exception):
 
 
 def _filled(value: object, variable: str) -> str:
-    """Stand last in every ``{{ }}``: nothing empty is sent."""
+    """Come last in every ``{{ }}``, so that nothing empty is sent."""
     text = str(value)
     if not shows(text):
         raise Emptied(variable)
@@ -97,7 +101,7 @@ def _round(value: object, variable: str, digits: int = 0) -> Decimal:
     return _EXACT.abs(rounded) if rounded.is_zero() else rounded
 
 
-FILLED = "(filled)"  # no template can write that name
+FILLED = "(filled)"  # a name that no template can write
 
 FILTERS: dict[str, Callable[..., object]] = {
     "upper": lambda text, variable: text.upper(),

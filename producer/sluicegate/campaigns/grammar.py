@@ -1,9 +1,9 @@
-"""What a campaign's text may say: a small part of Jinja's language and nothing else.
+"""The language of a campaign's text: a small part of Jinja's, and nothing else.
 
 The language is ``{{ name }}``, ``{{ name|filter }}``, comments, and ``{% if %}`` with
-``{% elif %}`` and ``{% else %}``. A text is read into Jinja's syntax tree, and only nodes known to
-be harmless may stand in it, so there is nothing to escape from and nothing that grows without
-bound. Everything else is refused, with its line. What a filter does is in ``filters.py``.
+``{% elif %}`` and ``{% else %}``. A text is parsed into Jinja's syntax tree, which may hold only
+nodes known to be harmless, so there is no sandbox to escape from and nothing grows without bound.
+Everything else is refused, with its line. ``filters.py`` defines what a filter does.
 """
 
 import re
@@ -18,21 +18,21 @@ if TYPE_CHECKING:  # Jinja is an extra, so each function that needs its nodes im
     from jinja2 import Environment, nodes
 
 MAX_SOURCE = 10_000
-"""Characters in a template: several times what any message holds, in all its branches."""
+"""Characters in a template with all its branches: several times what any message holds."""
 
 MAX_DEPTH = 20
-"""Blocks, filters and operators within one another."""
+"""How deeply blocks, filters and operators may be nested."""
 
 MAX_ELIFS = 100
-"""``{% elif %}`` in one block. Python's own compiler gives up at a few hundred."""
+"""How many ``{% elif %}`` a block may have. Python's compiler gives up at a few hundred."""
 
-_TOO_DEEP = f"more than {MAX_DEPTH} things within one another"
+_TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
 
 
 def parsed(source: str, environment: "Environment") -> "nodes.Template":
-    """Read a text and check all of it; every name is in the form that Python would give it.
+    """Parse a text and check all of it; names come out as Python would normalise them.
 
-    Raises BadTemplate for a syntax error, or something outside the language.
+    Raises BadTemplate for a syntax error, or for anything outside the language.
     """
     from jinja2 import TemplateSyntaxError
 
@@ -62,9 +62,9 @@ _Kind = Literal["text", "number"]
 
 
 class _Filter(NamedTuple):
-    """How a filter goes: a check for each argument, and what kind it takes and gives.
+    """How a filter is used: a check of each argument, and the kinds that it takes and gives.
 
-    The first ``needed`` of the arguments must be there; ``usage`` says so to a person.
+    The first ``needed`` arguments are required. ``usage`` says all this in an error.
     """
 
     arguments: tuple[Callable[[object], bool], ...] = ()
@@ -104,7 +104,7 @@ _FILTERS = {
 }
 
 
-# ---- the check: each function lets through what it knows, and refuses the rest
+# ---- the checks: each function accepts the nodes that it knows and refuses all others
 
 
 def _deeper(node: "nodes.Node", depth: int) -> None:
@@ -140,9 +140,9 @@ def _shown(node: "nodes.Expr", depth: int) -> None:
     from jinja2 import nodes
 
     if isinstance(node, nodes.TemplateData):
-        if found := re.search("[{}]", node.data):
-            line = node.lineno + node.data.count("\n", 0, found.start())
-            raise BadTemplate(line, f"a single {found[0]!r}: a variable is {{{{ name }}}}")
+        if brace := re.search("[{}]", node.data):
+            line = node.lineno + node.data.count("\n", 0, brace.start())
+            raise BadTemplate(line, f"a single {brace[0]!r}: a variable is {{{{ name }}}}")
     elif isinstance(node, nodes.Name | nodes.Filter):
         _operand(node, depth)
     else:
@@ -174,7 +174,7 @@ def _comparison(node: "nodes.Compare", depth: int) -> None:
         if each.op not in ("eq", "ne", "lt", "lteq", "gt", "gteq"):
             raise BadTemplate(node.lineno, "'in' is not part of a template: use ==")
         if kind == "text" and each.op not in ("eq", "ne"):
-            raise BadTemplate(node.lineno, "only numbers have an order: use |int")
+            raise BadTemplate(node.lineno, "only numbers can be ordered: use |int")
 
 
 def _operand(node: "nodes.Node", depth: int) -> _Kind:
@@ -191,7 +191,7 @@ def _operand(node: "nodes.Node", depth: int) -> _Kind:
 
 
 def _name(node: "nodes.Name") -> _Kind:
-    """Give a name the form that Python would give it, so that two never become one."""
+    """Normalise a name as Python would, so that two names never become one variable."""
     node.name = normalize("NFKC", node.name)
     if node.name == "self":
         raise BadTemplate(node.lineno, "'self' can't be a variable")
@@ -206,9 +206,9 @@ def _filter(node: "nodes.Filter", depth: int) -> _Kind:
     kind = _operand(node.node, depth + 1)
     known = _FILTERS.get(node.name)
     if known is None:
-        raise BadTemplate(node.lineno, f"no filter {node.name!r}; there are {', '.join(_FILTERS)}")
+        raise BadTemplate(node.lineno, f"no filter {node.name!r}; known: {', '.join(_FILTERS)}")
     if kind not in known.takes:
-        raise BadTemplate(node.lineno, f"|{node.name} takes text: put it before |int, |round")
+        raise BadTemplate(node.lineno, f"|{node.name} takes text: put it before |int or |round")
     _arguments(node, known)
     return known.gives
 
@@ -219,13 +219,13 @@ def _arguments(node: "nodes.Filter", known: _Filter) -> None:
     count = len(node.args)
     named = node.kwargs or node.dyn_args or node.dyn_kwargs
     if named or not known.needed <= count <= len(known.arguments):
-        raise BadTemplate(node.lineno, f"|{node.name} goes {known.usage}")
+        raise BadTemplate(node.lineno, f"|{node.name} is used {known.usage}")
     for place, (argument, fits) in enumerate(zip(node.args, known.arguments, strict=False)):
         if node.name == "default" and place == 0 and isinstance(argument, nodes.Name):
             _name(argument)
             continue
         if not isinstance(argument, nodes.Const) or not fits(argument.value):
-            raise BadTemplate(node.lineno, f"|{node.name} goes {known.usage}")
+            raise BadTemplate(node.lineno, f"|{node.name} is used {known.usage}")
         if isinstance(argument.value, str):
             _constant(argument)
 
@@ -234,7 +234,7 @@ def _constant(node: "nodes.Const") -> _Kind:
     if type(node.value) is int:
         return "number"
     if not isinstance(node.value, str):
-        raise BadTemplate(node.lineno, "only texts in quotes and whole numbers are compared")
+        raise BadTemplate(node.lineno, "only texts in quotes and whole numbers can be compared")
     fault = "holds a brace" if re.search("[{}]", node.value) else flaw(node.value)
     if fault:
         raise BadTemplate(node.lineno, f"a text in quotes {fault}")
@@ -263,7 +263,7 @@ _REFUSED = {
     "Getitem": "an item of a value: use a filter, {{ name|truncate(20) }}",
     "CondExpr": f"an if within {{{{ }}}}: {_USE_IF}",
     "Test": f"'is': {_USE_IF}, false for a missing or empty value",
-    "Concat": "~: write {{ one }} {{ other }}",
+    "Concat": "~: write {{ first }} {{ second }}",
     "Const": "a constant by itself: write it as text",
     "And": f"'and' within {{{{ }}}}: {_USE_IF}",
     "Or": "'or' within {{ }}: use {{ name|default('text') }}",

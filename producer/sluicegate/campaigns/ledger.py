@@ -1,12 +1,12 @@
-"""A campaign's ledger: its counters, and the proof of them from the records themselves.
+"""A campaign's ledger: its counters, and a recount that proves them from the records.
 
     imported = waiting + retrying + in doubt + accepted + dead
              + cancelled + expired + suppressed + purged
     accepted = delivered + failed + unconfirmed + unknown
 
-What a worker holds is still waiting; who was accepted stays so, whatever a receipt says later.
-The counters are kept by the scripts that move a message, or hear of it; ``recount`` trusts none
-of them and looks at every recipient.
+A message that a worker holds still counts as waiting, and an accepted one stays accepted whatever
+a receipt says later. The scripts that move a message or apply a receipt keep the counters;
+``recount`` trusts none of them and looks at every recipient.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from ..receipts import DELIVERIES
 from ..stored import DELIVERY_FIELDS, LaneName, MessageId, Record, Ticket
 
 PENDING = ("waiting", "retrying", "in_doubt")
-"""States that a running campaign still has to do with; without any it is finished."""
+"""States that keep a campaign running: it is finished once no recipient is in any of them."""
 
 STATES = (*PENDING, "accepted", "dead", "cancelled", "expired", "suppressed", "purged")
 
@@ -29,9 +29,10 @@ _PAGE = 1000
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """How many of a campaign's recipients are where, and what became of those accepted.
+    """How many of a campaign's recipients are in each state.
 
-    ``deliveries`` are what receipts said: delivered, failed, unconfirmed.
+    ``states`` has a count for each of ``STATES``. ``deliveries`` has one for each of
+    ``receipts.DELIVERIES``: what receipts said of the accepted recipients.
     """
 
     imported: int
@@ -40,16 +41,17 @@ class Ledger(msgspec.Struct, frozen=True):
 
     @property
     def adds_up(self) -> bool:
-        """The equations above."""
+        """Whether both equations above hold."""
         return self.imported == sum(self.states.values()) and self.unknown >= 0
 
     @property
     def unknown(self) -> int:
-        """How many were accepted and no receipt has said more."""
+        """How many accepted recipients no receipt has decided yet."""
         return self.states["accepted"] - sum(self.deliveries.values())
 
     @property
     def pending(self) -> int:
+        """How many recipients keep the campaign running."""
         return sum(self.states[state] for state in PENDING)
 
 
@@ -61,30 +63,30 @@ class Ledgers:
         self._keys = keys
 
     def read(self, campaign: str) -> Ledger:
-        """The counters, as the scripts keep them."""
-        found = self._client.hgetall(self._keys.ledger(campaign))
-        counts = {name.decode(): int(count) for name, count in found.items()}
+        """Return the counters, as the scripts keep them; all 0 for an unknown campaign."""
+        stored = self._client.hgetall(self._keys.ledger(campaign))
+        counts = {name.decode(): int(count) for name, count in stored.items()}
         return _ledger(counts.get("imported", 0), counts)
 
     def recount(self, campaign: str) -> Ledger:
-        """The same, counted from every ticket, lease, list and record of the campaign.
+        """Count the recipients from every ticket, lease, list and record of the campaign.
 
-        A message that moves while this looks may be seen twice or not at all, so compare only
-        when nothing is under way: paused, finished or cancelled. Reads everything once; takes
-        about 100 bytes a recipient.
+        A message that moves meanwhile may be counted twice or not at all, so compare with ``read``
+        only while the campaign is paused, finished or cancelled. Reads everything once and takes
+        about 100 bytes of memory a recipient.
         """
-        where: dict[bytes, str] = dict.fromkeys(self._waiting(campaign), "waiting")
+        states: dict[bytes, str] = dict.fromkeys(self._waiting(campaign), "waiting")
         for state in unsent_states():
-            where |= dict.fromkeys(self._unsent(campaign, state), state)
+            states |= dict.fromkeys(self._unsent(campaign, state), state)
         deliveries: dict[bytes, str] = {}
         for short, state, delivery in self._recorded(campaign):
-            # What waits is only where it was found; in a cancelled campaign, among the cancelled.
+            # One that waits was found in a lane; or, cancelled with its campaign, in that list.
             if state != "waiting":
-                where[short] = state
+                states[short] = state
             if delivery:
                 deliveries[short] = delivery
         members = sum(self._client.scard(shard) for shard in self._shards(campaign))
-        return _ledger(members, Counter([*where.values(), *deliveries.values()]))
+        return _ledger(members, Counter([*states.values(), *deliveries.values()]))
 
     def _waiting(self, campaign: str) -> Iterator[bytes]:
         lanes = self._keys.lane(LaneName.pattern(campaign))
@@ -104,7 +106,7 @@ class Ledgers:
             start += _PAGE
 
     def _recorded(self, campaign: str) -> Iterator[tuple[bytes, str, str]]:
-        """Each record's short id, state and delivery."""
+        """Yield each record's short id, state and delivery; a delivery not known yet is ``""``."""
         prefix = self._keys.record(MessageId.prefix(campaign))
         names = ("state", *DELIVERY_FIELDS)
         cursor, first = 0, True

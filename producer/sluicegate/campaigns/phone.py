@@ -1,11 +1,12 @@
-"""Phone numbers as people write them, turned into E.164.
+"""Converts phone numbers as people write them to E.164.
 
-A number is accepted where it is *possible*: its length is one that its country has. Whether it is
-assigned is not asked, since published ranges lag behind real ones. In North America, area code and
-exchange must also begin with 2 to 9.
+A number is accepted if it is *possible*: its country has numbers of that length. Whether it is
+assigned is not checked, since published ranges lag behind real ones. In North America, the area
+code and the exchange must also begin with 2 to 9.
 
-What is in E.164 already, or plainly North American, is answered at once, as the library would
-answer. Nothing ambiguous is guessed: a message to a stranger is worse than a row set aside.
+Numbers that are in E.164 already, or plainly North American, take a shorter way to the answer that
+the phonenumbers library would give. An ambiguous number is never guessed: a message to a stranger
+is worse than a row set aside.
 """
 
 import re
@@ -22,8 +23,9 @@ _foreign_nanp = re.compile(rf"\+1[ \xa0.-]?{_NANP}").fullmatch
 _national_nanp = re.compile(rf"(?:\+?1[ \xa0.-]?)?{_NANP}").fullmatch
 _NANP_REGIONS = {"US", "CA"}
 
-# What must not follow the country code, or the library has a say: in North America what is no
-# area code and exchange; elsewhere a national prefix such as 0 that it would drop, and zeros.
+# Where one of these follows the country code, the library must be asked. In North America it is
+# anything but an area code and exchange; elsewhere a national prefix such as 0, which the library
+# would drop, or a row of zeros.
 _NANP_HEAD = "(?![2-9][0-9]{2}[2-9]).?"
 _OTHER_HEAD = "0000|(?:{})"
 
@@ -44,19 +46,19 @@ _SHORTENED = (
 _NATIONAL = (
     "a national number: give --region (such as US), or write it with + and its country code"
 )
-_NOT_NANP = "no North American number: area code and exchange begin with 2 to 9"
+_NOT_NANP = "not a North American number: area code and exchange begin with 2 to 9"
 _ZEROS = "nothing but zeros"
-_EXTENSION = "it has an extension, which takes no messages: give a direct number"
+_EXTENSION = "it has an extension, which can't receive messages: give a direct number"
 
 
 class Phones:
-    """Turns numbers into E.164; ``region`` is whose national numbers it understands.
+    """Converts phone numbers to E.164.
 
-    That is an ISO 3166 code of two letters, such as US. Without it, a number needs its country
-    code, after ``+`` or ``00``.
+    ``region`` is the country whose national numbers are understood, as an ISO 3166 code of two
+    letters, such as US. Without it, every number needs its country code, after ``+`` or ``00``.
 
-    Raises InvalidMessage for a region that does not exist, and ModuleNotFoundError (here or in
-    ``normalise``) where only the library can answer and it isn't installed.
+    Raises InvalidMessage if there is no such region. Here and in ``normalise``, raises
+    ModuleNotFoundError if the phonenumbers library is needed and not installed.
     """
 
     def __init__(self, region: str | None = None) -> None:
@@ -69,35 +71,35 @@ class Phones:
         self._nanp = _national_nanp if self.region in _NANP_REGIONS else _foreign_nanp
 
     def normalise(self, text: str) -> str:
-        """Give the number in E.164.
+        """Return the number ``text`` in E.164, such as ``+15551234567``.
 
-        Raises BadNumber, which says why it is none in words for the author of the file.
+        Raises BadNumber, whose reason is written for the author of the file.
         """
         if _plain_nanp(text):
             return text
-        if found := self._nanp(text):
-            return "+1" + found[1] + found[2] + found[3]
+        if match := self._nanp(text):
+            return "+1" + match[1] + match[2] + match[3]
         if text[:1] == "+":
             number = text.replace(" ", "").replace("-", "").replace("(", "").replace(")", "")
-            if _stands(number):
+            if _is_canonical(number):
                 return number
-        digits = _cleaned(text)
+        digits = _digits(text)
         if digits[0] == "+":
-            return digits if _stands(digits) else _parsed(text, digits, None)
+            return digits if _is_canonical(digits) else _parse(text, digits, None)
         if digits[:2] == "00":
-            return self._abroad(text, digits)
-        if found := self._nanp(digits):
-            return "+1" + found[1] + found[2] + found[3]
+            return self._parse_00(text, digits)
+        if match := self._nanp(digits):
+            return "+1" + match[1] + match[2] + match[3]
         if self.region is None:
             raise BadNumber(text, _NATIONAL)
-        return _parsed(text, digits, self.region)
+        return _parse(text, digits, self.region)
 
-    def _abroad(self, text: str, digits: str) -> str:
-        """Read ``00`` as ``+``, unless it means something else in the region and both would do."""
+    def _parse_00(self, text: str, digits: str) -> str:
+        """Read a leading ``00`` as ``+``, unless the region allows another reading too."""
         readings, faults = dict[str, None](), list[BadNumber]()
         for number, region in (("+" + digits[2:], None), (digits, self.region)):
             try:
-                readings[_parsed(text, number, region)] = None
+                readings[_parse(text, number, region)] = None
             except BadNumber as error:
                 faults.append(error)
         if not readings:
@@ -107,29 +109,31 @@ class Phones:
         return next(iter(readings))
 
 
-def _stands(number: str) -> bool:
-    """Tell whether the library would return ``number``, which begins with +, as it is."""
+def _is_canonical(number: str) -> bool:
+    """Whether the library would return ``number``, which begins with +, unchanged."""
     if not (number[1:].isdecimal() and number.isascii()):
         return False
-    lengths, start, head = _rule(number[:4])
+    lengths, start, doubtful_head = _numbering_plan(number[:4])
     if len(number) not in lengths:
         return False
-    found = head.match(number, start)
-    return found is None or found.end() == start
+    match = doubtful_head.match(number, start)
+    return match is None or match.end() == start
 
 
 @cache
-def _rule(first: str) -> tuple[frozenset[int], int, re.Pattern[str]]:
-    """Of E.164 numbers that begin with ``first``, a + and three digits: what ``_stands`` asks.
+def _numbering_plan(prefix: str) -> tuple[frozenset[int], int, re.Pattern[str]]:
+    """What ``_is_canonical`` must know of numbers that begin with ``prefix``, + and three digits.
 
-    Their lengths, where the national number begins, and what must not stand there.
+    Returns their possible lengths with the +, the index at which the national number begins, and
+    what must not stand there.
     """
-    if first[1] == "1":
+    if prefix[1] == "1":
         return frozenset({12}), 2, re.compile(_NANP_HEAD)
     library = _library()
     known = library.COUNTRY_CODE_TO_REGION_CODE
-    code = next((int(first[1:end]) for end in (2, 3, 4) if int(first[1:end]) in known), 0)
-    if not code or first[1] == "0":
+    codes = (int(prefix[1:end]) for end in (2, 3, 4))
+    code = next((code for code in codes if code in known), 0)
+    if not code or prefix[1] == "0":
         return frozenset(), 0, re.compile("")
     region, start = known[code][0], 1 + len(str(code))
     metadata = library.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
@@ -138,8 +142,11 @@ def _rule(first: str) -> tuple[frozenset[int], int, re.Pattern[str]]:
     return lengths & frozenset(range(8, 17)), start, re.compile(head)
 
 
-def _cleaned(text: str) -> str:
-    """Reduce ``text`` to digits, perhaps with a + before them, or say what else is in it."""
+def _digits(text: str) -> str:
+    """Reduce ``text`` to its digits, and the + before them if there is one.
+
+    Raises BadNumber if ``text`` holds anything that can't belong to one phone number.
+    """
     plain = text if text.isascii() else _folded(text)
     plain = plain.strip(_AROUND)
     if plain[:4].lower() == "tel:":
@@ -148,22 +155,22 @@ def _cleaned(text: str) -> str:
         raise BadNumber(text, "empty")
     if _scientific(plain):
         raise BadNumber(text, _SHORTENED)
-    if found := _float(plain):
-        return found[1]
+    if match := _float(plain):
+        return match[1]
     if _extension(plain):
         raise BadNumber(text, _EXTENSION)
     if sum(len(re.findall(r"[0-9]", part)) > 6 for part in _SEVERAL.split(plain)) > 1:
         raise BadNumber(text, "more than one number: give each a row of its own")
-    digits = _PUNCTUATION.sub("", plain)  # "(0)" stays: the library knows where it must go
+    digits = _PUNCTUATION.sub("", plain)  # "(0)" stays: the library knows where to drop it
     if not digits.removeprefix("+").isdecimal():
         raise BadNumber(text, _stranger(digits))
     if not digits.strip("+0"):
         raise BadNumber(text, _ZEROS)
-    return digits[1:] if digits.startswith("+00") else digits  # one way abroad too many
+    return digits[1:] if digits.startswith("+00") else digits  # + and 00 mean the same
 
 
 def _folded(text: str) -> str:
-    """Bring fullwidth and other digits, dashes and spaces to ASCII, and drop what is invisible."""
+    """Replace digits, dashes and spaces of any script by ASCII, and drop invisible characters."""
     folded = []
     for char in unicodedata.normalize("NFKC", text):
         kind = unicodedata.category(char)
@@ -182,18 +189,18 @@ def _stranger(digits: str) -> str:
     if any(map(str.isalpha, digits)):
         return "it has letters: write a vanity number (1-800-FLOWERS) in digits"
     odd = next((char for char in digits.lstrip("+") if not char.isdecimal()), "+")
-    return f"{odd!a} does not belong there"
+    return f"{odd!a} can't be part of a phone number"
 
 
-def _parsed(text: str, digits: str, region: str | None) -> str:
+def _parse(text: str, digits: str, region: str | None) -> str:
     library = _library()
     try:
         parsed = library.parse(digits, region)
     except library.NumberParseException as error:
-        raise BadNumber(text, _unparsed(error)) from None
+        raise BadNumber(text, _parse_fault(error)) from None
     possible = library.is_possible_number_with_reason(parsed)
     if possible != library.ValidationResult.IS_POSSIBLE:
-        raise BadNumber(text, _impossible(parsed.country_code, possible))
+        raise BadNumber(text, _length_fault(parsed.country_code, possible))
     number: str = library.format_number(parsed, library.PhoneNumberFormat.E164)
     if parsed.country_code == 1 and not _foreign_nanp(number):
         raise BadNumber(text, _NOT_NANP)
@@ -204,21 +211,21 @@ def _parsed(text: str, digits: str, region: str | None) -> str:
     return number
 
 
-def _unparsed(error: Exception) -> str:
+def _parse_fault(error: Exception) -> str:
     kind = getattr(error, "error_type", None)
     if kind == _library().NumberParseException.INVALID_COUNTRY_CODE:
-        return "no country has its country code"
+        return "no country has that country code"
     return "too long" if kind == _library().NumberParseException.TOO_LONG else "too short"
 
 
-def _impossible(code: int, possible: int) -> str:
+def _length_fault(code: int, possible: int) -> str:
     region = _library().region_code_for_country_code(code)
     place = f"+{code}" if region == "001" else f"{region} (+{code})"
     result = _library().ValidationResult
     return {
         result.IS_POSSIBLE_LOCAL_ONLY: f"the area code is missing ({place})",
         result.TOO_SHORT: f"too short for {place}",
-        result.TOO_LONG: f"too long for {place}; one abroad needs + and its country code",
+        result.TOO_LONG: f"too long for {place}; a number abroad needs + and its country code",
     }.get(possible, f"no number in {place} has that many digits")
 
 

@@ -1,10 +1,10 @@
-"""A campaign's plan: the text, the sender and the columns that it was started with, pinned.
+"""A campaign's plan: the text, sender and columns that it is created with and never change.
 
     ticket   <11 characters of the key's hash>|segments|type|expires_ms|to|["value", ...]
     id       <campaign>.<the same 11 characters>
 
-Identity is the recipient, or the key column's value, never the row: the same file imported
-twice, a corrected file and a shifted one send each recipient once.
+A recipient is identified by its number, or by its value in the key column, never by its row: a
+file that is imported twice, corrected or reordered reaches each recipient once.
 """
 
 import re
@@ -24,19 +24,19 @@ from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticke
 from .template import RENDERER, Template
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
-"""A campaign's name: it is part of ids and keys."""
+"""What a campaign's name must match: it is part of ids and keys."""
 
 _json = msgspec.json.Encoder().encode
 _new_hash = blake2b(digest_size=8).copy  # a copy is quicker than a new one
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
-    """What a campaign sends.
+    """What a campaign sends, and how its files are read.
 
-    ``text`` is the template; ``to_column`` and ``key_column`` are columns of its files, None for
-    the recipient's own number as the key; ``region`` reads national numbers. ``expires_at`` is
-    timezone-aware. ``renderer`` says what renders the text, so that it is never rendered
-    otherwise.
+    ``text`` is the template's source. ``to_column`` and ``key_column`` name columns of the files;
+    without a ``key_column``, the recipient's number is the key. ``region`` is the country of
+    national numbers, as ``Phones`` takes it. ``expires_at`` is timezone-aware. ``renderer``
+    records what renders the text: see ``template.RENDERER``.
     """
 
     name: str
@@ -48,28 +48,28 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     region: str | None = None
     key_column: str | None = None
     expires_at: datetime | None = None
-    renderer: str = msgspec.field(default_factory=lambda: RENDERER)  # so that it is always stored
+    renderer: str = msgspec.field(default_factory=lambda: RENDERER)  # a factory: always stored
 
     @cached_property
     def template(self) -> Template:
-        """The compiled text; raises BadTemplate."""
+        """The compiled template; raises BadTemplate."""
         return Template(self.text)
 
     @property
     def kind(self) -> Literal["SMS", "MMS"]:
-        """``SMS`` or ``MMS``."""
+        """``MMS`` if there are media, else ``SMS``."""
         return "MMS" if self.media_urls else "SMS"
 
     @property
     def lane(self) -> str:
-        """Where its recipients wait."""
+        """The name of the lane in which its recipients wait."""
         sender = sender_name(self.sender, self.messaging_profile_id)
         return LaneName("bulk", self.kind, sender, self.name).format()
 
     def message(self, id: str, to: str, text: str) -> Message:
-        """The message to one recipient; raises InvalidMessage where it can't be sent.
+        """Make the message to one recipient; raises InvalidMessage if it can't be sent.
 
-        Its ``id`` is ours, with a dot in it, so it isn't held to the rule for an app's.
+        ``id`` has a dot in it, so the rule for an app's own ids does not apply.
         """
         message = validated(
             Message(
@@ -86,7 +86,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         return msgspec.structs.replace(message, id=id)
 
     def segments(self, to: str, text: str) -> Segments:
-        """``message(...).segments``, and the same errors; quick, since only the text differs.
+        """``message(...).segments``, with the same errors, but faster: only the text is checked.
 
         ``to`` is in E.164, as from ``Phones``.
         """
@@ -109,15 +109,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         return {}
 
     def ticket_writer(self, parts: int) -> Callable[[str, str, bytes], bytes]:
-        """What writes the tickets of so many segments, by short id, recipient and values."""
+        """Return the function that writes tickets of ``parts`` segments; see ``stored``."""
         if parts not in self._writers:
             self._writers[parts] = ticket_writer(parts, self.kind, self.expires_at)
         return self._writers[parts]
 
     def checked(self) -> "Plan":
-        """Itself, once it makes sense; raises InvalidMessage and BadTemplate."""
+        """Return the plan itself if it is valid; raises InvalidMessage or BadTemplate if not."""
         if not NAME.match(self.name):
-            rule = "a campaign's name is 1 to 60 of a-z 0-9 _ -, beginning with a letter or digit"
+            rule = "must be 1 to 60 of a-z 0-9 _ -, and begin with a letter or digit"
             raise InvalidMessage("name", self.name, rule)
         text = "x" if self.template.variables else self.template.render({})
         self.message("probe", "+15551234567", text)
@@ -125,37 +125,38 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
 
 
 def key_hash(key: str) -> int:
-    """A recipient's key as a signed 64-bit number, which Redis keeps in 8 bytes."""
+    """Hash a recipient's key to a signed 64-bit number, which Redis keeps in 8 bytes."""
     hash = _new_hash()
     hash.update(key.encode())
     return int.from_bytes(hash.digest(), "big", signed=True)
 
 
 def message_id(campaign: str, hash: int) -> str:
-    """The id of a campaign's message; the dot keeps it apart from every id of an app's."""
+    """Return the id of a campaign's message; its dot tells it from every id of an app."""
     return MessageId.of_hash(campaign, hash).format()
 
 
 def ticket(plan: Plan, hash: int, to: str, parts: int, values: Sequence[str]) -> bytes:
-    """What waits in the lane: all that is needed to render and send, and no more."""
+    """Write what waits in the lane: all that is needed to render and send the message."""
     return plan.ticket_writer(parts)(short_hash(hash), to, _json(values))
 
 
 def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
-    """The message of a ticket: pure, so every worker makes the same one.
+    """Render a ticket's message. This is pure, so that every worker makes the same message.
 
-    Raises InvalidMessage; BadValue, where the renderer is not the one that the plan was made for.
+    Raises InvalidMessage if the ticket does not fit the plan or the message can't be sent, and
+    BadValue if the template can't take a value.
     """
     try:
         waiting = Ticket.parse(ticket)
-        named = dict(zip(plan.template.variables, waiting.variables, strict=True))
+        values = dict(zip(plan.template.variables, waiting.variables, strict=True))
     except ValueError as error:
         raise InvalidMessage("ticket", f"{len(ticket)} bytes", str(error), id) from error
-    return plan.message(id, waiting.to, plan.template.render(named))
+    return plan.message(id, waiting.to, plan.template.render(values))
 
 
 def plan_digest(plan: Plan) -> str:
-    """Same plan, same digest: a campaign's name stands for one plan only."""
-    if plan.expires_at is not None:  # one moment is written in many ways
+    """Hash a plan, as 24 hexadecimal digits: equal plans have equal digests."""
+    if plan.expires_at is not None:  # one moment can be written in many ways
         plan = msgspec.structs.replace(plan, expires_at=plan.expires_at.astimezone(UTC))
     return blake2b(msgspec.json.encode(plan), digest_size=12).hexdigest()

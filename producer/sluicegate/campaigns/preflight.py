@@ -1,4 +1,4 @@
-"""The preflight: everything about a campaign's file that can be known before anything is sent."""
+"""The preflight: checks all of a campaign's file before anything is sent."""
 
 import csv
 import re
@@ -23,22 +23,22 @@ from .plan import Plan
 from .recipients import Recipient, Recipients, Rejected
 
 SAMPLES = 5
-"""Rendered texts shown: the first, and the longest ones seen."""
+"""Rendered texts in a report: the first ones, and last a longer one if there is any."""
 
 NOTES = ("_line", "_column", "_value", "_reason")
-"""Columns that a file of rejected rows has in front; they are ignored when it is imported."""
+"""The first columns of a file of rejected rows; they are ignored when it is imported."""
 
-# How many values or parts there were, of what size, which two numbers one may be, and where.
+# What differs between rows of one fault: counts, sizes, candidate numbers and positions.
 _OF_ONE_ROW = re.compile(
     r"^\d+(?= values| parts)| \(\d+ units.*?\)(?=; at most)|(?<=^either) .*(?=: write it)|"
     r"^U\+[0-9A-F]{4} at position \d+"
 )
 _BATCH = 500
-_FEW = 4  # characters that somebody would replace in a text; more of them are its language
+_FEW = 4  # a text with more characters outside GSM-7 is in another language
 
 
 class SampleText(msgspec.Struct, frozen=True):
-    """One text as it would be sent; the number is masked."""
+    """A text as it would be sent; ``to`` is masked."""
 
     line: int
     to: str
@@ -48,15 +48,17 @@ class SampleText(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What a file holds for a plan.
+    """What a file holds for a plan: ``rows = sendable + rejected + duplicates + suppressed``.
 
-    ``rows = sendable + rejected + duplicates + suppressed``. ``reasons`` are those of rejected
-    rows, each after its column, with "…" for what differs from row to row. ``segments`` maps a
-    number of parts to how many texts take so many; ``ucs2`` a character to how many texts it
-    alone or first keeps out of GSM-7, and ``saved`` how many segments fewer those would take
-    without it and its like. ``us_segments`` are those to +1 numbers. ``cost`` is the segments at
-    the account's price, an estimate. ``seconds`` is the time to send them all with nothing else
-    waiting, and ``held_by`` the level that takes so long.
+    ``fingerprint``  ``CsvFile.fingerprint``: the file's hash
+    ``reasons``      rejected rows by ``column: reason``, with "…" for what differs between rows
+    ``segments``     texts by their number of parts
+    ``ucs2``         texts by the first character that keeps them out of GSM-7
+    ``saved``        segments saved, by that character, if a few such characters were replaced
+    ``us_segments``  segments to +1 numbers
+    ``cost``         an estimate in ``currency``: all segments at the account's price
+    ``seconds``      time to send everything while nothing else is waiting
+    ``held_by``      the level that takes that long; see ``levels.Pace``
     """
 
     file: str
@@ -81,16 +83,16 @@ class Report(msgspec.Struct):
 
     @property
     def parts(self) -> int:
-        """Segments in all."""
+        """Segments of all texts together."""
         return sum(parts * count for parts, count in self.segments.items())
 
 
 class Rejects:
-    """A file of rejected rows, to be corrected and imported again.
+    """Writes a file of rejected rows, to be corrected and imported again.
 
-    It has the columns of the original, and in front line, column, value and reason. It is written
-    only when there is a first row; ``path`` is None until then. Of a file that is one of these
-    itself, the four columns are replaced.
+    It has the columns of ``NOTES``, then those of the original; if the original is such a file
+    itself, its notes are replaced. The file is created with its first row: until then, ``path``
+    is None.
     """
 
     def __init__(self, path: Path, columns: Iterable[str]) -> None:
@@ -101,13 +103,14 @@ class Rejects:
         self._writer: Any = None
 
     def add(self, row: Rejected) -> None:
+        """Append a row; raises OSError if the file can't be written."""
         if self._file is None:
             self.path = self._planned
-            # A byte order mark, so that Excel reads it as the UTF-8 that it is.
+            # With a byte order mark, by which Excel recognises UTF-8.
             self._file = self._planned.open("w", encoding="utf-8-sig", newline="")
             self._writer = csv.writer(self._file)
             self._writer.writerow([*NOTES, *self._columns[self._noted :]])
-        # A row whose quotes are broken is one value: its whole line.
+        # A row with broken quotes has one value: its whole line.
         values = row.values[self._noted :] or row.values
         self._writer.writerow([row.line, row.column, row.value, row.reason, *values])
 
@@ -135,10 +138,14 @@ def preflight(
     samples: int = SAMPLES,
     per_second: float = 0.0,
 ) -> Report:
-    """Read the whole file once, sending and storing nothing; ``on_row`` hears the rows so far.
+    """Read the whole file once and report on it; nothing is sent or stored.
 
-    ``per_second`` is the campaign's own rate in segments, 0 for none. Takes about 100 bytes of
-    memory a row, to know duplicates. Raises BadFile and redis errors.
+    Rejected rows go to ``rejects``. ``on_row`` is called with the number of rows read so far.
+    ``samples`` is how many rendered texts the report shows. ``per_second`` is the campaign's own
+    rate in segments a second, 0 for none. To recognise duplicates, this takes about 100 bytes of
+    memory a row.
+
+    Raises BadFile, BadTemplate, and redis-py's errors.
     """
     report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter)
     seen, optouts = set[int](), OptOuts(client, keys)
@@ -165,8 +172,8 @@ def preflight(
         on_row(report.rows)
     report.cost = round(report.parts * account.price_per_segment, 2)
     report.currency = account.currency
-    taken = _pace(report, plan, account, per_second)
-    report.seconds, report.held_by = taken.seconds, taken.level
+    estimate = _pace(report, plan, account, per_second)
+    report.seconds, report.held_by = estimate.seconds, estimate.level
     return report
 
 
@@ -184,7 +191,7 @@ def _pace(report: Report, plan: Plan, account: Account, per_second: float) -> Pa
 
 
 def _grouped(row: Rejected) -> str:
-    """The reason without what only this row says: rows of one fault are counted together."""
+    """A row's column and reason, without what differs between rows with the same fault."""
     reason = _OF_ONE_ROW.sub("…", row.reason)
     return f"{row.column}: {reason}" if row.column else reason
 
@@ -200,7 +207,7 @@ def _count(report: Report, recipient: Recipient) -> None:
 
 
 def _saved(recipient: Recipient) -> int:
-    """How many segments fewer a text takes once the few characters that GSM-7 lacks are gone."""
+    """How many segments are saved if the few characters that GSM-7 lacks are replaced; else 0."""
     text = recipient.text
     for _ in range(_FEW):
         if character := forcing_ucs2(text):
@@ -209,7 +216,7 @@ def _saved(recipient: Recipient) -> int:
 
 
 def _sample(report: Report, recipient: Recipient, most: int) -> None:
-    """Keep the first texts, and in the last one's place the longest that comes after them."""
+    """Keep the first texts; the last place goes to the longest of those that follow."""
     kept = report.samples
     if most and (len(kept) < most or recipient.parts > kept[-1].parts):
         to, text = masked(recipient.to), recipient.text

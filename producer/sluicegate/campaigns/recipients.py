@@ -1,4 +1,4 @@
-"""A campaign's file as recipients: each row normalised, rendered and counted, or set aside."""
+"""Turns the rows of a campaign's file into recipients, or rejects them with a reason."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -9,14 +9,18 @@ from .phone import Phones
 from .plan import Plan, key_hash, ticket
 from .template import variable
 
-# A file of rejected rows has it in place of bytes that could not be read.
-_UNREAD = "it holds U+FFFD, which stands for what could not be read: write what it was"
+# A file of rejected rows has U+FFFD in place of each unreadable byte.
+_UNREAD = "it holds U+FFFD, which stands for an unreadable character: write the right one"
 
 _SHOWN = 40  # columns named in an error
 
 
 class Recipient(NamedTuple):
-    """One row that can be sent: who, what, and how many segments it takes."""
+    """A row that can be sent.
+
+    ``line`` is where it begins in the file, ``hash`` that of its key, ``to`` an E.164 number,
+    ``text`` the rendered text in ``parts`` segments, and ``ticket`` what is stored of it.
+    """
 
     line: int
     hash: int
@@ -28,7 +32,10 @@ class Recipient(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """One row that can't be sent: where the fault is, the value there, and the reason."""
+    """A row that can't be sent: the column at fault, its value, and the reason.
+
+    ``column`` and ``value`` are ``""`` where the whole row is at fault. ``values`` are the row's.
+    """
 
     line: int
     column: str
@@ -38,9 +45,9 @@ class Rejected(NamedTuple):
 
 
 class Recipients:
-    """The rows of ``file`` as ``plan`` reads them.
+    """The rows of ``file``, each as a Recipient or a Rejected; may be iterated more than once.
 
-    Raises BadFile where a column or variable of the plan matches none of the file's, or several.
+    Raises BadFile if a column or a variable of the plan matches no column of the file, or several.
     """
 
     def __init__(self, plan: Plan, file: CsvFile) -> None:
@@ -68,7 +75,7 @@ class Recipients:
             if self._key is not None and not (key := values[self._key].strip()):
                 column = self._file.columns[self._key]
                 return Rejected(row.line, column, "", "the key is empty", values)
-            if "\ufffd" in "".join(values):  # seldom, and perhaps in a column that is not used
+            if "\ufffd" in "".join(values):  # rare, and perhaps only in unused columns
                 for used in self._used:
                     if "\ufffd" in values[used]:
                         column = self._file.columns[used]
@@ -88,7 +95,7 @@ class Recipients:
         hash = key_hash(key)
         waiting = ticket(self._plan, hash, to, segments.parts, list(named.values()))
         recipient = (row.line, hash, to, text, segments.parts, segments.encoding, waiting)
-        return tuple.__new__(Recipient, recipient)  # the class's own way is three times slower
+        return tuple.__new__(Recipient, recipient)  # three times faster than Recipient()
 
 
 def _named(file: CsvFile, name: str) -> int:
@@ -96,7 +103,7 @@ def _named(file: CsvFile, name: str) -> int:
 
 
 def _column(file: CsvFile, name: str, missing: str) -> int:
-    """The index of the column called ``name``, or else of the one whose variable has that name."""
+    """Return the index of the column called ``name``, or of the one whose variable is ``name``."""
     columns = list(enumerate(file.columns))
     matches = [index for index, column in columns if column == name]
     matches = matches or [index for index, column in columns if variable(column) == name]
@@ -106,14 +113,14 @@ def _column(file: CsvFile, name: str, missing: str) -> int:
         names = ", ".join(f"{column} ({variable(column)})" for column in file.columns[:_SHOWN])
         left = len(file.columns) - _SHOWN
         more = f", and {left} more" if left > 0 else ""
-        way_out = f"its columns, as a text names them: {names}{more}"
+        way_out = f"the columns, with their variables: {names}{more}"
         raise BadFile(file.path, "line 1", missing, way_out)
     several = " and ".join(repr(file.columns[index]) for index in matches)
-    raise BadFile(file.path, "line 1", f"{name!r} may be {several}", "rename one of them")
+    raise BadFile(file.path, "line 1", f"{name!r} matches {several}", "rename one of them")
 
 
 def _mapped(file: CsvFile, plan: Plan) -> list[tuple[str, int]]:
-    """Each of the template's variables and the column that it stands for."""
+    """Pair each of the template's variables with the index of its column."""
     return [
         (name, _column(file, name, f"no column for {{{{ {name} }}}} in the text"))
         for name in plan.template.variables

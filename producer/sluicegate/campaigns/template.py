@@ -1,9 +1,8 @@
 """A campaign's text with ``{{ variables }}``, checked once and rendered for each recipient.
 
-``grammar.py`` has what it may say, and refuses all else when the template is made; ``filters.py``
-has what the filters do. Rendering is
-pure: no time, no randomness, no locale, nothing global. The same template and the same values give
-the same bytes, on whichever worker and however often.
+``grammar.py`` defines the language and refuses everything else when the template is made;
+``filters.py`` defines the filters. Rendering is pure: it uses no time, randomness, locale or
+global state. The same template and values give the same bytes, on any worker and however often.
 """
 
 import re
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 RENDERER = "jinja2/1"
-"""What rendered a campaign, recorded with it. A change to any output needs a new number."""
+"""The renderer's version, recorded with each campaign: a change to any output needs a new one."""
 
 
 class Template:
@@ -32,22 +31,23 @@ class Template:
     ``variables`` are the names it uses, in order of first use. ``version`` is a short hash of
     the renderer and the source: equal versions render equal values to equal texts.
 
-    Of a value, surrounding whitespace is dropped and every inner run of whitespace (line ends
-    and tabs too) becomes one space, so that a cell of a spreadsheet never breaks a message's
-    lines. A value without a single visible character (a zero-width space, say) counts as empty.
+    A value loses its surrounding whitespace, and every run of whitespace within it (line ends and
+    tabs too) becomes one space, so that a spreadsheet's cell never breaks a message's lines. A
+    value without a visible character (a zero-width space, say) counts as empty.
 
     The filters are ``upper lower title capitalize trim``, ``default(text)``,
     ``replace(old, new)``, ``truncate(length)``, ``int`` and ``round(digits)``. Four differ from
     Jinja's. ``default`` always fills an empty value too, as if its second argument were true, and
-    takes another variable as well as a text. ``truncate`` keeps to its length, its ``...``
-    included. ``int`` and ``round`` refuse what is not a number, where Jinja would send 0;
+    takes a variable as well as a text. ``truncate`` keeps to its length, including its ``...``.
+    ``int`` and ``round`` refuse what is not a number, where Jinja would send 0;
     ``round`` keeps its digits (``"2.5"|round(2)`` is ``2.50``) and rounds a half away from zero.
 
-    A condition is a variable (false where it is missing or empty), a comparison with ``==`` or
-    ``!=``, one of numbers with ``<`` and its kin, or some of them under ``not``, ``and``, ``or``.
+    A condition is a variable (false if it is missing or empty), a comparison with ``==`` or
+    ``!=``, a comparison of numbers with ``<``, ``<=``, ``>`` or ``>=``, or a combination of these
+    with ``not``, ``and`` and ``or``.
 
-    Raises BadTemplate for a syntax error, or something outside this language. A single brace in
-    the text is refused too: ``{name}`` is a slip that would go out to everybody.
+    Raises BadTemplate for a syntax error, or for anything outside this language. A single brace in
+    the text is refused too: ``{name}`` is a typing slip that everybody would receive.
     """
 
     __slots__ = ("_compiled", "_holes", "_parts", "source", "variables", "version")
@@ -69,14 +69,14 @@ class Template:
         return f"Template({self.source!r})"
 
     def render(self, values: Mapping[str, str]) -> str:
-        """Give the text for one recipient, without whitespace around it.
+        """Return one recipient's text, without surrounding whitespace.
 
-        Names that the template doesn't use are ignored. A value is text, never a template:
-        a text that would show ``{{`` or ``{%`` to the recipient is refused. Where conditions
-        leave nothing to say the text is empty, and no message can be made of it.
+        ``values`` are by variable; names that the template doesn't use are ignored. A value is
+        text, never a template: a text that would show ``{{`` or ``{%`` to somebody is refused.
+        If conditions leave nothing to say, the text is empty, and no message can be made of it.
 
-        Raises BadValue for a ``{{ variable }}`` without a visible character and without a
-        ``default``, or for a value that can't be used.
+        Raises BadValue for a ``{{ variable }}`` that has neither a visible character nor a
+        ``default``, and for a value that can't be used.
         """
         if self._compiled is None:
             parts = self._parts.copy()
@@ -99,13 +99,13 @@ class Template:
         return text.strip()
 
     def _marked(self, values: Mapping[str, str]) -> BadValue:
-        """Name the first variable with a brace: the template's own text has none."""
+        """Blame the first variable whose value has a brace: the template's own text has none."""
         culprits = (name for name in self.variables if "{" in cleaned(values, name))
         return BadValue(next(culprits), "puts '{{' or '{%' into the text")
 
 
 def variable(column: str) -> str:
-    """Name the variable of a column: ``First Name`` is ``{{ first_name }}``.
+    """Return a column's variable: ``First Name`` becomes ``first_name``.
 
     The column's name is stripped and lower-cased, every run of anything but letters (with their
     marks) and digits becomes one ``_``, and a leading digit gets a ``_`` before it. The few words
@@ -123,7 +123,7 @@ _WORDS = frozenset({"not", "true", "false", "none", "self"})
 _MARK = re.compile(r"\{[{%]")
 
 
-# ---- from the tree to what renders it
+# ---- from the syntax tree to the parts or the compiled template that render it
 
 
 @cache
@@ -149,7 +149,7 @@ def _names(tree: "nodes.Template") -> tuple[str, ...]:
 
 
 def _joined(body: "list[nodes.Node]") -> tuple[list[str], list[tuple[int, str]]]:
-    """Give text and plain ``{{ name }}`` as parts and the places to fill; else no parts."""
+    """Split text and plain ``{{ name }}`` into parts, and say which to fill; else no parts."""
     from jinja2 import nodes
 
     parts: list[str] = []
@@ -169,11 +169,11 @@ def _joined(body: "list[nodes.Node]") -> tuple[list[str], list[tuple[int, str]]]
 
 
 def _prepared(tree: "nodes.Template") -> "nodes.Template":
-    """Tell every filter its variable, for its errors, and put ``_filled`` around what shows."""
+    """Give every filter its variable's name, for errors; end each ``{{ }}`` in ``_filled``."""
     from jinja2 import nodes
 
     def variable_of(node: nodes.Node) -> nodes.Const:
-        """Name the variable that a chain of filters starts from."""
+        """The variable that a chain of filters starts from, as a constant."""
         start = node if isinstance(node, nodes.Name) else next(node.find_all(nodes.Name))
         return nodes.Const(start.name, lineno=node.lineno)
 
