@@ -1,4 +1,4 @@
-"""What is behind ``make bench``: it measures what it says; a run of it in small."""
+"""``make bench`` measures what it says; the last test is a small run of it."""
 
 import json
 import math
@@ -10,7 +10,7 @@ import pytest
 from sluicegate.campaigns.csv_file import CsvFile, Row
 from sluicegate.campaigns.phone import Phones
 from sluicegate_rigs.bench import machine
-from sluicegate_rigs.bench.bodies import number, write_sheet
+from sluicegate_rigs.bench.bodies import number, write_csv
 from sluicegate_rigs.bench.ceiling import Ceiling, ceiling
 from sluicegate_rigs.bench.comparison import BenchCase, Stats, compared, count_commands, paired
 from sluicegate_rigs.bench.contenders import BARE, CELERY, SLUICEGATE, Contender
@@ -172,8 +172,8 @@ def test_ratios_are_medians_of_the_rounds_own_ratios() -> None:
     assert found["import_rows_per_s"] is None
 
 
-def test_what_was_asked_stands_beside_what_was_measured() -> None:
-    said = {one.what: one for one in every_target(full())}
+def test_targets_stand_beside_the_measurements() -> None:
+    said = {target.what: target for target in every_target(full())}
     beside = said["drain at 50 ms, to Celery's"]
     assert not beside.holds
     assert "at most 4.4x is possible here" in beside.aside
@@ -194,25 +194,27 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     record.write_text(json.dumps(document(full())), encoding="utf-8")
     assert document(read(record)) == document(full())
     record.write_text('{"cases": [{"contender": "nobody"}]}', encoding="utf-8")
-    with pytest.raises(ValueError, match=r"bench\.json is no record of this version's bench"):
+    with pytest.raises(
+        ValueError, match=r"bench\.json was not written by this version of the bench"
+    ):
         read(record)
 
 
 def test_the_document_gets_new_tables_and_keeps_its_words(tmp_path: Path) -> None:
     page = tmp_path / "PERFORMANCE.md"
     page.write_text(
-        "Before.\n<!-- bench asked -->\nstale words\n<!-- /bench -->\nAfter.\n", encoding="utf-8"
+        "Before.\n<!-- bench targets -->\nstale words\n<!-- /bench -->\nAfter.\n", encoding="utf-8"
     )
     publish(full(), page)
     text = page.read_text(encoding="utf-8")
-    assert text.startswith("Before.\n<!-- bench asked -->\n\n**What was asked**")
+    assert text.startswith("Before.\n<!-- bench targets -->\n\n**Targets**")
     assert text.endswith("<!-- /bench -->\nAfter.\n")
     assert "| bulk enqueue, to a loop of delay() | ≥ 30.0x | 40.0x | yes |" in text
     assert "stale words" not in text
     publish(full(), page)
     assert page.read_text(encoding="utf-8") == text
     page.write_text("<!-- bench growth -->\n<!-- /bench -->\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="not measured: growth; a full run has it"):
+    with pytest.raises(ValueError, match="not measured: growth; a full run measures it"):
         publish(Bench(cases=full().cases), page)
 
 
@@ -225,7 +227,7 @@ def test_everybody_it_writes_to_can_be_written_to(tmp_path: Path) -> None:
     phones = Phones("US")
     for n in (0, 9_999, 10_000, 7_899_999, 7_900_100, 9_999_999):
         assert phones.normalise(number(n)) == number(n)
-    write_sheet(tmp_path / "people.csv", 3)
+    write_csv(tmp_path / "people.csv", 3)
     rows = list(CsvFile(tmp_path / "people.csv").rows())
     assert [row.values[0] for row in rows if isinstance(row, Row)] == [number(n) for n in range(3)]
 

@@ -96,7 +96,7 @@ TO = {"app-0": "+12122000000", "app-1": "+12122000001", "app-2": "+12122000002"}
 TO |= {"chaos.a": "+14152000000"}
 NAMES = {
     "nothing lost", "each in exactly one state", "nothing sent twice",
-    "in doubt only what had begun", "the provider's books are ours",
+    "only begun POSTs in doubt", "the provider's records agree with ours",
     "the campaign's ledger is exact", "within the rate limit", "within the concurrency",
     "receipts are right", "no process ended by itself", "no secret and no number in a log",
 }  # fmt: skip
@@ -195,21 +195,25 @@ def without(evidence: Evidence, id: str) -> Evidence:
 def faults() -> Iterator[tuple[str, str, Evidence]]:
     """Which promise breaks, what it then names, and by what it breaks."""
     one = sound()
-    lost, state, books_differ = "nothing lost", "each in exactly one state", "the provider's books"
+    lost, state, books_differ = (
+        "nothing lost",
+        "each in exactly one state",
+        "the provider's records",
+    )
     yield lost, "app-0", recorded(one, "before", "app-0")
     yield lost, "app-0", without(one, "app-0")
     yield state, "app-0 is waiting", recorded(one, "before", "app-0", state="waiting")
     yield (
         state,
-        "app-0 is retrying, and not in due",
+        "app-0 is retrying, but not in due",
         recorded(indexed(one, "doubts", HELD, "app-0"), "before", "app-0", state="retrying"),
     )
-    yield state, "app-0 is accepted, and in due", indexed(one, "due", "app-0")
-    yield state, "app-9 is in started, unknown", indexed(one, "started", "app-9")
+    yield state, "app-0 is accepted, but in due", indexed(one, "due", "app-0")
+    yield state, "app-9 is in started and has no record", indexed(one, "started", "app-9")
     waits = changed(one, "before", tickets=Counter({"app-0": 1}))
-    yield state, "app-0 waits in a lane", waits
+    yield state, "app-0 still waits in a lane", waits
     yield "nothing sent twice", "app-0", also_arrived(one, TO["app-0"], "p-2")
-    doubts = "in doubt only what had begun"
+    doubts = "only begun POSTs in doubt"
     yield doubts, "app-0 was left", recorded(one, "before", "app-0", lost=(AFTER_THE_KILL,))
     held = recorded(one, "before", "app-0", state="in_doubt")
     yield doubts, "app-0 is held in doubt", indexed(held, "doubts", HELD, "app-0")
@@ -218,7 +222,7 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     yield books_differ, "app-0", recorded(one, "after", "app-0", provider_ids=("p-x",))
     yield books_differ, "1 recipients got what nobody", also_arrived(one, "+1", "p-x")
     wrong = {**one.after.totals, "enqueued": 5}
-    yield books_differ, "totals say 5 enqueued", changed(one, "after", totals=wrong)
+    yield books_differ, "the totals say 5 enqueued", changed(one, "after", totals=wrong)
     exact = "the campaign's ledger is exact"
     yield exact, "the ledger says", changed(one, "before", ledger=ledger(waiting=1))
     yield exact, "the ledger says", changed(one, "after", recount=ledger(dead=1))

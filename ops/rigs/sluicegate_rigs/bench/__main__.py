@@ -1,4 +1,4 @@
-"""``python -m sluicegate_rigs.bench``: measure, print the tables, write record and charts."""
+"""``python -m sluicegate_rigs.bench``: measure, print the tables, write the record and charts."""
 
 import argparse
 import json
@@ -28,23 +28,23 @@ REPEATS = 3
 QUICK_SCALE = 0.25
 EXAMPLES = """
 Example:
-  python -m sluicegate_rigs.bench --quick                    ours and Celery alone, two minutes
+  python -m sluicegate_rigs.bench --quick                    Sluicegate and Celery only, 2 minutes
   python -m sluicegate_rigs.bench --only bare,aiohttp --repeats 5 --no-figures
-  python -m sluicegate_rigs.bench --publish                  the last run into docs/
+  python -m sluicegate_rigs.bench --publish                  put the last run into docs/
 """
 
 
 def main() -> int:
-    """Exit status 0 once all was measured, whatever holds of it; 1 failed, 2 bad use."""
+    """Exit with 0 after measuring, even if a target was missed; 1 on failure, 2 on bad usage."""
     options = _options()
     try:
         if options.show or options.markdown or options.publish:
-            return _said(options)
+            return _earlier_run(options)
     except (OSError, ValueError) as error:
         console.print(str(error), highlight=False)
         return 1
     if not Path("/proc/stat").exists():
-        console.print("the bench reads /proc, which only Linux has: run it in a container or a VM")
+        console.print("the bench reads /proc, which only Linux has; run it in a container or a VM")
         return 1
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
@@ -66,21 +66,21 @@ def main() -> int:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    """Stop what runs, once: cleaning up is not to be interrupted."""
+    """Interrupt the run; ignore further signals, so that nothing interrupts the clean-up."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
-def _said(options: argparse.Namespace) -> int:
-    """What was measured before: shown, or put into the documents."""
+def _earlier_run(options: argparse.Namespace) -> int:
+    """Show an earlier run, or put it into the documents."""
     bench = read(options.show or options.markdown or RECORD)
     if options.show:
         show(bench, console)
     elif options.markdown:
         sys.stdout.write("\n\n".join(markdown(bench).values()) + "\n")
     elif bench.quick:
-        raise ValueError(f"{RECORD} is of a quick run; run make bench first")
+        raise ValueError(f"{RECORD} comes from a quick run; run make bench first")
     else:
         console.print(*publish(bench), sep="\n", highlight=False)
     return 0
@@ -88,7 +88,7 @@ def _said(options: argparse.Namespace) -> int:
 
 def _written(bench: Bench) -> list[Path]:
     OUT.mkdir(exist_ok=True)
-    written = document(bench) | {"asked": entries(bench)}
+    written = document(bench) | {"targets": entries(bench)}
     RECORD.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     return [RECORD, *draw(bench, OUT)]
 
@@ -102,29 +102,53 @@ def _options() -> argparse.Namespace:
     )
     known = [contender.name for contender in CONTENDERS]
     add = parser.add_argument
-    add("--quick", action="store_true", help="two minutes: ours and Celery alone")
-    add("--only", default="", help=f"only these, with commas; not written. Of {', '.join(known)}")
-    add("--repeats", type=int, default=REPEATS, help=f"of each case (default: {REPEATS})")
-    add("--scale", type=float, help=f"of each measure; 1 is the whole, and --quick {QUICK_SCALE}")
-    add("--aof", action="store_true", help="an append-only file, every second")
-    add("--no-figures", action="store_true", help="only drains")
-    add("--no-growth", action="store_true", help="not how costs grow")
-    add("--growth", action="store_true", help="how costs grow, even if --quick or --only")
+    add("--quick", action="store_true", help="only Sluicegate and Celery, in two minutes")
     add(
-        "--show", type=Path, metavar="RECORD", help="measure nothing: the tables of an earlier run"
+        "--only",
+        default="",
+        help=f"run only these, separated by commas, and write nothing: {', '.join(known)}",
     )
-    add("--markdown", type=Path, metavar="RECORD", help="the same as Markdown")
+    add(
+        "--repeats",
+        type=int,
+        default=REPEATS,
+        help=f"how often to run each case (default: {REPEATS})",
+    )
+    add(
+        "--scale",
+        type=float,
+        help=f"size of each measurement; 1 is full size (--quick: {QUICK_SCALE})",
+    )
+    add(
+        "--aof",
+        action="store_true",
+        help="have the server write an append-only file, synced every second",
+    )
+    add("--no-figures", action="store_true", help="measure only the drains")
+    add("--no-growth", action="store_true", help="don't measure how costs grow")
+    add(
+        "--growth", action="store_true", help="measure how costs grow, even with --quick or --only"
+    )
+    add("--show", type=Path, metavar="RECORD", help="measure nothing; print an earlier run")
+    add(
+        "--markdown",
+        type=Path,
+        metavar="RECORD",
+        help="measure nothing; print an earlier run as Markdown",
+    )
     add(
         "--publish",
         action="store_true",
-        help=f"measure nothing: put {RECORD} and its charts into docs/",
+        help=f"measure nothing; put {RECORD} and its charts into docs/",
     )
     options = parser.parse_args()
     options.only = [name for name in options.only.split(",") if name]
     if unknown := sorted(set(options.only) - set(known)):
-        parser.error(f"--only: no contender {', '.join(unknown)}; there are {', '.join(known)}")
+        parser.error(
+            f"--only: unknown contender {', '.join(unknown)}; choose from {', '.join(known)}"
+        )
     if options.repeats < 1 or (options.scale is not None and not 0 < options.scale <= 10):
-        parser.error("--repeats is at least 1, --scale more than 0 and at most 10")
+        parser.error("--repeats must be at least 1, --scale more than 0 and at most 10")
     if options.scale is None:
         options.scale = QUICK_SCALE if options.quick else 1.0
     return options
@@ -136,7 +160,7 @@ def _measured(environment: Environment, options: argparse.Namespace) -> Bench:
     seconds = DRAIN_SECONDS * options.scale
     console.print(
         f"[bold]Bench[/]: {len(contenders)} contenders, {len(endpoints)} endpoints, "
-        f"{options.repeats} repeats; the server on core {environment.server_core}, "
+        f"{options.repeats} repeats; server on core {environment.server_core}, "
         f"workers on core {environment.worker_core}"
     )
     requests = max(1000, int(100_000 * options.scale))
@@ -146,9 +170,11 @@ def _measured(environment: Environment, options: argparse.Namespace) -> Bench:
         if not endpoint.latency_ms
     ]
     cases = _cases(environment, contenders, endpoints, options.repeats, seconds, left_out)
-    found = None
+    measured_figures = None
     if not options.no_figures and not options.only:
-        found = figures.every(environment, options.scale, options.repeats, seconds)
+        measured_figures = figures.measure_all(
+            environment, options.scale, options.repeats, seconds
+        )
     grown = options.growth or not (options.quick or options.only or options.no_growth)
     sizes = growth.plan(options.scale) if grown else []
     return Bench(
@@ -157,7 +183,7 @@ def _measured(environment: Environment, options: argparse.Namespace) -> Bench:
         append_only=options.aof,
         machine=environment.machine,
         cases=cases,
-        figures=found,
+        figures=measured_figures,
         stub=top,
         growth=growth.measured(environment, options.repeats, sizes, left_out) if grown else (),
         left_out=left_out,
@@ -165,15 +191,14 @@ def _measured(environment: Environment, options: argparse.Namespace) -> Bench:
 
 
 def _present(options: argparse.Namespace) -> tuple[list[Contender], dict[str, str]]:
-    """Those asked for that can run here, and why others cannot."""
-    asked = [
-        one
-        for one in CONTENDERS
-        if (one.name in options.only if options.only else one.quick or not options.quick)
-    ]
-    reasons = {one.label: missing(one) for one in asked}
+    """The selected contenders that can run here, and why the others cannot."""
+    if options.only:
+        selected = [contender for contender in CONTENDERS if contender.name in options.only]
+    else:
+        selected = [contender for contender in CONTENDERS if contender.quick or not options.quick]
+    reasons = {contender.label: missing(contender) for contender in selected}
     left_out = {label: why for label, why in reasons.items() if why}
-    return [one for one in asked if one.label not in left_out], left_out
+    return [contender for contender in selected if contender.label not in left_out], left_out
 
 
 def _cases(
@@ -184,7 +209,7 @@ def _cases(
     seconds: float,
     failed: dict[str, str],
 ) -> list[BenchCase]:
-    """The drains, then what commands they take."""
+    """Time the drains, then count their commands."""
     total = len(contenders) * len(endpoints)
     with part("drains", total * repeats) as now:
         cases = compared(environment, contenders, endpoints, repeats, seconds, now, failed)

@@ -1,4 +1,4 @@
-"""Whom the bench writes to: recipients made up by number, the same in every run."""
+"""The recipients and texts of the bench, made up by number: the same in every run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,18 +23,18 @@ def variables(n: int) -> tuple[str, str]:
 
 
 def text(n: int) -> str:
-    """The text to the ``n``-th recipient, for those who bring it along."""
+    """The text for the ``n``-th recipient, for contenders that do not render a template."""
     first_name, city = variables(n)
     return TEXT.replace("{{ first_name }}", first_name).replace("{{ city }}", city)
 
 
 def bodies(count: int) -> Iterator[dict[str, str]]:
-    """Messages as the provider's API has them."""
+    """Messages as the bodies of requests to the provider."""
     return ({"from": SENDER, "to": number(n), "text": text(n)} for n in range(count))
 
 
-def write_sheet(path: Path, count: int) -> None:
-    """Write ``count`` recipients as a campaign's file."""
+def write_csv(path: Path, count: int) -> None:
+    """Write ``count`` recipients as a campaign's CSV file."""
     with path.open("w", encoding="utf-8") as file:
         file.write("phone,first_name,city\n")
         for n in range(count):

@@ -1,4 +1,4 @@
-"""The stub's ceiling: what a client that does nothing with its answers gets out of it."""
+"""The stub's ceiling: the rate that a client reaches if it ignores the answers."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ _ANSWER_ENDS = b'"errors":[]}}'
 
 
 class _StubClient(asyncio.Protocol):
-    """One request after the other on one connection."""
+    """Sends one request after another on one connection."""
 
     left = 0
     done: asyncio.Future[None]
@@ -58,7 +58,7 @@ async def _hammer(port: int, count: int, tls: ssl.SSLContext | None) -> float:
 
 
 class Ceiling(msgspec.Struct, frozen=True):
-    """What the stub can do at an endpoint, and what it uses for it."""
+    """The stub's highest rate at an endpoint, and the CPU that it needs for it."""
 
     tls: bool
     per_second: float
@@ -82,7 +82,7 @@ def ceiling(environment: Environment, endpoint: Endpoint, count: int) -> Ceiling
 
 
 def main() -> None:
-    """Send and print the seconds that it took."""
+    """Send the requests, and print the seconds that they took."""
     url = urlsplit(sys.argv[1])
     tls = peer_tls() if url.scheme == "https" else None
     took = uvloop.run(_hammer(url.port or 0, int(sys.argv[2]), tls))

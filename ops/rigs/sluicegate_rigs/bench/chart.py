@@ -1,4 +1,4 @@
-"""The charts: rates and costs beside others, and how the cost of a message grows."""
+"""The charts: rates and costs compared, and how the cost of a message grows."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,17 +15,17 @@ from .stub import Endpoint
 BESIDE, GROWING = "performance.png", "growth.png"
 OURS, BASE, OTHERS, FAINT = "#1b7f5c", "#b3541e", "#8a94a0", "#c3cad1"
 _AXES = {
-    "backlog": "messages that wait",
-    "lanes": "lanes that they wait in",
+    "backlog": "waiting messages",
+    "lanes": "lanes with waiting messages",
     "workers": "worker processes, all on one core",
 }
 
 
 def draw(bench: Bench, directory: Path) -> list[Path]:
-    """Write what there is as PNG; nothing where matplotlib is missing."""
+    """Draw what was measured as PNG files; without matplotlib, draw nothing."""
     if find_spec("matplotlib") is None:
         return []
-    # By name: it is installed for the bench alone, and a type checker may not find it.
+    # Imported by name: only the bench installs it, so a type checker may not find it.
     import_module("matplotlib").use("Agg")
     pyplot: Any = import_module("matplotlib.pyplot")
     pyplot.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
@@ -39,26 +39,26 @@ def draw(bench: Bench, directory: Path) -> list[Path]:
 
 def _beside(pyplot: Any, bench: Bench, path: Path) -> Path:
     slow = _sorted(bench, Endpoint(50))
-    now = [case for one in slow if (case := bench.case(one.contender.name, Endpoint()))]
+    fast = [case for other in slow if (case := bench.case(other.contender.name, Endpoint()))]
     figure, panels = pyplot.subplots(
         1, 3, figsize=(11.5, 0.9 + 0.34 * len(slow)), sharey=True, layout="constrained"
     )
     for axes, title, cases, of, form in (
         (panels[0], "messages/s, a provider that takes 50 ms", slow, per_second, "{:,.0f}"),
         (panels[1], "CPU seconds per 1,000 of these", slow, worker_cpu, "{:.2f}"),
-        (panels[2], "messages/s, a provider that takes no time", now, per_second, "{:,.0f}"),
+        (panels[2], "messages/s, a provider that takes no time", fast, per_second, "{:,.0f}"),
     ):
         figures = [Stats.of(map(of, case.runs)) for case in cases]
         bars = axes.barh(
             [case.contender.label for case in cases],
-            [one.median for one in figures],
+            [stats.median for stats in figures],
             color=[_colour(case.contender) for case in cases],
             xerr=_whiskers(figures),
             error_kw={"ecolor": FAINT},
         )
         labels = [
-            form.format(one.median) + _times(bench, case, of)
-            for case, one in zip(cases, figures, strict=True)
+            form.format(stats.median) + _times(bench, case, of)
+            for case, stats in zip(cases, figures, strict=True)
         ]
         axes.bar_label(bars, labels, padding=5)
         axes.set_title(title, loc="left", fontsize=9)
@@ -69,8 +69,8 @@ def _beside(pyplot: Any, bench: Bench, path: Path) -> Path:
     panels[0].axvline(LIMIT_50_MS, color=FAINT, linestyle="--", linewidth=1, zorder=0)
     panels[0].invert_yaxis()
     figure.suptitle(
-        "One worker on one core; in brackets the ratio to Celery with a task for each message "
-        "(threads -c 50); dashed: what 200 requests in flight allow",
+        "One worker on one core. In brackets: the ratio to Celery with a task for each message "
+        "(threads -c 50). Dashed: what 200 requests in flight allow",
         x=0.01,
         ha="left",
         fontsize=9,
@@ -86,7 +86,7 @@ def _sorted(bench: Bench, endpoint: Endpoint) -> list[BenchCase]:
 
 
 def _times(bench: Bench, case: BenchCase, of: Any) -> str:
-    """The ratio to Celery's, in brackets."""
+    """The ratio to Celery's figure, in brackets."""
     stats = paired(bench.cases, case.contender.name, CELERY.name, case.endpoint, of)
     return f"  ({stats.median:.2g}x)" if stats and case.contender.name != CELERY.name else ""
 
@@ -103,7 +103,7 @@ def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
             ("worker", OURS, [Stats.of(point.worker_cpu) for point in of_kind]),
             ("server", OTHERS, [Stats.of(point.server_cpu) for point in of_kind]),
         ):
-            medians = [one.median for one in figures]
+            medians = [stats.median for stats in figures]
             axes.errorbar(
                 sizes,
                 medians,
@@ -114,10 +114,9 @@ def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
                 label=label,
             )
             for size, median in zip(sizes, medians, strict=True):
-                at = (size, median)
                 axes.annotate(
                     f"{median:.3f}",
-                    at,
+                    (size, median),
                     (0, 6),
                     textcoords="offset points",
                     ha="center",
@@ -128,7 +127,7 @@ def _growing(pyplot: Any, points: Sequence[Point], path: Path) -> Path:
         axes.minorticks_off()
         axes.set_title(_AXES[kind], loc="left", fontsize=9)
     most = max(max(point.worker_cpu + point.server_cpu) for point in points)
-    # Shared, so set once all is drawn: else it would fit the first alone.
+    # The panels share it, so set it last: before, it would fit only the first panel.
     row[0][0].set_ylim(0, 1.15 * most)
     row[0][0].set_ylabel("CPU s per 1,000 messages")
     row[0][0].legend(frameon=False, loc="lower left")
@@ -144,7 +143,7 @@ def _colour(contender: Contender) -> str:
 
 
 def _short(size: int) -> str:
-    """1k for a thousand, 1M for a million."""
+    """A number in short: 1k for a thousand, 1M for a million."""
     for unit, letter in ((1_000_000, "M"), (1_000, "k")):
         if size >= unit:
             return f"{size / unit:g}{letter}"
@@ -152,5 +151,6 @@ def _short(size: int) -> str:
 
 
 def _whiskers(figures: Sequence[Stats]) -> tuple[list[float], list[float]]:
-    """How far the least and the most lie from the median."""
-    return [one.median - one.least for one in figures], [one.most - one.median for one in figures]
+    """How far the lowest and highest values lie from the median."""
+    below = [stats.median - stats.least for stats in figures]
+    return below, [stats.most - stats.median for stats in figures]

@@ -1,9 +1,9 @@
 """The comparison: every contender at every endpoint, in turns, so that all share the noise.
 
-A ratio is taken of runs of the same round, which lie close together in time, and the median of
-those is what counts: the host's own speed drifts by half within minutes, and a ratio of two
-medians would compare one minute with another. Every second round goes backwards, against a
-steady drift.
+Each ratio compares two runs of the same round, which are close together in time; the result is the
+median of those ratios. The host's own speed drifts by half within minutes, so a ratio of two
+medians would compare different minutes. Every second round goes backwards, to cancel a steady
+drift.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,17 +18,17 @@ from .runs import Run, commands, drained
 from .stub import Endpoint
 
 DRAIN_SECONDS = 3.0
-"""How long a run is to take, by what the contender is expected to send."""
+"""How long a run should take at the contender's expected rate."""
 
 COUNTED = 0.25
-"""So much of a run is enough to count the commands of."""
+"""The share of a run that is long enough to count its commands."""
 
 LEAST = 500  # messages
-LEAST_COUNTED = 500  # more than anybody has under way once the counting begins
+LEAST_COUNTED = 500  # more than any contender has under way when the counting begins
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """Median, least and most of the repeats."""
+    """The median, lowest and highest value of the repeats."""
 
     median: float
     least: float
@@ -41,12 +41,12 @@ class Stats(msgspec.Struct, frozen=True):
 
     @property
     def apart(self) -> float:
-        """Half of what lies between least and most, as a share of the median."""
+        """Half the distance between the lowest and highest value, as a share of the median."""
         return (self.most - self.least) / 2 / self.median if self.median else 0.0
 
 
 class BenchCase(msgspec.Struct):
-    """A contender at an endpoint, and its runs; ``inside`` are commands that its scripts call."""
+    """A contender at an endpoint, and its runs; ``inside`` counts commands called by scripts."""
 
     contender: Contender
     endpoint: Endpoint
@@ -96,12 +96,12 @@ class BenchCase(msgspec.Struct):
 
 
 def per_second(run: Run) -> float:
-    """Its rate."""
+    """The run's rate, in messages per second."""
     return run.per_second
 
 
 def worker_cpu(run: Run) -> float:
-    """Its worker's CPU seconds per 1,000 messages."""
+    """The worker's CPU seconds per 1,000 messages."""
     return run.worker_cpu
 
 
@@ -114,9 +114,9 @@ def compared(
     part: Part,
     failed: dict[str, str],
 ) -> list[BenchCase]:
-    """Every case ``repeats`` times, all of them once before any a second time.
+    """Run every case ``repeats`` times, round by round.
 
-    Where one of the others breaks, the rest go on without it: ``failed`` says why.
+    If a contender other than ours breaks, the rest go on without it, and ``failed`` says why.
     """
     cases = [
         BenchCase(contender, endpoint, []) for endpoint in endpoints for contender in contenders
@@ -135,14 +135,14 @@ def compared(
                 failed[case.contender.label] = str(error)
                 part.end(f"{case.name} failed: {error}")
                 continue
-            part.end(f"{case.name}: {said(case.runs[-1])}")
+            part.end(f"{case.name}: {describe(case.runs[-1])}")
     return [case for case in cases if case.contender.label not in failed]
 
 
 def count_commands(
     environment: Environment, cases: Iterable[BenchCase], seconds: float, part: Part
 ) -> None:
-    """One more, shorter run of each, which is not timed: listening slows the server."""
+    """Count commands in one more, shorter run of each; it is not timed, as MONITOR is slow."""
     for case in cases:
         part.begin(case.name)
         count = max(LEAST_COUNTED, messages_of(case, COUNTED * seconds))
@@ -154,14 +154,14 @@ def count_commands(
 def under_and_bare(
     environment: Environment, pairs: int, seconds: float, part: Part
 ) -> list[BenchCase]:
-    """Our worker under Celery and without it, at full speed, in pairs of changing order."""
+    """Run our worker with and without Celery at full speed, in pairs of alternating order."""
     under, bare = (BenchCase(contender, Endpoint(), []) for contender in (SLUICEGATE, BARE))
     for pair in range(pairs):
         for case in (under, bare) if pair % 2 == 0 else (bare, under):
             part.begin(case.name)
             count = messages_of(case, seconds)
             case.runs.append(drained(environment, case.contender, case.endpoint, count))
-            part.end(f"{case.name}: {said(case.runs[-1])}")
+            part.end(f"{case.name}: {describe(case.runs[-1])}")
     return [under, bare]
 
 
@@ -172,19 +172,19 @@ def paired(
     endpoint: Endpoint,
     of: Callable[[Run], float] = per_second,
 ) -> Stats | None:
-    """A figure of one contender over another's, round by round; None where one has no runs."""
-    found = {case.contender.name: case.runs for case in cases if case.endpoint == endpoint}
-    pairs = zip(found.get(name, []), found.get(other, []), strict=False)
-    ratios = [of(one) / of(two) for one, two in pairs if of(two)]
+    """The ratio of two contenders' figures, round by round; None if either has no runs."""
+    runs = {case.contender.name: case.runs for case in cases if case.endpoint == endpoint}
+    pairs = zip(runs.get(name, []), runs.get(other, []), strict=False)
+    ratios = [of(ours) / of(theirs) for ours, theirs in pairs if of(theirs)]
     return Stats.of(ratios) if ratios else None
 
 
 def messages_of(case: BenchCase, seconds: float) -> int:
-    """How many make a run of so many seconds, about."""
+    """About how many messages make a run of ``seconds``."""
     return max(LEAST, int(seconds * case.contender.per_second(case.endpoint)))
 
 
-def said(run: Run) -> str:
-    """A run in a few words."""
+def describe(run: Run) -> str:
+    """Summarise a run in a few words."""
     others = f", others used {run.foreign:.0%} of the cores" if run.foreign > 0.05 else ""
     return f"{run.per_second:,.0f}/s, {run.worker_cpu:.3f} s CPU per 1,000{others}"

@@ -1,4 +1,4 @@
-"""The contenders: how each is started, how it is fed, and how much of it makes a run."""
+"""The contenders: how each is started and fed, and how many messages make a run."""
 
 import shutil
 import subprocess
@@ -17,11 +17,11 @@ _QUIETLY = ("--without-mingle", "--without-gossip", "--loglevel", "WARNING")
 
 
 class Contender(msgspec.Struct, frozen=True, kw_only=True):
-    """One of those compared.
+    """One of the programs compared.
 
-    ``feed`` is its producer; ``at_0_ms`` and ``at_50_ms`` are about how many it sends a second,
-    by which the length of its runs is chosen. ``command`` follows the interpreter; ``{n}`` in it
-    is the worker's number, ``{slow}`` is 1 where there is latency.
+    ``feed`` names its producer. ``at_0_ms`` and ``at_50_ms`` are about how many messages it sends
+    per second; the length of its runs depends on them. ``command`` follows the interpreter;
+    ``{n}`` in it stands for the worker's number.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     quick: bool = False
 
     def per_second(self, endpoint: Endpoint) -> int:
-        """About how many it sends."""
+        """About how many messages it sends per second."""
         return self.at_50_ms if endpoint.latency_ms else self.at_0_ms
 
     def started(self, endpoint: Endpoint, worker: int) -> list[str]:
@@ -92,7 +92,7 @@ CELERY = Contender(
     at_50_ms=800,
     quick=True,
 )
-CONTENDERS = (  # in the order of their turns: those that matter most to each other side by side
+CONTENDERS = (  # in the order of their turns; the most important pair comes first, side by side
     SLUICEGATE,
     CELERY,
     BARE,
@@ -153,7 +153,7 @@ CONTENDERS = (  # in the order of their turns: those that matter most to each ot
 
 
 def missing(contender: Contender) -> str:
-    """Why a contender cannot run here; empty where it can. Installs BullMQ where npm is there."""
+    """Why a contender cannot run here, or "". Installs BullMQ if npm is available."""
     if contender.name == "dramatiq" and find_spec("dramatiq") is None:
         return "dramatiq is not installed"
     return _bullmq_missing() if contender.node else ""
@@ -162,7 +162,7 @@ def missing(contender: Contender) -> str:
 def _bullmq_missing() -> str:
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        return "there is no node here"
+        return "node or npm is not installed"
     wanted = (_PEERS / "package.json").read_text(encoding="utf-8")
     installed = NODE_DIRECTORY / "node_modules/installed.json"
     NODE_DIRECTORY.mkdir(parents=True, exist_ok=True)

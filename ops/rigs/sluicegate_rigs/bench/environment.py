@@ -1,4 +1,4 @@
-"""The environment of every run: one server and one stub, on a core of their own."""
+"""The environment of every run: one server and one stub, on their own core."""
 
 import contextlib
 import json
@@ -24,16 +24,16 @@ from .contenders import Contender
 from .stub import NEVER, Endpoint, stub
 
 WORKER_CONCURRENCY = 200
-"""POSTs under way in one worker of ours, and as many in its peers that let one say so."""
+"""POSTs in flight in one of our workers, and in each peer that has such a setting."""
 
 HEADROOM = 1.5
-"""The account's concurrency over that: it also counts what is granted and not settled yet."""
+"""The account's concurrency as a multiple of that: it also counts unsettled messages."""
 
 STOP_SECONDS = 10.0
 
 
 class Produced(msgspec.Struct, frozen=True):
-    """What a producer took for ``count`` messages, and what they take up in the server."""
+    """What enqueueing ``count`` messages took, and the memory that they use in the server."""
 
     count: int
     seconds: float
@@ -50,7 +50,7 @@ class Produced(msgspec.Struct, frozen=True):
 
 
 class Environment:
-    """The server, the stub, and the directory in which everything else is; a context manager."""
+    """A context manager: the server, the stub, and the directory that holds everything else."""
 
     def __init__(self, *, append_only: bool = False) -> None:
         self.server = EmbeddedServer(append_only="everysec" if append_only else "no")
@@ -62,8 +62,8 @@ class Environment:
         self.machine = machine.described()
         with contextlib.ExitStack() as stack:
             stack.enter_context(machine.pinned(self.server_core))
-            made = tempfile.TemporaryDirectory(prefix="sluicegate-bench-")
-            self.directory = Path(stack.enter_context(made))
+            directory = tempfile.TemporaryDirectory(prefix="sluicegate-bench-")
+            self.directory = Path(stack.enter_context(directory))
             certificate = self.directory / "certificate.pem"
             write_certificate(certificate)
             stack.enter_context(self.server)
@@ -79,7 +79,9 @@ class Environment:
 
     def clear(self) -> None:
         """Empty the server and make the stub forget."""
-        self.store.execute_command("FLUSHALL", "SYNC")  # else memory is freed while we measure
+        self.store.execute_command(
+            "FLUSHALL", "SYNC"
+        )  # SYNC, or it would free memory while we measure
         self.stub.reset()
 
     def configure(self, endpoint: Endpoint, limit: int = NEVER, workers: int = 1) -> None:
@@ -109,7 +111,7 @@ class Environment:
         return Sluice(self.config)
 
     def environ(self, endpoint: Endpoint) -> dict[str, str]:
-        """What ours and others need in their environment."""
+        """The environment variables that our workers and the peers need."""
         certificate = str(self.directory / "certificate.pem")
         return {
             **os.environ,
@@ -124,17 +126,17 @@ class Environment:
         }
 
     def produce(self, contender: Contender, count: int, lanes: int = 1) -> Produced:
-        """Have a contender's producer enqueue ``count`` messages, alone on the worker's core."""
-        made = self.directory / "bodies.json"
+        """Enqueue ``count`` messages with the contender's producer, alone on the worker's core."""
+        bodies_file = self.directory / "bodies.json"
         if contender.node:
-            made.write_text(json.dumps(list(bodies(count))), encoding="utf-8")
+            bodies_file.write_text(json.dumps(list(bodies(count))), encoding="utf-8")
         before = self._used_bytes()
-        done = self.run(contender.fed(count, lanes, made), self.environ(Endpoint()))
-        took = json.loads(done.splitlines()[-1])
+        output = self.run(contender.fed(count, lanes, bodies_file), self.environ(Endpoint()))
+        took = json.loads(output.splitlines()[-1])
         return Produced(count, took["seconds"], took["cpu_seconds"], self._used_bytes() - before)
 
     def run(self, command: Sequence[str], environ: Mapping[str, str]) -> str:
-        """Run a command to its end on the worker's core; what it printed."""
+        """Run a command to its end on the worker's core; return its output."""
         with machine.pinned(self.worker_core):
             process = subprocess.Popen(  # noqa: S603 - commands of our own
                 command,
@@ -146,19 +148,19 @@ class Environment:
             )
         with process:
             try:
-                printed, said = process.communicate()
+                output, errors = process.communicate()
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
-            raise RuntimeError(f"{' '.join(command)}\n{said[-2000:]}")
-        return printed
+            raise RuntimeError(f"{' '.join(command)}\n{errors[-2000:]}")
+        return output
 
     @contextlib.contextmanager
     def working(
         self, contender: Contender, endpoint: Endpoint, workers: int = 1
     ) -> Iterator[list[Process]]:
-        """Run workers of a contender on the worker's core; all of them are gone at the end."""
+        """Run a contender's workers on the worker's core; all of them have ended afterwards."""
         running: list[Process] = []
         try:
             for worker in range(workers):
@@ -179,12 +181,12 @@ class Environment:
             for process in running:
                 process.stop(max(0.1, ends - time.monotonic()))
                 with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.process.pid, 9)  # what it may have left behind
+                    os.killpg(process.process.pid, 9)  # its children, if any are left
 
     @property
     def _config_file(self) -> Path:
         return self.directory / "sluicegate.toml"
 
     def _used_bytes(self) -> int:
-        found = self.store.info("memory")
-        return int(found["used_memory"] - found["mem_clients_normal"])
+        memory = self.store.info("memory")
+        return int(memory["used_memory"] - memory["mem_clients_normal"])

@@ -1,9 +1,9 @@
-"""What one exchange costs a worker, by transport: CPU per message, and memory for connections.
+"""What one exchange costs a worker with each transport: CPU per message, connection memory.
 
     python -m sluicegate_rigs.bench.exchange
 
-Each figure is the median of runs that take turns, each in a process of its own. Between bare
-aiohttp, which is one ``session.post`` and ``read``, and the others lies what a gateway adds.
+Each figure is the median of several runs, which take turns, each in its own process. Bare aiohttp
+is one ``session.post`` and ``read``; the difference to it is what a gateway adds.
 """
 
 import asyncio
@@ -61,13 +61,13 @@ def main() -> None:
 
 
 def _print(what: str, url: str, loop: str, measure: Callable[[_Post], Awaitable[float]]) -> None:
-    found: dict[Client, list[float]] = {client: [] for client in CLIENTS}
+    figures: dict[Client, list[float]] = {client: [] for client in CLIENTS}
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for _ in range(_RUNS):
             for client in CLIENTS:
-                found[client].append(pool.apply(_run, (client, url, loop, measure)))
-    said = (f"{client} {statistics.median(values):6.1f}" for client, values in found.items())
-    print(f"{what:38}", "  ".join(said), flush=True)  # noqa: T201 - its output
+                figures[client].append(pool.apply(_run, (client, url, loop, measure)))
+    columns = (f"{client} {statistics.median(values):6.1f}" for client, values in figures.items())
+    print(f"{what:38}", "  ".join(columns), flush=True)  # noqa: T201 - this is the command's output
 
 
 def _run(
@@ -100,21 +100,21 @@ async def _measured(
 
 
 async def _cpu_us(post: _Post) -> float:
-    """CPU of this process per exchange, with many under way on connections that are open."""
+    """Microseconds of this process's CPU per exchange, with many in flight on open connections."""
 
-    async def some(count: int) -> None:
+    async def post_often(count: int) -> None:
         for _ in range(count):
             await post()
 
-    await asyncio.gather(*(some(3) for _ in range(_UNDER_WAY)))
+    await asyncio.gather(*(post_often(3) for _ in range(_UNDER_WAY)))
     gc.collect()
     began = time.process_time()
-    await asyncio.gather(*(some(_EACH) for _ in range(_UNDER_WAY)))
+    await asyncio.gather(*(post_often(_EACH) for _ in range(_UNDER_WAY)))
     return (time.process_time() - began) * 1e6 / (_EACH * _UNDER_WAY)
 
 
 async def _held_mb(post: _Post) -> float:
-    """What the process grows by to hold the connections, each of which has been used twice."""
+    """How many MB the open connections take, after two exchanges on each."""
     await post()
     before = _resident_mb()
     for _ in range(2):

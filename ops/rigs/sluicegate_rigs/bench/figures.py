@@ -1,4 +1,4 @@
-"""Figures beside the drains: what enqueueing, memory and idling cost, and what scripts take."""
+"""The figures other than drains: enqueueing, memory, idling, and the time that scripts take."""
 
 import random
 import time
@@ -17,16 +17,16 @@ from .script_times import Held, Percentiles, held
 from .stub import HOLDING, Endpoint
 
 IDLE_AFTER_SECONDS = 7.0
-"""An idle drain listens for some seconds, then ends; the next message needs a signal."""
+"""Longer than an idle drain listens; after that, the next message needs a signal."""
 
 USUAL_PER_SECOND = 50
-"""What a usual account allows."""
+"""The limit of an ordinary account, in requests per second."""
 
 _SEED = 700
 
 
 class Connected(msgspec.Struct, frozen=True):
-    """A worker with so many TLS connections: its peak of resident memory, and its share (PSS)."""
+    """A worker's TLS connections, peak resident memory, and proportional share of it (PSS)."""
 
     connections: int
     peak_mb: float
@@ -34,7 +34,7 @@ class Connected(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, kw_only=True):
-    """All of them; None for what only a run at full scale measures."""
+    """All of these figures; None if only a run at full scale measures it."""
 
     import_rows_per_s: Stats
     enqueue_per_s: Stats
@@ -58,22 +58,22 @@ class Figures(msgspec.Struct, kw_only=True):
     under_celery_cpu_vs_bare: Stats
 
 
-def every(environment: Environment, scale: float, repeats: int, seconds: float) -> Figures:
-    """Measure them; ``scale`` 1 is the whole measure, less is quicker."""
+def measure_all(environment: Environment, scale: float, repeats: int, seconds: float) -> Figures:
+    """Measure all figures; ``scale`` 1 is full size, less is quicker."""
     whole = scale >= 1
-    found: dict[str, Any] = {}
+    figures: dict[str, Any] = {}
     with part("enqueueing", 3 * repeats) as now:
-        found |= _enqueueing(environment, scale, repeats, now)
+        figures |= _enqueueing(environment, scale, repeats, now)
     pairs = 2 * repeats if whole else repeats
     with part("pairs", 2 * pairs) as now:
-        found |= _pairs(under_and_bare(environment, pairs, seconds, now))
+        figures |= _pairs(under_and_bare(environment, pairs, seconds, now))
     with part("figures", 8 if whole else 6) as now:
-        found |= _at_rest(environment, scale, now)
-    return Figures(**found)
+        figures |= _at_rest(environment, scale, now)
+    return Figures(**figures)
 
 
 def produced(environment: Environment, contender: Contender, count: int) -> Produced:
-    """A producer on an empty server."""
+    """Run a contender's producer on an empty server."""
     environment.clear()
     environment.configure(Endpoint())
     return environment.produce(contender, count)
@@ -95,15 +95,15 @@ def _enqueueing(
     rows, messages, tasks = of["campaign"], of["messages"], of["celery"]
     together = list(zip(rows, messages, tasks, strict=True))
     return {
-        "import_rows_per_s": Stats.of(one.per_second for one in rows),
-        "enqueue_per_s": Stats.of(one.per_second for one in messages),
-        "celery_enqueue_per_s": Stats.of(one.per_second for one in tasks),
+        "import_rows_per_s": Stats.of(run.per_second for run in rows),
+        "enqueue_per_s": Stats.of(run.per_second for run in messages),
+        "celery_enqueue_per_s": Stats.of(run.per_second for run in tasks),
         "enqueue_vs_celery": Stats.of(m.per_second / t.per_second for _, m, t in together),
         "enqueue_cpu_s_per_1k": _cpu(messages),
         "celery_enqueue_cpu_s_per_1k": _cpu(tasks),
-        "bytes_per_recipient": Stats.of(one.bytes_each for one in rows),
-        "bytes_per_message": Stats.of(one.bytes_each for one in messages),
-        "celery_bytes_per_task": Stats.of(one.bytes_each for one in tasks),
+        "bytes_per_recipient": Stats.of(run.bytes_each for run in rows),
+        "bytes_per_message": Stats.of(run.bytes_each for run in messages),
+        "celery_bytes_per_task": Stats.of(run.bytes_each for run in tasks),
         "memory_vs_celery": Stats.of(r.bytes_each / t.bytes_each for r, _, t in together),
     }
 
@@ -121,9 +121,9 @@ def _pairs(cases: Sequence[BenchCase]) -> dict[str, Stats | None]:
 
 
 def _at_rest(environment: Environment, scale: float, part: Part) -> dict[str, Any]:
-    """Latency, memory, idling and scripts, each measured once, over many where it spreads."""
+    """Measure latency, memory, idling and scripts, each once; times are percentiles of many."""
     seconds = max(3.0, 20.0 * scale)
-    told: dict[str, Callable[[], Any]] = {
+    measures: dict[str, Callable[[], Any]] = {
         "idle_latency_ms": lambda: idle_latency_ms(environment, max(20, int(300 * scale))),
         "tls_bare": lambda: connected(environment, BARE),
         "tls_under_celery": lambda: connected(environment, SLUICEGATE),
@@ -132,20 +132,22 @@ def _at_rest(environment: Environment, scale: float, part: Part) -> dict[str, An
         "commands_at_50": lambda: commands_at(environment, SLUICEGATE, USUAL_PER_SECOND, seconds),
     }
     if scale >= 1:
-        told["celery_idle_cpu"] = lambda: idle_cpu(environment, CELERY, seconds)
-        told["latency_from_a_signal_ms"] = lambda: idle_latency_ms(environment, 20, awake=False)
-    found = {}
-    for name, measure in told.items():
+        measures["celery_idle_cpu"] = lambda: idle_cpu(environment, CELERY, seconds)
+        measures["latency_from_a_signal_ms"] = lambda: idle_latency_ms(
+            environment, 20, awake=False
+        )
+    figures = {}
+    for name, measure in measures.items():
         part.begin(name)
-        found[name] = measure()
+        figures[name] = measure()
         part.end(name)
-    return found
+    return figures
 
 
 def idle_latency_ms(environment: Environment, count: int, *, awake: bool = True) -> Percentiles:
-    """From the call of ``enqueue`` to the arrival of the POST, through Celery, with nothing to do.
+    """Milliseconds from calling ``enqueue`` to the POST's arrival, through an idle Celery worker.
 
-    ``awake`` drains were idle for a moment only; otherwise a signal has to start one each time.
+    With ``awake`` the drain is still listening; otherwise a signal has to start one each time.
     """
     draw = random.Random(_SEED)  # noqa: S311 - a simulation
     late_ms: list[float] = []
@@ -156,14 +158,14 @@ def idle_latency_ms(environment: Environment, count: int, *, awake: bool = True)
             began = time.monotonic()
             sluice.enqueue(to="+12125550123", sender="+15557654321", text="your code is 1234")
             wait_for(environment, n + 1, processes)
-            if n:  # the first has to wait for the worker's start
+            if n:  # the first waits for the worker to start
                 late_ms.append(1000 * (environment.stub.time(n) - began))
             time.sleep(draw.uniform(0.05, 0.15) if awake else IDLE_AFTER_SECONDS)
     return Percentiles.of(late_ms)
 
 
 def idle_cpu(environment: Environment, contender: Contender, seconds: float) -> float:
-    """The share of a core that a worker with nothing to do uses."""
+    """The share of a core that an idle worker uses."""
     environment.clear()
     environment.configure(Endpoint())
     environment.produce(contender, 1)
@@ -177,7 +179,7 @@ def idle_cpu(environment: Environment, contender: Contender, seconds: float) -> 
 
 
 def connected(environment: Environment, contender: Contender) -> Connected:
-    """A worker's memory once it has every TLS connection that it may have, and has used it."""
+    """A worker's memory after it has opened and used all the TLS connections that it may have."""
     environment.clear()
     environment.configure(HOLDING)
     before = environment.stub.connections

@@ -1,11 +1,11 @@
-"""How the cost of a message grows: with what waits, in how many lanes, with how many workers."""
+"""How the cost of a message grows with the backlog, the lanes and the workers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from .comparison import said
+from .comparison import describe
 from .contenders import BARE, MESSAGES, Contender
 from .environment import Environment
 from .progress import part
@@ -19,11 +19,11 @@ WORKERS = (1, 2, 4, 8)
 LANES_BACKLOG = 100_000
 MESSAGES_EACH = 10_000
 MESSAGES_OF_ALL = 30_000
-"""Whatever the number of workers, all drain as many."""
+"""What all workers together drain, however many they are."""
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One size of one thing, and what its runs used per 1,000 messages, round by round."""
+    """What the runs at one size used per 1,000 messages, round by round."""
 
     what: str
     size: int
@@ -33,7 +33,7 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Size(NamedTuple):
-    """What grows, how large it is, who drains how many, and the options of that run."""
+    """What grows, how large it is, who drains how many messages, and the options of the run."""
 
     what: str
     size: int
@@ -43,7 +43,7 @@ class Size(NamedTuple):
 
 
 def plan(scale: float) -> list[Size]:
-    """Every size; ``scale`` below 1 drains fewer of them, and leaves out the largest backlog."""
+    """Every size to measure; a ``scale`` below 1 drains less and skips the largest backlog."""
     each = max(500, int(MESSAGES_EACH * scale))
     of_all = max(4_000, int(MESSAGES_OF_ALL * scale))
     return [
@@ -65,9 +65,9 @@ def plan(scale: float) -> list[Size]:
 def measured(
     environment: Environment, repeats: int, sizes: Sequence[Size], failed: dict[str, str]
 ) -> list[Point]:
-    """Every size ``repeats`` times, by turns; the largest backlog once, for it is long to fill.
+    """Measure each size ``repeats`` times, in turns; the largest only once, as filling it is slow.
 
-    A size that cannot be measured loses none of the rest: ``failed`` says why.
+    If a size cannot be measured, the rest go on, and ``failed`` says why.
     """
     runs: list[list[Run]] = [[] for _ in sizes]
     turns = [
@@ -89,7 +89,7 @@ def measured(
                 now.end(f"{name} failed: {error}")
                 continue
             runs[place].append(run)
-            now.end(f"{name}: {said(run)}")
+            now.end(f"{name}: {describe(run)}")
     return [_point(size, of_size) for size, of_size in zip(sizes, runs, strict=True) if of_size]
 
 

@@ -1,4 +1,4 @@
-"""The machine: who runs on which core, what a process has used, and what strangers used."""
+"""The machine: cores to run on, and the CPU and memory used by our processes and others."""
 
 import contextlib
 import os
@@ -14,14 +14,14 @@ _TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def cores() -> tuple[int, int]:
-    """The server's core, and the worker's: the same where there is but one."""
+    """The server's core and the worker's; the same if there is only one."""
     ours = sorted(os.sched_getaffinity(0))
     return ours[0], ours[1 % len(ours)]
 
 
 @contextlib.contextmanager
 def pinned(core: int) -> Iterator[None]:
-    """Stay on one core meanwhile; whatever is started stays there for good."""
+    """Run on one core meanwhile; processes started in the block stay on it."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -31,7 +31,7 @@ def pinned(core: int) -> Iterator[None]:
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all below it; none where it is gone."""
+    """The ids of a process and its descendants."""
     pids = [pid]
     for parent in pids:
         try:
@@ -43,42 +43,42 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """What the processes that still live have used, in user and system mode, to the nanosecond."""
+    """The CPU seconds, user and system, that the living processes have used so far."""
     used = 0.0
     for pid in pids:
-        with contextlib.suppress(OSError):  # it is gone
-            used += time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid(3) makes it
+        with contextlib.suppress(OSError):  # the process has ended
+            used += time.clock_gettime((~pid << 3) | 2)  # what clock_getcpuclockid(3) returns
     return used
 
 
 def peak_bytes(pids: Iterable[int]) -> int:
-    """The most resident memory that each ever had, summed; what they share counts for each."""
+    """The sum of each process's peak resident memory; shared memory counts more than once."""
     return _kilobytes(pids, "status", "VmHWM") * 1024
 
 
 def shared_out_bytes(pids: Iterable[int]) -> int:
-    """Resident memory now, what several processes share divided among them (PSS)."""
+    """The processes' resident memory now, with shared memory divided among its users (PSS)."""
     return _kilobytes(pids, "smaps_rollup", "Pss:") * 1024
 
 
 def _kilobytes(pids: Iterable[int], file: str, field: str) -> int:
-    found = 0
+    total = 0
     for pid in pids:
-        with contextlib.suppress(OSError):  # it is gone
+        with contextlib.suppress(OSError):  # the process has ended
             lines = (_PROC / str(pid) / file).read_text().splitlines()
-            found += sum(int(line.split()[1]) for line in lines if line.startswith(field))
-    return found
+            total += sum(int(line.split()[1]) for line in lines if line.startswith(field))
+    return total
 
 
 class Load(msgspec.Struct, frozen=True):
-    """Seconds so far: busy, of each core asked about, and stolen by the host from all of them."""
+    """Seconds since the machine started: each core's busy time, and time stolen by the host."""
 
     busy: tuple[float, ...]
     stolen: float
 
 
 def load(cores: Sequence[int]) -> Load:
-    """What some cores have done since the machine started."""
+    """The load of some cores so far."""
     lines = (_PROC / "stat").read_text().splitlines()
     named = {name: rest for name, _, rest in (line.partition(" ") for line in lines)}
     busy, stolen = [], 0
@@ -91,7 +91,7 @@ def load(cores: Sequence[int]) -> Load:
 
 
 def described() -> dict[str, object]:
-    """The machine in words, for the record."""
+    """The machine's description, for the record."""
     names = [
         line.partition(":")[2].strip()
         for line in (_PROC / "cpuinfo").read_text().splitlines()

@@ -1,7 +1,7 @@
-"""The monitor: counts the commands that clients send to the server, a script's call as one.
+"""The monitor: counts the commands that clients send to the server; a script counts as one.
 
-The server's own counters count what a script calls as well, so this listens to MONITOR. That slows
-the server down: runs that are timed go without.
+The server's own counters include the commands inside scripts, so this listens to MONITOR. That
+slows the server down, so timed runs go without it.
 """
 
 import socket
@@ -11,13 +11,13 @@ from typing import Self
 
 
 class Monitor:
-    """Commands of all clients between its begin and ``count``."""
+    """Counts the commands of all clients since it was created."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
         self._lines = self._in_scripts = 0
         self._socket.sendall(b"MONITOR\r\n")
-        self._socket.recv(5)  # +OK, before anything is counted
+        self._socket.recv(5)  # +OK comes before the first command
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
@@ -27,7 +27,7 @@ class Monitor:
 
     @property
     def inside(self) -> int:
-        """Commands that the scripts called."""
+        """Commands called by scripts."""
         return self._in_scripts
 
     def _listen(self) -> None:

@@ -1,8 +1,8 @@
-"""``python -m sluicegate_rigs.bench.produce``: one producer alone in a process, and what it took.
+"""``python -m sluicegate_rigs.bench.produce``: time one producer, alone in its process.
 
     produce HOW COUNT [LANES]    prints {"seconds": ..., "cpu_seconds": ...}
 
-Making the messages up is no part of it; whatever the producer's library makes of them is.
+The time excludes making up the messages, and includes all that the producer's library does.
 """
 
 import json
@@ -21,28 +21,28 @@ from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
 
-from .bodies import SENDER, TEXT, bodies, number, text, write_sheet
+from .bodies import SENDER, TEXT, bodies, number, text, write_csv
 from .peers.task import REDIS_URL
 
 CAMPAIGN = "bench"
 OPTED_OUT = 100
-"""So many numbers that are nobody's here have opted out: the list is asked for each recipient."""
+"""How many other numbers have opted out, so that each recipient is looked up in a list."""
 
 Producer = Callable[[int, int], dict[str, float]]
 
 
 def timed(act: Callable[[], object]) -> dict[str, float]:
-    """Seconds, on the wall and of this process's CPU."""
+    """Call ``act``; return the seconds of wall time and of this process's CPU."""
     began, used = time.perf_counter(), time.process_time()
     act()
     return {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - used}
 
 
 def campaign(count: int, _lanes: int) -> dict[str, float]:
-    """A file to tickets in the lane: read, normalised, rendered, counted, once each; started."""
+    """Import a file: read, normalise, render and deduplicate each row; then start the campaign."""
     with Sluice() as sluice, tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "people.csv")
-        write_sheet(file, count)
+        write_csv(file, count)
         nobody = range(10_000_000, 10_000_000 + OPTED_OUT)
         sluice.optouts.add(number(n) for n in nobody)
         campaigns = Campaigns(sluice.client, sluice.keys)
@@ -62,16 +62,15 @@ def campaign(count: int, _lanes: int) -> dict[str, float]:
 
 
 def messages(count: int, lanes: int) -> dict[str, float]:
-    """An app's messages in bulk, over so many senders."""
-
+    """Enqueue an app's messages in bulk, from as many senders as there are lanes."""
     senders = [SENDER] if lanes == 1 else [f"+1555{n:07d}" for n in range(lanes)]
     every = [(number(n), senders[n % lanes], text(n)) for n in range(count)]
 
     def enqueued() -> None:
-        made = (
-            Message(to=to, sender=sender, text=said, priority="bulk") for to, sender, said in every
+        batch = (
+            Message(to=to, sender=sender, text=body, priority="bulk") for to, sender, body in every
         )
-        for result in sluice.enqueue_many(made):
+        for result in sluice.enqueue_many(batch):
             if result.error:
                 raise result.error
 
@@ -81,7 +80,7 @@ def messages(count: int, lanes: int) -> dict[str, float]:
 
 
 def celery(count: int, _lanes: int) -> dict[str, float]:
-    """A loop of ``delay``."""
+    """Call ``delay`` for each message."""
     from .peers.celery_app import send
 
     every = list(bodies(count))
@@ -90,7 +89,7 @@ def celery(count: int, _lanes: int) -> dict[str, float]:
 
 
 def dramatiq(count: int, _lanes: int) -> dict[str, float]:
-    """A loop of ``send``."""
+    """Call ``send`` for each message."""
     from .peers.dramatiq_app import send
 
     every = list(bodies(count))
@@ -99,7 +98,7 @@ def dramatiq(count: int, _lanes: int) -> dict[str, float]:
 
 
 def plain(count: int, _lanes: int) -> dict[str, float]:
-    """A loop of LPUSH."""
+    """LPUSH each message."""
     from .peers.plain import QUEUE
 
     every = list(bodies(count))
@@ -119,7 +118,7 @@ PRODUCERS: dict[str, Producer] = {
 
 
 def main() -> None:
-    """Run the one asked for."""
+    """Run the producer that the arguments name."""
     how, count, *lanes = sys.argv[1:]
     took = PRODUCERS[how](int(count), int(lanes[0]) if lanes else 1)
     sys.stdout.write(json.dumps(took) + "\n")

@@ -1,4 +1,4 @@
-"""How far a part of the bench has come: a bar on a terminal, elsewhere a line for each step."""
+"""Shows the bench's progress: a bar on a terminal, elsewhere a line for each step."""
 
 import sys
 from collections.abc import Iterator
@@ -15,33 +15,33 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-_WIDTH = 132  # columns, where nobody says
+_WIDTH = 132  # columns, if the output is not a terminal
 
 console = Console(width=None if sys.stdout.isatty() else _WIDTH)
 
 
 class Part:
-    """A part under way: tell it what begins, and what came of it."""
+    """A running part; told when a step begins, and its result at the end."""
 
     def __init__(self, name: str, total: int, bar: Progress, task: TaskID) -> None:
         self._name, self._total, self._bar, self._task = name, total, bar, task
         self._done = 0
 
     def begin(self, what: str) -> None:
-        """The next step."""
+        """Show that the next step begins."""
         self._bar.update(self._task, what=what)
 
-    def end(self, said: str) -> None:
-        """It is done; say what it found."""
+    def end(self, result: str) -> None:
+        """Print the step's result."""
         self._done += 1
         self._bar.advance(self._task)
-        line = f"{self._name} {self._done}/{self._total}  {said}"
+        line = f"{self._name} {self._done}/{self._total}  {result}"
         console.print(line, highlight=False, markup=False)
 
 
 @contextmanager
 def part(name: str, total: int) -> Iterator[Part]:
-    """A part of so many steps."""
+    """Run a part of ``total`` steps."""
     columns = (
         *(TextColumn("{task.description}"), BarColumn(24), MofNCompleteColumn()),
         *(TextColumn("{task.fields[what]}"), TimeElapsedColumn(), TimeRemainingColumn()),

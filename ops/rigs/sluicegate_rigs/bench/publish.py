@@ -1,7 +1,7 @@
-"""The bench in the documents: its tables as Markdown, between markers, and its charts.
+"""The bench in the documents: its tables as Markdown between markers, and its charts.
 
-A marker is a comment of its own line: ``<!-- bench NAME -->`` before, ``<!-- /bench -->`` after.
-What lies between them is replaced, and nothing else.
+A part begins after a line ``<!-- bench NAME -->`` and ends before ``<!-- /bench -->``. Only the
+text between those markers is replaced.
 """
 
 import re
@@ -17,7 +17,7 @@ _MARKED = re.compile(r"(<!-- bench (\w+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 
 
 def markdown(bench: Bench) -> dict[str, str]:
-    """Every part of the document that the bench writes, by name."""
+    """Each part of the document that the bench writes, by name."""
     parts: dict[str, list[str]] = {}
     for grid in grids(bench):
         parts.setdefault(grid.part, []).append(_table(grid))
@@ -27,14 +27,14 @@ def markdown(bench: Bench) -> dict[str, str]:
 
 
 def publish(bench: Bench, document: Path = DOCUMENT) -> list[Path]:
-    """Put the tables into the document and the charts beside it; raises ValueError.
+    """Put the tables into the document and the charts beside it.
 
-    A marked part that this bench did not measure is an error: half a document would be of one
-    run and half of another.
+    Raises ValueError if the document marks a part that this run did not measure: otherwise the
+    document would mix two runs.
     """
     parts, text = markdown(bench), document.read_text(encoding="utf-8")
     if missing := {name for _, name, _ in _MARKED.findall(text)} - set(parts):
-        raise ValueError(f"not measured: {', '.join(sorted(missing))}; a full run has it")
+        raise ValueError(f"not measured: {', '.join(sorted(missing))}; a full run measures it")
     filled = _MARKED.sub(lambda m: f"{m[1]}\n{parts[m[2]]}\n\n{m[3]}", text)
     document.write_text(filled, encoding="utf-8")
     return [document, *draw(bench, document.parent)]
@@ -43,7 +43,7 @@ def publish(bench: Bench, document: Path = DOCUMENT) -> list[Path]:
 def _table(grid: Grid) -> str:
     lines = [grid.columns, *grid.rows]
     right = ["---", *["---:"] * (len(grid.columns) - 1)]
-    if grid.part == "asked":
+    if grid.part == "targets":
         right[-1] = "---"
     body = [_row(lines[0]), _row(right), *map(_row, lines[1:])]
     return "\n".join([f"**{grid.title}**", "", *body])

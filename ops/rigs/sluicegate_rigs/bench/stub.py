@@ -1,7 +1,7 @@
-"""The stub: a provider that accepts everything, after a fixed latency, for next to nothing.
+"""The stub: a provider that accepts everything after a fixed latency, and uses little CPU.
 
-It parses no JSON and keeps no message; all that it remembers is when each request came. Its
-process writes that into memory it shares with us, so that asking costs nobody anything.
+It parses no JSON and keeps no message; it only remembers when each request came. Its process
+writes that into shared memory, so that reading it costs nothing.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ import msgspec
 import uvloop
 
 NEVER = 1_000_000
-"""A limit per second that refuses nobody."""
+"""A limit per second that is never reached."""
 
 READY_SECONDS = 30.0
 KNOWN = 2_000_000  # arrivals whose time is remembered
@@ -47,7 +47,7 @@ _BODY_BYTES = len(_BODY % 0)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """One way in: its latency, TLS or not, and the limit per second that its headers tell."""
+    """A port of the stub: its latency, whether it uses TLS, and the limit in its headers."""
 
     latency_ms: int = 0
     tls: bool = False
@@ -58,19 +58,19 @@ class Endpoint(msgspec.Struct, frozen=True):
 
 
 ENDPOINTS = (Endpoint(), Endpoint(50), Endpoint(0, True), Endpoint(50, True))
-"""Those at which all are compared."""
+"""The endpoints at which all contenders are compared."""
 
 HOLDING = Endpoint(500, tls=True)
-"""Answers so late that a worker has every connection open that it may have."""
+"""Answers so late that a worker opens every connection that it may have."""
 
 EVERY_ENDPOINT = (*ENDPOINTS, HOLDING, Endpoint(limit=50))
 
 
 class Shared(NamedTuple):
-    """What the stub's process writes and we read.
+    """What the stub's process writes and the bench reads.
 
-    ``counts`` are: requests that came, how many wait for an answer and the most that ever did,
-    connections that are open.
+    ``counts`` holds the requests received, the requests waiting for an answer, the most that ever
+    waited, and the open connections. ``times`` holds the monotonic seconds of each arrival.
     """
 
     counts: "Array[c_int64]"
@@ -84,12 +84,12 @@ class Stub:
         self.pid, self._ports, self._shared = pid, ports, shared
 
     def url(self, endpoint: Endpoint) -> str:
-        """The base URL of API v2 of an endpoint."""
+        """An endpoint's base URL for API v2."""
         return f"http{'s' * endpoint.tls}://127.0.0.1:{self._ports[endpoint]}/v2"
 
     @property
     def count(self) -> int:
-        """Requests that came since ``reset``."""
+        """Requests received since ``reset``."""
         return int(self._shared.counts[0])
 
     @property
@@ -98,21 +98,21 @@ class Stub:
 
     @property
     def connections(self) -> int:
-        """Connections that are open."""
+        """Open connections."""
         return int(self._shared.counts[3])
 
     def time(self, number: int) -> float:
-        """When the request of that number, counted from 0, came: monotonic seconds."""
+        """When request ``number``, counted from 0, arrived, in monotonic seconds."""
         return float(self._shared.times[number])
 
     def reset(self) -> None:
-        """Forget; only while nobody sends."""
+        """Forget all requests; only while nobody sends."""
         self._shared.counts[:3] = [0, 0, 0]
 
 
 @contextlib.contextmanager
 def stub(certificate: Path) -> Iterator[Stub]:
-    """Run a stub in a process of its own; ``certificate`` is a file with its key in it."""
+    """Run a stub in its own process; ``certificate`` is a PEM file with the key in it."""
     spawning = multiprocessing.get_context("spawn")
     shared = Shared(spawning.RawArray(c_int64, 4), spawning.RawArray(c_double, KNOWN))
     ours, theirs = spawning.Pipe()
@@ -141,9 +141,9 @@ async def _listen(shared: Shared, certificate: Path, ready: Connection) -> None:
     context.load_cert_chain(certificate)
     loop, ports = asyncio.get_running_loop(), []
     for endpoint in EVERY_ENDPOINT:
-        desk = _Desk(endpoint, shared)
+        service = _Service(endpoint, shared)
         server = await loop.create_server(
-            lambda desk=desk: _Wire(desk),
+            lambda service=service: _Wire(service),
             "127.0.0.1",
             0,
             backlog=4096,
@@ -152,12 +152,14 @@ async def _listen(shared: Shared, certificate: Path, ready: Connection) -> None:
         ports.append(server.sockets[0].getsockname()[1])
     ready.send(ports)
     over = asyncio.Event()
-    loop.add_reader(ready.fileno(), over.set)  # nobody writes: it is the end of who started us
+    loop.add_reader(
+        ready.fileno(), over.set
+    )  # nobody writes: this is the end of the process that started us
     await over.wait()
 
 
-class _Desk:
-    """The server side of an endpoint: notes each arrival, and answers in that order when due."""
+class _Service:
+    """The server side of an endpoint: notes each arrival, and answers in order when due."""
 
     def __init__(self, endpoint: Endpoint, shared: Shared) -> None:
         self._seconds, self._limit = endpoint.latency_ms / 1000, endpoint.limit
@@ -200,17 +202,19 @@ class _Desk:
 
 
 class _Wire(asyncio.Protocol):
-    """One connection: finds where each request ends, and no more."""
+    """One connection; only finds where each request ends."""
 
-    def __init__(self, desk: _Desk) -> None:
-        self._desk, self._rest = desk, b""
+    def __init__(self, service: _Service) -> None:
+        self._service, self._rest = service, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own has no common base
-        self._desk.counts[3] += 1
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # uvloop's class is no subclass of asyncio's
+        self._service.counts[3] += 1
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._desk.counts[3] -= 1
+        self._service.counts[3] -= 1
 
     def data_received(self, data: bytes) -> None:
         data = self._rest + data if self._rest else data
@@ -220,5 +224,5 @@ class _Wire(asyncio.Protocol):
             if len(data) < end:
                 break
             data = data[end:]
-            self._desk.arrived(self._transport)
+            self._service.arrived(self._transport)
         self._rest = data

@@ -1,8 +1,8 @@
-"""The bench in tables: what was asked, every case at each endpoint, how costs grow, the figures.
+"""The bench in tables: the cases at each endpoint, how costs grow, the figures, and the targets.
 
-In a table of cases, x is the ratio to Celery's; CPU is that of a worker's processes, in seconds
-per 1,000 messages, and the server's stands apart; cores are how busy the worker's and the
-server's were.
+In a table of cases, x is the ratio to Celery's figure, and CPU is that of the worker's processes
+in seconds per 1,000 messages; the server's CPU has its own column. "cores" says how busy the
+worker's and the server's core were.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ _CASE_COLUMNS = (
 
 
 class Grid(msgspec.Struct, frozen=True):
-    """A table of words: ``part`` of the document, a title, columns and rows."""
+    """A table of text: its part of the document, its title, columns and rows."""
 
     part: str
     title: str
@@ -34,33 +34,33 @@ class Grid(msgspec.Struct, frozen=True):
 
 
 def grids(bench: Bench) -> Iterator[Grid]:
-    """Every table that there is something for."""
+    """Every table for which something was measured."""
     for endpoint in dict.fromkeys(case.endpoint for case in bench.cases):
         yield _cases(bench, endpoint)
     if bench.growth:
         yield _growth(bench.growth)
     if bench.figures:
         yield Grid("figures", "Figures", ("", ""), list(_figures(bench.figures)))
-    yield _asked(bench)
+    yield _targets(bench)
 
 
 def remarks(bench: Bench) -> Iterator[str]:
-    """What belongs under the tables: who is missing, and the noise."""
+    """The lines under the tables: which contenders are missing, and the noise."""
     for name, why in bench.left_out.items():
         yield f"Not measured: {name}: {why.strip().splitlines()[-1]}"
-    if said := noise(bench.cases):
+    if measured := noise(bench.cases):
         yield (
-            f"Noise: others used {said['foreign_median']:.0%} of the cores, at most "
-            f"{said['foreign_most']:.0%}, the host took up to {said['stolen_most']:.1%}"
+            f"Noise: other programs used {measured['foreign_median']:.0%} of the cores, at most "
+            f"{measured['foreign_most']:.0%}; the host took up to {measured['stolen_most']:.1%}"
         )
         yield (
-            f"Least and most of a case's repeats lay {said['spread_median']:.0%} apart, at most "
-            f"{said['spread_most']:.0%}: differences below that mean nothing"
+            f"A case's repeats differed by {measured['spread_median']:.0%}, at most "
+            f"{measured['spread_most']:.0%}: smaller differences mean nothing"
         )
 
 
 def spread(stats: Stats, form: str) -> str:
-    """The median, and half of what lies between the least and the most."""
+    """The median, and half the distance between the lowest and highest value."""
     return f"{stats.median:{form}} ±{stats.apart:.0%}"
 
 
@@ -72,7 +72,7 @@ def _cases(bench: Bench, endpoint: Endpoint) -> Grid:
             rate, used = f"{stub.per_second:,.0f}", f"{stub.stub_cpu_s_per_1k:.3f}"
             rows.append(("the stub's own ceiling", rate, "", used, *[""] * 7))
     runs = len(cases[0].runs)
-    title = f"Latency {endpoint}; medians of {runs} runs, ± half of what lies between them"
+    title = f"Latency {endpoint}; medians of {runs} runs, ± half of their range"
     return Grid("cases", title, _CASE_COLUMNS, rows)
 
 
@@ -100,13 +100,13 @@ def _median(stats: Stats | None) -> str:
 def _growth(points: Sequence[Point]) -> Grid:
     rows = [
         (
-            one.what,
-            f"{one.size:,}",
-            spread(Stats.of(one.worker_cpu), ".3f"),
-            spread(Stats.of(one.server_cpu), ".3f"),
-            spread(Stats.of(one.per_second), ",.0f"),
+            point.what,
+            f"{point.size:,}",
+            spread(Stats.of(point.worker_cpu), ".3f"),
+            spread(Stats.of(point.server_cpu), ".3f"),
+            spread(Stats.of(point.per_second), ",.0f"),
         )
-        for one in points
+        for point in points
     ]
     return Grid("growth", "As it grows", ("", "", "worker s/1k", "server s/1k", "drained/s"), rows)
 
@@ -146,15 +146,15 @@ def _percentiles(spread: Percentiles) -> str:
     return f"p50 {spread.p50:.2f}, p99 {spread.p99:.2f} ms of {spread.count}"
 
 
-def _asked(bench: Bench) -> Grid:
+def _targets(bench: Bench) -> Grid:
     rows = [
         (
-            one.what,
-            ("≤ " if one.at_most else "≥ ") + one.form.format(one.asked),
-            one.form.format(one.measured),
-            "yes" if one.holds else "NO",
-            one.aside,
+            target.what,
+            ("≤ " if target.at_most else "≥ ") + target.form.format(target.target),
+            target.form.format(target.measured),
+            "yes" if target.holds else "NO",
+            target.aside,
         )
-        for one in every_target(bench)
+        for target in every_target(bench)
     ]
-    return Grid("asked", "What was asked", ("", "asked", "measured", "holds", ""), rows)
+    return Grid("targets", "Targets", ("", "target", "measured", "holds", ""), rows)

@@ -1,4 +1,4 @@
-"""What is asked of the figures: each with its bound, what was measured, and whether that holds."""
+"""The targets: each figure with its bound, what was measured, and whether the bound holds."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,13 +16,13 @@ _SCRIPT = {ALL: "50 of all three"}
 
 
 class Target(msgspec.Struct, frozen=True):
-    """One figure that was measured, and what was asked: at least that much, or at most.
+    """A measured figure and its target, which is a lower bound unless ``at_most``.
 
-    ``form`` writes either; ``aside`` is what else one has to know to read it.
+    ``form`` formats both numbers; ``aside`` is a remark that helps to read them.
     """
 
     what: str
-    asked: float
+    target: float
     measured: float
     form: str
     at_most: bool = False
@@ -30,20 +30,22 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def holds(self) -> bool:
-        return self.measured <= self.asked if self.at_most else self.measured >= self.asked
+        return self.measured <= self.target if self.at_most else self.measured >= self.target
 
 
 def every_target(bench: Bench) -> list[Target]:
-    """All that this bench measured, drains first."""
-    found = [*_drains(bench), *_commands(bench)]
+    """Every target whose figure this bench measured, drains first."""
+    targets = [*_drains(bench), *_commands(bench)]
     if bench.figures:
-        found += [*_enqueueing(bench.figures), *_at_rest(bench.figures)]
-    return found
+        targets += [*_enqueueing(bench.figures), *_at_rest(bench.figures)]
+    return targets
 
 
 def entries(bench: Bench) -> list[dict[str, Any]]:
-    """For the record."""
-    return [msgspec.to_builtins(one) | {"holds": one.holds} for one in every_target(bench)]
+    """The targets as entries of the record."""
+    return [
+        msgspec.to_builtins(target) | {"holds": target.holds} for target in every_target(bench)
+    ]
 
 
 def _drains(bench: Bench) -> Iterator[Target]:
@@ -56,9 +58,7 @@ def _drains(bench: Bench) -> Iterator[Target]:
         )
     yield from _to_celerys(bench, slow, "drain at 50 ms, to Celery's")
     over_tls = Endpoint(50, tls=True)
-    yield from _to_celerys(
-        bench, over_tls, "the same over TLS, which is how the provider is reached"
-    )
+    yield from _to_celerys(bench, over_tls, "the same over TLS, as with the real provider")
     if cpu := bench.against_celery(worker_cpu, slow):
         what = "worker CPU per message at 50 ms, to Celery's"
         aside = f"{_apart(cpu, '.3f')}; {1 / cpu.median:.1f}x the messages per CPU second"
@@ -84,7 +84,7 @@ def _commands(bench: Bench) -> Iterator[Target]:
     ours, figures = bench.case(SLUICEGATE.name, Endpoint()), bench.figures
     if ours and ours.commands is not None:
         what = "server commands per message at full speed"
-        aside = f"a script's call as one; inside them {ours.inside:.0f}"
+        aside = f"a script counts as one; inside scripts {ours.inside:.0f}"
         yield Target(what, 0.1, ours.commands, "{:.3f}", True, aside)
     if figures:
         calls = figures.commands_at_50.calls

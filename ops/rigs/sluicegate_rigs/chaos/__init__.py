@@ -1,1 +1,1 @@
-"""Chaos: a deployment under kills, freezes and restarts, and whether its promises held."""
+"""Chaos: kills, freezes and restarts a deployment, then judges whether its promises held."""

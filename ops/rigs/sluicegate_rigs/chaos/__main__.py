@@ -1,4 +1,4 @@
-"""``python -m sluicegate_rigs.chaos``: break a deployment for a while, say which promises held."""
+"""``python -m sluicegate_rigs.chaos``: break a deployment, then say which promises held."""
 
 import argparse
 import json
@@ -18,13 +18,20 @@ OUT = Path("build/chaos.json")
 
 
 def main() -> int:
-    """Exit status 0 where every promise held; 1 where one broke, which is named with its ids."""
+    """Exit with 0 if every promise held, else with 1; broken promises are listed with ids."""
     parser = argparse.ArgumentParser(prog="python -m sluicegate_rigs.chaos", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=180.0, help="how long it is broken")
-    parser.add_argument("--seed", type=int, help="draw the victims and disasters of another time")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=180.0,
+        help="how long to break things (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--seed", type=int, help="repeat the victims and disasters of an earlier run"
+    )
     options = parser.parse_args()
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    console.print(f"[bold]Chaos[/] for {options.seconds:.0f} s, drawn with --seed {seed}")
+    console.print(f"[bold]Chaos[/] for {options.seconds:.0f} s; to repeat it: --seed {seed}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up like Ctrl-C
     try:
         with display(options.seconds) as show:
@@ -45,7 +52,7 @@ def main() -> int:
 
 
 def summary(outcome: ChaosResult, promises: Sequence[Promise]) -> dict[str, object]:
-    """The figures of a run, for a file."""
+    """The figures of a run, as written to the file."""
     evidence, report = outcome.evidence, outcome.evidence.provided.report
     held = {promise.name: not promise.broken for promise in promises}
     states = evidence.before.ledger.states

@@ -1,4 +1,4 @@
-"""What befalls the deployment beside the kills: each kind of disaster, and when which comes."""
+"""The disasters other than kills: what each kind does, and when it strikes."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from .setting import LEASE_SECONDS
 from .workers import Workers
 
 ROUND_SECONDS = 60.0
-"""In each such time every kind comes once."""
+"""How often every kind strikes once."""
 
 STALL_SECONDS = 1.2
 SHORT_STALL_SECONDS = 0.7
@@ -20,7 +20,7 @@ SLEEP_SECONDS = 2 * LEASE_SECONDS
 
 
 class Disasters:
-    """The kinds of disaster; ``struck`` is when (monotonic seconds) which came."""
+    """The kinds of disaster; ``struck`` lists when (monotonic seconds) each one struck."""
 
     def __init__(self, deployment: Deployment, workers: Workers, random: Random) -> None:
         self.struck: list[tuple[float, str]] = []
@@ -40,28 +40,28 @@ class Disasters:
         }
 
     def drawn(self, seconds: float) -> list[tuple[float, str]]:
-        """When which kind is to come, in seconds from the beginning: every kind at least once."""
+        """Plan the disasters: seconds from the beginning, and kind; each kind at least once."""
         order: list[str] = []
         for _ in range(max(1, round(seconds / ROUND_SECONDS))):
             order += self._random.sample(list(self._kinds), len(self._kinds))
         apart = seconds / (len(order) + 1)
-        return [(apart * place, kind) for place, kind in enumerate(order, 1)]
+        return [(apart * position, kind) for position, kind in enumerate(order, 1)]
 
     def strike(self, kind: str) -> None:
-        """Have a disaster happen; what it does later is done by ``tend``."""
+        """Start a disaster; ``tend`` does what it schedules for later."""
         self.struck.append((time.monotonic(), kind))
         self._kinds[kind]()
 
     def tend(self) -> None:
-        """End what was to last until now."""
+        """End the disasters whose time is over."""
         now = time.monotonic()
-        due = [end for at, end in self._later if at <= now]
-        self._later = [(at, end) for at, end in self._later if at > now]
+        due = [end for moment, end in self._later if moment <= now]
+        self._later = [(moment, end) for moment, end in self._later if moment > now]
         for end in due:
             end()
 
     def end(self) -> None:
-        """End everything that still lasts."""
+        """End every disaster that still lasts."""
         for _, end in self._later:
             end()
         self._later = []
@@ -78,7 +78,7 @@ class Disasters:
         self._deployment.restart_server(politely=True)
 
     def _stall_server(self) -> None:
-        """As a network does that carries nothing for a while, and then everything."""
+        """Behave like a network that carries nothing for a while, then everything at once."""
         pid = self._deployment.server_pid
         os.kill(pid, signal.SIGSTOP)
         try:

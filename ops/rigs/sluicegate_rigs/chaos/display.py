@@ -1,4 +1,4 @@
-"""Shows how chaos goes, as a bar on a terminal and a line at times elsewhere; and its end."""
+"""Shows the progress of chaos (a bar on a terminal, lines elsewhere) and its verdict."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from .run import ChaosProgress
 
 LINE_SECONDS = 10.0
 SHOWN = 10
-"""So many of what broke a promise are named on the screen; the file has all."""
+"""How many violations of a promise the screen shows; the file has all."""
 
 console = Console()
 
 
 @contextmanager
 def display(seconds: float) -> Iterator[Callable[[ChaosProgress], None]]:
-    """Yield what shows a moment of ``seconds``."""
+    """Yield a function that shows the progress of a run of ``seconds``."""
     if not console.is_terminal:
         yield _lines(seconds)
         return
@@ -41,12 +41,12 @@ def _words(moment: ChaosProgress) -> str:
 
 
 def _lines(seconds: float) -> Callable[[ChaosProgress], None]:
-    said_at = 0.0
+    printed_at = 0.0
 
     def show(moment: ChaosProgress) -> None:
-        nonlocal said_at
-        if moment.seconds - said_at >= LINE_SECONDS:
-            said_at = moment.seconds
+        nonlocal printed_at
+        if moment.seconds - printed_at >= LINE_SECONDS:
+            printed_at = moment.seconds
             text = f"{moment.seconds:3.0f}/{seconds:.0f} s: {_words(moment)}"
             console.print(text, soft_wrap=True, highlight=False)
 
@@ -54,8 +54,8 @@ def _lines(seconds: float) -> Callable[[ChaosProgress], None]:
 
 
 def tell(promises: Sequence[Promise]) -> None:
-    """Print every promise, and of those that broke, by what."""
-    table = Table("promise", "what was seen", "held")
+    """Print every promise, and what broke those that did not hold."""
+    table = Table("promise", "observed", "held")
     for promise in promises:
         table.add_row(
             promise.name, promise.figures, "[red]NO[/]" if promise.broken else "[green]yes[/]"

@@ -1,4 +1,4 @@
-"""All that there is to judge a run of chaos by, and what it says of kills, doubts and losses."""
+"""The evidence of a run of chaos, and what it says about kills, doubts and losses."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,14 @@ from .workers import Caught, Thawed
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """What there is to judge by.
+    """What a run is judged by.
 
-    ``sent`` maps ids to recipients, ``killed`` the tags of killed workers to what they had begun;
-    ``struck`` is when which disaster came (monotonic seconds), ``thawed`` for whom a stop
-    ended. ``before`` is how the books stood at rest, ``after`` once a person had resolved what was
-    held, by what the provider had. ``ended`` names processes that ended by themselves, ``leaks``
-    where a log tells what none may.
+    ``sent`` maps ids to recipients; ``killed`` maps the tags of killed workers to what they had
+    begun. ``struck`` lists when each disaster struck (monotonic seconds), and ``thawed`` the
+    workers that resumed after a freeze. ``before`` is the state of all messages at rest; ``after``
+    is their state once the held doubts were resolved by the provider's records. ``ended`` names
+    processes that ended by themselves, ``leaks`` the places where a log reveals a secret or a
+    number.
     """
 
     sent: Mapping[str, str]
@@ -31,34 +32,34 @@ class Evidence(msgspec.Struct, frozen=True):
 
     @property
     def begun(self) -> int:
-        """POSTs that were under way when their worker was killed, or may have been."""
+        """How many POSTs were, or may have been, in flight when their worker was killed."""
         return sum(len(caught.begun) for caught in self.killed.values())
 
     @property
     def received(self) -> Counter[str]:
         """How many messages each recipient got."""
-        return Counter(one.to for one in self.provided.arrived)
+        return Counter(arrival.to for arrival in self.provided.arrived)
 
     @property
     def doubted(self) -> set[str]:
-        """The messages that a kill ever left in doubt, those included that were proved since."""
+        """The messages that a kill left in doubt, including those proved since."""
         records = self.before.records.items()
         return {id for id, record in records if any(map(self._by_a_kill, record.lost))}
 
     def _by_a_kill(self, lost: Lost) -> bool:
-        """Not before the worker stood still: who slept and woke had lost some already."""
+        """Whether the kill lost it: a worker that had slept before may have lost it earlier."""
         caught = self.killed.get(lost.tag)
         return caught is not None and lost.at_ms >= caught.at_ms
 
     @property
     def duplicated(self) -> list[str]:
-        """The messages that their recipient got more than once."""
+        """The messages that arrived more than once."""
         received = self.received
         return [id for id, to in self.sent.items() if received[to] > 1]
 
     @property
     def lost(self) -> list[str]:
-        """Messages without a record that wait nowhere, and those accepted that never arrived."""
+        """Messages without a record or a ticket, and accepted ones that never arrived."""
         received, books = self.received, self.before
         return [id for id, to in self.sent.items() if _is_lost(id, books, received[to])]
 

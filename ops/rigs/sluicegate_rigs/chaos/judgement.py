@@ -1,4 +1,4 @@
-"""Whether each promise held, and where it did not, the messages at fault."""
+"""Whether each promise held; if not, which messages broke it."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ _INDEX_OF = {"in_doubt": "doubts", "dead": "dead", "retrying": "due", "scheduled
 
 
 class Promise(msgspec.Struct, frozen=True):
-    """One promise, the figures that it was held to, and what broke it: ids or sentences."""
+    """One promise, the figures that it was judged by, and what broke it."""
 
     name: str
     figures: str
@@ -28,7 +28,7 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 def judged(evidence: Evidence) -> list[Promise]:
-    """Every promise, in the order of their weight."""
+    """Judge every promise, the most important first."""
     return [
         _nothing_lost(evidence),
         _one_state(evidence.before),
@@ -51,7 +51,7 @@ def _nothing_lost(evidence: Evidence) -> Promise:
 
 
 def _one_state(books: Books) -> Promise:
-    """At rest each message has come to an end, or is in doubt, and each index says the same."""
+    """At rest each message is final, dead or in doubt, and its index agrees."""
     broken = [
         f"{id} is {record.state}"
         for id, record in books.records.items()
@@ -59,57 +59,57 @@ def _one_state(books: Books) -> Promise:
     ]
     for name, ids in books.indexes.items():
         states = {id: books.records[id].state for id in ids if id in books.records}
-        broken += [f"{id} is in {name}, unknown" for id in ids if id not in states]
+        broken += [f"{id} is in {name} and has no record" for id in ids if id not in states]
         broken += [
-            f"{id} is {state}, and in {name}"
+            f"{id} is {state}, but in {name}"
             for id, state in states.items()
             if _INDEX_OF.get(state) != name
         ]
     for id, record in books.records.items():
         index = _INDEX_OF.get(record.state)
         if index and id not in books.indexes[index]:
-            broken.append(f"{id} is {record.state}, and not in {index}")
-    broken += [f"{id} waits in a lane" for id in books.tickets]
+            broken.append(f"{id} is {record.state}, but not in {index}")
+    broken += [f"{id} still waits in a lane" for id in books.tickets]
     return Promise("each in exactly one state", f"{len(books.records):,} records", broken)
 
 
 def _never_twice(evidence: Evidence) -> Promise:
     twice, records = evidence.duplicated, evidence.before.records
-    said = [id for id in twice if id in records and len(records[id].provider_ids) > 1]
-    figures = f"{len(twice)} arrived twice, {len(said)} of them counted so"
+    recorded = [id for id in twice if id in records and len(records[id].provider_ids) > 1]
+    figures = f"{len(twice)} arrived twice, {len(recorded)} of them recorded as such"
     return Promise("nothing sent twice", figures, twice)
 
 
 def _doubts(evidence: Evidence) -> Promise:
-    """A kill leaves in doubt only what had begun; what is held in the end came of one."""
+    """A kill leaves only begun POSTs in doubt, and every doubt held at the end has that cause."""
     begun = set[str]().union(*(caught.begun for caught in evidence.killed.values()))
     doubted, held = evidence.doubted, evidence.before.indexes["doubts"]
-    broken = [f"{id} was left in doubt, and had not begun" for id in doubted - begun]
-    broken += [f"{id} is held in doubt, and no kill explains it" for id in held - begun]
+    broken = [f"{id} was left in doubt, but its POST had not begun" for id in doubted - begun]
+    broken += [f"{id} is held in doubt, but no kill explains it" for id in held - begun]
     if len(doubted) > evidence.begun:
-        broken.append(f"{len(doubted)} in doubt are more than {evidence.begun} POSTs begun")
+        broken.append(f"{len(doubted)} messages in doubt exceed {evidence.begun} POSTs begun")
     figures = (
         f"{len(evidence.killed)} kills, {evidence.begun} POSTs begun: {len(doubted)} in doubt, "
         f"{len(held)} still held at the end"
     )
-    return Promise("in doubt only what had begun", figures, broken)
+    return Promise("only begun POSTs in doubt", figures, broken)
 
 
 def _accounted(evidence: Evidence) -> Promise:
-    """Once the doubts are resolved: accepted here is what arrived there, under the same id."""
+    """After the doubts are resolved, what we call accepted arrived there, under the same id."""
     after, totals = evidence.after, evidence.after.totals
     arrived: dict[str, set[str]] = {}
-    for one in evidence.provided.arrived:
-        arrived.setdefault(one.to, set()).add(one.id)
+    for arrival in evidence.provided.arrived:
+        arrived.setdefault(arrival.to, set()).add(arrival.id)
     broken = [*_disagreements(evidence, arrived)]
     strangers = arrived.keys() - set(evidence.sent.values())
-    broken += [f"{len(strangers)} recipients got what nobody enqueued"] * bool(strangers)
+    broken += [f"{len(strangers)} recipients got a message that nobody enqueued"] * bool(strangers)
     accepted = sum(record.state == "accepted" for record in after.records.values())
     for name, count in (("enqueued", len(evidence.sent)), ("accepted", accepted)):
         if totals.get(name, 0) != count:
-            broken.append(f"totals say {totals.get(name, 0)} {name}, the records {count}")
+            broken.append(f"the totals say {totals.get(name, 0)} {name}, the records say {count}")
     figures = f"{accepted:,} accepted, {len(evidence.provided.arrived):,} arrived"
-    return Promise("the provider's books are ours", figures, broken)
+    return Promise("the provider's records agree with ours", figures, broken)
 
 
 def _disagreements(evidence: Evidence, arrived: Mapping[str, set[str]]) -> Iterator[str]:
@@ -118,15 +118,15 @@ def _disagreements(evidence: Evidence, arrived: Mapping[str, set[str]]) -> Itera
         theirs = arrived.get(to, set())
         if record is None or (record.state == "accepted") != bool(theirs):
             state = record.state if record else "unknown"
-            yield f"{id} is {state} here, and arrived {len(theirs)} times"
+            yield f"{id} is {state} here, but arrived {len(theirs)} times"
         elif not set(record.provider_ids) <= theirs:
-            yield f"{id} has a provider's id that is none of its"
+            yield f"{id} has a provider's id that is not its own"
 
 
 def _ledger(evidence: Evidence) -> Promise:
     after = evidence.after
     broken = [
-        f"the ledger says {books.ledger}, the records {books.recount}"
+        f"the ledger says {books.ledger}, the records say {books.recount}"
         for books in (evidence.before, after)
         if books.ledger != books.recount
     ]
@@ -134,7 +134,7 @@ def _ledger(evidence: Evidence) -> Promise:
     if not after.ledger.adds_up or after.ledger.imported != imported:
         broken.append(f"{imported} were imported, the ledger says {after.ledger}")
     if after.campaign != "finished":
-        broken.append(f"the campaign is {after.campaign}, and nothing is left to do")
+        broken.append(f"the campaign is {after.campaign}, although nothing is left to do")
     return Promise("the campaign's ledger is exact", f"{imported:,} imported", broken)
 
 
@@ -145,7 +145,7 @@ def _rate(evidence: Evidence) -> Promise:
     most = highest([post for post in posts if post not in late])
     answers = refused(posts, late)
     broken = [f"{most} requests in one second"] * (most > LIMIT)
-    broken += [f"an answer 429, {_since(evidence.struck, at)}" for at in answers]
+    broken += [f"an answer 429, {_since(evidence.struck, moment)}" for moment in answers]
     figures = (
         f"at most {highest(posts)} of {LIMIT} requests in any second, {len(answers)} answers 429; "
         f"{len(late)} POSTs held up in a stopped worker"
@@ -154,8 +154,8 @@ def _rate(evidence: Evidence) -> Promise:
 
 
 def _since(struck: Sequence[tuple[float, str]], moment: float) -> str:
-    """After which disaster it was, and how long."""
-    past = [(at, kind) for at, kind in struck if at <= moment]
+    """How long after the last disaster ``moment`` was."""
+    past = [(time, kind) for time, kind in struck if time <= moment]
     return f"{moment - past[-1][0]:.2f} s after: {past[-1][1]}" if past else "before any disaster"
 
 
@@ -166,44 +166,43 @@ def _concurrency(report: Mapping[str, Any]) -> Promise:
 
 
 def _receipts(evidence: Evidence) -> Promise:
-    """No delivery is wrong or missing beyond what was lost; none acknowledged was dropped.
+    """No delivery is wrong, and none is missing unless its event was lost unacknowledged.
 
-    The provider's false events are brought once and refused: it counts them as given up.
+    The provider sends each false event once; we refuse it, so the provider counts it as given up.
     """
-    told, totals = evidence.provided.webhooks, evidence.after.totals
+    events, totals = evidence.provided.webhooks, evidence.after.totals
     ids = {to: id for id, to in evidence.sent.items()}
     deliveries = [
-        (one, *_deliveries(ids, evidence.after, one)) for one in evidence.provided.arrived
+        (arrival, *_deliveries(ids, evidence.after, arrival))
+        for arrival in evidence.provided.arrived
     ]
     broken = [
-        f"{ids.get(one.to)} is {ours} by receipt, and {theirs} there"
-        for one, ours, theirs in deliveries
+        f"{ids.get(arrival.to)} is {ours} by receipt, but {theirs} there"
+        for arrival, ours, theirs in deliveries
         if ours and ours != theirs
     ]
-    missing = [one for one, ours, theirs in deliveries if theirs and not ours]
-    lies = told["forged"] + told["tampered"] + told["stale"]
-    excused = told["lost"] + told["given_up"] - lies
+    missing = [arrival for arrival, ours, theirs in deliveries if theirs and not ours]
+    lies = events["forged"] + events["tampered"] + events["stale"]
+    excused = events["lost"] + events["given_up"] - lies
     if len(missing) > excused:
         broken.append(
-            f"{len(missing)} deliveries are missing, and only {excused} events did not come"
+            f"{len(missing)} deliveries are missing, but only {excused} events were lost"
         )
     recorded = sum(count for name, count in totals.items() if name.startswith("receipts_"))
-    acknowledged = (
-        told["acknowledged"] - told["duplicate"]
-    )  # or more: a duplicate's first was lost
+    # A lower bound: the first event of a duplicate may have been lost.
+    acknowledged = events["acknowledged"] - events["duplicate"]
     if recorded < acknowledged:
-        broken.append(f"{acknowledged} events were acknowledged, and only {recorded} recorded")
+        broken.append(f"{acknowledged} events were acknowledged, but only {recorded} recorded")
     if totals.get("receipts_unknown"):
-        broken.append(f"{totals['receipts_unknown']} receipts were of messages unknown here")
+        broken.append(f"{totals['receipts_unknown']} receipts named messages unknown here")
     figures = (
-        f"{len(deliveries) - len(missing):,} deliveries told, {len(missing)} not "
-        f"({excused} events lost); "
-        f"{lies} lies refused"
+        f"{len(deliveries) - len(missing):,} deliveries known, {len(missing)} missing "
+        f"({excused} events lost); {lies} false events refused"
     )
     return Promise("receipts are right", figures, broken)
 
 
-def _deliveries(ids: Mapping[str, str], books: Books, one: Arrived) -> tuple[str, str]:
-    """What became of a message by our record, and by the provider's."""
-    record = books.records.get(ids.get(one.to, ""))
-    return record.delivery if record else "", DELIVERY_OF.get(one.final, "")
+def _deliveries(ids: Mapping[str, str], books: Books, arrival: Arrived) -> tuple[str, str]:
+    """A message's delivery by our record, and by the provider's."""
+    record = books.records.get(ids.get(arrival.to, ""))
+    return record.delivery if record else "", DELIVERY_OF.get(arrival.final, "")

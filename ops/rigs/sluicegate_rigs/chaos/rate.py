@@ -1,7 +1,7 @@
-"""The rate as the provider saw it, but for POSTs that a stopped worker still had in its hand.
+"""The rate as the provider saw it, without POSTs that a frozen worker was about to write.
 
-A worker looks at the clock right before it writes a POST. One that is stopped (SIGSTOP) between
-the two writes it when it goes on, whenever that is: nobody could keep it from doing so.
+A worker checks the clock right before it writes a POST. If it is frozen (SIGSTOP) between the
+check and the write, it writes the POST when it resumes, and nothing could prevent that.
 """
 
 from collections import deque
@@ -12,7 +12,7 @@ from .workers import Thawed
 
 WINDOW_SECONDS = 1.0
 HELD_UP_SECONDS = 0.25
-"""What a worker that goes on may take until the POST arrives."""
+"""How long after a worker resumes such a POST may arrive."""
 
 
 def held_up(
@@ -21,22 +21,22 @@ def held_up(
     records: Mapping[str, StoredMessage],
     thawed: Sequence[Thawed],
 ) -> list[Posted]:
-    """The POSTs that were begun before a stop of their worker ended, and arrived right after.
+    """The POSTs that began before their worker resumed, and arrived right after that.
 
-    ``ids`` are the messages' by recipient.
+    ``ids`` maps recipients to messages' ids.
     """
-    found = []
+    late = []
     for post in posts:
-        near = [one for one in thawed if 0 <= post.at - one.at <= HELD_UP_SECONDS]
+        near = [thaw for thaw in thawed if 0 <= post.at - thaw.at <= HELD_UP_SECONDS]
         record = records.get(ids.get(post.to, "")) if near else None
         begun = record.begun if record else ()
-        if any(one.tag == tag and at_ms < one.wall_ms for one in near for tag, at_ms in begun):
-            found.append(post)
-    return found
+        if any(thaw.tag == tag and at_ms < thaw.wall_ms for thaw in near for tag, at_ms in begun):
+            late.append(post)
+    return late
 
 
 def highest(posts: Iterable[Posted]) -> int:
-    """The most of them within any window; they are in the order of their arrival."""
+    """The most POSTs within any window; ``posts`` are in order of arrival."""
     most, recent = 0, deque[float]()
     for post in posts:
         while recent and recent[0] <= post.at - WINDOW_SECONDS:
@@ -47,7 +47,7 @@ def highest(posts: Iterable[Posted]) -> int:
 
 
 def refused(posts: Iterable[Posted], late: Sequence[Posted]) -> list[float]:
-    """When a POST was answered 429, and no late one had taken its place in the window."""
+    """When POSTs were answered 429 although no late POST was in the same window."""
     return [
         post.at
         for post in posts

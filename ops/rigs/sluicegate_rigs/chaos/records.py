@@ -1,4 +1,4 @@
-"""What the records say in the end, and what the provider says, side by side."""
+"""What our records say at the end, and what the provider says."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,21 +22,21 @@ _FIELDS = ("state", "delivery", "provider_id", "provider_id_2", "history")
 
 
 class Lost(NamedTuple):
-    """A worker, by its tag, fell silent over a message, which was noticed then (wall ms)."""
+    """A worker, named by its tag, lost a message; noticed at this time (wall ms)."""
 
     tag: str
     at_ms: float
 
 
 class Begun(NamedTuple):
-    """A worker, by its tag, began a POST then (wall ms)."""
+    """A worker, named by its tag, began a POST at this time (wall ms)."""
 
     tag: str
     at_ms: float
 
 
 class StoredMessage(NamedTuple):
-    """One message: state, delivery by receipt, provider's ids, who lost it, who tried."""
+    """One message: state, delivery by receipt, the provider's ids, losses and attempts."""
 
     state: str
     delivery: str
@@ -46,7 +46,7 @@ class StoredMessage(NamedTuple):
 
 
 class Arrived(NamedTuple):
-    """One message that the provider accepted: to whom, as what, and how it ended there."""
+    """One message that the provider accepted: recipient, provider's id, final status."""
 
     to: str
     id: str
@@ -62,7 +62,7 @@ class Posted(NamedTuple):
 
 
 class Books(msgspec.Struct, frozen=True):
-    """Our side at one moment: records by id, ids by index, tickets, totals, the campaign."""
+    """Our side at one moment: records by id, ids by index, tickets, totals and the campaign."""
 
     records: Mapping[str, StoredMessage]
     indexes: Mapping[str, frozenset[str]]
@@ -74,7 +74,7 @@ class Books(msgspec.Struct, frozen=True):
 
 
 class Provided(msgspec.Struct, frozen=True):
-    """The provider's side: what arrived, every POST, its report, and what it told by webhook."""
+    """The provider's side: arrivals, every POST, its report, and the sums of its webhooks."""
 
     arrived: Sequence[Arrived]
     posts: Sequence[Posted]
@@ -83,7 +83,7 @@ class Provided(msgspec.Struct, frozen=True):
 
 
 def books(sluice: Sluice, ids: Sequence[str]) -> Books:
-    """Read it all; ``ids`` are those of the messages that were taken."""
+    """Read our side; ``ids`` are those of the enqueued messages."""
     client, keys = cast("Any", sluice.client), sluice.keys
     records: dict[str, StoredMessage] = {}
     for first in range(0, len(ids), PAGE):
@@ -91,8 +91,8 @@ def books(sluice: Sluice, ids: Sequence[str]) -> Books:
         pipeline = client.pipeline(transaction=False)
         for id in page:
             pipeline.hmget(keys.record(id), *_FIELDS)
-        found = zip(page, pipeline.execute(), strict=True)
-        records |= {id: _record(fields) for id, fields in found if fields[0]}
+        stored = zip(page, pipeline.execute(), strict=True)
+        records |= {id: _record(fields) for id, fields in stored if fields[0]}
     indexes = {name: frozenset(_texts(client.zrange(keys(name), 0, -1))) for name in INDEXES}
     totals = {name.decode(): int(n) for name, n in client.hgetall(keys("totals")).items()}
     campaigns = Campaigns(sluice.client, keys)
@@ -108,11 +108,13 @@ def books(sluice: Sluice, ids: Sequence[str]) -> Books:
 
 
 def provided(deployment: Deployment) -> Provided:
-    """Ask the simulator for everything."""
+    """Read the provider's side from the simulator."""
     arrived: list[Arrived] = []
     while page := deployment.provider(f"arrivals?after={len(arrived)}&limit={PAGE}"):
-        arrived += [Arrived(one["to"], one["id"], one["final"]) for one in page]
-    posts = [Posted(at, to, status) for at, to, _, status, _ in deployment.provider("requests")]
+        arrived += [Arrived(entry["to"], entry["id"], entry["final"]) for entry in page]
+    posts = [
+        Posted(moment, to, status) for moment, to, _, status, _ in deployment.provider("requests")
+    ]
     return Provided(arrived, posts, deployment.provider("report"), deployment.provider("webhooks"))
 
 
@@ -137,5 +139,5 @@ def _tickets(client: Any, keys: Keys) -> Iterator[str]:
             yield MessageId(campaign, Ticket.parse(ticket).short).format()
 
 
-def _texts(found: Any) -> Iterator[str]:
-    return (one.decode() for one in found)
+def _texts(members: Any) -> Iterator[str]:
+    return (member.decode() for member in members)

@@ -1,4 +1,4 @@
-"""One run of chaos: break things for a while, come to rest, take evidence."""
+"""One run of chaos: break things for a while, wait until all is quiet, collect evidence."""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from .traffic import Traffic
 from .workers import Workers, tag_of
 
 KILL_SECONDS = 0.8
-"""At least so long from one kill to the next."""
+"""The shortest time between two kills."""
 
 TICK_SECONDS = 0.05
 START_SECONDS = 60.0
@@ -29,7 +29,7 @@ REST_SECONDS = 90.0
 
 
 class ChaosProgress(msgspec.Struct, frozen=True):
-    """How far it has come; ``last`` is the latest disaster."""
+    """The progress of a run; ``last`` is the latest disaster."""
 
     seconds: float
     kills: int
@@ -39,7 +39,7 @@ class ChaosProgress(msgspec.Struct, frozen=True):
 
 
 class ChaosResult(msgspec.Struct, frozen=True):
-    """The evidence, and what was done for it."""
+    """The evidence, the enqueues that were repeated, and the seconds until all was quiet."""
 
     evidence: Evidence
     repeats: int
@@ -50,15 +50,15 @@ Show = Callable[[ChaosProgress], None]
 
 
 class ChaosRun:
-    """A run of ``seconds`` with everything drawn from ``seed``; ``show`` is told how it goes."""
+    """A run of ``seconds``, drawn from ``seed``; it reports its progress to ``show``."""
 
     def __init__(self, seconds: float, seed: int, show: Show) -> None:
         self._seconds, self._show = seconds, show
-        # Dice of their own, so that what one draws does not change what another does.
+        # Separate dice, so that the draws of one do not change those of another.
         self._dice = [Random(f"{seed} {name}") for name in ("workers", "disasters", "traffic")]  # noqa: S311 - repeatable, nothing secret
 
     def outcome(self) -> ChaosResult:
-        """Do it all; raises TimeoutError where the deployment does not come up."""
+        """Run it; raises TimeoutError if the deployment does not start."""
         workers_dice, disasters_dice, traffic_dice = self._dice
         with make_deployment() as deployment, deployment.sluice() as sluice:
             workers = Workers(deployment, sluice.client, workers_dice)
@@ -107,7 +107,7 @@ class ChaosRun:
 
 
 def _rest(deployment: Deployment, sluice: Sluice) -> float:
-    """Wait until nothing moves any more, or for too long, which shows; return the seconds."""
+    """Wait until all is quiet or time is up, which the evidence shows; return the seconds."""
     began = time.monotonic()
     while time.monotonic() - began < REST_SECONDS and not _is_quiet(deployment, sluice):
         time.sleep(0.2)
@@ -115,7 +115,7 @@ def _rest(deployment: Deployment, sluice: Sluice) -> float:
 
 
 def _is_quiet(deployment: Deployment, sluice: Sluice) -> bool:
-    """No message waits or is under way, and every event was brought."""
+    """Whether no message waits or is in flight, and every event was sent."""
     client, keys = cast("Any", sluice.client), sluice.keys
     enqueued, accepted = client.hmget(keys("totals"), "enqueued", "accepted")
     pending = int(enqueued) - int(accepted or 0) - client.zcard(keys("doubts"))
@@ -137,15 +137,15 @@ def _evidence(
 ) -> Evidence:
     ids = list(traffic.sent)
     before, theirs = books(sluice, ids), provided(deployment)
-    received = {one.to: one.id for one in theirs.arrived}
+    received = {arrival.to: arrival.id for arrival in theirs.arrived}
     _resolve(sluice, {id: received.get(traffic.sent[id], "") for id in before.indexes["doubts"]})
     after = _when_finished(sluice, ids)
     dead = [worker for worker in deployment.workers if not worker.alive]
     ended = [f"{worker.name} ended" for worker in dead if tag_of(worker) not in workers.killed]
-    deployment.stop_workers()  # what they say as they end counts as well
+    deployment.stop_workers()  # their last log lines count too
     server_log = Path(cast("Any", sluice.client).config_get("dir")["dir"]) / "valkey.log"
     logs = [*sorted(deployment.directory.glob("*.log")), server_log]
-    told = list(leaks(logs, SECRETS, set(traffic.sent.values())))
+    leaked = list(leaks(logs, SECRETS, set(traffic.sent.values())))
     return Evidence(
         traffic.sent,
         workers.killed,
@@ -155,12 +155,12 @@ def _evidence(
         after,
         theirs,
         ended,
-        told,
+        leaked,
     )
 
 
 def _resolve(sluice: Sluice, received: dict[str, str]) -> None:
-    """End each doubt as a person would who has asked the provider, only so that all adds up."""
+    """Resolve each doubt like a person who asked the provider, so that the sums add up."""
     doubts = Doubts(sluice.client, sluice.keys, sluice.config.retention_ms)
     for id, provider_id in received.items():
         verdict = "accepted" if provider_id else "drop"
@@ -168,13 +168,13 @@ def _resolve(sluice: Sluice, received: dict[str, str]) -> None:
 
 
 def _when_finished(sluice: Sluice, ids: list[str]) -> Books:
-    """The books, as soon as a sweep has found the campaign finished; or late, which shows."""
+    """Our side once a sweep has finished the campaign, or after 10 s, which the evidence shows."""
     ends = time.monotonic() + 10
-    while (found := books(sluice, ids)).campaign != "finished" and time.monotonic() < ends:
+    while (state := books(sluice, ids)).campaign != "finished" and time.monotonic() < ends:
         time.sleep(0.3)
-    return found
+    return state
 
 
 def run(seconds: float, seed: int, show: Show) -> ChaosResult:
-    """Break a deployment for ``seconds``, and take evidence."""
+    """Break a deployment for ``seconds``, and collect the evidence."""
     return ChaosRun(seconds, seed, show).outcome()

@@ -1,4 +1,4 @@
-"""What chaos works on: the provider's manners, the account's limits, how many of what."""
+"""The settings of chaos: the provider's behaviour, the account's limits, the numbers."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ LIMIT = 100
 CONCURRENCY = 40
 WORKERS = 4
 SPARES = 3
-"""Workers beyond those that may be killed next, since a start takes a second or two."""
+"""Additional workers, since starting one takes a second or two."""
 
 LEASE_SECONDS = 2.0
 DRAIN_SECONDS = 6.0
 CAMPAIGN = "chaos"
 SENDER = "+15550000000"
 
-# It knows no idempotency keys: a second POST is a second message, so nothing covers up a mistake.
-# Its receipts are slow enough that a lease may end before one proves what became of the POST.
+# It ignores idempotency keys, so a second POST is a second message and no mistake stays hidden.
+# Its receipts are slow, so a lease may end before a receipt proves what happened to the POST.
 PROVIDER = Settings(
     api_keys=(API_KEY,),
     limit=LIMIT,
@@ -43,7 +43,7 @@ PROVIDER = Settings(
     ),
 )
 
-# What is in doubt stays so until evidence comes: whatever is sent twice was sent by mistake.
+# Doubts are held until evidence comes, so whatever is sent twice was sent by mistake.
 ACCOUNT: dict[str, Any] = {
     "limit": LIMIT,
     "concurrency": CONCURRENCY,
@@ -53,7 +53,7 @@ ACCOUNT: dict[str, Any] = {
 
 
 def make_deployment() -> Deployment:
-    """The deployment, not started yet; its server keeps every write that it answered."""
+    """Make a deployment, not started yet, whose server keeps every write that it answered."""
     return Deployment(
         PROVIDER,
         account=ACCOUNT,

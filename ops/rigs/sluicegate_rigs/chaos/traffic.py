@@ -1,7 +1,7 @@
 """A steady stream of messages: an app's of both priorities, a campaign's, and some over HTTP.
 
-Every message has a recipient of its own, and an id that is kept once the enqueue was answered.
-Whatever fails is repeated as it was until it is answered: that is how an app is told to do it.
+Every message has its own recipient, and its id is noted once the enqueue is answered. A call that
+fails is repeated unchanged until it is answered, as apps are told to do.
 """
 
 import itertools
@@ -27,7 +27,7 @@ from ..deployment import SECRETS, Deployment
 from .setting import CAMPAIGN, LIMIT, SENDER
 
 BACKLOG = 3 * LIMIT
-"""So many messages are kept waiting: the workers never run dry, and soon finish at the end."""
+"""How many messages wait: enough to keep the workers busy, few enough to finish soon."""
 
 BATCH = 40
 PAUSE_SECONDS = 0.1
@@ -45,13 +45,13 @@ _T = TypeVar("_T")
 
 
 class Refused(Exception):
-    """The front door refused a message for good."""
+    """The front door refused a message permanently."""
 
 
 class Traffic:
-    """The stream, in threads of its own; ``sent`` maps each id that was taken to its recipient.
+    """The stream, in its own threads; ``sent`` maps each enqueued id to its recipient.
 
-    ``repeats`` counts the calls that went unanswered and were repeated.
+    ``repeats`` counts the calls that were repeated because no answer came.
     """
 
     def __init__(self, deployment: Deployment, random: Random) -> None:
@@ -63,23 +63,23 @@ class Traffic:
         self._running: list[Future[None]] = []
 
     def start(self) -> None:
-        """Begin, and go on until stopped."""
+        """Send until stopped."""
         self._running = [self._threads.submit(act) for act in (self._enqueue, self._post)]
 
     def check(self) -> None:
-        """Raise what has ended the stream, if anything has."""
+        """Raise the error that has ended the stream, if there is one."""
         for future in self._running:
             if future.done():
                 future.result()
 
     def stop(self) -> None:
-        """End the stream, once what was under way is answered; raises what ended it before."""
+        """End the stream after the current calls are answered; raises like ``check``."""
         self._over.set()
         self._threads.shutdown()
         self.check()
 
     def abandon(self) -> None:
-        """End it as it is: nobody will ask what became of it."""
+        """End the stream without waiting for answers."""
         self._abandoned = True
         self._over.set()
         self._threads.shutdown()
@@ -93,8 +93,8 @@ class Traffic:
             while not self._over.wait(PAUSE_SECONDS):
                 if self._repeated(lambda: _pending(sluice)) < BACKLOG:
                     self._send(sluice, list(itertools.islice(messages, BATCH)))
-                    some = self._random.randint(0, BATCH)
-                    self._import(campaigns, list(itertools.islice(recipients, some)))
+                    count = self._random.randint(0, BATCH)
+                    self._import(campaigns, list(itertools.islice(recipients, count)))
 
     def _send(self, sluice: Sluice, batch: Sequence[Message]) -> None:
         for result in self._repeated(lambda: list(sluice.enqueue_many(batch))):
@@ -116,7 +116,7 @@ class Traffic:
             self.sent[message.id] = message.to
 
     def _repeated(self, act: Callable[[], _T]) -> _T:
-        """Act until it is answered: everything here is safe to repeat."""
+        """Call ``act`` until it is answered; every call here is safe to repeat."""
         while True:
             try:
                 return act()
@@ -128,7 +128,7 @@ class Traffic:
 
 
 def app_messages(name: str, area: int) -> Iterator[Message]:
-    """An app's messages without end, of both priorities in turn."""
+    """An endless stream of an app's messages, of both priorities in turn."""
     for number in itertools.count():
         yield Message(
             id=f"{name}-{number}",
@@ -144,21 +144,21 @@ def _recipients() -> Iterator[Recipient]:
         to, name = f"+1415{2_000_000 + number}", f"Ann {number}"
         text = PLAN.template.render({"name": name})
         segments, hash = PLAN.message("row", to, text).segments, key_hash(to)
-        made = ticket(PLAN, hash, to, segments.parts, [name])
-        yield Recipient(number, hash, to, text, segments.parts, segments.encoding, made)
+        stored = ticket(PLAN, hash, to, segments.parts, [name])
+        yield Recipient(number, hash, to, text, segments.parts, segments.encoding, stored)
 
 
 def _pending(sluice: Sluice) -> int:
-    """How many messages have neither been accepted nor are held."""
+    """How many messages are neither accepted nor in doubt."""
     client, keys = cast("Any", sluice.client), sluice.keys
     enqueued, accepted = client.hmget(keys("totals"), "enqueued", "accepted")
     return int(enqueued or 0) - int(accepted or 0) - int(client.zcard(keys("doubts")))
 
 
 def _post_one(url: str, message: Message) -> None:
-    """Enqueue a message by way of the front door.
+    """Enqueue a message through the front door.
 
-    Raises OSError where it is not known to be taken, and Refused.
+    Raises Refused, or OSError if it is unknown whether the message was taken.
     """
     fields = {"from": message.sender, "to": message.to, "text": message.text}
     request = urllib.request.Request(  # noqa: S310 - our own server

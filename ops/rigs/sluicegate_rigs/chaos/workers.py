@@ -1,4 +1,4 @@
-"""The workers under chaos: enough of them up, more on their way, and what the killed had begun."""
+"""The workers under chaos: starting, freezing and killing them, and what each had begun."""
 
 import time
 from collections.abc import Set
@@ -15,19 +15,19 @@ from .setting import SPARES, WORKERS
 
 
 def tag_of(worker: WorkerProcess) -> str:
-    """What the tokens of the worker's leases, and its attempts in records, are marked with."""
+    """The tag that marks the worker in leases and in records of attempts."""
     return worker_tag(f"{worker.name}@sluicegate")
 
 
 class Caught(NamedTuple):
-    """A worker stood still at that moment (wall ms), and may have begun these messages' POSTs."""
+    """When a worker was frozen (wall ms), and the messages whose POSTs it may have begun."""
 
     at_ms: float
     begun: Set[str]
 
 
 class Thawed(NamedTuple):
-    """A stop ended for a worker: then (monotonic seconds, and wall ms), whose tag this is."""
+    """When a frozen worker resumed (monotonic seconds and wall ms), and its tag."""
 
     at: float
     wall_ms: float
@@ -35,10 +35,10 @@ class Thawed(NamedTuple):
 
 
 class Workers:
-    """The workers of a deployment; ``random`` chooses what befalls whom.
+    """The workers of a deployment; ``random`` chooses the victims.
 
-    ``killed`` are those caught and then killed, by their tags; ``thawed`` are those for whom a
-    stop of some length ended.
+    ``killed`` maps the tags of killed workers to what they had begun; ``thawed`` lists the workers
+    that resumed after a freeze.
     """
 
     def __init__(self, deployment: Deployment, client: redis.Redis, random: Random) -> None:
@@ -51,17 +51,17 @@ class Workers:
 
     @property
     def begun(self) -> int:
-        """POSTs that were under way when their worker was killed, or may have been."""
+        """How many POSTs were, or may have been, in flight when their worker was killed."""
         return sum(len(caught.begun) for caught in self.killed.values())
 
     def tend(self) -> None:
-        """Start workers for those that are gone."""
+        """Replace the workers that have ended."""
         alive = sum(worker.alive for worker in self._deployment.workers)
         for _ in range(WORKERS + SPARES - alive):
             self._deployment.start_worker()
 
     def at_work(self) -> list[WorkerProcess]:
-        """Who is up and not frozen; nobody while the server is away."""
+        """The workers that are up and not frozen; none while the server is down."""
         try:
             heard = self._deployment.workers_heard()
         except redis.RedisError:
@@ -69,12 +69,12 @@ class Workers:
         return [worker for worker in heard if worker not in self._caught]
 
     def catch(self) -> WorkerProcess | None:
-        """Freeze somebody whose POSTs are under way; None where there is nobody."""
+        """Freeze a worker with POSTs in flight and return it; None if there is none."""
         workers = self.at_work()
         self._random.shuffle(workers)
-        for worker in workers[: max(0, len(workers) - 1)]:  # somebody goes on
+        for worker in workers[: max(0, len(workers) - 1)]:  # at least one worker goes on
             worker.freeze()
-            caught = self._looked_at(worker)
+            caught = self._examined(worker)
             if caught.begun:
                 self._caught[worker] = caught
                 return worker
@@ -82,17 +82,17 @@ class Workers:
         return None
 
     def kill(self, worker: WorkerProcess) -> None:
-        """``kill -9`` somebody who was caught."""
+        """``kill -9`` a caught worker."""
         worker.kill()
         self.killed[tag_of(worker)] = self._caught.pop(worker)
 
     def thaw(self, worker: WorkerProcess) -> None:
-        """Let somebody go on who was caught."""
+        """Let a caught worker go on."""
         del self._caught[worker]
         self._thaw(worker)
 
     def stall(self, seconds: float) -> None:
-        """Have all of them stand still for a while."""
+        """Freeze all workers for a while."""
         workers = self.at_work()
         for worker in workers:
             worker.freeze()
@@ -104,10 +104,12 @@ class Workers:
         self.thawed.append(Thawed(time.monotonic(), time.time() * 1000, tag_of(worker)))
         worker.thaw()
 
-    def _looked_at(self, worker: WorkerProcess) -> Caught:
-        """When ``worker`` stood still, and what it holds leases of that have started."""
+    def _examined(self, worker: WorkerProcess) -> Caught:
+        """When ``worker`` was frozen, and the messages that it has started."""
         tag = tag_of(worker)
-        for _ in range(2):  # after the second, all that the worker had sent has been taken in
+        for _ in range(
+            2
+        ):  # after the second, the server has processed everything that the worker sent
             self._client.ping()
         leases = self._client.hgetall(self._keys("leases"))
         held = {id.decode(): Lease.parse(lease) for id, lease in leases.items()}

@@ -1,1 +1,1 @@
-"""The demo: a campaign through real parts, a worker killed on the way, an honest sum."""
+"""The demo: a campaign through the real parts, a worker killed half way, and the sums."""

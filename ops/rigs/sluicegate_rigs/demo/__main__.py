@@ -1,4 +1,4 @@
-"""``python -m sluicegate_rigs.demo``: play it and leave nothing behind; ``--keep`` stays up."""
+"""``python -m sluicegate_rigs.demo``: run the demo; ``--keep`` keeps everything running."""
 
 import argparse
 import os
@@ -16,9 +16,9 @@ FLOWER_PORT = 5555
 
 
 def main() -> int:
-    """Exit status 0 where every row is accounted for and nobody was sent to twice."""
+    """Exit with 0 if every row is accounted for and no recipient got a message twice."""
     parser = argparse.ArgumentParser(prog="python -m sluicegate_rigs.demo", description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="stay up afterwards, until Ctrl-C")
+    parser.add_argument("--keep", action="store_true", help="keep everything running until Ctrl-C")
     keep = parser.parse_args().keep
     try:
         with Deployment(PROVIDER, account=ACCOUNT) as deployment:
@@ -32,7 +32,7 @@ def main() -> int:
 
 
 def _stay(deployment: Deployment) -> None:
-    """Keep everything up, with Flower, until Ctrl-C."""
+    """Keep everything running, with Flower, until Ctrl-C."""
     deployment.start_worker()
     command = [sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "flower"]
     flower = subprocess.Popen(  # noqa: S603 - our own command
@@ -58,7 +58,7 @@ def _suggestions(deployment: Deployment) -> str:
     sluicegate = Path(os.path.relpath(Path(sys.executable).parent)) / "sluicegate"
     options = f"--from {SENDER} --region US"
     return f"""
-[bold]Everything is up until Ctrl-C.[/]
+[bold]Everything keeps running until Ctrl-C.[/]
   Flower        http://127.0.0.1:{FLOWER_PORT}
   the provider  {deployment.url.removesuffix("/v2")}/_sim/report
 

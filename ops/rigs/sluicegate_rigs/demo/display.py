@@ -18,12 +18,12 @@ console = Console()
 
 
 class SendRate:
-    """Requests per second that the provider received over the last two seconds."""
+    """The provider's requests per second over the last two seconds."""
 
     def __init__(self) -> None:
         self._past: deque[tuple[float, int]] = deque()
 
-    def at(self, standing: Standing) -> float:
+    def update(self, standing: Standing) -> float:
         self._past.append((standing.at, standing.received["received"]))
         while self._past[-1][0] - self._past[0][0] > RATE_SECONDS:
             self._past.popleft()
@@ -33,13 +33,13 @@ class SendRate:
 
 @contextmanager
 def display(total: int) -> Iterator[Callable[[Standing], None]]:
-    """Yield what shows a moment."""
+    """Yield a function that shows where the campaign stands."""
     rate = SendRate()
 
     def words(standing: Standing) -> str:
         states = standing.ledger.states
         return (
-            f"{rate.at(standing):4.1f} of {LIMIT_PER_SECOND}/s, waiting {standing.waiting}, "
+            f"{rate.update(standing):4.1f} of {LIMIT_PER_SECOND}/s, waiting {standing.waiting}, "
             f"under way {standing.under_way}, retrying {states['retrying']}, "
             f"in doubt {states['in_doubt']}, dead {states['dead']}"
         )

@@ -1,4 +1,4 @@
-"""The demo's play: preflight and start a campaign, kill a worker on the way, add everything up."""
+"""The demo's steps: start a campaign, kill a worker half way, and add everything up."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.2
 
 
 def play(deployment: Deployment) -> dict[str, Any]:
-    """Play it; return the sum, which is also written to build/demo.json."""
+    """Run the demo; return the sums, which are also written to build/demo.json."""
     OUT.parent.mkdir(exist_ok=True)
     console.print(
         f"[bold]Sluicegate demo[/]: {FILE} through a simulated Telnyx that allows "
@@ -52,7 +52,7 @@ def play(deployment: Deployment) -> dict[str, Any]:
 
 
 def command(deployment: Deployment, *arguments: str) -> None:
-    """Run ``sluicegate`` as you would, and show the command; raises CalledProcessError."""
+    """Show and run a ``sluicegate`` command; raises CalledProcessError."""
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
     shown = shown.replace(OPTED_OUT, masked(OPTED_OUT))
     console.print(f"[bold]$ sluicegate {shown}[/]", highlight=False, soft_wrap=True)
@@ -62,9 +62,9 @@ def command(deployment: Deployment, *arguments: str) -> None:
 
 
 def _watch(deployment: Deployment, sluice: Sluice) -> int:
-    """Show progress until the campaign is finished, killing a worker half way.
+    """Show progress until the campaign is finished; kill a worker half way.
 
-    Returns how many requests the provider had received when nobody waited any more.
+    Returns how many requests the provider had received when no message waited any more.
     """
     received, ends = 0, time.monotonic() + TOO_LONG_SECONDS
     total = Standing(deployment, sluice).to_send
@@ -88,7 +88,7 @@ def _kill_one(deployment: Deployment, standing: Standing) -> None:
     victim, other = deployment.workers
     victim.kill()
     console.print(
-        f"[bold red]kill -9[/] of {victim.name}, with {standing.under_way} POSTs under way; "
+        f"[bold red]kill -9[/] {victim.name}, with {standing.under_way} POSTs in flight; "
         f"{other.name} goes on alone"
     )
 
@@ -131,7 +131,7 @@ def _rows() -> Recipients:
 
 
 def _rate(deployment: Deployment, received: int) -> float:
-    """Requests per second at the provider while messages were waiting, by its own clock."""
+    """The provider's requests per second while messages were waiting."""
     arrivals = sorted(request[0] for request in deployment.provider("requests"))[:received]
     took: float = arrivals[-1] - arrivals[0]
     return round((len(arrivals) - 1) / took, 2)
@@ -143,7 +143,7 @@ def _loop(deployment: Deployment) -> dict[str, Any] | None:
 
 
 def tell(result: dict[str, Any]) -> bool:
-    """Print the sum; True where it adds up and no recipient got anything twice."""
+    """Print the sums; True if they add up and no recipient got a message twice."""
     ends = ("rejected", "duplicates", "suppressed", "accepted", "dead", "in_doubt", "cancelled")
     adds_up = result["rows"] == sum(result[end] for end in ends)
     parts = " + ".join(
@@ -152,13 +152,13 @@ def tell(result: dict[str, Any]) -> bool:
         if result[end] or end not in ("in_doubt", "cancelled")
     )
     share = result["rate_per_second"] / result["limit_per_second"]
-    table = Table(title="What became of every row", title_justify="left", show_header=False)
+    table = Table(title="What happened to every row", title_justify="left", show_header=False)
     table.add_row(f"{result['rows']:,} rows", f"{'=' if adds_up else '≠'} {parts}")
     table.add_row(
         "the provider",
-        f"accepted {result['accepted_by_provider']:,}, and none twice"
+        f"accepted {result['accepted_by_provider']:,} messages, none twice"
         if result["received_twice"] == 0
-        else f"accepted some twice: {result['received_twice']} recipients",
+        else f"accepted messages twice for {result['received_twice']} recipients",
     )
     table.add_row(
         "rate",
@@ -167,25 +167,25 @@ def tell(result: dict[str, Any]) -> bool:
     )
     table.add_row(
         "in doubt",
-        f"{result['doubts_met']} attempts left open whether they had arrived; "
-        f"{result['in_doubt']} still do",
+        f"{result['doubts_met']} attempts ended without an answer; "
+        f"{result['in_doubt']} are still in doubt",
     )
     table.add_row(
         "resends",
-        f"{result['resent_under_same_key']} POSTs repeated an attempt that may have been acted\n"
-        "on, and relied on its idempotency key; the provider had\nthe message already in "
-        f"{result['replayed_by_provider']} of these cases, and sent it once",
+        f"{result['resent_under_same_key']} POSTs repeated such an attempt under the same\n"
+        f"idempotency key; in {result['replayed_by_provider']} cases the provider already had\n"
+        "the message, and sent it once",
     )
     table.add_row("killed", f"{result['kills']} worker (kill -9); {result['seconds']} s in all")
     if loop := result["sdk_loop"]:
         table.add_row(
-            "beside it",
-            f"a loop with the official SDK, {loop['recipients']} of these rows:\n"
-            f"{loop['responses_429']} answers 429, sent twice to "
-            f"{loop['received_twice']}, never to {loop['never_received']}",
+            "in comparison",
+            f"a loop with the official SDK over {loop['recipients']} of these rows:\n"
+            f"{loop['responses_429']} answers 429; {loop['received_twice']} recipients got it "
+            f"twice, {loop['never_received']} never",
         )
     console.print(table)
-    console.print(f"The same as JSON: {OUT}\nRejected rows, to correct: {REJECTED}")
+    console.print(f"As JSON: {OUT}\nRejected rows, for you to correct: {REJECTED}")
     return bool(
         adds_up
         and result["in_doubt"] == result["received_twice"] == 0

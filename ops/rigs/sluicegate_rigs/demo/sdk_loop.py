@@ -1,4 +1,4 @@
-"""What people write today: a loop with the official SDK, on the same simulator."""
+"""The usual alternative: a loop with the official SDK, on the same simulator."""
 
 import logging
 from collections import Counter
@@ -12,22 +12,22 @@ from ..deployment import API_KEY, Deployment
 from .setting import SENDER
 
 THREADS = 8
-"""Enough to use the limit: one thread gets 12 answers of 80 ms a second."""
+"""Enough to reach the limit: one thread gets 12 answers per second, at 80 ms each."""
 
 RECIPIENTS = 400
 
 
 def sdk_loop(deployment: Deployment, recipients: Iterable[Recipient]) -> dict[str, Any] | None:
-    """Send to ``recipients`` as such a loop does; return what was measured at the provider.
+    """Send to ``recipients`` in such a loop; return what the provider measured.
 
-    None where the SDK is not installed: it is a development dependency.
+    None if the SDK is not installed: it is a development dependency.
     """
     try:
         import telnyx
     except ModuleNotFoundError:
         return None
     logging.getLogger("telnyx").setLevel(logging.ERROR)
-    people = list(recipients)[:RECIPIENTS]
+    chosen = list(recipients)[:RECIPIENTS]
     deployment.reset_provider()
     errors: Counter[str] = Counter()
 
@@ -39,11 +39,11 @@ def sdk_loop(deployment: Deployment, recipients: Iterable[Recipient]) -> dict[st
 
     client = telnyx.Telnyx(api_key=API_KEY, base_url=deployment.url)
     with client, ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(send, people))
+        list(threads.map(send, chosen))
     report, received = deployment.provider("report"), deployment.provider("recipients")
     return {
-        "recipients": len(people),
-        "never_received": sum(person.to not in received for person in people),
+        "recipients": len(chosen),
+        "never_received": sum(recipient.to not in received for recipient in chosen),
         "received_twice": report["received_twice"],
         "responses_429": report["responses_429"],
         "errors": dict(errors),

@@ -1,4 +1,4 @@
-"""What the demo plays with: the file, the text, the provider's limits and faults."""
+"""The demo's settings: the file, the text, the provider's limits and faults."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ TEXT = "Hi {{ first_name }}, {{ item }} is ready for you in {{ city }}."
 NAME = "ready-for-pickup"
 SENDER = "+15550000000"
 OPTED_OUT = "+16175550103"
-"""One of the file's recipients, who said STOP some time ago."""
+"""A recipient in the file who opted out earlier."""
 
 LIMIT_PER_SECOND = 50
 PROVIDER = Settings(
@@ -22,7 +22,7 @@ PROVIDER = Settings(
     faults=Faults(error_500=0.01, error_503=0.005, close_after=0.005),
 )
 
-# What is in doubt is sent again after 2 s, under the same key: the simulator honours keys.
+# Doubts are sent again after 2 s under the same key, since the simulator honours keys.
 ACCOUNT: dict[str, Any] = {
     "limit": LIMIT_PER_SECOND,
     "lease_seconds": 3.0,

@@ -1,4 +1,4 @@
-"""Where the demo's campaign stands at one moment, and what the provider received until then."""
+"""Where the demo's campaign stands at one moment, and what the provider has received."""
 
 import time
 from typing import Any, cast
@@ -11,7 +11,7 @@ from .setting import NAME
 
 
 class Standing:
-    """One look at the books and at the provider's."""
+    """A snapshot of our state and of the provider's report."""
 
     def __init__(self, deployment: Deployment, sluice: Sluice) -> None:
         client = cast("Any", sluice.client)
@@ -30,7 +30,7 @@ class Standing:
 
     @property
     def waiting(self) -> int:
-        """Those that no worker has begun to send."""
+        """Messages that no worker has begun to send."""
         return self.ledger.states["waiting"] - self.under_way
 
     @property

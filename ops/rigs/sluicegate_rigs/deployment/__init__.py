@@ -1,7 +1,7 @@
 """A whole deployment on this machine: Valkey, a simulated Telnyx, Celery workers, the front door.
 
-The demo plays on it, and the end-to-end tests and ``make chaos`` break it. Everything lives in one
-temporary directory and ends with the deployment, also after Ctrl-C.
+The demo runs on it; the end-to-end tests and ``make chaos`` break it. Everything lives in one
+temporary directory and ends with the deployment, even after Ctrl-C.
 """
 
 from .deployment import API_KEY, SECRETS, Deployment

@@ -1,4 +1,4 @@
-"""The deployment itself: its parts, started in order, and how they find each other."""
+"""The deployment: its parts, their order, and the configuration that connects them."""
 
 import contextlib
 import json
@@ -29,19 +29,19 @@ SECRETS: Final = {
     "SLUICEGATE_RECEIPTS_SECRET": "secret-of-the-receipts-of-the-deployment",
     "DEPLOYMENT_APP_TOKEN": "token-of-the-app-of-the-deployment",
 }
-"""What none of its processes may ever write down, by environment variable."""
+"""The secrets that no process may ever write down, by environment variable."""
 
 READY_SECONDS = 30.0
 NO_LEVELS = {"sms_per_second": 0, "mms_per_second": 0}
 
 
 class Deployment:
-    """The deployment; ``account`` are settings of ``[accounts.default]``, as in the file.
+    """The deployment; ``account`` holds settings of ``[accounts.default]``, as in the file.
 
-    Without settings of its own, only the limit on requests binds, as at the simulated provider.
-    ``append_only`` is the server's persistence; ``provider`` the simulator's settings;
-    ``settings`` are top-level settings of the file. With ``receipts`` the provider is told where
-    ``start_web`` will listen, and an app called ``app`` may send by way of it.
+    Without such settings only the limit on requests applies, as at the simulated provider.
+    ``append_only`` is the server's persistence, ``provider`` the simulator's settings, and
+    ``settings`` are top-level settings of the file. With ``receipts`` the provider sends webhooks
+    to where ``start_web`` will listen, and an app called ``app`` may send through it.
     """
 
     def __init__(
@@ -87,12 +87,12 @@ class Deployment:
 
     @property
     def web_url(self) -> str:
-        """Where the front door is, or will be."""
+        """The front door's URL, also before it is started."""
         return f"http://127.0.0.1:{self._web_port}"
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a process of this deployment needs in its environment."""
+        """The environment variables of this deployment's processes."""
         files = {"SLUICEGATE_CONFIG": str(self.config_file)}
         return {**os.environ, **files, **SECRETS, "SLUICEGATE_TELNYX_PUBLIC_KEY": self._public_key}
 
@@ -105,7 +105,7 @@ class Deployment:
         return Sluice(self.config)
 
     def start_worker(self) -> WorkerProcess:
-        """Start a worker; it takes its share as soon as it is up."""
+        """Start a worker; it takes its share of the work once it is up."""
         name = self._new_name()
         command = [
             *(sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "worker"),
@@ -117,13 +117,13 @@ class Deployment:
         return worker
 
     def workers_heard(self) -> list[WorkerProcess]:
-        """The workers that live and have been heard; raises redis.RedisError."""
+        """The living workers that have reported to Redis; raises redis.RedisError."""
         with self.sluice() as sluice:
             heard = set(cast("Any", sluice.client).zrange(sluice.keys("workers"), 0, -1))
         return [w for w in self.workers if f"{w.name}@sluicegate".encode() in heard and w.alive]
 
     def wait_for_workers(self, seconds: float = READY_SECONDS) -> None:
-        """Wait until every living worker has been heard; raises TimeoutError with its log."""
+        """Wait until every living worker has reported; raises TimeoutError with the logs."""
         alive = [worker for worker in self.workers if worker.alive]
         ends = time.monotonic() + seconds
         while not set(alive) <= set(self.workers_heard()):
@@ -132,7 +132,7 @@ class Deployment:
             time.sleep(0.05)
 
     def stop_workers(self) -> None:
-        """Stop all of them together, then wait for each."""
+        """Stop all workers at once, then wait for each."""
         for worker in self.workers:
             worker.ask_to_stop()
         ends = time.monotonic() + STOP_SECONDS
@@ -140,7 +140,7 @@ class Deployment:
             worker.stop(max(0.0, ends - time.monotonic()))
 
     def start_web(self) -> Process:
-        """Start ``sluicegate serve``, where it was before; see ``wait_for_web``."""
+        """Start ``sluicegate serve``, always at the same URL; see ``wait_for_web``."""
         command = [sys.executable, "-m", "sluicegate_ops.cli", "serve"]
         command += ["--port", str(self._web_port)]
         self.web = Process.launched("web", command, self.environ, self.directory)
@@ -156,7 +156,7 @@ class Deployment:
             time.sleep(0.05)
 
     def restart_server(self, *, politely: bool = False) -> None:
-        """End the server, by ``kill -9`` or (``politely``) SIGTERM, and start it on its data."""
+        """End the server by ``kill -9``, or SIGTERM if ``politely``; restart it on its data."""
         if politely:
             os.kill(self.server_pid, signal.SIGTERM)
             ends = time.monotonic() + READY_SECONDS
@@ -166,12 +166,12 @@ class Deployment:
 
     @property
     def server_pid(self) -> int:
-        """The server's process; raises redis.RedisError where it is down."""
+        """The server's process id; raises redis.RedisError if it is down."""
         with redis.Redis.from_url(self.server.url) as client:
             return int(cast("Any", client.info("server"))["process_id"])
 
     def provider(self, path: str) -> Any:
-        """What the simulator says at ``/_sim/<path>``, such as ``report``."""
+        """The simulator's answer at ``/_sim/<path>``, such as ``report``."""
         return admin(self.url, path)
 
     def change_provider(self, **settings: Any) -> None:
@@ -183,7 +183,7 @@ class Deployment:
         admin(self.url, "reset", {})
 
     def _new_name(self) -> str:
-        """A name whose tag no other worker here has, so that a lease always shows its holder."""
+        """A name whose tag is unique here, so that a lease always identifies its worker."""
         tags = {worker_tag(f"{worker.name}@sluicegate") for worker in self.workers}
         while True:
             self._started += 1
@@ -213,7 +213,7 @@ class Deployment:
         return True
 
     def _write_config(self) -> None:
-        # Celery's signals have a database of their own, as in production.
+        # Celery's signals use their own database, as in production.
         lines = [
             *(f"{name} = {json.dumps(value)}" for name, value in self._settings.items()),
             f'redis_url = "{self.server.url}"',

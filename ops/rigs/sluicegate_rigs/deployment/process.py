@@ -1,4 +1,4 @@
-"""One process of a deployment: started with its own log, killed, frozen, thawed and stopped."""
+"""One process of a deployment, with its own log: started, frozen, killed or stopped."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ STOP_SECONDS = 20.0
 
 
 class Process:
-    """A process; its log goes on where one of the same name left off."""
+    """A process; it appends to the log of earlier processes of the same name."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
         self.name, self.process, self.log = name, process, log
@@ -20,7 +20,7 @@ class Process:
     def launched(
         cls, name: str, command: Sequence[str], environ: Mapping[str, str], directory: Path
     ) -> Self:
-        """Start ``command`` in ``directory``, where its log is too."""
+        """Start ``command`` in ``directory``, which also holds its log."""
         log = directory / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - our own command
@@ -29,7 +29,7 @@ class Process:
                 stderr=output,
                 env=environ,
                 cwd=directory,
-                start_new_session=True,  # the terminal's Ctrl-C is for us, we stop what we started
+                start_new_session=True,  # Ctrl-C is for us: we stop what we started
             )
         return cls(name, process, log)
 
@@ -38,12 +38,12 @@ class Process:
         return self.process.poll() is None
 
     def kill(self) -> None:
-        """``kill -9``: no chance to say or settle anything."""
+        """``kill -9``: it gets no chance to log or settle anything."""
         self.process.kill()
         self.process.wait()
 
     def freeze(self) -> None:
-        """Stop it (SIGSTOP) as a frozen host would; returns once it stands still."""
+        """Stop it (SIGSTOP) like a frozen host; returns once it has stopped."""
         self.process.send_signal(signal.SIGSTOP)
         os.waitpid(self.process.pid, os.WUNTRACED)
 
@@ -52,13 +52,13 @@ class Process:
         self.process.send_signal(signal.SIGCONT)
 
     def ask_to_stop(self) -> None:
-        """Ask it to stop as a deployment would (SIGTERM); returns at once."""
+        """Ask it to stop (SIGTERM), like a rolling deployment; returns at once."""
         if self.alive:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
 
     def stop(self, seconds: float = STOP_SECONDS) -> int:
-        """Ask it to stop, and kill it after ``seconds``. Returns its status."""
+        """Ask it to stop, and kill it after ``seconds``; return its exit status."""
         self.ask_to_stop()
         try:
             return self.process.wait(seconds)

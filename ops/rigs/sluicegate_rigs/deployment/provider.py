@@ -1,4 +1,4 @@
-"""The deployment's provider: a simulator in a process of its own, so that it costs nobody else."""
+"""The deployment's provider: a simulator in its own process, so that it slows nothing else."""
 
 import contextlib
 import gc
@@ -18,7 +18,7 @@ STOP_SECONDS = 20.0
 
 @contextlib.contextmanager
 def simulating(settings: Settings) -> Iterator[str]:
-    """A running simulator; gives the base URL of its API v2."""
+    """Run a simulator; yield the base URL of its API v2."""
     spawning = multiprocessing.get_context("spawn")
     ours, theirs = spawning.Pipe()
     process = spawning.Process(target=_simulate, args=(settings, theirs), daemon=True)
@@ -36,7 +36,7 @@ def simulating(settings: Settings) -> Iterator[str]:
 
 
 def admin(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """What the simulator at ``url`` says at ``/_sim/<path>``, asked with a body or without."""
+    """The simulator's answer at ``/_sim/<path>``: to a POST if there is a body, else to a GET."""
     request = urllib.request.Request(  # noqa: S310 - our own server
         f"{url.removesuffix('/v2')}/_sim/{path}",
         data=None if body is None else json.dumps(body).encode(),
@@ -48,7 +48,7 @@ def admin(url: str, path: str, body: dict[str, Any] | None = None) -> Any:
 
 def _simulate(settings: Settings, ready: Connection) -> None:
     os.setsid()  # the terminal's Ctrl-C is for the deployment to handle
-    # A pass of the garbage collector over all that was imported would have requests arrive late
-    # and at once, as if the workers had sent them so.
+    # A garbage collection over all imported modules would delay requests and then let them in at
+    # once, as if the workers had sent them like that.
     gc.freeze()
     run(settings, on_ready=ready.send)

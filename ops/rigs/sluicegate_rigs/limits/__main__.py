@@ -1,4 +1,4 @@
-"""``python -m sluicegate_rigs.limits``: measure every case, say which figures hold."""
+"""``python -m sluicegate_rigs.limits``: measure every case, and say which targets hold."""
 
 import argparse
 import json
@@ -23,18 +23,18 @@ OUT = Path("build/limits.json")
 
 
 def main() -> int:
-    """Exit status 0 where every figure holds."""
+    """Exit with 0 if every target holds, else with 1."""
     parser = argparse.ArgumentParser(prog="python -m sluicegate_rigs.limits", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a minute's worth, all simulated")
-    parser.add_argument("--seed", type=int, help="draw the random runs of an earlier time again")
+    parser.add_argument("--quick", action="store_true", help="a minute of simulated cases only")
+    parser.add_argument("--seed", type=int, help="repeat the random runs of an earlier run")
     parser.add_argument(
-        "--only", default="", help="only cases with this in their name; not written"
+        "--only", default="", help="only cases with this in their name; writes no file"
     )
     options = parser.parse_args()
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
-    console.print(f"[bold]Rate limits[/], the random runs drawn with --seed {seed}")
-    made = (quick_cases if options.quick else every_case)(Random(seed))  # noqa: S311 - no secret
-    cases = [case for case in made if options.only in case.name]
+    console.print(f"[bold]Rate limits[/], random runs drawn with --seed {seed}")
+    every = (quick_cases if options.quick else every_case)(Random(seed))  # noqa: S311 - no secret
+    cases = [case for case in every if options.only in case.name]
     began = time.monotonic()
     try:
         outcomes = simulated(cases)
@@ -57,31 +57,37 @@ def main() -> int:
 
 
 def _table(outcomes: Sequence[CaseResult]) -> Table:
-    table = Table("case", "worst", "median", "429", "calls + sweeps", "Jain", "asked", "ok")
+    table = Table("case", "worst", "median", "429", "calls + sweeps", "Jain", "target", "ok")
     for column in table.columns[1:6]:
         column.justify = "right"
-    for one in outcomes:
-        table.add_row(one.case, *_figures(one), one.asked, _yes_or_no(one.held))
+    for result in outcomes:
+        table.add_row(result.case, *_figures(result), result.target, _yes_or_no(result.held))
     return table
 
 
-def _figures(one: CaseResult) -> tuple[str, ...]:
-    if one.claim_us is not None:
-        return (f"{one.claim_p90_us:.0f} µs p90", f"{one.claim_us:.0f} µs", "", "", "")
-    if one.p50_ms is not None:
-        return (f"{one.p99_ms:.1f} ms p99", f"{one.p50_ms:.1f} ms", _share429(one), "", "")
+def _figures(result: CaseResult) -> tuple[str, ...]:
+    if result.claim_us is not None:
+        return (f"{result.claim_p90_us:.0f} µs p90", f"{result.claim_us:.0f} µs", "", "", "")
+    if result.p50_ms is not None:
+        return (
+            f"{result.p99_ms:.1f} ms p99",
+            f"{result.p50_ms:.1f} ms",
+            _share429(result),
+            "",
+            "",
+        )
     return (
-        _text(one.utilisation, "{:.2%}"),
-        _text(one.median, "{:.2%}"),
-        _share429(one),
-        _text(one.calls, "{:.2f}") + _text(one.sweeps, " + {:.2f}"),
-        _text(one.jain, "{:.2f}"),
+        _text(result.utilisation, "{:.2%}"),
+        _text(result.median, "{:.2%}"),
+        _share429(result),
+        _text(result.calls, "{:.2f}") + _text(result.sweeps, " + {:.2f}"),
+        _text(result.jain, "{:.2f}"),
     )
 
 
-def _share429(one: CaseResult) -> str:
-    after = f" ({one.after_event})" if one.after_event else ""
-    return _text(one.share429, "{:.3%}") + after
+def _share429(result: CaseResult) -> str:
+    after = f" ({result.after_event})" if result.after_event else ""
+    return _text(result.share429, "{:.3%}") + after
 
 
 def _text(figure: float | None, form: str) -> str:
@@ -105,7 +111,7 @@ def _entry(outcome: CaseResult) -> dict[str, object]:
         "p99_ms": _rounded(outcome.p99_ms, 1),
         "claim_us": _rounded(outcome.claim_us, 1),
         "claim_p90_us": _rounded(outcome.claim_p90_us, 1),
-        "asked": outcome.asked,
+        "target": outcome.target,
         "held": outcome.held,
     }
 

@@ -1,4 +1,4 @@
-"""The cases: what is simulated, and which figures each one must hold."""
+"""The cases: what each one simulates, and its targets."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -13,14 +13,14 @@ from .scenario import ProviderKind, Scenario
 PROVIDERS: tuple[ProviderKind, ...] = ("fixed", "sliding", "bucket")
 WORKERS, RTTS = (1, 8, 32), (0.02, 0.1, 0.3)
 FAST: dict[str, Any] = {"window": 1.0, "warm_up": 10.0, "windows": 20}
-LONG: dict[str, Any] = FAST | {"windows": 30}  # the second that one 429 costs weighs less
+LONG: dict[str, Any] = FAST | {"windows": 30}  # so that the second lost to one 429 weighs less
 
 
 class Case(msgspec.Struct, frozen=True):
-    """Runs that one row of the table stands for."""
+    """The runs behind one row of the table, and their targets."""
 
     name: str
-    asked: Targets
+    targets: Targets
     runs: Sequence[Scenario]
 
 
@@ -33,7 +33,7 @@ NOTHING = Targets()
 
 
 def every_case(random: Random) -> Iterator[Case]:
-    """The acceptance; ``random`` draws the runs that differ each time."""
+    """Every simulated case; ``random`` draws the runs that differ each time."""
     for provider in PROVIDERS:
         drawn = [_drawn(provider, random) for _ in range(2)]
         yield Case(f"600/60 {provider}", BASE, [*_base(provider), *drawn])
@@ -48,14 +48,14 @@ def every_case(random: Random) -> Iterator[Case]:
         ]
         yield Case(f"600/60, others take {share:.0%}", SHARED, runs)
     for limit, rtt in itertools.product((100, 1000), RTTS):
-        asked = Targets(utilisation=0.8 if rtt > 0.1 else 0.9, share429=0.001)
+        targets = Targets(utilisation=0.8 if rtt > 0.1 else 0.9, share429=0.001)
         times = LONG if limit == 100 else FAST
         for provider in PROVIDERS:
             runs = [
                 Scenario(provider=provider, limit=limit, rtt=rtt, workers=n, seed=200 + n, **times)
                 for n in ((1, 8, 32) if (limit, rtt) == (100, 0.1) else (8,))
             ]
-            yield Case(f"{limit}/1 {provider}, {rtt * 1000:.0f} ms", asked, runs)
+            yield Case(f"{limit}/1 {provider}, {rtt * 1000:.0f} ms", targets, runs)
     for share in (0.0, 0.1, 0.5):
         runs = [Scenario(provider=p, headers=share, seed=300) for p in PROVIDERS]
         yield Case(f"600/60, headers on {share:.0%} of answers", SILENT, runs)
@@ -64,7 +64,7 @@ def every_case(random: Random) -> Iterator[Case]:
 
 
 def quick_cases(random: Random) -> Iterator[Case]:
-    """A minute's worth of them."""
+    """A selection that takes about a minute."""
     for provider in PROVIDERS:
         runs = [Scenario(provider=provider, workers=n, skew=-30.0) for n in (1, 8)]
         if provider == "sliding":
@@ -108,9 +108,9 @@ def _events() -> Iterator[Case]:
 
 def _details() -> Iterator[Case]:
     runs = [Scenario(workers=1, rtt=rtt, seed=500) for rtt in RTTS]
-    yield Case("calls per message but sweeps, 600/60, 1 worker", Targets(calls=3.0), runs)
+    yield Case("calls per message without sweeps, 600/60, 1 worker", Targets(calls=3.0), runs)
     fast = [Scenario(limit=1000, rtt=rtt, seed=500, **FAST) for rtt in RTTS]
-    yield Case("calls per message but sweeps, 1000/1, 8 workers", Targets(calls=0.7), fast)
+    yield Case("calls per message without sweeps, 1000/1, 8 workers", Targets(calls=0.7), fast)
     fair = [Scenario(provider=provider, seed=501) for provider in PROVIDERS]
     yield Case("fairness, 600/60, 8 workers", Targets(jain=0.95), fair)
     for priority in ("bulk", "transactional"):

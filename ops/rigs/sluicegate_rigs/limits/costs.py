@@ -1,4 +1,4 @@
-"""What a claim costs the server: no more, however much waits in however many lanes."""
+"""What a claim costs the server; it should not depend on the backlog or the number of lanes."""
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
@@ -23,20 +23,20 @@ from .progress import progress
 MOST = 1.2
 TARGETS = Targets(cost=MOST)
 WANTS = {1: 2_000, 50: 400}
-"""Messages that a claim asks for, and how many such claims are measured."""
+"""Messages per claim, and how many such claims are measured."""
 
 WARM_UP = 100  # claims
-BATCH, CHUNK = 250, 50_000  # messages per call, and per task of a process that fills
+BATCH, CHUNK = 250, 50_000  # messages per call, and per filling task
 PROCESSES = 2
 LINE_EVERY = 500  # thousands of messages
-NEVER = 1_000_000  # a limit that refuses nobody
+NEVER = 1_000_000  # a limit that is never reached
 ACCOUNT = Account(
     limit=NEVER, window_seconds=1.0, concurrency=NEVER, sms_per_second=0.0, mms_per_second=0.0
 )
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """An account in whose ``lanes`` lanes ``depth`` messages wait each."""
+    """An account with ``depth`` messages waiting in each of ``lanes`` lanes."""
 
     account: str
     lanes: int
@@ -60,9 +60,9 @@ BACKLOGS = (
 
 
 def costs(only: str = "") -> list[CaseResult]:
-    """Fill a server with the queues, then measure claims on all of them by turns.
+    """Fill a server with the queues, then measure claims on all of them in turns.
 
-    ``only`` is a part of the name that the cases wanted have.
+    ``only`` selects the cases that have it in their name.
     """
     wants = {want: count for want, count in WANTS.items() if only in f"claim of {want}"}
     if not wants:
@@ -73,30 +73,30 @@ def costs(only: str = "") -> list[CaseResult]:
         return [
             row
             for want, count in wants.items()
-            for row in rows(BACKLOGS, want, by_turns(meters, want, count))
+            for row in rows(BACKLOGS, want, in_turns(meters, want, count))
         ]
 
 
 def rows(
     backlogs: Sequence[Backlog], want: int, times_us: Sequence[Sequence[float]]
 ) -> Iterator[CaseResult]:
-    """A row for each queue's claims of ``want`` messages, compared with the first's."""
+    """A row for each queue's claims of ``want`` messages, compared with the first queue's."""
     first_us, first_p90_us = median(times_us[0]), quantiles(times_us[0], n=10)[-1]
-    for place, (backlog, taken_us) in enumerate(zip(backlogs, times_us, strict=True)):
+    for index, (backlog, taken_us) in enumerate(zip(backlogs, times_us, strict=True)):
         us, p90_us = median(taken_us), quantiles(taken_us, n=10)[-1]
         yield CaseResult(
             case=f"claim of {want}, {backlog}",
-            asked=str(TARGETS if place else Targets()),
+            target=str(TARGETS if index else Targets()),
             held=us <= MOST * first_us and p90_us <= MOST * first_p90_us,
             claim_us=us,
             claim_p90_us=p90_us,
         )
 
 
-def by_turns(
+def in_turns(
     meters: Sequence["ClaimMeter"], want: int, count: int, warm_up: int = WARM_UP
 ) -> list[list[float]]:
-    """Microseconds of ``count`` claims of each, one of each at a time: all share the weather."""
+    """Microseconds of ``count`` claims on each queue, in turns, so that all share the noise."""
     times_us: list[list[float]] = [[] for _ in meters]
     for claim in range(-warm_up, count):
         for meter, taken_us in zip(meters, times_us, strict=True):
@@ -107,19 +107,22 @@ def by_turns(
 
 
 class ClaimMeter:
-    """One queue's claims; what they take is sent as a drain would, and made up for."""
+    """Claims from one queue; completes what it claimed like a drain, and refills the queue."""
 
     def __init__(self, store: redis.Redis, backlog: Backlog) -> None:
         self.backlog = backlog
         self._store, self._scripts = cast("Any", store), _scripts(store, backlog)
         self._queue = Queue(cast("Any", None), _config(backlog), backlog.account, "meter")
-        self._made, self._taken = backlog.size, 0
+        self._enqueued, self._taken = backlog.size, 0
         self._scripts.call(PUBLISH, self._queue.publish_args())
-        store.config_set("slowlog-log-slower-than", 0)  # it knows each command's microseconds
-        self.claim(1)  # until a first answer was heard, few are granted
+        store.config_set("slowlog-log-slower-than", 0)  # it records each command's microseconds
+        self.claim(1)  # before the first answer, only a few are granted
 
     def claim(self, want: int) -> float:
-        """Claim ``want`` messages alone in one call; returns its microseconds on the server."""
+        """Claim ``want`` messages in one call; return its microseconds on the server.
+
+        Raises RuntimeError if fewer were granted.
+        """
         token = self._queue.token()
         args = self._queue.step_args(want=want, token=token)
         claimed = parse_stepped(self._scripts.call(STEP, args), token).claimed
@@ -130,18 +133,18 @@ class ClaimMeter:
         return float(entry["duration"])
 
     def _send(self, grants: Sequence[Grant]) -> None:
-        """Start and settle them: the bucket hears an answer, and nothing stays under way."""
-        starts = [Start(one.id, one.token, b"{}") for one in grants]
+        """Start and settle them, so that the bucket sees answers and nothing stays in flight."""
+        starts = [Start(grant.id, grant.token, b"{}") for grant in grants]
         self._scripts.call(STEP, self._queue.step_args(starts=starts))
         settles = [
-            Settle(id=one.id, token=one.token, kind="accepted", provider_id="p", heard=True)
-            for one in grants
+            Settle(id=grant.id, token=grant.token, kind="accepted", provider_id="p", heard=True)
+            for grant in grants
         ]
         self._scripts.call(STEP, self._queue.step_args(settles))
         self._taken += len(grants)
         if self._taken >= BATCH:
-            fill(self._store, self.backlog, self._made, self._taken)
-            self._made, self._taken = self._made + self._taken, 0
+            fill(self._store, self.backlog, self._enqueued, self._taken)
+            self._enqueued, self._taken = self._enqueued + self._taken, 0
 
 
 def _config(backlog: Backlog) -> Config:
@@ -153,7 +156,7 @@ def _scripts(store: redis.Redis, backlog: Backlog) -> Scripts:
 
 
 def _fill_all(url: str, backlogs: Sequence[Backlog]) -> None:
-    """From a few processes: making the messages takes as long as storing them."""
+    """Fill the queues from several processes: making messages takes as long as storing them."""
     tasks = [
         (backlog, first, min(CHUNK, backlog.size - first))
         for backlog in backlogs
@@ -183,10 +186,10 @@ def _fill_from(url: str, backlog: Backlog, first: int, count: int) -> int:
 
 
 def fill(store: redis.Redis, backlog: Backlog, first: int, count: int) -> None:
-    """Enqueue ``count`` messages, evenly over the lanes: one sender is one lane."""
+    """Enqueue ``count`` messages, spread evenly over the lanes: each sender has one lane."""
     outbox, scripts = Outbox(_config(backlog), backlog.account), _scripts(store, backlog)
     for begin in range(first, first + count, BATCH):
-        made = [
+        messages = [
             Message(
                 id=f"m{n}",
                 to="+15551234567",
@@ -196,4 +199,4 @@ def fill(store: redis.Redis, backlog: Backlog, first: int, count: int) -> None:
             )
             for n in range(begin, min(begin + BATCH, first + count))
         ]
-        scripts.call(ENQUEUE, outbox.enqueue_args(made))
+        scripts.call(ENQUEUE, outbox.enqueue_args(messages))

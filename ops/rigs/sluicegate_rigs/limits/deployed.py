@@ -1,4 +1,4 @@
-"""The same figures of real processes: Celery workers that POST to the simulator over HTTP."""
+"""The same figures for real processes: Celery workers that POST to the HTTP simulator."""
 
 import contextlib
 import time
@@ -22,13 +22,13 @@ GRACE_SECONDS = 20.0
 LINE_EVERY = 20  # seconds
 
 RequestRow = Sequence[Any]
-"""As the simulator lists it: seconds on its clock, recipient, key, status, whether accepted."""
+"""A row of the simulator's list: its monotonic seconds, recipient, key, status, accepted."""
 
 
 class DeployedRun(msgspec.Struct, frozen=True, kw_only=True):
     """``workers`` processes at ``limit`` requests per ``window``; times in seconds.
 
-    From the first arrival on, ``warm_up`` goes by, then the figures are taken for ``windows``.
+    The measurement begins ``warm_up`` after the first arrival and lasts ``windows``.
     """
 
     limit: int
@@ -39,8 +39,8 @@ class DeployedRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def case(self) -> str:
-        of = "process" if self.workers == 1 else "processes"
-        return f"{self.limit}/{self.window:.0f}, {self.workers} real {of}"
+        noun = "process" if self.workers == 1 else "processes"
+        return f"{self.limit}/{self.window:.0f}, {self.workers} real {noun}"
 
     @property
     def seconds(self) -> float:
@@ -59,15 +59,15 @@ TARGETS_A_SECOND = Targets(utilisation=0.9, share429=0.001)
 
 
 def deployed(only: str = "") -> Iterator[CaseResult]:
-    """Those with ``only`` in their name; of one limit at the same time, since they mostly wait."""
-    for asked, every in ((TARGETS_A_MINUTE, MINUTE), (TARGETS_A_SECOND, SECOND)):
+    """Run the cases with ``only`` in their name; those of one limit run at the same time."""
+    for targets, every in ((TARGETS_A_MINUTE, MINUTE), (TARGETS_A_SECOND, SECOND)):
         runs = [run for run in every if only in run.case]
         for run, figures in zip(runs, measured(runs), strict=True):
-            yield judged(run.case, asked, [figures])
+            yield judged(run.case, targets, [figures])
 
 
 def measured(runs: Sequence[DeployedRun]) -> list[RunFigures]:
-    """Run them side by side, each with a server, a provider and workers of its own."""
+    """Run all at the same time, each with its own server, provider and workers."""
     if not runs:
         return []
     with contextlib.ExitStack() as stack:
@@ -87,18 +87,18 @@ def measured(runs: Sequence[DeployedRun]) -> list[RunFigures]:
 
 
 def figures_of(arrivals: Sequence[RequestRow], run: DeployedRun) -> RunFigures:
-    """What the provider's list of requests says; the windows begin ``warm_up`` after the first."""
+    """Compute the figures from the provider's list of requests."""
     if not arrivals:
         return RunFigures(utilisation=0.0, sent=0, refused=0, refused_in_first_window=0)
     first = arrivals[0][0]
     begins, ends = first + run.warm_up, first + run.seconds
-    used = sum(accepted for at, *_, accepted in arrivals if begins <= at < ends)
-    refused = [at for at, *_, status, _ in arrivals if status == 429]
+    used = sum(accepted for moment, *_, accepted in arrivals if begins <= moment < ends)
+    refused = [moment for moment, *_, status, _ in arrivals if status == 429]
     return RunFigures(
         utilisation=used / (run.limit * run.windows),
         sent=len(arrivals),
         refused=len(refused),
-        refused_in_first_window=sum(at < first + run.window for at in refused),
+        refused_in_first_window=sum(moment < first + run.window for moment in refused),
     )
 
 
@@ -114,19 +114,19 @@ def deployment_at(limit: int, window: float) -> Deployment:
 
 
 def enqueue_bulk(deployment: Deployment, count: int) -> None:
-    """Enqueue so many; raises the first error."""
-    made = (
+    """Enqueue ``count`` bulk messages; raises the first error."""
+    messages = (
         Message(to="+15551234567", sender="+15550000000", text="hello", priority="bulk")
         for _ in range(count)
     )
     with deployment.sluice() as sluice:
-        for result in sluice.enqueue_many(made):
+        for result in sluice.enqueue_many(messages):
             if result.error:
                 raise result.error
 
 
 def _wait(deployments: Sequence[Deployment], runs: Sequence[DeployedRun]) -> None:
-    """Wait until each provider has been at it for long enough; or for too long, which shows."""
+    """Wait until each provider was busy long enough, or time is up, which the figures show."""
     seconds = max(run.seconds for run in runs)
     began = time.monotonic()
     title = f"real processes, {runs[0].limit}/{runs[0].window:.0f}"

@@ -1,4 +1,4 @@
-"""How long a transactional message takes while bulk keeps the limit busy; real processes."""
+"""How long transactional messages take while bulk uses up the limit; with real processes."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,17 +15,17 @@ from .progress import progress
 WORKERS = 2
 ARRIVE_SECONDS = 10.0
 BEYOND_SLOTS_MS = 50.0
-"""What the p99 may be over two slots: what was granted before it came goes first."""
+"""How far the p99 may exceed two slots: earlier grants go first."""
 
 MOST_429 = 0.001
-LEAST_USED = 0.9  # else bulk did not keep it busy
+LEAST_USED = 0.9  # or else bulk did not use up the limit
 LINE_EVERY = 100  # messages
 
 
 class Trickle(msgspec.Struct, frozen=True, kw_only=True):
-    """Transactional ``messages``, ``per_second`` at random, amid bulk at ``limit`` per ``window``.
+    """Transactional ``messages`` at random times, ``per_second`` on average, during bulk sending.
 
-    Times are in seconds.
+    The limit is ``limit`` requests per ``window``; times are in seconds.
     """
 
     limit: int
@@ -40,12 +40,12 @@ class Trickle(msgspec.Struct, frozen=True, kw_only=True):
         return f"transactional in full bulk load, {self.limit}/{self.window:.0f}, real processes"
 
     @property
-    def asked_ms(self) -> float:
+    def target_ms(self) -> float:
         return 2 * 1000 * self.window / self.limit + BEYOND_SLOTS_MS
 
     @property
     def backlog(self) -> int:
-        """More bulk messages than can be sent meanwhile."""
+        """More bulk messages than the run can send."""
         seconds = self.warm_up + 1.3 * self.messages / self.per_second + ARRIVE_SECONDS
         return int(self.limit / self.window * seconds)
 
@@ -54,14 +54,14 @@ TRICKLES = (Trickle(limit=200), Trickle(limit=50))
 
 
 def latency(only: str = "") -> Iterator[CaseResult]:
-    """Those with ``only`` in their name, one after the other."""
+    """Run the cases with ``only`` in their name, one after the other."""
     for trickle in TRICKLES:
         if only in trickle.case:
-            yield outcome_of(trickle, *trickled(trickle))
+            yield result_of(trickle, *trickled(trickle))
 
 
 def trickled(trickle: Trickle) -> tuple[dict[str, float], list[RequestRow]]:
-    """Recipients and when each was enqueued (monotonic seconds), and what the provider lists."""
+    """When each recipient's message was enqueued (monotonic seconds), and the provider's list."""
     with deployment_at(trickle.limit, trickle.window) as deployment:
         for _ in range(WORKERS):
             deployment.start_worker()
@@ -72,7 +72,7 @@ def trickled(trickle: Trickle) -> tuple[dict[str, float], list[RequestRow]]:
         ends = time.monotonic() + ARRIVE_SECONDS
         while not enqueued_at.keys() <= deployment.provider("recipients").keys():
             if time.monotonic() > ends:
-                break  # what is missing shows in the figures
+                break  # the figures show what is missing
             time.sleep(0.2)
         return enqueued_at, deployment.provider("requests")
 
@@ -86,7 +86,7 @@ def _wait_until_busy(deployment: Deployment, seconds: float) -> None:
 
 
 def _enqueue(deployment: Deployment, trickle: Trickle) -> dict[str, float]:
-    """One by one, as Poisson would have them come; each to a recipient of its own."""
+    """Enqueue the messages as a Poisson process, each to its own recipient."""
     random = Random(trickle.seed)  # noqa: S311 - a simulation
     enqueued_at: dict[str, float] = {}
     title = f"transactional amid bulk, {trickle.limit}/{trickle.window:.0f}"
@@ -105,25 +105,27 @@ def _enqueue(deployment: Deployment, trickle: Trickle) -> dict[str, float]:
     return enqueued_at
 
 
-def outcome_of(
+def result_of(
     trickle: Trickle, enqueued_at: Mapping[str, float], arrivals: Sequence[RequestRow]
 ) -> CaseResult:
-    """Judge when they arrived, and how busy the provider was while they were enqueued."""
-    arrived_at = {to: at for at, to, _, _, accepted in arrivals if accepted and to in enqueued_at}
+    """Judge the arrival times, and how busy the provider was meanwhile."""
+    arrived_at = {
+        to: moment for moment, to, _, _, accepted in arrivals if accepted and to in enqueued_at
+    }
     late_ms = [
         1000 * (arrived_at.get(to, float("inf")) - enqueued)
         for to, enqueued in enqueued_at.items()
     ]
     begins, ends = min(enqueued_at.values()), max(enqueued_at.values())
-    used = sum(accepted for at, *_, accepted in arrivals if begins <= at < ends)
+    used = sum(accepted for moment, *_, accepted in arrivals if begins <= moment < ends)
     utilisation = used * trickle.window / (trickle.limit * (ends - begins))
     share429 = sum(status == 429 for *_, status, _ in arrivals) / max(1, len(arrivals))
     p99_ms = quantiles(late_ms, n=100, method="inclusive")[-1]
-    asked = Targets(p99_ms=trickle.asked_ms, utilisation=LEAST_USED, share429=MOST_429)
-    held = p99_ms <= trickle.asked_ms and utilisation >= LEAST_USED and share429 <= MOST_429
+    targets = Targets(p99_ms=trickle.target_ms, utilisation=LEAST_USED, share429=MOST_429)
+    held = p99_ms <= trickle.target_ms and utilisation >= LEAST_USED and share429 <= MOST_429
     return CaseResult(
         case=trickle.case,
-        asked=str(asked),
+        target=str(targets),
         held=held,
         utilisation=utilisation,
         share429=share429,

@@ -1,4 +1,4 @@
-"""The provider as a drain's gateway, behind a network that is never equally fast twice."""
+"""The provider as a drain's gateway, behind a network of varying speed."""
 
 import asyncio
 import math
@@ -17,11 +17,11 @@ from .scenario import Scenario
 
 EPOCH_SECONDS = 1_700_000_000.0
 JITTER = 0.15  # standard deviation of a round trip, as a share of it
-TAIL, TAIL_FACTOR = 0.01, 3.0  # so many take so much longer
+TAIL, TAIL_FACTOR = 0.01, 3.0  # this share of requests takes this much longer
 
 
 class Network:
-    """One provider with its quota, and everything that was asked of it."""
+    """One provider with its quota, and the requests that it received."""
 
     def __init__(self, scenario: Scenario, random: Random) -> None:
         self._scenario, self._random = scenario, random
@@ -43,12 +43,12 @@ class Network:
                 return Bucket(limit, window)
 
     def round_trip(self) -> float:
-        """How long the next request takes, in seconds."""
+        """Draw the duration of the next request, in seconds."""
         factor = max(0.5, self._random.gauss(1.0, JITTER))
         return self._scenario.rtt * factor * (TAIL_FACTOR if self._random.random() < TAIL else 1)
 
     async def others(self) -> None:
-        """Take the others' share of the limit, at moments of their own."""
+        """Take the others' share of the limit, at random times."""
         loop, rate = asyncio.get_running_loop(), self._scenario.others * self._scenario.rate
         while True:
             await asyncio.sleep(self._random.expovariate(rate))
@@ -56,7 +56,7 @@ class Network:
                 self.taken_by_others.append(loop.time())
 
     async def post(self, worker: int) -> Attempt:
-        """One request of ours, there and back."""
+        """Send one of our requests, and return its answer."""
         loop = asyncio.get_running_loop()
         self.sent += 1
         took = self.round_trip()
@@ -77,7 +77,7 @@ class Network:
         return Attempt(outcome, parse_rate_headers(headers), took * 1000, heard=True)
 
     def _headers(self, verdict: LimitVerdict, now: float) -> dict[str, str]:
-        """As the provider's clock has it, in whole seconds."""
+        """The answer's headers, by the provider's clock and in whole seconds."""
         clock = EPOCH_SECONDS + now + self._scenario.skew
         headers: dict[str, str] = {}
         if not verdict.admitted:
@@ -93,7 +93,7 @@ class Network:
 
 
 class NetworkGateway:
-    """One worker's gateway to the provider."""
+    """One worker's gateway to the simulated provider."""
 
     def __init__(self, network: Network, worker: int) -> None:
         self._network, self._worker = network, worker

@@ -1,4 +1,4 @@
-"""What a case is asked, and what it came to: one row of the table."""
+"""A case's targets and its result: one row of the table."""
 
 from collections.abc import Sequence
 from statistics import median
@@ -9,10 +9,10 @@ from .scenario import RunFigures
 
 
 class Targets(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds on a case: utilisation of its worst run, everything else of all its runs together.
+    """Bounds on a case: on the utilisation of its worst run, and on its runs taken together.
 
-    Shares are of 1. ``refused`` bounds 429s after the event, run by run; ``cost`` a claim's time
-    as a multiple of another's. None asks for nothing.
+    Shares are between 0 and 1. ``refused`` bounds each run's 429s after the event; ``cost`` bounds
+    a claim's time as a multiple of the first queue's. None is no bound.
     """
 
     utilisation: float | None = None
@@ -41,16 +41,16 @@ class Targets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a case came to; None is what it doesn't measure.
+    """A case's figures; None if it doesn't measure that.
 
-    ``utilisation`` is the worst of its runs, ``after_event`` the most 429s of one after the event.
-    ``calls`` are a message's steps; ``sweeps``, its share of the workers' sweeps, are apart.
-    ``p50_ms`` and ``p99_ms`` are from the call of enqueue to the arrival at the provider,
-    ``claim_us`` and ``claim_p90_us`` a claim's time on the server in microseconds.
+    ``utilisation`` is that of the worst run, ``after_event`` the most 429s of a run after the
+    event. ``calls`` counts steps per message, ``sweeps`` the workers' sweeps per message.
+    ``p50_ms`` and ``p99_ms`` are measured from the call of enqueue to the arrival at the provider;
+    ``claim_us`` and ``claim_p90_us`` are a claim's microseconds on the server.
     """
 
     case: str
-    asked: str
+    target: str
     held: bool
     utilisation: float | None = None
     median: float | None = None
@@ -65,8 +65,8 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     claim_p90_us: float | None = None
 
 
-def judged(case: str, asked: Targets, figures: Sequence[RunFigures]) -> CaseResult:
-    """Put the figures of a case's runs together and judge them."""
+def judged(case: str, targets: Targets, figures: Sequence[RunFigures]) -> CaseResult:
+    """Combine the figures of a case's runs, and compare them with the targets."""
     used = [run.utilisation for run in figures]
     share = sum(run.refused for run in figures) / max(1, sum(run.sent for run in figures))
     after = max(run.refused_after_event for run in figures)
@@ -74,17 +74,17 @@ def judged(case: str, asked: Targets, figures: Sequence[RunFigures]) -> CaseResu
     sweeps = max((run.sweeps for run in figures if run.sweeps is not None), default=None)
     jain = min((run.jain for run in figures if run.jain is not None), default=None)
     held = (
-        _at_least(min(used), asked.utilisation),
-        _at_least(median(used), asked.median),
-        _at_most(share, asked.share429),
-        _at_most(after, asked.refused),
-        _at_most(None if calls is None else round(calls, 2), asked.calls),
-        _at_least(jain, asked.jain),
-        not (asked.first_window and any(run.refused_in_first_window for run in figures)),
+        _at_least(min(used), targets.utilisation),
+        _at_least(median(used), targets.median),
+        _at_most(share, targets.share429),
+        _at_most(after, targets.refused),
+        _at_most(None if calls is None else round(calls, 2), targets.calls),
+        _at_least(jain, targets.jain),
+        not (targets.first_window and any(run.refused_in_first_window for run in figures)),
     )
     return CaseResult(
         case=case,
-        asked=str(asked),
+        target=str(targets),
         held=all(held),
         utilisation=min(used),
         median=median(used),

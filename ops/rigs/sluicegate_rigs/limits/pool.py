@@ -1,4 +1,4 @@
-"""The runs of all cases on a few processes, each with a server of its own."""
+"""Runs all cases on a few processes, each with its own server."""
 
 import logging
 import multiprocessing
@@ -22,7 +22,7 @@ _servers: list[EmbeddedServer] = []
 
 
 def simulated(cases: Sequence[Case]) -> list[CaseResult]:
-    """Run them all, those that take longest first, on a few processes with a server each."""
+    """Run all cases on a few processes, the longest runs first."""
     if not cases:
         return []
     runs = [(case.name, number, run) for case in cases for number, run in enumerate(case.runs)]
@@ -37,7 +37,7 @@ def simulated(cases: Sequence[Case]) -> list[CaseResult]:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return [
-        judged(case.name, case.asked, [figures[case.name, n] for n in range(len(case.runs))])
+        judged(case.name, case.targets, [figures[case.name, n] for n in range(len(case.runs))])
         for case in cases
     ]
 
@@ -57,9 +57,9 @@ def _cost(run: Scenario) -> float:
 
 
 def _serve() -> None:
-    """Give this process a server; it ends with the process, however that ends."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it amid a run, without a word
-    logging.disable(logging.WARNING)  # a worker that is killed is news to the others
+    """Start this process's server, which ends with the process, however that ends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it silently, even during a run
+    logging.disable(logging.WARNING)  # the other workers warn about one that is killed
     server = EmbeddedServer()
     server.start()
     _servers.append(server)

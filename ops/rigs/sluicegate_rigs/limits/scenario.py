@@ -1,4 +1,4 @@
-"""One simulated run: what it is told, and the figures that it comes to."""
+"""One simulated run: its parameters, and the figures that it measures."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ FAIR_SECONDS = 5.0
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """``limit`` requests per ``window`` seconds, and ``workers`` that want more; times in seconds.
 
-    ``others`` is the share of the limit that somebody else asks for, ``headers`` the share of
-    answers that bear rate headers, ``skew`` how far the provider's clock is off. ``event`` strikes
-    after ``warm_up``; then the figures are taken ``settling`` windows later.
+    ``others`` is the share of the limit that others request, ``headers`` the share of answers with
+    rate headers, and ``skew`` how far the provider's clock is off. ``event`` strikes after
+    ``warm_up``; the measurement then starts ``settling`` windows later.
     """
 
     provider: ProviderKind = "sliding"
@@ -42,12 +42,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one run.
+    """The figures of one run; None if it doesn't measure that.
 
-    ``utilisation`` is of all that the provider allowed and the others left, after warm-up or after
-    the event. ``sent`` and ``refused`` count the whole run, its cold start included. ``calls`` on
-    Redis are the drains' per message; ``sweeps``, one a second of each worker whatever is sent,
-    are apart. None is what it doesn't measure.
+    ``utilisation`` is the share used of what the provider allowed and the others left, after the
+    warm-up or the event. ``sent`` and ``refused`` count the whole run, including its cold start.
+    ``calls`` are the drains' calls on Redis per message; ``sweeps``, of which each worker makes
+    one per second whatever it sends, are counted separately.
     """
 
     utilisation: float
@@ -61,11 +61,11 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def jain(ours: Sequence[tuple[float, int]], begins: float, ends: float, workers: int) -> float:
-    """How evenly workers share five seconds, on average: 1 is evenly, 1/workers is one only."""
+    """Jain's index, averaged over 5 s stretches: 1 if all share, 1/workers if one has all."""
     parts: dict[int, Counter[int]] = {}
     whole = int((ends - begins) / FAIR_SECONDS)
-    for at, worker in ours:
-        part = int((at - begins) / FAIR_SECONDS)
+    for moment, worker in ours:
+        part = int((moment - begins) / FAIR_SECONDS)
         if part < whole:
             parts.setdefault(part, Counter())[worker] += 1
     indices = [

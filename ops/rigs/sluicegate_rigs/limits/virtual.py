@@ -1,4 +1,4 @@
-"""An event loop whose time passes only when everything on it waits: timers, no sockets."""
+"""An event loop whose time passes only when all its tasks wait; it has timers, no sockets."""
 
 import asyncio
 import math
@@ -10,26 +10,26 @@ from typing import TypeVarTuple, Unpack
 _Args = TypeVarTuple("_Args")
 
 TICK_SECONDS = 0.001
-"""epoll sleeps in whole milliseconds, rounded up: so late a drain's own timers may be."""
+"""How late a timer may fire: epoll sleeps in whole milliseconds, rounded up."""
 
 
 class _Selector(selectors.SelectSelector):
-    """Never waits and never looks: where the loop would sleep, it sets the clock on instead."""
+    """Never waits: instead of sleeping, it advances the clock."""
 
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise RuntimeError("everything waits, and for nothing")
+            raise RuntimeError("every task waits, and no timer is set")
         self.now += max(0.0, timeout)
         return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """asyncio's own loop and its heap of timers under a clock that begins at 0 seconds.
+    """asyncio's own loop and timers, under a clock that begins at 0 seconds.
 
-    ``asyncio.sleep`` is exact: it is how the network and others' doings are simulated.
-    ``asyncio.timeout`` is what a drain waits with, and ticks.
+    ``asyncio.sleep`` is exact, and simulates the network and other clients. ``asyncio.timeout``,
+    which drains wait with, is rounded up to ticks.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The world of one run: real drains and scripts, a simulated provider, and what befalls them."""
+"""The world of one run: real drains and scripts, a simulated provider, and the event."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ from .scenario import AWAY_SECONDS, RunFigures, Scenario, jain
 from .virtual import VirtualLoop
 
 CLOCK = "return { server_ms = function() return tonumber(KEYS[2]) end }"
-"""Stands in for time.lua: each call brings the world's time as a second key."""
+"""Replaces time.lua: each call passes the world's time as its second key."""
 
 BACKLOG, BATCH = 1000, 250
 HOUR = 3600.0
@@ -31,23 +31,23 @@ MESSAGE = Message(id="m", to="+15551234567", sender="+15550000000", text="hello"
 
 
 class Killed(Exception):
-    """A worker died as of kill -9, holding what it had just claimed."""
+    """A worker died as if by kill -9, holding what it had just claimed."""
 
 
 class World:
-    """One account's workers, server and provider, from a cold start on."""
+    """One account's workers, server and provider, from a cold start."""
 
     def __init__(self, scenario: Scenario, store: redis.Redis) -> None:
         self.scenario, self.random = scenario, Random(scenario.seed)  # noqa: S311 - a simulation
         self.network = Network(scenario, self.random)
-        # A connection that waits is not what is measured here: there are enough of them.
+        # Waiting for a connection is not measured here, so there are enough connections.
         enough = max(100, math.ceil(4 * scenario.rate * scenario.rtt))
         account = Account(
             limit=scenario.limit,
             window_seconds=scenario.window,
             concurrency=enough,
             worker_concurrency=enough,
-            sms_per_second=0.0,  # nor is what counts in segments
+            sms_per_second=0.0,  # rates in segments are not measured here either
             mms_per_second=0.0,
         )
         self.config = Config(accounts={"default": account})
@@ -62,7 +62,7 @@ class World:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> RunFigures:
-        """Let it all happen; return what came of it."""
+        """Run the scenario; return its figures."""
         scenario = self.scenario
         self._store.flushdb()
         self._fill()
@@ -108,14 +108,14 @@ class World:
             read=_read,
             monotonic=self._loop.time,
         )
-        # As in a worker whose drain claims: a sweep that finds work wakes nobody.
+        # While a worker's drain claims, a sweep that finds work need not wake it.
         sweep = asyncio.create_task(sweeping(queue, lambda swept: None))
         try:
             await drain.run(float("inf"))
         except Killed:
             sweep.cancel()
         else:
-            raise RuntimeError("a drain ended by itself")
+            raise RuntimeError("a drain ended on its own")
 
     async def _strike(self) -> None:
         limiter = self.network.limiter
@@ -142,7 +142,7 @@ class World:
     # The server.
 
     def run_script(self, script: Script, args: Sequence[Argument]) -> Any:
-        """Run a script at this moment of the server's clock."""
+        """Run a script at the server's current time."""
         registered = self._registered.get(script)
         if registered is None:
             registered = self._store.register_script(script.source(CLOCK))
@@ -151,7 +151,7 @@ class World:
         return registered(keys=[self._outbox.keys.prefix, f"{now_ms:.3f}"], args=args)
 
     async def call(self, script: Script, args: Sequence[Argument]) -> Any:
-        """``run_script`` over the network, in about half a millisecond; raises OutboxError."""
+        """``run_script`` over the network, in about 0.5 ms; raises OutboxError."""
         (self.sweeps if script is SWEEP else self.calls).append(self._loop.time())
         await asyncio.sleep(self._hop())
         if self.away:
@@ -169,7 +169,7 @@ class World:
 
     def _fill(self) -> None:
         while self._backlog < BACKLOG:
-            made = [
+            messages = [
                 Message(
                     id=f"m{next(self._ids)}",
                     to=MESSAGE.to,
@@ -179,35 +179,35 @@ class World:
                 )
                 for _ in range(BATCH)
             ]
-            self.run_script(ENQUEUE, self._outbox.enqueue_args(made))
+            self.run_script(ENQUEUE, self._outbox.enqueue_args(messages))
             self._backlog += BATCH
 
     def _hop(self) -> float:
         return 0.00015 + self.random.expovariate(10_000)
 
-    # What came of it.
+    # The figures.
 
     def _figures(self, struck: float, begins: float, ends: float) -> RunFigures:
         network = self.network
-        ours = [(at, worker) for at, worker in network.accepted if begins <= at < ends]
+        ours = [(moment, by) for moment, by in network.accepted if begins <= moment < ends]
         refused = network.refused
-        theirs = sum(begins <= at < ends for at in network.taken_by_others)
+        theirs = sum(begins <= moment < ends for moment in network.taken_by_others)
         allowed = network.limiter.limit * (ends - begins) / self.scenario.window - theirs
-        messages = max(1, len(ours) + sum(begins <= at < ends for at in refused))
+        messages = max(1, len(ours) + sum(begins <= moment < ends for moment in refused))
         return RunFigures(
             utilisation=len(ours) / allowed,
             sent=network.sent,
             refused=len(refused),
-            refused_in_first_window=sum(at < self.scenario.window for at in refused),
-            refused_after_event=sum(at >= struck for at in refused),
-            calls=sum(begins <= at < ends for at in self.calls) / messages,
-            sweeps=sum(begins <= at < ends for at in self.sweeps) / messages,
+            refused_in_first_window=sum(moment < self.scenario.window for moment in refused),
+            refused_after_event=sum(moment >= struck for moment in refused),
+            calls=sum(begins <= moment < ends for moment in self.calls) / messages,
+            sweeps=sum(begins <= moment < ends for moment in self.sweeps) / messages,
             jain=jain(ours, begins, ends, self.scenario.workers),
         )
 
 
 class _WorldQueue(Queue):
-    """The queue as one worker of this world sees it."""
+    """The queue as one worker in this world uses it."""
 
     def __init__(self, world: World, number: int) -> None:
         super().__init__(cast("Any", None), world.config, "default", f"worker-{number}")
@@ -229,7 +229,7 @@ async def _read(grant: Grant) -> Message:
 
 
 def simulate(scenario: Scenario, store: redis.Redis) -> RunFigures:
-    """Run one scenario on ``store``, whose database is emptied."""
+    """Run one scenario on ``store``; empties its database."""
     loop = VirtualLoop()
     try:
         return loop.run_until_complete(_run(scenario, store))

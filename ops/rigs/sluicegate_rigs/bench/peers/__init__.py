@@ -1,4 +1,4 @@
-"""The programs that are compared, each as its own documentation would have it written.
+"""The programs compared with ours, each written as its own documentation suggests.
 
-What they need comes in the environment, see ``task.py``. Each runs in processes of its own.
+Their settings come from the environment, see ``task.py``. Each runs in its own processes.
 """

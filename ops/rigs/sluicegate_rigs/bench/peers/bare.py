@@ -1,4 +1,4 @@
-"""Our own engine without Celery around it: whoever asks for a drain gets a thread."""
+"""Our own engine without Celery: each drain runs in a thread."""
 
 import gc
 import os
@@ -19,7 +19,7 @@ def main() -> None:
         threading.Thread(target=engine.drain, args=(account,), daemon=True).start()
 
     engine = Engine(load(), f"bare{os.getpid()}@bench", drain)
-    # As the Celery worker does before it starts.
+    # The Celery worker does the same before it starts.
     Template("Hi {{ name }}").render({"name": "you"})
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-// BullMQ: a worker of 200 with undici, and the producer of its queue (produce COUNT BODIES.json).
+// BullMQ: a worker with a concurrency of 200, using undici, and its producer (produce BODIES.json).
 import { readFileSync } from "node:fs";
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";

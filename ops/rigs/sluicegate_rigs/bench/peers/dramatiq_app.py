@@ -5,9 +5,9 @@ from typing import Any
 
 import httpx
 
-from .task import HEADERS, MESSAGES_URL, REDIS_URL, TIMEOUT_SECONDS, encoded, tls, understood
+from .task import HEADERS, MESSAGES_URL, REDIS_URL, TIMEOUT_SECONDS, encoded, parse_id, tls
 
-# By name: it is installed for the bench alone, and a type checker may not find it.
+# Imported by name: only the bench installs it, so a type checker may not find it.
 _dramatiq: Any = import_module("dramatiq")
 _broker = import_module("dramatiq.brokers.redis").RedisBroker(url=REDIS_URL)
 _dramatiq.set_broker(_broker)
@@ -20,7 +20,7 @@ def _send(message: dict[str, Any]) -> None:
         _clients.append(httpx.Client(headers=HEADERS, timeout=TIMEOUT_SECONDS, verify=tls()))
     answer = _clients[0].post(MESSAGES_URL, content=encoded(message))
     answer.raise_for_status()
-    understood(answer.content)
+    parse_id(answer.content)
 
 
 send = _dramatiq.actor(_send, actor_name="send")

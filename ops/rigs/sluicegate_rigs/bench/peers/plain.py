@@ -1,6 +1,6 @@
-"""The script that one writes in an afternoon: a list, a semaphore and an HTTP client.
+"""The script that you would write in an afternoon: a list, a semaphore and an HTTP client.
 
-It loses what it holds when it dies, repeats nothing and keeps to no limit.
+If it dies, its messages are lost; it never retries and respects no limit.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from .task import (
     TIMEOUT_SECONDS,
     UNDER_WAY,
     encoded,
+    parse_id,
     tls,
-    understood,
 )
 
 QUEUE = "queue"
@@ -37,7 +37,7 @@ async def _with_httpx() -> None:
         async def send(message: dict[str, Any]) -> None:
             answer = await client.post(MESSAGES_URL, content=encoded(message))
             answer.raise_for_status()
-            understood(answer.content)
+            parse_id(answer.content)
 
         await _drain(send)
 
@@ -52,28 +52,28 @@ async def _with_aiohttp() -> None:
         async def send(message: dict[str, Any]) -> None:
             async with session.post(MESSAGES_URL, data=encoded(message)) as answer:
                 answer.raise_for_status()
-                understood(await answer.read())
+                parse_id(await answer.read())
 
         await _drain(send)
 
 
 async def _drain(send: Send) -> None:
-    places = asyncio.Semaphore(UNDER_WAY)
+    slots = asyncio.Semaphore(UNDER_WAY)
     tasks: set[asyncio.Task[None]] = set()
 
-    async def one(message: dict[str, Any]) -> None:
+    async def send_one(message: dict[str, Any]) -> None:
         try:
             await send(message)
         finally:
-            places.release()
+            slots.release()
 
     async with redis.asyncio.Redis.from_url(REDIS_URL) as client:
         store: Any = client
         while True:
-            await places.acquire()
-            while not (found := await store.brpop([QUEUE], timeout=1)):
+            await slots.acquire()
+            while not (popped := await store.brpop([QUEUE], timeout=1)):
                 pass
-            task = asyncio.create_task(one(json.loads(found[1])))
+            task = asyncio.create_task(send_one(json.loads(popped[1])))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 

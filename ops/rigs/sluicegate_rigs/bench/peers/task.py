@@ -1,4 +1,4 @@
-"""What every peer does with a message, and where it finds server and provider."""
+"""What every peer does with a message, and the addresses of the server and the provider."""
 
 import json
 import os
@@ -16,15 +16,15 @@ TIMEOUT_SECONDS = 30.0
 
 
 def tls() -> ssl.SSLContext:
-    """What trusts the stub."""
+    """A context that trusts the stub's certificate."""
     return ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
 
 
 def encoded(message: dict[str, Any]) -> bytes:
-    """The body of its POST."""
+    """The body of a message's POST."""
     return json.dumps(message).encode()
 
 
-def understood(body: bytes) -> str:
-    """The provider's id for the message."""
+def parse_id(body: bytes) -> str:
+    """Parse the answer as far as the provider's id for the message."""
     return str(json.loads(body)["data"]["id"])
