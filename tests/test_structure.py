@@ -243,10 +243,6 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
     assert not circle({named(p): {named(o) for o in others if o} for p, others in used.items()})
 
 
-# Names of types that still stand in two modules; a rename takes its name off this list.
-STILL_DOUBLED = {"Encoding", "Verdict", "_Kind"}
-
-
 def types_defined(path: Path) -> Iterator[str]:
     """The classes of a file, and its aliases of types: ``Name = ...`` in capitals and smalls."""
     tree = ast.parse(text(path))
@@ -267,8 +263,7 @@ def doubled(definitions: dict[Path, list[str]]) -> dict[str, set[str]]:
 
 
 def test_a_type_has_its_name_alone_in_the_whole_tree() -> None:
-    found = doubled({path: list(types_defined(path)) for path in SOURCES})
-    assert not {name: paths for name, paths in found.items() if name not in STILL_DOUBLED}
+    assert not doubled({path: list(types_defined(path)) for path in SOURCES})
 
 
 def test_a_name_that_stands_twice_is_found(tmp_path: Path) -> None:

@@ -1,22 +1,22 @@
-"""Every Redis key of Sluicegate and what it holds; nobody else formats a key.
+"""Every Redis key of Sluicegate and what it holds; keys are named here alone.
 
-The texts in them (ids, lanes, tickets, leases, records) are the types of ``stored``.
+``stored`` reads and writes the texts in them: ids, lanes, tickets, leases and records.
 
 All keys of one account share the prefix ``sluicegate:{account}:``. The braces are a Redis Cluster
-hash tag: every script touches one slot. Lua builds the names below from that prefix, which is
-each script's ``KEYS[1]``.
+hash tag, so that every script touches one slot. Lua builds the names below from that prefix, which
+is each script's ``KEYS[1]``.
 
     m:<id>       hash    one message's record (fields below)
     lane:<lane>  list    tickets waiting in order, the head goes next; lane = class, colon, sender,
                          and for a campaign # and its name; class = t|b (priority), s|m (type)
     ready:<class>        zset    the tree of ready lanes (lanes.lua): its top, by virtual time
-    ready:<class>:<node> zset    what is below a node: r|registration, s|sender
+    ready:<class>:<node> zset    what is below a node: r|registration or s|sender
     virtual      hash    t, b -> the virtual time of what was served last; class/node -> how far
                          its place is ahead of its head's; class/lane -> a parked lane's score
     parked:t|b   zset    class/member of the tree -> steady ms at which a level allows it again
     parked_by    hash    class/member -> that level
     limits       hash    version, digest, and the published limits of every level (levels.py)
-    levels       hash    level -> steady ms up to which its rate is used up; brand:<b> -> day and
+    levels       hash    level -> steady ms until which its rate is used up; brand:<b> -> day and
                          segments used; full:<sender> -> end and length of its last full queue
     due          zset    id -> wall ms at which it returns to its lane: a retry to the head, a
                          scheduled message to the tail
@@ -25,10 +25,10 @@ each script's ``KEYS[1]``.
     leases       hash    id -> token|slot|seq|started|lane|ticket
     claim:<tok>  string  a claim's answer, for a client that repeats it after a lost reply
     log          zset    slot number -> steady ms: the slots granted in the last window
-    turns        zset    worker -> steady ms of its next turn, while all want more than there is
+    turns        zset    worker -> steady ms of its next turn, while workers compete
     bucket       hash    limit, residual, margin, block, round-trip time (worker's bucket.lua)
     dead         zset    id -> wall ms at which it became a dead letter
-    doubts       zset    id -> wall ms at which policy decides; inf: only a person does
+    doubts       zset    id -> wall ms at which the policy decides; inf: only a person does
     optouts      hash    number -> wall ms, source
     halts        hash    level -> until ms (empty: until cleared), why
     totals       hash    counters since the account's first message, by state and by event
@@ -38,40 +38,40 @@ each script's ``KEYS[1]``.
     acted:<tok>  string  such an action's answers, for a client that repeats it after a lost reply
     breaker      hash    state, and what the breaker counts (worker's breaker.lua)
     event:<id>   string  a receipt's event, remembered for a day: token and answer of its batch
-    unknown_events list  the latest events of unknown kinds, as they came
+    unknown_events list  the latest webhook events of unknown kinds, as received
     keyword:<number> string  wall ms of the latest STOP or START of a number, for a week
     campaigns    zset    name -> wall ms of its creation
     campaign:<n> hash    plan, digest of the plan, state, shards, created, started, ended,
                          per_second (segments, its own rate), weight
-    running      set     names of the campaigns that workers may send
-    lanes:<n>    set     its other lanes: of dead letters replayed from another sender
+    running      set     names of the campaigns that are being sent
+    lanes:<n>    set     its other lanes: of dead letters replayed with another sender
     ledger:<n>   hash    imported, and how many of its recipients are in each state
-    members:<n>:<shard>  set of 64-bit hashes: who was imported, whatever became of them
+    members:<n>:<shard>  set of 64-bit hashes: everybody who was ever imported
     unsent:<n>:<state>   list of tickets that ended before they were ever started
     import:<n>   string  the last batch imported, for a day: its token and answers
     wake         list    tokens that wake a listening worker
     workers      zset    worker name -> wall ms at which it was last heard
 
-A record's fields, absent where they say nothing:
+A record's fields; one that says nothing is absent:
 
-    state        waiting scheduled retrying in_doubt dead, or an end: accepted cancelled expired
+    state        waiting scheduled retrying in_doubt dead, or final: accepted cancelled expired
                  suppressed purged
     digest       of the content; the same id with another digest is refused
     to           the recipient
     content      the message as enqueued, or as a person edited it (JSON); gone once it is finished
     request      the exact bytes of its POST, stored by its first start; gone once it is finished
-    lane ticket  where it goes back to, while it is neither in a lane nor leased
+    lane ticket  what goes back to its lane, while it is neither in a lane nor leased
     token        of the last call that changed the record: a repeat of that call changes nothing
-    attempts     attempts that count;  maybe: attempts that may have been acted on
-    age          ms spent in attempts and backoff, which is what the retry policy looks at
+    attempts     attempts that count;  maybe: attempts that may have reached the provider
+    age          ms spent in attempts and backoff, for the retry policy
     replayed_by  who replayed it last
     generation   raised by each replay;  key_at: wall ms of the idempotency key's first use
-    enqueued at  wall ms of its beginning, and of its last change of state
-    provider_id  and, where one message was sent twice, provider_id_2
+    enqueued at  wall ms at which it was enqueued, and of its last change of state
+    provider_id  and, if the message was sent twice, provider_id_2
     delivery     delivered, failed or unconfirmed, as a receipt said;  delivery_at: wall ms;
                  delivery_code; version 0.1 wrote fate, fate_at and fate_code instead
     history      its attempts, see history.lua
-    code reason  what the last attempt that failed was answered, or why it waits
+    code reason  of the last failed attempt, or why it waits
     answer       status and body of that answer, cut to 500 bytes
 """
 
@@ -92,7 +92,7 @@ STATES: Final = (
 """Every state a record can be in; a leased one is still ``waiting`` in its record."""
 
 CLASSES: Final = ("ts", "tm", "bs", "bm")
-"""The first two letters of a lane: priority t|b, type s|m; each has a tree of its own."""
+"""The first two letters of a lane: priority t|b and type s|m; each class has its own tree."""
 
 FINAL_STATES: Final = frozenset({"accepted", "cancelled", "expired", "suppressed", "purged"})
 """States that a message leaves only on evidence that it was sent after all."""
@@ -101,8 +101,7 @@ FINAL_STATES: Final = frozenset({"accepted", "cancelled", "expired", "suppressed
 class Keys:
     """The names of one account's keys.
 
-    ``prefix`` is what scripts take as ``KEYS[1]``; ``keys("due")`` is the full name of a key and
-    ``keys.record(id)`` that of a message's record.
+    Scripts take ``prefix`` as ``KEYS[1]``. ``keys("due")`` is the full name of a key.
     """
 
     def __init__(self, account: str) -> None:
@@ -132,5 +131,5 @@ class Keys:
 
 
 def unsent_states() -> tuple[str, ...]:
-    """The ends that a campaign's recipient may meet before it was ever started."""
+    """Return the final states that a campaign's recipient may reach before it was ever started."""
     return ("cancelled", "expired", "suppressed")

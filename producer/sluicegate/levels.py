@@ -1,7 +1,7 @@
-"""Rate levels: who may send, how fast each level lets it, as Redis holds that and as time.
+"""Rate levels: which senders are allowed, and how fast each level lets them send.
 
-A level's rate is charged in segments and kept as its interval: milliseconds from one segment to
-the next, 0 where it has no such rate.
+A level's rate counts segments. It is stored as an interval: the milliseconds from one segment to
+the next, 0 for no such rate.
 """
 
 import json
@@ -31,7 +31,7 @@ _ZONE, _ZONE_FROM, _ZONE_TO = "America/Los_Angeles", 2025, 2045  # T-Mobile's mi
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How long sending takes with nothing else waiting, and the level that holds it back most.
+    """How many seconds sending takes while nothing else is waiting, and which level limits it.
 
     ``level`` is ``account`` (its requests), ``account:sms`` or ``account:mms`` (its segments),
     ``sender:<name>``, ``registration:<name>``, ``brand:<name>`` or ``campaign``.
@@ -42,7 +42,7 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Intervals(NamedTuple):
-    """What a level holds SMS and MMS to."""
+    """A level's intervals for SMS and for MMS."""
 
     sms_ms: float = 0.0
     mms_ms: float = 0.0
@@ -51,41 +51,44 @@ class Intervals(NamedTuple):
 def sender_of(
     account: Account, sender: str | None, messaging_profile_id: str | None
 ) -> tuple[str, Sender] | None:
-    """Who sends, by the name that it has in lanes, and its settings; None where undeclared."""
+    """Return the declared sender of a message: its name in lanes, and its settings.
+
+    None if the account does not declare it.
+    """
     pool = sender is None
     key = messaging_profile_id if sender is None else sender
-    found = account.senders.get(key or "")
-    if found is None or (found.kind == "pool") != pool:
+    declared = account.senders.get(key or "")
+    if declared is None or (declared.kind == "pool") != pool:
         return None
-    return _name(str(key), found), found
+    return _name(str(key), declared), declared
 
 
 def check_sender(
     account: Account, sender: str | None, messaging_profile_id: str | None, id: str = ""
 ) -> None:
-    """Raise InvalidMessage where the account declares its senders and this is none of them.
+    """Check that a message's sender is declared, if the account declares any sender at all.
 
-    ``id`` is the message's, for the error.
+    ``id`` is the message's, for the error. Raises InvalidMessage.
     """
     if not account.senders or sender_of(account, sender, messaging_profile_id):
         return
-    declared = ", ".join(sorted(_name(key, found) for key, found in account.senders.items()))
+    declared = ", ".join(sorted(_name(key, known) for key, known in account.senders.items()))
     field = "messaging_profile_id" if sender is None else "sender"
     value = messaging_profile_id if sender is None else sender
     raise InvalidMessage(field, value, f"not among the account's senders: {declared}", id)
 
 
 def published(account: Account) -> dict[str, str]:
-    """The fields of the account's Redis hash of limits.
+    """Return the fields of the account's Redis hash of limits.
 
     ======================  ==================================================================
-    limit, window_ms        requests in so many milliseconds
+    limit, window_ms        requests per window, and its length
     concurrency             POSTs under way on all hosts
     sms, mms                the account's intervals
     sender:<name>           ``sms_ms|mms_ms|registration``, the name as in lanes
     registration:<name>     ``sms_ms|mms_ms|brand``
-    brand:<name>            ``cap|share``: segments a day, and what one is charged as
-    zone                    ``from_ms offset_ms;...``: UTC offsets of the brands' midnight
+    brand:<name>            ``cap|share``: segments a day, and how much each is charged
+    zone                    ``from_ms offset_ms;...``: UTC offsets of the brands' time zone
     ======================  ==================================================================
 
     A part is empty where there is no such rate, level or brand.
@@ -111,7 +114,7 @@ def published(account: Account) -> dict[str, str]:
 
 
 def digest(fields: dict[str, str]) -> str:
-    """A short hash of what ``published`` made: the same for the same limits, on every host."""
+    """Hash what ``published`` returns, as 16 hexadecimal digits: the same on every host."""
     text = json.dumps(sorted(fields.items()))
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
@@ -126,10 +129,10 @@ def pace(
     us_segments: int,
     per_second: float = 0.0,
 ) -> Pace:
-    """How long ``messages`` of ``kind`` (SMS or MMS) take, and which level holds them back.
+    """Estimate how long ``messages`` of ``kind`` (SMS or MMS) take, and which level limits them.
 
-    ``us_segments`` of the ``segments`` go to +1 numbers; ``per_second`` is the campaign's own
-    rate in segments, 0 for none. A brand's day is taken to begin unused.
+    ``us_segments`` of the ``segments`` go to +1 numbers. ``per_second`` is the campaign's own rate
+    in segments a second, 0 for none. Nothing of a brand's day is assumed to be used yet.
     """
     slowest = Pace(messages * account.window_seconds / account.limit, "account")
     for level, interval_ms in _intervals(account, sender, messaging_profile_id, kind, per_second):
@@ -147,14 +150,14 @@ def _intervals(
     kind: str,
     per_second: float,
 ) -> Iterator[tuple[str, float]]:
-    """The levels above requests that a segment of ``kind`` passes, widest first."""
-    at = 1 if kind == "MMS" else 0
-    yield f"account:{kind.lower()}", _account(account)[at]
-    if found := sender_of(account, sender, messaging_profile_id):
-        name, declared = found
+    """Yield the levels that limit segments of ``kind``, widest first, with their intervals."""
+    mms = kind == "MMS"
+    yield f"account:{kind.lower()}", _account(account)[mms]
+    if named := sender_of(account, sender, messaging_profile_id):
+        name, declared = named
         if registration := account.registrations.get(declared.registration):
-            yield f"registration:{declared.registration}", _registration(registration)[at]
-        yield f"sender:{name}", _sender(account, declared)[at]
+            yield f"registration:{declared.registration}", _registration(registration)[mms]
+        yield f"sender:{name}", _sender(account, declared)[mms]
     yield "campaign", _interval_ms(per_second)
 
 
@@ -165,9 +168,12 @@ def _capped(
     us_segments: int,
     seconds: float,
 ) -> Pace | None:
-    """What a brand's daily cap makes of ``seconds``: whole days, then the rest of the segments."""
-    found = sender_of(account, sender, messaging_profile_id)
-    registration = account.registrations.get(found[1].registration) if found else None
+    """Stretch ``seconds`` to a brand's daily cap: whole days, then the rest of the segments.
+
+    None if no brand limits the sender, or one day is enough.
+    """
+    named = sender_of(account, sender, messaging_profile_id)
+    registration = account.registrations.get(named[1].registration) if named else None
     brand = account.brands.get(registration.brand) if registration else None
     if registration is None or brand is None:
         return None
@@ -184,7 +190,7 @@ def _account(account: Account) -> Intervals:
 
 
 def _sender(account: Account, sender: Sender) -> Intervals:
-    """Its own rate, and that of its registration where each number has that to itself."""
+    """The slower of its own rate and, if each number has that to itself, its registration's."""
     own = _interval_ms(sender.own_per_second)
     registration = account.registrations.get(sender.registration)
     if registration is None or not registration.per_number:
@@ -199,7 +205,7 @@ def _registration(registration: Registration) -> Intervals:
 
 
 def _carried(registration: Registration) -> Intervals:
-    """AT&T's rates, raised by the traffic that isn't AT&T's."""
+    """The intervals of AT&T's rates, shortened by the share of traffic that goes elsewhere."""
     sms, mms = registration.per_minute
     share = registration.att_share
     return Intervals(_interval_ms(sms / 60) * share, _interval_ms(mms / 60) * share)
@@ -215,19 +221,19 @@ def _name(key: str, sender: Sender) -> str:
 
 @cache
 def _offsets() -> str:
-    """The zone's UTC offsets, each from when it holds, in milliseconds."""
+    """Write the zone's UTC offsets, each after the time from which it applies; milliseconds."""
     zone, hour = ZoneInfo(_ZONE), timedelta(hours=1)
-    at, end = datetime(_ZONE_FROM, 1, 1, tzinfo=UTC), datetime(_ZONE_TO, 1, 1, tzinfo=UTC)
-    found = [(at, _offset(zone, at))]
-    while (day := at + timedelta(days=1)) <= end:
-        if _offset(zone, day) != found[-1][1]:
-            while _offset(zone, at) == found[-1][1]:
-                at += hour
-            found.append((at, _offset(zone, at)))
-        at = day
-    return ";".join(f"{moment.timestamp() * 1000:.0f} {offset}" for moment, offset in found)
+    moment, end = datetime(_ZONE_FROM, 1, 1, tzinfo=UTC), datetime(_ZONE_TO, 1, 1, tzinfo=UTC)
+    offsets = [(moment, _offset(zone, moment))]
+    while (next_day := moment + timedelta(days=1)) <= end:
+        if _offset(zone, next_day) != offsets[-1][1]:
+            while _offset(zone, moment) == offsets[-1][1]:
+                moment += hour
+            offsets.append((moment, _offset(zone, moment)))
+        moment = next_day
+    return ";".join(f"{start.timestamp() * 1000:.0f} {offset}" for start, offset in offsets)
 
 
-def _offset(zone: ZoneInfo, at: datetime) -> int:
-    offset = at.astimezone(zone).utcoffset() or timedelta()
+def _offset(zone: ZoneInfo, moment: datetime) -> int:
+    offset = moment.astimezone(zone).utcoffset() or timedelta()
     return offset // timedelta(milliseconds=1)

@@ -1,4 +1,7 @@
-"""An account's opt-out list: numbers never sent to, checked at enqueue, at claim and at start."""
+"""An account's opt-out list: numbers that get no messages.
+
+It is checked when a message is enqueued, when it is claimed and when its POST is started.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,14 +14,13 @@ from .keys import Keys
 from .rules import E164
 
 START_TO_POST_SECONDS = 0.04
-"""A worker writes a POST within this time of asking to start it, or gives it back unsent.
+"""A worker writes a POST within this time after asking to start it, or gives it back unsent.
 
-So whoever closes a gate (an opt-out, a pause) and then waits this long knows that nothing more
-can slip through."""
+So after an opt-out or a pause, nothing more can slip through once this time has passed."""
 
 
 class OptOut(msgspec.Struct, frozen=True):
-    """One number on the list, since when (wall milliseconds), and who put it there."""
+    """A number on the list, the wall milliseconds of its addition, and who added it."""
 
     number: str
     since_ms: int
@@ -26,9 +28,9 @@ class OptOut(msgspec.Struct, frozen=True):
 
 
 class OptOuts:
-    """The list itself, on a synchronous client of the account's Redis.
+    """One account's opt-out list, on a synchronous client.
 
-    Workers check it in the very script that starts a POST.
+    Methods raise redis-py's errors. Tests pass ``sleep``.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class OptOuts:
     def add(self, numbers: Iterable[str], source: str = "api") -> int:
         """Add E.164 ``numbers``; return how many were new.
 
-        When this returns, no further POST to them can start: it waits out what had just started.
-        Raises InvalidMessage, naming the number, before anything is stored.
+        After this has returned, no further POST to them can start: it waits for those that had
+        just been started. ``source`` says who added them.
+
+        Raises InvalidMessage for a number that is not in E.164; then nothing is stored.
         """
         seconds, micros = self._client.time()
         since = f"{seconds * 1000 + micros // 1000} {source}"
@@ -54,12 +58,12 @@ class OptOuts:
         return added
 
     def remove(self, numbers: Iterable[str]) -> int:
-        """Take ``numbers`` off the list; return how many were on it."""
+        """Remove E.164 ``numbers``; return how many were on the list. Raises InvalidMessage."""
         checked = _checked(numbers)
         return int(self._client.hdel(self._key, *checked)) if checked else 0
 
     def among(self, numbers: Sequence[str]) -> list[bool]:
-        """Whether each of ``numbers`` is on the list, in one round trip."""
+        """Return whether each of ``numbers`` is on the list, in one round trip."""
         if not numbers:
             return []
         return [entry is not None for entry in self._client.hmget(self._key, list(numbers))]
@@ -80,5 +84,5 @@ def _checked(numbers: Iterable[str]) -> list[str]:
     listed = list(numbers)
     for number in listed:
         if not E164.match(number):
-            raise InvalidMessage("number", number, "an E.164 number, as +15551234567")
+            raise InvalidMessage("number", number, "must be an E.164 number, such as +15551234567")
     return listed

@@ -1,6 +1,6 @@
-"""The thinking behind enqueueing: messages become script arguments, replies become results.
+"""Enqueueing without I/O: turns messages into script arguments, and replies into results.
 
-Nothing here does I/O, so that the synchronous and the asynchronous client share all of it.
+The synchronous and the asynchronous client share all of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ from .stored import (
 )
 
 BATCH = 1000
-"""Messages read at a time: some calls of the script."""
+"""Messages that ``enqueue_many`` reads at a time, for several calls of the script."""
 
 CALL = 250
 """Messages per script call: about 1 ms of the server's time."""
@@ -59,16 +59,16 @@ MessageState = Literal[
     "waiting", "scheduled", "granted", "started", "retrying", "in_doubt", "accepted", "dead",
     "cancelled", "expired", "suppressed", "purged",
 ]  # fmt: skip
-"""Those of ``keys.STATES``, and ``granted`` and ``started`` while a worker holds the message."""
+"""The states in ``keys.STATES``, and ``granted`` or ``started`` while a worker has the message."""
 
 CancelResult = Literal[
     "cancelled", "in_flight", "in_doubt", "accepted", "dead", "expired", "suppressed", "purged"
 ]
 
-_LANES_KNOWN = 10_000  # an app with more senders than that is looked at more closely
+_LANES_KNOWN = 10_000  # with more senders, some messages are checked in full again
 _SMS_MIDDLES = tuple(ticket_middle(parts, "SMS", None) for parts in range(MAX_PARTS + 1))
 _Fields = tuple[str, str, str, str, str, bytes, int | str]
-"""id, digest, lane, ticket, to, content, send_at_ms: what the script gets of a message."""
+"""What the script takes of a message: id, digest, lane, ticket, to, content, send_at_ms."""
 
 
 class EnqueueResult(msgspec.Struct, frozen=True):
@@ -110,7 +110,7 @@ class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will be done for it without new evidence."""
+        """Whether the message is done with, unless new evidence says otherwise."""
         return self.state in FINAL_STATES
 
 
@@ -121,9 +121,9 @@ _STATUS_FIELDS = (
 
 
 class Batch(msgspec.Struct):
-    """Items on their way: the script's arguments, and whose they are, in order.
+    """The arguments of one script call, and the ids of its messages, in order.
 
-    ``refused`` are the results of those that are invalid, each with its place among all.
+    ``refused`` are the results of invalid items, each with its index among all items.
     """
 
     args: list[Argument]
@@ -131,24 +131,24 @@ class Batch(msgspec.Struct):
     refused: list[tuple[int, EnqueueResult]] = []
 
     def results(self, reply: bytes) -> list[EnqueueResult]:
-        """One result per item, in order, from the script's answers."""
+        """Return one result per item, in order, from the script's answers."""
         results = _results(self.ids, reply)
-        for place, result in self.refused:
-            results.insert(place, result)
+        for index, result in self.refused:
+            results.insert(index, result)
         return results
 
 
 class Outbox:
-    """One account's way in: arguments for the scripts, and what their replies mean."""
+    """Makes one account's arguments for the scripts, and reads their replies."""
 
     def __init__(self, config: Config, account: str) -> None:
         self.config, self.keys = config, Keys(account)
         self._account = config.account(account)
-        # The lanes of senders that were looked at: by priority and sender, of SMS.
+        # The SMS lanes of senders that were checked in full, by priority and sender.
         self._lanes: dict[tuple[str, str | None], str] = {}
 
     def checked(self, message: Message | Mapping[str, Any]) -> Message:
-        """Validate ``message``, giving it an id where it has none; raises InvalidMessage."""
+        """Validate ``message``, and give it an id if it has none; raises InvalidMessage."""
         if not isinstance(message, Message):
             message = from_dict(message)
         message = validated(message)
@@ -156,15 +156,15 @@ class Outbox:
         return message
 
     def batch(self, items: Sequence[Item], token: str = "") -> Batch:
-        """Check ``items`` and make the arguments of ``ENQUEUE``; what is invalid is set aside.
+        """Check ``items`` and make the arguments of ``ENQUEUE``; invalid ones are set aside.
 
-        ``token`` marks the batch, so that a repeat after a lost reply is answered alike.
+        ``token`` marks the batch: a repeat after a lost reply gets the same answer.
         """
         batch = Batch([token or new_token(), self.config.retention_ms])
         for item, id in zip(items, new_ids(len(items)), strict=True):
             try:
                 message = item if isinstance(item, Message) else from_dict(item)
-                fields = self._glanced(message, id) or self._looked(message)
+                fields = self._quick_fields(message, id) or self._checked_fields(message)
             except InvalidMessage as error:
                 batch.refused.append((len(batch.ids) + len(batch.refused), refused(error)))
             else:
@@ -173,11 +173,11 @@ class Outbox:
         return batch
 
     def ids(self, batch: Batch, rest: Sequence[Item]) -> list[str]:
-        """The ids of a batch and of what would have come after it, for an error."""
+        """Return the ids of a batch and of the items after it, for an error."""
         return [*batch.ids, *self.batch(rest).ids]
 
     def enqueue_args(self, messages: Sequence[Message], token: str = "") -> list[Argument]:
-        """Arguments of ``ENQUEUE`` for valid ``messages`` that have ids; see ``batch``."""
+        """Return the arguments of ``ENQUEUE`` for valid messages that have ids; see ``batch``."""
         args: list[Argument] = [token or new_token(), self.config.retention_ms]
         for message in messages:
             args += _fields(message)
@@ -185,11 +185,11 @@ class Outbox:
 
     @staticmethod
     def results(messages: Sequence[Message], reply: bytes) -> list[EnqueueResult]:
-        """One result per message, in order, from the script's answers."""
+        """Return one result per message, in order, from the script's answers."""
         return _results([message.id for message in messages], reply)
 
-    def _glanced(self, message: Message, new_id: str) -> _Fields | None:
-        """``_looked`` for what is valid at a glance, from a sender seen before; else None."""
+    def _quick_fields(self, message: Message, new_id: str) -> _Fields | None:
+        """``_checked_fields`` of a plain message from a sender checked before; else None."""
         measured = plain(message)
         lane = measured and self._lanes.get((message.priority, message.sender))
         if not (measured and lane):
@@ -199,8 +199,8 @@ class Outbox:
         ticket = id + _SMS_MIDDLES[parts] + to
         return id, content_digest(content), lane, ticket, to, content, ""
 
-    def _looked(self, message: Message) -> _Fields:
-        """What the script gets of a message; raises InvalidMessage."""
+    def _checked_fields(self, message: Message) -> _Fields:
+        """Check a message and return its fields; raises InvalidMessage."""
         message = self.checked(message)
         fields = _fields(message)
         if message.type == "SMS" and message.messaging_profile_id is None:
@@ -210,18 +210,18 @@ class Outbox:
         return fields
 
     def cancel_args(self, id: str) -> list[Argument]:
-        """Arguments of ``CANCEL``."""
+        """Return the arguments of ``CANCEL``."""
         return [id, self.config.retention_ms, new_token()]
 
     @staticmethod
     def cancelled(id: str, reply: bytes) -> CancelResult:
-        """The answer to a cancel; raises UnknownMessage where the id is not known."""
+        """Read the answer to a cancel; raises UnknownMessage."""
         if reply == b"unknown":
             raise UnknownMessage(id)
         return cast("CancelResult", reply.decode())
 
     def ask_status(self, pipeline: Any, id: str) -> None:
-        """Queue on ``pipeline`` what ``status`` reads; raises UnknownMessage for what is no id."""
+        """Queue the reads for ``status`` on ``pipeline``; raises UnknownMessage for a bad id."""
         try:
             campaign = MessageId.parse(id).campaign
         except Malformed:
@@ -232,7 +232,7 @@ class Outbox:
 
     @staticmethod
     def status(id: str, replies: Sequence[Any]) -> MessageStatus:
-        """The status of a message, from the replies; raises UnknownMessage."""
+        """Read a message's status from the replies; raises UnknownMessage."""
         fields, lease, campaign = replies
         record = Record.parse_some(_STATUS_FIELDS, fields)
         state = record.state
@@ -241,7 +241,7 @@ class Outbox:
         if lease is not None:
             state = Lease.parse(lease).state
         elif state == "waiting" and campaign == b"cancelled":
-            state = "cancelled"  # with its campaign, whose lane went all at once
+            state = "cancelled"  # with its campaign, whose lane was dropped as a whole
         return MessageStatus(
             id,
             cast("MessageState", state),
@@ -257,9 +257,9 @@ class Outbox:
         )
 
     def full(self, info: Mapping[str, Any]) -> str | None:
-        """Say so where Redis has used up what enqueueing may use of its memory; else None.
+        """Say so if Redis uses more memory than enqueueing may use, by its INFO; else None.
 
-        The rest stays for settling: a full server must always be able to end what it began.
+        The rest is kept for settling: a full server must always be able to end what it began.
         """
         ceiling = int(info.get("maxmemory", 0)) * self.config.memory_ceiling
         used = int(info.get("used_memory", 0))
@@ -269,25 +269,25 @@ class Outbox:
 
 
 def translated(error: redis.RedisError, ids: Sequence[str]) -> OutboxError:
-    """The error of ours that says what a redis-py error means for the messages ``ids``."""
+    """Translate a redis-py error into ours, for the messages ``ids``."""
     if isinstance(error, redis.OutOfMemoryError) or "OOM" in str(error):  # Redis 6.2 wraps it
         return OutboxFull("Redis is out of memory; nothing of this call was stored", ids)
     if isinstance(error, redis.ResponseError):
         return OutboxError(f"Redis refused: {error}", ids)
-    reason = f"Redis did not answer: {error}; whether it was done is unknown, repeating it is safe"
+    reason = f"Redis did not answer: {error}; it may have been done, and repeating it is safe"
     return OutboxUnavailable(reason, ids)
 
 
 def refused(error: InvalidMessage) -> EnqueueResult:
-    """The result of a message that is not valid."""
+    """Return the result of an invalid message."""
     return EnqueueResult(error.id, "invalid", error)
 
 
 def _results(ids: Sequence[str], reply: bytes) -> list[EnqueueResult]:
-    """Results from the script's letters, one an id.
+    """Read the script's letters, one for each id.
 
-    The script takes an id that stands twice in one batch for a repeat of that batch, and
-    says ``enqueued`` to both; here the second is ``known``.
+    If an id comes twice in one batch, the script takes the second for a repeat of the batch and
+    answers ``enqueued`` to both; here the second is ``known``.
     """
     if reply == b"e" * len(ids) and len(set(ids)) == len(ids):  # nearly every batch
         return [EnqueueResult(id, "enqueued") for id in ids]

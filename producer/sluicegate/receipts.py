@@ -1,14 +1,15 @@
-"""Receipts: what the provider says became of a message after it accepted it.
+"""Receipts: what the provider reports about a message that it has accepted.
 
-They come before the answer to the POST, twice, out of order, or never. Any of them proves that the
-provider has the message, whatever state it is in here; its delivery is told once and then stays.
+They may come before the answer to the POST, twice, out of order, or never. Each proves that the
+provider has the message, whatever its state is here. The first final delivery stays.
 
-    waiting, leased     accepted, by evidence; the lease's own answer finds it so
+    state               what a receipt does
+    waiting, leased     accepted on this evidence; the answer to the POST then changes nothing
     retrying, in doubt  accepted: the retry or the doubt ends
-    dead                accepted: no dead letter any more
-    an end              accepted after all, counted as late
-    accepted            its delivery, once; another provider id is kept and counted as sent twice
-    no record           unknown: nothing is done
+    dead                accepted: it is no longer a dead letter
+    another end         accepted after all, and counted as late
+    accepted            sets the delivery, once; a second provider id counts as sent twice
+    no record           answered ``unknown``: nothing changes
 """
 
 from collections.abc import Sequence
@@ -25,8 +26,10 @@ from .scripts import Argument, Script, Scripts, new_token
 
 RECEIPT = Script("sluicegate.receipt")
 BATCH = 50
+"""Receipts per script call."""
+
 REMEMBERED_MS = 24 * 3_600_000
-"""How long an event's id is known: the provider repeats one within minutes."""
+"""How long an event's id is remembered; the provider repeats an event within minutes."""
 
 Delivery = Literal["delivered", "failed", "unconfirmed"]
 DELIVERIES: Final = ("delivered", "failed", "unconfirmed")
@@ -35,10 +38,10 @@ ReceiptResult = Literal["applied", "stale", "duplicate", "unknown"]
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """An event about message ``id``.
+    """The provider's event ``event_id`` about message ``id``.
 
-    ``delivery`` is empty while the message is under way; ``code`` is the provider's error code,
-    empty where there is none.
+    ``delivery`` is ``""`` while the message is on its way, and ``code`` is the provider's error
+    code, ``""`` for none. ``occurred_ms`` is in wall milliseconds.
     """
 
     event_id: str
@@ -50,7 +53,10 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class AsyncReceipts:
-    """The receipts of one account, on an asynchronous client; ``time`` is for tests."""
+    """Applies the receipts of one account, on an asynchronous client.
+
+    Tests pass ``time``: see ``Script.source``.
+    """
 
     def __init__(
         self, client: redis.asyncio.Redis, config: Config, account: str, time: str | None = None
@@ -59,7 +65,10 @@ class AsyncReceipts:
         self._retention_ms = config.retention_ms
 
     async def apply(self, receipts: Sequence[Receipt]) -> list[ReceiptResult]:
-        """What each of them did; safe to repeat. Raises OutboxUnavailable."""
+        """Apply ``receipts``, and return what became of each, in order; this may be repeated.
+
+        Raises OutboxError and those below it.
+        """
         answers: list[ReceiptResult] = []
         for first in range(0, len(receipts), BATCH):
             args = receipt_args(receipts[first : first + BATCH], self._retention_ms)
@@ -74,7 +83,7 @@ class AsyncReceipts:
 def receipt_args(
     receipts: Sequence[Receipt], retention_ms: int, token: str = ""
 ) -> list[Argument]:
-    """Arguments of ``RECEIPT`` for a batch, under a new token unless one is given."""
+    """Return the arguments of ``RECEIPT`` for a batch, with a new token unless one is given."""
     args: list[Argument] = [token or new_token(), retention_ms, REMEMBERED_MS]
     for receipt in receipts:
         args += (

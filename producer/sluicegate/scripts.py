@@ -1,15 +1,15 @@
-"""Lua scripts joined from the parts that they use, each part a file beside the code that calls it.
+"""Joins Lua scripts from parts, each a file beside the code that calls it.
 
-A file ``<package>/lua/<name>.lua`` is the part ``<package>.<name>``, and is the body of a
-function. A part returns a table of what it offers; a script, which is a part too, returns its
-answer. It takes what it uses by full names, ``local lanes = part('sluicegate.lanes')``, and reads
-no globals but Lua's own, ``redis``, ``KEYS`` and ``ARGV``.
+A file ``<package>/lua/<name>.lua`` is the part ``<package>.<name>``: the body of a function that
+returns a table of what the part offers. A script is a part that returns its answer. Parts get each
+other by full name, ``local lanes = part('sluicegate.lanes')``, and use no globals but Lua's own,
+``redis``, ``KEYS`` and ``ARGV``.
 
-What a part offers as ``at_end`` is called once the script has its answer: the parts that keep
-tables while a script runs write there what changed, so that no script has to remember it.
+If a part offers ``at_end``, that is called once the script has its answer. A part that keeps
+tables while a script runs writes its changes there, so that no script has to remember to.
 
-A script is called with the account's prefix as its only key. ``sluicegate.time`` is the part that
-tests replace (``Script.source(time=...)``), so that every other line of Lua is tested as shipped.
+A script is called with the account's prefix as its only key. Tests replace the part
+``sluicegate.time`` (``Script.source(time=...)``), so every other line of Lua is tested as shipped.
 """
 
 import re
@@ -46,35 +46,34 @@ order[#order + 1] = '{name}'"""
 
 
 def new_token(tag: str = "") -> str:
-    """A random token, 12 characters after ``tag``: it fences a lease, or marks a repeated call."""
+    """Make a token of ``tag`` and 12 random characters: it fences a lease or marks a call."""
     return tag + secrets.token_urlsafe(9)
 
 
 class Registrar(Protocol):
-    """A redis-py client, sync or async: what can register a script."""
+    """What can register a script: a synchronous or asynchronous redis-py client."""
 
     def register_script(self, script: str) -> Any: ...
 
 
 class Script:
-    """One script, by its full name: ``Script("sluicegate_worker.step")``."""
+    """A script, by its full name: ``Script("sluicegate_worker.step")``."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def source(self, time: str | None = None) -> str:
-        """The Lua text; ``time``, where given, stands in for the text of the part of that name.
+        """Return the Lua text; ``time`` replaces the text of ``sluicegate.time``, for tests.
 
-        Raises ValueError where a part does not exist, uses itself, or is named other than by a
-        quoted text.
+        Raises ValueError if a part does not exist, uses itself, or is not named in single quotes.
         """
         return joined(self.name, lambda part: time if time and part == TIME else read(part))
 
 
 class Scripts:
-    """Scripts registered once on one client, so that calls go as EVALSHA.
+    """Calls scripts by EVALSHA, registering each once on one client.
 
-    ``time`` is for tests: see ``Script.source``.
+    ``prefix`` is the account's; see ``Keys``. Tests pass ``time``: see ``Script.source``.
     """
 
     def __init__(self, client: Registrar, prefix: str, time: str | None = None) -> None:
@@ -90,14 +89,14 @@ class Scripts:
         return registered(keys=[self._prefix], args=args)
 
     def acall(self, script: Script, args: Sequence[Argument]) -> Awaitable[Any]:
-        """``call`` on an async client, with the type that says so."""
+        """``call`` for an async client, typed as such."""
         return cast("Awaitable[Any]", self.call(script, args))
 
 
 def joined(script: str, read: Callable[[str], str]) -> str:
-    """The text of ``script`` with every part that it uses: each once, after those that it uses.
+    """Return the text of ``script`` with every part that it needs, in the order of their use.
 
-    ``read`` gives a part's own text. Raises ValueError: see ``Script.source``.
+    ``read`` returns a part's own text. Raises ValueError: see ``Script.source``.
     """
     order: dict[str, str] = {}
     _add(script, read, order, ())
@@ -108,7 +107,7 @@ def joined(script: str, read: Callable[[str], str]) -> str:
 
 @cache
 def read(part: str) -> str:
-    """The text of a part, from its file. Raises ValueError where there is none."""
+    """Return the text of a part from its file; raises ValueError if there is none."""
     package, _, name = part.rpartition(".")
     try:
         return (files(package) / "lua" / f"{name}.lua").read_text(encoding="utf-8")
@@ -120,7 +119,7 @@ def read(part: str) -> str:
 def _add(
     name: str, read: Callable[[str], str], order: dict[str, str], users: tuple[str, ...]
 ) -> None:
-    """Put a part into ``order`` behind what it uses; ``users`` are those on the way to it."""
+    """Add a part to ``order`` after the parts that it uses; ``users`` led to it."""
     if name in users:
         raise ValueError(f"Lua parts use each other: {' -> '.join((*users, name))}")
     if name in order:

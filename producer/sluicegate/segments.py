@@ -1,9 +1,9 @@
-"""How many segments (parts) a text takes on the air, which is what carriers count and charge.
+"""Counts the segments (parts) of a text, as carriers count and charge them.
 
-Two rules are published, and they differ now and then. The formula divides the units by the room
-of a segment and rounds up. The no-split rule (3GPP TS 23.040) also keeps an escape pair or a
-surrogate pair whole, so that a pair which would straddle two segments moves to the second one.
-Which of them a bill follows is not promised, so both are counted here and the larger one is used.
+Two rules are published, and they differ for a few texts. The formula divides the units by the size
+of a segment and rounds up. The no-split rule (3GPP TS 23.040) also keeps each escape pair and
+surrogate pair whole: a pair that would straddle two segments moves to the second one. No provider
+promises which of them a bill follows, so both are counted here and the larger one is used.
 """
 
 import re
@@ -17,8 +17,8 @@ from .errors import InvalidMessage
 MAX_PARTS = 10
 """Telnyx: at most 10 parts (segments) a message."""
 
-# 3GPP TS 23.038, section 6.2.1: the default alphabet (without ESC, which stands for no character)
-# and its extension table. No backtick, no tab, no curly quotes; Ç is in it, ç is not.
+# 3GPP TS 23.038, section 6.2.1: the default alphabet (without ESC, which is not a character) and
+# its extension table. It has no backtick, tab or curly quotes; Ç is in it, ç is not.
 _BASIC = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -33,17 +33,17 @@ _ESCAPED = re.compile(f"[{re.escape(_EXTENSION)}]")
 _SURROGATES = re.compile("[\U00010000-\U0010ffff]")
 
 lone_surrogate = re.compile("[\ud800-\udfff]").search
-"""Find half a character in a text, which can't be sent; a pair of halves is one character."""
+"""Find half a character in a text, which can't be sent; two halves in a pair are one character."""
 
-# Stands for the first unit of a pair: it takes two units itself, so none is left beside it.
+# Stands for the first unit of a pair. It would be a pair itself, so no text in units contains it.
 _OPENS = "\U0010ffff"
 
 
 class Segments(msgspec.Struct, frozen=True, gc=False):
-    """A text as it goes on the air.
+    """How a text is encoded, and how long it is.
 
-    ``units`` are septets in GSM-7 and UTF-16 code units in UCS-2. ``parts`` is the larger count
-    of the two rules, the one to check and to charge; ``parts_min`` is the smaller.
+    ``units`` are septets in GSM-7 and UTF-16 code units in UCS-2. ``parts`` is the larger count of
+    the two rules, to be checked and charged; ``parts_min`` is the smaller one.
     """
 
     encoding: Literal["GSM-7", "UCS-2"]
@@ -53,11 +53,11 @@ class Segments(msgspec.Struct, frozen=True, gc=False):
 
 
 def count(text: str, encoding: Literal["auto", "gsm7", "ucs2"] = "auto") -> Segments:
-    """Count the segments of ``text``: GSM-7 where every character allows it, otherwise UCS-2.
+    """Count the segments of ``text``: in GSM-7 if every character allows it, else in UCS-2.
 
-    ``encoding`` forces one of the two. An empty text has 0 units and 1 part, since a message
-    never takes less. A lone surrogate counts as one unit; ``rules.validated`` refuses it.
-    The provider may still replace characters by cheaper ones (smart encoding): then it is fewer.
+    ``encoding`` forces one of the two. An empty text has 0 units and 1 part, the least that a
+    message takes. A lone surrogate counts as one unit; ``rules.validated`` refuses it. The
+    provider may replace characters by cheaper ones (smart encoding), and then counts fewer.
 
     Raises InvalidMessage if ``encoding`` is ``"gsm7"`` and a character is not in that alphabet.
     """
@@ -73,9 +73,9 @@ def count(text: str, encoding: Literal["auto", "gsm7", "ucs2"] = "auto") -> Segm
 
 
 def sms_parts(text: str) -> int:
-    """``count(text).parts``, or 0 where ``text`` can't be sent as an SMS.
+    """Return ``count(text).parts``, or 0 if ``text`` can't be sent as an SMS.
 
-    That is where it is blank, too long, or holds half a character (a lone surrogate).
+    It can't if it is blank, too long, or holds half a character (a lone surrogate).
     """
     if not text or text.isspace():
         return 0
@@ -87,14 +87,14 @@ def sms_parts(text: str) -> int:
 
 
 def forcing_ucs2(text: str) -> str | None:
-    """Give the first character of ``text`` that GSM-7 lacks, or None where it has them all."""
+    """Return the first character of ``text`` that GSM-7 lacks; None if it has them all."""
     stranger = _not_gsm7(text)
     return stranger[0] if stranger else None
 
 
 @lru_cache(2_000)
 def _even(units: int) -> Segments:
-    """Count GSM-7 text without any pair, for which both rules agree: nearly every message."""
+    """Count GSM-7 text without pairs, for which both rules agree: nearly every message."""
     taken = _basic_parts(units)
     return Segments("GSM-7", units, taken, taken)
 
@@ -106,7 +106,7 @@ def _basic_parts(units: int) -> int:
 def _counted(
     encoding: Literal["GSM-7", "UCS-2"], text: str, paired: re.Pattern[str], alone: int, room: int
 ) -> Segments:
-    """Count by both rules: ``alone`` units fit a single segment, ``room`` each of several."""
+    """Count by both rules; a segment holds ``alone`` units by itself, ``room`` among several."""
     units = len(text) + len(paired.findall(text))
     if units <= alone:
         return Segments(encoding, units, 1, 1)
@@ -125,6 +125,6 @@ def _unsplit(text: str, paired: re.Pattern[str], room: int) -> int:
 
 
 def _not_encodable(text: str, stranger: re.Match[str]) -> InvalidMessage:
-    char, place = stranger[0], stranger.start()
-    reason = f"{char!a} (U+{ord(char):04X}) at position {place} is not in the GSM-7 alphabet"
+    char, position = stranger[0], stranger.start()
+    reason = f"{char!a} (U+{ord(char):04X}) at position {position} is not in the GSM-7 alphabet"
     return InvalidMessage("text", text, f"{reason}; replace it, or choose another encoding")

@@ -1,4 +1,4 @@
-"""An outbox for an app's own tests: a ``Sluice`` on fakeredis, and what was enqueued on it.
+"""A ``Sluice`` on fakeredis for an app's own tests, and the messages enqueued on it.
 
 def test_signup_sends_a_code():
     with outbox() as sluice:
@@ -6,7 +6,7 @@ def test_signup_sends_a_code():
         [message] = enqueued(sluice)
         assert message.text.startswith("Your code")
 
-As a fixture of pytest:
+As a pytest fixture:
 
 @pytest.fixture
 def sluice():
@@ -27,24 +27,26 @@ from .stored import Ticket
 
 @contextmanager
 def outbox(config: Config | None = None) -> Iterator[Sluice]:
-    """A ``Sluice`` whose Redis is a fake in this process; needs ``sluicegate[testing]``.
+    """Give a ``Sluice`` whose Redis is a fake in this process; needs ``sluicegate[testing]``.
 
-    Raises ModuleNotFoundError, naming the extra, where fakeredis is not installed.
+    Raises ModuleNotFoundError, which names the extra, if fakeredis is not installed.
     """
     try:
         import fakeredis
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("install it with: pip install 'sluicegate[testing]'") from error
+        raise ModuleNotFoundError(
+            "fakeredis is needed: pip install 'sluicegate[testing]'"
+        ) from error
     client = fakeredis.FakeRedis(server=fakeredis.FakeServer())
     with Sluice(config or Config(), client=client) as sluice:
         yield sluice
 
 
 def enqueued(sluice: Sluice) -> list[Message]:
-    """The messages waiting, in the order of their lanes, then those scheduled, soonest first.
+    """Return the waiting messages by lane, then the scheduled ones, soonest first.
 
-    Transactional lanes come before bulk, lanes of one priority by sender, and within a lane comes
-    first what was enqueued first. What was cancelled or suppressed is not among them.
+    Transactional lanes come before bulk ones, then lanes are ordered by type and sender; within a
+    lane, the message enqueued first comes first. Cancelled and suppressed messages are left out.
     """
     redis: Any = sluice.client
     keys = sluice.keys

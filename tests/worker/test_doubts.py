@@ -6,7 +6,7 @@ import pytest
 
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.operator.audit import Audit, By
-from sluicegate_worker.operator.doubts import Doubts, Verdict
+from sluicegate_worker.operator.doubts import Doubts, Resolution
 from support.bench import Bench
 from support.messages import SENDER, message
 
@@ -39,7 +39,7 @@ def test_a_doubt_says_why_since_when_and_who_decides(bench: Bench, doubts: Doubt
 @pytest.mark.parametrize(
     ("verdict", "state"), [("accepted", "accepted"), ("resend", "waiting"), ("drop", "dead")]
 )
-def test_a_person_decides(bench: Bench, doubts: Doubts, verdict: Verdict, state: str) -> None:
+def test_a_person_decides(bench: Bench, doubts: Doubts, verdict: Resolution, state: str) -> None:
     doubted(bench)
     doubts.resolve("m1", verdict, provider_id="p", reason="seen in the portal")
     status = bench.status("m1")

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from sluicegate.errors import WrongState
-from sluicegate_worker.operator.doubts import Doubtful, Verdict
+from sluicegate_worker.operator.doubts import Doubtful, Resolution
 from sluicegate_worker.queue import KEY_REUSE_MS
 
 from .dead.acts import by_whom
@@ -47,11 +47,11 @@ doubt = group("Decide on messages that may or may not have been sent.")
 _SILENT = "no_answer"
 """The advice for a worker that fell silent: no answer came, and no code."""
 
-_REASONS: dict[Verdict, str] = {
+_REASONS: dict[Resolution, str] = {
     "accepted": "a person says that the provider accepted it",
     "resend": "a person wants it sent again",
 }
-_DONE: dict[Verdict, str] = {
+_DONE: dict[Resolution, str] = {
     "accepted": "accepted",
     "resend": "will be sent again under the same idempotency key",
     "drop": "now a dead letter",
@@ -174,8 +174,8 @@ def resolve(session: Session, options: ResolveOptions) -> None:
     typer.echo(f"{id}  {_DONE[verdict]}")
 
 
-def _verdict(options: ResolveOptions) -> Verdict:
-    given: dict[Verdict, bool] = {
+def _verdict(options: ResolveOptions) -> Resolution:
+    given: dict[Resolution, bool] = {
         "accepted": options.accepted,
         "resend": options.resend,
         "drop": options.drop,

@@ -1,12 +1,12 @@
-"""The configuration: one frozen tree from ``sluicegate.toml`` and ``SLUICEGATE_*``, checked once.
+"""The configuration: ``sluicegate.toml`` and ``SLUICEGATE_*``, checked and frozen.
 
-Secrets come only from the environment; the file names the variable, never the key itself.
+Secrets come only from the environment; the file names the variable, never the secret itself.
 
-    SLUICEGATE_CONFIG           the file's path (default: sluicegate.toml here, where it exists)
+    SLUICEGATE_CONFIG           the file's path (default: sluicegate.toml, if there is one here)
     SLUICEGATE_REDIS_URL        overrides redis_url
     SLUICEGATE_BROKER_URL       overrides broker_url
     SLUICEGATE_TELNYX_API_KEY   an account's key, unless its api_key_env names another variable
-    SLUICEGATE_TELNYX_PUBLIC_KEY, SLUICEGATE_RECEIPTS_SECRET    likewise, for what comes over HTTP
+    SLUICEGATE_TELNYX_PUBLIC_KEY, SLUICEGATE_RECEIPTS_SECRET    likewise, to check webhooks with
 """
 
 import math
@@ -24,22 +24,24 @@ from ..errors import InvalidConfig
 from .account import Account, InDoubt, Override, RetrySettings, Seconds, account_faults
 from .file import SettingsFile
 from .senders import Brand, Registration, Sender, SettingFaults
-from .web import App, Web, web_faults
+from .web import NAME, NAME_RULE, App, Web, web_faults
 
 __all__ = [
     "Account", "App", "Brand", "Config", "InDoubt", "Override", "Registration", "RetrySettings",
     "Sender", "Web", "load",
 ]  # fmt: skip
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole configuration.
 
-    ``deployment`` goes into every idempotency key, so that two deployments of one organisation
-    never collide. ``retention_seconds`` is how long a finished message's id stays known.
-    ``spool_directory`` takes outcomes that Redis was not there to take when a worker stopped.
+    ``redis_url`` is the data Redis; ``broker_url`` is Celery's broker, ``""`` for the same Redis.
+    ``deployment`` is part of every idempotency key, so that two deployments of one organisation
+    never collide. ``accounts`` are by name. ``retention_seconds`` is how long a finished message's
+    id stays known. A drain task works for ``drain_seconds`` before the next one takes over; a
+    worker told to stop waits ``shutdown_grace_seconds`` for its POSTs under way, and writes to
+    ``spool_directory`` the outcomes that Redis could not take. ``memory_ceiling`` is the share of
+    Redis's ``maxmemory`` beyond which nothing more is enqueued. ``web`` is what HTTP serves.
     """
 
     redis_url: str = "redis://127.0.0.1:6379/0"
@@ -54,7 +56,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     web: Web = Web()
 
     def __repr__(self) -> str:
-        """Leave out the URLs' user names and passwords: reprs end up in logs."""
+        """Hide user names and passwords in URLs, since reprs end up in logs."""
         return f"Config({', '.join(f'{name}={value!r}' for name, value in self._shown())})"
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
@@ -67,6 +69,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def retention_ms(self) -> int:
+        """``retention_seconds`` in milliseconds, rounded up."""
         return math.ceil(self.retention_seconds * 1000)
 
     @property
@@ -75,7 +78,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return self.broker_url or self.redis_url
 
     def account(self, name: str) -> Account:
-        """The account called ``name``; raises InvalidConfig where there is none."""
+        """Return the account called ``name``; raises InvalidConfig if there is none."""
         try:
             return self.accounts[name]
         except KeyError:
@@ -84,13 +87,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ) -> Config:
-    """Read the file and the environment; raises InvalidConfig naming file, line and remedy.
+    """Read the file and the environment.
 
-    ``path`` defaults to ``$SLUICEGATE_CONFIG``, then to ``sluicegate.toml`` where it exists.
+    ``path`` defaults to ``$SLUICEGATE_CONFIG``, then to ``sluicegate.toml`` if that exists.
+
+    Raises InvalidConfig, which names the file, the line and the remedy.
     """
     named = path or environ.get("SLUICEGATE_CONFIG")
-    found = Path(named or "sluicegate.toml")
-    file = SettingsFile(str(found), _read(found) if named or found.exists() else "")
+    settings = Path(named or "sluicegate.toml")
+    file = SettingsFile(str(settings), _read(settings) if named or settings.exists() else "")
     config = file.read(Config)
     for names, reason in _faults(config):
         raise file.refusal(names, reason)
@@ -113,22 +118,22 @@ def _read(file: Path) -> str:
 
 
 def _faults(config: Config) -> SettingFaults:
-    """What the types alone do not say; values are not repeated, since they may hold secrets."""
+    """Yield what the types can't check; values are never repeated: they may be secrets."""
     if not _is_redis_url(config.redis_url):
         yield (
             ("redis_url",),
             "must be redis://host:port/database-number, rediss://... or unix://path",
         )
     if config.broker_url and not re.match(r"\w[\w+]*://", config.broker_url):
-        yield ("broker_url",), "must be a URL as Celery takes it: redis://... or amqp://..."
+        yield ("broker_url",), "must be a URL of a Celery broker: redis://... or amqp://..."
     if not config.accounts:
-        yield ("accounts",), "at least one account is needed, as [accounts.default]"
+        yield ("accounts",), "at least one account is needed, such as [accounts.default]"
     for name, account in config.accounts.items():
-        at = ("accounts", name)
-        if not _NAME.fullmatch(name):
-            yield at, "an account's name must be 1 to 40 of a-z, 0-9, _ and -, no _ or - first"
+        path = ("accounts", name)
+        if not NAME.fullmatch(name):
+            yield path, f"an account's {NAME_RULE}"
         for names, reason in account_faults(account):
-            yield (*at, *names), reason
+            yield (*path, *names), reason
     for names, reason in web_faults(config.web, config.accounts):
         yield ("web", *names), reason
 
@@ -146,5 +151,5 @@ def _is_redis_url(url: str) -> bool:
 
 
 def _without_secrets(url: str) -> str:
-    """Hide what may hold a password: before the ``@``, and in the query."""
+    """Hide what may hold a password: all before the ``@``, and the query."""
     return re.sub(r"\?.*", "?•••", re.sub(r"//.*@", "//•••@", url))

@@ -13,16 +13,18 @@ from .apis import APIS, Policy, known_apis
 from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
 from .web import is_web_url, variable_faults
 
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=3_660 * 86_400)]  # ten years bound a typing slip
+Seconds = Annotated[
+    float, msgspec.Meta(gt=0, le=3_660 * 86_400)
+]  # ten years: more is a typing slip
 TransportName = Literal["aiohttp", "httpx"]
 Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 
 _PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
-# A status that says accepted is not among them: what the provider took is never sent again.
+# No status below 300: what the provider has accepted is never sent again.
 _CODE = re.compile(r"[3-5][0-9]{2}|[1-9][0-9]{4}")
 
-_SENDERS = 'tables, one for each sender: [{at}."+15557654321"] and below it kind = "long_code"'
+_SENDERS = 'one table for each sender: [{at}."+15557654321"] and below it kind = "long_code"'
 Senders = Annotated[dict[str, Sender], msgspec.Meta(description=_SENDERS)]
 _PROFILES = 'a list of messaging profiles\' ids: ["40017a3c-96b5-4f05-b0a2-1f6a3e1bd7a3"]'
 Profiles = Annotated[tuple[str, ...], msgspec.Meta(description=_PROFILES)]
@@ -31,10 +33,10 @@ Profiles = Annotated[tuple[str, ...], msgspec.Meta(description=_PROFILES)]
 class InDoubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of a message whose POST may or may not have reached the provider.
 
-    ``policy``: ``resend`` under the same idempotency key and bytes, ``hold`` for a person, or
-    ``drop``, after waiting ``transactional_wait_seconds`` or ``bulk_wait_seconds`` for evidence.
-    An account's is never ``""``, which stands for the API's default: ``resend`` on v2, and
-    ``hold`` on v1, which has no idempotency keys.
+    First, ``transactional_wait_seconds`` or ``bulk_wait_seconds`` are spent waiting for evidence.
+    Then ``policy`` decides: ``resend`` sends it again with the same idempotency key and bytes,
+    ``hold`` leaves it to a person, and ``drop`` gives it up. ``""`` is replaced by the API's
+    default: ``resend`` on v2, and ``hold`` on v1, which has no idempotency keys.
     """
 
     policy: Policy = ""
@@ -43,10 +45,11 @@ class InDoubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When an attempt that failed is repeated: ``base_seconds * 2^n * (0.5 + random)``, capped.
+    """When a failed attempt is repeated: after ``base_seconds * 2^n * (0.5 + random)``.
 
-    ``max_attempts`` counts attempts that failed by the provider or the network; throttling and
-    halts never count. ``max_age_seconds`` bounds the time spent in attempts and backoff.
+    ``cap_seconds`` limits that delay. ``max_attempts`` counts attempts that failed because of the
+    provider or the network; throttling and halts never count. ``max_age_seconds`` limits the time
+    spent in attempts and backoff.
     """
 
     max_attempts: Count = 8
@@ -56,27 +59,28 @@ class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One Telnyx credential, and what it may do.
+    """One credential of the provider, and what it may do.
 
-    ``api`` is one of ``APIS``, which gives ``base_url`` and ``in_doubt.policy`` their defaults.
-    v1 is Telnyx's legacy API, whose key is a messaging profile's secret.
-    ``limit`` requests per ``window_seconds`` are allowed until the provider's headers say
-    otherwise. ``sms_per_second`` and ``mms_per_second`` are in segments, 0 is no such limit.
-    ``senders``, by number, name or (a pool) messaging profile's id, are the only ones allowed,
-    unless there are none. ``limits_version`` decides, while a deployment rolls, whose limits hold:
-    the highest, and of equal ones those of the worker that started last.
-    ``concurrency`` bounds POSTs under way on all hosts, ``worker_concurrency`` those of one worker
-    process. ``transport`` names the HTTP client that posts; an answer must be whole within
+    Its API: ``api`` is one of ``APIS``, which gives ``base_url`` and ``in_doubt.policy`` their
+    defaults. v1 is Telnyx's legacy API, whose key is a messaging profile's secret.
+
+    Its limits: ``limit`` requests per ``window_seconds`` are allowed until the provider's headers
+    say otherwise. ``sms_per_second`` and ``mms_per_second`` are segments a second, 0 for no limit.
+    ``senders`` are by number, name or, for a pool, messaging profile's id; if there are any, no
+    others are allowed. While a deployment is being updated, the highest ``limits_version``
+    applies, and of equal ones that of the worker that started last. ``concurrency`` limits the
+    POSTs under way on all hosts, ``worker_concurrency`` those of one worker process.
+
+    Its requests: ``transport`` names the HTTP client. An answer must be complete within
     ``read_timeout_seconds``. ``lease_seconds`` is how long a silent worker keeps what it claimed.
-    ``price_per_segment``, in ``currency``, is what estimates are made with.
-    ``outcomes`` maps error codes and HTTP statuses to what they mean here, whatever is said of
-    them elsewhere.
+    ``outcomes`` maps error codes and HTTP statuses to what they mean for this account, and takes
+    precedence over the built-in tables. Estimates use ``price_per_segment``, in ``currency``.
 
-    ``receipts`` asks for a receipt of each message, which needs ``web.public_url``; without, an
-    app's own webhook URL goes to the provider as it is. Webhooks are believed that are signed for
-    the key in ``public_key_env`` (base64), or on API v1 with the secret in
-    ``v1_webhook_secret_env``: where empty, the account's own on v1, and none on v2.
-    ``messaging_profiles`` are those by whose STOP nobody is sent to through this account any more.
+    Its webhooks: ``receipts`` asks for a receipt of each message, which needs ``web.public_url``;
+    without it, an app's own webhook URL goes to the provider unchanged. A webhook is trusted if it
+    is signed for the key in ``public_key_env`` (base64) or, on API v1, with the secret in
+    ``v1_webhook_secret_env``, by default the account's own. A STOP sent to one of
+    ``messaging_profiles`` opts the number out of this account.
     """
 
     api_key_env: str = "SLUICEGATE_TELNYX_API_KEY"
@@ -107,7 +111,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     messaging_profiles: Profiles = ()
 
     def __post_init__(self) -> None:
-        """Fill in what depends on the API; one that is not known is refused by ``load``."""
+        """Fill in the defaults of the API; ``load`` refuses an unknown one."""
         if not (api := APIS.get(self.api)):
             return
         force_setattr(self, "base_url", self.base_url or api.base_url)
@@ -115,7 +119,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         force_setattr(self, "in_doubt", replace(self.in_doubt, policy=policy))
 
     def api_key(self, environ: Mapping[str, str] = os.environ) -> str:
-        """The key itself, from the environment; raises InvalidConfig where it is not set."""
+        """Return the API key from the environment; raises InvalidConfig if it is not set."""
         key = environ.get(self.api_key_env, "").strip()
         if not key:
             secret = APIS[self.api].secret if self.api in APIS else "credential"
@@ -123,17 +127,17 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return key
 
     def public_key(self, environ: Mapping[str, str] = os.environ) -> str:
-        """The key that signs this account's webhooks, in base64; empty where it is not set."""
+        """Return the key that checks this account's webhooks, in base64; ``""`` if not set."""
         return environ.get(self.public_key_env, "").strip()
 
     def webhook_secret(self, environ: Mapping[str, str] = os.environ) -> str:
-        """The secret that signs this account's webhooks; empty where there is none."""
+        """Return the secret that signs this account's webhooks; ``""`` if there is none."""
         own = self.api_key_env if self._webhooks_signed_with == "secret" else ""
         return environ.get(self.v1_webhook_secret_env or own, "").strip()
 
     @property
     def webhook_key_env(self) -> str:
-        """The variable of what this account's API signs webhooks with."""
+        """The name of the variable with which this account's webhooks are checked."""
         if self._webhooks_signed_with == "secret":
             return self.v1_webhook_secret_env or self.api_key_env
         return self.public_key_env
@@ -144,7 +148,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 def account_faults(account: Account) -> SettingFaults:
-    """What the types alone do not say of an account."""
+    """Yield what the types can't check of an account."""
     variables = {"api_key_env": account.api_key_env, "public_key_env": account.public_key_env}
     if account.v1_webhook_secret_env:
         variables["v1_webhook_secret_env"] = account.v1_webhook_secret_env
@@ -154,7 +158,10 @@ def account_faults(account: Account) -> SettingFaults:
     elif not is_web_url(account.base_url):
         yield ("base_url",), "must be an https URL, or http on a loopback host"
     elif account.base_url in _others(account.api):
-        yield ("base_url",), f"is not that of API {account.api}: leave it out, or change api"
+        yield (
+            ("base_url",),
+            f"belongs to another API than {account.api}: leave it out, or change api",
+        )
     yield from faults(account.senders, account.registrations, account.brands)
     for code in account.outcomes:
         if not _CODE.fullmatch(code):
@@ -165,5 +172,5 @@ def account_faults(account: Account) -> SettingFaults:
 
 
 def _others(api: str) -> set[str]:
-    """The base URLs of the other APIs, by which a wrong ``api`` is noticed."""
+    """The base URLs of the other APIs: with one of them, ``api`` must be wrong."""
     return {other.base_url for name, other in APIS.items() if name != api}

@@ -1,7 +1,7 @@
-"""The providers' APIs that an account may name, and what the configuration has to know of each.
+"""The providers' APIs that an account may use, and what the configuration must know of each.
 
 The worker's ``provider/registry.py`` adds the code to each row: its gateway and its webhooks. An
-app that only enqueues needs neither, but it reads the same configuration, so the row is here.
+app that only enqueues needs no code, but it reads the same configuration, so the rows are here.
 """
 
 from typing import Literal
@@ -9,16 +9,17 @@ from typing import Literal
 import msgspec
 
 Policy = Literal["", "resend", "hold", "drop"]
+"""What to do with a message in doubt; ``""`` is the API's default."""
 
 
 class Api(msgspec.Struct, frozen=True, kw_only=True):
     """One API of a provider.
 
-    ``name`` is what an account's ``api`` says. ``base_url`` and ``in_doubt`` (a policy, never
-    ``""``) apply where the account does not set its own. ``secret`` is what the provider calls the
-    account's credential, in words for advice. ``webhooks_signed_with`` is what its webhooks are
-    checked with: the key in ``public_key_env``, or a secret, which is the account's credential
-    unless ``v1_webhook_secret_env`` names another.
+    ``name`` is what an account's ``api`` says. ``base_url`` and ``in_doubt`` (never ``""``) apply
+    if the account does not set its own. ``secret`` is what the provider calls the account's
+    credential, for errors. ``webhooks_signed_with`` says how webhooks are checked: with the key in
+    ``public_key_env``, or with a secret, which is the account's credential unless
+    ``v1_webhook_secret_env`` names another.
     """
 
     name: str
@@ -48,5 +49,5 @@ APIS: dict[str, Api] = {api.name: api for api in (TELNYX_V2, TELNYX_V1)}
 
 
 def known_apis() -> str:
-    """The names of all APIs, for an error's text."""
+    """Return the names of all APIs, quoted, for an error's text."""
     return ", ".join(repr(name) for name in sorted(APIS))

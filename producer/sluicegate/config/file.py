@@ -1,4 +1,4 @@
-"""A settings file's text as typed values, and each refusal with the line at fault."""
+"""Reads a settings file into typed values; its errors name the line at fault."""
 
 import re
 import tomllib
@@ -10,9 +10,9 @@ import msgspec.inspect
 from ..errors import InvalidConfig
 
 Names = tuple[str, ...]
-"""Where a setting stands: ``("accounts", "default", "limit")``."""
+"""The path of a setting: ``("accounts", "default", "limit")``."""
 
-_Kind = TypeVar("_Kind")
+_Settings = TypeVar("_Settings")
 _PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 _KEY = rf"(?:{_PART.pattern})(?:\s*\.\s*(?:{_PART.pattern}))*"
 _HEADER = re.compile(rf"\s*\[\s*({_KEY})\s*\]")
@@ -20,18 +20,18 @@ _SETTING = re.compile(rf"\s*({_KEY})\s*=")
 
 
 class SettingsFile:
-    """The text of a file in TOML, and on which line it says what.
+    """The TOML text of the file ``name``.
 
-    What is refused is described by its type; a ``msgspec.Meta(description=...)`` says it better,
-    and has ``{at}`` where the setting's own name belongs. No value is ever repeated: it may be a
-    secret in the wrong place.
+    An error describes a valid value by the setting's type, or by the text of its
+    ``msgspec.Meta(description=...)``, in which ``{at}`` stands for the setting's path. It never
+    repeats the value itself, which may be a secret in the wrong place.
     """
 
     def __init__(self, name: str, text: str) -> None:
         self.name, self._text = name, text
 
-    def read(self, kind: type[_Kind]) -> _Kind:
-        """What the text says, as a struct; raises InvalidConfig."""
+    def read(self, kind: type[_Settings]) -> _Settings:
+        """Read the text as the struct ``kind``; raises InvalidConfig."""
         try:
             tree = tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
@@ -39,37 +39,37 @@ class SettingsFile:
             line = re.match(r"line \d+", place)
             where = f"{self.name}, {line[0]}" if line else self.name
             raise InvalidConfig(where, f"not valid TOML: {reason}") from None
-        made: _Kind = self._converted(tree, kind, ())
-        return made
+        settings: _Settings = self._converted(tree, kind, ())
+        return settings
 
     def refusal(self, names: Names, reason: str) -> InvalidConfig:
-        """The error about the setting of that name, with its line."""
+        """Return an error about the setting at the path ``names``, with its line."""
         line = self._line(names)
         return InvalidConfig(
             f"{self.name}, line {line}" if line else self.name, f"{'.'.join(names)}: {reason}"
         )
 
-    def _converted(self, tree: object, kind: Any, at: Names) -> Any:
+    def _converted(self, tree: object, kind: Any, path: Names) -> Any:
         for name, value_kind, many in _tables(kind):
             table = tree.get(name) if isinstance(tree, dict) else None
             if not isinstance(table, dict):
                 continue
             if not many:
-                self._converted(table, value_kind, (*at, name))
+                self._converted(table, value_kind, (*path, name))
                 continue
-            for key, value in table.items():  # msgspec would not say which of them is at fault
-                self._converted(value, value_kind, (*at, name, key))
+            for key, value in table.items():  # msgspec does not name the key at fault
+                self._converted(value, value_kind, (*path, name, key))
         try:
             return msgspec.convert(tree, kind)
         except msgspec.ValidationError as error:
             names, text = _explained(str(error), kind)
-            at = (*at, *names)
-            raise self.refusal(at, text.replace("{at}", ".".join(at))) from None
+            path = (*path, *names)
+            raise self.refusal(path, text.replace("{at}", ".".join(path))) from None
 
     def _line(self, names: Names) -> int:
-        """The number of the line that sets ``names``, or as much of it as any line does."""
+        """Return the number of the line that sets ``names``, or most of its path; 0 for none."""
         table: Names = ()
-        best, found = 0, 0
+        longest, best_line = 0, 0
         for number, line in enumerate(self._text.splitlines(), 1):
             if header := _HEADER.match(line):
                 table = here = _split(header[1])
@@ -78,18 +78,21 @@ class SettingsFile:
             else:
                 continue
             shared = min(len(here), len(names))
-            if shared > best and here[:shared] == names[:shared]:
-                best, found = shared, number
-        return found
+            if shared > longest and here[:shared] == names[:shared]:
+                longest, best_line = shared, number
+        return best_line
 
 
 def _split(key: str) -> Names:
-    """The parts of a TOML key: ``a."b.c"`` is ``a`` and ``b.c``."""
+    """Split a TOML key into its parts: ``a."b.c"`` is ``a`` and ``b.c``."""
     return tuple(part[1:-1] if part[0] in "\"'" else part for part in _PART.findall(key))
 
 
 def _tables(kind: Any) -> list[tuple[str, Any, bool]]:
-    """The fields of a struct that are tables: their type, or of any names their values' type."""
+    """Return a struct's fields that are tables: name, type, and whether its keys are free.
+
+    The type of a table with free keys is that of its values.
+    """
     if not _is_struct(kind):
         return []
     hints = get_type_hints(kind)
@@ -104,7 +107,7 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _explained(message: str, kind: Any) -> tuple[Names, str]:
-    """Where below ``kind`` msgspec found a fault, and what would be valid there."""
+    """Read out of a msgspec error where below ``kind`` the fault is, and what would be valid."""
     reason, _, path = message.partition(" - at `$")
     names = tuple(re.findall(r"\.(\w+)", path))
     valid = _type_of(kind, names)
@@ -116,24 +119,24 @@ def _explained(message: str, kind: Any) -> tuple[Names, str]:
 
 
 def _type_of(kind: Any, names: Names) -> msgspec.inspect.Type:
-    found = msgspec.inspect.type_info(kind)
+    valid = msgspec.inspect.type_info(kind)
     for name in names:
-        assert isinstance(found, msgspec.inspect.StructType)  # noqa: S101 - msgspec named the path
-        found = next(field.type for field in found.fields if field.name == name)
-    return found
+        assert isinstance(valid, msgspec.inspect.StructType)  # noqa: S101 - msgspec named the path
+        valid = next(field.type for field in valid.fields if field.name == name)
+    return valid
 
 
 def _unknown(name: str, valid: msgspec.inspect.Type) -> str:
-    assert isinstance(valid, msgspec.inspect.StructType)  # noqa: S101 - only they refuse a name
+    assert isinstance(valid, msgspec.inspect.StructType)  # noqa: S101 - only structs refuse a name
     names = [field.name for field in valid.fields]
     if not re.search("key|secret|token|password", name, re.IGNORECASE):
-        return f"no such setting; there are {', '.join(names)}"
+        return f"no such setting; known: {', '.join(names)}"
     refused = "no such setting, and no secret belongs in this file"
     variables = [name for name in names if name.endswith("_env")]
     if variables and "api_key_env" not in variables:
-        return f"{refused}: put it into the environment, and its variable's name in {variables[0]}"
+        return f"{refused}: put it in the environment, and its variable's name in {variables[0]}"
     return (
-        f"{refused}: put the API key into the "
+        f"{refused}: put the API key in the "
         "environment as SLUICEGATE_TELNYX_API_KEY, or name another variable in api_key_env"
     )
 

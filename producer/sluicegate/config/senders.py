@@ -1,4 +1,4 @@
-"""Who sends, and what carriers allow it: senders, 10DLC registrations and brands, with presets."""
+"""Settings of senders, 10DLC registrations and brands, with what Telnyx and carriers allow."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from ..message import Message
 from ..rules import E164, validated
 
 SegmentRate = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
-"""Segments in some time; 0 stands for no such limit."""
+"""Segments per second or minute; 0 for no such limit."""
 
 Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -26,7 +26,7 @@ PER_SECOND: Final[Mapping[SenderKind, float]] = {
     "10dlc": 0.0,
     "pool": 0.1,
 }
-"""Telnyx: segments per second of a sender, or of each of a pool's numbers; 0 is none."""
+"""Telnyx's limits: segments per second of a sender, or of each number of a pool; 0 for none."""
 
 CarrierClass = Literal["A", "B", "C", "D", "E", "F", "G", "K", "N", "P", "S", "T", "W", "X"]
 
@@ -46,13 +46,13 @@ PER_MINUTE: Final[Mapping[CarrierClass, tuple[float, float]]] = {
     "W": (15, 50),
     "X": (4500, 2400),
 }
-"""AT&T: SMS and MMS segments per minute of a registration of each class."""
+"""AT&T's limits: SMS and MMS segments per minute of a registration, by its class."""
 
 PER_NUMBER: Final = frozenset({"G", "N"})
-"""Classes whose rates each number has to itself."""
+"""Classes whose limits apply to each number by itself."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
-_NAME_RULE = "its name must be 1 to 40 of A-Z, a-z, 0-9, _ and -, no _ or - first"
+_NAME_RULE = "its name must be 1 to 40 of A-Z a-z 0-9 _ -, and begin with a letter or digit"
 _REGISTERED = ("10dlc", "pool")
 
 _SHAPES: Final[Mapping[SenderKind, str]] = {
@@ -64,18 +64,18 @@ _SHAPES: Final[Mapping[SenderKind, str]] = {
     "pool": "profile",
 }
 _SHAPE_RULES: Final[Mapping[str, str]] = {
-    "number": "an E.164 number, as +15557654321",
-    "short code": "3 to 8 digits, as 12345",
+    "number": "an E.164 number, such as +15557654321",
+    "short code": "3 to 8 digits, such as 12345",
     "name": "1 to 11 ASCII letters, digits and inner spaces with a letter among them",
     "profile": "a messaging profile's id: 1 to 100 of A-Z a-z 0-9 _ -",
 }
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A number, a short code, a name or a number pool that messages come from.
+    """A number, short code, name or number pool that messages come from.
 
-    ``per_second`` is its rate in segments; None is its kind's preset, or none where it has a
-    ``registration``, and 0 is none. ``numbers`` is how many a pool has: its rate is ``per_second``
+    ``per_second`` is its rate in segments a second, and 0 is none; None is the preset of its kind,
+    or none if it has a ``registration``. A pool has ``numbers``, and its rate is ``per_second``
     for each of them.
     """
 
@@ -86,17 +86,17 @@ class Sender(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def own_per_second(self) -> float:
-        """Segments per second that it may send by itself; 0 where it has no such rate."""
+        """Its own rate in segments a second, of all its numbers together; 0 if it has none."""
         preset = 0.0 if self.registration else PER_SECOND[self.kind]
         return (preset if self.per_second is None else self.per_second) * (self.numbers or 1)
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A 10DLC campaign as carriers know it, of one or more senders.
+    """A 10DLC campaign as registered with carriers, for one or more senders.
 
-    ``carrier_class`` is AT&T's, with its rates; ``sms_per_minute`` and ``mms_per_minute`` replace
-    them, where 0 is none. ``att_share`` is how much of the traffic goes to AT&T, the only one
-    that holds these rates against it.
+    ``carrier_class`` is AT&T's class, which sets the rates; ``sms_per_minute`` and
+    ``mms_per_minute`` replace them, with 0 for none. ``att_share`` is the share of the traffic
+    that goes to AT&T, the only carrier with these limits.
     """
 
     carrier_class: CarrierClass | None = None
@@ -107,12 +107,12 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def per_number(self) -> bool:
-        """Whether each of its senders has the rates to itself, and the registration none."""
+        """Whether the rates apply to each of its senders, and none to the registration."""
         return self.carrier_class in PER_NUMBER
 
     @property
     def per_minute(self) -> tuple[float, float]:
-        """SMS and MMS segments per minute that AT&T takes; 0 where there is no such limit."""
+        """SMS and MMS segments per minute that AT&T takes; 0 for no such limit."""
         sms, mms = PER_MINUTE[self.carrier_class] if self.carrier_class else (0.0, 0.0)
         return (
             sms if self.sms_per_minute is None else self.sms_per_minute,
@@ -121,10 +121,10 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom registrations belong to.
+    """The company that registrations belong to.
 
-    ``tmobile_daily`` is how many segments T-Mobile takes of all its registrations in a day of
-    Pacific time. Each segment to a +1 number is charged as ``tmobile_share`` of one.
+    T-Mobile takes ``tmobile_daily`` segments of all its registrations in a day of Pacific time.
+    Each segment to a +1 number is counted as ``tmobile_share`` of a segment.
     """
 
     tmobile_daily: Count
@@ -132,7 +132,7 @@ class Brand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 SettingFaults = Iterator[tuple[tuple[str, ...], str]]
-"""What is wrong, and where: the names of the settings, from those of an account on."""
+"""Pairs of a setting's path, below that of the struct that is checked, and its fault."""
 
 
 def faults(
@@ -140,18 +140,18 @@ def faults(
     registrations: Mapping[str, Registration],
     brands: Mapping[str, Brand],
 ) -> SettingFaults:
-    """What the types alone do not say of an account's senders, registrations and brands."""
+    """Yield what the types can't check of an account's senders, registrations and brands."""
     for key, sender in senders.items():
         yield from _sender_faults(key, sender, registrations)
     for name, registration in registrations.items():
-        at = ("registrations", name)
+        path = ("registrations", name)
         if not _NAME.fullmatch(name):
-            yield at, _NAME_RULE
+            yield path, _NAME_RULE
         if registration.brand and registration.brand not in brands:
-            yield (*at, "brand"), _undeclared("brand", brands)
+            yield (*path, "brand"), _undeclared("brand", brands)
         rates = (registration.sms_per_minute, registration.mms_per_minute)
         if registration.carrier_class is None and rates == (None, None):
-            yield at, "needs its carrier_class, or sms_per_minute and mms_per_minute"
+            yield path, "needs its carrier_class, or sms_per_minute and mms_per_minute"
     for name in brands:
         if not _NAME.fullmatch(name):
             yield ("brands", name), _NAME_RULE
@@ -160,27 +160,27 @@ def faults(
 def _sender_faults(
     key: str, sender: Sender, registrations: Mapping[str, Registration]
 ) -> SettingFaults:
-    at, shape = ("senders", key), _SHAPES[sender.kind]
+    path, shape = ("senders", key), _SHAPES[sender.kind]
     if not _is(shape, key):
-        yield at, f"a sender of the kind {sender.kind} is named by {_SHAPE_RULES[shape]}"
+        yield path, f"a sender of the kind {sender.kind} is named by {_SHAPE_RULES[shape]}"
     if sender.numbers is not None and sender.kind != "pool":
-        yield (*at, "numbers"), "only a pool has several"
+        yield (*path, "numbers"), "only a pool has several"
     if not sender.registration:
         if sender.kind == "10dlc" and sender.per_second is None:
-            yield at, "a 10dlc number needs its registration, or per_second"
+            yield path, "a 10dlc number needs its registration, or per_second"
     elif sender.kind not in _REGISTERED:
-        yield (*at, "registration"), f"only a 10dlc number or a pool has one, no {sender.kind}"
+        yield (*path, "registration"), f"only the kinds 10dlc and pool have one, not {sender.kind}"
     elif sender.registration not in registrations:
-        yield (*at, "registration"), _undeclared("registration", registrations)
+        yield (*path, "registration"), _undeclared("registration", registrations)
 
 
 def _undeclared(what: str, known: Mapping[str, object]) -> str:
-    there_are = f"there are {', '.join(sorted(known))}" if known else "there are none"
-    return f"no such {what}; {there_are}"
+    declared = f"known: {', '.join(sorted(known))}" if known else "none is declared"
+    return f"no such {what}; {declared}"
 
 
 def _is(shape: str, key: str) -> bool:
-    """Whether ``key`` is a sender of that shape, by the rules of messages."""
+    """Whether ``key`` has that shape, by the rules for messages."""
     pool = shape == "profile"
     profile = key if pool else "any"
     try:

@@ -17,7 +17,7 @@ from .audit import By, act
 
 RESOLVE = Script("sluicegate_worker.resolve")
 
-Verdict = Literal["accepted", "resend", "drop"]
+Resolution = Literal["accepted", "resend", "drop"]
 
 _PAGE = 500
 _FIELDS = ("to", "reason", "attempts", "key_at", "at")
@@ -71,7 +71,7 @@ class Doubts:
     def resolve(
         self,
         id: str,
-        verdict: Verdict,
+        verdict: Resolution,
         *,
         provider_id: str = "",
         reason: str,

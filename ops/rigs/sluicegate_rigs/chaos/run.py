@@ -164,7 +164,7 @@ def _resolve(sluice: Sluice, received: dict[str, str]) -> None:
     doubts = Doubts(sluice.client, sluice.keys, sluice.config.retention_ms)
     for id, provider_id in received.items():
         verdict = "accepted" if provider_id else "drop"
-        doubts.resolve(id, verdict, provider_id=provider_id, reason="the provider was asked")  # type: ignore[arg-type] # a Verdict
+        doubts.resolve(id, verdict, provider_id=provider_id, reason="the provider was asked")  # type: ignore[arg-type] # a Resolution
 
 
 def _when_finished(sluice: Sluice, ids: list[str]) -> Books:
