@@ -1,8 +1,8 @@
 -- Apply a batch of receipts: what the provider says became of messages after it accepted them.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this batch, [2] retention_ms, [3] ms for which an event's id is remembered, then
---   six per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed, '' while it
---   is under way), ms of its occurrence, code.
+--   six per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed, ''
+--   while it is under way), ms of its occurrence, code.
 -- Returns: one text per receipt: applied | stale (it told nothing new) | duplicate (of an event
 --   seen before) | unknown (no such message). A batch repeated with its token is answered as it was
 --   the first time.
