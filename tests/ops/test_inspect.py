@@ -422,6 +422,22 @@ def test_after_the_breaker_has_closed_the_concurrency_that_comes_back_is_said(
     assert "concurrency" not in kinds
 
 
+def test_an_account_with_nothing_but_bulk_is_held_back_by_what_bulk_may_use(
+    store: redis.Redis,
+) -> None:
+    bench = Bench(store, concurrency=20)
+    bench.enqueue(message(0))
+    bench.send()
+    bench.enqueue(*(message(n, priority="bulk") for n in range(1, 41)))
+    grants = bench.claim_all(40)
+    assert len(grants) == 19
+    bench.sweep()
+    why = Waits(bench.store, bench.keys, CLOCK).account()
+    assert [(wait.kind, wait.limit, wait.used) for wait in why.waits] == [("concurrency", 19, 19)]
+    bench.enqueue(message(41))
+    assert bench.claim(1).grants, "a transactional message goes: the rest is kept for it"
+
+
 def test_what_is_known_of_an_account_before_its_limits_are_published(store: redis.Redis) -> None:
     bench = Bench(store)
     store.delete(bench.keys("limits"))

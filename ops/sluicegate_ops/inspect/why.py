@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import Literal
 
 import msgspec
 import redis
@@ -67,9 +68,9 @@ class Waits:
         open_now = counts.waiting + counts.due + counts.granted + counts.started
         waits += [*self._no_worker(open_now), *self._breaker(open_now)]
         if counts.waiting:
-            own = self._look.lanes(_ACCOUNT_ALONE)
-            waits += [*self._flow("transactional"), *self._refusals(own)]
-            waits += [*self._requests("transactional"), *parked(self._look, facts)]
+            own, priority = self._look.lanes(_ACCOUNT_ALONE), self._served_first
+            waits += [*self._flow(priority), *self._refusals(own)]
+            waits += [*self._requests(priority), *parked(self._look, facts)]
             waits = waits or [Wait(kind="turn", level="account")]
         waits += _later(counts.due, counts.in_doubt, counts.held, facts.next_due_ms)
         return self._why("account", counts.waiting, waits)
@@ -113,6 +114,13 @@ class Waits:
         messages, midnight_ms = waiting + retrying, look.midnight_ms
         ends = finish(self.facts, limits, messages, sample, self._rivals, waits, midnight_ms)
         return self._why(subject, waiting, waits, ends)
+
+    @property
+    def _served_first(self) -> Literal["transactional", "bulk"]:
+        """The priority that a claim serves first of what is ready or parked."""
+        look = self._look
+        transactional = look.client.exists(*map(look.keys, ("ready:ts", "ready:tm", "parked:t")))
+        return "transactional" if transactional else "bulk"
 
     def _why(
         self, subject: str, waiting: int, waits: Sequence[Wait], ends: Finish | None = None
