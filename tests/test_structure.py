@@ -19,8 +19,8 @@ MODULES = {
     "pipelining config levels webhook_urls optouts outbox receipts campaigns connections "
     "lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire queue rendering attempt "
-    "operator observe capacity spool schedule alarm pump drain sweep account_work engine app "
-    "tasks",
+    "operator observe capacity spool schedule alarm pump summary drain sweep "
+    "account_work engine app tasks",
     "ops/sluicegate_ops": "simulator inspect metrics web cli",
     "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }

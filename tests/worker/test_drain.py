@@ -17,12 +17,13 @@ from sluicegate.config import Account, InDoubt, RetrySettings
 from sluicegate.errors import WrongRenderer
 from sluicegate.optouts import OptOuts
 from sluicegate_worker.attempt import app_message, settled
-from sluicegate_worker.drain import LINGER_SECONDS, Drain, Summary
+from sluicegate_worker.drain import LINGER_SECONDS, Drain
 from sluicegate_worker.provider.gateway import Attempt, idempotency_key
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.provider.rate_headers import RateHeaders
 from sluicegate_worker.queue import Queue
 from sluicegate_worker.schedule import FLUSH_SECONDS, RIDE_SECONDS
+from sluicegate_worker.summary import Summary
 from sluicegate_worker.wire import BATCH, Grant, Renewal, Settle, Start, Stepped
 from support.bench import Bench
 from support.clock import CLOCK

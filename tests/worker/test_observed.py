@@ -14,11 +14,12 @@ import fakeredis
 import pytest
 import redis
 
-from sluicegate_worker.drain import Drain, Summary
+from sluicegate_worker.drain import Drain
 from sluicegate_worker.observe.metrics import Meters
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.queue import Queue
+from sluicegate_worker.summary import Summary
 from support.bench import Bench
 from support.clock import CLOCK
 from support.fake import StillServer

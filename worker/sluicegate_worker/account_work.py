@@ -18,12 +18,13 @@ from sluicegate.connections import connect_async
 from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
 
-from .drain import Drain, Summary
+from .drain import Drain
 from .observe.metrics import Meters
 from .provider.gateway import Gateway
 from .queue import Queue
 from .rendering import GrantRenderer
 from .spool import Spool
+from .summary import Summary
 from .sweep import sweeping
 from .wire import Swept
 

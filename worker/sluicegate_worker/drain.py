@@ -13,8 +13,6 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-import msgspec
-
 from sluicegate.config import Account
 from sluicegate.errors import OutboxFull
 from sluicegate.message import Message
@@ -28,6 +26,7 @@ from .provider.gateway import Gateway
 from .pump import Pump
 from .queue import Queue
 from .schedule import HeldMessage, Schedule
+from .summary import Summary
 from .wire import Claimed, Grant, Settle
 
 LINGER_SECONDS = 5.0
@@ -36,20 +35,6 @@ LINGER_SECONDS = 5.0
 _FULL_PAUSE_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
-
-
-class Summary(msgspec.Struct):
-    """What a drain did: outcomes by name, its seconds, why it ended, what Redis didn't take."""
-
-    outcomes: Counter[str]
-    seconds: float
-    ended: str
-    unsettled: list[Settle] = msgspec.field(default_factory=list)
-
-    def __str__(self) -> str:
-        """One line for people, as Flower shows it."""
-        done = ", ".join(f"{count} {name}" for name, count in sorted(self.outcomes.items()))
-        return f"{done or 'nothing to do'} in {self.seconds:.1f} s ({self.ended})"
 
 
 class Drain:

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from sluicegate.config import Config
 
 from .account_work import AccountWork
-from .drain import Summary
 from .observe.metrics import Meters
 from .provider.gateway import Gateway
 from .provider.registry import gateway_of
+from .summary import Summary
 
 _T = TypeVar("_T")
 
