@@ -1,6 +1,6 @@
-"""``Sluice`` and ``AsyncSluice``: what an app calls to hand over messages and to ask about them.
+"""``Sluice`` and ``AsyncSluice``: what an app calls to enqueue messages and to ask about them.
 
-Both leave all thinking to ``outbox``; only the I/O is written twice.
+``outbox`` does everything but the I/O for both of them; only the I/O is written twice.
 
     sluice = Sluice()                                   # SLUICEGATE_REDIS_URL, sluicegate.toml
     sluice.enqueue(to="+15551234567", sender="+15557654321", text="Your code is 1234")
@@ -44,7 +44,7 @@ _MEMORY_CHECK_SECONDS = 1.0
 
 
 class _Base:
-    """What both clients are made of: the outbox, and how Redis's memory was when last asked."""
+    """What both clients share: the outbox, and Redis's memory use when it was last asked for."""
 
     def __init__(self, config: Config | None, account: str) -> None:
         self.config = config or load()
@@ -106,25 +106,26 @@ class Sluice(_Base):
     def enqueue(self, message: Item | None = None, /, **fields: Any) -> EnqueueResult:
         """Enqueue one message, given whole or as its fields; return its ``EnqueueResult``.
 
-        Raises InvalidMessage; IdReused; OutboxFull, where it was not stored; OutboxUnavailable,
-        where that is unknown: repeat it with the same id, which is in the error.
+        Raises InvalidMessage or IdReused; OutboxFull if Redis is full and it was not stored; and
+        OutboxUnavailable if that is unknown: repeat the call with the id that the error names.
         """
         return _single(self._store(_items(message, fields), []))
 
     def enqueue_many(self, messages: Iterable[Item]) -> Iterator[EnqueueResult]:
-        """Enqueue any iterable, in batches of 1,000: one ``EnqueueResult`` each, in order.
+        """Enqueue any iterable, in batches of 1,000; yield one ``EnqueueResult`` each, in order.
 
-        It works as it is iterated, and reads at most one batch ahead. A message that is invalid,
-        or reuses an id, gets its error in its result and does not stop the others.
+        Messages are enqueued while the results are iterated, and at most one batch is read ahead.
+        The result of a message that is invalid, or reuses an id, holds its error; the others are
+        enqueued all the same.
 
-        Raises OutboxFull and OutboxUnavailable, naming the ids of what was read and has no result:
-        every message before them has had its result, and none after them was read. If messages
-        have ids of your own, the whole call may simply be repeated.
+        Raises OutboxFull and OutboxUnavailable, which name the ids of the messages that were read
+        and have no result: all before them have theirs, and none after them was read. If the
+        messages have ids of your own, the whole call may simply be repeated.
         """
         return LazyResults(self._enqueue_many(messages))
 
     def status(self, id: str) -> MessageStatus:
-        """Say where a message stands; raises UnknownMessage."""
+        """Return where a message stands; raises UnknownMessage and OutboxUnavailable."""
         with _translating([id]):
             pipeline = self.client.pipeline(transaction=True)
             self._outbox.ask_status(pipeline, id)
@@ -134,7 +135,9 @@ class Sluice(_Base):
         """Cancel a message that has not started; return ``cancelled``, or why it is not.
 
         That is ``in_flight`` while a worker is sending it, or else the state that it has reached:
-        ``accepted``, ``in_doubt``, ``dead`` and so on. Raises UnknownMessage.
+        ``accepted``, ``in_doubt``, ``dead`` and so on.
+
+        Raises UnknownMessage and OutboxUnavailable.
         """
         with _translating([id]):
             reply = self._scripts.call(CANCEL, self._outbox.cancel_args(id))
@@ -162,13 +165,13 @@ class Sluice(_Base):
             yield from results
 
     def _store(self, items: list[Item], results: list[EnqueueResult]) -> list[EnqueueResult]:
-        """Store ``items``, ``CALL`` at a time; while the server has some, prepare the next.
+        """Store ``items``, ``CALL`` at a time, preparing some while the server stores others.
 
-        No call begins before the last one was answered. Each call adds to ``results``.
+        No call begins before the previous one was answered. Each call adds to ``results``.
         """
         following = self._outbox.batch(items[:CALL])
-        for place in range(CALL, len(items) + CALL, CALL):
-            batch, rest = following, items[place:]
+        for end in range(CALL, len(items) + CALL, CALL):
+            batch, rest = following, items[end:]
             try:
                 if batch.ids and self._memory_is_due():
                     self._memory = self._ask_memory()
@@ -190,7 +193,7 @@ class Sluice(_Base):
         try:
             return self.client.info("memory")
         except redis.ResponseError:
-            return {}  # a server without INFO: its own refusal must do
+            return {}  # a server without INFO, which must refuse by itself
 
 
 class AsyncSluice(_Base):

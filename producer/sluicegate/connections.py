@@ -30,10 +30,10 @@ def connect(url: str) -> redis.Redis:
 def connect_async(
     url: str, answer_seconds: float = _ANSWER_SECONDS, *, pack_in_c: bool = False
 ) -> redis.asyncio.Redis:
-    """Make a client for asyncio; ``answer_seconds`` bounds each answer, blocking or not.
+    """Make an asyncio client; ``answer_seconds`` limits each answer, of blocking commands too.
 
-    With ``pack_in_c`` hiredis, which must be installed, writes the commands. This pays where
-    they have a thousand arguments: redis-py's asynchronous connections pack in Python otherwise.
+    With ``pack_in_c``, hiredis encodes the commands, and must be installed. This pays off for
+    commands of a thousand arguments, which asynchronous connections encode in Python otherwise.
     """
     client = redis.asyncio.Redis.from_url(
         url,
@@ -58,9 +58,9 @@ class _PacksInC:
 
 
 def bytes_only(client: _Client) -> _Client:
-    """Return ``client``, whose replies must be bytes, as content and tickets are.
+    """Return ``client`` itself if it answers bytes, as content and tickets must be read.
 
-    Raises ValueError where it decodes them.
+    Raises ValueError if it decodes its replies.
     """
     untyped: Any = client
     if untyped.connection_pool.connection_kwargs.get("decode_responses"):

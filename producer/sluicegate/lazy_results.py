@@ -1,4 +1,4 @@
-"""Lazy results of ``enqueue_many``: iterating enqueues, and there is a warning if nobody does."""
+"""Lazy results of ``enqueue_many``: iterating them enqueues, and not iterating them warns."""
 
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -7,7 +7,7 @@ from .outbox import EnqueueResult
 
 
 class _WarnsUnused:
-    """Warns when it is thrown away unused: nothing was enqueued then."""
+    """Warns if it is discarded unused, since then nothing was enqueued."""
 
     used = False
 
@@ -29,7 +29,7 @@ class LazyResults(_WarnsUnused, Iterator[EnqueueResult]):
 
     def __iter__(self) -> Iterator[EnqueueResult]:
         self.used = True
-        return self._results  # a loop then has no call of ours between it and each result
+        return self._results  # so that a loop gets each result without a call of ours
 
     def __next__(self) -> EnqueueResult:
         self.used = True

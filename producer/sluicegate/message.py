@@ -131,7 +131,7 @@ def from_dict(mapping: Mapping[str, Any]) -> Message:
     for name, value in mapping.items():
         if name not in _FIELDS:
             known = ", ".join(_FIELDS)
-            raise InvalidMessage(str(name), masked(value), f"no such field; there are {known}")
+            raise InvalidMessage(str(name), masked(value), f"no such field; known: {known}")
     try:
         return msgspec.convert(dict(mapping), Message)
     except msgspec.ValidationError as error:

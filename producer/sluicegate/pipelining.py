@@ -1,7 +1,7 @@
 """Pipelining: a script's call is written at once, and its answer is read after other work.
 
-This only saves time. If the call is lost, the ordinary call follows, with its retries and its
-errors; if the server ran the lost one after all, its token makes the second a repeat.
+This only saves time. If the call is lost, an ordinary call follows, with its retries and errors;
+if the server ran the lost call after all, its token makes the second one a repeat.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +46,7 @@ class PipelinedScript:
 
         def answer() -> Any:
             nonlocal read
-            read = True  # a connection closes itself where it fails halfway
+            read = True  # a connection that fails halfway closes itself
             try:
                 reply = connection.read_response() if sent else None
             except _LOST:

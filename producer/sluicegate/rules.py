@@ -42,7 +42,7 @@ _PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 
 
 class Rule(NamedTuple):
-    """What the text of one field must be; ``allows`` gives something true where it is that."""
+    """What the text of a field must be; ``allows`` returns something true if it is."""
 
     allows: Callable[[str], object]
     reason: str

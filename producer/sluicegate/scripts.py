@@ -89,7 +89,7 @@ class Scripts:
 
 
 def joined(script: str, read: Callable[[str], str]) -> str:
-    """Return the text of ``script`` with every part that it needs, in the order of their use.
+    """Return the text of ``script`` with every part that it needs, each before its users.
 
     ``read`` returns a part's own text. Raises ValueError: see ``Script.source``.
     """

@@ -35,7 +35,7 @@ _SURROGATES = re.compile("[\U00010000-\U0010ffff]")
 lone_surrogate = re.compile("[\ud800-\udfff]").search
 """Find half a character in a text, which can't be sent; two halves in a pair are one character."""
 
-# Stands for the first unit of a pair. It would be a pair itself, so no text in units contains it.
+# Stands for the first unit of a pair. It is a pair itself, so the units never hold it otherwise.
 _OPENS = "\U0010ffff"
 
 

@@ -39,8 +39,8 @@ class Template:
     ``replace(old, new)``, ``truncate(length)``, ``int`` and ``round(digits)``. Four differ from
     Jinja's. ``default`` always fills an empty value too, as if its second argument were true, and
     takes a variable as well as a text. ``truncate`` keeps to its length, including its ``...``.
-    ``int`` and ``round`` refuse what is not a number, where Jinja would send 0;
-    ``round`` keeps its digits (``"2.5"|round(2)`` is ``2.50``) and rounds a half away from zero.
+    ``int`` and ``round`` refuse what is not a number, where Jinja would send 0. ``round`` keeps
+    its digits (``"2.5"|round(2)`` is ``2.50``) and rounds a half away from zero.
 
     A condition is a variable (false if it is missing or empty), a comparison with ``==`` or
     ``!=``, a comparison of numbers with ``<``, ``<=``, ``>`` or ``>=``, or a combination of these

@@ -13,7 +13,7 @@ from ..errors import Malformed
 class PastAttempt(msgspec.Struct, frozen=True):
     """One POST: begun at ``began_ms`` (wall), ``late_ms`` after its slot; it took ``took_ms``.
 
-    ``outcome`` is what was settled: accepted, retry, back, dead, doubt, unused, or lost where its
+    ``outcome`` is what was settled: accepted, retry, back, dead, doubt, unused, or lost if its
     worker fell silent. ``worker`` is the tag that the worker's tokens begin with.
     Mirrored by ``with_attempt`` in ``history.lua``.
     """

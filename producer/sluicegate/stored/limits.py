@@ -119,7 +119,7 @@ def limit_text(value: float) -> str:
 
 
 def interval_text(interval_ms: float) -> str:
-    """A rate's interval as limits are published; ``""`` where there is no such rate."""
+    """A rate's interval as limits are published; ``""`` if there is no such rate."""
     return limit_text(interval_ms) if interval_ms else ""
 
 

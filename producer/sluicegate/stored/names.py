@@ -62,7 +62,7 @@ class MessageId(NamedTuple):
 
     @property
     def hash(self) -> int | None:
-        """The hash of a recipient's key; None where this is no recipient's id."""
+        """The hash of a recipient's key; None if this is not a recipient's id."""
         try:
             decoded = urlsafe_b64decode(f"{self.short}=")
         except (Error, ValueError):
@@ -76,7 +76,7 @@ class LaneName(NamedTuple):
     """A lane's name: its class, a colon, its sender, and for a campaign ``#`` and its name.
 
     The class is the first letters of priority and type, ``bs`` for bulk SMS. ``sender`` is as
-    ``sender_name`` makes it; ``campaign`` is ``""`` where the lane is no campaign's.
+    ``sender_name`` makes it; ``campaign`` is ``""`` if the lane is not a campaign's.
     Mirrored by ``class_of``, ``sender_of`` and ``campaign_in`` in ``lanes.lua``.
     """
 

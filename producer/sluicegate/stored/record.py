@@ -24,7 +24,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message's record; ``keys.py`` says what each field holds.
 
     A field that the hash has not is ``""``, ``b""``, 0 or None here, and so is one that was not
-    asked for. ``state`` is ``""`` where there is no such record. Moments and ``age`` are in
+    asked for. ``state`` is ``""`` if there is no such record. Moments and ``age`` are in
     milliseconds. Mirrored by ``get`` and ``at_end`` in ``records.lua``.
     """
 

@@ -107,7 +107,7 @@ class Lease(NamedTuple):
 
     @property
     def state(self) -> Literal["granted", "started"]:
-        """What a person is told of it: ``started`` once its POST may have begun."""
+        """The state that people see: ``started`` once its POST may have begun."""
         return "granted" if self.started_ms is None else "started"
 
     @property
