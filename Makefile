@@ -1,6 +1,6 @@
-# Each target does its own set-up, once; `make` alone lists them. Works with GNU make 3.81 too.
+# Each target does its own set-up once; `make` alone lists the targets. GNU make 3.81 suffices.
 
-# The python3 that you get by typing it, where that is new enough; else the newest there is.
+# Your `python3` if it is new enough, otherwise the newest one installed.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; \
 	done)
@@ -8,12 +8,12 @@ RUN = .venv/bin/python -m
 PIP = $(RUN) pip install --quiet --disable-pip-version-check
 PACKAGES = -e '.[all]' --group dev -c constraints.txt
 READY = .venv/.sluicegate
-# A process per core, four at most; one alone on a Redis that is lent: it is one database.
+# A process per core, at most four; only one on a Redis of yours, since it is a single database.
 PROCESSES = $(if $(SLUICEGATE_TEST_REDIS_URL),-n 0,-n auto --maxprocesses 4)
 SHARED_OUT = $(PROCESSES) --dist loadgroup --no-loadscope-reorder
 
-# luacheck comes from no package index that we use. As root on Debian or Ubuntu it installs itself;
-# elsewhere a machine of your own may do without it, but CI may not.
+# luacheck is not on PyPI. As root on Debian or Ubuntu, this installs it. Elsewhere `make lint` goes on
+# without it, but in CI it fails.
 define LUACHECK
 if ! command -v luacheck >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	apt-get update -qq && apt-get install -qq -y lua-check >/dev/null; \
@@ -32,30 +32,30 @@ endef
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
-setup: $(READY) ## make .venv with everything in it (the targets below do so by themselves)
+setup: $(READY) ## create .venv with everything in it (the other targets do this by themselves)
 
-demo: $(READY) ## see the whole system at work on a simulated Telnyx that throttles and fails
+demo: $(READY) ## see the whole system work with a simulated Telnyx that throttles and fails
 	@$(RUN) sluicegate_rigs.demo $(ARGS)
 
-play: $(READY) ## the demo, kept running until Ctrl-C for you to try things on
+play: $(READY) ## run the demo and keep it running until Ctrl-C, for you to try things
 	@$(RUN) sluicegate_rigs.demo --keep $(ARGS)
 
-limits: $(READY) ## see how well the rate limit is used, simulated; in a minute: ARGS=--quick
+limits: $(READY) ## measure how well the rate limit is used; in a minute: ARGS=--quick
 	@$(RUN) sluicegate_rigs.limits $(ARGS)
 
-bench: $(READY) .venv/.bench ## rates and costs beside Celery, dramatiq, BullMQ and plain scripts; half an hour
+bench: $(READY) .venv/.bench ## compare rates and costs with Celery, dramatiq, BullMQ and scripts; half an hour
 	@$(RUN) sluicegate_rigs.bench $(ARGS)
 
-bench-quick: $(READY) ## the same beside Celery alone, in two minutes
+bench-quick: $(READY) ## compare with Celery only, in two minutes
 	@$(RUN) sluicegate_rigs.bench --quick $(ARGS)
 
 chaos: $(READY) ## kill, freeze and restart all parts for 3 minutes, then account for every message
 	@$(RUN) sluicegate_rigs.chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(ARGS)
 
-test: $(READY) ## run the tests and hold the coverage; some of them: make test ARGS="-k retry"
+test: $(READY) ## run the tests and check the coverage; only some: make test ARGS="-k retry"
 	@$(RUN) pytest $(or $(ARGS),--cov --cov-report=term $(SHARED_OUT))
 
-test-all: $(READY) ## run the slow tests as well, and try more examples of each property
+test-all: $(READY) ## run the slow tests too, with more examples of each property
 	@SLUICEGATE_TEST_PROFILE=thorough $(RUN) pytest -m "" $(SHARED_OUT) $(ARGS)
 
 lint: $(READY) ## check style, format, types, the Lua scripts, the documents and the spelling
@@ -66,17 +66,17 @@ lint: $(READY) ## check style, format, types, the Lua scripts, the documents and
 	@.venv/bin/codespell
 	@$(LUACHECK)
 
-clean: ## remove .venv and whatever else was made here
+clean: ## remove .venv and all generated files
 	@rm -rf .venv build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find producer worker ops tests examples -name __pycache__ -prune -exec rm -rf {} +
 
-# Whom only the bench meets, and what draws its charts.
+# What only the bench needs: a peer, and the library that draws its charts.
 .venv/.bench: $(READY)
 	@$(PIP) 'dramatiq[redis]>=2.2,<3' 'matplotlib>=3.10' -c constraints.txt
 	@touch $@
 
-# First .venv itself, unless a sound one is there; then what belongs in it. uv does both faster,
-# where you have it. pip 25.1 is the first that knows --group.
+# Create .venv unless there is a working one, then install into it, with uv if you have it, as it is
+# faster. --group needs pip 25.1.
 $(READY): pyproject.toml constraints.txt
 	@python="$(PYTHON)"; \
 	if .venv/bin/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \

@@ -244,7 +244,7 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
 
 
 def types_defined(path: Path) -> Iterator[str]:
-    """The classes of a file, and its aliases of types: ``Name = ...`` in capitals and smalls."""
+    """The classes of a file, and its aliases of types: ``Name = ...`` in mixed case."""
     tree = ast.parse(text(path))
     yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     for node in tree.body:

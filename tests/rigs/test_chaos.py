@@ -220,7 +220,7 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     yield books_differ, "app-0 is dead here", recorded(one, "after", "app-0", state="dead")
     yield books_differ, "app-2 is accepted here", recorded(one, "after", HELD, state="accepted")
     yield books_differ, "app-0", recorded(one, "after", "app-0", provider_ids=("p-x",))
-    yield books_differ, "1 recipients got what nobody", also_arrived(one, "+1", "p-x")
+    yield books_differ, "1 recipients got a message that nobody", also_arrived(one, "+1", "p-x")
     wrong = {**one.after.totals, "enqueued": 5}
     yield books_differ, "the totals say 5 enqueued", changed(one, "after", totals=wrong)
     exact = "the campaign's ledger is exact"

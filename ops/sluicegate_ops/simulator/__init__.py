@@ -1,4 +1,4 @@
-"""A fake Telnyx API v2 that keeps state: limits, idempotency keys, faults, and a full record."""
+"""A stateful fake of the Telnyx API: limits, idempotency keys, faults, and a log of requests."""
 
 from .http.server import Simulator, run, serve, simulator_in_thread
 from .settings import Faults, Settings, Webhooks

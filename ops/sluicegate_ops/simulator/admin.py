@@ -1,4 +1,4 @@
-"""The simulator's admin API, /_sim: what it received, and how it is changed while it runs."""
+"""The simulator's admin API at /_sim: reports what it received, and changes it while it runs."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from .settings import changed
 
 
 class Admin:
-    """Answers requests for paths under ``/_sim``: no key, no limit, no latency, not logged."""
+    """Answers requests under ``/_sim`` without a key, a limit, latency or a log entry."""
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
@@ -32,11 +32,11 @@ class Admin:
         }
 
     def handle(self, request: Request) -> HttpReply:
-        """Answer 200 and JSON; 404 for no such path, 400 with the reason for a bad request."""
+        """Answer 200 with JSON, 404 for an unknown path, or 400 with the reason."""
         route = self._routes.get((request.method, request.path))
         if route is None:
             valid = ", ".join(f"{method} {path}" for method, path in self._routes)
-            return _json(404, {"error": f"no such path; valid: {valid}"})
+            return _json(404, {"error": f"unknown path; choose from {valid}"})
         try:
             return _json(200, route(request))
         except ValueError as error:
@@ -59,7 +59,7 @@ class Admin:
         try:
             changes = msgspec.json.decode(request.body, type=dict[str, object])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"a JSON object of settings is due: {error}") from error
+            raise ValueError(f"expected a JSON object of settings: {error}") from error
         self._provider.change(changed(self._provider.settings, changes))
         return self._settings()
 
@@ -71,7 +71,7 @@ class Admin:
 def _number(request: Request, name: str, otherwise: int) -> int:
     given = parse_qs(request.query).get(name, [str(otherwise)])[-1]
     if not given.isdecimal():
-        raise ValueError(f"{name} = {given!r}: a whole number, 0 or more")
+        raise ValueError(f"{name} = {given!r}: must be a whole number, 0 or more")
     return int(given)
 
 

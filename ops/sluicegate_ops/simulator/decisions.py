@@ -1,4 +1,4 @@
-"""What becomes of one POST: the order of the checks, and the moment of acceptance."""
+"""Decides each POST: the order of the checks, and the moment of acceptance."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -22,64 +22,65 @@ _KEY_HEADER = "/header/Idempotency-Key"
 
 
 class Post(msgspec.Struct, gc=False):
-    """One POST under way through the checks.
+    """One POST to be decided.
 
-    Its arrival is ``now`` in monotonic seconds, ``wall`` in Unix seconds of the provider's clock.
+    It arrived at ``now`` in monotonic seconds, and at ``wall`` in Unix seconds of the provider's
+    clock.
     """
 
     request: Request
     admission: Admission
     body: validation.Body | validation.Refusal
-    #: Empty where the body names none.
+    #: Empty if the body names none.
     recipient: str
-    #: The idempotency key; None without the header, or where keys are not honoured.
+    #: The idempotency key; None without the header, or if keys are ignored.
     key: str | None
     now: float
     wall: float
-    #: The profile secret, of a request to API v1.
+    #: The profile secret of a request to API v1.
     secret: str = ""
 
 
 class Context(NamedTuple):
-    """What a POST is judged by."""
+    """What the decision on a POST depends on."""
 
     settings: Settings
     messages: AcceptedMessages
     injector: FaultInjector
     optouts: Optouts
-    #: Whether the settings hold a rate or a cap for messages at all.
+    #: Whether the settings have any rate or cap for messages.
     spends: bool
 
 
 class Decision(msgspec.Struct, gc=False):
-    """What a POST comes to: a row of the error table, or the number of a message, or a fault."""
+    """The decision on a POST: a row of the error table, the number of a message, or a fault."""
 
     problem: str = ""
     pointer: str = ""
     number: int = -1
-    #: Of a message accepted just now.
+    #: The segments of a newly accepted message.
     segments: Segments | None = None
     replayed: bool = False
     fault: Fault | None = None
-    #: Whether the request came past its idempotency key, and so keeps it in progress.
+    #: Whether the request passed the check of its idempotency key, which is then in progress.
     holds_key: bool = False
 
 
 def decide(post: Post, context: Context) -> Decision:
-    """Judge a POST: gate, path, key, body, opt-out, faults, spend cap, queues, in this order."""
+    """Check a POST in this order: gate, path, key, body, opt-out, faults, spend cap, queues."""
     if post.admission.problem:
         return Decision(post.admission.problem)
     if post.request.path not in validation.REQUIRED:
         return Decision("method" if post.request.path in validation.READ_ONLY else "not_found")
     if post.key is not None:
-        known = _by_key(post, post.key, context)
-        if known is not None:
-            return known
+        decision = _by_key(post, post.key, context)
+        if decision is not None:
+            return decision
     return _fresh(post, context)
 
 
 def _by_key(post: Post, key: str, context: Context) -> Decision | None:
-    """What the idempotency key alone decides, or None when the request is a new one."""
+    """The decision by the idempotency key alone; None if the request is new."""
     keys, scoped = post.admission.credential.keys, (post.request.path, key)
     if len(post.request.keys) > 1 or not idempotency.VALID.match(post.request.keys[0]):
         return Decision("bad_request", _KEY_HEADER)
@@ -90,7 +91,7 @@ def _by_key(post: Post, key: str, context: Context) -> Decision | None:
         return None
     if context.messages[number].body != post.request.body:
         return Decision("key_reused", _KEY_HEADER)
-    # A magic number's fault is over once the message is accepted; the dice know no such end.
+    # A magic number's fault ends once the message is accepted; dice go on.
     fault = context.injector.roll()
     if fault is not None and not fault.accepts:
         return Decision(fault.problem, fault=fault)
@@ -118,10 +119,10 @@ def _accept(
     parts = payload.parts_of(body, segments)
     wait_seconds = 0.0
     if context.spends:
-        given = _spend(post, body, parts, context.settings)
-        if isinstance(given, str):
-            return Decision(given, holds_key=True)
-        wait_seconds = given
+        spent = _spend(post, body, parts, context.settings)
+        if isinstance(spent, str):
+            return Decision(spent, holds_key=True)
+        wait_seconds = spent
     message = AcceptedMessage(
         post.request.body, post.wall, post.now, post.key or "", parts, wait_seconds, post.secret
     )
@@ -133,7 +134,7 @@ def _accept(
 
 
 def _spend(post: Post, body: validation.Body, parts: int, settings: Settings) -> str | float:
-    """How long the message waits in its queues; or which problem keeps it out."""
+    """The seconds that the message waits in its queues, or the problem that refuses it."""
     credential, profile = post.admission.credential, payload.profile_of(body)
     cap = settings.spend_cap
     if cap is not None and not credential.spending.has_room(profile, cap, post.wall):

@@ -1,4 +1,4 @@
-"""What becomes of an accepted message, and when: drawn at its acceptance, told as time passes."""
+"""What happens to an accepted message, and when: drawn at acceptance, visible as time passes."""
 
 from random import Random
 from typing import NamedTuple
@@ -15,13 +15,13 @@ class DeliveryState(NamedTuple):
     status: str
     sent_at: float | None = None
     completed_at: float | None = None
-    #: The delivery error, of a state that has one.
+    #: The code of the delivery error, if the state has one.
     code: str = ""
 
 
 QUEUED = DeliveryState("queued")
 
-#: The errors of a delivery by their codes; the words are short for the provider's.
+#: The delivery errors by code; the texts are shortened from the provider's.
 DELIVERY_ERRORS = {
     "40001": "Not routable",
     "40002": "Blocked as spam - temporary",
@@ -38,7 +38,7 @@ DELIVERY_ERRORS = {
     "40018": "AT&T 10DLC sending limit reached",
 }
 
-#: Last four digits of a magic number: its final status and code; no status, no final event.
+#: Last four digits of a magic number: its final status and code. Without a status, no final event.
 MAGIC = {
     "8000": ("delivery_unconfirmed", ""),
     "8099": ("", ""),
@@ -46,16 +46,16 @@ MAGIC = {
     "8014": ("expired", "40014"),
 }
 
-#: The magic number about which nothing is told at all.
+#: The magic number that never causes an event.
 SILENT = MAGIC_PREFIX + "8098"
 
 
 class PlannedDelivery(msgspec.Struct, gc=False, frozen=True):
-    """When a message is sent and when final, in seconds after its arrival, and its end."""
+    """When a message is sent and becomes final, in seconds after arrival, and its final status."""
 
     sent_after: float
     final_after: float
-    #: Empty when it never becomes final.
+    #: Empty if it never becomes final.
     status: str
     code: str = ""
 
@@ -67,7 +67,7 @@ class PlannedDelivery(msgspec.Struct, gc=False, frozen=True):
         return DeliveryState("sent", sent_at) if passed >= self.sent_after else QUEUED
 
     def contrary(self) -> "PlannedDelivery":
-        """The opposite end, for an event that lies."""
+        """The opposite final status, for a false event."""
         failed = ("delivery_failed", "40008")
         return PlannedDelivery(
             self.sent_after,
@@ -79,7 +79,7 @@ class PlannedDelivery(msgspec.Struct, gc=False, frozen=True):
 def draw(
     recipient: str, wait_seconds: float, webhooks: Webhooks, random: Random
 ) -> PlannedDelivery:
-    """How a message's delivery ends: by its recipient's magic number, or else by the dice."""
+    """Draw a delivery: its end follows the recipient's magic number, or else the dice."""
     sent_after = wait_seconds + _delay(webhooks, random)
     final_after = sent_after + _delay(webhooks, random)
     end = None

@@ -1,4 +1,4 @@
-"""The faults that can be dealt to a request: by dice, or by its recipient's number."""
+"""The faults that a request can meet, by dice or by its recipient's number."""
 
 from dataclasses import asdict, dataclass
 from random import Random
@@ -11,7 +11,7 @@ Effect = Literal["error", "html", "truncated", "close", "hang", "slow"]
 #: How much longer than usual the answer to the ``slow`` number takes.
 SLOW_SECONDS = 2.0
 
-#: Recipients that begin so are magic where their last four digits are in the table.
+#: Recipients with this prefix are magic if their last four digits are in a table.
 MAGIC_PREFIX = "+1555555"
 
 #: A well-formed sender that belongs to nobody.
@@ -20,12 +20,12 @@ UNOWNED_SENDER = "+15555550305"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault: what the client sees, and whether the message is accepted before."""
+    """One kind of fault: what the client sees, and whether the message is accepted first."""
 
     kind: str
     effect: Effect
     accepts: bool = False
-    #: The row of the error table that the client gets, for an effect that answers one.
+    #: The row of the error table that is answered, if the effect is an error.
     problem: str = ""
 
 
@@ -57,7 +57,7 @@ FAULTS = {
     )
 }
 
-#: Last four digits: the fault, dealt to every attempt.
+#: Last four digits: the fault of every attempt.
 ALWAYS = {
     "0300": "opted_out",
     "0305": "bad_from",
@@ -83,7 +83,7 @@ ALWAYS = {
     "7030": "truncated",
 }
 
-#: Last four digits: the fault, dealt to the first attempt only.
+#: Last four digits: the fault of the first attempt only.
 ONCE = {
     "4291": "error_429",
     "5001": "error_500",
@@ -97,15 +97,15 @@ ONCE = {
 
 
 class FaultInjector:
-    """Deals faults: by the number's table, or else by dice of one seed."""
+    """Injects faults by the tables of magic numbers, or by dice with a seed."""
 
     def __init__(self, faults: Faults, seed: int) -> None:
         self._random = Random(seed)  # noqa: S311 - repeatable dice, nothing secret
-        self._dealt: set[str] = set()
+        self._injected: set[str] = set()
         self.change(faults)
 
     def change(self, faults: Faults) -> None:
-        """Take other probabilities; the dice roll on."""
+        """Change the probabilities; the dice continue."""
         self._steps: list[tuple[float, Fault]] = []
         upto = 0.0
         for kind, chance in asdict(faults).items():
@@ -114,19 +114,19 @@ class FaultInjector:
                 self._steps.append((upto, FAULTS[kind]))
 
     def magic(self, recipient: str, attempt_of: str) -> Fault | None:
-        """The fault of a magic number; ``attempt_of`` names what is tried again and again."""
+        """The fault of a magic number; ``attempt_of`` is common to repeated attempts."""
         if not recipient.startswith(MAGIC_PREFIX) or len(recipient) != len(MAGIC_PREFIX) + 4:
             return None
         digits = recipient[-4:]
         if digits in ONCE:
-            if attempt_of in self._dealt:
+            if attempt_of in self._injected:
                 return None
-            self._dealt.add(attempt_of)
+            self._injected.add(attempt_of)
             return FAULTS[ONCE[digits]]
         return FAULTS[ALWAYS[digits]] if digits in ALWAYS else None
 
     def roll(self) -> Fault | None:
-        """The fault of the dice; without any probability set, nothing is rolled."""
+        """Draw a fault; without any probability set, the dice are not rolled."""
         if not self._steps:
             return None
         rolled = self._random.random()
@@ -136,5 +136,5 @@ class FaultInjector:
         return None
 
     def forget(self) -> None:
-        """Deal the faults of the first attempt again."""
-        self._dealt.clear()
+        """Forget all attempts, so that first attempts meet their faults again."""
+        self._injected.clear()

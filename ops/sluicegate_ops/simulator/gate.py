@@ -1,4 +1,4 @@
-"""What stands before the API: authorisation, the concurrency cap, the request limiter."""
+"""The checks before the API: authorisation, the concurrency cap, the request limiter."""
 
 from math import ceil
 from random import Random
@@ -14,7 +14,7 @@ from .throughput import Queues
 
 
 class Credential:
-    """One bearer token, or profile secret of API v1: its quota, keys, queues and spending."""
+    """One bearer token or API v1 profile secret: its quota, keys, queues and spending."""
 
     def __init__(self, limiter: limits.Limiter | None) -> None:
         self.limiter = limiter
@@ -25,7 +25,7 @@ class Credential:
 
 
 class Admission(NamedTuple):
-    """Whose request it is, why it may not pass (a row of the error table), and what to tell."""
+    """A request's credential, its problem (a row of the error table, or ""), and rate headers."""
 
     credential: Credential
     problem: str
@@ -34,7 +34,7 @@ class Admission(NamedTuple):
 
 
 class Gate:
-    """Lets requests pass, or not. Times are seconds: ``now`` monotonic, ``wall`` Unix."""
+    """Admits or refuses requests. Times are in seconds: ``now`` monotonic, ``wall`` Unix."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -45,12 +45,12 @@ class Gate:
 
     @property
     def highest_in_window(self) -> int:
-        """The most requests of one credential that used its quota within any one window."""
-        every = list(self._credentials.values())
-        return max((credential.counted.highest for credential in every), default=0)
+        """The most requests of one credential that used quota within any window."""
+        credentials = list(self._credentials.values())
+        return max((credential.counted.highest for credential in credentials), default=0)
 
     def change(self, settings: Settings, now: float) -> None:
-        """Take other settings; a quota's count goes on unless its kind or window changes."""
+        """Change the settings; quotas keep their counts unless the kind or window changes."""
         old, self._settings = self._settings, settings
         self._know(settings)
         same = all(
@@ -65,12 +65,12 @@ class Gate:
                 credential.limiter = limits.build(settings, now=now, random=self._random)
 
     def admit(self, request: Request, now: float, wall: float, in_flight: int) -> Admission:
-        """Judge a request at its arrival; ``in_flight`` counts the unanswered, with this one."""
+        """Judge a request on arrival; ``in_flight`` counts unanswered requests, including it."""
         if request.v1:
             return self._admit_v1(request, now, wall, in_flight)
         header = request.authorization
         if header is None:
-            # Published: without the header the answer is 404, and 401 for a wrong key.
+            # As published: 404 without the header, 401 for a wrong key.
             return self._refuse(self._stranger(now), "not_found", now, wall)
         if (self._known and header not in self._known) or not header.startswith(b"Bearer "):
             return self._refuse(self._stranger(now), "unauthorized", now, wall)
@@ -84,7 +84,7 @@ class Gate:
             admission = self._refuse(self._stranger(now), "bad_secret", now, wall)
         else:
             admission = self._enter(b"Secret " + secret, now, wall, in_flight)
-        # No rate header of API v1 is published.
+        # The provider documents no rate headers for API v1.
         return admission._replace(rate_headers=b"")
 
     def _enter(self, header: bytes, now: float, wall: float, in_flight: int) -> Admission:
@@ -128,7 +128,7 @@ class Gate:
         if not self._settings.rate_headers:
             return b""
         base = wall if self._settings.reset == "epoch" else 0.0
-        # Less a hair, so that a sum which should be whole is not rounded up by its last bit.
+        # Subtract an epsilon, so that a rounding error does not push a whole number up.
         reset = ceil(base + verdict.reset_seconds - 1e-6)
         return (
             b"x-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\nx-ratelimit-reset: %d\r\n"

@@ -1,20 +1,20 @@
-"""Idempotency keys: what was answered under which, and which are in progress."""
+"""Idempotency keys: the message accepted under each, and the keys in progress."""
 
 from re import compile as pattern
 
-#: What the provider publishes: a stored success is replayed for 24 hours.
+#: As published: a stored success is replayed for 24 hours.
 KEPT_SECONDS = 24 * 3600.0
 
-#: What the provider publishes: 1 to 255 letters, digits, hyphens and underscores.
+#: As published: 1 to 255 letters, digits, hyphens and underscores.
 VALID = pattern(rb"[A-Za-z0-9_-]{1,255}\Z")
 
 Scoped = tuple[str, str]
 
 
 class IdempotencyKeys:
-    """One credential's keys, each in the scope of a path.
+    """One credential's keys, each scoped to a path.
 
-    Only successes are stored, so a key whose request failed is free again, for any body.
+    Only successes are stored, so after a failure the key can be used again, with any body.
     """
 
     def __init__(self) -> None:
@@ -23,13 +23,11 @@ class IdempotencyKeys:
 
     def find(self, key: Scoped, now: float) -> int | None:
         """The number of the message accepted under this key in the last 24 h, or None."""
-        found = self._stored.get(key)
-        if found is None or found[1] <= now - KEPT_SECONDS:
-            return None
-        return found[0]
+        number, accepted_at = self._stored.get(key, (None, 0.0))
+        return None if accepted_at <= now - KEPT_SECONDS else number
 
     def store(self, key: Scoped, message: int, now: float) -> None:
-        """Remember an acceptance at ``now`` (seconds), and forget those of over 24 h ago."""
+        """Remember an acceptance at ``now`` (seconds), and forget those older than 24 h."""
         stored = self._stored
         stored.pop(key, None)
         stored[key] = (message, now)

@@ -1,4 +1,4 @@
-"""A message that comes in: what a test says that a recipient wrote, as the provider takes it."""
+"""Inbound messages: what a recipient wrote, according to a test, as the provider receives it."""
 
 from uuid import uuid4
 
@@ -13,27 +13,27 @@ from .webhooks.events import InboundPayload
 
 
 class Written(msgspec.Struct, rename={"from_": "from"}, forbid_unknown_fields=True):
-    """What a recipient wrote, and to which of our numbers."""
+    """What a recipient wrote, and to which number."""
 
     from_: str
     to: str
     text: str
-    #: Empty: the profile by which this number sent last, or the default one.
+    #: If empty, the profile with which this number sent last, or the default one.
     messaging_profile_id: str = ""
 
 
 def read(body: bytes) -> Written:
-    """Read the JSON of a ``Written``; raises ``ValueError`` with what is wrong of it."""
+    """Read the JSON of a ``Written``; raises ``ValueError`` with the reason."""
     try:
         return msgspec.json.decode(body, type=Written)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"from, to and text are due, in JSON: {error}") from error
+        raise ValueError(f"expected JSON with from, to and text: {error}") from error
 
 
 def inbound(
     written: Written, profile: str, kind: Autoresponse | None, wall: float, webhooks: Webhooks
 ) -> InboundPayload:
-    """The message as an event tells of it; ``wall`` is its Unix time."""
+    """The message as an event reports it; ``wall`` is its Unix time."""
     segments = count(written.text)
     return InboundPayload(
         id=str(uuid4()),

@@ -1,4 +1,4 @@
-"""Three request limiters, as providers build them: fixed window, sliding log, token bucket."""
+"""Three request limiters that providers use: fixed window, sliding log, token bucket."""
 
 from collections import deque
 from math import floor
@@ -9,33 +9,33 @@ from .settings import Settings
 
 
 class LimitVerdict(NamedTuple):
-    """What a limiter says of one request, and what the rate headers tell of it."""
+    """A limiter's verdict on one request, and the values of the rate headers."""
 
     admitted: bool
     remaining: int
-    #: Until the window ends (fixed), its oldest request leaves (sliding) or it is full (bucket).
+    #: Until the window ends (fixed), the oldest request leaves (sliding) or it is full (bucket).
     reset_seconds: float
-    #: Until a request can be admitted again; 0 when one can be now.
+    #: Until a request can be admitted again; 0 if one can be now.
     retry_seconds: float
 
 
 class Limiter(Protocol):
-    """One credential's quota. Times are seconds of one clock that never runs backwards."""
+    """One credential's quota. Times are seconds of a clock that never runs backwards."""
 
     #: Requests per window; may be changed at any time.
     limit: int
 
     def take(self, now: float) -> LimitVerdict:
-        """Ask for one request, using quota when it is admitted."""
+        """Request one; uses quota if it is admitted."""
         ...
 
     def peek(self, now: float) -> LimitVerdict:
-        """The state, using nothing."""
+        """The state now; uses no quota."""
         ...
 
 
 class FixedWindow:
-    """Counts in windows laid end to end from ``phase``: up to twice the limit across an edge."""
+    """Counts in consecutive windows from ``phase``: up to twice the limit around an edge."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class FixedWindow:
 
 
 class SlidingLog:
-    """Remembers each request: never more than the limit within any window, wherever it begins."""
+    """Remembers each request: never more than the limit within any window."""
 
     def __init__(self, limit: int, window_seconds: float, *, count_rejected: bool = False) -> None:
         self.limit, self._window, self._count_rejected = limit, window_seconds, count_rejected
@@ -103,7 +103,7 @@ class SlidingLog:
 
 
 class Bucket:
-    """Holds up to the limit, refilled evenly: a burst of the limit, then limit / window."""
+    """Holds up to the limit and refills evenly: a burst of the limit, then limit / window."""
 
     def __init__(
         self, limit: int, window_seconds: float, *, count_rejected: bool = False, now: float = 0.0
@@ -135,10 +135,10 @@ class Bucket:
 
 
 def build(settings: Settings, *, now: float, random: Random) -> Limiter | None:
-    """The limiter that the settings ask for, or None for no limit.
+    """The limiter that the settings describe; None for no limit.
 
-    ``now`` is the clock's reading in seconds. A fixed window begins at a moment drawn from
-    ``random``, as a client of a real provider does not know it either.
+    ``now`` is the clock's reading in seconds. A fixed window begins at a random time, since a real
+    provider's clients don't know it either.
     """
     if settings.limit is None:
         return None

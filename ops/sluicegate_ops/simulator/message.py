@@ -1,4 +1,4 @@
-"""One accepted message, as it is kept: the request's exact bytes, and what was decided of it."""
+"""One accepted message as it is stored: the request's exact bytes, and the decision on it."""
 
 import msgspec
 
@@ -7,30 +7,30 @@ from .delivery import QUEUED, DeliveryState, PlannedDelivery
 
 
 class AcceptedMessage(msgspec.Struct, gc=False):
-    """An accepted message, as it stood on its arrival."""
+    """An accepted message, as it was at its arrival."""
 
     body: bytes
     #: Unix seconds of the provider's clock.
     received_at: float
     #: Monotonic seconds.
     arrived: float
-    #: Empty without one.
+    #: Empty if there was none.
     idempotency_key: str
     segments: int
     wait_seconds: float
-    #: The profile secret of one that came by API v1, otherwise empty.
+    #: The profile secret of a message sent with API v1, otherwise empty.
     secret: str = ""
-    #: None while nobody is told of it: then it stays queued.
+    #: None if no webhook reports on it; it then stays queued.
     delivery: PlannedDelivery | None = None
 
     def read(self) -> validation.Body:
-        """The request's fields, those of API v1 as v2 names them."""
+        """The request's fields, by their names in API v2."""
         body = (v1_body if self.secret else validation).decode(self.body)
         assert isinstance(body, validation.Body)  # noqa: S101 - it was accepted as one
         return body
 
     def state(self, now: float) -> DeliveryState:
-        """How far it has come at ``now``, in monotonic seconds."""
+        """Its state at ``now``, in monotonic seconds."""
         if self.delivery is None:
             return QUEUED
         return self.delivery.state(self.received_at, now - self.arrived)

@@ -1,4 +1,4 @@
-"""The accepted messages, each kept as the request it came in, and shown as the provider would."""
+"""The accepted messages, each stored as its request and shown as the provider would show it."""
 
 from os import urandom
 
@@ -11,7 +11,7 @@ from .message import AcceptedMessage
 
 
 class Arrival(msgspec.Struct, rename={"from_": "from"}):
-    """An accepted message as a test wants it: what came, and in which order."""
+    """An accepted message for a test: what arrived, and in which order."""
 
     #: From 0, without gaps, in the order of arrival.
     number: int
@@ -23,7 +23,7 @@ class Arrival(msgspec.Struct, rename={"from_": "from"}):
     wait_seconds: float
     idempotency_key: str
     id: str
-    #: The final status that it has or will have; empty when nobody is told.
+    #: The final status that it has or will have; empty if no webhook reports on it.
     final: str
 
 
@@ -32,7 +32,7 @@ class AcceptedMessages:
 
     def __init__(self) -> None:
         self._all: list[AcceptedMessage] = []
-        # A fresh prefix each time: no id is given twice, not even by two simulators of one seed.
+        # A new prefix each time, so that even two simulators with the same seed share no id.
         raw = urandom(8).hex()
         self._prefix = f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-8000-"
 
@@ -40,12 +40,12 @@ class AcceptedMessages:
         return self._all[number]
 
     def add(self, message: AcceptedMessage) -> int:
-        """Keep a message, and give its number."""
+        """Store a message; return its number."""
         self._all.append(message)
         return len(self._all) - 1
 
     def arrivals(self, after: int, limit: int) -> list[Arrival]:
-        """At most ``limit`` messages after the first ``after`` ones; from any thread."""
+        """At most ``limit`` messages after the first ``after``; callable from any thread."""
         page = self._all[after : after + limit]
         return [self._arrival(number, message) for number, message in enumerate(page, after)]
 
@@ -69,7 +69,7 @@ class AcceptedMessages:
         return f"{self._prefix}{number:012d}"
 
     def number_of(self, id: str) -> int | None:
-        """The number of the message with this id, or None when there is none."""
+        """The number of the message with this id; None if there is none."""
         prefix, digits = id[:24], id[24:]
         if prefix != self._prefix or len(digits) != 12 or not digits.isdecimal():
             return None
@@ -78,9 +78,9 @@ class AcceptedMessages:
     def answer(
         self, number: int, body: validation.Body | None = None, segments: Segments | None = None
     ) -> bytes:
-        """The JSON that a send is answered with, the same bytes for a replay.
+        """The JSON answer to a send; a replay gets the same bytes.
 
-        ``body`` and ``segments`` spare reading the message again.
+        With ``body`` and ``segments`` the message is not read again.
         """
         message = self._all[number]
         if body is None or segments is None:
@@ -89,7 +89,7 @@ class AcceptedMessages:
         return render(self.id_of(number), message, body, segments)
 
     def show(self, number: int, now: float) -> bytes:
-        """The JSON of a retrieval at ``now``, in monotonic seconds."""
+        """The JSON answer to a retrieval at ``now``, in monotonic seconds."""
         message = self._all[number]
         render = v1_payload.record if message.secret else payload.render
         return render(self.id_of(number), message, *_counted(message), message.state(now))

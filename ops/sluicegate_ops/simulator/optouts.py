@@ -1,4 +1,4 @@
-"""Who opted out: the block of each messaging profile, kept by keywords in what comes in."""
+"""Opt-outs: each messaging profile's blocks, set and lifted by keywords in inbound messages."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -8,7 +8,7 @@ import msgspec
 
 Autoresponse = Literal["STOP", "START", "HELP"]
 
-#: What the provider publishes, and acts on where a text is nothing else.
+#: As published; the provider acts on a text that consists of nothing else.
 KEYWORDS: dict[str, Autoresponse] = {
     **dict.fromkeys(
         ("STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"), "STOP"
@@ -21,7 +21,7 @@ _PAGE_SIZE = 20
 
 
 class Optout(msgspec.Struct, rename={"from_": "from"}):
-    """One block, as the provider lists it: from our number to theirs."""
+    """One block as the provider lists it, from our number to the recipient's."""
 
     messaging_profile_id: str
     from_: str
@@ -39,7 +39,7 @@ class Optouts:
     def hear(
         self, profile: str, sender: str, recipient: str, text: str, at: str
     ) -> Autoresponse | None:
-        """Act on what ``recipient`` wrote to ``sender``; what kind of keyword it was, if any."""
+        """Act on what ``recipient`` wrote to ``sender``; return the kind of keyword, if any."""
         keyword = " ".join(text.upper().split())
         kind = KEYWORDS.get(keyword)
         if kind == "STOP":
@@ -49,24 +49,24 @@ class Optouts:
         return kind
 
     def page(self, query: Mapping[str, Sequence[str]]) -> bytes:
-        """One page of the list, as the provider answers; ``query`` is the URL's."""
-        asked = {name: values[-1] for name, values in query.items()}
-        found = [
+        """One page of the list, in the provider's format; ``query`` is the URL's query."""
+        options = {name: values[-1] for name, values in query.items()}
+        matching = [
             block
             for block in self.blocks.values()
-            if asked.get("filter[from]", block.from_) == block.from_
-            and asked.get("filter[messaging_profile_id]", block.messaging_profile_id)
+            if options.get("filter[from]", block.from_) == block.from_
+            and options.get("filter[messaging_profile_id]", block.messaging_profile_id)
             == block.messaging_profile_id
         ]
-        number = _positive(asked.get("page[number]", ""), 1)
-        size = _positive(asked.get("page[size]", ""), _PAGE_SIZE)
+        number = _positive(options.get("page[number]", ""), 1)
+        size = _positive(options.get("page[size]", ""), _PAGE_SIZE)
         meta = {
             "page_number": number,
             "page_size": size,
-            "total_pages": ceil(len(found) / size),
-            "total_results": len(found),
+            "total_pages": ceil(len(matching) / size),
+            "total_results": len(matching),
         }
-        data = found[(number - 1) * size : number * size]
+        data = matching[(number - 1) * size : number * size]
         return msgspec.json.encode({"data": data, "meta": meta})
 
 

@@ -1,4 +1,4 @@
-"""The imitated provider: takes a request at its arrival, and settles everything there and then."""
+"""The imitated provider: decides each request when it arrives."""
 
 import time
 from collections.abc import Callable
@@ -23,12 +23,12 @@ from .webhooks.events import InboundPayload
 from .webhooks.schedule import WebhookSchedule
 from .webhooks.sender import WebhookSender
 
-#: Accepted messages in one answer, unless fewer or more are asked for.
+#: How many accepted messages one answer lists by default.
 ARRIVALS_PAGE = 1000
 
 
 class Provider:
-    """Answers the API's requests; knows nothing of sockets.
+    """Answers the API's requests; independent of sockets.
 
     ``monotonic`` and ``wall`` read the clocks, in seconds; ``wall`` is the Unix time.
     """
@@ -43,7 +43,7 @@ class Provider:
         self.settings = settings
         self._monotonic, self._wall = monotonic, wall
         self._injector = FaultInjector(settings.faults, settings.seed)
-        # Dice of its own, so that a change of latency does not change which faults are dealt.
+        # Separate dice, so that a change of latency does not change which faults are injected.
         self._random = Random(settings.seed + 1)  # noqa: S311 - repeatable, nothing secret
         self.webhook_sender = WebhookSender(settings.webhooks, monotonic=monotonic)
         self._schedule = WebhookSchedule(
@@ -55,18 +55,15 @@ class Provider:
     def reset(self) -> None:
         """Forget messages, keys, quotas, events, opt-outs and the request log.
 
-        What is in flight goes on.
+        Requests in flight continue.
         """
-        self._request_log, self._messages, self._gate = (
-            RequestLog(),
-            AcceptedMessages(),
-            Gate(self.settings),
-        )
+        self._request_log, self._messages = RequestLog(), AcceptedMessages()
+        self._gate = Gate(self.settings)
         self._highest_concurrency = self.in_flight
         self._injector.forget()
         self._schedule.forget(self._messages)
         self._optouts = Optouts()
-        #: Sender: the messaging profile that it last sent by.
+        #: Sender: the messaging profile with which it last sent.
         self._profiles: dict[object, str] = {}
         self._set_context()
 
@@ -76,7 +73,7 @@ class Provider:
         self._context = Context(settings, self._messages, self._injector, self._optouts, spends)
 
     def change(self, settings: Settings) -> None:
-        """Go on under other settings."""
+        """Change the settings."""
         self.settings = settings
         self._injector.change(settings.faults)
         self._gate.change(settings, self._monotonic())
@@ -85,15 +82,15 @@ class Provider:
 
     @property
     def public_key(self) -> str:
-        """The key, in base64, that the signatures of webhooks verify with."""
+        """The public key of the webhooks' signatures, in base64."""
         return self._schedule.signer.public_key
 
     def webhooks(self) -> dict[str, int]:
-        """How many events there were, and what became of them."""
+        """Counts of the events, by what happened to them."""
         return self._schedule.report()
 
     def receive(self, written: Written) -> InboundPayload:
-        """Take a message in: it may opt its writer out, or in again, and is told by webhook."""
+        """Receive a message: it may opt its writer out or back in, and causes a webhook."""
         wall = self._wall() + self.settings.clock_offset_seconds
         profile = written.messaging_profile_id or self._profiles.get(written.to, PROFILE)
         kind = self._optouts.hear(profile, written.to, written.from_, written.text, iso(wall))
@@ -102,7 +99,7 @@ class Provider:
         return message
 
     def report(self) -> dict[str, object]:
-        """The request log's sums, with the highest rate and concurrency seen."""
+        """The request log's sums, and the highest rate and concurrency."""
         return {
             **self._request_log.report(),
             "highest_in_window": self._gate.highest_in_window,
@@ -115,15 +112,15 @@ class Provider:
         return self._request_log.recipients.copy()
 
     def requests(self, after: int = 0) -> list[LoggedPost]:
-        """The POSTs after the first ``after`` ones, in the order of their arrival."""
+        """The POSTs after the first ``after``, in order of arrival."""
         return list(islice(self._request_log.requests, after, None))
 
     def arrivals(self, after: int = 0, limit: int = ARRIVALS_PAGE) -> list[Arrival]:
-        """The accepted messages after the first ``after`` ones, in the order of their arrival."""
+        """The accepted messages after the first ``after``, in order of arrival."""
         return self._messages.arrivals(after, limit)
 
     def handle(self, request: Request) -> HttpReply:
-        """Decide the reply to a request, now; its ``on_end`` must be called when it is over."""
+        """Decide the reply to a request; the caller must call its ``on_end`` when it is over."""
         now, wall = self._monotonic(), self._wall()
         self.in_flight += 1
         if self.in_flight > self._highest_concurrency:
@@ -146,7 +143,7 @@ class Provider:
         to = None if isinstance(body, validation.Refusal) else body.to
         recipient = to if isinstance(to, str) else ""
         sent_key = request.keys[0].decode("latin-1") if request.keys else None
-        # API v1 knows no such keys.
+        # API v1 has no idempotency keys.
         honoured = sent_key if self.settings.idempotency and not v1 else None
         secret = request.secret.decode("latin-1") if v1 and request.secret else ""
         wall += self.settings.clock_offset_seconds
@@ -180,7 +177,7 @@ class Provider:
         request_log.post((now, post.recipient, sent_key, status, accepted))
 
     def _hold(self, post: Post, decision: Decision, reply: HttpReply) -> None:
-        """Keep the key in progress until the answer; a message that hangs is through already."""
+        """Keep the key in progress until the answer; an accepted message that hangs frees it."""
         reply.on_end = self._end
         through = decision.number >= 0 and reply.how == "hang"
         if post.key is not None and decision.holds_key and reply.delay_seconds > 0 and not through:

@@ -1,23 +1,23 @@
-"""What the simulator received, accepted and answered: the truth that a test compares with."""
+"""What the simulator received, accepted and answered, for tests to compare with."""
 
 from collections import Counter, deque
 
-#: A status, or ``closed`` or ``hang`` for a request that got no answer.
+#: A status; ``closed`` or ``hang`` for a request without an answer.
 Status = int | str
 
-#: Arrival (monotonic seconds), recipient, idempotency key, status, accepted by this request.
+#: Arrival (monotonic seconds), recipient, idempotency key, status, whether it was accepted.
 LoggedPost = tuple[float, str, str, Status, bool]
 
 
 class WindowPeak:
-    """The highest number of moments that ever lay within one sliding window."""
+    """The highest number of times within one sliding window."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque()
         self.highest = 0
 
     def add(self, now: float, window_seconds: float) -> None:
-        """Count one more at ``now``, in seconds of the same clock as before."""
+        """Count one at ``now``, in seconds of a single clock."""
         times, oldest = self._times, now - window_seconds
         while times and times[0] <= oldest:
             times.popleft()
@@ -28,8 +28,8 @@ class WindowPeak:
 class RequestLog:
     """Every POST that reached the simulator, and the sums over them.
 
-    Only the simulator's loop writes. Each sum is kept as it grows, so that another thread can
-    read the report at any moment.
+    Only the simulator's loop writes. The sums are updated with each POST, so another thread can
+    read the report at any time.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class RequestLog:
         self._first = self._last = 0.0
 
     def post(self, entry: LoggedPost) -> None:
-        """Write down one POST and what became of it."""
+        """Log one POST and its result."""
         now, recipient, _, status, accepted = entry
         if not self.requests:
             self._first = now

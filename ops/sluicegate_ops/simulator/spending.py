@@ -1,4 +1,4 @@
-"""The daily spend cap: how many messages each messaging profile may still send until midnight."""
+"""The daily spend cap: how many messages each messaging profile may send until midnight."""
 
 _DAY_SECONDS = 86_400
 
@@ -18,5 +18,5 @@ class Spending:
         return self._spent.get(profile, 0) < cap
 
     def count(self, profile: str) -> None:
-        """Count one more message, on the day last asked for."""
+        """Count one more message, on the day of the last ``has_room``."""
         self._spent[profile] = self._spent.get(profile, 0) + 1

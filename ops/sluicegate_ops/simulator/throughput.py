@@ -1,4 +1,4 @@
-"""Message throughput: the queues that a message passes after its acceptance, each at a rate."""
+"""Message throughput: the queues that a message passes after acceptance, each with a rate."""
 
 from typing import NamedTuple
 
@@ -6,33 +6,33 @@ from .settings import Settings
 
 
 class RateQueue:
-    """A first-in-first-out queue that is emptied at a rate, in segments per second."""
+    """A first-in-first-out queue that empties at a rate, in segments per second."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
-        #: When all that was put in has left, in seconds of the caller's clock.
+        #: When the queue will be empty, in seconds of the caller's clock.
         self._empty_at = 0.0
 
     def wait_seconds(self, now: float, burst_seconds: float) -> float:
-        """How long a message that comes now waits for those before it.
+        """How long a message that arrives now waits for those before it.
 
-        ``burst_seconds`` of the rate pass at once after a pause, but never less than 1 segment.
+        After a pause, ``burst_seconds`` of the rate pass at once, but never less than 1 segment.
         """
         spare = max(0.0, burst_seconds - 1 / self.rate)
         return max(0.0, self._empty_at - spare - now)
 
     def change(self, rate: float, now: float) -> None:
-        """Go on at another rate, with the same segments waiting."""
+        """Change the rate; the same segments keep waiting."""
         waiting = max(0.0, self._empty_at - now)
         self._empty_at, self.rate = now + waiting * self.rate / rate, rate
 
     def put(self, segments: int, now: float) -> None:
-        """Let a message in."""
+        """Add a message."""
         self._empty_at = max(self._empty_at, now) + segments / self.rate
 
 
 class QueueItem(NamedTuple):
-    """What a message is to its queues."""
+    """A message as its queues see it."""
 
     sender: str
     mms: bool
@@ -46,16 +46,16 @@ class Queues:
         self._queues: dict[str, RateQueue] = {}
 
     def take(self, item: QueueItem, now: float, settings: Settings) -> float | None:
-        """Put a message into each of its queues; returns the longest wait, in seconds.
+        """Put a message into each of its queues; return the longest wait, in seconds.
 
-        None, and it is in none of them, when one of them is full.
+        Returns None, and puts it into no queue, if any of them is full.
         """
         queues = self._of(item, now, settings)
         longest = 0.0
         for queue in queues:
             wait = queue.wait_seconds(now, settings.burst_seconds)
             room = settings.queue_seconds - wait
-            # Less a hair, so that a queue is not full by the last bit of a sum.
+            # Add an epsilon, so that a rounding error does not make a queue full.
             if wait > 0 and item.segments / queue.rate > room + 1e-6:
                 return None
             longest = max(longest, wait)

@@ -1,4 +1,4 @@
-"""The provider's error codes that the simulator gives, with their HTTP statuses, in one table."""
+"""The error codes that the simulator answers with, and their HTTP statuses, in one table."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,7 +10,7 @@ _PAGE = "https://developers.telnyx.com/docs/overview/errors/"
 
 @dataclass(frozen=True, slots=True)
 class ApiProblem:
-    """One row: HTTP status (0: the setting ``block_status`` says), code, and our own words."""
+    """One row: HTTP status (0: see the setting ``block_status``), code and texts."""
 
     status: int
     code: str
@@ -18,8 +18,8 @@ class ApiProblem:
     detail: str
 
 
-#: Codes and the pairs of status and code are the provider's where it publishes them; the words
-#: are ours, but for the few titles that a client may look at to tell two meanings apart.
+#: Codes and statuses are the provider's where it documents them. The texts are ours, except for a
+#: few titles that a client may need to tell two meanings apart.
 PROBLEMS = {
     "bad_request": ApiProblem(400, "10015", "Bad Request", "This request is not well formed."),
     "bad_json": ApiProblem(400, "10023", "Invalid JSON", "The body does not parse as JSON."),
@@ -79,9 +79,9 @@ PROBLEMS = {
 
 @lru_cache(maxsize=1024)
 def render(name: str, pointer: str = "", detail: str = "") -> bytes:
-    """The JSON body of an error: ``pointer`` is what it is about, ``detail`` replaces ours.
+    """The JSON body of an error; ``pointer`` is the field at fault, ``detail`` replaces our text.
 
-    Raises ``KeyError`` when the table has no such row.
+    Raises ``KeyError`` if the table has no such row.
     """
     problem = PROBLEMS[name]
     error: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""The JSON of an accepted message, in the shape that the provider answers with."""
+"""The JSON of an accepted message, in the provider's format."""
 
 from datetime import UTC, datetime
 
@@ -43,7 +43,7 @@ class Error(msgspec.Struct):
 
 
 class MessagePayload(msgspec.Struct, rename={"from_": "from"}):
-    """A message as the provider shows it: in answers, and in webhooks as their payload."""
+    """A message as the provider shows it in answers and in webhooks."""
 
     id: str
     type: str
@@ -90,12 +90,12 @@ def kind_of(body: Body) -> str:
 
 
 def parts_of(body: Body, segments: Segments) -> int:
-    """The segments that the message is counted and charged as."""
+    """The number of segments that the message counts and is charged as."""
     return 1 if kind_of(body) == "MMS" else min(segments.parts, MAX_PARTS)
 
 
 def profile_of(body: Body) -> str:
-    """The id of the messaging profile: every sender belongs to the same, unless one is named."""
+    """The id of the named messaging profile, or of the default one."""
     return _text(body.messaging_profile_id) or PROFILE
 
 
@@ -106,7 +106,7 @@ def render(
     segments: Segments,
     state: DeliveryState = QUEUED,
 ) -> bytes:
-    """The answer to a send or a retrieval: for one state the same bytes each time."""
+    """The answer to a send or a retrieval; the same bytes for the same state."""
     return _encoder.encode(_Envelope(shown(id, message, body, segments, state)))
 
 
@@ -153,5 +153,5 @@ def _text(value: object) -> str | None:
 
 
 def iso(unix_seconds: float) -> str:
-    """A time (UTC) as the provider writes it."""
+    """A UTC time in the provider's format."""
     return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""How a decision is told: bytes, headers, and how long it takes."""
+"""Turns a decision into a reply: its bytes, headers and latency."""
 
 from math import ceil
 from random import Random
@@ -15,12 +15,12 @@ from .validation import Body
 _HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body>502</body></html>\r\n"
 _REPLAYED = b"Idempotent-Replayed: true\r\n"
 
-#: The latency's tail: the share of requests that it takes, and its mean in jitters.
+#: The latency's tail: the share of requests in it, and its mean as a multiple of the jitter.
 _TAIL_SHARE, _TAIL_MEAN = 0.01, 5.0
 
 
 def latency_seconds(settings: Settings, random: Random) -> float:
-    """Draw one request's latency: normal about its mean, never below 0, 1 in 100 with a tail."""
+    """Draw a latency: normally distributed, never below 0, with a long tail for 1 in 100."""
     mean, jitter = settings.latency_ms / 1000, settings.latency_jitter_ms / 1000
     if jitter <= 0:
         return mean
@@ -37,11 +37,11 @@ def refusal(
     pointer: str = "",
     detail: str = "",
 ) -> HttpReply:
-    """An error's reply; ``problem`` is a row of the error table, ``detail`` replaces its words."""
+    """An error's reply; ``problem`` is a row of the error table, ``detail`` replaces its text."""
     status = errors.PROBLEMS[problem].status or settings.block_status
     headers = admission.rate_headers
-    # A spend cap is told with 429 too, but without a time: it lasts until midnight UTC. For API
-    # v1 no such header is published.
+    # A reached spend cap is a 429 as well, but without a time: it lasts until midnight UTC. API v1
+    # has no documented header for it.
     timed = status == 429 and problem != "spend_cap" and not request.v1
     if timed and not settings.drop_retry_after:
         headers += b"retry-after: %d\r\n" % max(1, ceil(admission.retry_seconds - 1e-6))
@@ -53,7 +53,7 @@ def refusal(
 def tell(
     post: Post, decision: Decision, messages: AcceptedMessages, settings: Settings
 ) -> HttpReply:
-    """The reply to a POST, without its latency, but with what its fault adds to that."""
+    """The reply to a POST; its delay is only what a fault adds, without the latency."""
     fault, headers = decision.fault, post.admission.rate_headers
     effect = fault.effect if fault else ""
     if effect == "html":
@@ -85,7 +85,7 @@ def tell(
 
 
 def _detail(problem: str, post: Post) -> str:
-    """The two numbers that a block stands between, as the provider names them."""
+    """The two numbers of a block, in the provider's words."""
     if problem != "opted_out" or not isinstance(post.body, Body):
         return ""
     return f"A STOP block rule stands between '{post.body.from_}' and '{post.recipient}'."

@@ -1,4 +1,4 @@
-"""The answers to requests that only read: one message, the balance, the opt-outs."""
+"""The answers to read requests: one message, the balance, the opt-outs."""
 
 from urllib.parse import parse_qs
 
@@ -18,8 +18,8 @@ def retrieve(request: Request, admission: Admission, context: Context, now: floa
     """The reply to anything but a POST, at ``now`` in monotonic seconds."""
     number, problem = _number(request, context), admission.problem
     if not problem and request.method != "GET":
-        known = number is not None or request.path in (*READ_ONLY, *REQUIRED)
-        problem = "method" if known else "not_found"
+        exists = number is not None or request.path in (*READ_ONLY, *REQUIRED)
+        problem = "method" if exists else "not_found"
     if not problem:
         body = _body(request, context, number, now)
         if body is not None:
@@ -28,7 +28,7 @@ def retrieve(request: Request, admission: Admission, context: Context, now: floa
 
 
 def _number(request: Request, context: Context) -> int | None:
-    """The number of the message that the path names: by each API only what came by it."""
+    """The number of the message that the path names; each API shows only its own messages."""
     folder = "/messages/" if request.v1 else "/v2/messages/"
     if not request.path.startswith(folder):
         return None

@@ -1,4 +1,4 @@
-"""A request of API v1, read as the same message would come by v2."""
+"""Reads a request of API v1 as the same message in API v2."""
 
 from urllib.parse import parse_qsl
 
@@ -23,7 +23,7 @@ _decoder = msgspec.json.Decoder(_Request)
 
 
 def decode(body: bytes) -> Body | Refusal:
-    """Read a body in JSON, or as a form, which has no media."""
+    """Read a body that is JSON or a form; a form has no media."""
     try:
         if not body.lstrip().startswith((b"{", b"[")):
             fields = dict(parse_qsl(body.decode(), keep_blank_values=True))
@@ -55,7 +55,7 @@ def _body(request: _Request) -> Body | Refusal:
 
 
 def _url(item: object) -> object:
-    """The URL in ``{"img": url}``, or what is there instead, for the check to refuse."""
+    """The URL in ``{"img": url}``; anything else unchanged, for the check to refuse."""
     if isinstance(item, dict) and len(item) == 1:
         kind, url = next(iter(item.items()))
         return url if kind in _MEDIA else item

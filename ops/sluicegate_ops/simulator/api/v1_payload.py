@@ -1,4 +1,4 @@
-"""The JSON of API v1: flat, for an answer, a retrieval and a status webhook, and for an error."""
+"""The flat JSON of API v1: answers, retrievals, status webhooks and errors."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from .errors import PROBLEMS
 from .payload import ORGANIZATION, kind_of, profile_of
 from .validation import Body
 
-#: State: the two words of v1 for it.
+#: State: API v1's status and delivery status.
 _STATUSES = {
     "queued": ("queued", ""),
     "sent": ("sent", ""),
@@ -41,7 +41,7 @@ def record(
     updated = state.completed_at or state.sent_at or message.received_at
     text = str(body.text or "")
     raw = text.encode()
-    # The same name for both: what the carrier got are the text's bytes in its own coding.
+    # Both hashes are the same: only a carrier would see the text in another coding.
     digest = hashlib.sha256(raw).hexdigest()
     content = {
         "text": text,
@@ -71,8 +71,8 @@ def record(
 def error(name: str, status: int) -> bytes:
     """The flat body of an error; ``name`` is a row of the error table."""
     problem = PROBLEMS[name]
-    words = f"{problem.title}: {problem.detail}"
-    flat = {"success": False, "status": status, "code": problem.code, "message": words}
+    text = f"{problem.title}: {problem.detail}"
+    flat = {"success": False, "status": status, "code": problem.code, "message": text}
     return msgspec.json.encode(flat)
 
 

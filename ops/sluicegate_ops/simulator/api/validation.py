@@ -1,4 +1,4 @@
-"""What the provider checks of a message's body before it takes it."""
+"""The provider's checks on a message's body."""
 
 from datetime import datetime, timedelta
 from re import compile as pattern
@@ -13,14 +13,14 @@ from ..faults import UNOWNED_SENDER
 
 MAX_MEDIA = 10
 
-#: How far ahead a message may be scheduled, as published.
+#: As published: how far ahead a message may be scheduled.
 EARLIEST, LATEST = timedelta(minutes=5), timedelta(days=5)
 
 _E164 = pattern(r"\+[1-9][0-9]{1,14}\Z")
 _SENDER = pattern(r"(?:\+[1-9][0-9]{1,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})\Z")
 _URL = pattern(r"https?://[^/\s]+")
 
-#: The fields that each path requires, beside ``to`` and a content.
+#: The fields that each path requires in addition to ``to`` and content.
 REQUIRED: dict[str, tuple[str, ...]] = {
     "/v2/messages": (),
     "/v2/messages/long_code": ("from",),
@@ -32,14 +32,14 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 
 BALANCE, OPTOUTS = "/v2/balance", "/v2/messaging_optouts"
 
-#: Paths that are there to read only.
+#: Paths that only allow reading.
 READ_ONLY = (BALANCE, OPTOUTS)
 
 
 class Body(msgspec.Struct, rename={"from_": "from"}):
-    """A request's body as it came: of any type, since a wrong one has an answer of its own.
+    """A request's body with fields of any type, since each wrong type has its own answer.
 
-    Fields that are not in here are accepted and ignored, as the provider does.
+    Other fields are accepted and ignored, as by the provider.
     """
 
     to: object = None
@@ -57,7 +57,7 @@ class Body(msgspec.Struct, rename={"from_": "from"}):
 
 
 class Refusal(NamedTuple):
-    """A row of the error table, and the JSON pointer to what is at fault."""
+    """A row of the error table, and the JSON pointer to the field at fault."""
 
     problem: str
     pointer: str = ""
@@ -67,7 +67,7 @@ _decoder = msgspec.json.Decoder(Body)
 
 
 def decode(body: bytes) -> Body | Refusal:
-    """Read a request's body; anything but a JSON object is refused."""
+    """Read a request's body, which must be a JSON object."""
     try:
         return _decoder.decode(body)
     except msgspec.ValidationError:
@@ -77,9 +77,9 @@ def decode(body: bytes) -> Body | Refusal:
 
 
 def check(body: Body, path: str, now: datetime) -> Segments | Refusal:
-    """The text's segments when the message can be taken, otherwise why it can't be.
+    """The text's segments if the message is valid, otherwise the reason why not.
 
-    ``path`` is a key of ``REQUIRED``; ``now`` is an aware time, for ``send_at``.
+    ``path`` is a key of ``REQUIRED``; ``now`` is an aware time, to check ``send_at``.
     """
     return _addresses(body, path) or _kinds(body, now) or _media(body) or _segments(body)
 
@@ -140,7 +140,7 @@ def _media(body: Body) -> Refusal | None:
 
 def _segments(body: Body) -> Segments | Refusal:
     encoding = body.encoding
-    assert isinstance(encoding, str)  # noqa: S101 - _kinds has seen to it
+    assert isinstance(encoding, str)  # noqa: S101 - _kinds has checked it
     try:
         segments = count(str(body.text or ""), encoding)  # type: ignore[arg-type] # checked when it came
     except InvalidMessage:

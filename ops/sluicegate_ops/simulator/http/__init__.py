@@ -1,1 +1,1 @@
-"""HTTP/1.1 as the simulator speaks it, as a server and as a client."""
+"""The simulator's HTTP/1.1, as a server and as a client."""

@@ -1,9 +1,9 @@
-"""A request as it was read, and the reply that was decided for it."""
+"""An HTTP request, and the reply to it."""
 
 from collections.abc import Callable
 from typing import Literal
 
-#: ``answer`` in full; ``truncated`` half way; ``close`` without a word; ``hang``, then close.
+#: ``answer`` in full, ``truncated`` half way, ``close`` without an answer, or ``hang`` and close.
 How = Literal["answer", "truncated", "close", "hang"]
 
 JSON = b"application/json; charset=utf-8"
@@ -11,27 +11,27 @@ HTML = b"text/html"
 
 
 class Request:
-    """One HTTP request; ``path`` is without its query, header values are as they came."""
+    """One HTTP request; ``path`` excludes the query, header values are unchanged."""
 
     __slots__ = ("authorization", "body", "keys", "method", "path", "query", "secret")
 
     def __init__(self, method: str, path: str, query: str = "", body: bytes = b"") -> None:
         self.method, self.path, self.query, self.body = method, path, query, body
-        #: None when the header is missing, which the provider answers otherwise than a wrong one.
+        #: None if the header is missing; the provider answers that differently from a wrong one.
         self.authorization: bytes | None = None
-        #: X-Profile-Secret, by which API v1 knows its callers; None when it is missing.
+        #: X-Profile-Secret, the credential of API v1; None if the header is missing.
         self.secret: bytes | None = None
-        #: Every Idempotency-Key header: a second one makes the request malformed.
+        #: Every Idempotency-Key header; more than one makes the request malformed.
         self.keys: list[bytes] = []
 
     @property
     def v1(self) -> bool:
-        """Whether it is for API v1, whose paths have no version."""
+        """Whether it is a request to API v1, whose paths have no version."""
         return self.path.startswith("/messages")
 
 
 class HttpReply:
-    """One HTTP reply, and when and how it is given."""
+    """One HTTP reply, and when and how it is sent."""
 
     __slots__ = ("body", "content_type", "delay_seconds", "headers", "how", "on_end", "status")
 
@@ -49,5 +49,5 @@ class HttpReply:
         #: Further header lines, each with its line end.
         self.headers = headers
         self.delay_seconds, self.how = delay_seconds, how
-        #: Called once, when the request is no longer in flight.
+        #: Called once, when the request has ended.
         self.on_end: Callable[[], None] | None = None

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as a client: posts to webhook URLs over connections that are kept."""
+"""An HTTP/1.1 client that posts to webhook URLs over persistent connections."""
 
 import asyncio
 from typing import cast
@@ -6,24 +6,24 @@ from urllib.parse import SplitResult, urlsplit
 
 import httptools
 
-#: Every way in which an address can be wrong, or its server away or no server at all.
+#: The errors of a wrong address, an unreachable server, or a server that speaks no HTTP.
 _FAILURES = (OSError, TimeoutError, ValueError, httptools.HttpParserError)
 
 
 class _Connection(asyncio.Protocol):
-    """One connection, with at most one request under way."""
+    """One connection, with at most one request in flight."""
 
     def __init__(self) -> None:
         self._answer: asyncio.Future[int] | None = None
         self.usable, self._status = True, 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast, since uvloop's transports are none of asyncio's classes.
+        # A cast, since uvloop's transports are not subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.usable = False
-        if self._status:  # an answer without a length ends with its connection
+        if self._status:  # an answer without a length ends with the connection
             self._finish()
         else:
             self._fail(ConnectionResetError("closed before the answer"))
@@ -38,7 +38,7 @@ class _Connection(asyncio.Protocol):
         self._status = self._parser.get_status_code()
 
     def on_message_complete(self) -> None:
-        if self._status >= 200:  # else it was a 100, and the answer is still to come
+        if self._status >= 200:  # otherwise it was a 100, and the answer comes later
             self.usable = self.usable and self._parser.should_keep_alive()
             self._finish()
 
@@ -52,7 +52,7 @@ class _Connection(asyncio.Protocol):
             self._answer.set_exception(error)
 
     async def ask(self, request: bytes) -> int:
-        """Send a request; returns the answer's status."""
+        """Send a request; return the answer's status."""
         self._status = 0
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
@@ -65,13 +65,13 @@ class _Connection(asyncio.Protocol):
 
 
 class Outgoing:
-    """Posts to plain http URLs; keeps the connections that are free for the next request."""
+    """Posts to plain http URLs; keeps idle connections for later requests."""
 
     def __init__(self) -> None:
         self._free: dict[tuple[str, int], list[_Connection]] = {}
 
     async def post(self, url: str, headers: bytes, body: bytes, timeout_seconds: float) -> int:
-        """Returns the status of the answer, or 0 where none came in time."""
+        """Post; return the answer's status, or 0 if none came in time."""
         try:
             async with asyncio.timeout(timeout_seconds):
                 return await self._post(urlsplit(url), headers, body)
@@ -79,7 +79,7 @@ class Outgoing:
             return 0
 
     def close(self) -> None:
-        """Close the connections that are free."""
+        """Close the idle connections."""
         for connections in self._free.values():
             for connection in connections:
                 connection.close()
@@ -87,13 +87,13 @@ class Outgoing:
 
     async def _post(self, url: SplitResult, headers: bytes, body: bytes) -> int:
         if url.scheme != "http" or not url.hostname:
-            raise ValueError("only plain http is spoken here")
+            raise ValueError("only plain http URLs are supported")
         address = (url.hostname, url.port or 80)
         request = _request(url, headers, body)
         while kept := self._kept(address):
             try:
                 return await self._ask(kept, address, request)
-            except ConnectionResetError:  # closed as it was idle
+            except ConnectionResetError:  # the server closed it while it was idle
                 continue
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(_Connection, *address)

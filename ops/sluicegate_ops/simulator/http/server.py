@@ -1,4 +1,4 @@
-"""Runs a simulator: inside a loop, as a process of its own, or in a thread for a test."""
+"""Runs a simulator: on an event loop, in its own process, or in a thread for a test."""
 
 import asyncio
 import signal
@@ -21,8 +21,8 @@ from .wire import Connection
 class Simulator:
     """A fake provider on a TCP port; an async context manager.
 
-    ``start`` after ``stop`` is the same provider again after an outage: at the same port, with
-    all that it knew.
+    ``start`` after ``stop`` is the same provider after an outage: at the same port, with all its
+    state.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -36,22 +36,22 @@ class Simulator:
 
     @property
     def base(self) -> str:
-        """The root URL, without a slash at its end; its port is known once it has started."""
+        """The root URL without a trailing slash; the port is known after the start."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
     @property
     def url(self) -> str:
-        """The base URL of API v2, as the official SDK takes it."""
+        """The base URL of API v2, as the official SDK expects it."""
         return self.base + "/v2"
 
     @property
     def settings(self) -> Settings:
-        """The settings as they stand now."""
+        """The current settings."""
         return self._provider.settings
 
     async def start(self) -> None:
-        """Listen. Raises ``OSError`` when the port is taken."""
+        """Start listening; raises ``OSError`` if the port is taken."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             lambda: Connection(self._handle, self._connections),
@@ -63,9 +63,9 @@ class Simulator:
         self._errands = asyncio.create_task(self._provider.webhook_sender.run())
 
     async def stop(self) -> None:
-        """Stop listening, cut every connection, and hold the webhooks back.
+        """Stop listening, cut every connection, and hold back the webhooks.
 
-        Does nothing when it is not running.
+        Does nothing if it is not running.
         """
         if self._server is None:
             return
@@ -99,46 +99,46 @@ class Simulator:
         return self._provider.handle(request)
 
     def report(self) -> dict[str, object]:
-        """What ``GET /_sim/report`` answers; may be called from any thread."""
+        """The content of ``GET /_sim/report``; callable from any thread."""
         return self._provider.report()
 
     def recipients(self) -> dict[str, int]:
-        """The number of messages accepted for each recipient; from any thread."""
+        """The number of messages accepted for each recipient; callable from any thread."""
         return self._provider.recipients()
 
     def requests(self, after: int = 0) -> list[LoggedPost]:
-        """The POSTs after the first ``after`` ones, in order of arrival; from any thread."""
+        """The POSTs after the first ``after``, in order of arrival; callable from any thread."""
         return self._provider.requests(after)
 
     def arrivals(self, after: int = 0, limit: int = ARRIVALS_PAGE) -> list[Arrival]:
-        """What ``GET /_sim/arrivals`` answers: accepted messages in order; from any thread."""
+        """The accepted messages after the first ``after``, in order; callable from any thread."""
         return self._provider.arrivals(after, limit)
 
     def webhooks(self) -> dict[str, int]:
-        """What ``GET /_sim/webhooks`` answers: events, and what became of them."""
+        """The content of ``GET /_sim/webhooks``: counts of the events."""
         return self._provider.webhooks()
 
     @property
     def public_key(self) -> str:
-        """The key, in base64, that the signatures of webhooks verify with."""
+        """The public key of the webhooks' signatures, in base64."""
         return self._provider.public_key
 
     def change(self, changes: Mapping[str, object]) -> None:
-        """Change settings, as ``POST /_sim/settings`` does; only from the simulator's own loop.
+        """Change settings like ``POST /_sim/settings``; only on the simulator's own loop.
 
         Raises ``ValueError`` for an unknown name or a bad value.
         """
         self._provider.change(changed(self._provider.settings, changes))
 
     def reset(self) -> None:
-        """Forget all that was received; only from the simulator's own loop."""
+        """Forget everything but the settings; only on the simulator's own loop."""
         self._provider.reset()
 
 
 async def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
-    """Run a simulator until SIGINT, SIGTERM or a cancellation.
+    """Run a simulator until SIGINT, SIGTERM or a cancellation; only in a main thread.
 
-    ``on_ready`` is called with its URL once it listens. Only for a process's main thread.
+    Calls ``on_ready`` with its URL once it listens.
     """
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     async with Simulator(settings) as simulator:
@@ -160,7 +160,7 @@ def run(settings: Settings, on_ready: Callable[[str], None]) -> None:
 
 @contextmanager
 def simulator_in_thread(settings: Settings | None = None) -> Iterator[Simulator]:
-    """Run a simulator on a loop of its own in a thread, for as long as the block lasts."""
+    """Run a simulator in a thread, on its own loop, until the block ends."""
     started: Future[tuple[Simulator, Callable[[], object]]] = Future()
 
     async def body() -> None:
@@ -189,7 +189,7 @@ def simulator_in_thread(settings: Settings | None = None) -> Iterator[Simulator]
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """uvloop's event loop where it is installed, otherwise asyncio's own."""
+    """uvloop's event loop if it is installed, otherwise asyncio's."""
     with suppress(ImportError):
         import uvloop
 

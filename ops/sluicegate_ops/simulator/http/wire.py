@@ -1,4 +1,4 @@
-"""HTTP/1.1 on a socket: reads requests, writes replies in order, keeps connections alive."""
+"""HTTP/1.1 on a socket: reads requests, writes replies in order, keeps connections open."""
 
 import asyncio
 import logging
@@ -22,13 +22,13 @@ _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 class _Pending:
-    """A reply that waits for its time, or for those before it on the same connection."""
+    """A reply that waits for its time, or for earlier replies on the same connection."""
 
     __slots__ = ("data", "ends", "how", "on_end", "ready", "timer")
 
     def __init__(self, reply: HttpReply, data: bytes, *, ends: bool) -> None:
         self.data, self.how, self.on_end = data, reply.how, reply.on_end
-        #: Whether the connection is closed after it.
+        #: Whether the connection closes after it.
         self.ends = ends
         self.ready = False
         self.timer: asyncio.TimerHandle | None = None
@@ -37,8 +37,8 @@ class _Pending:
 class Connection(asyncio.Protocol):
     """One client's connection; ``handle`` decides each reply when its request has arrived.
 
-    A client that goes away changes nothing of a request that has arrived, but that a request
-    which hangs ends with it.
+    If the client disconnects, a hanging request ends; other requests that have arrived are
+    unaffected.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Connection(asyncio.Protocol):
     # -- the socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # A cast, since uvloop's transports are none of asyncio's classes.
+        # A cast, since uvloop's transports are not subclasses of asyncio's.
         self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self)
 
@@ -62,7 +62,8 @@ class Connection(asyncio.Protocol):
         self._ended = True
         self._connections.discard(self)
         self.lost.set()
-        for pending in [one for one in self._pending if one.how == "hang" and not one.ready]:
+        hanging = [reply for reply in self._pending if reply.how == "hang" and not reply.ready]
+        for pending in hanging:
             if pending.timer is not None:
                 pending.timer.cancel()
             self._ready(pending)
@@ -74,7 +75,7 @@ class Connection(asyncio.Protocol):
         self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Cut the connection, without a word to the client."""
+        """Cut the connection without an answer."""
         self._ended = True
         self._transport.abort()
 
@@ -84,7 +85,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
-            _log.error("the simulator broke", exc_info=error.__context__ or error)
+            _log.error("the simulator failed", exc_info=error.__context__ or error)
             self._refuse("unexpected")
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse("bad_request")
@@ -133,7 +134,7 @@ class Connection(asyncio.Protocol):
     # -- replies
 
     def _refuse(self, problem: str) -> None:
-        """Answer what could not be read as a request, and close."""
+        """Answer an unreadable request, and close the connection."""
         self._answer(HttpReply(errors.PROBLEMS[problem].status, errors.render(problem)), ends=True)
         self._ended = True
 
@@ -171,7 +172,7 @@ class Connection(asyncio.Protocol):
 
 
 def encode(reply: HttpReply, *, closing: bool) -> bytes:
-    """The reply's bytes: none for a close or a hang, half of the body for a truncated one."""
+    """The reply's bytes: none for a close or a hang, half of the body if truncated."""
     if reply.how in ("close", "hang"):
         return b""
     body = reply.body[: len(reply.body) // 2] if reply.how == "truncated" else reply.body

@@ -1,1 +1,1 @@
-"""The webhooks that the simulator sends: which events, when, and signed how."""
+"""The webhooks that the simulator sends: the events, their times and their signatures."""

@@ -1,4 +1,4 @@
-"""The JSON of webhooks of API v2."""
+"""The JSON of API v2's webhooks."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from ..api.payload import ORGANIZATION, Address, Error, MessagePayload, Money
 
 
 class InboundPayload(msgspec.Struct, rename={"from_": "from"}):
-    """A message that came in, as ``message.received`` tells of it."""
+    """An inbound message, as ``message.received`` reports it."""
 
     id: str
     from_: Address
@@ -17,7 +17,7 @@ class InboundPayload(msgspec.Struct, rename={"from_": "from"}):
     encoding: str
     parts: int
     num_chars: int
-    #: ``STOP``, ``START`` or ``HELP`` where the text is a keyword of it.
+    #: ``STOP``, ``START`` or ``HELP`` if the text is such a keyword.
     autoresponse_type: str | None
     webhook_url: str | None
     webhook_failover_url: str | None

@@ -1,4 +1,4 @@
-"""What is told of messages by webhook: the true events in their time, and what goes wrong."""
+"""Schedules the webhooks of messages: the true events, and what goes wrong with them."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from ..settings import Webhooks
 from . import events, signing
 from .sender import WebhookSender
 
-#: How old the signature of a stale event is: twice what a receiver should put up with.
+#: How old the signature of a stale event is: twice what a receiver should tolerate.
 STALE_SECONDS = 600
 
 LIES = ("forged", "tampered", "stale")
@@ -31,7 +31,7 @@ class _News(NamedTuple):
     kind: str
     id: str
     state: DeliveryState
-    #: What a lie is signed for, when it was changed after its signature.
+    #: The true state, for which a tampered event was signed.
     truth: DeliveryState
 
 
@@ -51,13 +51,13 @@ class WebhookSchedule:
         self.forget(AcceptedMessages())
 
     def forget(self, messages: AcceptedMessages) -> None:
-        """Drop all events, and begin anew with other messages."""
+        """Drop all events, and continue with other messages."""
         self._messages = messages
         self._counts: Counter[str] = Counter()
         self._webhook_sender.forget()
 
     def report(self) -> dict[str, int]:
-        """How many events there were, and what became of them and of their tries."""
+        """Counts of the events and their tries, by what happened to them."""
         names = ("lost", "duplicate", "reordered", *LIES)
         return {**self._webhook_sender.report(), **{name: self._counts[name] for name in names}}
 
@@ -70,7 +70,7 @@ class WebhookSchedule:
         return self.webhooks.url, self.webhooks.failover_url
 
     def accepted(self, number: int, body: Body) -> None:
-        """Draw how a delivery ends, and schedule the events that tell of it, if it has a URL."""
+        """Draw a message's delivery and schedule its events, if it has a URL."""
         urls = self.urls(body)
         if not urls[0] or body.send_at:
             return
@@ -88,15 +88,15 @@ class WebhookSchedule:
         if delivery.status and self._happens("reordered", webhooks.reorder):
             sent_due = final_due + max(webhooks.delay_seconds, 0.05)
         sent = DeliveryState("sent", message.received_at + delivery.sent_after)
-        told = [("message.sent", sent, sent_due)]
+        events_due = [("message.sent", sent, sent_due)]
         if delivery.status:
-            told.append(("message.finalized", final, final_due))
-        for kind, state, due in told:
+            events_due.append(("message.finalized", final, final_due))
+        for kind, state, due in events_due:
             self._tell(_News(number, kind, self._id(), state, state), due, urls)
             self._lie(_News(number, "message.finalized", "", lie, final), due, urls)
 
     def received(self, inbound: events.InboundPayload, due: float) -> None:
-        """Schedule ``message.received``, where the profile has a URL."""
+        """Schedule ``message.received``, if the profile has a URL."""
         if self.webhooks.url:
             write = partial(self._write_inbound, self._id(), inbound)
             self._webhook_sender.put(due, (self.webhooks.url, self.webhooks.failover_url), write)
@@ -121,7 +121,7 @@ class WebhookSchedule:
 
     @staticmethod
     def _id() -> str:
-        return str(uuid4())  # not of our dice: receivers remember ids beyond our restart
+        return str(uuid4())  # not from our dice: receivers remember ids across our restarts
 
     def _write(self, news: _News, lie: str, attempt: int, url: str) -> tuple[bytes, bytes]:
         message = self._messages[news.number]

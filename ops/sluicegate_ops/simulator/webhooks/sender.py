@@ -1,4 +1,4 @@
-"""Brings events to their webhook URLs when they are due: bounded, with tries and a failover."""
+"""Sends events to webhook URLs when they are due, with retries, a failover and a cap."""
 
 import asyncio
 import heapq
@@ -11,35 +11,35 @@ from typing import NamedTuple
 from ..http.outgoing import Outgoing
 from ..settings import Webhooks
 
-#: What the provider publishes: three tries at a URL, then three at its failover.
+#: As published: three tries at a URL, then three at its failover URL.
 TRIES = 3
 
-#: Header lines and body of one try; of its number, from 1, and its URL.
+#: Makes the header lines and body of one try, from its number (from 1) and its URL.
 Write = Callable[[int, str], tuple[bytes, bytes]]
 
-#: Posts header lines and a body to a URL, within seconds; the status, or 0 for no answer.
+#: Posts header lines and a body to a URL within some seconds; returns the status, or 0.
 Posting = Callable[[str, bytes, bytes, float], Awaitable[int]]
 
 
 class QueuedEvent(NamedTuple):
-    """An event on its way; ``due`` is in monotonic seconds."""
+    """An event to be sent; ``due`` is in monotonic seconds."""
 
     due: float
-    #: Keeps the order of those due at the same time.
+    #: Keeps events in order that are due at the same time.
     number: int
-    #: Of which reset it is, so that one under way then is not taken up again.
+    #: The number of resets before it, so that a reset also drops events in flight.
     era: int
     urls: tuple[str, ...]
     write: Write
-    #: Tries in all.
+    #: The number of tries in total.
     tries: int
     tried: int = 0
 
 
 class WebhookSender:
-    """The events that are due later or under way.
+    """Holds the events that are due later or in flight, and sends them.
 
-    ``post`` is how they travel, ``monotonic`` reads the clock that says when.
+    ``post`` sends one; ``monotonic`` reads the clock of their due times.
     """
 
     def __init__(
@@ -58,26 +58,26 @@ class WebhookSender:
         self.forget()
 
     def forget(self) -> None:
-        """Drop all events, begin to count anew; a try that is under way is the last of its own."""
+        """Drop all events and counts; an event in flight is not tried again."""
         self._era += 1
         self._waiting: list[QueuedEvent] = []
         self._counts: Counter[str] = Counter()
 
     def put(self, due: float, urls: Iterable[str], write: Write, *, once: bool = False) -> None:
-        """Take an event, to be brought to the first URL that takes it; ``once`` is one try."""
-        known = tuple(url for url in urls if url)
-        tries = 1 if once else TRIES * len(known)
+        """Schedule an event for the first URL that accepts it, or for one try if ``once``."""
+        given = tuple(url for url in urls if url)
+        tries = 1 if once else TRIES * len(given)
         self._counts["events"] += 1
-        self._push(QueuedEvent(due, next(self._numbers), self._era, known, write, tries))
+        self._push(QueuedEvent(due, next(self._numbers), self._era, given, write, tries))
 
     def report(self) -> dict[str, int]:
-        """How many events there were, tries, and what became of them, up to now."""
+        """Counts of events and tries so far, by what happened to them."""
         names = ("events", "tries", "acknowledged", "given_up")
         counts = {name: self._counts[name] for name in names}
         return {**counts, "waiting": len(self._waiting), "under_way": len(self._under_way)}
 
     async def run(self) -> None:
-        """Bring events until cancelled; one under way then is due again in the next run."""
+        """Send events until cancelled; an event then in flight is sent again in the next run."""
         self._changed = asyncio.Event()
         try:
             while True:
@@ -97,13 +97,13 @@ class WebhookSender:
             self._changed.set()
 
     def _start(self) -> float | None:
-        """Start what is due; the seconds until there is more, None until something changes."""
+        """Start what is due; return the seconds until the next, None to wait for a change."""
         while self._waiting and len(self._under_way) < self.webhooks.connections:
             ahead = self._waiting[0].due - self._monotonic()
             if ahead > 0:
                 return ahead
             event = heapq.heappop(self._waiting)
-            task = asyncio.create_task(self._bring(event))
+            task = asyncio.create_task(self._send(event))
             self._under_way[task] = event
             task.add_done_callback(self._ended)
         return None
@@ -116,7 +116,7 @@ class WebhookSender:
         except TimeoutError:
             pass
 
-    async def _bring(self, event: QueuedEvent) -> None:
+    async def _send(self, event: QueuedEvent) -> None:
         number = event.tried + 1
         url = event.urls[event.tried // TRIES]
         headers, body = event.write(number, url)
@@ -139,4 +139,4 @@ class WebhookSender:
         if task.cancelled():
             self._push(event)
         elif (error := task.exception()) is not None:
-            raise error  # into the loop's handler: a fault of ours, not of the receiver
+            raise error  # to the loop's handler: our fault, not the receiver's

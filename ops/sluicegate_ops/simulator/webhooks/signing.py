@@ -1,4 +1,4 @@
-"""The signatures of webhooks: Ed25519 for API v2, HMAC with the profile's secret for v1."""
+"""The webhooks' signatures: Ed25519 for API v2, HMAC with the profile secret for v1."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # slow to import, and only a webhook needs it
 
 
 class Signer:
-    """One Ed25519 key; ``signing_key`` is its private part in base64, empty for a new one."""
+    """One Ed25519 key; ``signing_key`` is its private part in base64, or empty for a new key."""
 
     def __init__(self, signing_key: str = "") -> None:
         self._private = b64decode(signing_key) if signing_key else urandom(32)
@@ -29,7 +29,7 @@ class Signer:
         return b64encode(self._key.public_key().public_bytes_raw()).decode()
 
     def headers(self, body: bytes, unix_seconds: int) -> bytes:
-        """The header lines that sign ``body`` at a time."""
+        """The header lines that sign ``body`` at the given time."""
         signature = self._key.sign(b"%d|%b" % (unix_seconds, body))
         return b"telnyx-signature-ed25519: %b\r\ntelnyx-timestamp: %d\r\n" % (
             b64encode(signature),
