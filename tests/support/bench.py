@@ -1,4 +1,4 @@
-"""An account's scripts under a clock of the test's own: what tests drive instead of waiting."""
+"""One account's scripts under a clock that the test sets, so that no test waits."""
 
 import itertools
 from collections import Counter
@@ -41,14 +41,14 @@ BY_TEST = Act(who="test", action="test", why="a test", run="test")
 
 
 def settle_of(grant: Grant, kind: Any, **fields: Any) -> Settle:
-    """A settle of ``grant``; ``fields`` may be those of its rate headers too."""
+    """A settle of ``grant``; ``fields`` may include fields of its rate headers."""
     rate = {name: fields.pop(name) for name in RateHeaders.__struct_fields__ if name in fields}
     fields = {"rate": RateHeaders(**rate)} | fields
     return Settle(id=grant.id, token=grant.token, kind=kind, **fields)
 
 
 class Sent(NamedTuple):
-    """A message that was started in its slot, at that time."""
+    """A message that was started, and the time of its slot."""
 
     at_ms: float
     id: str
@@ -57,13 +57,13 @@ class Sent(NamedTuple):
 class Bench:
     """One account's scripts, called synchronously, at a time that only the test moves.
 
-    ``fields`` are fields of the account's configuration. ``repeat`` calls every script twice with
-    the same arguments and fails where the second answer or the state after it differs. A probe of
-    the breaker's is answered as ``answers_probes`` says, or not at all.
+    ``fields`` are fields of the account's configuration. With ``repeat``, every script is called
+    twice with the same arguments, and a test fails if the second answer or the state after it
+    differs. ``answers_probes`` says how the breaker's probes are answered; None does not answer.
     """
 
     def __init__(self, store: redis.Redis, *, repeat: bool = False, **fields: Any) -> None:
-        # The account's requests alone decide, unless a test says otherwise.
+        # By default, only the limit on the account's requests applies.
         default: dict[str, Any] = {"in_doubt": InDoubt()}
         default |= {"sms_per_second": 0.0, "mms_per_second": 0.0}
         self.config = Config(accounts={"default": Account(**default | fields)})
@@ -124,13 +124,13 @@ class Bench:
         return Outbox.cancelled(id, self.call(CANCEL, self.outbox.cancel_args(id)))
 
     def add(self, name: str, *recipients: Recipient) -> str:
-        """Import one batch; return a letter for each: added, duplicate or suppressed."""
+        """Import one batch; return a letter for each recipient: added, duplicate or suppressed."""
         return cast(
             "bytes", self.call(IMPORT, self.campaigns.import_args(name, recipients))
         ).decode()
 
     def act(self, name: str, action: Action) -> str:
-        """Act on a campaign, twice where everything is: the second time nothing happens."""
+        """Act on a campaign; with ``repeat`` twice, and the second time must change nothing."""
         state = self.campaigns.act(name, action)
         if self.repeat:
             before = self.dump()
@@ -154,13 +154,13 @@ class Bench:
         return done
 
     def claim(self, want: int = 1) -> Claimed:
-        """Claim once, and once more after a probe that the provider answered."""
+        """Claim once, and again if the first claim was a probe that was answered."""
         claimed = self.step(want=want).claimed
         again = claimed.why == "probe" and self.answers_probes
         return self.step(want=want).claimed if again else claimed
 
     def claim_all(self, want: int, within_ms: float = 10_000) -> list[Grant]:
-        """Claim until ``want`` are granted, moving time on as the answers say."""
+        """Claim until ``want`` are granted, letting the time pass that the answers name."""
         grants: list[Grant] = []
         ends = self.now_ms + within_ms
         while len(grants) < want and self.now_ms < ends:
@@ -189,7 +189,7 @@ class Bench:
         return grant
 
     def drain(self, ms: float, *, want: int = 50, most: int = 1_000_000) -> list[Sent]:
-        """Claim, start and accept for so long, ``most`` messages, asking when the answers say."""
+        """Claim, start and accept for ``ms``, at most ``most`` messages, as workers would."""
         sent: list[Sent] = []
         settles: list[Settle] = []
         ends = self.now_ms + ms
@@ -244,7 +244,7 @@ class Bench:
 
     def log(self) -> list[float]:
         """The times of the slots granted and not given back, oldest first."""
-        return [at for _, at in self.store.zrange(self.keys("log"), 0, -1, withscores=True)]
+        return [slot for _, slot in self.store.zrange(self.keys("log"), 0, -1, withscores=True)]
 
     def lane(self, lane: str) -> list[str]:
         """The ids in a lane, the head first."""
@@ -252,25 +252,25 @@ class Bench:
         return [ticket.decode().partition("|")[0] for ticket in tickets]
 
     def _hash(self, key: str) -> dict[str, str]:
-        found = self.store.hgetall(key)
-        return {name.decode(): value.decode() for name, value in found.items()}
+        fields = self.store.hgetall(key)
+        return {name.decode(): value.decode() for name, value in fields.items()}
 
     def dump(self) -> dict[bytes, Any]:
-        """Everything stored, for comparing two states; not expiry times, nor the test's clock."""
-        found = self.store.scan_iter(count=1000)
-        return values_of(self.store, [key for key in found if not key.endswith(b"test-clock")])
+        """Everything stored except expiry times and the test's clock, to compare two states."""
+        keys = self.store.scan_iter(count=1000)
+        return values_of(self.store, [key for key in keys if not key.endswith(b"test-clock")])
 
     def check(self) -> Counter[str]:
-        """Assert that the account's books agree with its records; return records by state.
+        """Assert that the account's indexes and counters agree with its records.
 
-        Every message enqueued or imported is in exactly one state, each index holds exactly what
-        it says, and so do the counters of every campaign.
+        Every message enqueued or imported is in exactly one state; each index, and the counters of
+        every campaign, hold exactly these. Returns the number of messages in each state.
         """
         return check_consistency(self.store, self.keys)
 
 
 def _has_expired(key: bytes, after: dict[bytes, Any]) -> bool:
-    """Whether an answer is forgotten by now, which goes by the server's own clock."""
+    """Whether a claim's stored answer has expired, which depends on the server's own clock."""
     return b":claim:" in key and after.get(key) is None
 
 

@@ -1,4 +1,4 @@
-"""The checks that hold after every script: records, lanes, leases and counters agree."""
+"""The check that records, lanes, leases and counters agree, as they must after every script."""
 
 from collections import Counter
 from typing import Any
@@ -30,7 +30,7 @@ def check_consistency(store: Any, keys: Any) -> Counter[str]:
             places = (id in leased) + tickets[id] + len(unsent.get(id, ()))
             assert places == 1, f"{id} waits in {places} places"
         else:
-            # Evidence may end a message whose next attempt is under way; nothing else may.
+            # Only evidence may end a message whose next attempt is in flight.
             assert leased.get(id, True), f"{id} is {state} and granted"
             assert id not in leased or state == "accepted", f"{id} is {state} and leased"
         assert (id in index["doubts"]) == (state == "in_doubt"), id
@@ -39,7 +39,7 @@ def check_consistency(store: Any, keys: Any) -> Counter[str]:
     known = records | _check_unrecorded(records, tickets, leased, unsent)
     assert leased.keys() <= known.keys()
     assert set().union(*index.values()) <= records.keys()
-    # What waited in a campaign that was cancelled is listed there, whatever its record says.
+    # A message that waited in a cancelled campaign is in its list, whatever the record says.
     known |= {id: lists[0] for id, lists in unsent.items() if known[id] == "waiting"}
     _check_campaigns(names, known, leased)
     totals = {k.decode(): int(v) for k, v in names.get("totals", {}).items()}
@@ -51,7 +51,7 @@ def check_consistency(store: Any, keys: Any) -> Counter[str]:
 
 
 def _unsent(names: dict[str, Any]) -> dict[str, list[str]]:
-    """The recipients in their campaigns' lists of the unsent: id -> the states of those lists."""
+    """The recipients in lists of the unsent: id -> the states of those lists."""
     unsent: dict[str, list[str]] = {}
     for name, value in names.items():
         if name.startswith("unsent:"):
@@ -67,7 +67,7 @@ def _check_unrecorded(
     leased: dict[str, bool],
     unsent: dict[str, list[str]],
 ) -> dict[str, str]:
-    """Each recipient without a record is in one place; return which state that makes."""
+    """Assert that each recipient without a record is in one place; return its state by id."""
     states: dict[str, str] = {}
     for id in (tickets.keys() | leased.keys() | unsent.keys()) - records.keys():
         if "." not in id:
@@ -82,7 +82,7 @@ def _check_unrecorded(
 def _check_campaigns(
     names: dict[str, Any], known: dict[str, str], leased: dict[str, bool]
 ) -> None:
-    """Each campaign's counters say what its members are."""
+    """Assert that each campaign's counters agree with its members' states."""
     running = set()
     for key, fields in names.items():
         if not key.startswith("campaign:"):
@@ -110,7 +110,7 @@ def _check_campaigns(
 
 
 def _check_lanes(names: dict[str, Any]) -> Counter[str]:
-    """Every open lane with tickets is ready or parked; return how often each id has one."""
+    """Assert that every open lane with tickets is ready or parked; count each id's tickets."""
     tickets: Counter[str] = Counter()
     reachable = _reachable(names)
     for name, value in names.items():
@@ -125,16 +125,16 @@ def _check_lanes(names: dict[str, Any]) -> Counter[str]:
 
 
 def _reachable(names: dict[str, Any]) -> set[str]:
-    """The lanes in the tree and among the parked; every node is where a claim finds it."""
+    """The lanes that a claim can reach, in the tree or among the parked."""
     parked = {
         member.decode() for priority in "tb" for member, _ in names.get(f"parked:{priority}", [])
     }
     assert parked == {member.decode() for member in names.get("parked_by", {})}
-    found: set[str] = set()
+    lanes: set[str] = set()
 
     def look(branch: str, member: str) -> None:
         if member[1] != "|":
-            found.add(member)
+            lanes.add(member)
             return
         for child, _ in names.get(f"ready:{branch}:{member}", []):
             look(branch, child.decode())
@@ -144,7 +144,7 @@ def _reachable(names: dict[str, Any]) -> set[str]:
             look(branch, member.decode())
     for member in parked:
         look(*member.split("/", 1))
-    return found
+    return lanes
 
 
 def _first(ticket: bytes) -> str:
@@ -152,7 +152,7 @@ def _first(ticket: bytes) -> str:
 
 
 def _check_leases(names: dict[str, Any]) -> dict[str, bool]:
-    """Each lease is in the set of its kind; return id -> whether it has started."""
+    """Assert that each lease is in the set of its kind; return id -> whether it has started."""
     granted, started = (
         {id.decode() for id, _ in names.get(kind, [])} for kind in ("granted", "started")
     )

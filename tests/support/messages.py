@@ -12,8 +12,8 @@ SENDER = "+15550000000"
 
 def message(number: int = 1, **fields: Any) -> Message:
     """A valid message to recipient ``number``; its id is ``m<number>`` unless given."""
-    made = {"id": f"m{number}", "to": f"+1555{number:07d}", "sender": SENDER, "text": "hello"}
-    return validated(Message(**(made | fields)))
+    default = {"id": f"m{number}", "to": f"+1555{number:07d}", "sender": SENDER, "text": "hello"}
+    return validated(Message(**(default | fields)))
 
 
 def plan(name: str = "july", **fields: Any) -> Plan:
@@ -23,11 +23,11 @@ def plan(name: str = "july", **fields: Any) -> Plan:
 
 
 def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient:
-    """Recipient ``number`` of a campaign, as its roster would make it."""
+    """Recipient ``number`` of a campaign, as its file would make it."""
     to = f"+1415{2_000_000 + number:07d}"
     values = values or tuple(f"v{number}" for _ in plan.template.variables)
     text = plan.template.render(dict(zip(plan.template.variables, values, strict=True)))
     segments = plan.message("row", to, text).segments
     hash = key_hash(key or to)
-    made = ticket(plan, hash, to, segments.parts, values)
-    return Recipient(number, hash, to, text, segments.parts, segments.encoding, made)
+    stored = ticket(plan, hash, to, segments.parts, values)
+    return Recipient(number, hash, to, text, segments.parts, segments.encoding, stored)

@@ -1,4 +1,4 @@
-"""Receipts for a bench: what the provider says became of a message, told to the real script."""
+"""Receipts for a bench: applied by the real script to its messages."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -9,14 +9,14 @@ from support.bench import Bench
 
 
 def receipt(id: str, status: str = "delivered", event_id: str = "", **fields: Any) -> Receipt:
-    """A receipt of message ``id``, of the provider id that ``Bench.send`` settles it with."""
-    made: dict[str, Any] = {"provider_id": f"p-{id}", "occurred_ms": 1_700_000_000_000} | fields
-    event_id = event_id or f"{status} {made['provider_id']}"
-    return Receipt(event_id, id, delivery=DELIVERY_OF.get(status, ""), **made)
+    """A receipt for message ``id``, with the provider's id that ``Bench.send`` gives it."""
+    values: dict[str, Any] = {"provider_id": f"p-{id}", "occurred_ms": 1_700_000_000_000} | fields
+    event_id = event_id or f"{status} {values['provider_id']}"
+    return Receipt(event_id, id, delivery=DELIVERY_OF.get(status, ""), **values)
 
 
 def apply(bench: Bench, receipts: Sequence[Receipt]) -> list[ReceiptResult]:
-    """Bring receipts as one batch; what each of them did."""
+    """Apply receipts as one batch; return the result of each."""
     args = receipt_args(receipts, bench.config.retention_ms, bench.token())
     return [cast("ReceiptResult", answer.decode()) for answer in bench.call(RECEIPT, args)]
 
@@ -24,6 +24,6 @@ def apply(bench: Bench, receipts: Sequence[Receipt]) -> list[ReceiptResult]:
 def tell(
     bench: Bench, id: str, status: str = "delivered", event_id: str = "", **fields: Any
 ) -> ReceiptResult:
-    """Bring one receipt."""
-    [answer] = apply(bench, [receipt(id, status, event_id, **fields)])
-    return answer
+    """Apply one receipt."""
+    [result] = apply(bench, [receipt(id, status, event_id, **fields)])
+    return result

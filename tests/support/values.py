@@ -1,4 +1,4 @@
-"""What is stored under some keys, whatever the type of each."""
+"""Reads the values of keys of any type."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -51,8 +51,8 @@ def campaign(count: int, _lanes: int) -> dict[str, float]:
             plan = Plan(name=CAMPAIGN, text=TEXT, to_column="phone", sender=SENDER, region="US")
             campaigns.create(plan, count)
             rows = Recipients(plan, CsvFile(file))
-            people = (row for row in rows if isinstance(row, Recipient))
-            added = sum(outcome == "added" for _, outcome in campaigns.add(CAMPAIGN, people))
+            recipients = (row for row in rows if isinstance(row, Recipient))
+            added = sum(outcome == "added" for _, outcome in campaigns.add(CAMPAIGN, recipients))
             if added != count:
                 raise RuntimeError(f"{added} of {count} recipients were imported")
 
