@@ -480,10 +480,11 @@ def python_m(*args: str) -> list[str]:
 
 
 def test_help_comes_at_once() -> None:
-    heavy = "import sluicegate_ops.cli.app, sys; print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    code = "import sluicegate_ops.cli.app, sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
-    assert not loaded & {"celery", "httpx", "httptools", "uvloop", "sluicegate_ops.simulator"}
+    heavy = {"celery", "httpx", "httptools", "uvloop", "rich.console", "rich.table"}
+    assert not loaded & {*heavy, "sluicegate_ops.simulator"}
 
 
 def paths(group: Any, *above: str) -> Iterator[tuple[str, ...]]:
@@ -520,6 +521,17 @@ def test_every_command_has_an_example_and_answers_to_h(path: tuple[str, ...]) ->
     if "COMMAND [ARGS]" not in shown:
         command = rf"(.* \| )?sluicegate {' '.join(path)}\b"
         assert re.search(rf"Example:\n(    export .*\n)?    {command}", shown)
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_option_says_what_it_does_and_no_two_say_the_same(path: tuple[str, ...]) -> None:
+    command: Any = get_command(app)
+    for name in path:
+        command = command.commands[name]
+    sentences = [parameter.help for parameter in command.params if parameter.name != "help"]
+    assert all(sentences)
+    assert len({*sentences}) == len(sentences)
+    assert "[[" not in CliRunner().invoke(app, [*path, "--help"]).output
 
 
 @pytest.mark.parametrize("group", [(), *(path for path in ALL if len(path) == 1)], ids=" ".join)

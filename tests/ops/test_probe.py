@@ -301,7 +301,7 @@ def test_samples_tell_a_test_what_the_answers_told(tmp_path: Path) -> None:
     save(made, tmp_path / "deep" / "probe.json")
     text = (tmp_path / "deep" / "probe.json").read_bytes()
     samples = msgspec.json.decode(text, type=list[Sample])
-    assert [parse_rate_headers(one.headers) for one in samples] == [one.told for one in made]
+    assert [parse_rate_headers(one.headers) for one in samples] == [one.rate for one in made]
     assert [one.status for one in samples] == [one.status for one in made]
     assert not [word for word in (b"a1b2c3d4", b"acme", KEY.encode()) if word in text]
 

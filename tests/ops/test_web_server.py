@@ -20,13 +20,16 @@ import telnyx
 from starlette.requests import Request
 from typer.testing import CliRunner
 
+from sluicegate import load_config
 from sluicegate.message import decode
 from sluicegate_ops.cli.app import app
+from sluicegate_ops.cli.serve import greeting
 from sluicegate_ops.simulator import Settings
 from sluicegate_ops.simulator.settings import Webhooks
 from sluicegate_ops.web.bodies import body_of
 from sluicegate_ops.web.problems import HttpProblem
 from sluicegate_ops.web.server import Hurried
+from sluicegate_ops.web.site import Site
 from support.bench import Bench
 from support.messages import message
 from support.served import (
@@ -289,6 +292,31 @@ def test_serve_runs_until_it_is_told_to_stop(home: Path, bench: Bench) -> None:
     assert "https://sms.example/receipts/ACCOUNT" in said[0]
     assert said[1] == "apps that may send: shop\n"
     assert bench.status("order-1").state == "waiting"
+
+
+def test_serve_says_which_variable_is_missing_and_what_to_set(home: Path) -> None:
+    home.write_text(
+        "[accounts.default]\n[accounts.old]\napi = 'v1'\nv1_webhook_secret_env = 'OLD_SECRET'\n"
+    )
+    settings = load_config(home)
+    environ = {"SLUICEGATE_TELNYX_PUBLIC_KEY": "", "OLD_SECRET": ""}
+    receipts = "messages ask for no receipts: to get them, set web.public_url"
+    apps = "apps that may send: none; to let one, add [web.apps.NAME]"
+    unset = "to check them, set OLD_SECRET, SLUICEGATE_TELNYX_PUBLIC_KEY"
+    assert greeting(Site(settings, environ), "http://h:1").splitlines() == [
+        "listening on http://h:1",
+        f"webhooks are not taken for default, old: {unset}",
+        receipts,
+        apps,
+    ]
+    some = environ | {"OLD_SECRET": "s" * 16}
+    assert greeting(Site(settings, some), "http://h:1").splitlines() == [
+        "listening on http://h:1",
+        "webhooks are taken for old; a messaging profile's URL is http://h:1/receipts/ACCOUNT",
+        "webhooks are not taken for default: to check them, set SLUICEGATE_TELNYX_PUBLIC_KEY",
+        receipts,
+        apps,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from . import audit, campaign, dead, doubt, halt, optout, serve, status
-from . import message as messages
+from . import audit, campaign, dead, doubt, halt, message, optout, serve
 from .kit.groups import CONTEXT, Commands
 from .kit.session import Session
-from .message import send
+from .message import cancel, send
 from .probe import command as probe
 from .simulate import command as simulate
+from .status import command as status
 from .status import lanes, why
 
 app = typer.Typer(
@@ -69,9 +69,9 @@ app.add_typer(campaign.campaign, name="campaign", rich_help_panel=SEND)
 app.command(rich_help_panel=WATCH)(status.status)
 app.command(rich_help_panel=WATCH)(why.why)
 app.command("lanes", rich_help_panel=WATCH)(lanes.list_lanes)
-app.add_typer(messages.message, name="message", rich_help_panel=WATCH)
+app.add_typer(message.message, name="message", rich_help_panel=WATCH)
 app.add_typer(audit.audit, name="audit", rich_help_panel=WATCH)
-app.command(rich_help_panel=ACT)(messages.cancel)
+app.command(rich_help_panel=ACT)(cancel.cancel)
 app.add_typer(dead.dead, name="dead", rich_help_panel=ACT)
 app.add_typer(doubt.doubt, name="doubt", rich_help_panel=ACT)
 app.add_typer(optout.optout, name="optout", rich_help_panel=ACT)

@@ -1,7 +1,6 @@
 """``sluicegate audit``: what people did to messages, who they were, and why."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 import msgspec
@@ -9,7 +8,7 @@ import typer
 
 from sluicegate_worker.operator.audit import Audit, Entry
 
-from .kit.command import command
+from .kit.command import command, option_set
 from .kit.groups import group
 from .kit.options import AsJsonLines, ListLimit, Unmasked
 from .kit.output import clean, counted, hidden, table, when, write, write_lines
@@ -18,7 +17,7 @@ from .kit.session import Session
 audit = group("See what people did to messages, and why.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class AuditOptions:
     """The options of ``audit list``."""
 

@@ -1,7 +1,6 @@
 """``sluicegate doubt``: messages that may have been sent, and a person's decision on them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from sluicegate_worker.queue import KEY_REUSE_MS
 from .dead.acts import by_whom
 from .kit.advice import advised, pairs
 from .kit.asking import confirm
-from .kit.command import command
+from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
 from .kit.options import (
@@ -58,7 +57,7 @@ _DONE: dict[Resolution, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class DoubtListOptions:
     """The options of ``doubt list``."""
 
@@ -67,7 +66,7 @@ class DoubtListOptions:
     full: Unmasked = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class DoubtShowOptions:
     """The options of ``doubt show``."""
 
@@ -76,7 +75,7 @@ class DoubtShowOptions:
     full: Unmasked = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class ResolveOptions:
     """The options of ``doubt resolve``."""
 

@@ -1,13 +1,12 @@
 """``sluicegate halt``: what is stopped as a whole, how to stop it, and how to let it go on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from .kit.asking import confirm
-from .kit.command import command
+from .kit.command import command, option_set
 from .kit.durations import parse_duration
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
@@ -29,14 +28,14 @@ LevelArgument = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class HaltListOptions:
     """The options of ``halt list``."""
 
     json: AsJsonLines = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class HaltSetOptions:
     """The options of ``halt set``."""
 
@@ -51,7 +50,7 @@ class HaltSetOptions:
     yes: Confirmed = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class HaltClearOptions:
     """The options of ``halt clear``."""
 

@@ -1,7 +1,6 @@
 """``sluicegate optout``: the numbers that are never sent to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from sluicegate.rules import E164
 
-from .kit.command import command
+from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.files import read_text
 from .kit.groups import group
@@ -24,7 +23,7 @@ _BATCH = 1_000
 _RULE = "not an E.164 number, such as +15551234567"
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class NumbersOptions:
     """The numbers that ``optout add`` and ``optout remove`` are given."""
 
@@ -37,7 +36,7 @@ class NumbersOptions:
     ] = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class OptOutListOptions:
     """The options of ``optout list``."""
 

@@ -1,14 +1,13 @@
 """``sluicegate serve``: receipts from the provider and messages from apps, over HTTP."""
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sluicegate_worker.observe.logs import configure, secrets_of, style
 
-from .kit.command import command
+from .kit.command import command, option_set
 from .kit.failures import fail
 from .kit.output import listed
 from .kit.session import Session
@@ -17,7 +16,7 @@ if TYPE_CHECKING:  # the web framework is heavy, and no other command needs it
     from sluicegate_ops.web.site import Site
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class ServeOptions:
     """The options of ``serve``."""
 
@@ -64,20 +63,26 @@ def serve(session: Session, options: ServeOptions) -> None:
     with sock:
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{sock.getsockname()[1]}"
-        serve_on(site, sock, lambda: typer.echo(_greeting(site, url)))
+        serve_on(site, sock, lambda: typer.echo(greeting(site, url)))
 
 
-def _greeting(site: "Site", url: str) -> str:
+def greeting(site: "Site", url: str) -> str:
     """What is served, and what is not set up."""
     web = site.config.web
     accounts, apps = listed(sorted(site.webhook_accounts)), listed(sorted(web.apps))
+    unchecked = {
+        name: account.webhook_key_env
+        for name, account in site.config.accounts.items()
+        if name not in site.webhook_accounts
+    }
     lines = [f"listening on {url}"]
     if accounts:
         webhook = f"{web.public_url or url}/receipts/ACCOUNT"
         lines.append(f"webhooks are taken for {accounts}; a messaging profile's URL is {webhook}")
-    else:
-        lines.append("webhooks are not taken: no account has a key to check them with")
+    if unchecked:
+        names, variables = listed(sorted(unchecked)), listed(sorted(set(unchecked.values())))
+        lines.append(f"webhooks are not taken for {names}: to check them, set {variables}")
     if not web.public_url:
-        lines.append("messages ask for no receipts: web.public_url is not set")
-    lines.append(f"apps that may send: {apps or 'none, there is no [web.apps.NAME]'}")
+        lines.append("messages ask for no receipts: to get them, set web.public_url")
+    lines.append(f"apps that may send: {apps or 'none; to let one, add [web.apps.NAME]'}")
     return "\n".join(lines)

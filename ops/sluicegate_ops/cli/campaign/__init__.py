@@ -1,86 +1,17 @@
 """``sluicegate campaign``: one text to many recipients from a file, watched and controlled."""
 
-from dataclasses import dataclass
-
-import typer
-
-from sluicegate.campaigns.campaign import Action
-
-from ...inspect import claimed
-from ..kit.asking import confirm
-from ..kit.command import command
 from ..kit.groups import group
-from ..kit.options import Confirmed
-from ..kit.output import counted
-from ..kit.session import Session
+from .control import cancel, pause, resume
 from .export import export
 from .list_campaigns import list_
-from .options import CampaignOptions
 from .pace import pace
 from .preflight import check
 from .report import report
-from .show import show_ledger, status
+from .show import status
 from .start import start
 from .watch import watch
 
 campaign = group("Send one text to many recipients from a file.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CampaignCancelOptions(CampaignOptions):
-    """The options of ``campaign cancel``."""
-
-    yes: Confirmed = False
-
-
-@command
-def pause(session: Session, options: CampaignOptions) -> None:
-    """Pause a campaign.
-
-    When this returns, no further POST of it can start.
-
-    \b
-    Example:
-      sluicegate campaign pause july
-    """
-    _act(session, options.name, "pause")
-
-
-@command
-def resume(session: Session, options: CampaignOptions) -> None:
-    """Let a paused campaign go on.
-
-    \b
-    Example:
-      sluicegate campaign resume july
-    """
-    _act(session, options.name, "resume")
-
-
-@command
-def cancel(session: Session, options: CampaignCancelOptions) -> None:
-    """Cancel a campaign for good; nobody else is sent to.
-
-    Messages whose POST has started may still be accepted.
-
-    \b
-    Example:
-      sluicegate campaign cancel july
-    """
-    name = options.name
-    pending = session.campaigns.ledger(name).pending
-    session.campaigns.get(name)
-    left = f"{counted(pending, 'recipient')} not sent to"
-    confirm(f"Cancel {name} for good, with {left}?", options.yes)
-    _act(session, name, "cancel")
-
-
-def _act(session: Session, name: str, action: Action) -> None:
-    campaigns = session.campaigns
-    state = campaigns.act(name, action)
-    typer.echo(f"{name} is {state}")
-    show_ledger(session, campaigns.ledger(name), claimed(session.client, session.keys, name))
-
 
 campaign.command("preflight")(check)
 campaign.command()(start)

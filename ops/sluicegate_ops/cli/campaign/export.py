@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
@@ -12,7 +11,7 @@ import msgspec
 import typer
 
 from ...inspect import CampaignRecipients, RecipientStatus
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.failures import say
 from ..kit.files import open_output
 from ..kit.options import CampaignArgument, Unmasked
@@ -28,7 +27,7 @@ class ExportFormat(StrEnum):
     JSONL = "jsonl"
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class CampaignExportOptions:
     """The options of ``campaign export``."""
 

@@ -1,7 +1,6 @@
 """``sluicegate campaign list``: every campaign on one line."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import typer
 
@@ -9,7 +8,7 @@ from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
 
 from ...inspect import Waits
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines
 from ..kit.output import local, table, when, write, write_lines
 from ..kit.session import Session
@@ -23,7 +22,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class CampaignListOptions:
     """The options of ``campaign list``."""
 

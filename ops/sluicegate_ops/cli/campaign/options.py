@@ -1,7 +1,6 @@
 """The options that say what to send, to whom, and from which file."""
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ import typer
 
 from sluicegate.campaigns.preflight import SAMPLES
 
+from ..kit.command import option_set
 from ..kit.options import (
     AsJsonDocument,
     CampaignArgument,
@@ -52,14 +52,14 @@ WeightOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class CampaignOptions:
     """The options of a command that only takes a campaign's name."""
 
     name: CampaignArgument
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class FileOptions:
     """The options of ``preflight`` and ``start``: how a file becomes a campaign.
 

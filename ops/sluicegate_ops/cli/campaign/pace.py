@@ -1,12 +1,11 @@
 """``sluicegate campaign pace``: a campaign's own rate and its weight, while it runs."""
 
 import math
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import CampaignArgument
 from ..kit.session import Session
@@ -14,7 +13,7 @@ from ..status.reasons import expected, own_pace
 from .options import WeightOption
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class PaceOptions:
     """The options of ``campaign pace``."""
 

@@ -2,7 +2,6 @@
 
 import filecmp
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import Rejects, Report, preflight
 
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, FAILED, fail, say
 from ..kit.output import write_document
 from ..kit.progress import Meter
@@ -34,7 +33,7 @@ class ReadFile(NamedTuple):
     rejects: Path | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class PreflightOptions(FileOptions):
     """The options of ``campaign preflight``."""
 

@@ -8,13 +8,12 @@ from unicodedata import name
 
 import msgspec
 import typer
-from rich.table import Table
 
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import Report
 from sluicegate.config import Account
 
-from ..kit.output import clean, counted, hidden, lasting, table, write, write_pairs
+from ..kit.output import clean, counted, grid, hidden, lasting, table, write, write_pairs
 from ..kit.session import Session
 
 _SHOWN = 12
@@ -84,15 +83,15 @@ def document(
 
 def write_sum(whole: tuple[str, int], parts: Iterable[tuple[str, int, str]]) -> None:
     """Write a number and the parts that it is the sum of, with a note on each that is not 0."""
-    grid = Table.grid(padding=(0, 2))
+    rows = grid()
     for justify in ("left", "left", "right"):
-        grid.add_column(justify=justify, no_wrap=True)
-    grid.add_column(style="dim")
-    grid.add_row("", whole[0], f"{whole[1]:,}", "", style="bold")
+        rows.add_column(justify=justify, no_wrap=True)
+    rows.add_column(style="dim")
+    rows.add_row("", whole[0], f"{whole[1]:,}", "", style="bold")
     for index, (word, count, note) in enumerate(parts):
         style = "" if count else "dim"
-        grid.add_row("+" if index else "=", word, f"{count:,}", note if count else "", style=style)
-    write(grid)
+        rows.add_row("+" if index else "=", word, f"{count:,}", note if count else "", style=style)
+    write(rows)
 
 
 def cost(amount: float, currency: str) -> str:
@@ -106,10 +105,10 @@ def _section(title: str, rows: Iterable[tuple[str, ...]]) -> None:
     if not lines:
         return
     typer.echo()
-    grid = table(title, *[""] * (len(lines[0]) - 1))
-    for row in lines:
-        grid.add_row(*row)
-    write(grid)
+    section = table(title, *[""] * (len(lines[0]) - 1))
+    for line in lines:
+        section.add_row(*line)
+    write(section)
 
 
 def _reasons(report: Report) -> Iterator[tuple[str, str]]:

@@ -1,14 +1,12 @@
 """``sluicegate campaign report``: what became of every recipient, by code, and what to do."""
 
-from dataclasses import dataclass
-
 import typer
 
 from sluicegate.campaigns.ledger import Ledger
 
 from ...inspect import INDEXES, CampaignCause, undelivered
 from ..kit.advice import advised, write_advice
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, CampaignArgument
 from ..kit.output import clean, console, counted, write_document
 from ..kit.session import Session
@@ -25,7 +23,7 @@ _STATES = {
 _UNCONFIRMED = "their carriers do not confirm delivery; most such messages arrive"
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class ReportOptions:
     """The options of ``campaign report``."""
 
@@ -101,6 +99,6 @@ def _document(
 
 def _entry(cause: CampaignCause) -> dict[str, object]:
     about = {"state": cause.state, "code": cause.code, "count": cause.count}
-    told = {word: line for word, line in _lines(cause) if line}
-    more = {"means": told.get("means", ""), "advice": told.get("do", "")}
-    return about | {"reason": cause.reason} | more | {"portal": told.get("portal", "")}
+    lines = {word: line for word, line in _lines(cause) if line}
+    more = {"means": lines.get("means", ""), "advice": lines.get("do", "")}
+    return about | {"reason": cause.reason} | more | {"portal": lines.get("portal", "")}

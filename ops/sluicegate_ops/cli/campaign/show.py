@@ -1,19 +1,17 @@
 """``sluicegate campaign status``: one campaign at one moment, on one screen."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.table import Table
 
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.ledger import STATES, Ledger
 from sluicegate.receipts import DELIVERIES
 
 from ...inspect import CampaignCause, Why, claimed
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.failures import FAILED
 from ..kit.options import AsJsonDocument, CampaignArgument
 from ..kit.output import clean, console, table, when, write, write_document, write_pairs
@@ -24,11 +22,14 @@ from ..status.why import document
 from .causes import masked_causes
 from .preflight_screen import write_sum
 
+if TYPE_CHECKING:  # rich is heavy, and help does without it
+    from rich.table import Table
+
 _TRIES = 5
 _CAUSES_SHOWN = 5
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class CampaignStatusOptions:
     """The options of ``campaign status``."""
 
@@ -85,11 +86,11 @@ def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
     if accepted := ledger.states["accepted"]:
         typer.echo()
         notes = {"unknown": unknown(session)}
-        told = [
+        deliveries = [
             (delivery, count, notes.get(delivery, ""))
             for delivery, count in deliveries_of(ledger).items()
         ]
-        write_sum(("accepted", accepted), told)
+        write_sum(("accepted", accepted), deliveries)
     if not ledger.adds_up:
         typer.echo("\nthe counters do not add up: --verify counts every recipient", err=True)
 
@@ -117,7 +118,7 @@ def _times(campaign: Campaign) -> Iterator[tuple[str, int]]:
     yield "ended", campaign.ended_ms
 
 
-def _dead(dead: list[CampaignCause], name: str) -> Table:
+def _dead(dead: list[CampaignCause], name: str) -> "Table":
     rows = table("DEAD", "CODE", "REASON")
     for cause in dead[:_CAUSES_SHOWN]:
         rows.add_row(f"{cause.count:,}", clean(cause.code), clean(cause.reason))
@@ -158,9 +159,9 @@ def _proved(counters: Ledger, recount: Ledger, *, moving: bool, quiet: bool) -> 
         delivery: (counters.deliveries[delivery], recount.deliveries[delivery])
         for delivery in DELIVERIES
     }
-    for state, (told, counted) in both.items():
-        differs = "" if told == counted else "  differs"
-        rows.add_row(state.replace("_", " "), f"{told:,}", f"{counted:,}{differs}")
+    for state, (counter, counted) in both.items():
+        differs = "" if counter == counted else "  differs"
+        rows.add_row(state.replace("_", " "), f"{counter:,}", f"{counted:,}{differs}")
     if not quiet:
         typer.echo()
         write(rows)

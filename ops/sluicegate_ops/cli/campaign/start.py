@@ -3,7 +3,6 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.errors import CampaignExists, UnknownCampaign, WrongCampaignState
 
 from ..kit.asking import confirm
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import Confirmed
 from ..kit.output import counted, write_document
@@ -26,7 +25,7 @@ from .preflight import ReadFile, read, refuse
 from .preflight_screen import cost, document, show
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class _CampaignName:
     name: Annotated[
         str, typer.Option(metavar="NAME", help="Its name, 1 to 60 of a-z 0-9 _ and -.")
@@ -34,7 +33,7 @@ class _CampaignName:
 
 
 # Bases are read from the last to the first: the name stands first in the help.
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class StartOptions(FileOptions, _CampaignName):
     """The options of ``campaign start``."""
 

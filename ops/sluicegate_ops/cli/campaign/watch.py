@@ -5,27 +5,26 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import typer
-from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import STATES, Ledger
 
 from ...inspect import CampaignCause, Why
 from ..kit.command import command
-from ..kit.output import clean, console
+from ..kit.output import clean, console, grid
 from ..kit.session import Session
 from ..message.deliveries import deliveries_of, summed, unknown
 from ..status.reasons import expected, limit, own_pace, sentence
 from .causes import masked_causes
 from .options import CampaignOptions
 from .show import show_ledger
+
+if TYPE_CHECKING:  # rich is heavy, and help does without it
+    from rich.console import RenderableType
 
 _LOOK_SECONDS = 0.5
 _LINE_SECONDS = 2.0
@@ -154,19 +153,23 @@ def _live() -> Iterator[Shown]:
         yield lambda moment: live.update(_screen(moment))
 
 
-def _screen(moment: Moment) -> RenderableType:
+def _screen(moment: Moment) -> "RenderableType":
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
     ledger = moment.ledger
     total = max(1, ledger.imported)
     head = f"campaign {moment.campaign.name}: {moment.campaign.state}"
     share = f"{moment.done:,} of {ledger.imported:,}  {100 * moment.done / total:.1f} %"
-    counts = Table.grid(padding=(0, 2))
+    counts = grid()
     counts.add_column()
     counts.add_column(justify="right")
     for state in STATES:
         count = ledger.states[state]
         style = "bold" if count else "dim"
         counts.add_row(state.replace("_", " "), f"{count:,}", style=style)
-    bar = Table.grid(padding=(0, 2))
+    bar = grid()
     bar.add_row(ProgressBar(total=total, completed=moment.done, width=50), share)
     lines = [_speed(moment), moment.done_about, _codes(moment), _deliveries(moment)]
     lines.append(_because(moment).strip())

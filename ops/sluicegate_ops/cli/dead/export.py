@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from sluicegate_worker.operator.deadletters import DeadLetter
 from sluicegate_worker.operator.edits import FAULTS, Letters
 from sluicegate_worker.provider.codes import advice_for
 
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.files import open_output
 from ..kit.options import Unmasked
 from ..kit.output import counted, hidden, when
@@ -28,7 +27,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class DeadExportOptions(LetterFilters):
     """The options of ``dead export``."""
 

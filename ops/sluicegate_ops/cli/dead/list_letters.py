@@ -1,13 +1,12 @@
 """``sluicegate dead list``: dead letters in groups, or each of them."""
 
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Annotated
 
 import typer
 
 from ..kit.advice import write_codes
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines, ListLimit, Unmasked
 from ..kit.output import clean, counted, table, when, write, write_lines
 from ..kit.session import Session
@@ -18,7 +17,7 @@ from .options import LetterFilters
 from .show import entry, masked_letter
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class _HowToList:
     by: Annotated[
         Grouping, typer.Option(metavar="WHAT", help="Group by code, campaign or sender.")
@@ -26,7 +25,7 @@ class _HowToList:
     all: Annotated[bool, typer.Option("--all", help="List each letter, the latest first.")] = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class DeadListOptions(LetterFilters, _HowToList):
     """The options of ``dead list``."""
 

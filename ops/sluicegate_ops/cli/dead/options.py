@@ -1,16 +1,16 @@
 """The options that the commands on dead letters share."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from ..kit.command import option_set
 from ..kit.options import TIME_FORM, Confirmed, WhoOption
 
 WHEN_FORM = f"90s, 15m, 2h, 30d, or a time {TIME_FORM}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class LetterFilters:
     """Which dead letters, by what they are; a filter that is None lets all pass."""
 
@@ -41,7 +41,7 @@ class LetterFilters:
         return {name: text for name, text in texts.items() if text is not None}
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class _NamedLetters:
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids of messages.")] = (
         None
@@ -50,12 +50,12 @@ class _NamedLetters:
 
 
 # Bases are read from the last to the first: so stand their options in the help.
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class SelectionOptions(LetterFilters, _NamedLetters):
     """Which dead letters to change: by id, by filters, or all of them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class ActOptions:
     """Who changes dead letters and why, and whether it is only tried."""
 

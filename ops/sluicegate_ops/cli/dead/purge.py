@@ -1,7 +1,6 @@
 """``sluicegate dead purge``: give dead letters up."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import typer
 
@@ -9,7 +8,7 @@ from sluicegate_worker.operator.audit import act
 from sluicegate_worker.operator.deadletters import Replay
 
 from ..kit.asking import confirm
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.output import counted
 from ..kit.session import Session
 from .acts import by_whom, carry_out
@@ -17,7 +16,7 @@ from .choice import selected
 from .options import ActOptions, SelectionOptions
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class PurgeOptions(ActOptions, SelectionOptions):
     """The options of ``dead purge``."""
 

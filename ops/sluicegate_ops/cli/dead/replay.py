@@ -1,7 +1,6 @@
 """``sluicegate dead replay``: send dead letters again, as they are or edited."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -12,7 +11,7 @@ from sluicegate_worker.operator.deadletters import Replay
 from sluicegate_worker.operator.edits import FAULTS, Edit, Letters
 
 from ..kit.asking import confirm
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.failures import FAILED
 from ..kit.files import message_text
 from ..kit.options import TextFileOption
@@ -24,7 +23,7 @@ from .options import ActOptions, SelectionOptions
 from .trial import tried
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class _HowToReplay:
     limit: Annotated[
         int, typer.Option(metavar="N", min=0, help="At most this many, the oldest; 0 is all.")
@@ -51,7 +50,7 @@ class _HowToReplay:
 
 
 # Bases are read from the last to the first: so stand their options in the help.
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class ReplayOptions(ActOptions, _HowToReplay, SelectionOptions):
     """The options of ``dead replay``."""
 

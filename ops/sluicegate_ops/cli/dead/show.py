@@ -1,6 +1,5 @@
 """``sluicegate dead show``: one dead letter with its request, its answer and its attempts."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ from sluicegate_worker.operator.deadletters import DeadLetter, Stored
 from sluicegate_worker.operator.edits import FAULTS, Letters
 
 from ..kit.advice import advised, pairs
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
 from ..kit.output import hidden, when, write_document, write_pairs
 from ..kit.session import Session
@@ -21,7 +20,7 @@ from .choice import dead_letter
 _TEXTS = ("text", "body", "subject", "media_urls")  # of a request, in both versions of the API
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class DeadShowOptions:
     """The options of ``dead show``."""
 

@@ -1,9 +1,9 @@
 """A command from a function and its options: a frozen dataclass, one field for each parameter."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from inspect import Parameter, Signature
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import typer
 
@@ -12,13 +12,23 @@ from .session import Session
 Options = TypeVar("Options")
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)
+def option_set(kind: type[Options]) -> type[Options]:
+    """Make a class of options a frozen dataclass whose fields are given by name.
+
+    It has no ``__eq__`` and no ``__repr__``: nobody compares or shows options, and compiling those
+    methods for every command would make the help slow to come.
+    """
+    return dataclass(frozen=True, kw_only=True, eq=False, repr=False)(kind)
+
+
 def command(run: Callable[[Session, Options], None]) -> Callable[..., None]:
     """Expand the fields of ``run``'s second parameter to the signature that typer reads.
 
     The fields are annotated as typer wants them, with ``Annotated[..., typer.Option(...)]``, and
     keep their order in the help, the fields of a base class first.
 
-        @dataclass(frozen=True, kw_only=True)
+        @option_set
         class CancelOptions:
             ids: MessageIds
 

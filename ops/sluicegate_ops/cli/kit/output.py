@@ -3,37 +3,50 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from sluicegate.masking import masked
+
+if TYPE_CHECKING:  # rich is heavy, and help does without it
+    from rich.console import Console
+    from rich.table import Table
 
 _PIPED_WIDTH = 10_000
 _NUMBER = re.compile(r"\+[0-9]{7,15}|\b[0-9]{10,15}\b")
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
-def console() -> Console:
+def console() -> "Console":
     """Standard output: colours and wrapping on a terminal, plain unwrapped lines in a pipe."""
+    from rich.console import Console
+
     output = Console(markup=False, highlight=False, emoji=False)
     if not output.is_terminal:
         output.width = _PIPED_WIDTH
     return output
 
 
-def table(*columns: str) -> Table:
+def table(*columns: str) -> "Table":
     """An empty table without borders; only its last column wraps."""
+    from rich.table import Table
+
     rows = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
         rows.add_column(column, no_wrap=column != columns[-1])
     return rows
 
 
-def write(lines: Table) -> None:
+def grid(gap: int = 2) -> "Table":
+    """An empty table without a head or borders, its columns ``gap`` spaces apart."""
+    from rich.table import Table
+
+    return Table.grid(padding=(0, gap))
+
+
+def write(lines: "Table") -> None:
     """Write a table; in a pipe no line ends in spaces."""
     out = console()
     if out.is_terminal:
@@ -47,13 +60,13 @@ def write(lines: Table) -> None:
 
 def write_pairs(pairs: Iterable[tuple[str, object]]) -> None:
     """Write names and values, one pair per line, leaving out names without a value."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column()
+    rows = grid()
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column()
     for name, value in pairs:
         if value not in ("", None):
-            grid.add_row(name, clean(str(value)))
-    write(grid)
+            rows.add_row(name, clean(str(value)))
+    write(rows)
 
 
 def write_lines(items: Iterable[Any]) -> None:

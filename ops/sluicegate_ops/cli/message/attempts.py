@@ -2,14 +2,17 @@
 
 from datetime import UTC, datetime
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 import typer
-from rich.table import Table
 
 from sluicegate.stored import History, PastAttempt
 from sluicegate_worker.provider.codes import advice_for
 
 from ..kit.output import clean, lasting, table, write
+
+if TYPE_CHECKING:  # rich is heavy, and help does without it
+    from rich.table import Table
 
 _OUTCOMES = {
     "accepted": "accepted",
@@ -40,7 +43,7 @@ def write_attempts(history: History) -> None:
     write(rows)
 
 
-def _add(rows: Table, number: int, attempt: PastAttempt, follows: PastAttempt | None) -> None:
+def _add(rows: "Table", number: int, attempt: PastAttempt, follows: PastAttempt | None) -> None:
     rows.add_row(
         str(number),
         precise(attempt.began_ms),

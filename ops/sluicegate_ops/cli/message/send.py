@@ -2,14 +2,13 @@
 
 import sys
 import time
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from sluicegate.outbox import MessageStatus
 
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.failures import fail, say
 from ..kit.options import (
     TIME_FORM,
@@ -24,7 +23,7 @@ from ..kit.session import Session
 _POLL_SECONDS = 0.1
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class SendOptions:
     """The options of ``send``."""
 

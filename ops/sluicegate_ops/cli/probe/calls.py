@@ -34,7 +34,8 @@ class Call(msgspec.Struct, frozen=True):
     problem: str = ""
 
     @property
-    def told(self) -> RateHeaders:
+    def rate(self) -> RateHeaders:
+        """What its rate headers say."""
         return parse_rate_headers(self.headers)
 
     @property
@@ -42,8 +43,8 @@ class Call(msgspec.Struct, frozen=True):
         """How long to wait after a 429: as long as it asks, or until its window ends."""
         if self.status != 429:
             return 0.0
-        told = self.told
-        asked_ms = told.wait_ms if told.wait_ms >= 0 else told.reset_ms
+        rate = self.rate
+        asked_ms = rate.wait_ms if rate.wait_ms >= 0 else rate.reset_ms
         return min(asked_ms / 1000, MAX_WAIT_SECONDS) if asked_ms >= 0 else _UNTOLD_WAIT_SECONDS
 
 
@@ -75,16 +76,16 @@ def calls(
 
 
 def _call(client: httpx.Client, request: httpx.Request, clock: Clock, first: float) -> Call:
-    at, began = clock.wall(), clock.monotonic()
+    sent_at, began = clock.wall(), clock.monotonic()
     since_ms = 1000 * (began - first)
     try:
         answer = client.send(request)
     except httpx.HTTPError as error:
         # Only its kind: its text may repeat the request's headers, and so the API key.
         took_ms = 1000 * (clock.monotonic() - began)
-        return Call(at, since_ms, took_ms, 0, problem=type(error).__name__)
+        return Call(sent_at, since_ms, took_ms, 0, problem=type(error).__name__)
     took_ms = 1000 * (clock.monotonic() - began)
-    return Call(at, since_ms, took_ms, answer.status_code, _rate_headers(answer, request))
+    return Call(sent_at, since_ms, took_ms, answer.status_code, _rate_headers(answer, request))
 
 
 def _rate_headers(answer: httpx.Response, request: httpx.Request) -> dict[str, str]:

@@ -1,19 +1,18 @@
 """``sluicegate probe``: what the provider's rate headers say, found out with free calls."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.failures import fail
 from ..kit.options import AsJsonDocument
 from ..kit.output import write_document
 from ..kit.session import Session
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class ProbeOptions:
     """The options of ``probe``."""
 
@@ -49,12 +48,14 @@ def probe(session: Session, options: ProbeOptions) -> None:
       sluicegate --account marketing probe --json
     """
     from .findings import findings  # these import httpx: it is heavy, and few commands need it
-    from .run import document, free_path, made, request_for, save_samples
+    from .run import document, free_path, make_calls, request_for, save_samples
     from .screen import show_findings
 
     account, path = session.account, free_path(options.path)
     request = request_for(account, path)
-    calls = made(account, request, options.count, options.interval_seconds, quiet=options.json)
+    calls = make_calls(
+        account, request, options.count, options.interval_seconds, quiet=options.json
+    )
     conclusions = findings(calls)
     save_samples(calls, options.out)
     if options.json:

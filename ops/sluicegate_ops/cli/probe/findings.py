@@ -48,11 +48,11 @@ def findings(calls: Sequence[Call]) -> Findings:
     """What the calls of one run show; they must be in order."""
     answered = [call for call in calls if call.status]
     skew = common(filter(None, map(skew_of, answered)))
-    counting = _counting([call.told.remaining for call in answered])
+    counting = _counting([call.rate.remaining for call in answered])
     return Findings(
         calls=len(calls),
         statuses=dict(Counter(call.status for call in calls)),
-        limits=list(dict.fromkeys(c.told.limit for c in answered if c.told.limit > 0)),
+        limits=list(dict.fromkeys(c.rate.limit for c in answered if c.rate.limit > 0)),
         window=window(answered, skew, counts_down=counting in ("alone", "others")),
         readings=list(dict.fromkeys(filter(None, map(_reading, answered)))),
         counting=counting,
@@ -62,8 +62,8 @@ def findings(calls: Sequence[Call]) -> Findings:
 
 
 def _counting(remaining: Sequence[int]) -> Counting:
-    told = [count for count in remaining if count >= 0]
-    steps = [before - after for before, after in itertools.pairwise(told)]
+    counts = [count for count in remaining if count >= 0]
+    steps = [before - after for before, after in itertools.pairwise(counts)]
     if not steps:
         return "untold"
     most = max(steps)

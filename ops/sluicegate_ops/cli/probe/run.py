@@ -57,7 +57,7 @@ def request_for(account: Account, path: str) -> httpx.Request:
     return httpx.Request("GET", url, headers=headers, extensions={"timeout": timeout})
 
 
-def made(
+def make_calls(
     account: Account, request: httpx.Request, count: int, interval_seconds: float, *, quiet: bool
 ) -> list[Call]:
     """Make the calls, and show them unless ``quiet``; Ctrl-C ends them and keeps those made."""
@@ -86,7 +86,7 @@ def save_samples(done: Sequence[Call], out: Path) -> None:
         say(f"--out {out}: {error.strerror or error}; the samples are not kept")
 
 
-def document(done: Sequence[Call], found: Findings, account: Account) -> dict[str, object]:
+def document(done: Sequence[Call], findings: Findings, account: Account) -> dict[str, object]:
     """The calls and the findings, for a program."""
     shown = [
         {
@@ -101,9 +101,9 @@ def document(done: Sequence[Call], found: Findings, account: Account) -> dict[st
     ]
     return {
         "calls": shown,
-        "findings": found,
-        "settings": settings(found, account),
-        "remarks": remarks(found, account),
+        "findings": findings,
+        "settings": settings(findings, account),
+        "remarks": remarks(findings, account),
     }
 
 

@@ -34,64 +34,66 @@ def show_call(number: int, call: Call) -> None:
         typer.echo(f"       {_asked(call)}")
 
 
-def show_findings(found: Findings, account: Account) -> None:
+def show_findings(findings: Findings, account: Account) -> None:
     """Write what the calls show together, and what to set."""
-    statuses = ", ".join(f"{n} x {status or 'no answer'}" for status, n in found.statuses.items())
+    statuses = ", ".join(
+        f"{n} x {status or 'no answer'}" for status, n in findings.statuses.items()
+    )
     typer.echo()
     write_pairs(
         (
-            ("calls", f"{found.calls}: {statuses}"),
-            ("limit", ", ".join(f"{limit:,}" for limit in found.limits) or "not named"),
-            ("window", _window(found)),
-            ("remaining", _COUNTING[found.counting] or "not named"),
-            ("reset", ", ".join(found.readings) or "not named"),
+            ("calls", f"{findings.calls}: {statuses}"),
+            ("limit", ", ".join(f"{limit:,}" for limit in findings.limits) or "not named"),
+            ("window", _window(findings)),
+            ("remaining", _COUNTING[findings.counting] or "not named"),
+            ("reset", ", ".join(findings.readings) or "not named"),
             (
                 "their clock",
-                _skew(found.skew) if found.skew else "not shown by the dates",
+                _skew(findings.skew) if findings.skew else "not shown by the dates",
             ),
-            ("latency", _latency(found)),
+            ("latency", _latency(findings)),
         )
     )
     typer.echo()
-    for remark in remarks(found, account):
+    for remark in remarks(findings, account):
         typer.echo(remark)
-    _show_settings(settings(found, account), account)
+    _show_settings(settings(findings, account), account)
 
 
 def _asked(call: Call) -> str:
     wait = f"{call.wait_seconds:g} s"
-    if call.told.wait_ms >= 0:
+    if call.rate.wait_ms >= 0:
         return f"asks to wait {wait}"
-    return f"window ends in {wait}" if call.told.reset_ms >= 0 else f"names no time, so {wait}"
+    return f"window ends in {wait}" if call.rate.reset_ms >= 0 else f"names no time, so {wait}"
 
 
 def _show_settings(changed: dict[str, int | float], account: Account) -> None:
     if not changed:
-        at = f"limit = {account.limit}, window_seconds = {account.window_seconds}"
-        typer.echo(f"\nsluicegate.toml may stay as it is: {at}")
+        current = f"limit = {account.limit}, window_seconds = {account.window_seconds}"
+        typer.echo(f"\nsluicegate.toml may stay as it is: {current}")
         return
     typer.echo("\nIn the account's table in sluicegate.toml:\n")
     for name, value in changed.items():
         typer.echo(f"    {name} = {value}  # now {getattr(account, name)}")
 
 
-def _window(found: Findings) -> str:
-    if not found.window.seconds:
+def _window(findings: Findings) -> str:
+    if not findings.window.seconds:
         return "unknown"
-    least = "" if found.window.passed else "at least "
-    return f"{least}{found.window.seconds:g} s{_SOURCE[found.window.source]}"
+    least = "" if findings.window.passed else "at least "
+    return f"{least}{findings.window.seconds:g} s{_SOURCE[findings.window.source]}"
 
 
-def _latency(found: Findings) -> str:
-    took = found.latency
-    if took is None:
+def _latency(findings: Findings) -> str:
+    latency = findings.latency
+    if latency is None:
         return ""
     rest: Sequence[tuple[str, float]] = (
-        ("half within", took.p50_ms),
-        ("90 % within", took.p90_ms),
-        ("all within", took.highest_ms),
+        ("half within", latency.p50_ms),
+        ("90 % within", latency.p90_ms),
+        ("all within", latency.highest_ms),
     )
-    first = f"; the first, which opens the connection, {took.first_ms:,.0f} ms"
+    first = f"; the first, which opens the connection, {latency.first_ms:,.0f} ms"
     return ", ".join(f"{name} {ms:,.0f} ms" for name, ms in rest) + first
 
 

@@ -28,9 +28,9 @@ class Window(msgspec.Struct, frozen=True):
 
 def window(calls: Sequence[Call], skew: Skew | None, *, counts_down: bool) -> Window:
     """The window that the answers show; ``counts_down`` is whether ``remaining`` ever fell."""
-    told_ms = max((call.told.window_ms for call in calls), default=-1.0)
-    if told_ms > 0:
-        return Window(told_ms / 1000, "policy", passed=True)
+    stated_ms = max((call.rate.window_ms for call in calls), default=-1.0)
+    if stated_ms > 0:
+        return Window(stated_ms / 1000, "policy", passed=True)
     left = [(call, seconds) for call in calls if (seconds := _left(call, skew)) is not None]
     # For a token bucket, ``reset`` is when it will be full, which says nothing about a window.
     if not left or not counts_down or _fills(left):
@@ -44,25 +44,25 @@ def window(calls: Sequence[Call], skew: Skew | None, *, counts_down: bool) -> Wi
 def reset_value(call: Call) -> float | None:
     """The number in a plain reset header, unconverted; None if it makes no sense."""
     text = call.headers.get("x-ratelimit-reset") or call.headers.get("ratelimit-reset")
-    if not text or call.told.reset_ms < 0:
+    if not text or call.rate.reset_ms < 0:
         return None
     return float(text.partition(",")[0].partition(";")[0])
 
 
 def _left(call: Call, skew: Skew | None) -> float | None:
     """Seconds until the window ends, more precisely than by the answer's own date."""
-    told_ms, value = call.told.reset_ms, reset_value(call)
-    if told_ms < 0:
+    reset_ms, value = call.rate.reset_ms, reset_value(call)
+    if reset_ms < 0:
         return None
     if value is None or value <= 1e9 or skew is None:
-        return told_ms / 1000
+        return reset_ms / 1000
     there = call.at + call.took_ms / 2000 + skew.seconds
     return max(0.0, (value / 1000 if value > 1e12 else value) - there)
 
 
 def _fills(left: Sequence[tuple[Call, float]]) -> bool:
     """Whether less remaining means more time left, as for a bucket that is filling up."""
-    known = [(call.told.remaining, seconds) for call, seconds in left if call.told.remaining >= 0]
+    known = [(call.rate.remaining, seconds) for call, seconds in left if call.rate.remaining >= 0]
     emptiest = min(known, key=lambda pair: (pair[0], -pair[1]), default=(0, 0.0))
     fullest = max(known, default=(0, 0.0))
     return emptiest[1] > fullest[1] + _ROUNDING_SECONDS

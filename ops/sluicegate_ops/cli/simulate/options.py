@@ -1,28 +1,28 @@
 """The options of ``sluicegate simulate``, and the simulator's settings that they make."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..kit.command import option_set
+
 if TYPE_CHECKING:  # the simulator is heavy, and no other command needs it
     from sluicegate_ops.simulator import Settings
-
-Milliseconds = Annotated[float, typer.Option(metavar="MS", min=0)]
-SimulatedRate = Annotated[
-    float, typer.Option(metavar="RATE", min=0, help="Segments per second; 0 is no limit.")
-]
 
 
 def _probability(help: str) -> Any:
     return typer.Option(metavar="P", min=0, max=1, help=f"Probability {help}, 0 to 1.")
 
 
+def _rate(help: str) -> Any:
+    return typer.Option(metavar="RATE", min=0, help=f"{help}; 0 is no limit.")
+
+
 def _share(help: str) -> Any:
     return typer.Option(metavar="P", min=0, max=1, help=f"Share of {help}, 0 to 1.")
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class LimitOptions:
     """Where the simulator listens, and the limits that it imposes; 0 stands for no limit."""
 
@@ -42,8 +42,12 @@ class LimitOptions:
     reset: Annotated[
         str, typer.Option(metavar="KIND", help="The form of x-ratelimit-reset: epoch or delta.")
     ] = "epoch"
-    latency_ms: Milliseconds = 0.0
-    jitter_ms: Milliseconds = 0.0
+    latency_ms: Annotated[
+        float, typer.Option(metavar="MS", min=0, help="How long an answer takes, on average.")
+    ] = 0.0
+    jitter_ms: Annotated[
+        float, typer.Option(metavar="MS", min=0, help="The standard deviation of that time.")
+    ] = 0.0
     max_concurrency: Annotated[
         int, typer.Option(metavar="N", min=0, help="Unanswered requests at most; 0 is no limit.")
     ] = 0
@@ -52,7 +56,7 @@ class LimitOptions:
     ] = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class FaultOptions:
     """How often requests fail, and how; the fields are those of the simulator's ``Faults``."""
 
@@ -65,7 +69,7 @@ class FaultOptions:
     accepted_500: Annotated[float, _probability("of 500 after it has accepted")] = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class QueueOptions:
     """How fast accepted messages leave the simulated provider's queues."""
 
@@ -79,9 +83,9 @@ class QueueOptions:
             metavar="SENDER=RATE", help="Segments per second of a sender; may be repeated."
         ),
     ] = None
-    default_sender_rate: SimulatedRate = 0.0
-    account_sms_rate: SimulatedRate = 0.0
-    account_mms_rate: SimulatedRate = 0.0
+    default_sender_rate: Annotated[float, _rate("Segments per second of each other sender")] = 0.0
+    account_sms_rate: Annotated[float, _rate("SMS segments per second of all senders")] = 0.0
+    account_mms_rate: Annotated[float, _rate("MMS per second of all senders")] = 0.0
     queue_seconds: Annotated[
         float, typer.Option(metavar="S", min=0, help="What a queue holds, in seconds of its rate.")
     ] = 14_400.0
@@ -93,15 +97,15 @@ class QueueOptions:
     ] = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class WebhookOptions:
     """Where webhooks go, when, and what goes wrong on the way."""
 
     webhook_url: Annotated[
-        str, typer.Option(metavar="URL", help="For messages that name no URL.")
+        str, typer.Option(metavar="URL", help="Where webhooks of messages that name no URL go.")
     ] = ""
     webhook_failover_url: Annotated[
-        str, typer.Option(metavar="URL", help="Tried after 3 failures.")
+        str, typer.Option(metavar="URL", help="Where a webhook goes after 3 failures.")
     ] = ""
     webhook_delay: Annotated[
         float,
@@ -124,7 +128,7 @@ class WebhookOptions:
 
 
 # Bases are read from the last to the first: limits stand first in the help.
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class SimulateOptions(WebhookOptions, QueueOptions, FaultOptions, LimitOptions):
     """The options of ``simulate``."""
 

@@ -103,11 +103,11 @@ def _receipts(state: AccountState) -> Iterator[Finding]:
     receipts = state.receipts
     if not receipts.missing or 2 * receipts.missing < receipts.sampled:
         return
-    told = sum(receipts.deliveries.values()) - receipts.deliveries["unknown"]
+    received = sum(receipts.deliveries.values()) - receipts.deliveries["unknown"]
     yield Finding(
         f"no receipt came for {receipts.missing:,} of {receipts.sampled:,} sampled messages, "
         "accepted between an hour and a day ago",
-        f"receipts are requested at {receipts.public_url}; {counted(told, 'receipt')} so far",
+        f"receipts are requested at {receipts.public_url}; {counted(received, 'receipt')} so far",
         "look at sluicegate_http_total of sluicegate serve: if nothing arrives, check the proxy, "
         "DNS and its certificate; if it is refused, the public key and the receipts' secret",
     )

@@ -1,12 +1,11 @@
 """``sluicegate lanes``: every lane, in the order in which they are served."""
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from ...inspect import LaneState
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines
 from ..kit.output import counted, local, table, write, write_lines
 from ..kit.session import Session
@@ -15,7 +14,7 @@ from .reasons import named
 _SHOWN = 50
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class LanesOptions:
     """The options of ``lanes``."""
 

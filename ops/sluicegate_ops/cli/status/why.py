@@ -1,13 +1,12 @@
 """``sluicegate why``: which level holds messages back, until when, and what would change it."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from ...inspect import Wait, Why
-from ..kit.command import command
+from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.naming import sender_named
 from ..kit.options import AsJsonDocument
@@ -18,15 +17,15 @@ from .reasons import SETTINGS, advice_on, change, expected, named, until, until_
 _SHOWN = 10
 
 
-@dataclass(frozen=True, kw_only=True)
+@option_set
 class WhyOptions:
     """The options of ``why``."""
 
     subject: Annotated[
-        str, typer.Argument(metavar="[account|campaign|sender]", help="What to look at.")
+        str, typer.Argument(metavar="account|campaign|sender", help="What to look at.")
     ] = "account"
     name: Annotated[
-        str, typer.Argument(metavar="[NAME]", help="The name of the campaign or sender.")
+        str, typer.Argument(metavar="NAME", help="The name of the campaign or sender.")
     ] = ""
     json: AsJsonDocument = False
 

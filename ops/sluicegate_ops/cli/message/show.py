@@ -1,0 +1,85 @@
+"""``sluicegate message show``: where a message stands and why, and every attempt."""
+
+from collections.abc import Iterator
+
+from ..kit.command import command, option_set
+from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
+from ..kit.output import lasting, when, write_document, write_pairs
+from ..kit.session import Session
+from .attempts import write_attempts
+from .deliveries import lines, unknown
+from .screen import MessageScreen, read_screen
+
+
+@option_set
+class MessageShowOptions:
+    """The options of ``message show``."""
+
+    id: MessageArgument
+    json: AsJsonDocument = False
+    full: Unmasked = False
+
+
+@command
+def show(session: Session, options: MessageShowOptions) -> None:
+    """Show where a message stands and why, and every attempt.
+
+    \b
+    Example:
+      sluicegate message show order-1234
+    """
+    record = read_screen(session, options.id, options.full)
+    if options.json:
+        write_document(record)
+    else:
+        write_pairs(_pairs(record, session))
+        write_attempts(record.history)
+
+
+def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, object]]:
+    yield "id", record.id
+    yield "state", record.state.replace("_", " ") + _outlook(record)
+    yield "campaign", record.campaign
+    yield "why", record.held_by
+    yield "delivery", _delivery(record, session)
+    yield "to", record.to
+    yield "from", record.sender
+    yield "type", ", ".join(filter(None, (record.type, record.priority)))
+    yield "text", record.text
+    yield "segments", record.segments or None
+    yield "media", " ".join(record.media_urls)
+    yield "enqueued", when(record.enqueued_ms) if record.enqueued_ms else ""
+    yield "last change", when(record.changed_ms) if record.changed_ms else ""
+    yield "attempts", _attempts(record)
+    yield "generation", record.generation or None
+    yield "provider id", record.provider_id
+    yield "provider id too", record.second_provider_id and f"{record.second_provider_id}: TWICE"
+    yield "code", record.code
+    yield "reason", record.reason
+    yield "last answer", record.answer
+    if record.key_age_seconds is not None:
+        yield "idempotency key", f"first used {lasting(record.key_age_seconds)} ago"
+    if record.delivery_code:
+        yield from lines(record.delivery_code)
+
+
+def _delivery(record: MessageScreen, session: Session) -> str:
+    if record.delivery in ("", "unknown"):
+        return record.delivery and f"unknown: {unknown(session)}"
+    time = "" if record.delivery_ms is None else f" at {when(record.delivery_ms)}"
+    return f"{record.delivery}{time}" + f" ({record.delivery_code})" * bool(record.delivery_code)
+
+
+def _outlook(record: MessageScreen) -> str:
+    if record.campaign and record.state == "waiting":
+        return f" in campaign {record.campaign}"
+    if record.held:
+        return f", until you decide: sluicegate doubt resolve {record.id}"
+    if record.decided_ms is not None:
+        return f", policy decides at {when(record.decided_ms)}"
+    return f", due at {when(record.due_ms)}" if record.due_ms is not None else ""
+
+
+def _attempts(record: MessageScreen) -> str:
+    maybe = f", of which {record.maybe} may have been acted on" if record.maybe else ""
+    return f"{record.attempts}{maybe}"

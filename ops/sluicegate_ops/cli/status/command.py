@@ -1,0 +1,198 @@
+"""``sluicegate status``: one screen that says if anything is wrong, why, and what to do."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import typer
+
+from ...inspect import AccountCause, AccountState, RequestRate, read_account
+from ..kit.command import command, option_set
+from ..kit.failures import FAILED
+from ..kit.options import AsJsonDocument
+from ..kit.output import (
+    clean,
+    console,
+    counted,
+    grid,
+    hidden,
+    lasting,
+    when,
+    write,
+    write_document,
+)
+from ..kit.session import Session
+from ..message.deliveries import summed
+from .findings import Finding, findings
+from .halts import masked
+from .reasons import limit, sentence
+from .why import document
+
+if TYPE_CHECKING:  # rich is heavy, and help does without it
+    from rich.console import Console
+    from rich.table import Table
+
+_WORKERS_SHOWN = 5
+
+
+@option_set
+class StatusOptions:
+    """The options of ``status``."""
+
+    json: AsJsonDocument = False
+
+
+@command
+def status(session: Session, options: StatusOptions) -> None:
+    """Show if anything is wrong, why, and what to do.
+
+    Exits with 1 if a person is needed.
+
+    \b
+    Example:
+      sluicegate status
+      sluicegate status --json | jq .counts
+    """
+    state = _masked(read_account(session.client, session.config, session.name))
+    problems = findings(state)
+    needed = any(finding.person for finding in problems)
+    if options.json:
+        known: dict[str, Any] = msgspec.structs.asdict(state)
+        known |= {"why": document(state.why)}
+        write_document({"person_needed": needed, "findings": problems} | known)
+    else:
+        _show(state, problems)
+    if needed:
+        raise typer.Exit(FAILED)
+
+
+def _masked(state: AccountState) -> AccountState:
+    """The state with the phone numbers in its causes hidden."""
+    return msgspec.structs.replace(
+        state,
+        halts=masked(state.halts),
+        dead_causes=_masked_causes(state.dead_causes),
+        held_causes=_masked_causes(state.held_causes),
+    )
+
+
+def _masked_causes(causes: Sequence[AccountCause]) -> list[AccountCause]:
+    return [msgspec.structs.replace(cause, reason=hidden(cause.reason)) for cause in causes]
+
+
+def _show(state: AccountState, problems: list[Finding]) -> None:
+    out = console()
+    alarming = problems and problems[0].person
+    out.print(_headline(state, problems), style="bold red" if alarming else "bold")
+    for finding in problems:
+        _show_finding(out, finding)
+    if reason := sentence(state.why):
+        out.print(f"\nheld back: {reason}", soft_wrap=True)
+    out.print()
+    both = grid(gap=4)
+    both.add_row(_messages(state), _around(state))
+    write(both)
+
+
+def _headline(state: AccountState, problems: list[Finding]) -> str:
+    needed = sum(finding.person for finding in problems)
+    if needed:
+        verdict = f"{counted(needed, 'thing needs', 'things need')} a person"
+    else:
+        verdict = "no person is needed" if problems else "nothing is wrong"
+    return f"account {state.account}, {when(state.now_ms)}: {verdict}"
+
+
+def _show_finding(out: "Console", finding: Finding) -> None:
+    out.print(f"\n{'!' if finding.person else '-'} {finding.what}", style="bold", soft_wrap=True)
+    out.print(f"    why  {finding.why}", soft_wrap=True)
+    out.print(f"    do   {finding.do}", soft_wrap=True)
+
+
+def _messages(state: AccountState) -> "Table":
+    counts = state.counts
+    rows = (
+        ("waiting", counts.waiting),
+        ("scheduled, retrying", counts.due),
+        ("granted", counts.granted),
+        ("started", counts.started),
+        ("in doubt, for you", counts.held),
+        ("in doubt, by policy", counts.in_doubt - counts.held),
+        ("dead", counts.dead),
+        ("accepted", counts.accepted),
+        *((f"  {delivery}", count) for delivery, count in state.receipts.deliveries.items()),
+        ("cancelled", counts.cancelled),
+        ("expired", counts.expired),
+        ("suppressed", counts.suppressed),
+        ("purged", counts.purged),
+    )
+    shown = grid()
+    shown.add_column(no_wrap=True)
+    shown.add_column(justify="right", no_wrap=True)
+    for name, count in rows:
+        shown.add_row(name, f"{count:,}", style="bold" if count else "dim")
+    return shown
+
+
+def _around(state: AccountState) -> "Table":
+    rate, twice = state.rate, state.totals.get("sent_twice", 0)
+    blocked = f"for {lasting(rate.blocked_seconds)}" if rate.blocked_seconds else "no"
+    rows = [
+        ("limit", f"{limit(rate)}{_origin(rate)}"),
+        ("concurrency", f"{rate.concurrency:,} at once"),
+        ("limits_version", _version(state)),
+        ("used last window", f"{rate.used:,}"),
+        ("used by others", f"{rate.others:g}"),
+        ("margin", f"{rate.margin:.2g}"),
+        ("blocked", blocked),
+        *[("parked", f"{state.parked:,}, see: sluicegate lanes")] * bool(state.parked),
+        ("receipts", _receipts(state)),
+        ("opted out", counted(state.optouts, "number")),
+        *[("sent twice", f"{twice:,}")] * bool(twice),
+        *(("worker", line) for line in _workers(state)),
+    ]
+    shown = grid()
+    shown.add_column(no_wrap=True, style="dim")
+    shown.add_column()
+    for row in rows:
+        shown.add_row(*row)
+    return shown
+
+
+def _workers(state: AccountState) -> Iterator[str]:
+    for worker in state.workers[:_WORKERS_SHOWN]:
+        yield f"{clean(worker.name)}, {lasting(worker.seconds_ago)} ago"
+    if (more := len(state.workers) - _WORKERS_SHOWN) > 0:
+        yield f"and {more} more"
+    if not state.workers:
+        yield "none heard from in the last hour"
+
+
+def _receipts(state: AccountState) -> str:
+    known = {
+        delivery: count
+        for delivery, count in state.receipts.deliveries.items()
+        if delivery != "unknown"
+    }
+    if not state.receipts.set_up:
+        return "unknown: receipts not set up (no web.public_url, or receipts = false)"
+    by_receipt = state.totals.get("by_receipt", 0)
+    proved = f", {counted(by_receipt, 'message')} proved sent" if by_receipt else ""
+    return f"{summed(known) or 'none yet'}{proved}"
+
+
+def _origin(rate: RequestRate) -> str:
+    """Where the limit comes from, if not only from the configuration."""
+    if not rate.limit:
+        return ""
+    if not rate.heard:
+        return " (no answer yet)"
+    configured = f"{rate.configured} per {rate.configured_seconds:g} s configured"
+    if rate.window_seconds != rate.configured_seconds:
+        return f" (the provider's window; {configured})"
+    return f" ({rate.configured} configured)" if rate.limit != rate.configured else ""
+
+
+def _version(state: AccountState) -> str:
+    version = state.limits.version
+    return "none in force yet" if version is None else f"{version:,}"
