@@ -531,7 +531,9 @@ def test_every_option_says_what_it_does_and_no_two_say_the_same(path: tuple[str,
     sentences = [parameter.help for parameter in command.params if parameter.name != "help"]
     assert all(sentences)
     assert len({*sentences}) == len(sentences)
-    assert "[[" not in CliRunner().invoke(app, [*path, "--help"]).output
+    shown = CliRunner().invoke(app, [*path, "--help"]).output
+    assert "[[" not in shown
+    assert not re.search(r"^  -.* <\w", shown, re.MULTILINE), "a type in place of a name"
 
 
 @pytest.mark.parametrize("group", [(), *(path for path in ALL if len(path) == 1)], ids=" ".join)

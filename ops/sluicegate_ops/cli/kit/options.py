@@ -13,7 +13,9 @@ AsJsonLines = Annotated[
 AsJsonDocument = Annotated[bool, typer.Option("--json", help="Write one JSON document.")]
 Unmasked = Annotated[bool, typer.Option("--full", help="Show whole phone numbers and texts.")]
 Confirmed = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-ListLimit = Annotated[int, typer.Option(min=0, help="List at most this many; 0 lists all.")]
+ListLimit = Annotated[
+    int, typer.Option(metavar="N", min=0, help="List at most this many; 0 lists all.")
+]
 MessageArgument = Annotated[str, typer.Argument(metavar="ID", help="The message's id.")]
 CampaignArgument = Annotated[str, typer.Argument(metavar="NAME", help="The campaign's name.")]
 SenderOption = Annotated[
