@@ -10,7 +10,7 @@ PACKAGES = -e '.[all]' --group dev -c constraints.txt
 READY = .venv/.sluicegate
 # A process per core, at most four; only one on a Redis of yours, since it is a single database.
 PROCESSES = $(if $(SLUICEGATE_TEST_REDIS_URL),-n 0,-n auto --maxprocesses 4)
-SHARED_OUT = $(PROCESSES) --dist loadgroup --no-loadscope-reorder
+SHARED_OUT = $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # luacheck is not on PyPI. As root on Debian or Ubuntu, this installs it. Elsewhere `make lint` goes on
 # without it, but in CI it fails.

@@ -14,6 +14,8 @@ import fakeredis
 import pytest
 import redis
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from sluicegate import Config
 from sluicegate_rigs.embedded import EmbeddedServer
@@ -22,11 +24,12 @@ from support.fake import StillServer
 from support.faulty import write_pems
 from support.served import config
 
-TESTS = Path(__file__).parent
 LENT = "SLUICEGATE_TEST_REDIS_URL"
 OUR_KEYS = "sluicegate:*"
 #: Tests that start real processes: one at a time, so that they don't starve each other.
-REAL_PROCESSES = ("end_to_end", "rigs", "test_examples.py", "test_packaging.py")
+REAL_PROCESSES = tuple(
+    f"tests/{name}" for name in ("end_to_end", "rigs", "test_examples.py", "test_packaging.py")
+)
 
 # No deadline per example: pytest-timeout watches the whole test, and a first call that loads a
 # script is slower than the next. CI repeats the same examples, so that red means changed code.
@@ -64,18 +67,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file in one process, and all the real processes in the first of them.
+    """Put what starts real processes first: it takes longest, the other process does the rest."""
+    items.sort(key=lambda item: not _starts_real_processes(item.nodeid))  # stable
 
-    They take longest together, so they come first: the other process plays the rest meanwhile.
+
+class FileByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has types that mypy cannot read
+    """Keeps each file in one process, and whatever starts real processes in the first of them.
+
+    xdist's own groups would do, but with pytest 9.2 it no longer sees them.
     """
-    items.sort(key=lambda item: not _starts_real_processes(item))  # stable
-    for item in items:
-        group = "real processes" if _starts_real_processes(item) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "real processes" if _starts_real_processes(nodeid) else nodeid.partition("::")[0]
 
 
-def _starts_real_processes(item: pytest.Item) -> bool:
-    return item.path.relative_to(TESTS).parts[0] in REAL_PROCESSES
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
+    """Share the tests out over processes."""
+    return FileByFile(config, log)
+
+
+def _starts_real_processes(nodeid: str) -> bool:
+    return nodeid.startswith(REAL_PROCESSES)
 
 
 @pytest.fixture(scope="session")
