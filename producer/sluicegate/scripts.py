@@ -24,6 +24,7 @@ Argument = str | bytes | int | float
 TIME = "sluicegate.time"
 
 _COMMENT = re.compile(r"--[^\n]*")
+_COMMENT_LINES = re.compile(r"^[ \t]*(?:--[^\n]*)?\n", re.MULTILINE)  # a fourth of the text
 _USE = re.compile(r"\bpart\b(?:\('([\w.]+)'\))?")
 
 # A part is a local: looking it up by name, at each call of each script, took 10 us of a call.
@@ -62,7 +63,7 @@ class Script:
 
         Raises ValueError if a part does not exist, uses itself, or is not named in single quotes.
         """
-        return joined(self.name, lambda part: time if time and part == TIME else read(part))
+        return _source(self.name, time)
 
 
 class Scripts:
@@ -106,7 +107,13 @@ def joined(script: str, read: Callable[[str], str]) -> str:
         for name, text in order.items()
     ]
     at_ends = [_AT_END.format(local=name) for name in local.values()]
-    return "\n".join([*parts, _SCRIPT.format(text=by_locals(own)), *at_ends, "return answer"])
+    text = "\n".join([*parts, _SCRIPT.format(text=by_locals(own)), *at_ends, "return answer"])
+    return _COMMENT_LINES.sub("", text)
+
+
+@cache
+def _source(script: str, time: str | None) -> str:
+    return joined(script, lambda part: time if time and part == TIME else read(part))
 
 
 @cache

@@ -433,7 +433,7 @@ def test_status_says_how_long_the_provider_wants_it_quiet(cli: Cli) -> None:
         (("--account", "other", "status"), 2, "account other: not configured; known: default"),
         (("--config", "gone.toml", "status"), 2, "gone.toml: cannot be read"),
         (("simulate", "--error-500", "0.9", "--hang", "0.9"), 2, "faults add up to"),
-        (("simulate", "--limiter", "odd"), 2, "limiter = 'odd': fixed, sliding, bucket"),
+        (("simulate", "--limiter", "odd"), 2, "limiter = 'odd': must be fixed, sliding or bucket"),
     ],
 )
 def test_exit_status_and_words(cli: Cli, args: tuple[str, ...], exits: int, said: str) -> None:
