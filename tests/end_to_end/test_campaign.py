@@ -79,7 +79,7 @@ def test_every_way_of_importing_again_sends_each_recipient_once(
     rows = list(range(ROWS))
     bad = {"r7": "n/a", "r70": "12"}
     first = write(tmp_path / "people.csv", rows, **bad)
-    assert "2  set aside" in run(fast, *start(fast, first)).stdout
+    assert "2  written to" in run(fast, *start(fast, first)).stdout
     eventually(fast.has_accepted(ROWS - 2), 30, fast.deployment)
     run(fast, *start(fast, first))
     run(fast, *start(fast, write(tmp_path / "shifted.csv", rows[10:], **bad)))
