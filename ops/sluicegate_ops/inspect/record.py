@@ -134,7 +134,3 @@ def _campaign(id: str) -> str:
         return MessageId.parse(id).campaign
     except Malformed:
         return ""
-
-
-def _text(value: bytes | None) -> str:
-    return (value or b"").decode(errors="replace")

@@ -61,8 +61,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         A field that only a newer version knows is left out.
         """
         known = ((name.decode(), value) for name, value in fields.items())
-        ours = {*cls.__struct_fields__, *_RENAMED}
-        return cls._of((name, value) for name, value in known if name in ours)
+        return cls._of((name, value) for name, value in known if name in _KNOWN)
 
     @classmethod
     def parse_some(cls, names: Sequence[str], values: Sequence[bytes | None]) -> "Record":
@@ -84,6 +83,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def _of(cls, pairs: Iterable[tuple[str, bytes | None]]) -> "Record":
         named = ((_RENAMED.get(name, name), stored) for name, stored in pairs if stored)
         return cls(**{name: _value(name, stored) for name, stored in named})
+
+
+_KNOWN: Final = frozenset({*Record.__struct_fields__, *_RENAMED})
 
 
 def _value(name: str, stored: bytes) -> Any:
