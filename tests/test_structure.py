@@ -15,7 +15,7 @@ from support.rules import circle, commands, forms_by_hand, unreasoned
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
-    "producer/sluicegate": "masking errors segments message urls rules keys stored scripts "
+    "producer/sluicegate": "masking errors segments times message urls rules keys stored scripts "
     "pipelining config levels webhook_urls optouts outbox receipts campaigns connections "
     "lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire queue rendering attempt "

@@ -6,6 +6,7 @@
     ├── BadFile               a file of recipients that cannot be read (also a ValueError)
     ├── BadNumber             a phone number that cannot be used (also a ValueError)
     ├── BadTemplate           a campaign's text that cannot be used (also a ValueError)
+    ├── BadTime               a time that cannot be read, or in two ways (also a ValueError)
     ├── BadValue              a recipient's value that cannot be used (also a ValueError)
     ├── Malformed             what Redis holds is not of a stored form (also a ValueError)
     ├── IdReused              a known id came again with other content
@@ -90,6 +91,14 @@ class BadNumber(SluicegateError, ValueError):
     def __init__(self, text: str, reason: str) -> None:
         self.text, self.reason = text, reason
         super().__init__(f"{masked(text)}: {reason}")
+
+
+class BadTime(SluicegateError, ValueError):
+    """A text that is no time, or that can be read as two; ``reason`` says what would be clear."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text, self.reason = text, reason
+        super().__init__(f"{text}: {reason}")
 
 
 class BadTemplate(SluicegateError, ValueError):

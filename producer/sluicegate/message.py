@@ -12,9 +12,10 @@ from typing import Any, Literal, Required, TypedDict
 import msgspec
 from msgspec.structs import replace
 
-from .errors import InvalidMessage
+from .errors import BadTime, InvalidMessage
 from .masking import masked
 from .segments import Segments, count
+from .times import exact_time
 
 URL_SAFE = bytes.maketrans(b"+/", b"-_")
 """Turns base64 into its URL-safe form; the standard library's own function is slow."""
@@ -132,8 +133,9 @@ def from_dict(mapping: Mapping[str, Any]) -> Message:
         if name not in _FIELDS:
             known = ", ".join(_FIELDS)
             raise InvalidMessage(str(name), masked(value), f"no such field; known: {known}")
+    fields = {name: _read_time(name, value) for name, value in mapping.items()}
     try:
-        return msgspec.convert(dict(mapping), Message)
+        return msgspec.convert(fields, Message)
     except msgspec.ValidationError as error:
         field, reason = _explained(error)
         raise InvalidMessage(field, shown(field, mapping.get(field)), reason) from error
@@ -191,8 +193,19 @@ def _canonical(message: Message) -> Message:
     return replace(message, **changes)
 
 
+def _read_time(field: str, value: object) -> object:
+    """A time that is given as a text, as a time; any other value as it is."""
+    if field not in ("send_at", "expires_at") or not isinstance(value, str):
+        return value
+    try:
+        return exact_time(value)
+    except BadTime as error:
+        raise InvalidMessage(field, value, error.reason) from None
+
+
 def _explained(error: Exception) -> tuple[str, str]:
-    """Read the field at fault out of a msgspec error, and the reason."""
+    """Read the field at fault out of a msgspec error, and the reason without msgspec's path."""
     reason = str(error)
     match = re.search(r"`\$\.(\w+)|field `(\w+)`", reason)
-    return (match[1] or match[2] if match else "message"), reason
+    field = match[1] or match[2] if match else "message"
+    return field, re.sub(r" - at `\$.*`$", "", reason)

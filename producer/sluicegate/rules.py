@@ -48,6 +48,9 @@ class Rule(NamedTuple):
     reason: str
 
 
+_TEMPLATE_MARK = re.compile(r"\{[{%](?:[^\n]{0,60}?[%}]\})?")
+
+
 def _anything(text: str) -> bool:
     """Stand for a field whose rule depends on other fields: see ``_check_content``."""
     return True
@@ -207,6 +210,12 @@ def _check_media(message: Message) -> None:
     for number, url in enumerate(urls, 1):
         if not is_media_url(url):
             raise _fault(message, "media_urls", f"number {number} {URL_RULE}")
+
+
+def template_mark(text: str) -> str:
+    """The first mark of a campaign's template in a text that nobody will render, else ``""``."""
+    match = _TEMPLATE_MARK.search(text)
+    return match[0] if match else ""
 
 
 def _check_flags(message: Message) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,64 +15,11 @@ from typing import Any
 import pytest
 import redis
 from typer.main import get_command
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from sluicegate_ops.cli.app import app
-from support.bench import Bench
+from support.command_line import ANSWER, MASKED, NUMBER, SENDER, Cli
 from support.messages import message
-
-NUMBER, SENDER = "+15550000001", "+15550000000"
-MASKED = "+1555•••01"
-ANSWER = "HTTP 400 40300 Blocked as spam"
-
-
-class Cli:
-    """The command line on one server, and a bench that makes the state it is to find there."""
-
-    def __init__(self, url: str, client: redis.Redis) -> None:
-        self.environment = {"SLUICEGATE_REDIS_URL": url}
-        self.bench = Bench(client, sms_per_second=50.0, mms_per_second=15.0)  # as without a file
-        self.bench.at(time.time() * 1000 - 2_000)
-
-    def __call__(
-        self,
-        *args: str,
-        exits: int = 0,
-        stdin: str | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> Result:
-        environment = self.environment | dict(env or {})
-        result = CliRunner().invoke(app, args, input=stdin, env=environment)
-        assert result.exit_code == exits, (args, result.exit_code, result.output, result.exception)
-        return result
-
-    def document(self, *args: str, exits: int = 0) -> Any:
-        return json.loads(self(*args, "--json", exits=exits).stdout)
-
-    def lines(self, *args: str) -> list[Any]:
-        return [json.loads(line) for line in self(*args, "--json").stdout.splitlines()]
-
-    def die(self, *numbers: int, perhaps: bool = False, code: str = "40300") -> None:
-        for number in numbers:
-            self.bench.enqueue(message(number))
-            self.bench.send(
-                kind="dead",
-                code=code,
-                reason=ANSWER,
-                answer="{}",
-                heard=True,
-                perhaps=perhaps,
-            )
-
-    def doubt(self, *numbers: int, delay_ms: float = -1) -> None:
-        for number in numbers:
-            self.bench.enqueue(message(number))
-            self.bench.send(kind="doubt", delay_ms=delay_ms, code="no_answer", reason="timed out")
-
-    def halt(self, ends: str = "") -> None:
-        self.bench.enqueue(message(9))
-        fields = {"code": "20100", "reason": "HTTP 402 20100 No credit", "halt": "account"}
-        self.bench.send(kind="back", halt_ends=ends, heard=True, **fields)
 
 
 @pytest.fixture
@@ -396,7 +343,7 @@ def test_status_says_how_long_the_provider_wants_it_quiet(cli: Cli) -> None:
         (("send",), 2, "--to"),
         (sending("--text", "x", to="555"), 2, "to = .*E.164"),
         (sending(), 2, "text = None: an SMS needs one"),
-        (sending("--text", "x", "--send-at", "soon"), 2, "send_at"),
+        (sending("--text", "x", "--send-at", "soon"), 2, "--send-at soon"),
         (("message", "show", "nope"), 2, "message nope: not known.*account: this is default"),
         (("dead", "show", "nope"), 2, "message nope: not known"),
         (("dead", "replay", "m1", "--yes"), 1, "m1 is waiting: not a dead letter"),

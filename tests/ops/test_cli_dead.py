@@ -14,7 +14,6 @@ import redis
 import typer
 from typer.testing import CliRunner
 
-from ops.test_cli import ANSWER, MASKED, NUMBER, Cli
 from sluicegate.message import decode
 from sluicegate_ops.cli.audit import audit
 from sluicegate_ops.cli.dead.acts import paced
@@ -22,6 +21,7 @@ from sluicegate_ops.cli.kit.session import Session
 from sluicegate_worker.operator.audit import os_user
 from sluicegate_worker.operator.deadletters import Replay
 from sluicegate_worker.provider.codes import advice_for
+from support.command_line import ANSWER, MASKED, NUMBER, Cli
 from support.messages import SENDER, message, plan, recipient
 
 OTHER = "+15550000099"
@@ -143,8 +143,8 @@ def test_single_letters_are_masked_and_limited(cli: DeadCli) -> None:
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--since", "soon"), "--since soon: give 90s, 15m, 2h, 30d, or a time"),
-        (("--older-than", "2030-01-31"), "--older-than 2030-01-31: give a time with its zone"),
+        (("--since", "soon"), "or how long ago, such as 15m, 2h or 30d"),
+        (("--older-than", "2030-01-31"), "--older-than 2030-01-31: names no time of that day"),
     ],
 )
 def test_a_time_that_is_none_is_bad_input(cli: DeadCli, args: tuple[str, str], said: str) -> None:

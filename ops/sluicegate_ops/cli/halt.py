@@ -7,13 +7,13 @@ import typer
 
 from .kit.asking import confirm
 from .kit.command import command, option_set
-from .kit.durations import parse_duration
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
 from .kit.naming import LEVELS, level_named
 from .kit.options import AsJsonLines, Confirmed
 from .kit.output import clean, lasting, table, when, write, write_lines
 from .kit.session import Session
+from .kit.times import length_option
 from .status.halts import masked_halts
 from .status.reasons import named
 
@@ -96,7 +96,8 @@ def set_(session: Session, options: HaltSetOptions) -> None:
     """
     if not options.why.strip():
         fail("--why: say the cause: others who see the halt will ask for it", BAD_INPUT)
-    seconds = None if options.lasts is None else _seconds(options.lasts)
+    lasts = options.lasts
+    seconds = None if lasts is None else length_option("--for", lasts, _MOST_SECONDS)
     targets = list(_targets(session, options.level))
     ends = "until it is cleared" if seconds is None else f"for {lasting(seconds)}"
     confirm(f"Halt {', '.join(_shown(*target) for target in targets)} {ends}?", options.yes)
@@ -145,10 +146,3 @@ def _causes(session: Session) -> dict[str, str]:
 
 def _shown(session: Session, level: str) -> str:
     return f"account {session.name}" if level == "account" else named(level)
-
-
-def _seconds(text: str) -> float:
-    seconds = parse_duration(text) or 0.0
-    if not 0 < seconds <= _MOST_SECONDS:
-        fail(f"--for {text}: give a duration such as 90s, 15m, 2h or 1d", BAD_INPUT)
-    return seconds

@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 from starlette.datastructures import Headers
 
-from sluicegate.errors import InvalidMessage
+from sluicegate.errors import BadTime, InvalidMessage
 from sluicegate.message import Message, new_id
 from sluicegate.segments import MAX_PARTS, count
+from sluicegate.times import exact_time
 
 from .problems import HttpProblem
 
@@ -163,13 +164,10 @@ def _moment(value: object, pointer: str) -> datetime | None:
     if value is None:
         return None
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+        return exact_time(value if isinstance(value, str) else "")
+    except BadTime:
         detail = "A time goes here in ISO 8601 with its zone, as 2030-01-31T09:00:00Z."
-        raise HttpProblem(400, "10015", "Bad Request", detail, pointer)
-    return moment
+        raise HttpProblem(400, "10015", "Bad Request", detail, pointer) from None
 
 
 def _bad_type(valid: str, name: str) -> HttpProblem:

@@ -14,7 +14,7 @@ from sluicegate.errors import BadValue, InvalidMessage, Malformed, WrongRenderer
 from sluicegate.keys import Keys
 from sluicegate.levels import check_sender
 from sluicegate.message import Message, decode, encode
-from sluicegate.rules import validated
+from sluicegate.rules import template_mark, validated
 from sluicegate.stored import LaneName, MessageId, Ticket, sender_name, wall_ms
 
 from .deadletters import Replay, Stored
@@ -126,7 +126,7 @@ def _damaged(letter: Stored, error: ValueError) -> InvalidMessage:
 
 def _literal(text: str, id: str) -> str:
     """An app's text is sent as it is, so refuse one that was meant as a campaign's template."""
-    if "{{" in text or "{%" in text:
+    if template_mark(text):
         rule = "an app's message goes out as it is written, with {{ and all; give it plain text"
         raise InvalidMessage("text", text, rule, id)
     return text

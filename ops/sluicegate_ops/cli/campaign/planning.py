@@ -7,12 +7,12 @@ from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.template import variable
 from sluicegate.config import Account
-from sluicegate.errors import BadFile, InvalidMessage
+from sluicegate.errors import BadFile
 from sluicegate.levels import check_sender
 
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.files import message_text
-from ..kit.options import TIME_FORM
+from ..kit.times import time_option
 from .options import FileOptions
 
 _NUMBER_COLUMN = re.compile(
@@ -45,7 +45,7 @@ def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -
         media_urls=tuple(options.media or ()),
         region=options.region.upper() if options.region else None,
         key_column=_column(sheet, options.key) if options.key else None,
-        expires_at=_time(options.expires_at) if options.expires_at else None,
+        expires_at=_expiry(options.expires_at) if options.expires_at else None,
     ).checked()
     check_sender(account, plan.sender, plan.messaging_profile_id)
     return plan
@@ -84,13 +84,8 @@ def _unclear(sheet: CsvFile, reason: str, way_out: str) -> BadFile:
     return BadFile(sheet.path, "line 1", reason, f"{way_out}: {columns}")
 
 
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidMessage("expires_at", text, f"must be a time {TIME_FORM}") from None
-    if time.tzinfo is None:
-        raise InvalidMessage("expires_at", text, f"must have a time zone, {TIME_FORM}")
-    if time <= datetime.now(UTC):
-        raise InvalidMessage("expires_at", text, "is in the past: nothing would be sent")
-    return time.astimezone(UTC)
+def _expiry(text: str) -> datetime:
+    moment = time_option("--expires-at", text)
+    if moment <= datetime.now(UTC):
+        fail(f"--expires-at {text}: is in the past, so nothing would be sent", BAD_INPUT)
+    return moment

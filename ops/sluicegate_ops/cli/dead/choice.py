@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from datetime import datetime
 
 import msgspec
 
@@ -11,12 +10,11 @@ from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.operator.deadletters import DeadLetter
 
 from ...inspect import server_ms
-from ..kit.durations import parse_duration
 from ..kit.failures import BAD_INPUT, fail
-from ..kit.options import TIME_FORM
 from ..kit.progress import Meter
 from ..kit.session import Session
-from .options import WHEN_FORM, LetterFilters, SelectionOptions
+from ..kit.times import past_option
+from .options import LetterFilters, SelectionOptions
 
 _QUIET = 1_000  # fewer are read in no time
 
@@ -79,8 +77,8 @@ def filtered(session: Session, options: LetterFilters) -> Choice:
         code=options.code,
         campaign=options.campaign,
         sender=options.sender,
-        since_ms=-math.inf if since is None else _moment("since", since, now),
-        before_ms=math.inf if before is None else _moment("older-than", before, now),
+        since_ms=-math.inf if since is None else past_option("--since", since, now),
+        before_ms=math.inf if before is None else past_option("--older-than", before, now),
         given=options.filters,
     )
 
@@ -106,15 +104,3 @@ def dead_letter(session: Session, id: str) -> DeadLetter:
     except UnknownMessage:
         state = session.sluice.status(id).state
         raise WrongState(id, state, "not a dead letter") from None
-
-
-def _moment(option: str, text: str, now_ms: float) -> float:
-    if (seconds := parse_duration(text)) is not None:
-        return now_ms - seconds * 1000
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"--{option} {text}: give {WHEN_FORM}", BAD_INPUT)
-    if time.tzinfo is None:
-        fail(f"--{option} {text}: give a time with its zone, {TIME_FORM}", BAD_INPUT)
-    return time.timestamp() * 1000

@@ -5,9 +5,8 @@ from typing import Annotated
 import typer
 
 from ..kit.command import option_set
-from ..kit.options import TIME_FORM, Confirmed, WhoOption
-
-WHEN_FORM = f"90s, 15m, 2h, 30d, or a time {TIME_FORM}"
+from ..kit.options import Confirmed, WhoOption
+from ..kit.times import PAST_FORMS
 
 
 @option_set
@@ -27,11 +26,11 @@ class LetterFilters:
     ] = None
     since: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help=f"Those that died since then: {WHEN_FORM}."),
+        typer.Option(metavar="WHEN", help=f"Those that died since then: {PAST_FORMS}."),
     ] = None
     older_than: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help=f"Those that died before: {WHEN_FORM}."),
+        typer.Option(metavar="WHEN", help=f"Those that died before: {PAST_FORMS}."),
     ] = None
 
     @property

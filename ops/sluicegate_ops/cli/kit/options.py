@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-TIME_FORM = "such as 2030-01-31T09:00Z"
+from sluicegate.times import EXAMPLE
 
 AsJsonLines = Annotated[
     bool, typer.Option("--json", help="Write JSON lines: one object per line.")
@@ -38,7 +38,8 @@ MediaOption = Annotated[
     typer.Option(metavar="URL", help="The URL of a picture or file; may be repeated."),
 ]
 ExpiresAtOption = Annotated[
-    str | None, typer.Option(metavar="TIME", help=f"Do not send after this time, {TIME_FORM}.")
+    str | None,
+    typer.Option(metavar="TIME", help=f"Do not send after this time, such as {EXAMPLE} or +2h."),
 ]
 TextFileOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A file that holds the text.")

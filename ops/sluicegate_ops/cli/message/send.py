@@ -7,18 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from sluicegate.outbox import MessageStatus
+from sluicegate.rules import template_mark
+from sluicegate.times import EXAMPLE
 
+from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import fail, say
-from ..kit.options import (
-    TIME_FORM,
-    ExpiresAtOption,
-    MediaOption,
-    ProfileOption,
-    SenderOption,
-)
+from ..kit.options import Confirmed, ExpiresAtOption, MediaOption, ProfileOption, SenderOption
 from ..kit.output import clean, hidden
 from ..kit.session import Session
+from ..kit.times import time_option
 
 _POLL_SECONDS = 0.1
 
@@ -41,7 +39,8 @@ class SendOptions:
         False
     )
     send_at: Annotated[
-        str | None, typer.Option(metavar="TIME", help=f"Do not send before, {TIME_FORM}.")
+        str | None,
+        typer.Option(metavar="TIME", help=f"Do not send before, such as {EXAMPLE} or 18:00."),
     ] = None
     expires_at: ExpiresAtOption = None
     profile: ProfileOption = None
@@ -51,6 +50,7 @@ class SendOptions:
     encoding: Annotated[str | None, typer.Option(metavar="NAME", help="auto, gsm7 or ucs2.")] = (
         None
     )
+    yes: Confirmed = False
     wait: Annotated[
         float | None,
         typer.Option(
@@ -63,7 +63,8 @@ class SendOptions:
 def send(session: Session, options: SendOptions) -> None:
     """Enqueue one message and print its id.
 
-    Exits with 1 if the recipient has opted out. With --wait, it also exits with
+    The text goes out as it is written: only a campaign fills in columns. Exits
+    with 1 if the recipient has opted out. With --wait, it also exits with
     1 unless the provider accepts the message in time.
 
     \b
@@ -71,7 +72,11 @@ def send(session: Session, options: SendOptions) -> None:
       sluicegate send --to +15551234567 --from +15557654321 --text "Hello" --wait 30
       fortune | sluicegate send --to +15551234567 --from +15557654321 --text -
     """
-    result = session.sluice.enqueue(**_fields(options))
+    fields = _fields(options)
+    if mark := template_mark(fields.get("text", "")):
+        what = f"The text has {mark} in it, which only a campaign fills in. Send it as it is?"
+        confirm(what, options.yes)
+    result = session.sluice.enqueue(**fields)
     typer.echo(result.id)
     if result.outcome == "suppressed":
         fail(f"message {result.id}: not sent, {hidden(options.to)} has opted out")
@@ -90,8 +95,8 @@ def _fields(options: SendOptions) -> dict[str, Any]:
         "media_urls": options.media or None,
         "id": options.id,
         "priority": "bulk" if options.bulk else None,
-        "send_at": options.send_at,
-        "expires_at": options.expires_at,
+        "send_at": options.send_at and time_option("--send-at", options.send_at),
+        "expires_at": options.expires_at and time_option("--expires-at", options.expires_at),
         "messaging_profile_id": options.profile,
         "subject": options.subject,
         "encoding": options.encoding,
