@@ -357,7 +357,7 @@ def test_letters_are_exported_with_their_advice(cli: DeadCli, tmp_path: Path) ->
     cli.die(1, perhaps=True)
     masked = list(csv.DictReader(io.StringIO(cli("dead", "export", "-").stdout)))
     assert [row["id"] for row in masked] == [id, "m1"]
-    assert (masked[1]["to"], masked[1]["code"], masked[1]["maybe"]) == (MASKED, "40300", "1")
+    assert (masked[1]["to"], masked[1]["code"], masked[1]["maybe"]) == (f"'{MASKED}", "40300", "1")
     assert masked[0]["campaign"] == "july"
     assert "text" not in masked[0]
     told = advice_for("40300")
@@ -365,8 +365,8 @@ def test_letters_are_exported_with_their_advice(cli: DeadCli, tmp_path: Path) ->
     assert masked[1]["advice"] == told.advice
     said = cli("dead", "export", "dead.csv", "--full", "--campaign", "july").stdout
     assert said == "1 dead letter in dead.csv\n"
-    [row] = csv.DictReader(io.StringIO((tmp_path / "dead.csv").read_text()))
-    assert (row["to"], row["text"]) == ("+14152000000", "Hi Ann0, code 77")
+    [row] = csv.DictReader(io.StringIO((tmp_path / "dead.csv").read_text("utf-8-sig")))
+    assert (row["to"], row["text"]) == ("'+14152000000", "Hi Ann0, code 77")
     assert "cannot be written" in cli("dead", "export", "no/dir.csv", exits=2).stderr
 
 

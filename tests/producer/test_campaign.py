@@ -27,8 +27,8 @@ from scripts.test_states import ANSWERS, CONCURRENCY, SENDERS, TO_REST_MS, Books
 from sluicegate.campaigns.campaign import IMPORT, IMPORT_BATCH, Action, ImportResult
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan, message_id
-from sluicegate.campaigns.preflight import Rejects
 from sluicegate.campaigns.recipients import Recipient, Recipients, Rejected
+from sluicegate.campaigns.rejects import Rejects
 from sluicegate.errors import (
     CampaignExists,
     InvalidMessage,
@@ -115,7 +115,7 @@ class Files:
 
     def add(self, path: Path) -> Counter[ImportResult]:
         found = list(Recipients(self.plan, CsvFile(path)))
-        with Rejects(self.folder / "rejects.csv", CsvFile(path).columns) as rejects:
+        with Rejects(self.folder / "rejects.csv", CsvFile(path)) as rejects:
             for row in found:
                 if isinstance(row, Rejected):
                     rejects.add(row)
@@ -171,7 +171,7 @@ def test_rejects_are_corrected_and_imported_again(files: Files) -> None:
     again = rejects.read_text(encoding="utf-8-sig")
     assert again.splitlines()[0] == text.splitlines()[0], "its notes are replaced, not doubled"
     corrected = text.replace(",12,Ann", ",4152000998,Ann").replace(
-        ",+14152000999,,", ",+14152000999,Eve,"
+        ",'+14152000999,,", ",'+14152000999,Eve,"
     )
     rejects.write_text(corrected, encoding="utf-8-sig")
     assert files.add(rejects) == {"added": 2}

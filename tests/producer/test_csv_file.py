@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sluicegate.campaigns.csv_file import MAX_ROW, BadRow, CsvFile, Row
 from sluicegate.errors import BadFile, SluicegateError
+from sluicegate.spreadsheet import guarded
 
 Write = Callable[[bytes | str], Path]
 HEAD = "phone,name\n"
@@ -219,7 +220,7 @@ def test_other_separators_of_unicode_end_no_line(write: Write) -> None:
         ('a, "b, c"', ["a", "b, c"]),
         ("a,", ["a", ""]),
         (",b", ["", "b"]),
-        ("'+15552234567,b", ["'+15552234567", "b"]),
+        ("'+15552234567,'b", ["+15552234567", "'b"]),
     ],
 )
 def test_values_come_as_they_are(write: Write, line: str, expected: list[str]) -> None:
@@ -401,7 +402,7 @@ def test_the_fingerprint_tells_a_changed_file(write: Write) -> None:
     assert sheet.fingerprint() != before
 
 
-cells = st.text(st.sampled_from("ab0+ ,;|\t\"\n\r'é日😀"), max_size=8).map(str.lstrip)
+cells = st.text(st.sampled_from("ab0+ ,;|\t\"\n\r'é日😀"), max_size=8)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -417,7 +418,8 @@ def test_what_is_written_as_csv_is_read_again(
     path = tmp_path / "property.csv"
     with path.open("w", encoding=codec, newline="") as file:
         writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
-        writer.writerows([["phone", "name", "text"], ["+1", "x", "y"], *rows])
+        written = [["phone", "name", "text"], ["+1", "x", "y"], *rows]
+        writer.writerows([*map(guarded, row)] for row in written)
     sheet = CsvFile(path)
     assert sheet.delimiter == delimiter
     assert values(sheet)[1:] == [row for row in rows if any(row)]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from producer.test_recipients import HEADER, ROWS, write
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.preflight import NOTES, Rejects, Report, preflight
+from sluicegate.campaigns.preflight import Report, preflight
 from sluicegate.campaigns.recipients import Recipient, Recipients
+from sluicegate.campaigns.rejects import NOTES, Rejects
 from sluicegate.config import Account, Brand, Registration, Sender
 from sluicegate.errors import BadFile
 from sluicegate.segments import count
@@ -50,7 +51,7 @@ class Office:
     ) -> Report:
         sheet = CsvFile(path)
         before = self.bench.dump()
-        with Rejects(self.rejects, sheet.columns) as rejects:
+        with Rejects(self.rejects, sheet) as rejects:
             made = preflight(
                 of,
                 sheet,
@@ -213,14 +214,14 @@ def test_rejects_say_where_and_why_and_keep_the_row(office: Office) -> None:
     assert first[:3] == ["2", "Phone", "12"]
     assert first[3]
     assert tuple(first[4:]) == odd
-    assert second == ["5", "First Name", "", "is empty", to(2), "", "é"]
+    assert second == ["5", "First Name", "", "is empty", f"'{to(2)}", "", "é"]
 
 
 def test_rejects_are_corrected_and_looked_at_again(office: Office) -> None:
     office.report([("12", "Ann", "1"), (to(1), "Ben", "1"), (to(2), "", "x")])
     copy = office.folder / "corrected.csv"
     text = office.rejects.read_text(encoding="utf-8-sig")
-    copy.write_text(text.replace(f",{to(2)},,", f",{to(2)},Cleo,"))
+    copy.write_text(text.replace(f",'{to(2)},,", f",'{to(2)},Cleo,"))
     made = office.look(copy)
     assert (made.rows, made.sendable, made.rejected) == (2, 1, 1)
     again = office.rejects.read_text(encoding="utf-8-sig").splitlines()

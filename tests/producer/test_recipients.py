@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import key_hash, message_id, rendered
-from sluicegate.campaigns.preflight import NOTES, Rejects
 from sluicegate.campaigns.recipients import Recipient, Recipients, Rejected
+from sluicegate.campaigns.rejects import NOTES, Rejects
 from sluicegate.errors import BadFile
 from sluicegate.segments import count
 from sluicegate_ops.simulator import Settings, simulator_in_thread
@@ -135,7 +135,7 @@ def test_a_file_of_rejects_is_read_as_the_file_that_it_is_from(tmp_path: Path) -
     of = plan(text="{{ reason }} {{ value }}", to_column="line", key_column="column", region="US")
     rows = [("12", "k1", "v1", "r1"), ("4152000000", "k2", "v2", "")]
     path = write(tmp_path, rows, header)
-    with Rejects(tmp_path / "rejects.csv", header) as rejects:
+    with Rejects(tmp_path / "rejects.csv", CsvFile(path)) as rejects:
         for row in read(path, of):
             assert isinstance(row, Rejected)
             rejects.add(row)

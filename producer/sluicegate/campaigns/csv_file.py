@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import BadFile
+from ..spreadsheet import GUARD, bared
 
 MAX_ROW = 1_000_000
 """Characters in a row. A value has at most ``csv.field_size_limit()``: 131,072 by default."""
@@ -56,7 +57,8 @@ class _Position:
     """How far ``rows`` has come.
 
     ``row`` is the line on which the next row begins. ``lines`` are those of the current block,
-    ``before`` is how many come before it. Rows up to line ``marked`` may hold marked characters.
+    ``before`` is how many come before it. Rows up to line ``marked`` may hold marked characters
+    or guarded values.
     """
 
     row: int
@@ -70,7 +72,9 @@ class CsvFile:
 
     ``encoding`` and ``delimiter`` are guessed if they are not given: UTF-8 or UTF-16, with or
     without a byte order mark, or else Windows-1252; and a comma, semicolon, tab or ``|``. Rows
-    without any value are skipped. The latest ``rows()`` has read ``read_bytes`` of ``size_bytes``.
+    without any value are skipped. A value is read without the apostrophe that keeps spreadsheets
+    from changing it: see ``spreadsheet.py``. The latest ``rows()`` has read ``read_bytes`` of
+    ``size_bytes``.
 
     Raises BadFile if the file can't be read as CSV; the error says what to do.
     """
@@ -96,6 +100,8 @@ class CsvFile:
             )
         parse = partial(csv.reader, strict=True, skipinitialspace=True)
         self._reader = partial(parse, delimiter=self.delimiter)
+        starts = rf'[\r\n" {re.escape(self.delimiter)}]'  # what a value's first character follows
+        self._guarded = re.compile(f"{GUARD}(?<={starts}{GUARD})").search
         self.columns, self._above = self._header(lines, 1 if sep_line else 0, complete)
 
     def rows(self) -> Iterator[Row | BadRow]:
@@ -156,7 +162,7 @@ class CsvFile:
         above += next((n for n, line in enumerate(lines[above:]) if line.strip(blank)), 0)
         reader = self._reader(lines[above:])
         try:
-            names = [" ".join(name.split()) for name in next(reader, list[str]())]
+            names = [" ".join(bared(name).split()) for name in next(reader, list[str]())]
         except csv.Error as error:
             reason = self._quote_fault(above + 1, error)
             raise BadFile(self.path, "the header", reason, "export it again") from error
@@ -191,18 +197,21 @@ class CsvFile:
             position.before += len(position.lines)
             # Not splitlines(), which also splits at form feeds and other separators.
             position.lines = StringIO(text, newline="").readlines()
-            if (not text.isascii() or "\0" in text) and _MARKED.search(text):
+            odd = (not text.isascii() or "\0" in text) and _MARKED.search(text)
+            if odd or text[:1] == GUARD or self._guarded(text):
                 position.marked = position.before + len(position.lines)
             yield position.lines
 
     def _checked_row(self, line: int, values: list[str], marked: bool) -> Row | BadRow:
-        """Check a row that may be unsound; ``marked``: it may hold marked characters."""
+        """Check a row that may be unsound; ``marked``: see ``_Position``."""
         width = len(self.columns)
         if marked and (mark := _MARKED.search("".join(values))):
             byte = ord(mark[0]) & 0xFF
             reason = f"byte 0x{byte:02X} is not valid {self.encoding}: is it in another encoding?"
-            shown = [_MARKED.sub("\ufffd", value) for value in values]
+            shown = [bared(_MARKED.sub("\ufffd", value)) for value in values]
             return BadRow(line, shown, reason if byte else "it holds a NUL byte")
+        if marked:
+            values = list(map(bared, values))
         if len(values) >= width and not any(values[width:]):
             return Row(line, values[:width])
         reason = f"{len(values)} values, but {width} columns"

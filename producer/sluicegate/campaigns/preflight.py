@@ -1,13 +1,9 @@
 """The preflight: checks all of a campaign's file before anything is sent."""
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import msgspec
 import redis
@@ -21,12 +17,10 @@ from ..segments import count, forcing_ucs2
 from .csv_file import CsvFile
 from .plan import Plan
 from .recipients import Recipient, Recipients, Rejected
+from .rejects import Rejects
 
 SAMPLES = 5
 """Rendered texts in a report: the first ones, and last a longer one if there is any."""
-
-NOTES = ("_line", "_column", "_value", "_reason")
-"""The first columns of a file of rejected rows; they are ignored when it is imported."""
 
 # What differs between rows of one fault: counts, sizes, candidate numbers and positions.
 _OF_ONE_ROW = re.compile(
@@ -85,46 +79,6 @@ class Report(msgspec.Struct):
     def parts(self) -> int:
         """Segments of all texts together."""
         return sum(parts * count for parts, count in self.segments.items())
-
-
-class Rejects:
-    """Writes a file of rejected rows, to be corrected and imported again.
-
-    It has the columns of ``NOTES``, then those of the original; if the original is such a file
-    itself, its notes are replaced. The file is created with its first row: until then, ``path``
-    is None.
-    """
-
-    def __init__(self, path: Path, columns: Iterable[str]) -> None:
-        self._planned, self._columns = path, list(columns)
-        self._noted = len(NOTES) if tuple(self._columns[: len(NOTES)]) == NOTES else 0
-        self.path: Path | None = None
-        self._file: Any = None
-        self._writer: Any = None
-
-    def add(self, row: Rejected) -> None:
-        """Append a row; raises OSError if the file can't be written."""
-        if self._file is None:
-            self.path = self._planned
-            # With a byte order mark, by which Excel recognises UTF-8.
-            self._file = self._planned.open("w", encoding="utf-8-sig", newline="")
-            self._writer = csv.writer(self._file)
-            self._writer.writerow([*NOTES, *self._columns[self._noted :]])
-        # A row with broken quotes has one value: its whole line.
-        values = row.values[self._noted :] or row.values
-        self._writer.writerow([row.line, row.column, row.value, row.reason, *values])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._file is not None:
-            self._file.close()
 
 
 def preflight(

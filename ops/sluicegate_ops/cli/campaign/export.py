@@ -1,11 +1,9 @@
 """``sluicegate campaign export``: one line for each recipient, streamed."""
 
-import csv
-from collections.abc import Callable
-from enum import StrEnum
-from io import StringIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import msgspec
 import typer
@@ -13,18 +11,11 @@ import typer
 from ...inspect import CampaignRecipients, RecipientStatus
 from ..kit.command import command, option_set
 from ..kit.failures import say
-from ..kit.files import open_output
-from ..kit.options import CampaignArgument, Unmasked
+from ..kit.files import sheet_output, text_output
+from ..kit.options import CampaignArgument, ExportFormat, FormatOption, Overwrite, Unmasked
 from ..kit.output import counted, hidden
 from ..kit.progress import Meter
 from ..kit.session import Session
-
-
-class ExportFormat(StrEnum):
-    """How a recipient is written."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
 
 
 @option_set
@@ -32,13 +23,12 @@ class CampaignExportOptions:
     """The options of ``campaign export``."""
 
     name: CampaignArgument
-    format: Annotated[ExportFormat, typer.Option(metavar="FORMAT", help="csv or jsonl.")] = (
-        ExportFormat.CSV
-    )
+    format: FormatOption = ExportFormat.CSV
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The file to write; standard output if absent."),
     ] = None
+    overwrite: Overwrite = False
     full: Unmasked = False
 
 
@@ -53,17 +43,14 @@ def export(session: Session, options: CampaignExportOptions) -> None:
     Example:
       sluicegate campaign export july --format csv --out july.csv --full
     """
-    name, is_csv = options.name, options.format is ExportFormat.CSV
+    name = options.name
     campaign = session.campaigns.get(name)
     recipients = CampaignRecipients(session.client, session.keys, campaign)
     imported = session.campaigns.ledger(name).imported
-    line: Callable[[RecipientStatus], str] = _csv if is_csv else _json
     count = 0
-    with open_output(options.out) as file, Meter("exporting", imported) as meter:
-        if is_csv:
-            file.write(_csv_line(RecipientStatus.__struct_fields__))
+    with _output(options) as write, Meter("exporting", imported) as meter:
         for count, recipient in enumerate(recipients, 1):
-            file.write(line(recipient if options.full else _masked(recipient)))
+            write(recipient if options.full else _masked(recipient))
             meter.at(count, count)
     if options.out is not None:
         typer.echo(f"{counted(count, 'recipient')} in {options.out}")
@@ -79,15 +66,17 @@ def _masked(recipient: RecipientStatus) -> RecipientStatus:
     return msgspec.structs.replace(recipient, to=to, reason=reason)
 
 
-def _json(recipient: RecipientStatus) -> str:
-    return msgspec.json.encode(recipient).decode() + "\n"
+@contextmanager
+def _output(options: CampaignExportOptions) -> Iterator[Callable[[RecipientStatus], None]]:
+    """What writes a recipient in the format asked for."""
+    if options.format is ExportFormat.JSONL:
+        with text_output(options.out, options.overwrite) as file:
+            yield lambda recipient: _write_json(file, recipient)
+        return
+    with sheet_output(options.out, options.overwrite) as sheet:
+        sheet.row(RecipientStatus.__struct_fields__)
+        yield lambda recipient: sheet.row(msgspec.structs.astuple(recipient))
 
 
-def _csv(recipient: RecipientStatus) -> str:
-    return _csv_line(msgspec.structs.astuple(recipient))
-
-
-def _csv_line(values: tuple[object, ...]) -> str:
-    line = StringIO()
-    csv.writer(line, lineterminator="\n").writerow(values)
-    return line.getvalue()
+def _write_json(file: TextIO, recipient: RecipientStatus) -> None:
+    file.write(msgspec.json.encode(recipient).decode() + "\n")

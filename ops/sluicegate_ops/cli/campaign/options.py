@@ -102,6 +102,9 @@ class FileOptions:
         Path | None,
         typer.Option(metavar="FILE", help="Where rejected rows go; else FILE.rejected.csv."),
     ] = None
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file of rejected rows that exists.")
+    ] = False
     rate: Annotated[
         float | None,
         typer.Option(

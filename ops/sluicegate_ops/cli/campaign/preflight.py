@@ -9,7 +9,8 @@ import typer
 
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.preflight import Rejects, Report, preflight
+from sluicegate.campaigns.preflight import Report, preflight
+from sluicegate.campaigns.rejects import Rejects
 
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, FAILED, fail, say
@@ -66,7 +67,7 @@ def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> 
     if wanted.resolve() == sheet.path.resolve() or (wanted.exists() and not wanted.is_file()):
         fail(f"{wanted}: rejected rows can't be written there; name another file", BAD_INPUT)
     draft = wanted.with_name(f".{wanted.name}.{os.getpid()}")
-    rejects = Rejects(draft, sheet.columns)
+    rejects = Rejects(draft, sheet)
     try:
         with Meter("reading", sheet.size_bytes) as meter, rejects:
             report = preflight(
@@ -80,11 +81,13 @@ def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> 
                 samples=options.sample,
                 per_second=options.rate or 0.0,
             )
-        kept = _kept(draft, wanted, named=options.rejects is not None) if rejects.path else None
+        kept = _kept(draft, wanted, options.overwrite) if rejects.path else None
     except OSError as error:
         fail(f"{wanted}: rejected rows can't be written: {error.strerror}; see --rejects")
     finally:
         draft.unlink(missing_ok=True)
+    if options.rejects and kept not in (None, wanted):
+        say(f"{wanted} exists with other rows, so they are in {kept}: see --overwrite")
     return ReadFile(sheet, plan, report, kept)
 
 
@@ -108,13 +111,13 @@ def refuse(options: FileOptions, report: Report) -> None:
         raise typer.Exit(FAILED)
 
 
-def _kept(draft: Path, wanted: Path, *, named: bool) -> Path:
+def _kept(draft: Path, wanted: Path, overwrite: bool) -> Path:
     """Move the rejected rows to ``wanted``, or beside it if somebody may have corrected that file.
 
-    A file is overwritten only if it was ``named``, or if its content is the same.
+    A file is replaced only with ``overwrite``, or if its content is the same.
     """
     place, number = wanted, 1
-    while not named and place.exists() and not filecmp.cmp(draft, place, shallow=False):
+    while not overwrite and place.exists() and not filecmp.cmp(draft, place, shallow=False):
         number += 1
         place = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
     return draft.replace(place)

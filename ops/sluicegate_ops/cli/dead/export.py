@@ -1,11 +1,12 @@
 """``sluicegate dead export``: one line for each dead letter, streamed."""
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
+import msgspec
 import typer
 
 from sluicegate_worker.operator.deadletters import DeadLetter
@@ -13,8 +14,8 @@ from sluicegate_worker.operator.edits import FAULTS, Letters
 from sluicegate_worker.provider.codes import advice_for
 
 from ..kit.command import command, option_set
-from ..kit.files import open_output
-from ..kit.options import Unmasked
+from ..kit.files import sheet_output, text_output
+from ..kit.options import ExportFormat, FormatOption, Overwrite, Unmasked
 from ..kit.output import counted, hidden, when
 from ..kit.session import Session
 from .choice import filtered
@@ -34,12 +35,14 @@ class DeadExportOptions(LetterFilters):
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="The file to write; - is standard output.")
     ]
+    format: FormatOption = ExportFormat.CSV
+    overwrite: Overwrite = False
     full: Unmasked = False
 
 
 @command
 def export(session: Session, options: DeadExportOptions) -> None:
-    """Write one CSV line for each dead letter.
+    """Write one line for each dead letter.
 
     The oldest comes first. With --full, phone numbers are whole and a last
     column holds the text.
@@ -51,17 +54,34 @@ def export(session: Session, options: DeadExportOptions) -> None:
     """
     file = None if str(options.file) == "-" else options.file
     letters = filtered(session, options).letters(session, oldest_first=True)
+    columns = (*_COLUMNS, "text") if options.full else _COLUMNS
     count = 0
-    with open_output(file) as output:
-        rows = csv.writer(output, lineterminator="\n")
-        rows.writerow((*_COLUMNS, "text") if options.full else _COLUMNS)
+    with _output(options, file, columns) as write:
         while page := list(islice(letters, _PAGE)):
             texts = _texts(session, page) if options.full else [()] * len(page)
             for letter, text in zip(page, texts, strict=True):
-                rows.writerow((*_row(letter, options.full), *text))
+                write((*_row(letter, options.full), *text))
             count += len(page)
     if file is not None:
         typer.echo(f"{counted(count, 'dead letter')} in {file}")
+
+
+@contextmanager
+def _output(
+    options: DeadExportOptions, path: Path | None, columns: Sequence[str]
+) -> Iterator[Callable[[Sequence[object]], None]]:
+    """What writes a dead letter's values in the format asked for."""
+    if options.format is ExportFormat.JSONL:
+        with text_output(path, options.overwrite) as file:
+            yield lambda values: _write_json(file, dict(zip(columns, values, strict=True)))
+        return
+    with sheet_output(path, options.overwrite) as sheet:
+        sheet.row(columns)
+        yield sheet.row
+
+
+def _write_json(file: TextIO, letter: dict[str, object]) -> None:
+    file.write(msgspec.json.encode(letter).decode() + "\n")
 
 
 def _row(letter: DeadLetter, full: bool) -> tuple[object, ...]:

@@ -1,10 +1,13 @@
 """The files that commands read and write, and how a command ends when one can't be."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+from sluicegate.spreadsheet import SheetFile, SheetWriter
 
 from .failures import BAD_INPUT, fail
 
@@ -27,14 +30,42 @@ def message_text(text: str | None, file: Path | None) -> str | None:
 
 
 @contextmanager
-def open_output(file: Path | None) -> Iterator[TextIO]:
-    """A file to write text to; None is standard output."""
+def text_output(file: Path | None, overwrite: bool) -> Iterator[TextIO]:
+    """A file to write text to, complete or not at all; None is standard output."""
     if file is None:
         yield sys.stdout
         return
+    with _draft(file, overwrite) as path, path.open("w", encoding="utf-8", newline="") as output:
+        yield output
+
+
+@contextmanager
+def sheet_output(
+    file: Path | None, overwrite: bool, delimiter: str = ",", encoding: str = "utf-8"
+) -> Iterator[SheetFile | SheetWriter]:
+    """A CSV file that lives through a spreadsheet, complete or not at all; None is stdout."""
+    if file is None:
+        yield SheetWriter(sys.stdout, delimiter)
+        return
+    with _draft(file, overwrite) as path, SheetFile(path, delimiter, encoding) as sheet:
+        yield sheet
+
+
+@contextmanager
+def _draft(file: Path, overwrite: bool) -> Iterator[Path]:
+    """Where to write what becomes ``file`` once it is complete; a pipe or device is itself."""
+    if file.exists() and not file.is_file() and not file.is_dir():
+        yield file
+        return
+    if file.exists() and not overwrite:
+        fail(
+            f"{file} exists already: name another file, or replace it with --overwrite", BAD_INPUT
+        )
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        output = file.open("w", encoding="utf-8", newline="")
+        yield draft
+        draft.replace(file)
     except OSError as error:
         fail(f"{file}: cannot be written: {error.strerror}", BAD_INPUT)
-    with output:
-        yield output
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """The options and arguments that several commands share, each declared once."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +8,23 @@ import typer
 
 from sluicegate.times import EXAMPLE
 
+
+class ExportFormat(StrEnum):
+    """How an export is written: for a spreadsheet, or for a program."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
 AsJsonLines = Annotated[
     bool, typer.Option("--json", help="Write JSON lines: one object per line.")
 ]
 AsJsonDocument = Annotated[bool, typer.Option("--json", help="Write one JSON document.")]
 Unmasked = Annotated[bool, typer.Option("--full", help="Show whole phone numbers and texts.")]
+FormatOption = Annotated[
+    ExportFormat, typer.Option(metavar="FORMAT", help="csv, or jsonl for programs.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
 Confirmed = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 ListLimit = Annotated[
     int, typer.Option(metavar="N", min=0, help="List at most this many; 0 lists all.")
