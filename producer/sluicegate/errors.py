@@ -145,13 +145,14 @@ class WrongState(SluicegateError):
 
 
 class CampaignExists(SluicegateError):
-    """The name is taken by a campaign with another plan."""
+    """The name is taken by a campaign with another plan; ``differs`` says in what, in words."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, differs: Sequence[str]) -> None:
+        self.name, self.differs = name, tuple(differs)
+        listed = " and another ".join(self.differs)
         super().__init__(
-            f"campaign {name}: it exists with another text, sender or column; "
-            "give this one another name"
+            f"campaign {name}: it exists with another {listed}, and what a campaign sends "
+            "never changes"
         )
 
 

@@ -444,7 +444,7 @@ def test_start_tells_a_program_what_it_did(cli: Cli) -> None:
     cli("optout", "add", number(0))
     done = cli.document("start", file, "--name", "july", *OPTIONS, "--yes")
     assert (done["name"], done["state"]) == ("july", "running")
-    assert done["imported"] == {"added": 2, "already": 0, "suppressed": 1}
+    assert done["imported"] == {"added": 2, "already": 0, "suppressed": 1, "excluded": 0}
     assert done["preflight"]["sendable"] == 2
 
 
@@ -552,7 +552,7 @@ def finish(cli: Cli) -> None:
     ("more", "exits", "said"),
     [
         (("--text", "another"), 2, "july: it exists with another text.*campaign status july"),
-        (("--from", "+15550000009"), 2, "it exists with another text, sender"),
+        (("--from", "+15550000009"), 2, "it exists with another sender, and"),
         (("--fail-on", "any"), 1, "1 duplicates: refused by --fail-on"),
         (("--name", "July!"), 2, "name = 'July!'"),
     ],

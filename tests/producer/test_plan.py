@@ -39,6 +39,7 @@ OTHERS: dict[str, Any] = {
     "key_column": "order",
     "expires_at": EXPIRES,
     "renderer": "other/9",
+    "except_campaigns": ("june",),
 }
 
 HASHES = st.integers(-(2**63), 2**63 - 1)

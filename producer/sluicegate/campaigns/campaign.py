@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 import redis
@@ -23,8 +23,9 @@ from ..keys import Keys
 from ..optouts import START_TO_POST_SECONDS
 from ..pipelining import PipelinedScript
 from ..scripts import Argument, Script, Scripts, new_token
+from .exclusion import Exclusion
 from .ledger import Ledger, Ledgers
-from .plan import Plan, plan_digest
+from .plan import Plan, differences, plan_digest
 from .recipients import Recipient
 
 IMPORT = Script("sluicegate.import")
@@ -39,8 +40,8 @@ SHARD_SIZE = 256
 CampaignState = Literal["draft", "running", "paused", "finished", "cancelled"]
 Action = Literal["start", "pause", "resume", "cancel"]
 
-ImportResult = Literal["added", "duplicate", "suppressed"]
-"""A recipient is new, is a member already, or has opted out."""
+ImportResult = Literal["added", "duplicate", "suppressed", "excluded"]
+"""A recipient is new, is a member already, has opted out, or another campaign has them."""
 
 _IMPORT_RESULTS: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
@@ -97,7 +98,7 @@ class Campaigns:
         args: list[Argument] = [plan.name, "create", msgspec.json.encode(plan)]
         args += [plan_digest(plan), shards, plan.lane]
         if self._scripts.call(CAMPAIGN, args) == b"exists":
-            raise CampaignExists(plan.name)
+            raise CampaignExists(plan.name, differences(plan, self.get(plan.name).plan))
         return self.get(plan.name)
 
     def get(self, name: str) -> Campaign:
@@ -132,22 +133,28 @@ class Campaigns:
     ) -> Iterator[tuple[Recipient, ImportResult]]:
         """Import recipients in batches, and yield each with what became of it.
 
-        An import may be repeated or resumed: whoever is a member already is a ``duplicate``. An
-        error of ``recipients`` itself is raised after the results of all before it.
+        An import may be repeated or resumed: whoever is a member already is a ``duplicate``. Whom
+        one of the plan's ``except_campaigns`` reached or still holds is ``excluded``. An error of
+        ``recipients`` itself is raised after the results of all before it.
 
-        Raises UnknownCampaign, and WrongCampaignState if the campaign is cancelled.
+        Raises UnknownCampaign, also for an excepted one, and WrongCampaignState if the campaign is
+        cancelled.
         """
         lane, shards = self._lane_and_shards(name)
+        exclusion = Exclusion(self._client, self._keys, self.get(name).plan)
         iterator = iter(recipients)
-        batch, failure = _next_batch(iterator)
-        while batch:
-            with self._pipelined.begin(_import_args(name, lane, shards, batch)) as answer:
-                following, failure = _next_batch(iterator)  # while the server imports this one
-                reply = answer()
+        batch, failure = _next_batch(iterator, exclusion)
+        while batch.all:
+            if kept := batch.kept:
+                with self._pipelined.begin(_import_args(name, lane, shards, kept)) as answer:
+                    following, failure = _next_batch(iterator, exclusion)  # meanwhile
+                    reply = answer()
+            else:
+                following, failure = _next_batch(iterator, exclusion)
+                reply = b""
             if isinstance(reply, list):
                 raise WrongCampaignState(name, reply[0].decode(), "take recipients")
-            for recipient, letter in zip(batch, reply.decode(), strict=True):
-                yield recipient, _IMPORT_RESULTS[letter]
+            yield from batch.results(reply.decode())
             batch = following
         if failure:
             raise failure
@@ -198,14 +205,34 @@ class Campaigns:
         return state
 
 
-def _next_batch(recipients: Iterator[Recipient]) -> tuple[list[Recipient], Exception | None]:
+class _ImportBatch(NamedTuple):
+    """Recipients of one call, in order; ``excluded`` says of each for which campaign, if any."""
+
+    all: list[Recipient]
+    excluded: list[str]
+
+    @property
+    def kept(self) -> list[Recipient]:
+        return [one for one, other in zip(self.all, self.excluded, strict=True) if not other]
+
+    def results(self, letters: str) -> Iterator[tuple[Recipient, ImportResult]]:
+        """Each recipient with what became of it; ``letters`` are the script's, of ``kept``."""
+        answers = iter(letters)
+        for recipient, other in zip(self.all, self.excluded, strict=True):
+            yield recipient, "excluded" if other else _IMPORT_RESULTS[next(answers)]
+
+
+def _next_batch(
+    recipients: Iterator[Recipient], exclusion: Exclusion
+) -> tuple[_ImportBatch, Exception | None]:
     """Take the next recipients; or return the error, to be raised after the results before it."""
     batch: list[Recipient] = []
     try:
         batch.extend(islice(recipients, IMPORT_BATCH))
+        excluded = exclusion.of([recipient.hash for recipient in batch])
     except Exception as error:
-        return [], error
-    return batch, None
+        return _ImportBatch([], []), error
+    return _ImportBatch(batch, excluded), None
 
 
 def read_plan(client: redis.Redis, keys: Keys, campaign: str) -> Plan:

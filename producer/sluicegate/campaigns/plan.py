@@ -36,7 +36,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     ``text`` is the template's source. ``to_column`` and ``key_column`` name columns of the files;
     without a ``key_column``, the recipient's number is the key. ``region`` is the country of
     national numbers, as ``Phones`` takes it. ``expires_at`` is timezone-aware. ``renderer``
-    records what renders the text: see ``template.RENDERER``.
+    records what renders the text: see ``template.RENDERER``. Whom ``except_campaigns`` reached or
+    still hold is never imported: see ``exclusion``.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     key_column: str | None = None
     expires_at: datetime | None = None
     renderer: str = msgspec.field(default_factory=lambda: RENDERER)  # a factory: always stored
+    except_campaigns: tuple[str, ...] = ()
 
     @cached_property
     def template(self) -> Template:
@@ -119,6 +121,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         if not NAME.match(self.name):
             rule = "must be 1 to 60 of a-z 0-9 _ -, and begin with a letter or digit"
             raise InvalidMessage("name", self.name, rule)
+        if self.name in self.except_campaigns:
+            raise InvalidMessage("except_campaigns", self.name, "is this campaign itself")
         text = "x" if self.template.variables else self.template.render({})
         self.message("probe", "+15551234567", text)
         return self
@@ -160,3 +164,22 @@ def plan_digest(plan: Plan) -> str:
     if plan.expires_at is not None:  # one moment can be written in many ways
         plan = msgspec.structs.replace(plan, expires_at=plan.expires_at.astimezone(UTC))
     return blake2b(msgspec.json.encode(plan), digest_size=12).hexdigest()
+
+
+_FIELD_WORDS = {
+    "to_column": "column of numbers",
+    "messaging_profile_id": "messaging profile",
+    "media_urls": "media",
+    "key_column": "key",
+    "expires_at": "expiry",
+    "except_campaigns": "list of excepted campaigns",
+    "renderer": "renderer, that of another version of Sluicegate",
+}
+
+
+def differences(one: Plan, other: Plan) -> list[str]:
+    """Return what differs between two plans, in words."""
+    fields = [
+        name for name in Plan.__struct_fields__ if getattr(one, name) != getattr(other, name)
+    ]
+    return [_FIELD_WORDS.get(name, name) for name in fields]

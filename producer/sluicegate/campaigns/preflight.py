@@ -15,6 +15,7 @@ from ..masking import masked
 from ..optouts import OptOuts
 from ..segments import count, forcing_ucs2
 from .csv_file import CsvFile
+from .exclusion import Exclusion
 from .plan import Plan
 from .recipients import Recipient, Recipients, Rejected
 from .rejects import Rejects
@@ -42,7 +43,10 @@ class SampleText(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What a file holds for a plan: ``rows = sendable + rejected + duplicates + suppressed``.
+    """What a file holds for a plan.
+
+    ``rows = sendable + rejected + duplicates + suppressed + excluded``. The last are those whom
+    another campaign reached or holds, counted by its name in ``excluded_by``.
 
     ``fingerprint``  ``CsvFile.fingerprint``: the file's hash
     ``reasons``      rejected rows by ``column: reason``, with "…" for what differs between rows
@@ -64,6 +68,8 @@ class Report(msgspec.Struct):
     rejected: int = 0
     duplicates: int = 0
     suppressed: int = 0
+    excluded: int = 0
+    excluded_by: Counter[str] = msgspec.field(default_factory=Counter)
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
     segments: Counter[int] = msgspec.field(default_factory=Counter)
     ucs2: Counter[str] = msgspec.field(default_factory=Counter)
@@ -99,10 +105,12 @@ def preflight(
     rate in segments a second, 0 for none. To recognise duplicates, this takes about 100 bytes of
     memory a row.
 
-    Raises BadFile, BadTemplate, and redis-py's errors.
+    Raises BadFile, BadTemplate, UnknownCampaign for an excepted one, InvalidMessage if that one
+    tells recipients apart by another column, and redis-py's errors.
     """
     report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter)
     seen, optouts = set[int](), OptOuts(client, keys)
+    exclusion = Exclusion(client, keys, plan)
     for batch in _batched(Recipients(plan, file)):
         report.rows += len(batch)
         recipients = []
@@ -117,8 +125,12 @@ def preflight(
                 seen.add(row.hash)
                 recipients.append(row)
         opted_out = optouts.among([recipient.to for recipient in recipients])
-        for recipient, suppressed in zip(recipients, opted_out, strict=True):
-            if suppressed:
+        others = exclusion.of([recipient.hash for recipient in recipients])
+        for recipient, suppressed, other in zip(recipients, opted_out, others, strict=True):
+            if other:
+                report.excluded += 1
+                report.excluded_by[other] += 1
+            elif suppressed:
                 report.suppressed += 1
             else:
                 _count(report, recipient)

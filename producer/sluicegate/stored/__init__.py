@@ -25,7 +25,7 @@ from .limits import (
     interval_text,
     limit_text,
 )
-from .names import LaneName, MessageId, TreeMember, sender_name, short_hash
+from .names import LaneName, MessageId, TreeMember, hash_of, sender_name, short_hash
 from .record import DELIVERY_FIELDS, Record
 from .tickets import Lease, Ticket, ticket_middle, ticket_text, ticket_writer, wall_ms
 
@@ -44,6 +44,7 @@ __all__ = [
     "SenderLimits",
     "Ticket",
     "TreeMember",
+    "hash_of",
     "interval_text",
     "limit_text",
     "sender_name",

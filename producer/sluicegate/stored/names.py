@@ -28,6 +28,11 @@ def short_hash(hash: int) -> str:
     return b2a_base64(hash.to_bytes(_HASH_BYTES, signed=True))[:11].translate(_URL_SAFE).decode()
 
 
+def hash_of(short: bytes) -> int:
+    """The hash that ``short_hash`` wrote."""
+    return int.from_bytes(urlsafe_b64decode(short + b"="), signed=True)
+
+
 class MessageId(NamedTuple):
     """A message's id: an app's own, or ``campaign.short`` for a campaign's recipient.
 

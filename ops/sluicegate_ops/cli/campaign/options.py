@@ -91,6 +91,12 @@ class FileOptions:
             metavar="COLUMN", help="The column that identifies recipients; else their number does."
         ),
     ] = None
+    except_campaign: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Leave out whom this campaign reached or holds; repeatable."
+        ),
+    ] = None
     expires_at: ExpiresAtOption = None
     encoding: Annotated[
         str | None, typer.Option(metavar="NAME", help="The file's encoding; else detected.")

@@ -46,6 +46,7 @@ def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -
         region=options.region.upper() if options.region else None,
         key_column=_column(sheet, options.key) if options.key else None,
         expires_at=_expiry(options.expires_at) if options.expires_at else None,
+        except_campaigns=tuple(sorted(set(options.except_campaign or ()))),
     ).checked()
     check_sender(account, plan.sender, plan.messaging_profile_id)
     return plan

@@ -39,6 +39,7 @@ def show(
             ("rejected", report.rejected, f"written to {rejects}" if rejects else ""),
             ("duplicates", report.duplicates, "of earlier rows in the file"),
             ("suppressed", report.suppressed, "opted out"),
+            *[("excluded", report.excluded, _excluded_by(report))] * bool(plan.except_campaigns),
         ],
     )
     _section("REJECTED BECAUSE", _reasons(report))
@@ -109,6 +110,11 @@ def _section(title: str, rows: Iterable[tuple[str, ...]]) -> None:
     for line in lines:
         section.add_row(*line)
     write(section)
+
+
+def _excluded_by(report: Report) -> str:
+    by = ", ".join(f"{count:,} by {name}" for name, count in report.excluded_by.most_common())
+    return f"reached or still held: {by}"
 
 
 def _reasons(report: Report) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
-from sluicegate.campaigns.plan import Plan, plan_digest
+from sluicegate.campaigns.plan import Plan, differences, plan_digest
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.errors import CampaignExists, UnknownCampaign, WrongCampaignState
 
@@ -82,7 +82,7 @@ def _before(campaigns: Campaigns, plan: Plan) -> Campaign | None:
     except UnknownCampaign:
         return None
     if plan_digest(campaign.plan) != plan_digest(plan):
-        raise CampaignExists(plan.name)
+        raise CampaignExists(plan.name, differences(plan, campaign.plan))
     if campaign.state == "cancelled":
         raise WrongCampaignState(plan.name, campaign.state, "take recipients")
     return campaign
@@ -150,16 +150,18 @@ def _finish(
     state = campaigns.get(name).state
     if state == "draft":
         state = campaigns.act(name, "start")
-    added, suppressed = tally["added"], tally["suppressed"]
+    added, suppressed, excluded = tally["added"], tally["suppressed"], tally["excluded"]
     already = max(0, tally["duplicate"] - report.duplicates)
     if options.json:
         done = {"added": added, "already": already, "suppressed": suppressed}
+        done |= {"excluded": excluded}
         preflight = document(session, report, file.rejects)
         write_document({"name": name, "state": state, "imported": done, "preflight": preflight})
         return
     parts = [f"imported {counted(added, 'recipient')}"]
     parts += [f"{already:,} already imported"] * bool(already)
     parts += [f"{suppressed:,} opted out"] * bool(suppressed)
+    parts += [f"{excluded:,} left out for another campaign"] * bool(excluded)
     typer.echo(", ".join(parts))
     verb = "resume" if state == "paused" else "watch"
     typer.echo(f"{name} is {state}; next: sluicegate campaign {verb} {name}")

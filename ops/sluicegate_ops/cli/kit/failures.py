@@ -102,7 +102,11 @@ def _campaign_way_out(error: SluicegateError) -> str:
         case UnknownCampaign():
             return "To list the campaigns: sluicegate campaign list"
         case CampaignExists(name=name):
-            return f"To see what it sends: sluicegate campaign status {name}"
+            return (
+                f"To see what it sends: sluicegate campaign status {name}. To send this to "
+                f"whom it has not reached, end it with sluicegate campaign cancel {name}, and "
+                f"start this under another name with --except-campaign {name}"
+            )
         case WrongCampaignState(state="draft", name=name):
             return f"To start it, give its file: sluicegate campaign start FILE --name {name}"
         case WrongCampaignState(state="finished"):
