@@ -1,26 +1,33 @@
 """``sluicegate optout``: the numbers that are never sent to."""
 
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated
 
 import msgspec
 import typer
 
+from sluicegate.campaigns.number_list import Listed, NumberList
+from sluicegate.campaigns.phone import Phones
+from sluicegate.errors import BadFile, BadNumber
+from sluicegate.optouts import OptOut
 from sluicegate.rules import E164
 
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
-from .kit.files import read_text
 from .kit.groups import group
-from .kit.options import AsJsonLines, Unmasked
+from .kit.options import AsJsonLines, DelimiterOption, EncodingOption, RegionOption, Unmasked
 from .kit.output import clean, counted, hidden, listed, when, write_lines
 from .kit.session import Session
 
 optout = group("Keep the list of numbers that are never sent to.")
 
 _BATCH = 1_000
-_RULE = "not an E.164 number, such as +15551234567"
 
 
 @option_set
@@ -28,12 +35,19 @@ class NumbersOptions:
     """The numbers that ``optout add`` and ``optout remove`` are given."""
 
     numbers: Annotated[
-        list[str] | None, typer.Argument(metavar="NUMBER", help="Numbers in E.164 form.")
+        list[str] | None, typer.Argument(metavar="NUMBER", help="Numbers, such as +15551234567.")
     ] = None
     file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A file with one number per line; - reads stdin."),
+        typer.Option(metavar="FILE", help="A list: CSV, JSON or plain lines; - reads stdin."),
     ] = None
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The file's column of numbers, if not obvious."),
+    ] = None
+    region: RegionOption = None
+    encoding: EncodingOption = None
+    delimiter: DelimiterOption = None
 
 
 @option_set
@@ -49,17 +63,21 @@ class OptOutListOptions:
 def add(session: Session, options: NumbersOptions) -> None:
     """Never send to these numbers again.
 
-    When it returns, no further POST to them can start. If a line of a file is
-    not a number, nothing in that file is added.
+    When it returns, no further POST to them can start. A file may have a header
+    and several columns, and may be what "optout list --full" wrote. If a row of
+    it has no number, nothing in that file is added.
 
     \b
     Example:
       sluicegate optout add +15551234567
-      sluicegate optout add --file stopped.txt
+      sluicegate optout add --file stopped.csv --column from --region US
     """
-    numbers, optouts = _numbers(options), session.sluice.optouts
-    new = sum(optouts.add(batch, "cli") for batch in _batches(numbers))
-    typer.echo(f"{counted(new, 'number')} added, {len(numbers) - new:,} known already")
+    new = given = 0
+    with _numbers(options) as numbers:
+        for batch in _batches(numbers):
+            given += len(batch)
+            new += session.sluice.optouts.add(batch, "cli")
+    typer.echo(f"{counted(new, 'number')} added, {given - new:,} known already")
 
 
 @optout.command()
@@ -71,9 +89,12 @@ def remove(session: Session, options: NumbersOptions) -> None:
     Example:
       sluicegate optout remove +15551234567
     """
-    numbers, optouts = _numbers(options), session.sluice.optouts
-    removed = sum(optouts.remove(batch) for batch in _batches(numbers))
-    typer.echo(f"{counted(removed, 'number')} removed, {len(numbers) - removed:,} not on the list")
+    removed = given = 0
+    with _numbers(options) as numbers:
+        for batch in _batches(numbers):
+            given += len(batch)
+            removed += session.sluice.optouts.remove(batch)
+    typer.echo(f"{counted(removed, 'number')} removed, {given - removed:,} not on the list")
 
 
 @optout.command("list")
@@ -95,35 +116,77 @@ def list_(session: Session, options: OptOutListOptions) -> None:
     empty = True
     for entry in entries:
         empty = False
-        typer.echo(f"{entry.number:<16}  {when(entry.since_ms)}  {clean(entry.source)}")
+        typer.echo(_listing(entry))
     if empty:
         typer.echo("no number has opted out")
 
 
-def _batches(numbers: Sequence[str]) -> list[Sequence[str]]:
-    return [numbers[start : start + _BATCH] for start in range(0, len(numbers), _BATCH)]
+def _listing(entry: OptOut) -> str:
+    """An entry on a line, as ``number_list.py`` reads it again."""
+    return f"{entry.number:<16}  {when(entry.since_ms)}  {clean(entry.source)}"
 
 
-def _numbers(options: NumbersOptions) -> list[str]:
-    """Each number once; ends the command if one is not valid, before anything is changed."""
+@contextmanager
+def _numbers(options: NumbersOptions) -> Iterator[Iterable[str]]:
+    """The numbers; ends the command if one is not valid, before anything is changed."""
     numbers, file = options.numbers, options.file
     if bool(numbers) == (file is not None):
         fail("give either NUMBER... or --file", BAD_INPUT)
-    if file is not None:
-        name = "stdin" if str(file) == "-" else str(file)
-        numbers = _valid_lines(read_text(file).splitlines(), name)
-    numbers = list(dict.fromkeys(numbers or ()))
-    if wrong := [hidden(number) for number in numbers if not E164.match(number)]:
-        fail(f"{listed(wrong)}: {_RULE}; nothing was changed", BAD_INPUT)
-    return numbers
+    if file is None:
+        yield _given(numbers or [], options.region)
+    elif str(file) == "-":
+        with NamedTemporaryFile() as copy:  # a list is read twice
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            copy.flush()
+            yield _checked(options, Path(copy.name), "stdin")
+    else:
+        yield _checked(options, file, str(file))
 
 
-def _valid_lines(lines: Sequence[str], name: str) -> list[str]:
-    """The numbers on a file's lines, without empty lines; one wrong line refuses them all."""
-    numbers = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip()}
-    if wrong := [str(number) for number, text in numbers.items() if not E164.match(text)]:
-        where = f"line{'s' if len(wrong) > 1 else ''} {listed(wrong)}"
-        fail(f"{name}, {where}: {_RULE}; nothing was changed", BAD_INPUT)
-    if not numbers:
+def _given(numbers: Sequence[str], region: str | None) -> list[str]:
+    """Each of the arguments once."""
+    phones, found, wrong = Phones(region), dict[str, None](), list[str]()
+    for number in numbers:
+        try:
+            found[number if E164.match(number) else phones.normalise(number)] = None
+        except BadNumber as error:
+            wrong.append(f"{hidden(number)}: {error.reason}")
+    if wrong:
+        fail(f"{listed(wrong)}; nothing was changed", BAD_INPUT)
+    return list(found)
+
+
+def _checked(options: NumbersOptions, path: Path, name: str) -> Iterator[str]:
+    """The numbers of a file in which every row has one; a wrong row refuses them all."""
+    listing = _opened(options, path, name)
+    count, wrong = 0, list[Listed]()
+    for entry in listing:
+        count += 1
+        if entry.fault:
+            wrong.append(entry)
+    if wrong:
+        where = f"line{'s' if len(wrong) > 1 else ''} {listed([str(row.line) for row in wrong])}"
+        reasons = listed(list(dict.fromkeys(hidden(row.fault) for row in wrong)))
+        fail(f"{name}, {where}: {reasons}; nothing was changed", BAD_INPUT)
+    if not count:
         fail(f"{name}: it holds no numbers", BAD_INPUT)
-    return list(numbers.values())
+    return (entry.number for entry in listing)
+
+
+def _opened(options: NumbersOptions, path: Path, name: str) -> NumberList:
+    try:
+        return NumberList(
+            path,
+            options.region,
+            options.column,
+            encoding=options.encoding,
+            delimiter=options.delimiter,
+        )
+    except BadFile as error:
+        raise BadFile(name, error.where, error.reason, error.way_out) from None
+
+
+def _batches(numbers: Iterable[str]) -> Iterator[list[str]]:
+    iterator = iter(numbers)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

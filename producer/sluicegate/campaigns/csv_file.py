@@ -68,7 +68,7 @@ class _Position:
 
 
 class CsvFile:
-    """A CSV file whose first row names its columns.
+    """A CSV file whose first row names its columns; without a ``header`` they have numbers.
 
     ``encoding`` and ``delimiter`` are guessed if they are not given: UTF-8 or UTF-16, with or
     without a byte order mark, or else Windows-1252; and a comma, semicolon, tab or ``|``. Rows
@@ -80,7 +80,12 @@ class CsvFile:
     """
 
     def __init__(
-        self, path: str | Path, *, encoding: str | None = None, delimiter: str | None = None
+        self,
+        path: str | Path,
+        *,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        header: bool = True,
     ) -> None:
         self.path, self.read_bytes = Path(path), 0
         with self._open() as file:
@@ -102,7 +107,8 @@ class CsvFile:
         self._reader = partial(parse, delimiter=self.delimiter)
         starts = rf'[\r\n" {re.escape(self.delimiter)}]'  # what a value's first character follows
         self._guarded = re.compile(f"{GUARD}(?<={starts}{GUARD})").search
-        self.columns, self._above = self._header(lines, 1 if sep_line else 0, complete)
+        read = self._header if header else self._numbered
+        self.columns, self._above = read(lines, 1 if sep_line else 0, complete)
 
     def rows(self) -> Iterator[Row | BadRow]:
         """Yield the rows below the header, in constant memory; each call reads from the start.
@@ -178,6 +184,15 @@ class CsvFile:
                 where = f"line {above}, column {number}"
                 raise BadFile(self.path, where, fault, "correct the header line, or add one")
         return tuple(names), above
+
+    def _numbered(
+        self, lines: list[str], above: int, complete: bool
+    ) -> tuple[tuple[str, ...], int]:
+        """Number the columns of a file without a header, and tell the lines above its rows."""
+        width = max((len(row) for row in _sample_rows(lines[above:], self.delimiter)), default=0)
+        if not width:
+            raise BadFile(self.path, "", "the file is empty", "export the file again")
+        return tuple(map(str, range(1, width + 1))), above
 
     def _blocks(self, file: BufferedReader, position: _Position) -> Iterator[list[str]]:
         """Yield the file's lines in blocks, keeping ``position`` up to date."""

@@ -13,9 +13,12 @@ from ..kit.command import option_set
 from ..kit.options import (
     AsJsonDocument,
     CampaignArgument,
+    DelimiterOption,
+    EncodingOption,
     ExpiresAtOption,
     MediaOption,
     ProfileOption,
+    RegionOption,
     SenderOption,
     TextFileOption,
 )
@@ -81,10 +84,7 @@ class FileOptions:
     sender: SenderOption = None
     profile: ProfileOption = None
     media: MediaOption = None
-    region: Annotated[
-        str | None,
-        typer.Option(metavar="CODE", help="The country of national numbers, such as US."),
-    ] = None
+    region: RegionOption = None
     key: Annotated[
         str | None,
         typer.Option(
@@ -98,12 +98,8 @@ class FileOptions:
         ),
     ] = None
     expires_at: ExpiresAtOption = None
-    encoding: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The file's encoding; else detected.")
-    ] = None
-    delimiter: Annotated[
-        str | None, typer.Option(metavar="CHAR", help="What separates values; else detected.")
-    ] = None
+    encoding: EncodingOption = None
+    delimiter: DelimiterOption = None
     rejects: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Where rejected rows go; else FILE.rejected.csv."),

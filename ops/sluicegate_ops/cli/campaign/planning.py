@@ -1,9 +1,9 @@
 """The file and the plan that a campaign's options stand for."""
 
-import re
 from datetime import UTC, datetime
 
 from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.number_list import NUMBER_COLUMN
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.template import variable
 from sluicegate.config import Account
@@ -15,18 +15,12 @@ from ..kit.files import message_text
 from ..kit.times import time_option
 from .options import FileOptions
 
-_NUMBER_COLUMN = re.compile(
-    r"to|recipient|msisdn|((cell|mobile|tele|to_|contact_)?_?(phone|number))(_(no|number))?|cell|mobile|tel"
-)
-"""Variables that columns of phone numbers make."""
-
 _COLUMNS_SHOWN = 40
 
 
 def opened(options: FileOptions) -> CsvFile:
     """The file; raises BadFile."""
-    delimiter = {"tab": "\t", "\\t": "\t"}.get(options.delimiter or "", options.delimiter)
-    return CsvFile(options.file, encoding=options.encoding, delimiter=delimiter)
+    return CsvFile(options.file, encoding=options.encoding, delimiter=options.delimiter)
 
 
 def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -> Plan:
@@ -71,7 +65,7 @@ def _column(sheet: CsvFile, name: str) -> str:
 def _guessed(sheet: CsvFile) -> str:
     """The one column that looks like phone numbers; raises BadFile if there is not exactly one."""
     matches = [
-        column for column in sheet.columns if _NUMBER_COLUMN.fullmatch(variable(column).strip("_"))
+        column for column in sheet.columns if NUMBER_COLUMN.fullmatch(variable(column).strip("_"))
     ]
     if len(matches) == 1:
         return _column(sheet, matches[0])

@@ -57,6 +57,20 @@ ExpiresAtOption = Annotated[
 TextFileOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A file that holds the text.")
 ]
+RegionOption = Annotated[
+    str | None, typer.Option(metavar="CODE", help="The country of national numbers, such as US.")
+]
+EncodingOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The file's encoding; else detected.")
+]
+DelimiterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHAR",
+        callback=lambda char: {"tab": "\t", "\\t": "\t"}.get(char, char),
+        help="What separates values; else detected.",
+    ),
+]
 WhoOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Who is acting, for the audit; your user name if absent."),
