@@ -16,6 +16,7 @@ import redis
 
 from sluicegate_ops.simulator import Settings
 from support.deployment import HOLD, deployment, eventually, number_of
+from support.effort import size
 
 
 def test_two_workers_share_the_work_and_everyone_gets_one_message() -> None:
@@ -32,16 +33,18 @@ def test_two_workers_share_the_work_and_everyone_gets_one_message() -> None:
         assert len({worker for n in range(400) for worker in account.workers_of(f"m{n}")}) == 2
 
 
-def test_kill_9_ten_times_loses_nothing_and_sends_nothing_twice(
+def test_kill_9_again_and_again_loses_nothing_and_sends_nothing_twice(
     record_property: Callable[[str, object], None],
 ) -> None:
     """The provider knows no keys here and doubts are held: nothing may cover up a mistake."""
+    kills = size(3, 10)
+    rows = 300 * kills
     provider = Settings(limit=400, latency_ms=100, latency_jitter_ms=10, idempotency=False)
     settings = {"limit": 400, "lease_seconds": 2.0, "in_doubt": HOLD}
     with deployment(provider, 3, account=settings) as account:
-        account.enqueue(0, 3000, priority="bulk")
+        account.enqueue(0, rows, priority="bulk")
         begun: set[str] = set()
-        for kill in range(1, 11):
+        for kill in range(1, kills + 1):
             goal = kill * 240
             eventually(account.has_accepted(goal), 30, account.deployment)
             victim = next(worker for worker in account.deployment.workers if worker.alive)
@@ -50,7 +53,7 @@ def test_kill_9_ten_times_loses_nothing_and_sends_nothing_twice(
             victim.kill()
             account.deployment.start_worker()
         eventually(
-            lambda: account.total("accepted") + account.size("doubts") == 3000,
+            lambda: account.total("accepted") + account.size("doubts") == rows,
             40,
             account.deployment,
         )
@@ -58,14 +61,14 @@ def test_kill_9_ten_times_loses_nothing_and_sends_nothing_twice(
         doubts = {id.decode() for id in account.store.zrange(account.keys("doubts"), 0, -1)}
         arrived = sum(number_of(id) in received for id in doubts)
         record_property(
-            "10 kills",
+            f"{kills} kills",
             f"{len(begun)} POSTs begun, {len(doubts)} in doubt, of which {arrived} had arrived",
         )
-        assert books == {"accepted": 3000 - len(doubts), "in_doubt": len(doubts)}
+        assert books == {"accepted": rows - len(doubts), "in_doubt": len(doubts)}
         assert doubts <= begun, "only what had begun may be in doubt"
         assert begun, "no kill met a POST under way: the test proved nothing"
         assert max(received.values()) == 1
-        accepted = {f"m{n}" for n in range(3000)} - doubts
+        accepted = {f"m{n}" for n in range(rows)} - doubts
         assert all(number_of(id) in received for id in accepted)
         # What was granted and never started went out under another lease, as a first attempt.
         attempts = {account.sluice.status(id).attempts for id in accepted}

@@ -10,6 +10,7 @@ from sluicegate.campaigns.campaign import Campaigns
 from sluicegate_ops.simulator import Settings
 from sluicegate_worker.operator.halts import Halts
 from support.deployment import Account, deployment, eventually
+from support.effort import size
 from support.messages import message, plan, recipient
 
 LIMIT = 400
@@ -62,7 +63,7 @@ def number(arrival: dict[str, Any]) -> int:
     return int(arrival["to"][5:]) - 2_000_000
 
 
-@pytest.mark.parametrize("senders", [1, 3])
+@pytest.mark.parametrize("senders", [pytest.param(1, marks=pytest.mark.long), 3])
 def test_campaigns_share_by_their_weights(account: Account, senders: int) -> None:
     weights = {"one": 1.0, "two": 1.0, "three": 2.0}
     for place, (name, weight) in enumerate(weights.items()):
@@ -78,7 +79,7 @@ def test_campaigns_share_by_their_weights(account: Account, senders: int) -> Non
 
 
 def test_a_small_campaign_beside_a_big_one_ends_when_its_share_says(account: Account) -> None:
-    campaigns = imported(account, "big", 0, 100_000)
+    campaigns = imported(account, "big", 0, size(10_000, 100_000))
     imported(account, "small", 200_000, 1000)
     campaigns.act("big", "start")
     arrived(account, 200)  # the big one is under way
@@ -128,6 +129,7 @@ REGISTERED = {
 }
 
 
+@pytest.mark.long  # test_levels_in_claims.py holds the same rates on a clock of its own
 @pytest.mark.parametrize("account", [REGISTERED], indirect=True)
 def test_two_campaigns_on_one_registration_stay_within_its_rate(account: Account) -> None:
     for place, name in enumerate(("one", "two")):

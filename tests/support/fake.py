@@ -7,7 +7,6 @@ forgets such a key in the middle of a test.
 fakeredis parses a script anew and collects Lua's garbage at each call: that was most of its time.
 """
 
-import os
 import threading
 import time
 from collections import defaultdict
@@ -16,6 +15,8 @@ from typing import Any, ClassVar
 import fakeredis
 import redis
 from fakeredis._core._database import Database  # the fake has no public seam for its clock
+
+from .effort import THOROUGH
 
 CALLS_PER_COLLECTION = 100
 _COUNT = "function() local n = 0; for _ in pairs(_G) do n = n + 1 end; return n end"
@@ -108,5 +109,4 @@ def examples(store: redis.Redis, number: int) -> int:
 
     It is the same property, and `make test-all` tries them all on both.
     """
-    thorough = os.environ.get("SLUICEGATE_TEST_PROFILE") == "thorough"
-    return number if thorough or not isinstance(store, fakeredis.FakeRedis) else -(-number // 5)
+    return number if THOROUGH or not isinstance(store, fakeredis.FakeRedis) else -(-number // 5)
