@@ -26,6 +26,7 @@ from .rules import plain, validated
 from .scripts import Argument, Script, new_token
 from .segments import MAX_PARTS
 from .stored import (
+    DELIVERY_FIELDS,
     LaneName,
     Lease,
     MessageId,
@@ -61,6 +62,9 @@ MessageState = Literal[
 ]  # fmt: skip
 """The states in ``keys.STATES``, and ``granted`` or ``started`` while a worker has the message."""
 
+MessageDelivery = Literal["", "unknown", "delivered", "failed", "unconfirmed"]
+"""What receipts said of an accepted message, ``unknown`` before one came; else ``""``."""
+
 CancelResult = Literal[
     "cancelled", "in_flight", "in_doubt", "accepted", "dead", "expired", "suppressed", "purged"
 ]
@@ -94,6 +98,7 @@ class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Its ``state`` is ``granted`` or ``started`` while a worker holds it. Times are wall
     milliseconds. ``provider_id`` is Telnyx's own id, once Telnyx has accepted the message.
+    ``delivery`` is what its receipt said, at ``delivery_ms`` and with ``delivery_code``.
     """
 
     id: str
@@ -107,6 +112,9 @@ class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     second_provider_id: str = ""
     code: str = ""
     reason: str = ""
+    delivery: MessageDelivery = ""
+    delivery_ms: int = 0
+    delivery_code: str = ""
 
     @property
     def finished(self) -> bool:
@@ -116,7 +124,7 @@ class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _STATUS_FIELDS = (
     "state", "to", "enqueued", "at", "attempts", "generation", "provider_id", "provider_id_2",
-    "code", "reason",
+    "code", "reason", *DELIVERY_FIELDS,
 )  # fmt: skip
 
 
@@ -242,6 +250,7 @@ class Outbox:
             state = Lease.parse(lease).state
         elif state == "waiting" and campaign == b"cancelled":
             state = "cancelled"  # with its campaign, whose lane was dropped as a whole
+        delivery = record.delivery or ("unknown" if state == "accepted" else "")
         return MessageStatus(
             id,
             cast("MessageState", state),
@@ -254,6 +263,9 @@ class Outbox:
             second_provider_id=record.provider_id_2,
             code=record.code,
             reason=record.reason,
+            delivery=cast("MessageDelivery", delivery),
+            delivery_ms=record.delivery_at,
+            delivery_code=record.delivery_code,
         )
 
     def full(self, info: Mapping[str, Any]) -> str | None:

@@ -81,6 +81,10 @@ if status.state == "in_doubt":
     pass
 if status.state == "lost":  # error: comparison-overlap
     pass
+if status.delivery == "failed":
+    pass
+if status.delivery == "arrived":  # error: comparison-overlap
+    pass
 attempts: str = status.attempts  # error: assignment
 
 if sluice.cancel("m1") == "in_flight":
