@@ -15,7 +15,7 @@ from msgspec.structs import astuple, replace
 
 from .errors import InvalidMessage
 from .message import Encoding, Message, Priority, new_id, shown
-from .segments import MAX_PARTS, count, forcing_ucs2, sms_parts
+from .segments import MAX_PARTS, count, sms_parts, strangers
 from .urls import URL_RULE, is_media_url, is_webhook_url
 
 E164: Final = re.compile(r"^\+[1-9][0-9]{6,14}\Z")
@@ -37,6 +37,7 @@ MAX_SUBJECT: Final = 255
 
 _SHORT_CODE = re.compile(r"[0-9]{3,8}\Z")  # 5 or 6 digits in the US, 3 to 8 elsewhere
 _ALPHANUMERIC = re.compile(r"(?=.*[A-Za-z])(?! )[A-Za-z0-9 ]{1,11}(?<! )\Z")  # 3GPP TS 23.040
+_SHOWN = 3  # characters named in an error
 _ID = re.compile(r"[A-Za-z0-9_-]{0,200}\Z")  # empty: one is made
 _PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
 
@@ -273,8 +274,9 @@ def _explain_sms(message: Message, text: str) -> None:
         raise _fault(message, "text", error.reason) from None
     if counted.parts <= MAX_PARTS:
         return
-    character = forcing_ucs2(text) if message.encoding == "auto" else None
-    because = f" because of {character!a}" if character else ""
+    odd = strangers(text) if message.encoding == "auto" else ""
+    because = f" because of {', '.join(map(ascii, odd[:_SHOWN]))}" if odd else ""
+    because += f" and {len(odd) - _SHOWN} more" if len(odd) > _SHOWN else ""
     size = f"{counted.units} units in {counted.encoding}{because}"
     raise _fault(message, "text", f"{counted.parts} parts ({size}); at most {MAX_PARTS} are sent")
 

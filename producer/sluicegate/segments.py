@@ -26,7 +26,8 @@ _BASIC = (
 _EXTENSION = "\f^{}\\[~]|€"
 
 _only_basic = re.compile(f"[{re.escape(_BASIC)}]*").fullmatch
-_not_gsm7 = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]").search
+_NOT_GSM7 = re.compile(f"[^{re.escape(_BASIC + _EXTENSION)}]")
+_not_gsm7, _every_not_gsm7 = _NOT_GSM7.search, _NOT_GSM7.findall
 
 # The characters that take two units, in each encoding.
 _ESCAPED = re.compile(f"[{re.escape(_EXTENSION)}]")
@@ -86,10 +87,9 @@ def sms_parts(text: str) -> int:
     return taken if taken <= MAX_PARTS else 0
 
 
-def forcing_ucs2(text: str) -> str | None:
-    """Return the first character of ``text`` that GSM-7 lacks; None if it has them all."""
-    stranger = _not_gsm7(text)
-    return stranger[0] if stranger else None
+def strangers(text: str) -> str:
+    """Return the characters of ``text`` that GSM-7 lacks, each once, in order."""
+    return "".join(dict.fromkeys(_every_not_gsm7(text)))
 
 
 @lru_cache(2_000)

@@ -184,9 +184,14 @@ def test_the_characters_that_cost_segments_are_named(cli: Cli) -> None:
     long = "x" * 90
     cli.file(f"312-555-1000,{long}“", f"312-555-1001,{long}“”", f"312-555-1002,{long}")
     shown = cli(*preflight()).stdout
-    assert re.search(r"“ +U\+201C +left double quotation mark +2 texts +.*saves 2 segments", shown)
-    [found] = cli.document(*preflight())["ucs2"]
-    assert (found["character"], found["texts"], found["saves"]) == ("“", 2, 2)
+    assert re.search(r"“ +U\+201C +left double quotation mark +2 texts +write '\"'", shown)
+    assert re.search(r"” +U\+201D +right double quotation mark +1 text +write '\"'", shown)
+    assert "replacing all of them saves 2 segments, 0.008" in shown
+    found = cli.document(*preflight())
+    assert found["saved"] == 2
+    left, right = found["ucs2"]
+    assert (left["character"], left["texts"], left["substitute"]) == ("“", 2, '"')
+    assert (right["character"], right["texts"]) == ("”", 1)
 
 
 def test_json_has_all_of_it(cli: Cli) -> None:

@@ -98,8 +98,8 @@ def test_everything_is_counted(office: Office) -> None:
     assert made.parts == 4
     assert (made.cost, made.currency) == (2.0, "EUR")
     assert (made.seconds, made.held_by) == (3 * Account().window_seconds / 2, "account")
-    assert made.ucs2 == {"\u2019": 1}
-    assert made.saved == {"\u2019": 0}
+    assert made.ucs2 == {"\u2019": 1, "😀": 1}
+    assert made.saved == 0
     assert made.file == str(office.folder / "people.csv")
     assert made.fingerprint == CsvFile(made.file).fingerprint()
     assert (made.encoding, made.delimiter) == ("utf-8", ",")
@@ -130,8 +130,7 @@ def test_what_a_character_costs(office: Office) -> None:
     made = office.report(rows)
     assert made.segments == {2: 4}
     assert made.ucs2 == {"\u2019": 3, "я": 1}
-    assert made.saved["\u2019"] == 3
-    assert made.saved["я"] >= 0
+    assert made.saved == 3
 
 
 def test_many_rows_are_heard_of_as_they_go(office: Office) -> None:

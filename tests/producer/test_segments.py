@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sluicegate.errors import InvalidMessage
-from sluicegate.segments import MAX_PARTS, Segments, count, forcing_ucs2, sms_parts
+from sluicegate.segments import MAX_PARTS, Segments, count, sms_parts, strangers
 
 EXTENSION = "\f^{}\\[~]|€"
 BASIC = smsutil.codecs.GSM_BASIC_CHARSET.replace("\x1b", "")
@@ -67,7 +67,7 @@ def test_known_counts(text: str, expected: Segments) -> None:
     "char", ["`", "\t", "\x00", "\x1b", "\x7f", "ç", "“", "…", "—", "\xa0", "😀"]
 )
 def test_characters_outside_the_alphabet_are_named(char: str) -> None:
-    assert forcing_ucs2(f"abc{char}😀") == char
+    assert strangers(f"abc{char}я{char}") == f"{char}я"
     assert count(char).encoding == "UCS-2"
     with pytest.raises(InvalidMessage) as caught:
         count(f"abc{char}", "gsm7")
@@ -77,7 +77,7 @@ def test_characters_outside_the_alphabet_are_named(char: str) -> None:
 
 @pytest.mark.parametrize("char", BASIC + EXTENSION)
 def test_the_whole_alphabet_is_gsm7(char: str) -> None:
-    assert forcing_ucs2(char) is None
+    assert strangers(char) == ""
     assert count(char).units == (2 if char in EXTENSION else 1)
     assert count(char, "gsm7") == count(char)
 
@@ -121,7 +121,7 @@ def test_ucs2_by_both_rules(text: str) -> None:
 def test_the_encoding_is_what_an_independent_codec_says(text: str) -> None:
     gsm7 = not text or smsutil.codecs.is_valid_gsm(text)
     assert count(text).encoding == ("GSM-7" if gsm7 else "UCS-2")
-    assert (forcing_ucs2(text) is None) == gsm7
+    assert (not strangers(text)) == gsm7
 
 
 @given(st.one_of(gsm7_texts, ucs2_texts), st.text(max_size=80))

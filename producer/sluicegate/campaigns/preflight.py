@@ -13,12 +13,13 @@ from ..keys import Keys
 from ..levels import Pace, pace
 from ..masking import masked
 from ..optouts import OptOuts
-from ..segments import count, forcing_ucs2
+from ..segments import strangers
 from .csv_file import CsvFile
 from .exclusion import Exclusion
 from .plan import Plan
 from .recipients import Recipient, Recipients, Rejected
 from .rejects import Rejects
+from .substitutes import saving
 
 SAMPLES = 5
 """Rendered texts in a report: the first ones, and last a longer one if there is any."""
@@ -29,7 +30,6 @@ _OF_ONE_ROW = re.compile(
     r"^U\+[0-9A-F]{4} at position \d+"
 )
 _BATCH = 500
-_FEW = 4  # a text with more characters outside GSM-7 is in another language
 
 
 class SampleText(msgspec.Struct, frozen=True):
@@ -51,8 +51,8 @@ class Report(msgspec.Struct):
     ``fingerprint``  ``CsvFile.fingerprint``: the file's hash
     ``reasons``      rejected rows by ``column: reason``, with "…" for what differs between rows
     ``segments``     texts by their number of parts
-    ``ucs2``         texts by the first character that keeps them out of GSM-7
-    ``saved``        segments saved, by that character, if a few such characters were replaced
+    ``ucs2``         texts by each of the characters that keep them out of GSM-7
+    ``saved``        segments saved if all of these were replaced that have a ``substitute``
     ``us_segments``  segments to +1 numbers
     ``cost``         an estimate in ``currency``: all segments at the account's price
     ``seconds``      time to send everything while nothing else is waiting
@@ -73,7 +73,7 @@ class Report(msgspec.Struct):
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
     segments: Counter[int] = msgspec.field(default_factory=Counter)
     ucs2: Counter[str] = msgspec.field(default_factory=Counter)
-    saved: Counter[str] = msgspec.field(default_factory=Counter)
+    saved: int = 0
     us_segments: int = 0
     samples: list[SampleText] = []
     cost: float = 0.0
@@ -167,18 +167,9 @@ def _count(report: Report, recipient: Recipient) -> None:
     report.segments[recipient.parts] += 1
     if recipient.to.startswith("+1"):
         report.us_segments += recipient.parts
-    if recipient.encoding == "UCS-2" and (character := forcing_ucs2(recipient.text)):
-        report.ucs2[character] += 1
-        report.saved[character] += _saved(recipient)
-
-
-def _saved(recipient: Recipient) -> int:
-    """How many segments are saved if the few characters that GSM-7 lacks are replaced; else 0."""
-    text = recipient.text
-    for _ in range(_FEW):
-        if character := forcing_ucs2(text):
-            text = text.replace(character, "?")
-    return 0 if forcing_ucs2(text) else max(0, recipient.parts - count(text).parts)
+    if recipient.encoding == "UCS-2":
+        report.ucs2.update(strangers(recipient.text))
+        report.saved += saving(recipient.text, recipient.parts)
 
 
 def _sample(report: Report, recipient: Recipient, most: int) -> None:

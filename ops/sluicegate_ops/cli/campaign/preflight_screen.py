@@ -11,6 +11,7 @@ import typer
 
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import Report
+from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
 
 from ..kit.output import clean, counted, grid, hidden, lasting, table, write, write_pairs
@@ -43,7 +44,7 @@ def show(
         ],
     )
     _section("REJECTED BECAUSE", _reasons(report))
-    _section("NOT IN GSM-7", _characters(report, session.account))
+    _section("NOT IN GSM-7", _characters(report, plan, session.account))
     _section("SEGMENTS", _segments(report))
     typer.echo()
     write_pairs(_estimates(report, plan, session.account, now()))
@@ -63,12 +64,11 @@ def document(
     """The report for a program."""
     account = session.account
     about: dict[str, Any] = msgspec.structs.asdict(report)
-    del about["saved"]
     about["reasons"] = {hidden(reason): count for reason, count in report.reasons.most_common()}
     about["segments"] = {str(parts): count for parts, count in sorted(report.segments.items())}
     about["ucs2"] = [
         {"character": character, "code": _code(character), "name": name(character, "")}
-        | {"texts": count, "saves": report.saved[character]}
+        | {"texts": count, "substitute": substitute(character)}
         for character, count in report.ucs2.most_common()
     ]
     return about | {
@@ -124,15 +124,23 @@ def _reasons(report: Report) -> Iterator[tuple[str, str]]:
         yield "", f"and {more} more"
 
 
-def _characters(report: Report, account: Account) -> Iterator[tuple[str, ...]]:
+def _characters(report: Report, plan: Plan, account: Account) -> Iterator[tuple[str, ...]]:
+    """Every character that keeps texts out of GSM-7, and what replacing all of them saves."""
     for character, count in report.ucs2.most_common(_SHOWN):
-        saved = report.saved[character]
-        gain = cost(saved * account.price_per_segment, account.currency)
-        advice = f"replacing it saves {counted(saved, 'segment')}, about {gain}" if saved else ""
         about = (_code(character), name(character, "no name").lower(), counted(count, "text"))
-        yield (f"        {clean(character)}", *about, advice)
+        in_text = "in your text: " if character in plan.text else ""
+        yield (f"        {clean(character)}", *about, in_text + _instead(substitute(character)))
     if (more := len(report.ucs2) - _SHOWN) > 0:
         yield "", "", f"and {more} more", "", ""
+    if saved := report.saved:
+        gain = cost(saved * account.price_per_segment, account.currency)
+        yield "", "", f"replacing all of them saves {counted(saved, 'segment')}, {gain}", "", ""
+
+
+def _instead(substitute: str | None) -> str:
+    if substitute is None:
+        return "of another script: no substitute"
+    return f"write {substitute!r}" if substitute else "leave it out"
 
 
 def _segments(report: Report) -> Iterator[tuple[str, ...]]:
