@@ -198,9 +198,9 @@ def test_rows_of_one_fault_have_one_reason(office: Office, fault: str) -> None:
 
 
 def test_numbers_that_may_be_two_have_one_reason(office: Office) -> None:
-    """In Singapore 00 may be the way abroad or the beginning of the number."""
-    rows = [("0012025550123", "Ann", "1"), ("00441234567890", "Ben", "1"), (to(1), "Zoe", "1")]
-    made = office.report(rows, plan(region="SG"))
+    """In Germany 49 may be the country's code or the beginning of the number."""
+    rows = [("491773333333", "Ann", "1"), ("491773333334", "Ben", "1"), (to(1), "Zoe", "1")]
+    made = office.report(rows, plan(region="DE"))
     assert made.reasons == {"Phone: either…: write it with +": 2}
 
 
