@@ -10,6 +10,8 @@ PACKAGES = -e '.[all]' --group dev -c constraints.txt
 READY = .venv/.sluicegate
 # A process per core, at most four; only one on a Redis of yours, since it is a single database.
 PROCESSES = $(if $(SLUICEGATE_TEST_REDIS_URL),-n 0,-n auto --maxprocesses 4)
+# Tests start hundreds of Python processes: none of them compiles the sources anew.
+COMPILED = PYTHONDONTWRITEBYTECODE=
 SHARED_OUT = $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # luacheck is not on PyPI. As root on Debian or Ubuntu, this installs it. Elsewhere `make lint` goes on
@@ -53,10 +55,10 @@ chaos: $(READY) ## kill, freeze and restart all parts for 3 minutes, then accoun
 	@$(RUN) sluicegate_rigs.chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(ARGS)
 
 test: $(READY) ## run the tests and check the coverage; only some: make test ARGS="-k retry"
-	@$(RUN) pytest $(or $(ARGS),--cov --cov-report=term $(SHARED_OUT))
+	@$(COMPILED) $(RUN) pytest $(or $(ARGS),--cov --cov-report=term $(SHARED_OUT))
 
 test-all: $(READY) ## run the slow tests too, with more examples of each property
-	@SLUICEGATE_TEST_PROFILE=thorough $(RUN) pytest -m "" $(SHARED_OUT) $(ARGS)
+	@$(COMPILED) SLUICEGATE_TEST_PROFILE=thorough $(RUN) pytest -m "" $(SHARED_OUT) $(ARGS)
 
 lint: $(READY) ## check style, format, types, the Lua scripts, the documents and the spelling
 	@$(RUN) ruff check

@@ -68,6 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put what starts real processes first: it takes longest, the other process does the rest."""
+    for item in items:
+        if item.get_closest_marker("slow_on_fake") and _runs_on_fake(item):
+            item.add_marker("long")
     items.sort(key=lambda item: not _starts_real_processes(item.nodeid))  # stable
 
 
@@ -84,6 +87,10 @@ class FileByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has types t
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
     """Share the tests out over processes."""
     return FileByFile(config, log)
+
+
+def _runs_on_fake(item: pytest.Item) -> bool:
+    return hasattr(item, "callspec") and "fakeredis" in item.callspec.params.values()
 
 
 def _starts_real_processes(nodeid: str) -> bool:

@@ -132,12 +132,14 @@ def test_an_importer_killed_on_the_way_goes_on_where_it_stopped(
     assert ledger(fast).adds_up
 
 
-@pytest.mark.parametrize("action", ["pause", "cancel", "optout"])
+@pytest.mark.parametrize(
+    ("action", "workers"), [("pause", 2), ("cancel", size(1, 2)), ("optout", size(1, 2))]
+)
 def test_nothing_is_posted_after_control_returned(
-    action: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    action: str, workers: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     provider = Settings(limit=50, latency_ms=80, latency_jitter_ms=10)
-    with deployment(provider, 2, account={"limit": 50}) as account:
+    with deployment(provider, workers, account={"limit": 50}) as account:
         path = write(tmp_path / "people.csv", list(range(300)))
         run(account, *start(account, path))
         eventually(account.has_accepted(40), 20, account.deployment)

@@ -318,7 +318,7 @@ def test_thousands_of_receipts_in_any_order_repeated_and_forged(
 
 def test_what_lost_its_answer_is_resolved_by_its_receipt_and_never_sent_twice() -> None:
     """The provider knows no keys and doubts are held, so only receipts can end them."""
-    rows = 1_000
+    rows = size(500, 1_000)
     webhooks = Webhooks(
         delivery_failed=0.1,
         delivery_unconfirmed=0.05,
@@ -342,7 +342,7 @@ def test_what_lost_its_answer_is_resolved_by_its_receipt_and_never_sent_twice() 
         eventually(lambda: is_over(account), 40, ours)
 
         lost = ours.provider("report")["faults"]["close_after"]
-        assert lost >= rows * 0.03
+        assert lost >= rows * 0.02
         assert account.total("by_receipt") >= lost
         assert account.total("in_doubt") > 0, "no answer was missed: the test proved nothing"
         assert account.total("resent") == account.total("sent_twice") == 0

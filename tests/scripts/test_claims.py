@@ -109,6 +109,7 @@ def test_a_lane_fed_message_by_message_gets_no_more_than_its_share(bench: Bench)
     assert served[9] <= 11
 
 
+@pytest.mark.slow_on_fake
 def test_a_thousand_cancelled_tickets_hold_nobody_up(bench: Bench) -> None:
     bench.repeat = False
     enqueued(bench, *range(1, 1001))

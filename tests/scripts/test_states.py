@@ -420,6 +420,7 @@ def walk(machine: Books, seed: str, steps: int) -> None:
         numbers = range(max(0, len(machine.enqueued) - 12), len(machine.enqueued))
 
 
+@pytest.mark.slow_on_fake
 @pytest.mark.parametrize("truthful", [True, False], ids=["honest", "dishonest"])
 @pytest.mark.parametrize("policy", ["resend", "hold", "drop"])
 def test_the_books_agree_along_a_long_walk(

@@ -103,6 +103,7 @@ def test_what_was_started_is_settled_and_what_was_granted_is_started(bench: Benc
     bench.check()
 
 
+@pytest.mark.slow_on_fake
 def test_sending_goes_on(bench: Bench) -> None:
     bench.later(20_000)  # what the old workers held is given up
     for _ in range(3):
