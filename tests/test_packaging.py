@@ -1,4 +1,4 @@
-"""The wheel as an app or a worker gets it; `make test-all` installs it in an environment of its own.
+"""The wheel as an app or a worker gets it; `make test-all` installs it into a new environment.
 
 It needs a package index, so it is the one module here that does not run offline.
 """
