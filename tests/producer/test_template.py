@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import meta
 
+from sluicegate.campaigns.columns import variable
 from sluicegate.campaigns.filters import MAX_VALUE
 from sluicegate.campaigns.grammar import MAX_ELIFS, MAX_SOURCE
-from sluicegate.campaigns.template import RENDERER, Template, variable
+from sluicegate.campaigns.template import RENDERER, Template
 from sluicegate.errors import BadTemplate, BadValue, SluicegateError
 
 ANN = {"name": "Ann", "order_id": "17", "lang": "en", "amount": "12.345", "nick": ""}
@@ -536,7 +537,8 @@ def test_without_jinja_only_a_template_fails_and_says_what_to_install() -> None:
     code = """
 import sys
 sys.modules["jinja2"] = None
-from sluicegate.campaigns.template import Template, variable
+from sluicegate.campaigns.columns import variable
+from sluicegate.campaigns.template import Template
 print(variable("First Name"))
 try:
     Template("Hi")

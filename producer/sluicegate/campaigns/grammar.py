@@ -13,9 +13,10 @@ from unicodedata import normalize
 
 from ..errors import BadTemplate
 from .characters import flaw, shows
+from .columns import variable
 
 if TYPE_CHECKING:  # Jinja is an extra, so each function that needs its nodes imports them
-    from jinja2 import Environment, nodes
+    from jinja2 import Environment, TemplateSyntaxError, nodes
 
 MAX_SOURCE = 10_000
 """Characters in a template with all its branches: several times what any message holds."""
@@ -44,7 +45,7 @@ def parsed(source: str, environment: "Environment") -> "nodes.Template":
         source.encode()
         tree = environment.parse(source)
     except TemplateSyntaxError as error:
-        raise BadTemplate(error.lineno, (error.message or "syntax error").rstrip(".")) from None
+        raise BadTemplate(error.lineno, _syntax_fault(source, error)) from None
     except UnicodeEncodeError as error:
         line = source.count("\n", 0, error.start) + 1
         raise BadTemplate(line, flaw(source[error.start]) or error.reason) from None
@@ -54,6 +55,19 @@ def parsed(source: str, environment: "Environment") -> "nodes.Template":
         raise BadTemplate(1, "a number in it is too long") from None
     _block(tree.body, 0)
     return tree
+
+
+_NAME = re.compile(r"\{\{-?([^{}|'\"]*)")
+
+
+def _syntax_fault(source: str, error: "TemplateSyntaxError") -> str:
+    """Say what to write in place of a name that is none, or else what Jinja says."""
+    lines = source.splitlines()
+    names = _NAME.findall(lines[error.lineno - 1]) if error.lineno <= len(lines) else []
+    for name in (name.strip() for name in names):
+        if name and not name.isidentifier():
+            return f"{name!r} can't be a variable: write {{{{ {variable(name)} }}}}"
+    return (error.message or "syntax error").rstrip(".")
 
 
 # ---- filters

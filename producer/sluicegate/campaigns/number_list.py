@@ -15,9 +15,9 @@ import msgspec
 
 from ..errors import BadFile, BadNumber
 from ..rules import E164
+from .columns import matching, variable
 from .csv_file import BadRow, CsvFile
 from .phone import Phones
-from .template import variable
 
 NUMBER_COLUMN = re.compile(
     r"to|recipient|msisdn|((cell|mobile|tele|to_|contact_)?_?(phone|number))(_(no|number))?|cell|mobile|tel"
@@ -165,9 +165,7 @@ class NumberList:
         columns = self._sheet.columns
         names = [variable(column).strip("_") for column in columns]
         if self._column is not None:
-            same = [n for n, name in enumerate(columns) if name == self._column]
-            alike = [n for n, name in enumerate(names) if name == variable(self._column)]
-            found = same or alike
+            found = matching(columns, self._column)
         elif len(columns) == 1:
             return 0
         else:

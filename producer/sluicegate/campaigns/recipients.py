@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..errors import BadFile, BadNumber, BadValue, InvalidMessage
+from .columns import matching, variable
 from .csv_file import BadRow, CsvFile, Row
 from .phone import Phones
 from .plan import Plan, key_hash, ticket
-from .template import variable
 
 # A file of rejected rows has U+FFFD in place of each unreadable byte.
 _UNREAD = "it holds U+FFFD, which stands for an unreadable character: write the right one"
@@ -103,10 +103,8 @@ def _named(file: CsvFile, name: str) -> int:
 
 
 def _column(file: CsvFile, name: str, missing: str) -> int:
-    """Return the index of the column called ``name``, or of the one whose variable is ``name``."""
-    columns = list(enumerate(file.columns))
-    matches = [index for index, column in columns if column == name]
-    matches = matches or [index for index, column in columns if variable(column) == name]
+    """Return the index of the column that ``name`` means."""
+    matches = matching(file.columns, name)
     if len(matches) == 1:
         return matches[0]
     if not matches:

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
-from unicodedata import normalize
 
 from ..errors import BadValue
 from .filters import FILLED, FILTERS, Emptied, blank, cleaned
@@ -103,22 +102,6 @@ class Template:
         culprits = (name for name in self.variables if "{" in cleaned(values, name))
         return BadValue(next(culprits), "puts '{{' or '{%' into the text")
 
-
-def variable(column: str) -> str:
-    """Return a column's variable: ``First Name`` becomes ``first_name``.
-
-    The column's name is stripped and lower-cased, every run of anything but letters (with their
-    marks) and digits becomes one ``_``, and a leading digit gets a ``_`` before it. The few words
-    that can't be variables get a ``_`` after them: ``none_``. Two columns may share a variable.
-    """
-    spaced = normalize("NFKC", normalize("NFKC", column).strip().lower())
-    name = re.sub("_+", "_", "".join(c if f"_{c}".isidentifier() else "_" for c in spaced))
-    if not name.isidentifier():
-        name = f"_{name}"
-    return f"{name}_" if name in _WORDS else name
-
-
-_WORDS = frozenset({"not", "true", "false", "none", "self"})
 
 _MARK = re.compile(r"\{[{%]")
 

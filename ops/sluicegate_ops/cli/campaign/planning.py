@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
+from sluicegate.campaigns.columns import matching, named_by_variables, variable
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.number_list import NUMBER_COLUMN
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.template import variable
 from sluicegate.config import Account
 from sluicegate.errors import BadFile
 from sluicegate.levels import check_sender
@@ -32,7 +32,7 @@ def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -
         fail("name the sender: --from SENDER, or --profile ID for its number pool", BAD_INPUT)
     plan = Plan(
         name=name,
-        text=_text(options),
+        text=named_by_variables(_text(options), sheet.columns),
         to_column=_column(sheet, options.to_column) if options.to_column else _guessed(sheet),
         sender=options.sender,
         messaging_profile_id=options.profile,
@@ -55,9 +55,11 @@ def _text(options: FileOptions) -> str:
 
 def _column(sheet: CsvFile, name: str) -> str:
     """A column as a plan names it: ``Phone`` and ``phone`` of two files are the same column."""
-    matches = [column for column in sheet.columns if name in (column, variable(column))]
-    if not matches:
-        raise _unclear(sheet, f"no column {name!r}", "name one of these")
+    matches = [sheet.columns[index] for index in matching(sheet.columns, name)]
+    if len(matches) != 1:
+        several = f"{name!r} may mean {' or '.join(matches)}"
+        reason = several if matches else f"no column {name!r}"
+        raise _unclear(sheet, reason, "name one of these")
     same = [column for column in sheet.columns if variable(column) == variable(matches[0])]
     return variable(matches[0]) if len(same) == 1 else matches[0]
 

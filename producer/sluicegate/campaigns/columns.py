@@ -1,0 +1,78 @@
+"""Which column of a file a name means: one rule for options, variables and lists."""
+
+import re
+from collections.abc import Sequence
+from unicodedata import normalize
+
+_WORDS = frozenset({"not", "true", "false", "none", "self"})
+_TAG = re.compile(r"\{\{-?(?P<shown>.*?)-?\}\}|\{%-?(?P<block>.*?)-?%\}", re.DOTALL)
+_QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
+_BETWEEN = r"""[^\w{}%'"|]+"""  # what stands between the words of a name in a tag
+
+
+def variable(column: str) -> str:
+    """Return a column's variable: ``First Name`` becomes ``first_name``.
+
+    The column's name is stripped and lower-cased, every run of anything but letters (with their
+    marks) and digits becomes one ``_``, and a leading digit gets a ``_`` before it. The few words
+    that can't be variables get a ``_`` after them: ``none_``. Two columns may share a variable.
+    """
+    spaced = normalize("NFKC", normalize("NFKC", column).strip().lower())
+    name = re.sub("_+", "_", "".join(c if f"_{c}".isidentifier() else "_" for c in spaced))
+    if not name.isidentifier():
+        name = f"_{name}"
+    return f"{name}_" if name in _WORDS else name
+
+
+def matching(columns: Sequence[str], name: str) -> list[int]:
+    """Return the indexes of the columns that ``name`` may mean; more than one if it is unclear.
+
+    The very name comes first, then the same variable, then the same letters and digits:
+    ``FIRST_NAME`` and ``firstname`` mean ``First Name``.
+    """
+    for form in (str, variable, _folded):
+        wanted = form(name)
+        if found := [index for index, column in enumerate(columns) if form(column) == wanted]:
+            return found
+    return []
+
+
+def named_by_variables(source: str, columns: Sequence[str]) -> str:
+    """Put variables into a text in place of columns' own names: ``{{ First Name }}``.
+
+    A name that no column has, or that is a variable already, is left as it is.
+    """
+
+    def written(tag: re.Match[str]) -> str:
+        part = "block" if tag["shown"] is None else "shown"
+        start, end = tag.start(part) - tag.start(), tag.end(part) - tag.start()
+        rename = _shown if part == "shown" else _in_block
+        return tag[0][:start] + rename(tag[part], columns) + tag[0][end:]
+
+    return _TAG.sub(written, source)
+
+
+def _shown(tag: str, columns: Sequence[str]) -> str:
+    """Rename in ``{{ name|filter }}``: the name is all that stands before the first bar."""
+    end = tag.find("|") % (len(tag) + 1)
+    name = tag[:end].strip()
+    found = [] if name.isidentifier() else matching(columns, name)
+    return f" {variable(columns[found[0]])} {tag[end:]}" if len(found) == 1 else tag
+
+
+def _in_block(tag: str, columns: Sequence[str]) -> str:
+    """Rename in ``{% if ... %}``, where a name of several words may stand, but in no quotes."""
+    for column in sorted(columns, key=len, reverse=True):
+        words = re.findall(r"[^\W_]+", column)
+        if len(words) < 2 and column.strip().isidentifier():
+            continue
+        name = _BETWEEN.join(map(re.escape, words))
+        pattern = re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)
+        parts = _QUOTED.split(tag)
+        parts[::2] = [pattern.sub(variable(column), part) for part in parts[::2]]
+        tag = "".join(parts)
+    return tag
+
+
+def _folded(name: str) -> str:
+    return variable(name).replace("_", "")
