@@ -51,7 +51,7 @@ def list_(session: Session, options: AuditOptions) -> None:
 
 
 def _show(entries: list[Entry]) -> None:
-    rows = table("AT", "WHO", "ACTION", "MESSAGES", "WHICH", "WHY")
+    rows = table("AT", "WHO", "ACTION", "MESSAGES", "WHICH", "WHY", spare=("AT",))
     for entry in entries:
         which = " ".join(_which(entry))
         about = (entry.who, entry.action, f"{entry.count:,}", which, entry.why)

@@ -116,7 +116,7 @@ def list_(session: Session, options: DoubtListOptions) -> None:
     if not doubtful:
         typer.echo("no messages in doubt")
         return
-    rows = table("ID", "TO", "SINCE", "DECIDED", "ATTEMPTS", "REASON")
+    rows = table("ID", "TO", "SINCE", "DECIDED", "ATTEMPTS", "REASON", spare=("ATTEMPTS", "SINCE"))
     for message in doubtful:
         about = (_decided(message.decided_ms), str(message.attempts), clean(message.reason))
         rows.add_row(message.id, message.to, when(message.since_ms), *about)

@@ -4,9 +4,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column
+from rich.text import Text
 
 from .setting import LIMIT_PER_SECOND
 from .standing import Standing
@@ -47,15 +49,15 @@ def display(total: int) -> Iterator[Callable[[Standing], None]]:
     if not console.is_terminal:
         yield _lines(total, words)
         return
-    bar = (TextColumn("accepted"), BarColumn(24), MofNCompleteColumn())
-    rest = TextColumn(
-        "{task.fields[words]}", table_column=Column(no_wrap=True, overflow="ellipsis")
-    )
-    with Progress(*bar, rest, console=console) as progress:
-        task = progress.add_task("", total=total, words="")
+    # The count never shrinks: the bar takes what is left of its line, and the words go below.
+    count = MofNCompleteColumn(table_column=Column(no_wrap=True))
+    progress = Progress(TextColumn("accepted"), BarColumn(None), count, expand=True)
+    task = progress.add_task("", total=total)
+    with Live(console=console, refresh_per_second=4) as live:
 
         def show(standing: Standing) -> None:
-            progress.update(task, completed=standing.accepted, words=words(standing))
+            progress.update(task, completed=standing.accepted)
+            live.update(Group(progress.get_renderable(), Text(words(standing))))
 
         yield show
 

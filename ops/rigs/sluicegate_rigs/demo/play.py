@@ -13,7 +13,6 @@ from sluicegate import Sluice
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
-from sluicegate.masking import masked
 
 from ..deployment import Deployment
 from .display import console, display
@@ -54,7 +53,6 @@ def play(deployment: Deployment) -> dict[str, Any]:
 def command(deployment: Deployment, *arguments: str) -> None:
     """Show and run a ``sluicegate`` command; raises CalledProcessError."""
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
-    shown = shown.replace(OPTED_OUT, masked(OPTED_OUT))
     console.print(f"[bold]$ sluicegate {shown}[/]", highlight=False, soft_wrap=True)
     program = [sys.executable, "-m", "sluicegate_ops.cli", *arguments]
     subprocess.run(program, env=deployment.environ, check=True)  # noqa: S603 - our own command

@@ -49,14 +49,12 @@ def list_(session: Session, options: CampaignListOptions) -> None:
 
 
 def _show(session: Session, waits: Waits, known: Iterator[tuple[Campaign, Ledger]]) -> None:
-    rows = table(*_COLUMNS)
-    for column in rows.columns[2:6]:
-        column.justify = "right"
+    rows = table(*_COLUMNS, spare=("PACE", "CREATED", "RECEIPTS", "DONE"), right=_COLUMNS[2:6])
     without_receipt = 0
     for campaign, ledger in known:
         rows.add_row(*_row(waits, campaign, ledger))
         without_receipt += ledger.unknown
-    if rows.row_count:
+    if len(rows):
         write(rows)
     else:
         typer.echo("no campaigns")

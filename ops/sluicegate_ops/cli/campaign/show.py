@@ -13,6 +13,7 @@ from sluicegate.receipts import DELIVERIES
 from ...inspect import CampaignCause, Why, claimed
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED
+from ..kit.listing import Listing
 from ..kit.options import AsJsonDocument, CampaignArgument
 from ..kit.output import clean, console, table, when, write, write_document, write_pairs
 from ..kit.session import Session
@@ -23,7 +24,7 @@ from .causes import masked_causes
 from .preflight_screen import write_sum
 
 if TYPE_CHECKING:  # rich is heavy, and help does without it
-    from rich.table import Table
+    pass
 
 _TRIES = 5
 _CAUSES_SHOWN = 5
@@ -118,7 +119,7 @@ def _times(campaign: Campaign) -> Iterator[tuple[str, int]]:
     yield "ended", campaign.ended_ms
 
 
-def _dead(dead: list[CampaignCause], name: str) -> "Table":
+def _dead(dead: list[CampaignCause], name: str) -> Listing:
     rows = table("DEAD", "CODE", "REASON")
     for cause in dead[:_CAUSES_SHOWN]:
         rows.add_row(f"{cause.count:,}", clean(cause.code), clean(cause.reason))

@@ -78,9 +78,8 @@ def show(groups: list[Group], by: Grouping) -> None:
         "LAST",
         *([] if by is Grouping.CODE else ["CODES"]),
     ]
-    rows = table(*shown, "SUCH AS", "REASON")
-    for column in rows.columns[1:3]:
-        column.justify = "right"
+    figures = ("LETTERS", "MAYBE SENT")
+    rows = table(*shown, "SUCH AS", "REASON", spare=("LAST",), right=figures)
     for group in groups:
         codes = [] if by is Grouping.CODE else [_codes(group.codes)]
         sample = group.sample

@@ -16,6 +16,8 @@ from .groups import show as show_groups
 from .options import LetterFilters
 from .show import entry, masked_letter
 
+_COLUMNS = ("ID", "TO", "DIED", "ATTEMPTS", "MAYBE SENT", "CODE", "REASON")
+
 
 @option_set
 class _HowToList:
@@ -76,7 +78,7 @@ def _list_each(session: Session, choice: Choice, options: DeadListOptions) -> No
     if first is None:
         typer.echo(f"no dead letters{choice.words}")
         return
-    rows = table("ID", "TO", "DIED", "ATTEMPTS", "MAYBE SENT", "CODE", "REASON")
+    rows = table(*_COLUMNS, spare=("ATTEMPTS", "DIED"))
     codes = dict[str, None]()
     for letter in chain([first], shown):
         about = (str(letter.attempts), str(letter.maybe), letter.code, letter.reason)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sluicegate_worker.provider.codes import advice_for
 
-from .output import console
+from .output import tell
 
 
 def advised(code: str) -> dict[str, str]:
@@ -25,11 +25,10 @@ def pairs(code: str) -> Iterator[tuple[str, str]]:
 
 def write_advice(title: str, lines: Iterable[tuple[str, str]]) -> None:
     """Write a title, and the lines below it that are not empty."""
-    out = console()
-    out.print(f"\n{title}", style="bold", soft_wrap=True)
+    tell(f"\n{title}", style="bold")
     for word, line in lines:
         if line:
-            out.print(f"    {word:<6}  {line}", soft_wrap=True)
+            tell(f"    {word:<6}  {line}", indent=12)
 
 
 def write_codes(codes: Sequence[str]) -> None:

@@ -23,6 +23,7 @@ from sluicegate.errors import (
 )
 from sluicegate.outbox import translated
 
+from .output import tell
 from .session import Session
 
 FAILED, BAD_INPUT = 1, 2
@@ -47,7 +48,7 @@ def fail(text: str, status: int = FAILED) -> NoReturn:
 
 def say(text: str) -> None:
     """Write one line to stderr, so that stdout holds only what was asked for."""
-    typer.echo(f"sluicegate: {text}", err=True)
+    tell(f"sluicegate: {text}", indent=2, err=True)
 
 
 def complain(error: SluicegateError, session: Session | None) -> None:

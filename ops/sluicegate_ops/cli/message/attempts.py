@@ -2,17 +2,14 @@
 
 from datetime import UTC, datetime
 from itertools import zip_longest
-from typing import TYPE_CHECKING
 
 import typer
 
 from sluicegate.stored import History, PastAttempt
 from sluicegate_worker.provider.codes import advice_for
 
+from ..kit.listing import Listing
 from ..kit.output import clean, lasting, table, write
-
-if TYPE_CHECKING:  # rich is heavy, and help does without it
-    from rich.table import Table
 
 _OUTCOMES = {
     "accepted": "accepted",
@@ -25,12 +22,14 @@ _OUTCOMES = {
 _ENDLESS = ("accepted", "dead")
 """Outcomes after which only a person can have a message sent again."""
 
+_COLUMNS = ("ATTEMPT", "STARTED", "LATE", "TOOK", "WORKER", "CODE", "OUTCOME")
+
 
 def write_attempts(history: History) -> None:
     """Write the attempts in order; nothing if there were none."""
     if not history.attempts:
         return
-    rows = table("ATTEMPT", "STARTED", "LATE", "TOOK", "WORKER", "CODE", "OUTCOME")
+    rows = table(*_COLUMNS, spare=("LATE", "WORKER"))
     first, *rest = history.attempts
     left_out = history.left_out
     follows = None if left_out else next(iter(rest), None)
@@ -43,7 +42,7 @@ def write_attempts(history: History) -> None:
     write(rows)
 
 
-def _add(rows: "Table", number: int, attempt: PastAttempt, follows: PastAttempt | None) -> None:
+def _add(rows: Listing, number: int, attempt: PastAttempt, follows: PastAttempt | None) -> None:
     rows.add_row(
         str(number),
         precise(attempt.began_ms),

@@ -64,8 +64,7 @@ def read_screen(session: Session, id: str, full: bool = True) -> MessageScreen:
         if name not in ("status", "message")
     }
     fields |= {name: hidden(fields[name], full) for name in ("to", "reason", "answer")}
-    held_by = hidden(_held_by(session, record), full)
-    return MessageScreen(**fields, **_content(record, full), held_by=held_by)
+    return MessageScreen(**fields, **_content(record, full), held_by=_held_by(session, record))
 
 
 def _held_by(session: Session, record: MessageRecord) -> str:

@@ -12,13 +12,12 @@ from ..kit.failures import FAILED
 from ..kit.options import AsJsonDocument
 from ..kit.output import (
     clean,
-    console,
     counted,
-    grid,
     hidden,
     lasting,
+    tell,
     when,
-    write,
+    write_beside,
     write_document,
 )
 from ..kit.session import Session
@@ -29,8 +28,7 @@ from .reasons import limit, sentence
 from .why import document
 
 if TYPE_CHECKING:  # rich is heavy, and help does without it
-    from rich.console import Console
-    from rich.table import Table
+    pass
 
 _WORKERS_SHOWN = 5
 
@@ -81,17 +79,14 @@ def _masked_causes(causes: Sequence[AccountCause]) -> list[AccountCause]:
 
 
 def _show(state: AccountState, problems: list[Finding]) -> None:
-    out = console()
     alarming = problems and problems[0].person
-    out.print(_headline(state, problems), style="bold red" if alarming else "bold")
+    tell(_headline(state, problems), style="bold red" if alarming else "bold")
     for finding in problems:
-        _show_finding(out, finding)
+        _show_finding(finding)
     if reason := sentence(state.why):
-        out.print(f"\nheld back: {reason}", soft_wrap=True)
-    out.print()
-    both = grid(gap=4)
-    both.add_row(_messages(state), _around(state))
-    write(both)
+        tell(f"\nheld back: {reason}", indent=2)
+    typer.echo()
+    write_beside(_messages(state), _around(state))
 
 
 def _headline(state: AccountState, problems: list[Finding]) -> str:
@@ -103,13 +98,13 @@ def _headline(state: AccountState, problems: list[Finding]) -> str:
     return f"account {state.account}, {when(state.now_ms)}: {verdict}"
 
 
-def _show_finding(out: "Console", finding: Finding) -> None:
-    out.print(f"\n{'!' if finding.person else '-'} {finding.what}", style="bold", soft_wrap=True)
-    out.print(f"    why  {finding.why}", soft_wrap=True)
-    out.print(f"    do   {finding.do}", soft_wrap=True)
+def _show_finding(finding: Finding) -> None:
+    tell(f"\n{'!' if finding.person else '-'} {finding.what}", indent=2, style="bold")
+    tell(f"    why  {finding.why}", indent=9)
+    tell(f"    do   {finding.do}", indent=9)
 
 
-def _messages(state: AccountState) -> "Table":
+def _messages(state: AccountState) -> list[tuple[str, str]]:
     counts = state.counts
     rows = (
         ("waiting", counts.waiting),
@@ -126,18 +121,13 @@ def _messages(state: AccountState) -> "Table":
         ("suppressed", counts.suppressed),
         ("purged", counts.purged),
     )
-    shown = grid()
-    shown.add_column(no_wrap=True)
-    shown.add_column(justify="right", no_wrap=True)
-    for name, count in rows:
-        shown.add_row(name, f"{count:,}", style="bold" if count else "dim")
-    return shown
+    return [(name, f"{count:,}") for name, count in rows]
 
 
-def _around(state: AccountState) -> "Table":
+def _around(state: AccountState) -> list[tuple[str, str]]:
     rate, twice = state.rate, state.totals.get("sent_twice", 0)
     blocked = f"for {lasting(rate.blocked_seconds)}" if rate.blocked_seconds else "no"
-    rows = [
+    return [
         ("limit", f"{limit(rate)}{_origin(rate)}"),
         ("concurrency", f"{rate.concurrency:,} at once"),
         ("limits_version", _version(state)),
@@ -151,12 +141,6 @@ def _around(state: AccountState) -> "Table":
         *[("sent twice", f"{twice:,}")] * bool(twice),
         *(("worker", line) for line in _workers(state)),
     ]
-    shown = grid()
-    shown.add_column(no_wrap=True, style="dim")
-    shown.add_column()
-    for row in rows:
-        shown.add_row(*row)
-    return shown
 
 
 def _workers(state: AccountState) -> Iterator[str]:

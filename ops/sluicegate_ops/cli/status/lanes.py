@@ -12,6 +12,7 @@ from ..kit.session import Session
 from .reasons import named
 
 _SHOWN = 50
+_COLUMNS = ("NEXT", "CLASS", "FROM", "CAMPAIGN", "WAITING", "WEIGHT", "STATE")
 
 
 @option_set
@@ -49,9 +50,8 @@ def list_lanes(session: Session, options: LanesOptions) -> None:
 
 
 def _show(shown: list[LaneState], now_ms: float) -> None:
-    rows = table("NEXT", "CLASS", "FROM", "CAMPAIGN", "WAITING", "WEIGHT", "STATE")
-    for index in (0, 4, 5):
-        rows.columns[index].justify = "right"
+    figures = ("NEXT", "WAITING", "WEIGHT")
+    rows = table(*_COLUMNS, spare=("WEIGHT", "NEXT"), right=figures)
     for lane in shown:
         rows.add_row(
             str(lane.place or ""),

@@ -10,7 +10,7 @@ from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.naming import sender_named
 from ..kit.options import AsJsonDocument
-from ..kit.output import console, counted, hidden, write_document, write_pairs
+from ..kit.output import counted, hidden, tell, write_document, write_pairs
 from ..kit.session import Session
 from .reasons import SETTINGS, advice_on, change, expected, named, until, until_word, what
 
@@ -81,21 +81,20 @@ def _causes(session: Session, subject: str, name: str) -> Why:
 
 
 def _show(causes: Why) -> None:
-    out = console()
     waiting = (
         "nothing waits" if not causes.waiting else counted(causes.waiting, "message") + " wait"
     )
     waiting += "s" * (causes.waiting == 1)
-    out.print(f"{named(causes.subject)}: {waiting}", style="bold", soft_wrap=True)
+    tell(f"{named(causes.subject)}: {waiting}", style="bold")
     for wait in causes.waits[:_SHOWN]:
-        out.print(f"\n{what(wait, causes.rate)}", style="bold", soft_wrap=True)
+        tell(f"\n{what(wait, causes.rate)}", style="bold")
         write_pairs(_lines(wait, causes))
     if (more := len(causes.waits) - _SHOWN) > 0:
-        out.print(f"\nand {counted(more, 'level')} more: sluicegate lanes, or --json")
+        tell(f"\nand {counted(more, 'level')} more: sluicegate lanes, or --json")
     if ends := expected(causes.finish, causes.now_ms):
-        out.print(f"\ndone {ends}", soft_wrap=True)
+        tell(f"\ndone {ends}")
     if any(_is_setting(wait) for wait in causes.waits):
-        out.print(f"\n{SETTINGS}", soft_wrap=True)
+        tell(f"\n{SETTINGS}")
 
 
 def _is_setting(wait: Wait) -> bool:
