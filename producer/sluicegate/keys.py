@@ -41,9 +41,10 @@ is each script's ``KEYS[1]``.
     unknown_events list  the latest webhook events of unknown kinds, as received
     keyword:<number> string  wall ms of the latest STOP or START of a number, for a week
     campaigns    zset    name -> wall ms of its creation
-    campaign:<n> hash    plan, digest of the plan, state, shards, created, started, ended,
-                         per_second (segments, its own rate), weight
+    campaign:<n> hash    plan, digest of the plan, state, shards, created, started, paused,
+                         ended, per_second (segments, its own rate), weight
     running      set     names of the campaigns that are being sent
+    closed       zset    name of a draft or paused campaign -> wall ms since when it is that
     lanes:<n>    set     its other lanes: of dead letters replayed with another sender
     ledger:<n>   hash    imported, and how many of its recipients are in each state
     members:<n>:<shard>  set of 64-bit hashes: everybody who was ever imported
@@ -51,6 +52,10 @@ is each script's ``KEYS[1]``.
     import:<n>   string  the last batch imported, for a day: its token and answers
     wake         list    tokens that wake a listening worker
     workers      zset    worker name -> wall ms at which it was last heard
+    deaf         hash    worker name -> wall ms since when its signals start no drain, and why
+    standstill   hash    wall ms: ready (since when something is, as the sweep saw it), asked (of
+                         the last claim), granted (of the last one that granted anything)
+    full         hash    while Redis has too little memory to send: since (wall ms), used, ceiling
 
 A record's fields; one that says nothing is absent:
 

@@ -12,11 +12,17 @@ import redis
 from .errors import InvalidMessage
 from .keys import Keys
 from .rules import E164
+from .scripts import Script, Scripts
 
 START_TO_POST_SECONDS = 0.04
 """A worker writes a POST within this time after asking to start it, or gives it back unsent.
 
 So after an opt-out or a pause, nothing more can slip through once this time has passed."""
+
+
+OPTOUT = Script("sluicegate.optout")
+
+_CALL = 1000  # numbers in one call of the script
 
 
 class OptOut(msgspec.Struct, frozen=True):
@@ -38,6 +44,7 @@ class OptOuts:
     ) -> None:
         self._client, self._keys, self._sleep = client, keys, sleep
         self._key = keys("optouts")
+        self._scripts = Scripts(client, keys.prefix)
 
     def add(self, numbers: Iterable[str], source: str = "api") -> int:
         """Add E.164 ``numbers``; return how many were new.
@@ -47,12 +54,9 @@ class OptOuts:
 
         Raises InvalidMessage for a number that is not in E.164; then nothing is stored.
         """
-        seconds, micros = self._client.time()
-        since = f"{seconds * 1000 + micros // 1000} {source}"
-        pipeline = self._client.pipeline(transaction=True)
-        for number in _checked(numbers):
-            pipeline.hsetnx(self._key, number, since)
-        added = sum(map(int, pipeline.execute()))
+        checked = _checked(numbers)
+        calls = [checked[first : first + _CALL] for first in range(0, len(checked), _CALL)]
+        added = sum(int(self._scripts.call(OPTOUT, [source, *call])) for call in calls)
         if self._client.zcard(self._keys("started")):
             self._sleep(START_TO_POST_SECONDS)
         return added

@@ -21,6 +21,7 @@ from .errors import (
 )
 from .keys import FINAL_STATES, Keys
 from .levels import check_sender
+from .memory import intake_refusal, server_memory
 from .message import Message, content_digest, encode, from_dict, new_ids
 from .rules import plain, validated
 from .scripts import Argument, Script, new_token
@@ -269,25 +270,38 @@ class Outbox:
         )
 
     def full(self, info: Mapping[str, Any]) -> str | None:
-        """Say so if Redis uses more memory than enqueueing may use, by its INFO; else None.
-
-        The rest is kept for settling: a full server must always be able to end what it began.
-        """
-        ceiling = int(info.get("maxmemory", 0)) * self.config.memory_ceiling
-        used = int(info.get("used_memory", 0))
-        if ceiling and used > ceiling:
-            return f"Redis uses {used:,} bytes; enqueueing stops at {ceiling:,.0f}"
-        return None
+        """Say so if Redis uses more memory than enqueueing may use, by its INFO; else None."""
+        return intake_refusal(server_memory(info, self.config))
 
 
 def translated(error: redis.RedisError, ids: Sequence[str]) -> OutboxError:
     """Translate a redis-py error into ours, for the messages ``ids``."""
     if isinstance(error, redis.OutOfMemoryError) or "OOM" in str(error):  # Redis 6.2 wraps it
         return OutboxFull("Redis is out of memory; nothing of this call was stored", ids)
+    if state := passing(str(error)):
+        return OutboxUnavailable(f"{state} ({error}); repeating it is safe", ids)
     if isinstance(error, redis.ResponseError):
         return OutboxError(f"Redis refused: {error}", ids)
     reason = f"Redis did not answer: {error}; it may have been done, and repeating it is safe"
     return OutboxUnavailable(reason, ids)
+
+
+_PASSING = {
+    "read only replica": "Redis is a read-only replica",
+    "UNBLOCKED": "Redis has become a read-only replica",
+    "Link with MASTER is down": "Redis is a replica that has lost its primary",
+    "loading the dataset": "Redis is loading its data",
+    "MISCONF": "Redis refuses writes, since it can't save them",
+    "NOREPLICAS": "Redis refuses writes, since it has too few replicas",
+    "cluster is down": "the Redis cluster is down",
+    "BUSY ": "Redis is busy with another script",
+}
+"""By words of Redis's answer, why it can't take a call now; redis-py cuts some answers' codes."""
+
+
+def passing(answer: str) -> str:
+    """The passing state of Redis that an error's text tells of, "" where it tells of none."""
+    return next((state for words, state in _PASSING.items() if words in answer), "")
 
 
 def refused(error: InvalidMessage) -> EnqueueResult:

@@ -697,7 +697,7 @@ def test_redis_may_be_away_for_a_while(world: World, caplog: pytest.LogCaptureFi
         world.drain(alongside=alongside)
     assert world.provider.posted() == once(*range(1, 101))
     assert world.bench.check() == {"accepted": 101}
-    assert caplog.text.count("Redis is away") == 1
+    assert caplog.text.count("until Redis takes it") == 1
 
 
 @pytest.mark.parametrize(

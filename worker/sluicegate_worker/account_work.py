@@ -17,7 +17,9 @@ from sluicegate.config import Config
 from sluicegate.connections import connect_async
 from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
+from sluicegate.outbox import translated
 
+from .deafness import Deafness
 from .drain import Drain
 from .observe.metrics import Meters
 from .provider.gateway import Gateway
@@ -42,7 +44,7 @@ class AccountWork:
     """Everything that a worker process does for one account, from its making to ``aclose``.
 
     ``signal(account)`` asks for a drain from outside. It is called in a thread, so it may block,
-    and it may fail.
+    and it may fail. ``diagnose()`` says why signals start no drain, "" where it can't tell.
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class AccountWork:
         gateway: Gateway,
         meters: Meters,
         signal: Callable[[str], None],
+        diagnose: Callable[[], str] = str,
     ) -> None:
         self._config, self._account = config, account
         self._gateway, self._meters, self._signal = gateway, meters, signal
+        self._deafness = Deafness(diagnose)
         self._client = connect_async(config.redis_url, pack_in_c=True)
         self._listening_client = connect_async(
             config.redis_url, answer_seconds=2 * _LISTEN_SECONDS
@@ -69,7 +73,9 @@ class AccountWork:
         self._over.set()
         self._tasks = [
             asyncio.create_task(self._listen()),
-            asyncio.create_task(sweeping(self._queue, self._on_swept, self._meters)),
+            asyncio.create_task(
+                sweeping(self._queue, self._on_swept, self._meters, self._deafness.reason)
+            ),
             asyncio.create_task(self._once_redis_answers(self._publish)),
             asyncio.create_task(self._once_redis_answers(self._unspool)),
         ]
@@ -77,6 +83,7 @@ class AccountWork:
 
     async def drain(self) -> Summary:
         """Drain until idle, stopped or out of time; return at once where a drain claims here."""
+        self._deafness.note_drain()
         if self._claiming:
             return self._counted(Summary(Counter(), 0.0, "another drain runs here"))
         self._signalled_at = -RESIGNAL_SECONDS
@@ -155,6 +162,9 @@ class AccountWork:
             await asyncio.to_thread(self._signal, self._account)
         except Exception as error:  # the broker's client raises whatever its broker does
             log.warning("no signal could be sent, the sweep will try again: %s", error)
+            self._deafness.note_signal(time.monotonic(), f"no signal can be sent: {error}")
+        else:
+            self._deafness.note_signal(time.monotonic())
 
     async def _listen(self) -> None:
         """Wait for the wake that an enqueue leaves behind, for ever."""
@@ -165,7 +175,7 @@ class AccountWork:
                     self._on_work()
                     await asyncio.sleep(_WAKE_SECONDS)
             except redis.RedisError as error:
-                log.warning("listening pauses, Redis is away: %s", error)
+                log.warning("listening pauses: %s", translated(error, ()))
                 await asyncio.sleep(_REST_SECONDS)
 
     async def _publish(self) -> None:
@@ -186,7 +196,7 @@ class AccountWork:
             try:
                 return await act()
             except OutboxError as error:
-                log.warning("starting waits, Redis is away: %s", error)
+                log.warning("starting waits: %s", error)
                 await asyncio.sleep(_REST_SECONDS)
 
 

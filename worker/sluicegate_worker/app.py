@@ -38,7 +38,12 @@ app.conf.update(
     worker_pool="threads",
     worker_concurrency=max(4, 2 * len(config.accounts)),
     worker_hijack_root_logger=False,
+    # A full server, a replica during a failover: whatever the broker refuses is waited out for as
+    # long as it lasts (patience.py), where Celery would end the worker.
+    worker_consumer="sluicegate_worker.patience:PatientConsumer",
+    broker_channel_error_retry=True,
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
     broker_transport_options={
         "visibility_timeout": 300,  # far above a drain's length
         "unacked_restore_interval": 5,

@@ -24,7 +24,8 @@ class Engine:
     """Everything a worker process does for its accounts.
 
     ``signal(account)`` asks for a drain from outside, through Celery; it may block and it may
-    fail. ``gateway(config, account)`` makes an account's gateway; tests hand in their own.
+    fail. ``diagnose()`` says why signals start no drain, "" where it can't tell.
+    ``gateway(config, account)`` makes an account's gateway; tests hand in their own.
     """
 
     def __init__(
@@ -33,9 +34,10 @@ class Engine:
         worker: str,
         signal: Callable[[str], None],
         gateway: Callable[[Config, str], Gateway] = gateway_of,
+        diagnose: Callable[[], str] = str,
     ) -> None:
         self._config, self._worker = config, worker
-        self._signal, self._gateway_of = signal, gateway
+        self._signal, self._gateway_of, self._diagnose = signal, gateway, diagnose
         self.meters = {name: Meters() for name in config.accounts}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -94,6 +96,7 @@ class Engine:
                 self._gateway_of(self._config, account),
                 self.meters[account],
                 self._ask_for_drain,
+                self._diagnose,
             )
         return self._work[account]
 

@@ -69,4 +69,4 @@ class Pump:
     def _note_failure(self, error: OutboxError, tries: int) -> None:
         self._meters.note_failed_call("step", error)
         if tries % _TRIES_PER_WARNING == 0:
-            log.warning("Redis is away, repeating: %s", error)
+            log.warning("a call is repeated until Redis takes it: %s", error)

@@ -109,8 +109,11 @@ class Queue:
         in_force = await self._call(PUBLISH, args)
         return bool(in_force == [str(arg).encode() for arg in args[:2]])
 
-    def sweep_args(self, worker: str, token: str) -> list[Argument]:
-        """Arguments of ``SWEEP``, which include the account's policy on doubts."""
+    def sweep_args(self, worker: str, token: str, deaf: str = "") -> list[Argument]:
+        """Arguments of ``SWEEP``, which include the account's policy on doubts.
+
+        ``deaf`` says why the worker's signals start no drain, "" where they do.
+        """
         doubt = self._account.in_doubt
         return [
             token,
@@ -120,11 +123,14 @@ class Queue:
             doubt.transactional_wait_seconds * 1000,
             doubt.bulk_wait_seconds * 1000,
             KEY_REUSE_MS,
+            self._config.sending_ceiling,
+            deaf,
         ]
 
-    async def sweep(self) -> Swept:
-        """Run the repair pass once."""
-        return parse_swept(await self._call(SWEEP, self.sweep_args(self.worker, new_token())))
+    async def sweep(self, deaf: str = "") -> Swept:
+        """Run the repair pass once; for ``deaf`` see ``sweep_args``."""
+        args = self.sweep_args(self.worker, new_token(), deaf)
+        return parse_swept(await self._call(SWEEP, args))
 
     async def _call(self, script: Script, args: Sequence[Argument]) -> Any:
         try:

@@ -17,17 +17,21 @@ log = logging.getLogger(__name__)
 
 
 async def sweeping(
-    queue: Queue, on_work: Callable[[Swept], None], meters: Meters | None = None
+    queue: Queue,
+    on_work: Callable[[Swept], None],
+    meters: Meters | None = None,
+    deaf: Callable[[], str] = str,
 ) -> None:
     """Sweep until cancelled; ``on_work`` is called with each sweep that found work for a drain.
 
-    All workers sweep; the script makes each repair once, for whichever comes first.
+    All workers sweep; the script makes each repair once, for whichever comes first. ``deaf()``
+    says why this worker's signals start no drain, "" where they do.
     """
     meters = meters or Meters()
     while True:
         began = time.monotonic()
         try:
-            swept = await queue.sweep()
+            swept = await queue.sweep(deaf())
         except OutboxError as error:
             meters.note_failed_call("sweep", error)
             log.warning("sweep failed, trying again: %s", error)

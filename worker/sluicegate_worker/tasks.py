@@ -2,9 +2,11 @@
 
 import gc
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from celery import signals
+from celery.concurrency import ALIASES
 
 from sluicegate.campaigns.template import Template
 from sluicegate.errors import InvalidConfig
@@ -21,6 +23,7 @@ _SIGNAL_EXPIRES_SECONDS = 60
 
 _engine: Engine | None = None
 _exporter: Exporter | None = None
+_consumer: Any = None
 
 
 @app.task(name="sluicegate.drain", bind=True)
@@ -38,13 +41,26 @@ def _engine_of(worker: str) -> Engine:
         def signal(account: str) -> None:
             drain.apply_async([account], queue=own, expires=_SIGNAL_EXPIRES_SECONDS, retry=False)
 
-        _engine = Engine(config, worker, signal)
+        _engine = Engine(config, worker, signal, diagnose=lambda: _deaf(own))
     return _engine
 
 
+def _deaf(own: str) -> str:
+    """Why this worker's signals start no drain, as its consumer knows; "" where it can't tell."""
+    consumer: Any = _consumer
+    if consumer is None or consumer.task_consumer is None:
+        return "it has lost its connection to the broker"
+    if not consumer.task_consumer.consuming_from(own):
+        return f"its queue {own} is no longer consumed: cancelled in Flower or by remote control"
+    if consumer.task_buckets.get(drain.name):
+        return f"the task {drain.name} has a rate limit, set in Flower or by remote control"
+    return ""
+
+
 @signals.celeryd_init.connect
-def _check(**_: object) -> None:
-    """End a worker that lacks a secret; Celery would log any other exception and go on."""
+def _check(conf: Any, options: Mapping[str, Any], **_: object) -> None:
+    """End a worker that can't work; Celery would log any other exception and go on."""
+    _refuse_other_pools(options.get("pool_cls") or options.get("pool") or conf.worker_pool)
     try:
         logs.style()
         listen_at()
@@ -52,6 +68,21 @@ def _check(**_: object) -> None:
             gateway_of(config, account)
     except InvalidConfig as error:
         raise SystemExit(f"sluicegate: {error}") from None
+
+
+def _refuse_other_pools(pool: Any) -> None:
+    """Only threads wait for an event loop: elsewhere it hangs, or outlives the order to stop."""
+    where = ALIASES.get(pool, pool) if isinstance(pool, str) else _place(pool)
+    if where != ALIASES["threads"]:
+        name = next((name for name, place in ALIASES.items() if place == where), where)
+        raise SystemExit(
+            f"sluicegate: -P {name} can't run drains, which wait for one event loop in threads: "
+            "leave -P out, or say -P threads; for more throughput start more workers"
+        )
+
+
+def _place(implementation: Any) -> str:
+    return f"{implementation.__module__}:{implementation.__qualname__}"
 
 
 @signals.after_setup_logger.connect
@@ -69,6 +100,8 @@ def _listen_to_own_queue(sender: str, instance: Any, **_: object) -> None:
 @signals.worker_ready.connect
 def _start(sender: Any, **_: object) -> None:
     _settle_down()
+    global _consumer
+    _consumer = sender
     engine = _engine_of(sender.hostname)
     engine.start()
     _export(engine)

@@ -193,6 +193,7 @@ class Claimed(msgspec.Struct, frozen=True):
     concurrency   as many POSTs are under way as the account allows
     probing       the provider has not answered yet, and enough POSTs are under way to find out
     halted        the account is stopped
+    memory        Redis has too little memory left to send
     again         the script looked at enough lanes for one call
     unconfigured  no limits are published
     breaker       the provider fails

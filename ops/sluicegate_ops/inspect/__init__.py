@@ -8,7 +8,9 @@ record      one message's record
 recipients  every recipient of a campaign
 campaign    what workers hold of a campaign, and what its recipients were answered
 memory      the memory that Redis uses
+server      whether Redis takes writes, and its memory
 look        what the scripts decide at this moment, of the account and of lanes
+standstill    what stands still, and since when
 facts       an account at one moment, as its scripts see it
 wait        what may hold messages back
 limits      the levels that refuse a lane's next message, or set its pace
@@ -44,22 +46,26 @@ from .finish import Finish
 from .lanes import LaneState
 from .look import LaneLimits, Look
 from .members import Member, member
-from .memory import ServerMemory, aread_memory, read_memory
+from .memory import aread_memory, read_memory
 from .recipients import CampaignRecipients, RecipientStatus
 from .record import MessageRecord, aread_record, read_record
 from .scrape import read_scrape
+from .server import ServerState, read_server, refused_writes
+from .standstill import STALLED_SECONDS, ClosedCampaign, Standstill
 from .wait import Wait, WaitKind
 from .why import Waits, Why
 
 __all__ = [
     "INDEXES",
     "LIVE_SECONDS",
+    "STALLED_SECONDS",
     "AccountCause",
     "AccountFacts",
     "AccountState",
     "BreakerState",
     "CampaignCause",
     "CampaignRecipients",
+    "ClosedCampaign",
     "Finish",
     "LaneLimits",
     "LaneState",
@@ -69,7 +75,8 @@ __all__ = [
     "MessageRecord",
     "RecipientStatus",
     "RequestRate",
-    "ServerMemory",
+    "ServerState",
+    "Standstill",
     "Wait",
     "WaitKind",
     "Waits",
@@ -86,7 +93,9 @@ __all__ = [
     "read_memory",
     "read_record",
     "read_scrape",
+    "read_server",
     "receipts_are_set_up",
+    "refused_writes",
     "server_ms",
     "sorted_halts",
     "started_posts",

@@ -14,6 +14,8 @@ from sluicegate.receipts import DELIVERIES
 from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, Record
 
 from .facts import AccountFacts, BreakerState, MessageCounts, RequestRate
+from .server import ServerState, read_server
+from .standstill import Standstill
 from .why import Waits, Why
 
 SAMPLE = 50
@@ -92,6 +94,8 @@ class AccountState(msgspec.Struct, frozen=True):
     held_causes: Sequence[AccountCause]
     optouts: int
     totals: Mapping[str, int]
+    server: ServerState
+    standstill: Standstill
 
 
 def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
@@ -121,6 +125,8 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         held_causes=_causes(answers[len(dead_ids) :]),
         optouts=seen["optouts"],
         totals=facts.totals,
+        server=read_server(client, config, keys),
+        standstill=facts.standstill,
     )
 
 
@@ -204,9 +210,10 @@ def _look(client: Any, keys: Keys) -> dict[str, Any]:
 
 def _work_due(facts: AccountFacts, next_doubt: Sequence[tuple[bytes, float]]) -> bool:
     counts = facts.counts
+    open_waiting = counts.waiting - facts.standstill.closed_waiting
     soonest = [at for _, at in next_doubt]
     soonest += [] if facts.next_due_ms is None else [facts.next_due_ms]
-    at_work = counts.waiting + counts.granted + counts.started > 0
+    at_work = open_waiting + counts.granted + counts.started > 0
     return at_work or any(at <= facts.now_ms for at in soonest)
 
 

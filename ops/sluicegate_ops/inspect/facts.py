@@ -9,6 +9,8 @@ from sluicegate.keys import FINAL_STATES
 from sluicegate.stored import HaltInfo
 
 from .look import AccountLook, Look
+from .server import refused_writes
+from .standstill import Standstill, read_standstill
 
 LIVE_SECONDS = 10.0
 """A worker sweeps every second; one that was not heard for so long is taken for gone."""
@@ -88,7 +90,8 @@ class AccountFacts(msgspec.Struct, frozen=True):
 
     ``now_ms`` is the server's wall clock, ``steady_ms`` its steady one. ``halts`` are those in
     force. ``silent_seconds`` is how long no worker was heard, None where none was in the last
-    hour; ``next_due_ms`` when the first that is retried or scheduled returns.
+    hour; ``next_due_ms`` when the first that is retried or scheduled returns. ``refuses`` says why
+    the server takes no writes, "" where it takes them.
     """
 
     now_ms: float
@@ -101,6 +104,8 @@ class AccountFacts(msgspec.Struct, frozen=True):
     silent_seconds: float | None
     next_due_ms: float | None
     breaker: BreakerState
+    standstill: Standstill
+    refuses: str
 
 
 def read_facts(look: Look) -> AccountFacts:
@@ -122,6 +127,8 @@ def read_facts(look: Look) -> AccountFacts:
         silent_seconds=_silent(seen["workers"], wall),
         next_due_ms=seen["next_due"][0][1] if seen["next_due"] else None,
         breaker=_breaker(account),
+        standstill=read_standstill(look.client, look.keys, wall - 1000 * LIVE_SECONDS),
+        refuses=refused_writes(look.client, look.keys),
     )
 
 

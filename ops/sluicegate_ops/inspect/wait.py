@@ -9,8 +9,11 @@ from sluicegate.stored import HaltInfo
 WaitKind = Literal[
     "draft",
     "paused",
+    "read_only",
+    "memory",
     "halted",
     "no_worker",
+    "stalled",
     "failing",
     "trying",
     "blocked",
@@ -29,8 +32,11 @@ WaitKind = Literal[
 """What it is that holds messages back.
 
     draft, paused          its campaign is
+    read_only              Redis takes no writes
+    memory                 Redis has too little memory left to send
     halted                 the level is, by a person or for a cause that all would meet
     no_worker              nobody sends
+    stalled                workers are heard, something is ready, and nobody is granted it
     failing, trying        the provider fails or is silent; it is tried with one message at a time
     blocked                the provider answered 429
     daily_cap              the brand's segments of the carrier's day are used up
@@ -52,7 +58,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     campaign:<n>. ``until_ms`` (wall) is when it lets go, None where it takes a person or nobody
     can say. ``limit`` and ``used`` are in what it counts: segments per second, requests per
     window, segments a day, requests under way, messages. ``since_ms`` is when it began, where that
-    is known. ``because`` is a halt's cause, as it was given: it may hold a phone number.
+    is known. ``because`` is a halt's cause, as it was given: it may hold a phone number; or what
+    Redis or a deaf worker says.
     ``refuses`` says that a claim made now would refuse a message for it; a rate that is merely in
     use sets the pace, and refuses nothing at this moment.
     """

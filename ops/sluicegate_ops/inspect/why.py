@@ -18,6 +18,7 @@ from .lanes import LaneState, lanes
 from .limits import halts, rate, refusals
 from .look import LaneLimits, Look
 from .parked import parked
+from .standstill import STALLED_SECONDS
 from .wait import Wait, WaitKind, halted
 
 _SAMPLE = 50
@@ -66,12 +67,17 @@ class Waits:
         waits = [halted(halt) for halt in facts.halts.values()]
         waits.sort(key=lambda wait: wait.level != "account")
         open_now = counts.waiting + counts.due + counts.granted + counts.started
+        waits = [*self._server(open_now), *waits]
         waits += [*self._no_worker(open_now), *self._breaker(open_now)]
-        if counts.waiting:
+        if counts.waiting > facts.standstill.closed_waiting:
             own, priority = self._look.lanes(_ACCOUNT_ALONE), self._served_first
             waits += [*self._flow(priority), *self._refusals(own)]
             waits += [*self._requests(priority), *parked(self._look, facts)]
-            waits = waits or [Wait(kind="turn", level="account")]
+            waits = self._or_turn(waits)
+        waits += [
+            _closed(campaign.state, campaign.name, campaign.since_ms, campaign.waiting)
+            for campaign in facts.standstill.closed
+        ]
         waits += _later(counts.due, counts.in_doubt, counts.held, facts.next_due_ms)
         return self._why("account", counts.waiting, waits)
 
@@ -88,7 +94,7 @@ class Waits:
             took_ms |= paces(self.facts, lane, TicketSample(), [])
         waits = self._held(limits, waiting, waiting, took_ms)
         waits.sort(key=lambda wait: wait.level.startswith("campaign:"))
-        waits += [_closed(lane.state, lane.campaign) for lane in closed]
+        waits += [_closed(lane.state, lane.campaign, waiting=lane.waiting) for lane in closed]
         return self._why(f"sender:{name}", waiting, waits)
 
     def campaign(self, name: str) -> Why:
@@ -101,7 +107,9 @@ class Waits:
         name, waiting = campaign.name, ledger.states["waiting"]
         subject = f"campaign:{name}"
         if campaign.state in ("draft", "paused"):
-            return self._why(subject, waiting, [_closed(campaign.state, name)])
+            since_ms = campaign.paused_ms if campaign.state == "paused" else 0
+            closed = _closed(campaign.state, name, since_ms or None)
+            return self._why(subject, waiting, [closed])
         if campaign.state != "running":
             return self._why(subject, waiting, [])
         look, lane = self._look, campaign.plan.lane
@@ -138,7 +146,8 @@ class Waits:
 
         Of several rates the slowest stands first; ``took_ms`` is what each takes for a message.
         """
-        waits = [halt for limits in lanes for halt in halts(self.facts, limits)]
+        waits = self._server(pending)
+        waits += [halt for limits in lanes for halt in halts(self.facts, limits)]
         waits += [*self._no_worker(pending), *self._breaker(pending)]
         if waiting:
             bulk = all(limits.lane.priority == "bulk" for limits in lanes)
@@ -150,7 +159,7 @@ class Waits:
                 rates = self._in_use(lanes, priority)
             rates.sort(key=lambda wait: -took_ms[wait.level])
             waits += [*flow, *rates]
-            waits = waits or [Wait(kind="turn", level="account")]
+            waits = self._or_turn(waits)
         return list({(wait.kind, wait.level): wait for wait in waits}.values())
 
     def _refusals(self, lanes: Iterable[LaneLimits]) -> list[Wait]:
@@ -162,8 +171,32 @@ class Waits:
         }
         return sorted(waits.values(), key=lambda wait: _ORDER.get(wait.kind, 2))
 
+    def _server(self, work: int) -> list[Wait]:
+        """What the server itself refuses, where there is something to do."""
+        facts = self.facts
+        if facts.refuses and work:
+            return [Wait(kind="read_only", level="account", because=facts.refuses, refuses=True)]
+        if facts.standstill.full_ms is not None and work:
+            since_ms = facts.standstill.full_ms
+            return [Wait(kind="memory", level="account", since_ms=since_ms, refuses=True)]
+        return []
+
+    def _or_turn(self, waits: list[Wait]) -> list[Wait]:
+        """``waits``; where nothing holds back, say so only as long as somebody claims."""
+        if any(wait.refuses or wait.kind in ("no_worker", "trying") for wait in waits):
+            return waits
+        facts = self.facts
+        unclaimed = facts.standstill.unclaimed_seconds(facts.now_ms)
+        if unclaimed < STALLED_SECONDS:
+            return waits or [Wait(kind="turn", level="account")]
+        deaf = "; ".join(f"{worker.name}: {worker.why}" for worker in facts.standstill.deaf)
+        since_ms = facts.now_ms - 1000 * unclaimed
+        return [Wait(kind="stalled", level="account", since_ms=since_ms, because=deaf), *waits]
+
     def _no_worker(self, work: int) -> list[Wait]:
         silent = self.facts.silent_seconds
+        if self.facts.refuses:
+            return []  # nobody can be heard
         if not work or (silent is not None and silent < LIVE_SECONDS):
             return []
         return [Wait(kind="no_worker", level="account", used=silent or 0.0)]
@@ -260,9 +293,9 @@ class Waits:
         ]
 
 
-def _closed(state: str, campaign: str) -> Wait:
+def _closed(state: str, campaign: str, since_ms: float | None = None, waiting: int = 0) -> Wait:
     kind: WaitKind = "draft" if state == "draft" else "paused"
-    return Wait(kind=kind, level=f"campaign:{campaign}")
+    return Wait(kind=kind, level=f"campaign:{campaign}", since_ms=since_ms, used=waiting)
 
 
 def _later(due: int, in_doubt: int, held: int, next_due_ms: float | None) -> Iterator[Wait]:

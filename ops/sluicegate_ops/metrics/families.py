@@ -35,6 +35,22 @@ GAUGES: Final[Mapping[str, Gauge]] = {
         "Senders and registrations with something to claim.",
         lambda s: s.ready,
     ),
+    "stalled_seconds": Gauge(
+        "For how long something has been ready while workers were granted nothing.",
+        lambda s: s.facts.standstill.unclaimed_seconds(s.facts.now_ms),
+    ),
+    "deaf_workers": Gauge(
+        "Workers heard lately whose signals start no drain.",
+        lambda s: len(s.facts.standstill.deaf),
+    ),
+    "paused_messages": Gauge(
+        "Messages that wait in paused campaigns.",
+        lambda s: sum(campaign.waiting for campaign in s.facts.standstill.paused),
+    ),
+    "sending_stopped": Gauge(
+        "1 while nothing is sent for want of Redis's memory.",
+        lambda s: s.facts.standstill.full_ms is not None,
+    ),
     "running_campaigns": Gauge("Campaigns that workers may send.", lambda s: s.campaigns),
     "opted_out_numbers": Gauge("Numbers on the opt-out list.", lambda s: s.optouts),
     "limits_version": Gauge(
@@ -87,6 +103,12 @@ class AccountMetrics(Collector):
         yield GaugeMetricFamily(
             f"{_PREFIX}redis_up", "Whether Redis answers.", value=seen is not None
         )
+        writable = seen is not None and not any(one.facts.refuses for one in seen.values())
+        yield GaugeMetricFamily(
+            f"{_PREFIX}redis_writable",
+            "Whether Redis takes writes: not as a replica, nor where it can't save.",
+            value=writable,
+        )
         for name, help in _MEMORY.items():
             full_name = f"{_PREFIX}redis_memory_{name}_bytes"
             yield GaugeMetricFamily(full_name, help, value=memory.get(name))
@@ -116,11 +138,13 @@ def exposed(client: redis.Redis | None, config: Config) -> str:
 _MEMORY: Final = {
     "used": "Memory that Redis uses.",
     "ceiling": "Memory beyond which no message is taken; 0 where Redis has no maxmemory.",
+    "sending_ceiling": "Memory beyond which no message is claimed; 0 where there is no maxmemory.",
 }
 
 
 def _memory(client: Any, config: Config) -> dict[str, float]:
-    return read_memory(client, config)._asdict()
+    memory = read_memory(client, config)
+    return {name: getattr(memory, name) for name in _MEMORY}
 
 
 def _families(seen: Mapping[str, Seen]) -> Iterator[Metric]:

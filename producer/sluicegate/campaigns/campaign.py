@@ -18,8 +18,16 @@ import msgspec
 import redis
 import redis.asyncio
 
-from ..errors import CampaignExists, InvalidMessage, UnknownCampaign, WrongCampaignState
+from ..config import Config
+from ..errors import (
+    CampaignExists,
+    InvalidMessage,
+    OutboxFull,
+    UnknownCampaign,
+    WrongCampaignState,
+)
 from ..keys import Keys
+from ..memory import intake_refusal, server_memory
 from ..optouts import START_TO_POST_SECONDS
 from ..pipelining import PipelinedScript
 from ..scripts import Argument, Script, Scripts, new_token
@@ -43,6 +51,7 @@ Action = Literal["start", "pause", "resume", "cancel"]
 ImportResult = Literal["added", "duplicate", "suppressed", "excluded"]
 """A recipient is new, is a member already, has opted out, or another campaign has them."""
 
+_MEMORY_CHECK_SECONDS = 1.0
 _IMPORT_RESULTS: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
 
@@ -58,6 +67,7 @@ class Campaign(msgspec.Struct, frozen=True):
     created_ms: int
     started_ms: int
     ended_ms: int
+    paused_ms: int = 0
     per_second: float = 0.0
     weight: float = 1.0
 
@@ -69,7 +79,8 @@ class Campaign(msgspec.Struct, frozen=True):
 class Campaigns:
     """The campaigns of one account, on a synchronous client.
 
-    Tests pass ``sleep`` and ``clock``; for the latter see ``Script.source``.
+    ``config`` says how much memory of the server an import may use. Tests pass ``sleep`` and
+    ``clock``; for the latter see ``Script.source``.
     """
 
     def __init__(
@@ -77,11 +88,13 @@ class Campaigns:
         client: redis.Redis,
         keys: Keys,
         *,
+        config: Config | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: str | None = None,
     ) -> None:
         self._client: Any = client
-        self._keys, self._sleep = keys, sleep
+        self._keys, self._sleep, self._config = keys, sleep, config or Config()
+        self._memory_asked = -math.inf
         self._scripts = Scripts(client, keys.prefix, clock)
         self._pipelined = PipelinedScript(client, keys.prefix, IMPORT, self._scripts, clock)
         self._ledgers = Ledgers(client, keys)
@@ -106,14 +119,13 @@ class Campaigns:
         fields = self._client.hgetall(self._keys.campaign(name))
         if not fields:
             raise UnknownCampaign(name)
-        created, started, ended = (
-            int(fields.get(field, 0)) for field in (b"created", b"started", b"ended")
-        )
+        times = (b"created", b"started", b"ended", b"paused")
+        created, started, ended, paused = (int(fields.get(field, 0)) for field in times)
         plan = msgspec.json.decode(fields[b"plan"], type=Plan)
         per_second = float(fields.get(b"per_second") or 0)
         weight = float(fields.get(b"weight") or 1)
         state = fields[b"state"].decode()
-        return Campaign(plan, state, created, started, ended, per_second, weight)
+        return Campaign(plan, state, created, started, ended, paused, per_second, weight)
 
     def __iter__(self) -> Iterator[Campaign]:
         """Yield every campaign, the newest first."""
@@ -137,8 +149,9 @@ class Campaigns:
         one of the plan's ``except_campaigns`` reached or still holds is ``excluded``. An error of
         ``recipients`` itself is raised after the results of all before it.
 
-        Raises UnknownCampaign, also for an excepted one, and WrongCampaignState if the campaign is
-        cancelled.
+        Raises UnknownCampaign, also for an excepted one; WrongCampaignState if the campaign is
+        cancelled; and OutboxFull if Redis uses more memory than an import may: whoever was yielded
+        before is imported.
         """
         lane, shards = self._lane_and_shards(name)
         exclusion = Exclusion(self._client, self._keys, self.get(name).plan)
@@ -146,6 +159,7 @@ class Campaigns:
         batch, failure = _next_batch(iterator, exclusion)
         while batch.all:
             if kept := batch.kept:
+                self._mind_memory()
                 with self._pipelined.begin(_import_args(name, lane, shards, kept)) as answer:
                     following, failure = _next_batch(iterator, exclusion)  # meanwhile
                     reply = answer()
@@ -158,6 +172,19 @@ class Campaigns:
             batch = following
         if failure:
             raise failure
+
+    def _mind_memory(self) -> None:
+        """Raise OutboxFull where the server is too full to import; asks it once a second."""
+        now = time.monotonic()
+        if now - self._memory_asked < _MEMORY_CHECK_SECONDS:
+            return
+        try:
+            info = self._client.info("memory")
+        except redis.ResponseError:
+            info = {}  # a server without INFO, which must refuse by itself
+        if full := intake_refusal(server_memory(info, self._config), "importing"):
+            raise OutboxFull(full)
+        self._memory_asked = now
 
     def import_args(self, name: str, batch: Sequence[Recipient]) -> list[Argument]:
         """Return the arguments of ``IMPORT``, with a new token; raises UnknownCampaign."""

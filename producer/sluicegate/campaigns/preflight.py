@@ -12,6 +12,7 @@ from ..config import Account
 from ..keys import Keys
 from ..levels import Pace, pace
 from ..masking import masked
+from ..memory import finished_bytes, waiting_bytes
 from ..optouts import OptOuts
 from ..segments import strangers
 from .csv_file import CsvFile
@@ -57,6 +58,7 @@ class Report(msgspec.Struct):
     ``cost``         an estimate in ``currency``: all segments at the account's price
     ``seconds``      time to send everything while nothing else is waiting
     ``held_by``      the level that takes that long; see ``levels.Pace``
+    ``import_bytes`` memory that Redis needs while they wait, and ``sent_bytes`` once all are sent
     """
 
     file: str
@@ -80,6 +82,8 @@ class Report(msgspec.Struct):
     currency: str = "USD"
     seconds: float = 0.0
     held_by: str = "account"
+    import_bytes: int = 0
+    sent_bytes: int = 0
 
     @property
     def parts(self) -> int:
@@ -138,6 +142,7 @@ def preflight(
         on_row(report.rows)
     report.cost = round(report.parts * account.price_per_segment, 2)
     report.currency = account.currency
+    report.sent_bytes = report.sendable * finished_bytes(account.receipts)
     estimate = _pace(report, plan, account, per_second)
     report.seconds, report.held_by = estimate.seconds, estimate.level
     return report
@@ -164,6 +169,7 @@ def _grouped(row: Rejected) -> str:
 
 def _count(report: Report, recipient: Recipient) -> None:
     report.sendable += 1
+    report.import_bytes += waiting_bytes(recipient.ticket)
     report.segments[recipient.parts] += 1
     if recipient.to.startswith("+1"):
         report.us_segments += recipient.parts

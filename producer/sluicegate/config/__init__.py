@@ -41,7 +41,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     id stays known. A drain task works for ``drain_seconds`` before the next one takes over; a
     worker told to stop waits ``shutdown_grace_seconds`` for its POSTs under way, and writes to
     ``spool_directory`` the outcomes that Redis could not take. ``memory_ceiling`` is the share of
-    Redis's ``maxmemory`` beyond which nothing more is enqueued. ``web`` is what HTTP serves.
+    Redis's ``maxmemory`` beyond which nothing more is enqueued or imported, and
+    ``sending_ceiling`` the share beyond which nothing more is claimed, so that what is under way
+    can end and every stop still works. ``web`` is what HTTP serves.
     """
 
     redis_url: str = "redis://127.0.0.1:6379/0"
@@ -53,6 +55,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     shutdown_grace_seconds: Seconds = 45.0
     spool_directory: str = ".sluicegate-spool"
     memory_ceiling: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.9
+    sending_ceiling: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
     web: Web = Web()
 
     def __repr__(self) -> str:
@@ -126,6 +129,11 @@ def _faults(config: Config) -> SettingFaults:
         )
     if config.broker_url and not re.match(r"\w[\w+]*://", config.broker_url):
         yield ("broker_url",), "must be a URL of a Celery broker: redis://... or amqp://..."
+    if config.sending_ceiling < config.memory_ceiling:
+        yield (
+            ("sending_ceiling",),
+            "must not be below memory_ceiling",
+        )
     if not config.accounts:
         yield ("accounts",), "at least one account is needed, such as [accounts.default]"
     for name, account in config.accounts.items():

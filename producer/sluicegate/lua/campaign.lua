@@ -6,9 +6,10 @@
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
--- Keys touched: those of states.lua, clock, campaigns, lanes:<n>, leases, unsent:<n>:cancelled,
+-- Keys touched: those of states.lua, clock, campaigns, closed, lanes:<n>, leases, unsent:<n>:cancelled,
 --   wake.
--- Repeating an action finds it done and changes nothing more.
+-- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
+-- server can be stopped and can go on; only creating begins with one that grows.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local campaigns, states, lanes =
@@ -27,6 +28,7 @@ if action == 'create' then
   call('HSET', campaign, 'plan', ARGV[3], 'digest', ARGV[4], 'shards', ARGV[5], 'lane', ARGV[6],
     'state', 'draft', 'created', whole_ms(now.wall))
   call('ZADD', key('campaigns'), whole_ms(now.wall), name)
+  call('ZADD', key('closed'), whole_ms(now.wall), name)
   return 'created'
 end
 
@@ -39,6 +41,7 @@ local AFTER = {
   },
 }
 
+call('ZREM', key('granted'), '')
 local fields = call('HMGET', campaign, 'state', 'lane')
 local before, main_lane = fields[1], fields[2]
 if not before then return { 'unknown', '' } end
@@ -70,6 +73,10 @@ end
 
 local function close()
   call('SREM', key('running'), name)
+  if action == 'pause' then
+    call('HSET', campaign, 'paused', whole_ms(now.wall))
+    call('ZADD', key('closed'), whole_ms(now.wall), name)
+  end
   for _, lane in ipairs(all_lanes) do lanes.take_out(lanes.class_of(lane), lane) end
 end
 
@@ -111,6 +118,7 @@ local function cancel()
 end
 
 call('HSET', campaign, 'state', after)
+call('ZREM', key('closed'), name)
 if after == 'running' then open() else close() end
 if after == 'cancelled' then cancel() end
 return { before, after }

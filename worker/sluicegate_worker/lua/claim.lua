@@ -1,7 +1,7 @@
 -- Claiming: messages and slots to a worker, all conditions decided together.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: claim.
--- Keys touched: those of states.lua, cursors.lua and slots.lua, claim:<token>, due.
+-- Keys touched: those of states.lua, cursors.lua and slots.lua, claim:<token>, due, full.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
@@ -11,6 +11,7 @@ local charge = part('sluicegate.charges').charge
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
 local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
+local is_full = part('sluicegate_worker.standstill').is_full
 local ms, look = texts.ms, records.look
 local next_slots, next_lane, next_ticket = Bucket.next_slots, cursors.next_lane, cursors.next_ticket
 local call, max, min = redis.call, math.max, math.min
@@ -202,6 +203,7 @@ end
 local function closed(now, breaker, request)
   halts.clear_ended(now)
   if halts.in_force(now).account then return refused(IDLE_MS, 'halted') end
+  if is_full() then return refused(IDLE_MS, 'memory') end
   local wait = Breaker.wait(now, breaker)
   if not wait then return nil end
   if wait > 0 then return refused(wait, 'breaker') end

@@ -4,8 +4,7 @@
 --   for set also [3] ms until it ends ('' until it is lifted), [4] why.
 -- Returns: for set, 1; for clear, 1 where it was in force and 0 where not.
 -- Keys touched: those of lanes.lua, clock, halts, wake.
--- Setting begins with a write that grows; clearing with one that frees, so that it works on a full
--- server.
+-- The first write frees, so that a full server can be stopped and can go on.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
 local whole_ms, unpark = part('sluicegate.texts').whole_ms, part('sluicegate.lanes').unpark
 local key, call = account.key, redis.call
@@ -13,6 +12,7 @@ local key, call = account.key, redis.call
 local action, level = ARGV[1], ARGV[2]
 if action == 'set' then
   local now = clock.read()
+  call('ZREM', key('granted'), '')
   clock.save(now)
   local ends = ARGV[3] ~= '' and whole_ms(now.wall + tonumber(ARGV[3])) or ''
   call('HSET', key('halts'), level, ends .. '|' .. ARGV[4])

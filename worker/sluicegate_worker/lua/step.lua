@@ -23,6 +23,7 @@ local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worke
 local starting = part('sluicegate_worker.start')
 local settle = part('sluicegate_worker.settle').settle
 local claim = part('sluicegate_worker.claim').claim
+local note_claim = part('sluicegate_worker.standstill').note_claim
 local args = ARGV
 
 local FLAGS = {
@@ -121,6 +122,7 @@ if request.token ~= '' and limits.get('limit') then
   request.lease_ms, request.retention_ms = lease_ms, retention_ms
   request.concurrency = tonumber(limits.get('concurrency'))
   claimed = claim(now, bucket, breaker, request)
+  note_claim(now, #claimed[3])
 elseif request.token ~= '' then
   claimed = { '0', 'unconfigured', {} }
 end

@@ -2,10 +2,11 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this call, [2] lease_ms, [3] worker's name, [4] policy on doubts: resend | hold
 --   | drop, [5] ms a transactional message waits in doubt, [6] ms a bulk one, [7] ms for which a
---   key may be reused.
+--   key may be reused, [8] the share of the server's memory beyond which nothing is claimed, [9] why
+--   this worker's signals start no drain ('' where they do).
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do}.
 --   A call repeated with its token gets the same answer.
--- Keys touched: those of states.lua and charges.lua, swept, clock, workers, running, doubts, dead,
+-- Keys touched: those of states.lua, charges.lua and standstill.lua, swept, clock, workers, running, doubts, dead,
 --   due.
 -- The first write frees, so that a full server can still be repaired.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
@@ -14,6 +15,7 @@ local records, leases, counts =
   part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts')
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
 local charges, lanes = part('sluicegate.charges'), part('sluicegate.lanes')
+local standstill = part('sluicegate_worker.standstill')
 local num, ms, whole_ms, count = texts.num, texts.ms, texts.whole_ms, counts.count
 local call = redis.call
 
@@ -136,6 +138,14 @@ local function has_work()
   return false
 end
 
+-- Those that nobody has heard for an hour.
+local function forget_workers()
+  for _, gone in ipairs(call('ZRANGEBYSCORE', key('workers'), '-inf', ms(now.wall - HOUR_MS))) do
+    call('ZREM', key('workers'), gone)
+    call('HDEL', key('deaf'), gone)
+  end
+end
+
 if now.steady >= now.gap + lease_ms then
   each('granted', now.steady, give_back)
   each('started', now.steady, doubt)
@@ -144,7 +154,11 @@ each('doubts', now.wall, decide)
 finish_campaigns()
 clock.save(now)
 call('ZADD', key('workers'), whole_ms(now.wall), worker)
-call('ZREMRANGEBYSCORE', key('workers'), '-inf', ms(now.wall - HOUR_MS))
-local answers = { back, doubted, resent, held, dropped, has_work() and 1 or 0 }
+forget_workers()
+local work = has_work()
+standstill.note_work(now, work)
+standstill.note_memory(now, tonumber(ARGV[8]))
+standstill.note_signals(now, worker, ARGV[9])
+local answers = { back, doubted, resent, held, dropped, work and 1 or 0 }
 call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', REMEMBERED_MS)
 return answers

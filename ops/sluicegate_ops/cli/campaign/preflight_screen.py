@@ -164,6 +164,8 @@ def _estimates(
     if plan.expires_at is not None:
         late = ": not all can be sent by then" if finished > plan.expires_at else ""
         yield "expires", f"{_when(plan.expires_at)}{late}"
+    waiting, sent = f"{report.import_bytes:,}", f"{report.sent_bytes:,}"
+    yield "memory", f"about {waiting} bytes of Redis while they wait, {sent} once they are sent"
     yield "file", f"{report.file}: {report.encoding}, values separated by {report.delimiter!r}"
 
 

@@ -23,6 +23,7 @@ from .options import FileOptions
 from .planning import opened, planned
 from .preflight import ReadFile, read, refuse
 from .preflight_screen import cost, document, show
+from .room import refuse_without_room
 
 
 @option_set
@@ -65,6 +66,8 @@ def start(session: Session, options: StartOptions) -> None:
         show(session, file.report, plan, file.rejects)
         typer.echo()
     refuse(options, file.report)
+    imported = 0 if before is None else campaigns.ledger(plan.name).imported
+    refuse_without_room(session, file.report, imported)
     confirm(_question(campaigns, before, file), options.yes)
     if sheet.fingerprint() != file.report.fingerprint:
         fail(f"{options.file} has changed since it was read: nothing was done; start again")

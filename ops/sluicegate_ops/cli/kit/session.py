@@ -70,7 +70,7 @@ class Session:
 
     @cached_property
     def campaigns(self) -> Campaigns:
-        return Campaigns(self.client, self.keys)
+        return Campaigns(self.client, self.keys, config=self.config)
 
     @cached_property
     def halts(self) -> Halts:

@@ -22,7 +22,8 @@ from ..kit.output import (
 )
 from ..kit.session import Session
 from ..message.deliveries import summed
-from .findings import Finding, findings
+from .finding import Finding
+from .findings import findings
 from .halts import masked
 from .reasons import limit, sentence
 from .why import document

@@ -2,29 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from ...inspect import LIVE_SECONDS, AccountCause, AccountState, RequestRate
 from ..kit.output import clean, counted, lasting, listed, when
+from .finding import Finding
 from .reasons import PROVIDER, advice_on, named
+from .standstills import deaf, memory, paused, server, stalled
 
 _CAUSES_SHOWN = 3
 _WINDOWS = (1, 2, 5, 10, 15, 30, 60, 300, 3_600, 86_400)
 _MUCH_LONGER = 3
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """Something that people should know; ``person`` if only a person can end it."""
-
-    what: str
-    why: str
-    do: str
-    person: bool = True
-
-
 def findings(state: AccountState) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
-    kinds = (_halts, _workers, _breaker, _held, _dead, _receipts, _blocked, _limits, _resets)
+    kinds = (
+        *(server, memory, _halts, _workers, deaf, stalled, paused, _breaker, _held, _dead),
+        *(_receipts, _blocked, _limits, _resets),
+    )
     return [finding for kind in kinds for finding in kind(state)]
 
 
@@ -51,7 +45,7 @@ def _portal(place: str) -> str:
 
 def _workers(state: AccountState) -> Iterator[Finding]:
     heard = min((worker.seconds_ago for worker in state.workers), default=None)
-    if not state.work_due or (heard is not None and heard < LIVE_SECONDS):
+    if state.server.refuses or not state.work_due or (heard is not None and heard < LIVE_SECONDS):
         return
     counts = state.counts
     open_now = counts.waiting + counts.due + counts.granted + counts.started + counts.in_doubt

@@ -18,6 +18,18 @@ PROVIDER = (
     "nothing to do, it ends within 15 s of the provider's recovery; check Telnyx's status page, "
     "and that a worker's host can reach base_url"
 )
+READ_ONLY = (
+    "wait for the failover to end: workers go on by themselves; if none is under way, name the "
+    "primary in SLUICEGATE_REDIS_URL, or make this server one"
+)
+MORE_MEMORY = (
+    "give Redis more memory: CONFIG SET maxmemory BYTES, and the same in its configuration; "
+    "halts, pauses, cancels and opt-outs still work"
+)
+STALLED = (
+    "in Flower, let the workers consume their queues again and lift the rate limit of "
+    "sluicegate.drain; or restart the workers"
+)
 _HTTP = re.compile(r"HTTP (?P<status>[0-9]{3})(?: (?P<code>[0-9]{5})\b)?")
 
 
@@ -116,6 +128,16 @@ def _since(wait: Wait) -> str:
     return "" if wait.since_ms is None else f" since {when(wait.since_ms)}"
 
 
+def _waiting_since(wait: Wait) -> str:
+    waiting = f": {counted(int(wait.used), 'message')} waiting" if wait.used else ""
+    return f"{_since(wait)}{waiting}"
+
+
+def _stalled(wait: Wait, rate: RequestRate) -> str:
+    because = f": {clean(wait.because)}" if wait.because else ""
+    return f"messages are ready{_since(wait)}, workers are heard, and nobody claims them{because}"
+
+
 def _rate(wait: Wait, rate: RequestRate) -> str:
     per_second = f"{wait.limit:,.4f}".rstrip("0").rstrip(".")
     word = "MMS" if wait.level == "account:mms" else "segments"
@@ -141,10 +163,13 @@ def _busy(wait: Wait, rate: RequestRate) -> str:
 
 
 _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
-    "draft": lambda wait, rate: f"{named(wait.level)} is a draft",
-    "paused": lambda wait, rate: f"{named(wait.level)} is paused",
+    "draft": lambda wait, rate: f"{named(wait.level)} is a draft{_waiting_since(wait)}",
+    "paused": lambda wait, rate: f"{named(wait.level)} is paused{_waiting_since(wait)}",
+    "read_only": lambda wait, rate: f"{wait.because}, so nothing is sent",
+    "memory": lambda wait, rate: f"Redis is full{_since(wait)}, so nothing is sent",
     "halted": _halted,
     "no_worker": _no_worker,
+    "stalled": _stalled,
     "failing": _failing,
     "trying": _trying,
     "blocked": lambda wait, rate: "the provider answered 429, too many requests",
@@ -183,8 +208,11 @@ def _faster(wait: Wait) -> str:
 _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "draft": lambda wait: f"sluicegate campaign start FILE --name {_name(wait)}",
     "paused": lambda wait: f"sluicegate campaign resume {_name(wait)}",
+    "read_only": lambda wait: READ_ONLY,
+    "memory": lambda wait: MORE_MEMORY,
     "halted": lambda wait: f"sluicegate halt clear {wait.level}",
     "no_worker": lambda wait: "celery -A sluicegate_worker.app worker",
+    "stalled": lambda wait: STALLED,
     "failing": lambda wait: PROVIDER,
     "trying": lambda wait: _BY_ITSELF,
     "blocked": lambda wait: f"{_BY_ITSELF}; if it happens often, lower limit",

@@ -1,0 +1,36 @@
+"""Whether Redis has room for a campaign: while it waits, and once it was sent."""
+
+from sluicegate.campaigns.preflight import Report
+from sluicegate.memory import ServerMemory
+
+from ...inspect import read_server
+from ..kit.failures import fail
+from ..kit.session import Session
+
+
+def refuse_without_room(session: Session, report: Report, imported: int) -> None:
+    """End the command before anything is done, where Redis has no room for who is new.
+
+    ``imported`` recipients of the campaign are there already.
+    """
+    memory = read_server(session.client, session.config, session.keys).memory
+    new = max(0, report.sendable - imported)
+    if memory.most and new and (reason := _refusal(memory, report, new / report.sendable)):
+        fail(f"{reason}; nothing was done")
+
+
+def _refusal(memory: ServerMemory, report: Report, share: float) -> str:
+    """Why not, with the figures; "" where there is room for this share of the file."""
+    to_wait, to_send = report.import_bytes * share, report.sent_bytes * share
+    for bytes, until, ceiling in (
+        (to_wait, "while they wait", memory.ceiling),
+        (to_send, "once they were sent", memory.sending_ceiling),
+    ):
+        left = max(0.0, ceiling - memory.used)
+        if bytes > left:
+            most = (memory.used + bytes) * memory.most / ceiling
+            return (
+                f"they need {bytes:,.0f} bytes of Redis {until}, and it has {left:,.0f} left: "
+                f"CONFIG SET maxmemory {most:.0f} or more, and the same in its configuration"
+            )
+    return ""

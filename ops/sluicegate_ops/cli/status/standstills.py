@@ -1,0 +1,82 @@
+"""Why nothing is sent where no level refuses: findings about the server, workers and campaigns."""
+
+from collections.abc import Iterator
+
+from ...inspect import LIVE_SECONDS, AccountState
+from ..kit.output import clean, counted, lasting, when
+from .finding import Finding
+from .reasons import MORE_MEMORY, READ_ONLY, STALLED
+
+_CAMPAIGNS_SHOWN = 5
+
+
+def server(state: AccountState) -> Iterator[Finding]:
+    if state.server.refuses:
+        yield Finding(state.server.refuses, "nothing is enqueued, and nothing is sent", READ_ONLY)
+
+
+def memory(state: AccountState) -> Iterator[Finding]:
+    memory, since_ms = state.server.memory, state.standstill.full_ms
+    figures = f"it uses {memory.used:,} of {memory.most:,} bytes"
+    if since_ms is not None:
+        what = f"Redis is full: nothing is sent since {when(since_ms)}"
+        stops = f"sending stops at {memory.sending_ceiling:,.0f} (sending_ceiling)"
+        yield Finding(what, f"{figures}; {stops}", MORE_MEMORY)
+    elif memory.full:
+        stops = f"intake stops at {memory.ceiling:,.0f} (memory_ceiling)"
+        yield Finding(
+            "Redis is nearly full: nothing is enqueued or imported",
+            f"{figures}; {stops}",
+            MORE_MEMORY,
+        )
+    if memory.evicts:
+        yield Finding(
+            "a full Redis would drop messages in silence",
+            f"its maxmemory-policy is {memory.policy}",
+            "CONFIG SET maxmemory-policy noeviction, and the same in its configuration",
+        )
+
+
+def deaf(state: AccountState) -> Iterator[Finding]:
+    for worker in state.standstill.deaf:
+        yield Finding(
+            f"worker {clean(worker.name)} starts no drain since {when(worker.since_ms)}",
+            clean(worker.why),
+            STALLED,
+        )
+
+
+def stalled(state: AccountState) -> Iterator[Finding]:
+    """The last resort: whatever the cause, something is ready and nobody claims it."""
+    if not any(wait.kind == "stalled" for wait in state.why.waits):
+        return
+    standstill, now_ms = state.standstill, state.now_ms
+    asked = standstill.unasked_seconds(now_ms)
+    last = (
+        "no worker ever claimed" if asked is None else f"the last claim was {lasting(asked)} ago"
+    )
+    live = sum(worker.seconds_ago < LIVE_SECONDS for worker in state.workers)
+    unclaimed = lasting(standstill.unclaimed_seconds(now_ms))
+    yield Finding(
+        f"messages have been ready for {unclaimed}, and nobody has claimed any",
+        f"{counted(live, 'worker')} heard; {last}",
+        f"{STALLED}; their logs say more",
+    )
+
+
+def paused(state: AccountState) -> Iterator[Finding]:
+    paused = state.standstill.paused
+    for campaign in paused[:_CAMPAIGNS_SHOWN]:
+        yield Finding(
+            f"campaign {campaign.name} is paused since {when(campaign.since_ms)}",
+            f"{counted(campaign.waiting, 'message')} waiting",
+            f"sluicegate campaign resume {campaign.name}, or: "
+            f"sluicegate campaign cancel {campaign.name}",
+        )
+    if rest := paused[_CAMPAIGNS_SHOWN:]:
+        waiting = sum(campaign.waiting for campaign in rest)
+        yield Finding(
+            f"{counted(len(rest), 'more campaign')} paused",
+            f"{counted(waiting, 'message')} waiting",
+            "sluicegate campaign list",
+        )
