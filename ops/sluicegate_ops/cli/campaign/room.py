@@ -21,16 +21,16 @@ def refuse_without_room(session: Session, report: Report, imported: int) -> None
 
 def _refusal(memory: ServerMemory, report: Report, share: float) -> str:
     """Why not, with the figures; "" where there is room for this share of the file."""
-    to_wait, to_send = report.import_bytes * share, report.sent_bytes * share
-    for bytes, until, ceiling in (
-        (to_wait, "while they wait", memory.ceiling),
-        (to_send, "once they were sent", memory.sending_ceiling),
-    ):
+    needs = (
+        (report.import_bytes * share, memory.ceiling, "while they wait"),
+        (report.sent_bytes * share, memory.sending_ceiling, "once they were sent"),
+    )
+    enough = max((memory.used + bytes) * memory.most / ceiling for bytes, ceiling, _ in needs)
+    for bytes, ceiling, until in needs:
         left = max(0.0, ceiling - memory.used)
         if bytes > left:
-            most = (memory.used + bytes) * memory.most / ceiling
             return (
                 f"they need {bytes:,.0f} bytes of Redis {until}, and it has {left:,.0f} left: "
-                f"CONFIG SET maxmemory {most:.0f} or more, and the same in its configuration"
+                f"CONFIG SET maxmemory {enough:.0f} or more, and the same in its configuration"
             )
     return ""
