@@ -36,7 +36,7 @@ is each script's ``KEYS[1]``.
     swept        string  the last sweep's token and answer
     audit        list    JSON lines, the latest first: who did what to dead letters and doubts
     acted:<tok>  string  such an action's answers, for a client that repeats it after a lost reply
-    breaker      hash    state, and what the breaker counts (worker's breaker.lua)
+    breaker      hash    state, and what the breaker counts (worker's breaker.lua, evidence.lua)
     event:<id>   string  a receipt's event, remembered for a day: token and answer of its batch
     unknown_events list  the latest webhook events of unknown kinds, as received
     keyword:<number> string  wall ms of the latest STOP or START of a number, for a week
@@ -67,7 +67,8 @@ A record's fields; one that says nothing is absent:
     request      the exact bytes of its POST, stored by its first start; gone once it is finished
     lane ticket  what goes back to its lane, while it is neither in a lane nor leased
     token        of the last call that changed the record: a repeat of that call changes nothing
-    attempts     attempts that count;  maybe: attempts that may have reached the provider
+    attempts     attempts that count;  free: those that do not, 5 at most (evidence.lua)
+    maybe        attempts that may have reached the provider
     age          ms spent in attempts and backoff, for the retry policy
     replayed_by  who replayed it last
     generation   raised by each replay;  key_at: wall ms of the idempotency key's first use

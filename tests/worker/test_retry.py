@@ -151,7 +151,7 @@ def test_what_is_not_charged_is_never_stopped(
 
 
 def test_a_decision_keeps_what_the_outcome_said() -> None:
-    outcome = Retry("why", "10036", 1.0, perhaps=True, throttled=True)
+    outcome = Retry("why", "10036", 1.0, perhaps=True)
     assert decide(policy(Settings()), outcome, 1, 0.0) == outcome
 
 

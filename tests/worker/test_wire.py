@@ -18,6 +18,7 @@ KNOWN = (
     "perhaps",
     "uncharged",
     "opted_out",
+    "last",
 )
 FLAGS = 5  # their place among a settle's arguments
 

@@ -97,6 +97,12 @@ class Attempts:
         outcome = attempt.outcome
         if isinstance(outcome, Retry):
             outcome = self._retried(grant, attempt, outcome)
+        elif isinstance(outcome, Halt):
+            alone = self._retried(grant, attempt, Retry(outcome.why, outcome.code, charged=False))
+            if isinstance(alone, Retry):
+                outcome = msgspec.structs.replace(
+                    outcome, delay_seconds=alone.delay_seconds or 0.0, last=alone.last
+                )
         return settled(grant, attempt, self._account, outcome)
 
     def _retried(self, grant: Grant, attempt: Attempt, retry: Retry) -> Outcome:
@@ -105,7 +111,7 @@ class Attempts:
         if not isinstance(outcome, Retry):
             return outcome
         age_seconds = (grant.age_ms + attempt.took_ms) / 1000
-        return decide(self._policy, outcome, grant.attempts + 1, age_seconds)
+        return decide(self._policy, outcome, grant.attempts + 1, age_seconds, grant.free)
 
 
 def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome | None) -> Settle:
@@ -139,15 +145,19 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
         reason=outcome.why,
     )
     match outcome:
-        case Retry(throttled=True):
-            return settle(kind="back", throttled=True, rate=_with_wait(attempt.rate))
-        case Retry(queue_full=True):
-            return settle(kind="back", queue_full=True)
+        case Retry(throttled=True) | Retry(queue_full=True):
+            return settle(
+                kind="back",
+                throttled=outcome.throttled,
+                queue_full=outcome.queue_full,
+                rate=_with_wait(attempt.rate) if outcome.throttled else attempt.rate,
+                delay_ms=_delay_ms(outcome),
+                last=outcome.last,
+            )
         case Retry():
-            delay_ms = (outcome.delay_seconds or 0.0) * 1000
             return settle(
                 kind="retry",
-                delay_ms=delay_ms,
+                delay_ms=_delay_ms(outcome),
                 perhaps=outcome.perhaps,
                 uncharged=not outcome.charged,
             )
@@ -157,7 +167,17 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
             delay_ms = -1.0 if outcome.hold else _doubt_wait_ms(grant, account)
             return settle(kind="doubt", delay_ms=delay_ms)
         case Halt():
-            return settle(kind="back", halt=outcome.level, halt_ends=_halt_ends(outcome))
+            return settle(
+                kind="back",
+                halt=outcome.level,
+                halt_ends=_halt_ends(outcome),
+                delay_ms=outcome.delay_seconds * 1000,
+                last=outcome.last,
+            )
+
+
+def _delay_ms(retry: Retry) -> float:
+    return (retry.delay_seconds or 0.0) * 1000
 
 
 def _with_wait(rate: RateHeaders) -> RateHeaders:

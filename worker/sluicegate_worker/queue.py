@@ -125,6 +125,7 @@ class Queue:
             KEY_REUSE_MS,
             self._config.sending_ceiling,
             deaf,
+            self._account.retry.max_attempts,
         ]
 
     async def sweep(self, deaf: str = "") -> Swept:

@@ -28,7 +28,7 @@ class Failed(Exception):
 class _JitteredBackoff(tenacity.wait.wait_base):
     """Exponential backoff with jitter: ``min(cap, base * 2^n * (0.5 + random))`` seconds.
 
-    ``n`` is how many attempts were charged before this one, and ``random`` is in [0, 1). So the
+    ``n`` is how many attempts there were before this one, and ``random`` is in [0, 1). So the
     jitter takes a wait to between half and one and a half times its size, and many messages that
     fail together come back apart.
     """
@@ -50,8 +50,12 @@ class _ToldOr(tenacity.wait.wait_base):
         self._otherwise = otherwise
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> float:
-        told = _outcome_of(retry_state).delay_seconds
-        return self._otherwise(retry_state) if told is None else told
+        outcome = _outcome_of(retry_state)
+        told = outcome.delay_seconds
+        # What a 429 asks for is the bucket's to wait; the message's own wait comes on top.
+        if told is None or outcome.throttled:
+            return self._otherwise(retry_state)
+        return told
 
 
 def policy(settings: Settings, rand: Callable[[], float] = random.random) -> tenacity.Retrying:
@@ -67,22 +71,30 @@ def policy(settings: Settings, rand: Callable[[], float] = random.random) -> ten
 
 
 def decide(
-    retrying: tenacity.Retrying, outcome: Retry, attempts: int, age_seconds: float
+    retrying: tenacity.Retrying,
+    outcome: Retry,
+    attempts: int,
+    age_seconds: float,
+    free: int = 0,
 ) -> Outcome:
     """The retry with its delay, or Dead if the policy stops it.
 
     ``attempts`` is how many were charged, including this one; ``age_seconds`` is the time spent in
-    attempts and backoff. An attempt that was not charged is never the last one.
+    attempts and backoff. ``free`` attempts more cost nothing, but the waits grow with them too. An
+    attempt that was not charged is never the last one here.
     """
     state = tenacity.RetryCallState(retrying, None, (), {})
-    state.attempt_number = max(1, attempts)
-    state.outcome = tenacity.Future.construct(state.attempt_number, Failed(outcome), True)
+    state.outcome = tenacity.Future.construct(max(1, attempts), Failed(outcome), True)
     state.start_time, state.outcome_timestamp = 0.0, age_seconds
+    state.attempt_number = max(1, attempts + free)
     delay = retrying.wait(state)
+    state.attempt_number = max(1, attempts)
     state.upcoming_sleep = delay
-    if outcome.charged and retrying.stop(state):
+    over = bool(retrying.stop(state))
+    if outcome.charged and over:
         return _exhausted(outcome, attempts)
-    return msgspec.structs.replace(outcome, delay_seconds=delay)
+    last = over and not outcome.charged
+    return msgspec.structs.replace(outcome, delay_seconds=delay, last=last)
 
 
 def permitted(outcome: Outcome, policy_on_doubt: str) -> Outcome:

@@ -30,7 +30,8 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     =========  =================================================================================
     accepted   the provider has it as ``provider_id``; its sender waits for ``hold_ms``
     retry      it is sent again in ``delay_ms``
-    back       it returns to the head of its lane, and the attempt is not charged
+    back       it returns to the head of its lane, and the attempt is not charged; if it is refused
+               again and again, and others are not, it is sent again in ``delay_ms``
     dead       nothing more happens without a person
     doubt      it may have been sent; the policy decides in ``delay_ms``, or a person if that is -1
     unused     its POST was never begun: it returns, and its slot is free again
@@ -47,6 +48,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     perhaps    the provider may have acted on it all the same
     uncharged  it doesn't count towards the most attempts
     opted_out  the recipient wants no more messages
+    last       if it counts after all, it is the last that the policy allows
     =========  =================================================================================
 
     ``took_ms`` is how long the POST took, and ``answer`` what came back, for people. ``halt`` is
@@ -67,6 +69,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     perhaps: bool = False
     uncharged: bool = False
     opted_out: bool = False
+    last: bool = False
     rate: RateHeaders = NO_RATE_HEADERS
     delay_ms: float = 0
     code: str = ""
@@ -114,6 +117,7 @@ _LETTERS = {
     "perhaps": "p",
     "uncharged": "u",
     "opted_out": "o",
+    "last": "l",
 }
 
 
@@ -162,7 +166,8 @@ class Grant(msgspec.Struct, frozen=True):
 
     ``attempts`` of it were charged so far, of which the provider may have acted on ``maybe``;
     ``age_ms`` is the time spent in them and in backoff. ``content`` is the message, and
-    ``request`` the bytes of its POST once it has been started.
+    ``request`` the bytes of its POST once it has been started. ``free`` attempts more cost it
+    nothing: they were made to find out how the provider is.
     """
 
     id: str
@@ -174,6 +179,7 @@ class Grant(msgspec.Struct, frozen=True):
     generation: int
     content: bytes
     request: bytes
+    free: int = 0
 
     def unused(self) -> Settle:
         """The settle that gives it back: nothing was written, and its slot is free again."""
@@ -244,7 +250,7 @@ def parse_swept(reply: Sequence[int]) -> Swept:
 
 
 def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:
-    id, slot_ms, attempts, maybe, age_ms, generation, content, request = fields
+    id, slot_ms, attempts, maybe, age_ms, generation, content, request, free = fields
     return Grant(
         id.decode(),
         token,
@@ -255,4 +261,5 @@ def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:
         int(generation),
         content,
         request,
+        int(free),
     )

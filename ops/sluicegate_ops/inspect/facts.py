@@ -78,11 +78,14 @@ class BreakerState(msgspec.Struct, frozen=True):
 
     While it is ``open`` nothing is sent, and a worker asks again at ``probe_ms``; ``half`` tries
     one message at a time. ``since_ms`` is when it opened, None where that is not known.
+    ``culprit`` is the message that failed last, and the last ``failures`` attempts in a row.
     """
 
     state: Literal["closed", "open", "half"] = "closed"
     since_ms: float | None = None
     probe_ms: float = 0.0
+    culprit: str = ""
+    failures: int = 0
 
 
 class AccountFacts(msgspec.Struct, frozen=True):
@@ -201,4 +204,7 @@ def _rate(account: AccountLook, limits: Mapping[str, str]) -> RequestRate:
 
 def _breaker(account: AccountLook) -> BreakerState:
     state: Any = account.breaker
-    return BreakerState(state, account.values.get("opened"), account.values["probe"])
+    values = account.values
+    return BreakerState(
+        state, values.get("opened"), values["probe"], account.culprit, int(values["failures"])
+    )

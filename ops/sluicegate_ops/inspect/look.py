@@ -77,6 +77,7 @@ class AccountLook(NamedTuple):
     values: Mapping[str, float]
     full: str
     breaker: str
+    culprit: str
     halts: Mapping[str, HaltInfo]
 
 
@@ -95,9 +96,9 @@ class Look:
             name.decode(): value.decode() if isinstance(value, bytes) else str(value)
             for name, value in zip(pairs[::2], pairs[1::2], strict=True)
         }
-        full, breaker = texts.pop("full"), texts.pop("breaker")
+        full, breaker, culprit = (texts.pop(name) for name in ("full", "breaker", "culprit"))
         values = {name: float(text) for name, text in texts.items() if text}
-        return AccountLook(values, full, breaker, dict(_halts(halts)))
+        return AccountLook(values, full, breaker, culprit, dict(_halts(halts)))
 
     def lanes(self, names: Iterable[str]) -> Iterator[LaneLimits]:
         """What would be decided of each lane's next message, in the order asked."""

@@ -59,7 +59,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     can say. ``limit`` and ``used`` are in what it counts: segments per second, requests per
     window, segments a day, requests under way, messages. ``since_ms`` is when it began, where that
     is known. ``because`` is a halt's cause, as it was given: it may hold a phone number; or what
-    Redis or a deaf worker says.
+    Redis or a deaf worker says; or, where it is failing or trying, the message that failed last,
+    the last ``used`` attempts in a row.
     ``refuses`` says that a claim made now would refuse a message for it; a rate that is merely in
     use sets the pace, and refuses nothing at this moment.
     """

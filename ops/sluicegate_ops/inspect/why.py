@@ -206,15 +206,16 @@ class Waits:
         breaker = self.facts.breaker
         if not work or breaker.state == "closed":
             return []
-        if breaker.state == "half":
-            return [Wait(kind="trying", level="account", since_ms=breaker.since_ms)]
+        is_open = breaker.state == "open"
         return [
             Wait(
-                kind="failing",
+                kind="failing" if is_open else "trying",
                 level="account",
-                until_ms=breaker.probe_ms,
+                until_ms=breaker.probe_ms if is_open else None,
+                used=breaker.failures,
                 since_ms=breaker.since_ms,
-                refuses=True,
+                because=breaker.culprit,
+                refuses=is_open,
             )
         ]
 

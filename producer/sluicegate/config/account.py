@@ -48,8 +48,8 @@ class RetrySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """When a failed attempt is repeated: after ``base_seconds * 2^n * (0.5 + random)``.
 
     ``cap_seconds`` limits that delay. ``max_attempts`` counts attempts that failed because of the
-    provider or the network; throttling and halts never count. ``max_age_seconds`` limits the time
-    spent in attempts and backoff.
+    provider or the network; throttling and halts do not, unless a message meets them alone.
+    ``max_age_seconds`` limits the time spent in attempts and backoff.
     """
 
     max_attempts: Count = 8

@@ -11,7 +11,7 @@ from .names import LaneName
 from .tickets import Ticket
 
 _COUNTS: Final = (
-    "attempts", "maybe", "age", "generation", "key_at", "enqueued", "at", "delivery_at",
+    "attempts", "free", "maybe", "age", "generation", "key_at", "enqueued", "at", "delivery_at",
 )  # fmt: skip
 _BYTES: Final = ("content", "request")
 _RENAMED: Final = {"fate": "delivery", "fate_at": "delivery_at", "fate_code": "delivery_code"}
@@ -37,6 +37,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ticket: Ticket | None = None
     token: str = ""
     attempts: int = 0
+    free: int = 0
     maybe: int = 0
     age: int = 0
     replayed_by: str = ""

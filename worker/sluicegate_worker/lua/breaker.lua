@@ -9,7 +9,8 @@
 --            of them far longer
 --   open     grants nothing; each `interval` one worker asks something that costs nothing
 --            (`probe`), and the interval doubles while that fails
---   half     one message at a time: GOOD successes close it, a failure opens it again
+--   half     one message at a time, and those that failed before only while no other is ready: GOOD
+--            successes close it, a failure opens it again
 -- After closing, the concurrency comes back over RAMP_MS. No attempt is charged for waiting.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local leases, count = part('sluicegate.leases'), part('sluicegate.counts').count
@@ -23,9 +24,12 @@ local PROBER_MS = 10000 -- a worker that was to probe and says nothing for so lo
 local RAMP_MS, RAMP_FROM = 10000, 0.1
 local FIELDS = {
   'state', 'fails', 'count', 'bad', 'since', 'begun', 'unheard', 'silent', 'interval', 'probe_at',
-  'prober', 'good', 'closed', 'faults', 'opened',
+  'prober', 'good', 'closed', 'faults', 'opened', 'succeeded', 'suspects', 'culprit', 'failures',
+  'refused', 'refused_at', 'refusals', -- these seven are evidence.lua's
 }
-local TEXTS = { state = 'closed', prober = '', faults = '' } -- and what they are at first
+local TEXTS = { -- and what they are at first
+  state = 'closed', prober = '', faults = '', suspects = '', culprit = '', refused = '',
+}
 
 local function load()
   local stored, breaker = redis.call('HMGET', key('breaker'), unpack(FIELDS)), {}
@@ -82,9 +86,11 @@ local function hear_success(now, breaker)
   end
 end
 
--- One attempt has come to an end: `answered` by the provider or not, `failing` by its fault.
-local function hear_attempt(now, breaker, answered, failing)
+-- One attempt has come to an end: `answered` by the provider or not, `failing` by its fault. A
+-- `lone` failure (evidence.lua) is the message's own, and not heard.
+local function hear_attempt(now, breaker, answered, failing, lone)
   if answered then breaker.begun = 0 end
+  if lone then return end
   if now.steady - breaker.since > FEW_MS then
     breaker.since, breaker.count, breaker.bad = now.steady, 0, 0
   end

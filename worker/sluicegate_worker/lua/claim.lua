@@ -3,6 +3,7 @@
 -- Returns: claim.
 -- Keys touched: those of states.lua, cursors.lua and slots.lua, claim:<token>, due, full.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
+local parse_ticket = part('sluicegate.tickets').parse
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
 local lanes, levels, halts =
@@ -12,6 +13,7 @@ local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worke
 local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
 local is_full = part('sluicegate_worker.standstill').is_full
+local evidence = part('sluicegate_worker.evidence')
 local ms, look = texts.ms, records.look
 local next_slots, next_lane, next_ticket = Bucket.next_slots, cursors.next_lane, cursors.next_ticket
 local call, max, min = redis.call, math.max, math.min
@@ -19,6 +21,7 @@ local call, max, min = redis.call, math.max, math.min
 local PROMOTED = 16      -- messages that return from the due set, and members from the parked
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
 local IDLE_MS, BUSY_MS = 1000, 50
+local NEAR = 50         -- tickets among which somebody else's is looked for
 local LONG_MS = 5000     -- a level that refuses for longer leaves nothing to do now
 
 -- Bring back what is due: a retry to the head of its lane, a scheduled message to the end of it, as
@@ -57,14 +60,14 @@ end
 
 -- What a worker needs to send a message: an app's content, or a recipient's ticket. `fields` are
 -- its record's, as NEEDED names them.
-local NEEDED = { 'state', 'attempts', 'maybe', 'age', 'generation', 'content', 'request' }
+local NEEDED = { 'state', 'attempts', 'maybe', 'age', 'generation', 'content', 'request', 'free' }
 local function grant(now, id, slot, ticket, fields)
   -- Not by ms(): no other text of the call is the same.
   local ahead = string.format('%.3f', slot - now.steady)
-  local _, attempts, maybe, age, generation, content, request = unpack(fields)
+  local _, attempts, maybe, age, generation, content, request, free = unpack(fields)
   return {
     id, ahead, attempts or '0', maybe or '0', age or '0', generation or '0', content or ticket,
-    request or '',
+    request or '', free or '0',
   }
 end
 
@@ -76,11 +79,44 @@ local function look_at(id, is_recipient)
   return fields[1] and look(id, unpack(NEEDED)) or fields
 end
 
+-- While one message at a time finds out how the provider is, it is not one to a recipient whose
+-- messages failed: they are due again at once, and return when no other is ready.
+local function defer(now, id, lane, ticket)
+  local record = records.get(id)
+  states.become(id, 'retrying')
+  record.to, record.lane, record.ticket = ticket.to, lane, ticket.text
+  call('ZADD', key('due'), ms(now.wall), id)
+end
+
+-- The lane's next ticket; where that is to the recipient that others go before, the first of theirs
+-- that is near changes places with it.
+local function next_but(cursor, recipient)
+  local ticket = next_ticket(cursor)
+  if not ticket or ticket.to ~= recipient then return ticket end
+  local name, at = key('lane:' .. cursor.lane), cursor.served
+  local near = call('LRANGE', name, at + 1, at + NEAR)
+  for i, text in ipairs(near) do
+    if parse_ticket(text).to ~= recipient then
+      call('LSET', name, at, text)
+      call('LSET', name, at + i, ticket.text)
+      cursor.tickets = {} -- read them anew
+      return next_ticket(cursor)
+    end
+  end
+  return ticket
+end
+
+local function nothing_is_ready()
+  local names = {}
+  for i, class in ipairs(lanes.CLASSES) do names[i] = key('ready:' .. class) end
+  return call('EXISTS', unpack(names)) == 0
+end
+
 -- Take the lane's next ticket if it may still be sent, with its record's fields; nil when it was
 -- set aside, or there is none.
 local function next_message(now, cursor, request)
   local open = not cursor.campaign or campaigns.state(cursor.campaign) == 'running'
-  local ticket = open and next_ticket(cursor)
+  local ticket = open and next_but(cursor, request.passed_over)
   if not ticket and cursor.served > 0 then -- it goes once more, so that what it was served counts
     cursors.leave(cursor)
     return nil
@@ -96,6 +132,9 @@ local function next_message(now, cursor, request)
   local fields = look_at(id, cursor.campaign)
   if states.of(id, fields[1]) ~= 'waiting' or leases.get(id) then return nil end
   if ended(now, id, ticket, request.retention_ms, request.token) then return nil end
+  if request.trying and evidence.is_suspect(request.trying, ticket.to) then
+    return defer(now, id, cursor.lane, ticket)
+  end
   return ticket, fields
 end
 
@@ -215,7 +254,10 @@ end
 local function grants_or_why(now, bucket, breaker, request)
   local answer = closed(now, breaker, request)
   if answer then return answer end
-  request.moved = promote(now)
+  local trying = breaker.state == 'half' and not nothing_is_ready()
+  request.trying = trying and breaker or nil -- nobody whose messages failed, if there are others
+  request.passed_over = evidence.passed_over(breaker)
+  request.moved = not trying and promote(now)
   local busy = admission.under_way()
   local cap, bulk_cap, full = admission.caps(now, breaker, bucket, request.concurrency)
   if busy >= cap then return refused(BUSY_MS, full) end

@@ -14,7 +14,9 @@ local lanes, audit = part('sluicegate.lanes'), part('sluicegate_worker.audit')
 local whole_ms, count = part('sluicegate.texts').whole_ms, part('sluicegate.counts').count
 local key, call = account.key, redis.call
 
-local AFRESH = { 'attempts', 'maybe', 'age', 'request', 'key_at', 'code', 'reason', 'answer' }
+local AFRESH = {
+  'attempts', 'free', 'maybe', 'age', 'request', 'key_at', 'code', 'reason', 'answer',
+}
 
 local token, who, said = ARGV[1], ARGV[2], ARGV[3]
 local before = audit.answered(token)

@@ -21,6 +21,7 @@ local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 local campaign_of, acceptance = part('sluicegate.campaigns').of, part('sluicegate.acceptance')
 local with_attempt = part('sluicegate.history').with_attempt
 local hear_attempt = part('sluicegate_worker.breaker').hear_attempt
+local evidence = part('sluicegate_worker.evidence')
 local report = part('sluicegate_worker.rate_headers').report
 local num, ms, whole_ms = texts.num, texts.ms, texts.whole_ms
 local call, max, min = redis.call, math.max, math.min
@@ -30,14 +31,23 @@ local LEAST_HOLD_MS = 1000  -- a shorter queue at the provider is no reason to s
 local MAX_HOLD_MS = 900000
 local FULL_MS = 30000
 local MANY_SENDERS = 3      -- with the same fault: then it is the account's
+local MANY_REFUSALS = 2     -- of one recipient in a row: if there are more, they count
 
 local function note_cause(record, outcome)
   record.code, record.reason = outcome.code, outcome.reason
   if outcome.answer ~= '' then record.answer = outcome.answer end
 end
 
+local function charge_free(record)
+  if num(record.free, 0) < evidence.FREE then records.add(record, 'free', 1) end
+end
+
 local function charge_attempt(now, record, outcome, perhaps)
-  if not outcome.free then records.add(record, 'attempts', 1) end
+  if outcome.probing then
+    charge_free(record)
+  elseif not outcome.free then
+    records.add(record, 'attempts', 1)
+  end
   if perhaps then records.add(record, 'maybe', 1) end
   record.at, record.token = whole_ms(now.wall), outcome.token
 end
@@ -80,13 +90,15 @@ local function hold(now, lane, queued_ms)
   levels.use(level, max(levels.used_until(level), now.steady + min(queued_ms, MAX_HOLD_MS)))
 end
 
--- That queue is full: it waits, and twice as long each time that it finds it full again.
-local function hold_full(now, lane)
+-- That queue is full: it waits, and twice as long each time that another recipient finds it full
+-- again.
+local function hold_full(now, lane, by_another)
   local level = 'full:' .. lanes.sender_of(lane)
   local ends, length = string.match(levels.usage(level) or '', '^(%S+) (%S+)$')
   ends, length = num(ends, -math.huge), num(length, 0)
   if now.steady < ends then return end -- of one burst of refusals only the first counts
-  length = now.steady <= ends + length and min(2 * length, MAX_HOLD_MS) or FULL_MS
+  local again = by_another and now.steady <= ends + length
+  length = again and min(2 * length, MAX_HOLD_MS) or FULL_MS
   levels.use(level, ms(now.steady + length) .. ' ' .. ms(length))
   hold(now, lane, length)
 end
@@ -103,15 +115,37 @@ function moves.retry(now, outcome, record, lane, ticket)
   count('retried')
 end
 
+-- Refused by the rate limit once more with nobody else between, by its sender's full queue, or for
+-- what should stop a level but does not stop others: it is tried again later than others. Where
+-- those are accepted, or nobody else is ever refused, it counts as an attempt, once the free ones
+-- are used up.
+local function refuse(now, outcome, record, lane, ticket)
+  if outcome.full and not outcome.lone then hold_full(now, lane, outcome.refusals == 1) end
+  local counts = outcome.lone or outcome.refusals > MANY_REFUSALS
+  outcome.probing = not counts or num(record.free, 0) < evidence.FREE
+  if outcome.last and not outcome.probing then
+    local attempts = whole_ms(num(record.attempts, 0) + 1)
+    outcome.reason = 'gave up after ' .. attempts .. ' attempts: ' .. outcome.reason
+    return moves.dead(now, outcome, record, lane, ticket)
+  end
+  outcome.delay = outcome.delay + (outcome.full and FULL_MS or max(outcome.wait, 0))
+  moves.retry(now, outcome, record, lane, ticket)
+end
+
 function moves.back(now, outcome, record, lane, ticket, breaker)
+  if outcome.throttled then count('throttled') end
+  local again = outcome.refusals and outcome.refusals > 1
+  if outcome.refusals and (outcome.full or outcome.lone or again and outcome.throttled) then
+    return refuse(now, outcome, record, lane, ticket)
+  end
+  if outcome.throttled and outcome.refusals then charge_free(record) end
   states.become(outcome.id, 'waiting')
   record.token = outcome.token
   if outcome.reason ~= '' then record.code, record.reason = outcome.code, outcome.reason end
   if outcome.perhaps then records.add(record, 'maybe', 1) end
   states.put_back(now, outcome.id, lane, ticket)
-  if outcome.throttled then count('throttled') end
   if outcome.halt ~= '' then halt(now, breaker, outcome, lane) end
-  if outcome.full then hold_full(now, lane) end
+  if outcome.full then hold_full(now, lane, true) end
 end
 
 function moves.dead(now, outcome, record, lane, ticket)
@@ -178,6 +212,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   local state, attempts, history = unpack(records.look(id, 'state', 'attempts', 'history'))
   if state ~= 'waiting' then return false end
   leases.drop(id)
+  evidence.hear_success(now, breaker, id, leases.ticket(lease).to)
   hear_attempt(now, breaker, true, outcome.failing)
   report(now, bucket, lease, outcome)
   records.clear(id, 'content', 'request', 'lane', 'ticket', 'reason', 'code', 'answer')
@@ -197,16 +232,31 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   return true
 end
 
+-- What an attempt says of the provider, and what of its message alone: sets the outcome's lone,
+-- refusals and probing, and returns whether the provider is to be heard in it.
+local function hear(now, breaker, outcome, lease, record)
+  local to = leases.ticket(lease).to
+  if outcome.kind == 'accepted' then
+    evidence.hear_success(now, breaker, outcome.id, to)
+  elseif outcome.throttled or outcome.full or outcome.halt ~= '' then
+    outcome.lone, outcome.refusals = evidence.hear_refusal(now, breaker, to)
+  elseif outcome.failing then
+    outcome.lone = evidence.hear_failure(now, breaker, outcome.id, record, to)
+    -- One that was sent to find out costs no attempt.
+    outcome.probing = outcome.kind == 'retry' and breaker.state ~= 'closed' and not outcome.lone
+      and num(record.free, 0) < evidence.FREE
+  end
+  hear_attempt(now, breaker, outcome.heard, outcome.failing, outcome.failing and outcome.lone)
+  return outcome.heard and not (outcome.refusals and outcome.lone)
+end
+
 -- The lease ends, and what its attempt says is heard.
-local function end_lease(now, bucket, breaker, outcome, lease)
+local function end_lease(now, bucket, breaker, outcome, lease, record)
   local id, kind = outcome.id, outcome.kind
   if not lease.started or kind == 'unused' then return charges.drop_grant(now, id, lease) end
   leases.drop(id)
   states.note_attempt(now, id, lease, outcome.took, kind, outcome.code)
-  -- One that was sent to find out costs no attempt.
-  outcome.free = outcome.free or kind == 'retry' and outcome.failing and breaker.state ~= 'closed'
-  hear_attempt(now, breaker, outcome.heard, outcome.failing)
-  if outcome.heard then report(now, bucket, lease, outcome) end
+  if hear(now, breaker, outcome, lease, record) then report(now, bucket, lease, outcome) end
   local refused = kind == 'retry' or kind == 'back' or kind == 'dead'
   if refused and not outcome.perhaps then charges.refund_cap(now, lease) end
 end
@@ -228,7 +278,7 @@ local function settle(now, bucket, breaker, outcome, retention_ms)
   local record = records.get(id)
   local token, state = record.token, record.state
   if lease and lease.token == outcome.token then
-    end_lease(now, bucket, breaker, outcome, lease)
+    end_lease(now, bucket, breaker, outcome, lease, record)
     if states.of(id, state) ~= 'waiting' then return too_late(now, outcome, state, retention_ms) end
     move(now, breaker, outcome, record, lease.lane, lease.ticket_text, retention_ms)
     return 'applied'

@@ -4,7 +4,8 @@
 --   for none), [4] 1 where the provider answered it, then
 --   count and that many settles, each: id, token, kind, provider_id, took_ms, flags (h answer
 --     heard, t throttled, r replayed, p perhaps acted on, u uncharged, f the sender's queue is
---     full, b the provider failed, o the recipient has opted out), limit, remaining (what the
+--     full, b the provider failed, o the recipient has opted out, l if it counts, it is the last
+--     that the policy allows), limit, remaining (what the
 --     answer said of the rate, -1 where nothing), then count and that many of name and value: delay
 --     (ms), code, reason, answer, wait, window, reset (ms, of the rate; -1 where not said), hold
 --     (ms, of the sender), halt, halt_ends
@@ -12,7 +13,7 @@
 --   count and that many renewals of 2: id, token
 --   token ('' to claim nothing), want, horizon_ms
 -- Returns: {settle answers}, {start answers}, {renewal answers}, {wait_ms, why, grants}, each grant
---   being id, ms until its slot, attempts, maybe, age, generation, content, request. Where no
+--   being id, ms until its slot, attempts, maybe, age, generation, content, request, free. Where no
 --   limits are published it claims nothing: why is then 'unconfigured'.
 -- Keys touched: those of its parts, and clock.
 -- Called twice with the same arguments it answers alike and changes nothing more.
@@ -28,7 +29,7 @@ local args = ARGV
 
 local FLAGS = {
   h = 'heard', t = 'throttled', r = 'replayed', p = 'perhaps', u = 'free', f = 'full',
-  b = 'failing', o = 'opted_out',
+  b = 'failing', o = 'opted_out', l = 'last',
 }
 local NUMBERS = { delay = true, wait = true, window = true, reset = true, hold = true }
 local UNSAID = {

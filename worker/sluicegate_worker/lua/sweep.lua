@@ -3,7 +3,8 @@
 -- ARGV[1] token of this call, [2] lease_ms, [3] worker's name, [4] policy on doubts: resend | hold
 --   | drop, [5] ms a transactional message waits in doubt, [6] ms a bulk one, [7] ms for which a
 --   key may be reused, [8] the share of the server's memory beyond which nothing is claimed, [9] why
---   this worker's signals start no drain ('' where they do).
+--   this worker's signals start no drain ('' where they do), [10] how many
+--   attempts a message has.
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do}.
 --   A call repeated with its token gets the same answer.
 -- Keys touched: those of states.lua, charges.lua and standstill.lua, swept, clock, workers, running, doubts, dead,
@@ -23,6 +24,7 @@ local BATCH = 50
 local REMEMBERED_MS, HOUR_MS = 60000, 3600000
 local token, lease_ms, worker, policy = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local doubt_ms, reuse_ms = { t = tonumber(ARGV[5]), b = tonumber(ARGV[6]) }, tonumber(ARGV[7])
+local max_attempts = tonumber(ARGV[10])
 
 local last = call('GET', key('swept')) or ''
 local mark = token .. ' '
@@ -99,6 +101,9 @@ local function decide(id)
   local campaign = campaigns.of(id)
   if campaign and campaigns.state(campaign) == 'cancelled' then
     return hold(id, 'in doubt, and its campaign is cancelled; a person decides')
+  end
+  if num(record.attempts, 0) >= max_attempts then
+    return hold(id, 'in doubt, and its attempts are used up; a person decides')
   end
   if now.wall - num(record.key_at, 0) > reuse_ms then
     local why = 'in doubt, and its idempotency key is too old to resend under; a person decides'

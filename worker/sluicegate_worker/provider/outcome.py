@@ -39,7 +39,8 @@ class Retry(msgspec.Struct, frozen=True):
 
     ``charged`` attempts count towards the policy's maximum. ``perhaps``: the provider may have
     acted on it. ``throttled``: the rate limit refused it, which the bucket must know.
-    ``queue_full``: the sender's queue at the provider is full, so its lane has to wait.
+    ``queue_full``: the sender's queue at the provider is full, so its lane has to wait. ``last``:
+    not ``charged``, but if it is after all, the policy allows no further attempt.
     """
 
     why: str
@@ -49,6 +50,7 @@ class Retry(msgspec.Struct, frozen=True):
     perhaps: bool = False
     throttled: bool = False
     queue_full: bool = False
+    last: bool = False
 
 
 class Dead(msgspec.Struct, frozen=True):
@@ -72,7 +74,8 @@ class Halt(msgspec.Struct, frozen=True):
     """A level's stop; the message was certainly refused, so it goes back uncharged.
 
     By ``ends`` it lasts until a person clears it or until midnight UTC, and with ``seconds`` at
-    most that long.
+    most that long. ``delay_seconds`` and ``last`` are those of a retry, for a message that is
+    refused alone.
     """
 
     level: Literal["account", "sender"]
@@ -80,6 +83,8 @@ class Halt(msgspec.Struct, frozen=True):
     code: str = ""
     ends: Ends = "cleared"
     seconds: float | None = None
+    delay_seconds: float = 0.0
+    last: bool = False
 
 
 Outcome = Accepted | Retry | Dead | Doubt | Halt

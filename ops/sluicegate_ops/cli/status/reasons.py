@@ -14,6 +14,7 @@ SETTINGS = (
     "restarted with it."
 )
 _BY_ITSELF = "nothing to do, it resumes by itself"
+_MANY_FAILURES = 2
 PROVIDER = (
     "nothing to do, it ends within 15 s of the provider's recovery; check Telnyx's status page, "
     "and that a worker's host can reach base_url"
@@ -117,11 +118,20 @@ def _no_worker(wait: Wait, rate: RequestRate) -> str:
 
 
 def _failing(wait: Wait, rate: RequestRate) -> str:
-    return f"the provider has been failing or silent{_since(wait)}, so nothing is sent"
+    why = f"the provider has been failing or silent{_since(wait)}, so nothing is sent"
+    return why + _culprit(wait)
 
 
 def _trying(wait: Wait, rate: RequestRate) -> str:
-    return f"the provider was failing{_since(wait)} and is tried again, one message at a time"
+    why = f"the provider was failing{_since(wait)} and is tried again, one message at a time"
+    return why + _culprit(wait)
+
+
+def _culprit(wait: Wait) -> str:
+    """The message that failed several times in a row: that may be its own fault."""
+    if wait.used < _MANY_FAILURES:
+        return ""
+    return f"; message {wait.because} failed the last {wait.used:.0f} attempts"
 
 
 def _since(wait: Wait) -> str:

@@ -48,7 +48,7 @@ local function account()
     'slot', wall(slot), 'bulk_slot', wall(bulk_slot),
     'last', wall(last), 'bulk_last', wall(bulk_last),
     'breaker', breaker.state, 'opened', breaker.opened > 0 and wall(breaker.opened) or '',
-    'probe', wall(breaker.probe_at),
+    'probe', wall(breaker.probe_at), 'culprit', breaker.culprit, 'failures', breaker.failures,
   }
 end
 
