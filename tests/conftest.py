@@ -49,15 +49,16 @@ class Server:
     """The session's real server; ``lent`` when it is not ours, so nothing may be flushed."""
 
     url: str
+    client: redis.Redis
     lent: bool
 
-    def clear(self, client: redis.Redis) -> None:
+    def clear(self) -> None:
         """Empty it: all sixteen databases of our own, of a lent one only what we wrote."""
         if self.lent:
-            for keys in iter(lambda: list(client.scan_iter(OUR_KEYS, count=1000)), []):
-                client.unlink(*keys)
+            for keys in iter(lambda: list(self.client.scan_iter(OUR_KEYS, count=1000)), []):
+                self.client.unlink(*keys)
         else:
-            client.flushall()
+            self.client.flushall()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -102,19 +103,19 @@ def server() -> Iterator[Server]:
     """One real server for the whole session."""
     if url := os.environ.get(LENT):
         _refuse_unless_empty(url)
-        yield Server(url, lent=True)
+        with redis.Redis.from_url(url) as client:
+            yield Server(url, client, lent=True)
     else:
-        with EmbeddedServer() as ours:
-            yield Server(ours.url, lent=False)
+        with EmbeddedServer() as ours, redis.Redis.from_url(ours.url) as client:
+            yield Server(ours.url, client, lent=False)
 
 
 @pytest.fixture
 def redis_url(server: Server) -> Iterator[str]:
     """The URL of a real, empty database."""
-    with redis.Redis.from_url(server.url) as client:
-        server.clear(client)
-        yield server.url
-        server.clear(client)
+    server.clear()
+    yield server.url
+    server.clear()
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """The front door as a real server: the official SDK, curl and Node at it, and how it is run."""
 
+from __future__ import annotations
+
 import asyncio
+import importlib
 import json
 import os
 import shutil
@@ -11,12 +14,11 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import redis
-import telnyx
 from starlette.requests import Request
 from typer.testing import CliRunner
 
@@ -45,6 +47,9 @@ from support.served import (
 )
 from support.simulated import Client, simulated
 
+if TYPE_CHECKING:
+    import telnyx
+
 TEXT = r'Say "hi" \ hällo'
 EXAMPLES = Path(__file__).parents[2] / "examples" / "http"
 
@@ -70,6 +75,8 @@ def stored(bench: Bench, id: str) -> tuple[str, str | None, str | None]:
 
 @pytest.fixture
 def sdk(url: str) -> Iterator[telnyx.Telnyx]:
+    """Imported here: each process that collects these tests would take seconds to import it."""
+    globals()["telnyx"] = importlib.import_module("telnyx")
     with telnyx.Telnyx(api_key=TOKEN, base_url=f"{url}/v2", max_retries=0) as client:
         yield client
 
