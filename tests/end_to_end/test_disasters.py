@@ -172,15 +172,14 @@ def test_lost_and_doubled_signals_change_nothing() -> None:
     with deployment(Settings(limit=100, latency_ms=20), 2, account={"limit": 100}) as account:
         broker = redis.Redis.from_url(account.deployment.config.broker)
         broker.flushdb()  # ours: every signal and every binding is lost
-        command = [sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "call"]
-        for _ in range(3):
-            subprocess.run(
-                [*command, "sluicegate.drain"],
-                env=account.deployment.environ,
-                cwd=account.deployment.directory,
-                check=True,
-                capture_output=True,
-            )
+        send = "[app.send_task('sluicegate.drain') for _ in range(3)]"
+        subprocess.run(
+            [sys.executable, "-c", f"from sluicegate_worker.app import app; {send}"],
+            env=account.deployment.environ,
+            cwd=account.deployment.directory,
+            check=True,
+            capture_output=True,
+        )
         account.enqueue(0, 200)
         eventually(account.has_accepted(200), 30, account.deployment)
         assert account.books() == {"accepted": 200}

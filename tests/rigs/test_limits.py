@@ -15,6 +15,7 @@ from sluicegate_rigs.limits.latency import Trickle, result_of, trickled
 from sluicegate_rigs.limits.outcome import Targets, judged
 from sluicegate_rigs.limits.scenario import ProviderKind, RunFigures, Scenario
 from sluicegate_rigs.limits.world import simulate
+from support.effort import size
 
 ROOT = Path(__file__).parents[2]
 SECOND = DeployedRun(limit=50, window=1.0, workers=2, warm_up=1.0, windows=1)
@@ -31,7 +32,7 @@ def test_the_documented_limit_is_used_and_never_exceeded(
     assert figures.sent >= 850
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(size(1, 3)))
 def test_two_workers_at_a_fast_limit_meet_no_429(valkey: redis.Redis, seed: int) -> None:
     """At the setting of two real workers in tests/end_to_end/test_disasters.py."""
     run = Scenario(limit=200, window=1.0, workers=2, rtt=0.02, warm_up=1.0, windows=5, seed=seed)

@@ -177,6 +177,7 @@ def test_workers_that_must_wait_take_turns(store: redis.Redis) -> None:
     assert max(claim_as(made, worker).wait_ms for worker in range(5, 99)) <= 5_100
 
 
+@pytest.mark.slow_on_fake
 def test_turns_make_shares_equal_and_calls_few(store: redis.Redis) -> None:
     made = bench(store, waiting=260)
     made.repeat = False

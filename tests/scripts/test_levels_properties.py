@@ -406,6 +406,7 @@ def play(store: redis.Redis, examples: int, steps: int) -> None:
     )
 
 
+@pytest.mark.slow_on_fake
 def test_every_level_holds_and_every_lane_drains_after_any_sequence_of_events(
     store: redis.Redis,
 ) -> None:

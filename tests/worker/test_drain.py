@@ -27,6 +27,7 @@ from sluicegate_worker.summary import Summary
 from sluicegate_worker.wire import BATCH, Grant, Renewal, Settle, Start, Stepped
 from support.bench import Bench
 from support.clock import CLOCK
+from support.effort import size
 from support.fake import StillServer
 from support.messages import message
 from support.virtual import Provider, Time, accepted, answering, until
@@ -1115,7 +1116,7 @@ class Moody(Provider):
         return Attempt(Accepted(f"p-{id}", replayed), took_ms=50, heard=True)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(size(2, 5)))
 @configured(
     limit=200,
     lease_seconds=2.0,

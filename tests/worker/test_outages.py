@@ -63,8 +63,18 @@ ONE_AND_FOUR = pytest.mark.parametrize(
 # -- outages
 
 
-@ONE_AND_FOUR
-@pytest.mark.parametrize("mood", ["503", "refused", "hanging"])
+@pytest.mark.parametrize(
+    ("fleet", "mood"),
+    [
+        ({"workers": 1}, "503"),
+        ({"workers": 4}, "refused"),
+        ({"workers": 4}, "hanging"),
+        pytest.param({"workers": 4}, "503", marks=pytest.mark.long),
+        pytest.param({"workers": 1}, "refused", marks=pytest.mark.long),
+        pytest.param({"workers": 1}, "hanging", marks=pytest.mark.long),
+    ],
+    indirect=["fleet"],
+)
 def test_an_outage_of_half_a_minute(fleet: Fleet, mood: Mood) -> None:
     check_lives_through(fleet, mood, 30)
 
