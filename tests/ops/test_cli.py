@@ -46,7 +46,7 @@ def test_send_prints_the_id_and_nothing_else(cli: Cli) -> None:
 def test_send_takes_every_field(cli: Cli) -> None:
     many = "--media https://a.example/1.png --media https://a.example/2.png --subject S --bulk "
     times = "--send-at 2090-01-31T09:00:00Z --expires-at 2090-01-31T10:00:00Z --profile p"
-    cli(*sending("--id", "x", "--encoding", "ucs2", "--text", "t", *(many + times).split()))
+    cli(*sending("--id", "x", "--text-encoding", "ucs2", "--text", "t", *(many + times).split()))
     found = cli.document("message", "show", "x", "--full")
     assert found["state"] == "scheduled"
     assert found["type"] == "MMS"
@@ -248,8 +248,14 @@ def test_status_counts_every_message_once(cli: Cli) -> None:
     states = cli.bench.check()
     assert counts["waiting"] == states["waiting"] - 1  # the one that is granted
     assert (counts["granted"], counts["started"]) == (1, 0)
-    assert (counts["in_doubt"], counts["held"]) == (2, 1)
-    assert counts["due"] == counts["dead"] == counts["accepted"] == counts["cancelled"] == 1
+    assert (counts["in_doubt"], counts["in_doubt_held"]) == (2, 1)
+    assert (
+        counts["scheduled_or_retrying"]
+        == counts["dead"]
+        == counts["accepted"]
+        == counts["cancelled"]
+        == 1
+    )
     cli.bench.later(grant.slot_ms)
     cli.bench.start(grant)
     assert cli.document("status", exits=1)["counts"]["started"] == 1

@@ -102,7 +102,7 @@ class Cli:
 
     def process(self, *args: str, **options: Any) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "sluicegate_ops.cli", "campaign", *args]
-        environment = os.environ | self.environment
+        environment = os.environ | {"COLUMNS": "200"} | self.environment
         return subprocess.Popen(command, env=environment, text=True, **options)
 
 
@@ -371,7 +371,7 @@ def test_it_says_which_level_takes_so_long_and_when_all_is_sent(
     before = datetime.now(UTC)
     found = cli.document(*preflight(*options))
     assert found["held_by"] == held
-    finished = datetime.fromisoformat(found["finished_at"])
+    finished = datetime.fromtimestamp(found["finished_ms"] / 1000, UTC)
     took = timedelta(seconds=found["seconds"] - 1)
     assert before + took < finished < datetime.now(UTC) + took + timedelta(seconds=2)
 
@@ -387,7 +387,7 @@ def test_it_is_done_so_long_after_now(capsys: pytest.CaptureFixture[str]) -> Non
     held = "1 min at the rate of the account, 50 requests per 1 s"
     assert f"time    {held}; {ends}\n" in capsys.readouterr().out
     made = document(session, report, None, lambda: noon)
-    assert made["finished_at"] == noon + timedelta(seconds=90)
+    assert made["finished_ms"] == (noon + timedelta(seconds=90)).timestamp() * 1000
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import typer
 
 from . import audit, campaign, dead, doubt, halt, message, optout, serve
 from .kit.groups import CONTEXT, Commands
+from .kit.options import AccountOption, ConfigOption
 from .kit.session import Session
 from .message import cancel, send
 from .probe import command as probe
@@ -20,7 +21,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help comes quickly, and is the same in a pipe
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 
 
@@ -33,16 +33,8 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _options(
     ctx: typer.Context,
-    account: Annotated[
-        str, typer.Option(metavar="NAME", help="The account to work with.")
-    ] = "default",
-    config: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="The configuration; else $SLUICEGATE_CONFIG, else ./sluicegate.toml.",
-        ),
-    ] = None,
+    account: AccountOption = None,
+    config: ConfigOption = None,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
@@ -55,7 +47,8 @@ def _options(
 
     \b
     Example:
-      sluicegate --account marketing status
+      sluicegate status --account marketing
+      sluicegate --install-completion
     """
     session = Session(account, config)
     ctx.obj = session

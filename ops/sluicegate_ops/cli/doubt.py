@@ -37,6 +37,7 @@ from .kit.output import (
     write_document,
     write_lines,
     write_pairs,
+    write_result,
 )
 from .kit.session import Session
 from .message.screen import MessageScreen, read_screen
@@ -97,6 +98,7 @@ class ResolveOptions:
         str, typer.Option(metavar="TEXT", help="Why, for the audit; the reason if absent.")
     ] = ""
     yes: Confirmed = False
+    json: AsJsonDocument = False
 
 
 @doubt.command("list")
@@ -170,7 +172,8 @@ def resolve(session: Session, options: ResolveOptions) -> None:
     by = by_whom(options.who, options.why or options.reason, needed=False)
     reason = options.reason or _REASONS[verdict]
     session.doubts.resolve(id, verdict, provider_id=options.provider_id, reason=reason, by=by)
-    typer.echo(f"{id}  {_DONE[verdict]}")
+    done = {"id": id, "resolution": verdict}
+    write_result(done, f"{id}  {_DONE[verdict]}", as_json=options.json)
 
 
 def _verdict(options: ResolveOptions) -> Resolution:

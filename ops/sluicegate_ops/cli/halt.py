@@ -48,6 +48,7 @@ class HaltSetOptions:
         ),
     ] = None
     yes: Confirmed = False
+    json: AsJsonLines = False
 
 
 @option_set
@@ -56,6 +57,7 @@ class HaltClearOptions:
 
     level: LevelArgument = "account"
     yes: Confirmed = False
+    json: AsJsonLines = False
 
 
 @halt.command("list")
@@ -105,7 +107,7 @@ def set_(session: Session, options: HaltSetOptions) -> None:
         account.halts.set(level, options.why, seconds)
     for account, level in targets:
         account.wait_for_starts()
-        typer.echo(f"{_shown(account, level)} is halted {ends}")
+        _write(account, level, f"is halted {ends}", options.json, halted=True)
 
 
 @halt.command()
@@ -129,7 +131,7 @@ def clear(session: Session, options: HaltClearOptions) -> None:
     confirm("\n".join([*causes, "Let it go on?"]), options.yes)
     for account, _ in halted:
         account.halts.clear(level)
-        typer.echo(f"{_shown(account, level)} goes on")
+        _write(account, level, "goes on", options.json, halted=False)
 
 
 def _targets(session: Session, text: str) -> Iterator[tuple[Session, str]]:
@@ -138,6 +140,13 @@ def _targets(session: Session, text: str) -> Iterator[tuple[Session, str]]:
         yield from ((account, "account") for account in session.every_account())
     else:
         yield session, level_named(session, text)
+
+
+def _write(session: Session, level: str, done: str, as_json: bool, *, halted: bool) -> None:
+    if as_json:
+        write_lines([{"account": session.name, "level": level, "halted": halted}])
+    else:
+        typer.echo(f"{_shown(session, level)} {done}")
 
 
 def _causes(session: Session) -> dict[str, str]:

@@ -21,8 +21,15 @@ from sluicegate.rules import E164
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
-from .kit.options import AsJsonLines, DelimiterOption, EncodingOption, RegionOption, Unmasked
-from .kit.output import clean, counted, hidden, listed, when, write_lines
+from .kit.options import (
+    AsJsonDocument,
+    AsJsonLines,
+    DelimiterOption,
+    EncodingOption,
+    RegionOption,
+    Unmasked,
+)
+from .kit.output import clean, counted, hidden, listed, when, write_lines, write_result
 from .kit.session import Session
 
 optout = group("Keep the list of numbers that are never sent to.")
@@ -48,6 +55,7 @@ class NumbersOptions:
     region: RegionOption = None
     encoding: EncodingOption = None
     delimiter: DelimiterOption = None
+    json: AsJsonDocument = False
 
 
 @option_set
@@ -77,7 +85,8 @@ def add(session: Session, options: NumbersOptions) -> None:
         for batch in _batches(numbers):
             given += len(batch)
             new += session.sluice.optouts.add(batch, "cli")
-    typer.echo(f"{counted(new, 'number')} added, {given - new:,} known already")
+    text = f"{counted(new, 'number')} added, {given - new:,} known already"
+    write_result({"added": new, "known": given - new}, text, as_json=options.json)
 
 
 @optout.command()
@@ -94,7 +103,8 @@ def remove(session: Session, options: NumbersOptions) -> None:
         for batch in _batches(numbers):
             given += len(batch)
             removed += session.sluice.optouts.remove(batch)
-    typer.echo(f"{counted(removed, 'number')} removed, {given - removed:,} not on the list")
+    text = f"{counted(removed, 'number')} removed, {given - removed:,} not on the list"
+    write_result({"removed": removed, "unknown": given - removed}, text, as_json=options.json)
 
 
 @optout.command("list")

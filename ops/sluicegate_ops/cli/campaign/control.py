@@ -7,22 +7,29 @@ from sluicegate.campaigns.campaign import Action
 from ...inspect import claimed
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
-from ..kit.options import Confirmed
-from ..kit.output import counted
+from ..kit.options import AsJsonDocument, Confirmed
+from ..kit.output import counted, write_document
 from ..kit.session import Session
 from .options import CampaignOptions
-from .show import show_ledger
+from .show import show_ledger, summary
 
 
 @option_set
-class CampaignCancelOptions(CampaignOptions):
+class ControlOptions(CampaignOptions):
+    """The options of ``campaign pause`` and ``resume``."""
+
+    json: AsJsonDocument = False
+
+
+@option_set
+class CampaignCancelOptions(ControlOptions):
     """The options of ``campaign cancel``."""
 
     yes: Confirmed = False
 
 
 @command
-def pause(session: Session, options: CampaignOptions) -> None:
+def pause(session: Session, options: ControlOptions) -> None:
     """Pause a campaign.
 
     When this returns, no further POST of it can start.
@@ -31,18 +38,18 @@ def pause(session: Session, options: CampaignOptions) -> None:
     Example:
       sluicegate campaign pause july
     """
-    _act(session, options.name, "pause")
+    _act(session, options, "pause")
 
 
 @command
-def resume(session: Session, options: CampaignOptions) -> None:
+def resume(session: Session, options: ControlOptions) -> None:
     """Let a paused campaign go on.
 
     \b
     Example:
       sluicegate campaign resume july
     """
-    _act(session, options.name, "resume")
+    _act(session, options, "resume")
 
 
 @command
@@ -60,11 +67,15 @@ def cancel(session: Session, options: CampaignCancelOptions) -> None:
     session.campaigns.get(name)
     left = f"{counted(pending, 'recipient')} not sent to"
     confirm(f"Cancel {name} for good, with {left}?", options.yes)
-    _act(session, name, "cancel")
+    _act(session, options, "cancel")
 
 
-def _act(session: Session, name: str, action: Action) -> None:
-    campaigns = session.campaigns
+def _act(session: Session, options: ControlOptions, action: Action) -> None:
+    campaigns, name = session.campaigns, options.name
     state = campaigns.act(name, action)
+    ledger, held = campaigns.ledger(name), claimed(session.client, session.keys, name)
+    if options.json:
+        write_document(summary(campaigns.get(name), ledger) | {"claimed": held})
+        return
     typer.echo(f"{name} is {state}")
-    show_ledger(session, campaigns.ledger(name), claimed(session.client, session.keys, name))
+    show_ledger(session, ledger, held)

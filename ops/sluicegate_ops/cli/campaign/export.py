@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import msgspec
 import typer
@@ -79,4 +80,11 @@ def _output(options: CampaignExportOptions) -> Iterator[Callable[[RecipientStatu
 
 
 def _write_json(file: TextIO, recipient: RecipientStatus) -> None:
-    file.write(msgspec.json.encode(recipient).decode() + "\n")
+    about: dict[str, Any] = msgspec.structs.asdict(recipient)
+    about |= {"changed_ms": _ms(about.pop("when")), "delivery_ms": _ms(about.pop("delivery_at"))}
+    file.write(msgspec.json.encode(about).decode() + "\n")
+
+
+def _ms(moment: str) -> int | None:
+    """A time of an export as a program reads all times: wall milliseconds, None for none."""
+    return int(datetime.fromisoformat(moment).timestamp() * 1000) if moment else None

@@ -7,10 +7,12 @@ import typer
 
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
-from ..kit.options import CampaignArgument
+from ..kit.options import AsJsonDocument, CampaignArgument
+from ..kit.output import write_document
 from ..kit.session import Session
 from ..status.reasons import expected, own_pace
 from .options import WeightOption
+from .show import summary
 
 
 @option_set
@@ -23,6 +25,7 @@ class PaceOptions:
         typer.Option(metavar="X|none", help="Its own limit, in segments per second, or none."),
     ] = None
     weight: WeightOption = None
+    json: AsJsonDocument = False
 
 
 @command
@@ -44,8 +47,12 @@ def pace(session: Session, options: PaceOptions) -> None:
     per_second = campaign.per_second if rate is None else _per_second(rate)
     campaigns.pace(name, per_second, campaign.weight if weight is None else weight)
     campaign = campaigns.get(name)
+    ledger = campaigns.ledger(name)
+    why = session.waits.of(campaign, ledger)
+    if options.json:
+        write_document(summary(campaign, ledger) | {"finish": why.finish})
+        return
     typer.echo(f"{name}: {own_pace(campaign) or 'no rate of its own, weight 1'}")
-    why = session.waits.of(campaign, campaigns.ledger(name))
     if ends := expected(why.finish, why.now_ms):
         typer.echo(f"done {ends}")
 

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 
+from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.columns import matching, named_by_variables, variable
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.number_list import NUMBER_COLUMN
-from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.plan import Plan, differences, plan_digest
 from sluicegate.config import Account
-from sluicegate.errors import BadFile
+from sluicegate.errors import BadFile, CampaignExists, UnknownCampaign, WrongCampaignState
 from sluicegate.levels import check_sender
 
 from ..kit.failures import BAD_INPUT, fail
@@ -44,6 +45,22 @@ def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -
     ).checked()
     check_sender(account, plan.sender, plan.messaging_profile_id)
     return plan
+
+
+def existing(campaigns: Campaigns, plan: Plan) -> Campaign | None:
+    """The campaign of that name; None if there is none.
+
+    Raises CampaignExists if its plan is another one, and WrongCampaignState if it is cancelled.
+    """
+    try:
+        campaign = campaigns.get(plan.name)
+    except UnknownCampaign:
+        return None
+    if plan_digest(campaign.plan) != plan_digest(plan):
+        raise CampaignExists(plan.name, differences(plan, campaign.plan))
+    if campaign.state == "cancelled":
+        raise WrongCampaignState(plan.name, campaign.state, "take recipients")
+    return campaign
 
 
 def _text(options: FileOptions) -> str:

@@ -3,7 +3,7 @@
 import filecmp
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -18,7 +18,7 @@ from ..kit.output import write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
 from .options import FileOptions, RowFault
-from .planning import opened, planned
+from .planning import existing, opened, planned
 from .preflight_screen import document, show
 
 NO_NAME = "preflight"
@@ -36,7 +36,12 @@ class ReadFile(NamedTuple):
 
 @option_set
 class PreflightOptions(FileOptions):
-    """The options of ``campaign preflight``."""
+    """The options of ``campaign preflight``; a ``name`` is checked as ``start`` will."""
+
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The campaign's name, to see if it may be started so."),
+    ] = None
 
 
 @command
@@ -52,7 +57,9 @@ def check(session: Session, options: PreflightOptions) -> None:
         --text "Hi {{ first_name }}, the clinic is closed on Friday."
     """
     sheet = opened(options)
-    plan = planned(options, sheet, NO_NAME, session.account)
+    plan = planned(options, sheet, options.name or NO_NAME, session.account)
+    if options.name is not None:
+        existing(session.campaigns, plan)
     result = read(session, options, sheet, plan)
     if options.json:
         write_document(document(session, result.report, result.rejects))

@@ -77,7 +77,7 @@ def document(
         "price_per_segment": account.price_per_segment,
         "limit": account.limit,
         "window_seconds": account.window_seconds,
-        "finished_at": _finished(report, now()),
+        "finished_ms": int(_finished(report, now()).timestamp() * 1000),
         "rejects": None if rejects is None else str(rejects),
     }
 

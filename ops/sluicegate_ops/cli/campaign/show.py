@@ -9,6 +9,7 @@ import typer
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.ledger import STATES, Ledger
 from sluicegate.receipts import DELIVERIES
+from sluicegate.stored import wall_ms
 
 from ...inspect import CampaignCause, Why, claimed
 from ..kit.command import command, option_set
@@ -62,7 +63,7 @@ def status(session: Session, options: CampaignStatusOptions) -> None:
     why = session.waits.of(campaign, ledger)
     if options.json:
         about = summary(campaign, ledger) | {"claimed": held, "why": sentence(why), "dead": dead}
-        about |= {"rate": why.rate, "finish": why.finish, "plan": campaign.plan}
+        about |= {"rate": why.rate, "finish": why.finish, "plan": _plan(campaign)}
         about |= {"waits": document(why)["waits"]}
         write_document(about | ({} if proof is None else {"recount": _counts(proof[1])}))
     else:
@@ -111,6 +112,13 @@ def _show(campaign: Campaign, why: Why) -> None:
             *((word, when(time)) for word, time in _times(campaign) if time),
         ]
     )
+
+
+def _plan(campaign: Campaign) -> dict[str, Any]:
+    """The plan for a program, with its time as all times are written."""
+    plan: dict[str, Any] = msgspec.structs.asdict(campaign.plan)
+    expires_at = plan.pop("expires_at")
+    return plan | {"expires_ms": None if expires_at is None else wall_ms(expires_at)}
 
 
 def _times(campaign: Campaign) -> Iterator[tuple[str, int]]:

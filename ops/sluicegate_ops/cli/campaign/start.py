@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
-from sluicegate.campaigns.plan import Plan, differences, plan_digest
 from sluicegate.campaigns.recipients import Recipient, Recipients
-from sluicegate.errors import CampaignExists, UnknownCampaign, WrongCampaignState
 
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
@@ -20,7 +18,7 @@ from ..kit.output import counted, write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
 from .options import FileOptions
-from .planning import opened, planned
+from .planning import existing, opened, planned
 from .preflight import ReadFile, read, refuse
 from .preflight_screen import cost, document, show
 from .room import refuse_without_room
@@ -60,7 +58,7 @@ def start(session: Session, options: StartOptions) -> None:
     sheet = opened(options)
     plan = planned(options, sheet, options.name, session.account)
     campaigns = session.campaigns
-    before = _before(campaigns, plan)
+    before = existing(campaigns, plan)
     file = read(session, options, sheet, plan)
     if not options.json:
         show(session, file.report, plan, file.rejects)
@@ -73,22 +71,6 @@ def start(session: Session, options: StartOptions) -> None:
         fail(f"{options.file} has changed since it was read: nothing was done; start again")
     _pace(campaigns, campaigns.create(plan, file.report.sendable), options)
     _finish(session, options, file, _import(campaigns, file))
-
-
-def _before(campaigns: Campaigns, plan: Plan) -> Campaign | None:
-    """The campaign of that name; None if there is none.
-
-    Raises CampaignExists if its plan is another one, and WrongCampaignState if it is cancelled.
-    """
-    try:
-        campaign = campaigns.get(plan.name)
-    except UnknownCampaign:
-        return None
-    if plan_digest(campaign.plan) != plan_digest(plan):
-        raise CampaignExists(plan.name, differences(plan, campaign.plan))
-    if campaign.state == "cancelled":
-        raise WrongCampaignState(plan.name, campaign.state, "take recipients")
-    return campaign
 
 
 def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> str:

@@ -4,7 +4,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -14,14 +14,15 @@ from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import STATES, Ledger
 
 from ...inspect import CampaignCause, Why
-from ..kit.command import command
-from ..kit.output import clean, console, grid
+from ..kit.command import command, option_set
+from ..kit.options import AsJsonLines
+from ..kit.output import clean, console, grid, write_lines
 from ..kit.session import Session
 from ..message.deliveries import deliveries_of, summed, unknown
 from ..status.reasons import expected, limit, own_pace, sentence
 from .causes import masked_causes
 from .options import CampaignOptions
-from .show import show_ledger
+from .show import show_ledger, summary
 
 if TYPE_CHECKING:  # rich is heavy, and help does without it
     from rich.console import RenderableType
@@ -64,8 +65,15 @@ class Shown(Protocol):
     def __call__(self, moment: Moment) -> None: ...
 
 
+@option_set
+class WatchOptions(CampaignOptions):
+    """The options of ``campaign watch``."""
+
+    json: AsJsonLines = False
+
+
 @command
-def watch(session: Session, options: CampaignOptions) -> None:
+def watch(session: Session, options: WatchOptions) -> None:
     """Follow a campaign until it is finished or cancelled.
 
     Ctrl-C ends only the watching; the campaign goes on.
@@ -77,7 +85,7 @@ def watch(session: Session, options: CampaignOptions) -> None:
     name = options.name
     session.campaigns.get(name)
     try:
-        with _live() if sys.stdout.isatty() else _lines() as show:
+        with _shown(options) as show:
             for moment in _moments(session, name):
                 show(moment)
                 if moment.campaign.state in _ENDS:
@@ -85,7 +93,11 @@ def watch(session: Session, options: CampaignOptions) -> None:
                 time.sleep(_LOOK_SECONDS)
     except KeyboardInterrupt:
         state = session.campaigns.get(name).state
+        if options.json:
+            return
         typer.echo(f"\n{name} is {state}; it goes on without being watched")
+        return
+    if options.json:
         return
     typer.echo(f"\n{name} is {moment.campaign.state}")
     show_ledger(session, moment.ledger)
@@ -122,9 +134,20 @@ def _rate(seen: deque[tuple[float, int]], now: float, sent: int) -> float:
     return max(0.0, (sent - before) / (now - began)) if now > began else 0.0
 
 
+def _shown(options: WatchOptions) -> AbstractContextManager[Shown]:
+    if options.json:
+        return _lines(_write_moment)
+    return _live() if sys.stdout.isatty() else _lines(lambda moment: typer.echo(_line(moment)))
+
+
+def _write_moment(moment: Moment) -> None:
+    rate = {"at_ms": int(moment.why.now_ms), "per_second": round(moment.per_second, 1)}
+    write_lines([summary(moment.campaign, moment.ledger) | rate | {"finish": moment.why.finish}])
+
+
 @contextmanager
-def _lines() -> Iterator[Shown]:
-    """A plain line every few seconds, and whenever the state changes."""
+def _lines(write: Shown) -> Iterator[Shown]:
+    """A line every few seconds, and whenever the state changes."""
     said_at, said_state = 0.0, ""
 
     def show(moment: Moment) -> None:
@@ -132,7 +155,7 @@ def _lines() -> Iterator[Shown]:
         now, state = time.monotonic(), moment.campaign.state
         if now - said_at >= _LINE_SECONDS or state != said_state:
             said_at, said_state = now, state
-            typer.echo(_line(moment))
+            write(moment)
             sys.stdout.flush()
 
     yield show

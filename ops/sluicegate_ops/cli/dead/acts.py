@@ -4,13 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 
-import typer
-
 from sluicegate.errors import InvalidMessage, SluicegateError, UnknownMessage, WrongState
 from sluicegate_worker.operator.audit import By, os_user
 from sluicegate_worker.operator.deadletters import BATCH, Replay
 
 from ..kit.failures import BAD_INPUT, complain, fail, status_of
+from ..kit.output import write_result
 from ..kit.progress import Meter
 from ..kit.session import Session
 
@@ -52,6 +51,8 @@ def carry_out(
     call: Callable[[Sequence[Replay]], list[str]],
     done: str,
     per_second: float = 0.0,
+    *,
+    as_json: bool = False,
 ) -> int:
     """Do ``call`` on all letters; return the worst exit status.
 
@@ -72,8 +73,23 @@ def carry_out(
                     complain(error, session)
             if meter is not None:
                 meter.at(count + errors, count + errors)
-    typer.echo(f"{done} {count:,}" + (f" of {len(letters):,}" if errors else ""))
+    of = f" of {len(letters):,}" if errors else ""
+    write_act(done, count, f"{done} {count:,}{of}", as_json=as_json, meant=len(letters))
     return worst
+
+
+def write_act(
+    act: str,
+    count: int,
+    text: str,
+    *,
+    as_json: bool,
+    meant: int | None = None,
+    dry_run: bool = False,
+) -> None:
+    """Write to how many letters an act was done, of how many that were meant."""
+    result = {"act": act, "count": count, "meant": count if meant is None else meant}
+    write_result(result | {"dry_run": dry_run}, text, as_json=as_json)
 
 
 def _error(id: str, answer: str) -> SluicegateError:

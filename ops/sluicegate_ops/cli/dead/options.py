@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ..kit.command import option_set
-from ..kit.options import Confirmed, WhoOption
+from ..kit.options import AsJsonDocument, Confirmed, WhoOption
 from ..kit.times import PAST_FORMS
 
 
@@ -69,3 +69,4 @@ class ActOptions:
         ),
     ] = ""
     yes: Confirmed = False
+    json: AsJsonDocument = False

@@ -11,7 +11,7 @@ from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.output import counted
 from ..kit.session import Session
-from .acts import by_whom, carry_out
+from .acts import by_whom, carry_out, write_act
 from .choice import selected
 from .options import ActOptions, SelectionOptions
 
@@ -38,11 +38,12 @@ def purge(session: Session, options: PurgeOptions) -> None:
     chosen = choice.letters(session, oldest_first=True)
     letters = [Replay(letter.id, letter.generation) for letter in chosen]
     if not letters:
-        typer.echo(f"no dead letters{choice.words}")
+        write_act("purged", 0, f"no dead letters{choice.words}", as_json=options.json)
         return
     what = counted(len(letters), "dead letter")
     if options.dry_run:
-        typer.echo(f"would purge {what}; nothing was changed")
+        text = f"would purge {what}; nothing was changed"
+        write_act("purged", len(letters), text, as_json=options.json, dry_run=True)
         return
     confirm(f"Give up {what} for good?", options.yes)
     entry = act(by, "purge", *choice.ids, filter=choice.given)
@@ -50,5 +51,5 @@ def purge(session: Session, options: PurgeOptions) -> None:
     def call(batch: Sequence[Replay]) -> list[str]:
         return session.dead.purge_all(batch, entry)
 
-    if worst := carry_out(session, letters, call, "purged"):
+    if worst := carry_out(session, letters, call, "purged", as_json=options.json):
         raise typer.Exit(worst)

@@ -17,7 +17,7 @@ from ..kit.files import message_text
 from ..kit.options import TextFileOption
 from ..kit.output import counted
 from ..kit.session import Session
-from .acts import by_whom, carry_out
+from .acts import by_whom, carry_out, write_act
 from .choice import Choice, selected
 from .options import ActOptions, SelectionOptions
 from .trial import tried
@@ -78,17 +78,21 @@ def replay(session: Session, options: ReplayOptions) -> None:
     trial = tried(session, choice, edit, options.limit, even_risky=even_risky)
     trial.report()
     if not trial.letters:
-        typer.echo(f"no dead letters{choice.words}" if trial.empty else "nothing to replay")
+        text = f"no dead letters{choice.words}" if trial.empty else "nothing to replay"
+        write_act("replayed", 0, text, as_json=options.json)
         raise typer.Exit(0 if trial.empty else FAILED)
     what, edited = counted(len(trial.letters), "dead letter"), ", edited" if edit else ""
     if options.dry_run:
-        typer.echo(f"would replay {what}{edited}; nothing was changed")
+        text = f"would replay {what}{edited}; nothing was changed"
+        write_act("replayed", len(trial.letters), text, as_json=options.json, dry_run=True)
         raise typer.Exit(FAILED if trial.faults else 0)
     if trial.warning and options.yes:
         typer.echo(trial.warning, nl=False, err=True)
     confirm(f"{trial.warning}Send {what} again{edited}?", options.yes)
     replayer = _Replayer(session, edit, _act(by, choice, edit, trial.letters))
-    worst = carry_out(session, trial.letters, replayer, "replayed", options.rate)
+    worst = carry_out(
+        session, trial.letters, replayer, "replayed", options.rate, as_json=options.json
+    )
     if worst or trial.faults:
         raise typer.Exit(worst or FAILED)
 

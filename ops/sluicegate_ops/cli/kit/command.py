@@ -7,9 +7,17 @@ from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import typer
 
+from .options import AccountOption, ConfigOption
 from .session import Session
 
 Options = TypeVar("Options")
+
+_CONTEXT = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+_EVERYWHERE = [
+    Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    for name, annotation in (("account", AccountOption), ("config", ConfigOption))
+]
+"""Options that may stand before a command and behind it: people try both."""
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)
@@ -38,11 +46,13 @@ def command(run: Callable[[Session, Options], None]) -> Callable[..., None]:
     """
     *_, kind = (hint for name, hint in get_type_hints(run).items() if name != "return")
 
-    def expanded(ctx: typer.Context, **given: Any) -> None:
+    def expanded(
+        ctx: typer.Context, account: str | None, config: str | None, **given: Any
+    ) -> None:
+        ctx.obj.choose(account, config)
         run(ctx.obj, kind(**given))
 
-    context = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    signature = Signature([context, *_parameters(kind)])
+    signature = Signature([_CONTEXT, *_parameters(kind), *_EVERYWHERE])
     expanded.__name__, expanded.__doc__ = run.__name__, run.__doc__
     expanded.__signature__ = signature  # type: ignore[attr-defined]  # inspect reads it, mypy does not know it
     return expanded

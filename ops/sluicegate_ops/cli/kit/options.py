@@ -16,6 +16,17 @@ class ExportFormat(StrEnum):
     JSONL = "jsonl"
 
 
+AccountOption = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The account to work with; default if absent."),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="The configuration; else $SLUICEGATE_CONFIG, else ./sluicegate.toml.",
+    ),
+]
 AsJsonLines = Annotated[
     bool, typer.Option("--json", help="Write JSON lines: one object per line.")
 ]

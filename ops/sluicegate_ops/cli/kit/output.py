@@ -122,6 +122,14 @@ def write_lines(items: Iterable[Any]) -> None:
         typer.echo(msgspec.json.encode(item).decode())
 
 
+def write_result(result: Any, text: str, *, as_json: bool) -> None:
+    """Write what an act did: as one JSON document, or in words."""
+    if as_json:
+        write_document(result)
+    else:
+        typer.echo(text)
+
+
 def write_document(item: Any) -> None:
     """Write one JSON document, indented."""
     typer.echo(msgspec.json.format(msgspec.json.encode(item), indent=2).decode())

@@ -27,9 +27,18 @@ class Session:
     Every attribute raises InvalidConfig if the configuration is invalid.
     """
 
-    def __init__(self, account: str, config_path: str | None) -> None:
-        self.name, self._config_path = account, config_path
+    def __init__(self, account: str | None, config_path: str | None) -> None:
+        self.name, self._named, self._config_path = account or "default", account, config_path
         self.sleep: Callable[[float], None] = time.sleep
+
+    def choose(self, account: str | None, config_path: str | None) -> None:
+        """Take what stands behind a command; raises InvalidConfig if another stands before it."""
+        if account and self._named not in (None, account):
+            raise InvalidConfig("--account", f"{self._named} or {account}? Name one account")
+        if config_path and self._config_path not in (None, config_path):
+            raise InvalidConfig("--config", f"{self._config_path} or {config_path}? Name one file")
+        self.name = self._named = account or self.name
+        self._config_path = config_path or self._config_path
 
     @cached_property
     def config(self) -> Config:

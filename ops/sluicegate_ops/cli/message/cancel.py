@@ -9,6 +9,8 @@ from sluicegate.errors import UnknownMessage
 from ...inspect import Member, member
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED, complain, status_of
+from ..kit.options import AsJsonLines
+from ..kit.output import write_lines
 from ..kit.session import Session
 
 
@@ -17,6 +19,7 @@ class CancelOptions:
     """The options of ``cancel``."""
 
     ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ids of messages.")]
+    json: AsJsonLines = False
 
 
 @command
@@ -29,24 +32,34 @@ def cancel(session: Session, options: CancelOptions) -> None:
     Example:
       sluicegate cancel order-1234 order-1235
     """
-    worst = max(_cancel(session, id) for id in options.ids)
+    worst = max(_cancel(session, id, options.json) for id in options.ids)
     if worst:
         raise typer.Exit(worst)
 
 
-def _cancel(session: Session, id: str) -> int:
+def _cancel(session: Session, id: str, as_json: bool) -> int:
     """Cancel one message, and say what became of it; the exit status."""
+    answer, status, detail = _cancelled(session, id)
+    if as_json:
+        write_lines([{"id": id, "result": answer, "detail": detail}])
+    elif answer == "unknown":
+        complain(UnknownMessage(id), session)
+    else:
+        typer.echo(f"{id}  {detail}")
+    return status
+
+
+def _cancelled(session: Session, id: str) -> tuple[str, int, str]:
+    """The answer, the exit status that it stands for, and what it means."""
     try:
         answer = session.sluice.cancel(id)
     except UnknownMessage as error:
         recipient = member(session.client, session.keys, id)
         if recipient is None:
-            complain(error, session)
-            return status_of(error)
-        typer.echo(f"{id}  {_refusal(recipient)}")
-        return FAILED
-    typer.echo(f"{id}  {_ANSWERS.get(answer, f'not cancelled: it is already {answer}')}")
-    return 0 if answer == "cancelled" else FAILED
+            return "unknown", status_of(error), str(error)
+        return recipient.state, FAILED, _refusal(recipient)
+    detail = _ANSWERS.get(answer, f"not cancelled: it is already {answer}")
+    return answer, 0 if answer == "cancelled" else FAILED, detail
 
 
 _ANSWERS = {

@@ -6,15 +6,22 @@ from typing import Annotated, Any
 
 import typer
 
-from sluicegate.outbox import MessageStatus
+from sluicegate.outbox import EnqueueResult, MessageStatus
 from sluicegate.rules import template_mark
 from sluicegate.times import EXAMPLE
 
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
-from ..kit.failures import fail, say
-from ..kit.options import Confirmed, ExpiresAtOption, MediaOption, ProfileOption, SenderOption
-from ..kit.output import clean, hidden
+from ..kit.failures import FAILED, fail, say
+from ..kit.options import (
+    AsJsonDocument,
+    Confirmed,
+    ExpiresAtOption,
+    MediaOption,
+    ProfileOption,
+    SenderOption,
+)
+from ..kit.output import clean, hidden, write_document
 from ..kit.session import Session
 from ..kit.times import time_option
 
@@ -47,9 +54,11 @@ class SendOptions:
     subject: Annotated[str | None, typer.Option(metavar="TEXT", help="The subject of an MMS.")] = (
         None
     )
-    encoding: Annotated[str | None, typer.Option(metavar="NAME", help="auto, gsm7 or ucs2.")] = (
-        None
-    )
+    text_encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="How the text travels: auto, gsm7 or ucs2."),
+    ] = None
+    json: AsJsonDocument = False
     yes: Confirmed = False
     wait: Annotated[
         float | None,
@@ -77,6 +86,9 @@ def send(session: Session, options: SendOptions) -> None:
         what = f"The text has {mark} in it, which only a campaign fills in. Send it as it is?"
         confirm(what, options.yes)
     result = session.sluice.enqueue(**fields)
+    if options.json:
+        _send_for_program(session, options, result)
+        return
     typer.echo(result.id)
     if result.outcome == "suppressed":
         fail(f"message {result.id}: not sent, {hidden(options.to)} has opted out")
@@ -84,6 +96,24 @@ def send(session: Session, options: SendOptions) -> None:
         say(f"message {result.id}: already known, so nothing was enqueued")
     if options.wait is not None:
         _conclude(_followed(session, result.id, options.wait), options.wait)
+
+
+def _send_for_program(session: Session, options: SendOptions, result: EnqueueResult) -> None:
+    """Write what became of the message; exits with 1 where the words would."""
+    done: dict[str, Any] = {"id": result.id, "outcome": result.outcome}
+    failed = result.outcome == "suppressed"
+    if options.wait is not None and not failed:
+        status = _followed(session, result.id, options.wait, quiet=True)
+        done |= {
+            "state": status.state,
+            "provider_id": status.provider_id,
+            "code": status.code,
+            "reason": hidden(status.reason),
+        }
+        failed = status.state != "accepted"
+    write_document(done)
+    if failed:
+        raise typer.Exit(FAILED)
 
 
 def _fields(options: SendOptions) -> dict[str, Any]:
@@ -99,7 +129,7 @@ def _fields(options: SendOptions) -> dict[str, Any]:
         "expires_at": options.expires_at and time_option("--expires-at", options.expires_at),
         "messaging_profile_id": options.profile,
         "subject": options.subject,
-        "encoding": options.encoding,
+        "encoding": options.text_encoding,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -109,7 +139,7 @@ def _standard_input() -> str:
     return sys.stdin.read().removesuffix("\n").removesuffix("\r")
 
 
-def _followed(session: Session, id: str, seconds: float) -> MessageStatus:
+def _followed(session: Session, id: str, seconds: float, *, quiet: bool = False) -> MessageStatus:
     """The status at which there is nothing more to wait for, or the last one in time."""
     ends, seen = time.monotonic() + seconds, ""
     while True:
@@ -118,7 +148,8 @@ def _followed(session: Session, id: str, seconds: float) -> MessageStatus:
             return status
         if status.state != seen:
             seen = status.state
-            typer.echo(seen, err=True)
+            if not quiet:
+                typer.echo(seen, err=True)
         time.sleep(_POLL_SECONDS)
 
 

@@ -57,7 +57,7 @@ def status(session: Session, options: StatusOptions) -> None:
     needed = any(finding.person for finding in problems)
     if options.json:
         known: dict[str, Any] = msgspec.structs.asdict(state)
-        known |= {"why": document(state.why)}
+        known |= {"why": document(state.why), "counts": _counts(state)}
         write_document({"person_needed": needed, "findings": problems} | known)
     else:
         _show(state, problems)
@@ -88,6 +88,13 @@ def _show(state: AccountState, problems: list[Finding]) -> None:
         tell(f"\nheld back: {reason}", indent=2)
     typer.echo()
     write_beside(_messages(state), _around(state))
+
+
+def _counts(state: AccountState) -> dict[str, int]:
+    """The counts by the words of the screen."""
+    counts: dict[str, int] = msgspec.structs.asdict(state.counts)
+    due, held = counts.pop("due"), counts.pop("held")
+    return counts | {"scheduled_or_retrying": due, "in_doubt_held": held}
 
 
 def _headline(state: AccountState, problems: list[Finding]) -> str:
