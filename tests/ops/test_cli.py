@@ -208,7 +208,7 @@ def test_a_file_with_a_bad_line_is_refused_whole(cli: Cli, tmp_path: Path) -> No
     file = tmp_path / "stop.txt"
     file.write_text(f"{NUMBER}\n5551234\n+1\n")
     refused = cli("optout", "add", "--file", str(file), exits=2)
-    assert f"{file}, lines 2, 3: not an E.164 number" in refused.stderr
+    assert f"{file}, lines 2, 3: a national number" in refused.stderr
     assert cli.lines("optout", "list") == []
 
 
@@ -364,7 +364,7 @@ def test_status_says_how_long_the_provider_wants_it_quiet(cli: Cli) -> None:
         (("doubt", "resolve", "m1", "--accepted"), 1, "m1 is waiting.*sluicegate message show m1"),
         (("doubt", "resolve", "m1", "--resend"), 1, "m1 is waiting"),
         (("optout", "add"), 2, "NUMBER... or --file"),
-        (("optout", "add", "5551234567"), 2, "•••.*not an E.164 number.*nothing was changed"),
+        (("optout", "add", "5551234567"), 2, "•••.*national number.*nothing was changed"),
         (("optout", "add", "--file", "gone.txt"), 2, "gone.txt: cannot be read"),
         (("halt", "clear", "x"), 1, "x is not halted"),
         (("halt", "clear", "all"), 1, "no account is halted"),
