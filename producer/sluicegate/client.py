@@ -132,10 +132,12 @@ class Sluice(_Base):
             return Outbox.status(id, pipeline.execute())
 
     def cancel(self, id: str) -> CancelResult:
-        """Cancel a message that has not started; return ``cancelled``, or why it is not.
+        """Cancel a message; whatever this returns, no further POST of it begins.
 
-        That is ``in_flight`` while a worker is sending it, or else the state that it has reached:
-        ``accepted``, ``in_doubt``, ``dead`` and so on.
+        That is ``cancelled``; ``maybe_sent`` if it is cancelled too, but an attempt before may
+        have reached the provider; ``in_flight`` while a worker makes its last POST; or else the
+        state that it has reached: ``accepted``, ``in_doubt``, ``dead`` and so on. A message in
+        doubt stays so until evidence or a person settles it, and can't be resent.
 
         Raises UnknownMessage and OutboxUnavailable.
         """

@@ -46,7 +46,8 @@ is each script's ``KEYS[1]``.
     running      set     names of the campaigns that are being sent
     closed       zset    name of a draft or paused campaign -> wall ms since when it is that
     lanes:<n>    set     its other lanes: of dead letters replayed with another sender
-    ledger:<n>   hash    imported, and how many of its recipients are in each state
+    ledger:<n>   hash    imported, and how many of its recipients are in each state; maybe_sent:
+                         how many of those not accepted may have been sent a message
     members:<n>:<shard>  set of 64-bit hashes: everybody who was ever imported
     unsent:<n>:<state>   list of tickets that ended before they were ever started
     import:<n>   string  the last batch imported, for a day: its token and answers
@@ -68,7 +69,8 @@ A record's fields; one that says nothing is absent:
     lane ticket  what goes back to its lane, while it is neither in a lane nor leased
     token        of the last call that changed the record: a repeat of that call changes nothing
     attempts     attempts that count;  free: those that do not, 5 at most (evidence.lua)
-    maybe        attempts that may have reached the provider
+    maybe        attempts that may have reached the provider;  maybe_before: those before a replay
+    cancel_at    wall ms at which it was cancelled too late: nothing of it is sent any more
     age          ms spent in attempts and backoff, for the retry policy
     replayed_by  who replayed it last
     generation   raised by each replay;  key_at: wall ms of the idempotency key's first use

@@ -67,8 +67,10 @@ MessageDelivery = Literal["", "unknown", "delivered", "failed", "unconfirmed"]
 """What receipts said of an accepted message, ``unknown`` before one came; else ``""``."""
 
 CancelResult = Literal[
-    "cancelled", "in_flight", "in_doubt", "accepted", "dead", "expired", "suppressed", "purged"
-]
+    "cancelled", "maybe_sent", "in_flight", "in_doubt", "accepted", "dead", "expired",
+    "suppressed", "purged",
+]  # fmt: skip
+"""``maybe_sent`` is cancelled too, but an attempt before may have reached the provider."""
 
 _LANES_KNOWN = 10_000  # with more senders, some messages are checked in full again
 _SMS_MIDDLES = tuple(ticket_middle(parts, "SMS", None) for parts in range(MAX_PARTS + 1))
@@ -100,6 +102,7 @@ class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     Its ``state`` is ``granted`` or ``started`` while a worker holds it. Times are wall
     milliseconds. ``provider_id`` is Telnyx's own id, once Telnyx has accepted the message.
     ``delivery`` is what its receipt said, at ``delivery_ms`` and with ``delivery_code``.
+    ``maybe_sent``: it is not known to be accepted, but an attempt may have reached the provider.
     """
 
     id: str
@@ -116,6 +119,7 @@ class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     delivery: MessageDelivery = ""
     delivery_ms: int = 0
     delivery_code: str = ""
+    maybe_sent: bool = False
 
     @property
     def finished(self) -> bool:
@@ -125,7 +129,7 @@ class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _STATUS_FIELDS = (
     "state", "to", "enqueued", "at", "attempts", "generation", "provider_id", "provider_id_2",
-    "code", "reason", *DELIVERY_FIELDS,
+    "code", "reason", "maybe", "maybe_before", *DELIVERY_FIELDS,
 )  # fmt: skip
 
 
@@ -267,6 +271,7 @@ class Outbox:
             delivery=cast("MessageDelivery", delivery),
             delivery_ms=record.delivery_at,
             delivery_code=record.delivery_code,
+            maybe_sent=record.maybe_sent,
         )
 
     def full(self, info: Mapping[str, Any]) -> str | None:

@@ -164,8 +164,14 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
         case Dead():
             return settle(kind="dead", perhaps=outcome.perhaps, opted_out=outcome.opted_out)
         case Doubt():
-            delay_ms = -1.0 if outcome.hold else _doubt_wait_ms(grant, account)
-            return settle(kind="doubt", delay_ms=delay_ms)
+            doubt = account.in_doubt
+            if outcome.hold or doubt.policy == "hold":
+                return settle(kind="doubt", delay_ms=-1.0)
+            return settle(
+                kind="doubt",
+                delay_ms=1000 * doubt.transactional_wait_seconds,
+                bulk_delay_ms=1000 * doubt.bulk_wait_seconds,
+            )
         case Halt():
             return settle(
                 kind="back",
@@ -191,14 +197,6 @@ def _halt_ends(halt: Halt) -> str:
     if halt.ends == "midnight_utc":
         return "midnight"
     return "" if halt.seconds is None else f"{halt.seconds * 1000:.0f}"
-
-
-def _doubt_wait_ms(grant: Grant, account: Account) -> float:
-    doubt = account.in_doubt
-    if doubt.policy == "hold":
-        return -1.0
-    bulk = b'"priority":"bulk"' in grant.content
-    return 1000 * (doubt.bulk_wait_seconds if bulk else doubt.transactional_wait_seconds)
 
 
 def _for_another_worker(grant: Grant, why: str) -> Settle:

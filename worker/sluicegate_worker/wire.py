@@ -33,7 +33,8 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     back       it returns to the head of its lane, and the attempt is not charged; if it is refused
                again and again, and others are not, it is sent again in ``delay_ms``
     dead       nothing more happens without a person
-    doubt      it may have been sent; the policy decides in ``delay_ms``, or a person if that is -1
+    doubt      it may have been sent; the policy decides in ``delay_ms``, in a bulk lane in
+               ``bulk_delay_ms`` unless that is -1; a person does if ``delay_ms`` is -1
     unused     its POST was never begun: it returns, and its slot is free again
     =========  =================================================================================
 
@@ -72,6 +73,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     last: bool = False
     rate: RateHeaders = NO_RATE_HEADERS
     delay_ms: float = 0
+    bulk_delay_ms: float = -1
     code: str = ""
     reason: str = ""
     answer: str = ""
@@ -90,6 +92,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
             (name, value)
             for name, value, default in (
                 ("delay", self.delay_ms, 0),
+                ("bulk_delay", self.bulk_delay_ms, -1),
                 ("code", self.code, ""),
                 ("reason", self.reason, ""),
                 ("answer", self.answer, ""),

@@ -16,7 +16,8 @@ from .record import delivery_of
 _PAGE = 1000
 _ROUNDS = 3
 _FIELDS = (
-    *("state", "to", "attempts", "provider_id", "code", "reason", "at"),
+    *("state", "to", "attempts", "maybe", "maybe_before"),
+    *("provider_id", "code", "reason", "at"),
     *DELIVERY_FIELDS,
 )
 
@@ -25,6 +26,7 @@ class RecipientStatus(msgspec.Struct, frozen=True):
     """One recipient; ``when`` is when it last changed, "" where it never moved.
 
     ``delivery`` is what a receipt said of one that was accepted, "unknown" without one.
+    ``maybe_sent``: it isn't accepted, whatever its state, but may have been sent a message.
     """
 
     id: str
@@ -38,6 +40,7 @@ class RecipientStatus(msgspec.Struct, frozen=True):
     delivery: str = ""
     delivery_at: str = ""
     delivery_code: str = ""
+    maybe_sent: bool = False
 
 
 class CampaignRecipients:
@@ -149,6 +152,7 @@ class CampaignRecipients:
             delivery=delivery_of(record.state, record.delivery),
             delivery_at=_moment(record.delivery_at),
             delivery_code=record.delivery_code,
+            maybe_sent=record.maybe_sent,
         )
 
 

@@ -25,6 +25,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "by_receipt": "messages that a receipt proved sent, whatever they were taken for",
     "resent": "POSTs repeated under the same idempotency key",
     "replayed": "such POSTs of messages that the provider had already",
+    "accepted_anew": "accepted after a doubt under a key that the provider did not know",
     "sent_twice": "messages that the provider has twice",
     "late": "evidence of acceptance after the lease or the message had ended",
     "leases_lost": "POSTs begun by a worker that fell silent",

@@ -3,6 +3,7 @@
     imported = waiting + retrying + in doubt + accepted + dead
              + cancelled + expired + suppressed + purged
     accepted = delivered + failed + unconfirmed + unknown
+    maybe_sent: of those not accepted, whom an attempt may have reached
 
 A message that a worker holds still counts as waiting, and an accepted one stays accepted whatever
 a receipt says later. The scripts that move a message or apply a receipt keep the counters;
@@ -32,12 +33,14 @@ class Ledger(msgspec.Struct, frozen=True):
     """How many of a campaign's recipients are in each state.
 
     ``states`` has a count for each of ``STATES``. ``deliveries`` has one for each of
-    ``receipts.DELIVERIES``: what receipts said of the accepted recipients.
+    ``receipts.DELIVERIES``: what receipts said of the accepted recipients. ``maybe_sent`` of those
+    that are not accepted, in whatever state, may have been sent a message all the same.
     """
 
     imported: int
     states: dict[str, int]
     deliveries: dict[str, int]
+    maybe_sent: int = 0
 
     @property
     def adds_up(self) -> bool:
@@ -79,14 +82,18 @@ class Ledgers:
         for state in unsent_states():
             states |= dict.fromkeys(self._unsent(campaign, state), state)
         deliveries: dict[bytes, str] = {}
-        for short, state, delivery in self._recorded(campaign):
+        maybe_sent = 0
+        for short, record in self._recorded(campaign):
+            state, delivery = record.state, record.delivery
+            maybe_sent += record.maybe_sent
             # One that waits was found in a lane; or, cancelled with its campaign, in that list.
             if state != "waiting":
                 states[short] = state
             if delivery:
                 deliveries[short] = delivery
         members = sum(self._client.scard(shard) for shard in self._shards(campaign))
-        return _ledger(members, Counter([*states.values(), *deliveries.values()]))
+        counts = Counter([*states.values(), *deliveries.values()])
+        return _ledger(members, counts | Counter(maybe_sent=maybe_sent))
 
     def _waiting(self, campaign: str) -> Iterator[bytes]:
         lanes = self._keys.lane(LaneName.pattern(campaign))
@@ -105,10 +112,10 @@ class Ledgers:
             yield from (Ticket.short_of(ticket) for ticket in page)
             start += _PAGE
 
-    def _recorded(self, campaign: str) -> Iterator[tuple[bytes, str, str]]:
-        """Yield each record's short id, state and delivery; a delivery not known yet is ``""``."""
+    def _recorded(self, campaign: str) -> Iterator[tuple[bytes, Record]]:
+        """Yield each recipient's short id, and of its record what a ledger tells."""
         prefix = self._keys.record(MessageId.prefix(campaign))
-        names = ("state", *DELIVERY_FIELDS)
+        names = ("state", "maybe", "maybe_before", *DELIVERY_FIELDS)
         cursor, first = 0, True
         while cursor or first:
             first = False
@@ -119,7 +126,7 @@ class Ledgers:
             for key, values in zip(keys, pipeline.execute(), strict=True):
                 record = Record.parse_some(names, values)
                 if record.state:
-                    yield key[len(prefix) :], record.state, record.delivery
+                    yield key[len(prefix) :], record
 
     def _shards(self, campaign: str) -> Iterator[bytes]:
         yield from self._client.scan_iter(match=self._keys.members(campaign, "*"), count=_PAGE)
@@ -127,4 +134,6 @@ class Ledgers:
 
 def _ledger(imported: int, counts: Mapping[str, int]) -> Ledger:
     states = {state: counts.get(state, 0) for state in STATES}
-    return Ledger(imported, states, {delivery: counts.get(delivery, 0) for delivery in DELIVERIES})
+    deliveries = {delivery: counts.get(delivery, 0) for delivery in DELIVERIES}
+    # What was in doubt before 0.2 was not counted when it went so.
+    return Ledger(imported, states, deliveries, max(0, counts.get("maybe_sent", 0)))

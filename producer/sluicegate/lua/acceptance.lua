@@ -14,6 +14,7 @@ local function accept(now, proof, retention_ms, from)
   local record = records.get(proof.id)
   record.reason, record.code, record.answer, record.provider_id = nil, nil, nil, proof.provider_id
   if proof.replayed then count('replayed') end -- the provider had the message already
+  states.know(proof.id, states.maybe_sent(record))
   states.finish(now, proof.id, 'accepted', retention_ms, proof.token, from)
 end
 

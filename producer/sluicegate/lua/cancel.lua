@@ -1,9 +1,11 @@
--- Cancel one message, where its POST has not started.
+-- Cancel one message: whatever this answers, no further POST of it begins.
 -- KEYS[1] the account's key prefix. ARGV[1] id, ARGV[2] retention_ms, ARGV[3] token of this call.
--- Returns: cancelled | in_flight (its POST may be under way) | unknown | the state that it had
---   ended in.
--- Keys touched: those of states.lua and charges.lua, clock, due.
+-- Returns: cancelled | maybe_sent (cancelled too, but an attempt before may have reached the
+--   provider) | in_flight (its POST may be under way, and is its last) | unknown | the state that
+--   it is in or had ended in.
+-- Keys touched: those of states.lua and charges.lua, clock, due, doubts.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
+local texts = part('sluicegate.texts')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 
@@ -13,11 +15,25 @@ local id, retention_ms, token = ARGV[1], ARGV[2], ARGV[3]
 local lease = leases.get(id)
 local state = states.current(id, records.get(id).state, lease)
 if not state then return 'unknown' end
+local record, now = records.get(id), clock.read()
+
+-- Its record keeps that nothing of it may be sent any more. A doubt waits for evidence, or for a
+-- person.
+local function stop()
+  record.cancel_at = record.cancel_at or texts.whole_ms(now.wall)
+  if state == 'in_doubt' then redis.call('ZADD', key('doubts'), '+inf', id) end
+end
+
+local function answer() return states.maybe_sent(record) and 'maybe_sent' or 'cancelled' end
+
+if state == 'cancelled' then return answer() end
+if state == 'in_doubt' or state == 'dead' or lease and lease.started then
+  stop()
+  return CANCELLABLE[state] and 'in_flight' or state
+end
 if not CANCELLABLE[state] then return state end
-if lease and lease.started then return 'in_flight' end
-local now = clock.read()
 if lease then charges.drop_grant(now, id, lease) end
 redis.call('ZREM', key('due'), id)
 clock.save(now)
 states.finish(now, id, 'cancelled', retention_ms, token)
-return 'cancelled'
+return answer()

@@ -1,7 +1,7 @@
 -- States: how a message moves from one to the next, and what its campaign's ledger says of it.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: of, current, which only read; become, tally, note_attempt, finish, end_waiting,
---   put_back, run_again.
+-- Returns: of, current, maybe_sent, which only read; become, tally, perhaps, know, note_attempt,
+--   finish, end_waiting, put_back, run_again.
 -- Keys touched: those of records.lua, counts.lua and lanes.lua, campaign:<name>, running, unsent:*.
 --
 -- A campaign's recipient has no record until its first start or its end by a person: it is its
@@ -10,7 +10,7 @@ local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local campaigns, history = part('sluicegate.campaigns'), part('sluicegate.history')
 local lanes = part('sluicegate.lanes')
-local key = account.key
+local key, num = account.key, texts.num
 local campaign_of, campaign_state = campaigns.of, campaigns.state
 local call = redis.call
 
@@ -43,6 +43,27 @@ local function become(id, state, from)
   local record, campaign = records.get(id), campaign_of(id)
   if campaign then tally(campaign, from or record.state or 'waiting', state) end
   record.state = state
+end
+
+-- Whether an attempt may have reached the provider, also before a replay.
+local function maybe_sent(record) return num(record.maybe, 0) + num(record.maybe_before, 0) > 0 end
+
+-- One attempt more, or less, may have reached the provider. The ledger knows how many recipients
+-- this is so of that are not accepted, whatever their states.
+local function perhaps(id, by)
+  local record, campaign = records.get(id), campaign_of(id)
+  local before = maybe_sent(record)
+  records.add(record, 'maybe', by)
+  local after = maybe_sent(record)
+  if campaign and before ~= after then
+    counts.add('ledger:' .. campaign, 'maybe_sent', after and 1 or -1)
+  end
+end
+
+-- A message is accepted: what may have been sent was.
+local function know(id, was_maybe)
+  local campaign = was_maybe and campaign_of(id)
+  if campaign then counts.add('ledger:' .. campaign, 'maybe_sent', -1) end
 end
 
 local function note_attempt(now, id, lease, took, outcome, code)
@@ -87,6 +108,7 @@ local function put_back(now, id, lane, ticket)
 end
 
 return {
-  of = of, current = current, become = become, tally = tally, note_attempt = note_attempt,
-  finish = finish, end_waiting = end_waiting, put_back = put_back, run_again = run_again,
+  of = of, current = current, maybe_sent = maybe_sent, become = become, tally = tally,
+  perhaps = perhaps, know = know, note_attempt = note_attempt, finish = finish,
+  end_waiting = end_waiting, put_back = put_back, run_again = run_again,
 }

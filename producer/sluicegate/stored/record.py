@@ -11,7 +11,8 @@ from .names import LaneName
 from .tickets import Ticket
 
 _COUNTS: Final = (
-    "attempts", "free", "maybe", "age", "generation", "key_at", "enqueued", "at", "delivery_at",
+    "attempts", "free", "maybe", "maybe_before", "cancel_at", "age", "generation", "key_at",
+    "enqueued", "at", "delivery_at",
 )  # fmt: skip
 _BYTES: Final = ("content", "request")
 _RENAMED: Final = {"fate": "delivery", "fate_at": "delivery_at", "fate_code": "delivery_code"}
@@ -39,6 +40,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: int = 0
     free: int = 0
     maybe: int = 0
+    maybe_before: int = 0
+    cancel_at: int = 0
     age: int = 0
     replayed_by: str = ""
     generation: int = 0
@@ -54,6 +57,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str = ""
     reason: str = ""
     answer: str = ""
+
+    @property
+    def maybe_sent(self) -> bool:
+        """Whether it isn't accepted, but an attempt may have reached the provider.
+
+        Needs ``state``, ``maybe`` and ``maybe_before``.
+        """
+        return self.state != "accepted" and self.maybe + self.maybe_before > 0
 
     @classmethod
     def parse(cls, fields: Mapping[bytes, bytes]) -> "Record":

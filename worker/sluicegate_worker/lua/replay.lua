@@ -11,8 +11,9 @@
 local account, records = part('sluicegate.account'), part('sluicegate.records')
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
 local lanes, audit = part('sluicegate.lanes'), part('sluicegate_worker.audit')
-local whole_ms, count = part('sluicegate.texts').whole_ms, part('sluicegate.counts').count
+local texts, count = part('sluicegate.texts'), part('sluicegate.counts').count
 local key, call = account.key, redis.call
+local num, whole_ms = texts.num, texts.whole_ms
 
 local AFRESH = {
   'attempts', 'free', 'maybe', 'age', 'request', 'key_at', 'code', 'reason', 'answer',
@@ -34,6 +35,7 @@ local function refusal(record, campaign, generation)
   if generation ~= '' and generation ~= (record.generation or '0') then
     return 'replayed meanwhile'
   end
+  if record.cancel_at then return 'cancelled' end
   if campaign and campaigns.state(campaign) == 'cancelled' then return 'in a cancelled campaign' end
 end
 
@@ -42,6 +44,7 @@ local function replay(id, generation, content, lane, ticket)
   local refused = refusal(record, campaign, generation)
   if refused then return refused end
   call('ZREM', key('dead'), id)
+  if num(record.maybe, 0) > 0 then records.add(record, 'maybe_before', num(record.maybe)) end
   for _, field in ipairs(AFRESH) do record[field] = nil end
   records.add(record, 'generation', 1)
   states.become(id, 'waiting')

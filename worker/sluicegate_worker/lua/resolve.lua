@@ -2,9 +2,11 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] id, [2] accepted | resend | drop, [3] token of this call, [4] retention_ms, [5]
 --   provider_id or '', [6] reason, [7] the audit's entry (audit.lua).
--- Returns: resolved | unknown | the state that it is in instead.
+-- Returns: resolved | unknown | the state that it is in instead; or why it must not be resent:
+--   cancelled | in a cancelled campaign | opted out.
 -- Keys touched: those of states.lua and audit.lua, clock, doubts, dead, wake.
 local account, records = part('sluicegate.account'), part('sluicegate.records')
+local campaigns = part('sluicegate.campaigns')
 local states, audit = part('sluicegate.states'), part('sluicegate_worker.audit')
 local whole_ms, count = part('sluicegate.texts').whole_ms, part('sluicegate.counts').count
 local key = account.key
@@ -15,6 +17,12 @@ if not record.state then return 'unknown' end
 if record.token == token then return 'resolved' end
 if record.state ~= 'in_doubt' then return record.state end
 local now = part('sluicegate.clock').read()
+
+local campaign = campaigns.of(id)
+local stopped = record.cancel_at and 'cancelled'
+  or campaign and campaigns.state(campaign) == 'cancelled' and 'in a cancelled campaign'
+if verdict == 'resend' and stopped then return stopped end
+if verdict == 'resend' and part('sluicegate.optouts').has(record.to) then return 'opted out' end
 redis.call('ZREM', key('doubts'), id)
 count('resolved')
 audit.write(now, said, 1)
@@ -27,6 +35,9 @@ elseif verdict == 'resend' then
   record.token = token
   states.put_back(now, id, record.lane, record.ticket)
   account.wake()
+elseif stopped then -- nobody wants it replayed
+  record.reason = reason
+  states.finish(now, id, 'cancelled', retention_ms, token)
 else
   states.become(id, 'dead')
   record.token, record.at = token, whole_ms(now.wall)

@@ -5,8 +5,8 @@
 --   optouts.
 --
 -- kind      accepted | retry (in `delay` ms) | back (to the head of its lane, uncharged) | dead |
---           doubt (decided in `delay` ms; -1: by a person) | unused (its POST was never begun:
---           back, and its slot is free again)
+--           doubt (decided in `delay` ms, in a bulk lane in `bulk_delay`; -1: by a person) |
+--           unused (its POST was never begun: back, and its slot is free again)
 -- answers   applied, also where the lease had ended but the outcome still told something | stale
 --           (it told nothing)
 -- A repeat of a settle is known by the lease's token in the record, and answered alike. Each path
@@ -48,7 +48,7 @@ local function charge_attempt(now, record, outcome, perhaps)
   elseif not outcome.free then
     records.add(record, 'attempts', 1)
   end
-  if perhaps then records.add(record, 'maybe', 1) end
+  if perhaps then states.perhaps(outcome.id, 1) end
   record.at, record.token = whole_ms(now.wall), outcome.token
 end
 
@@ -142,7 +142,7 @@ function moves.back(now, outcome, record, lane, ticket, breaker)
   states.become(outcome.id, 'waiting')
   record.token = outcome.token
   if outcome.reason ~= '' then record.code, record.reason = outcome.code, outcome.reason end
-  if outcome.perhaps then records.add(record, 'maybe', 1) end
+  if outcome.perhaps then states.perhaps(outcome.id, 1) end
   states.put_back(now, outcome.id, lane, ticket)
   if outcome.halt ~= '' then halt(now, breaker, outcome, lane) end
   if outcome.full then hold_full(now, lane, true) end
@@ -165,7 +165,10 @@ function moves.doubt(now, outcome, record, lane, ticket)
   records.add(record, 'age', outcome.took)
   states.become(outcome.id, 'in_doubt')
   record.lane, record.ticket = lane, ticket
-  local decided = outcome.delay < 0 and '+inf' or ms(now.wall + outcome.delay)
+  local bulk = string.sub(lane, 1, 1) == 'b' and outcome.bulk_delay >= 0
+  local delay = bulk and outcome.bulk_delay or outcome.delay
+  local held = outcome.delay < 0 or record.cancel_at
+  local decided = held and '+inf' or ms(now.wall + delay)
   call('ZADD', key('doubts'), decided, outcome.id)
   count('in_doubt')
 end
@@ -179,14 +182,29 @@ function moves.unused(now, outcome, record, lane, ticket)
   count('unused')
 end
 
+-- Accepted although an attempt before may have been: where the provider did not know the key, that
+-- had not reached it.
+local function note_doubts(outcome, maybe)
+  if num(maybe, 0) > 0 and not outcome.replayed then count('accepted_anew') end
+end
+
+-- Cancelled while its POST was under way, and to be sent again: it ends instead.
+local function end_cancelled(now, outcome, record, retention_ms)
+  if record.state ~= 'waiting' and record.state ~= 'retrying' then return end
+  call('ZREM', key('due'), outcome.id) -- its ticket in a lane is void, since the record decides
+  states.finish(now, outcome.id, 'cancelled', retention_ms, outcome.token)
+end
+
 local function move(now, breaker, outcome, record, lane, ticket, retention_ms)
   if outcome.kind == 'accepted' then
     records.add(record, 'attempts', 1)
+    note_doubts(outcome, record.maybe)
     acceptance.accept(now, outcome, retention_ms)
     hold(now, lane, outcome.hold)
     breaker.faults = ''
   else
     moves[outcome.kind](now, outcome, record, lane, ticket, breaker)
+    if record.cancel_at then end_cancelled(now, outcome, record, retention_ms) end
   end
 end
 
@@ -209,7 +227,8 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   if not own or outcome.kind ~= 'accepted' or not outcome.heard or records.is_loaded(id) then
     return false
   end
-  local state, attempts, history = unpack(records.look(id, 'state', 'attempts', 'history'))
+  local state, attempts, history, maybe, before =
+    unpack(records.look(id, 'state', 'attempts', 'history', 'maybe', 'maybe_before'))
   if state ~= 'waiting' then return false end
   leases.drop(id)
   evidence.hear_success(now, breaker, id, leases.ticket(lease).to)
@@ -226,6 +245,8 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
     records.expire(id, retention_ms)
   end
   if outcome.replayed then count('replayed') end
+  note_doubts(outcome, maybe)
+  states.know(id, num(maybe, 0) + num(before, 0) > 0)
   count('accepted')
   hold(now, lease.lane, outcome.hold)
   breaker.faults = ''
@@ -266,7 +287,7 @@ local function resolve(now, breaker, outcome, record, retention_ms)
   call('ZREM', key('doubts'), outcome.id)
   count('resolved')
   records.add(record, 'attempts', -1) -- the attempt was charged when it went in doubt
-  records.add(record, 'maybe', -1)
+  states.perhaps(outcome.id, -1)
   move(now, breaker, outcome, record, record.lane, record.ticket, retention_ms)
 end
 

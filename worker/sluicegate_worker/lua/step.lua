@@ -5,10 +5,10 @@
 --   count and that many settles, each: id, token, kind, provider_id, took_ms, flags (h answer
 --     heard, t throttled, r replayed, p perhaps acted on, u uncharged, f the sender's queue is
 --     full, b the provider failed, o the recipient has opted out, l if it counts, it is the last
---     that the policy allows), limit, remaining (what the
---     answer said of the rate, -1 where nothing), then count and that many of name and value: delay
---     (ms), code, reason, answer, wait, window, reset (ms, of the rate; -1 where not said), hold
---     (ms, of the sender), halt, halt_ends
+--     that the policy allows), limit, remaining (what the answer said of the rate, -1 where
+--     nothing), then count and that many of name and value: delay, bulk_delay (ms), code, reason,
+--     answer, wait, window, reset (ms, of the rate; -1 where not said), hold (ms, of the sender),
+--     halt, halt_ends
 --   count and that many starts of 3: id, token, request ('' where it is stored already)
 --   count and that many renewals of 2: id, token
 --   token ('' to claim nothing), want, horizon_ms
@@ -31,10 +31,12 @@ local FLAGS = {
   h = 'heard', t = 'throttled', r = 'replayed', p = 'perhaps', u = 'free', f = 'full',
   b = 'failing', o = 'opted_out', l = 'last',
 }
-local NUMBERS = { delay = true, wait = true, window = true, reset = true, hold = true }
+local NUMBERS = {
+  delay = true, bulk_delay = true, wait = true, window = true, reset = true, hold = true,
+}
 local UNSAID = {
-  delay = 0, code = '', reason = '', answer = '', wait = -1, window = -1, reset = -1, hold = 0,
-  halt = '', halt_ends = '',
+  delay = 0, bulk_delay = -1, code = '', reason = '', answer = '', wait = -1, window = -1,
+  reset = -1, hold = 0, halt = '', halt_ends = '',
 }
 local OR_UNSAID = { __index = UNSAID }
 

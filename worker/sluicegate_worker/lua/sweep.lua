@@ -2,19 +2,20 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this call, [2] lease_ms, [3] worker's name, [4] policy on doubts: resend | hold
 --   | drop, [5] ms a transactional message waits in doubt, [6] ms a bulk one, [7] ms for which a
---   key may be reused, [8] the share of the server's memory beyond which nothing is claimed, [9] why
---   this worker's signals start no drain ('' where they do), [10] how many
---   attempts a message has.
+--   key may be reused, [8] the share of the server's memory beyond which nothing is claimed,
+--   [9] why this worker's signals start no drain ('' where they do), [10] how many attempts a
+--   message has.
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do}.
 --   A call repeated with its token gets the same answer.
--- Keys touched: those of states.lua, charges.lua and standstill.lua, swept, clock, workers, running, doubts, dead,
---   due.
+-- Keys touched: those of states.lua, charges.lua and standstill.lua, swept, clock, workers,
+--   running, doubts, dead, due.
 -- The first write frees, so that a full server can still be repaired.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
 local records, leases, counts =
   part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts')
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
+local optouts = part('sluicegate.optouts')
 local charges, lanes = part('sluicegate.charges'), part('sluicegate.lanes')
 local standstill = part('sluicegate_worker.standstill')
 local num, ms, whole_ms, count = texts.num, texts.ms, texts.whole_ms, counts.count
@@ -61,9 +62,10 @@ local function doubt(id)
   record.at, record.token = whole_ms(now.wall), lease.token
   record.reason = 'its worker fell silent after the POST may have begun'
   records.add(record, 'attempts', 1)
-  records.add(record, 'maybe', 1)
+  states.perhaps(id, 1)
   local waits = doubt_ms[string.sub(lease.lane, 1, 1)]
-  call('ZADD', key('doubts'), policy == 'hold' and '+inf' or ms(now.wall + waits), id)
+  local for_person = policy == 'hold' or record.cancel_at
+  call('ZADD', key('doubts'), for_person and '+inf' or ms(now.wall + waits), id)
   states.note_attempt(now, id, lease, now.steady - lease.started, 'lost', '')
   count('in_doubt')
   count('leases_lost')
@@ -96,11 +98,15 @@ end
 local function decide(id)
   local record = records.get(id)
   if record.state ~= 'in_doubt' then return call('ZREM', key('doubts'), id) end
+  if record.cancel_at then return hold(id, 'in doubt, and cancelled; a person decides') end
   if policy == 'drop' then return drop(id, record) end
   if policy == 'hold' then return hold(id, 'in doubt; a person decides') end
   local campaign = campaigns.of(id)
   if campaign and campaigns.state(campaign) == 'cancelled' then
     return hold(id, 'in doubt, and its campaign is cancelled; a person decides')
+  end
+  if optouts.has(record.to) then
+    return hold(id, 'in doubt, and its recipient has opted out since; a person decides')
   end
   if num(record.attempts, 0) >= max_attempts then
     return hold(id, 'in doubt, and its attempts are used up; a person decides')

@@ -20,6 +20,7 @@ RESOLVE = Script("sluicegate_worker.resolve")
 Resolution = Literal["accepted", "resend", "drop"]
 
 _PAGE = 500
+_STOPPED = (b"cancelled", b"in a cancelled campaign", b"opted out")
 _FIELDS = ("to", "reason", "attempts", "key_at", "at")
 
 
@@ -80,7 +81,8 @@ class Doubts:
         """End a doubt by a person's word; ``by`` goes into the audit.
 
         ``accepted``: it was sent, as ``provider_id`` where that is known. ``resend``: send the
-        same bytes again under the same key. ``drop``: make it a dead letter.
+        same bytes again under the same key; refused if it or its campaign was cancelled, or its
+        recipient opted out. ``drop``: make it a dead letter, or end it if it was cancelled.
         Raises UnknownMessage and WrongState.
         """
         said = act(by or By(why=reason), f"resolve {verdict}", id).said()
@@ -89,6 +91,9 @@ class Doubts:
         answer = self._scripts.call(RESOLVE, args)
         if answer == b"unknown":
             raise UnknownMessage(id)
+        if answer in _STOPPED:
+            wanted = "it must not be sent again; resolve it as accepted, or drop it"
+            raise WrongState(id, f"in doubt and {answer.decode()}", wanted)
         if answer != b"resolved":
             raise WrongState(id, answer.decode(), "only messages in doubt are resolved")
 

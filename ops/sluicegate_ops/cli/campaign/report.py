@@ -92,6 +92,7 @@ def _document(
     return {
         "states": {"imported": ledger.imported, **ledger.states},
         "codes": [_entry(cause) for cause in ends],
+        "maybe_sent": ledger.maybe_sent,
         "deliveries": deliveries_of(ledger),
         "undelivered": undelivered,
     }

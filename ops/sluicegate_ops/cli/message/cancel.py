@@ -26,7 +26,8 @@ class CancelOptions:
 def cancel(session: Session, options: CancelOptions) -> None:
     """Cancel messages whose POST has not begun.
 
-    For the others it says where they stand, and exits with 1.
+    For the others it says where they stand, and exits with 1. Whatever it
+    says, no further POST of them begins.
 
     \b
     Example:
@@ -64,8 +65,10 @@ def _cancelled(session: Session, id: str) -> tuple[str, int, str]:
 
 _ANSWERS = {
     "cancelled": "cancelled",
-    "in_flight": "not cancelled: its POST may be under way",
-    "in_doubt": "not cancelled: it may have been sent; see: sluicegate doubt list",
+    "maybe_sent": "cancelled, but it may have been sent: an attempt before may have been acted on",
+    "in_flight": "not cancelled: its POST may be under way; it is the last",
+    "in_doubt": "not cancelled: it may have been sent, and is not sent again; "
+    "see: sluicegate doubt list",
     "dead": "not cancelled: it is a dead letter; to give it up: sluicegate dead purge",
 }
 

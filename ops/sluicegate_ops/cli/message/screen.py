@@ -35,6 +35,7 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     changed_ms: int = 0
     attempts: int = 0
     maybe: int = 0
+    maybe_sent: bool = False
     generation: int = 0
     provider_id: str = ""
     second_provider_id: str = ""

@@ -38,7 +38,8 @@ def show(session: Session, options: MessageShowOptions) -> None:
 
 def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, object]]:
     yield "id", record.id
-    yield "state", record.state.replace("_", " ") + _outlook(record)
+    maybe_sent = ", may have been sent" if record.maybe_sent else ""
+    yield "state", record.state.replace("_", " ") + maybe_sent + _outlook(record)
     yield "campaign", record.campaign
     yield "why", record.held_by
     yield "delivery", _delivery(record, session)
