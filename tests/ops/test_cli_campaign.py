@@ -288,9 +288,9 @@ def test_the_column_of_numbers_is_guessed_where_it_is_plain(cli: Cli, header: st
 @pytest.mark.parametrize(
     ("header", "more", "exits", "said"),
     [
-        ("id,x", (), 2, "no column looks like.*--to-column: id, x"),
+        ("id,x", (), 2, r"no column looks like.*--to-column: id \(id\), x"),
         ("phone,mobile", (), 2, "any of phone, mobile may be.*--to-column"),
-        ("phone,mobile", ("--to-column", "Fax"), 2, "no column 'Fax'.*phone, mobile"),
+        ("phone,mobile", ("--to-column", "Fax"), 2, r"no column 'Fax'.*phone \(phone\), mobile"),
         ("phone,x", ("--key", "crm"), 2, "no column 'crm'"),
         ("phone,x", ("--text", "{{ y }}"), 2, r"no column for {{ y }}.*x \(x\)"),
         ("phone,x", ("--text", "{% for %}"), 2, "template, line 1"),

@@ -123,9 +123,10 @@ def test_of_two_alike_the_very_name_is_taken(
 def test_of_two_alike_none_is_guessed(tmp_path: Path) -> None:
     header = ("Phone", "First Name", "first-name", "Code")
     path = write(tmp_path, [("4152000000", "Ann", "Ben", "7")], header)
-    with pytest.raises(
-        BadFile, match="'first_name' matches 'First Name' and 'first-name'; rename"
-    ):
+    several = (
+        r"'first_name' matches 'First Name' \(column 2\) and 'first-name' \(column 3\); rename"
+    )
+    with pytest.raises(BadFile, match=several):
         Recipients(JULY, CsvFile(path))
 
 

@@ -2,8 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from os import PathLike
 from unicodedata import normalize
 
+from ..errors import BadFile
+
+_SHOWN = 40  # columns named in an error
 _WORDS = frozenset({"not", "true", "false", "none", "self"})
 _TAG = re.compile(r"\{\{-?(?P<shown>.*?)-?\}\}|\{%-?(?P<block>.*?)-?%\}", re.DOTALL)
 _QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
@@ -32,9 +36,44 @@ def matching(columns: Sequence[str], name: str) -> list[int]:
     """
     for form in (str, variable, _folded):
         wanted = form(name)
-        if found := [index for index, column in enumerate(columns) if form(column) == wanted]:
+        alike = (
+            index for index, column in enumerate(columns) if column and form(column) == wanted
+        )
+        if found := list(alike):
             return found
     return []
+
+
+def place(path: str | PathLike[str], columns: Sequence[str], name: str, missing: str = "") -> int:
+    """Return the index of the one column that ``name`` means.
+
+    Raises BadFile if there are several, or none, which ``missing`` may say in its own words.
+    """
+    found = matching(columns, name)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        way_out = f"the columns, with their variables: {listed(columns)}"
+        raise BadFile(path, "the header", missing or f"no column {name!r}", way_out)
+    several = " and ".join(f"{columns[at]!r} (column {at + 1})" for at in found[:_SHOWN])
+    raise BadFile(path, "the header", f"{name!r} matches {several}", "rename one of them")
+
+
+def naming(columns: Sequence[str], index: int) -> str:
+    """How a plan names a column: ``Phone`` and ``phone`` of two files are the same column.
+
+    So it is the variable, unless another column makes it too.
+    """
+    name = variable(columns[index])
+    makers = [column for column in columns if column and variable(column) == name]
+    return name if len(makers) == 1 else columns[index]
+
+
+def listed(columns: Sequence[str]) -> str:
+    """The names of the columns with their variables, for an error."""
+    named = [column for column in columns if column]
+    more = f", and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+    return ", ".join(f"{column} ({variable(column)})" for column in named[:_SHOWN]) + more
 
 
 def named_by_variables(source: str, columns: Sequence[str]) -> str:
@@ -62,7 +101,7 @@ def _shown(tag: str, columns: Sequence[str]) -> str:
 
 def _in_block(tag: str, columns: Sequence[str]) -> str:
     """Rename in ``{% if ... %}``, where a name of several words may stand, but in no quotes."""
-    for column in sorted(columns, key=len, reverse=True):
+    for column in sorted(filter(None, columns), key=len, reverse=True):
         words = re.findall(r"[^\W_]+", column)
         if len(words) < 2 and column.strip().isidentifier():
             continue

@@ -13,17 +13,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b, file_digest
 from io import BufferedReader, StringIO
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import BadFile
 from ..spreadsheet import GUARD, bared
+from .layout import (
+    header_line,
+    is_phone,
+    is_row,
+    likely_delimiter,
+    number_columns,
+    sample_rows,
+    split_line,
+)
+from .lines import END_OF_FILE, Lines
+from .quotes import MAX_ROW, NEVER_CLOSED, read_row
 
-MAX_ROW = 1_000_000
-"""Characters in a row. A value has at most ``csv.field_size_limit()``: 131,072 by default."""
-
-_BLOCK = 1 << 18  # bytes read at a time
 _PREFIX = 1 << 20  # bytes from which the encoding and the delimiter are guessed
 _MARK = "sluicegate.mark"  # the name of the error handler below
 _MARKED = re.compile("[\0\ud800-\udfff]")
@@ -31,40 +38,57 @@ _BOMS = {codecs.BOM_UTF8: "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-
 _FOREIGN = re.compile(
     rb"[\xef\xbb\xbf\s]*(?:(?P<Excel>PK\x03\x04|\xd0\xcf\x11\xe0)|(?P<PDF>%PDF)|(?P<HTML><))"
 )
+_REREAD = 4 * MAX_ROW
+"""Characters that may be read twice because of stray quotes, besides four times the file."""
+
 _SEP = re.compile(r'"?sep=([^\w"\r\n])"?[\r\n]+', re.IGNORECASE)  # how Excel names the delimiter
-_PHONE = re.compile(  # with a +, with 10 to 15 digits, or as Excel shortens it
-    r"[\s'\"=]*(?:\+(?:[\s().-]*\d){7,15}|\(?\d(?:[\s().-]*\d){9,14}|\d[.,]\d+[Ee]\+\d+)[\s'\"]*"
+_TALL_SHOWN = 5
+_LONGEST_NAME = 1000
+_SEVERAL = (
+    'these lines look like rows, but stand within one pair of quotes ("): remove the quotes if '
+    "each is a row"
 )
 
 
 class Row(NamedTuple):
-    """A sound row. ``line`` is the line of the file on which it begins, counted from 1."""
+    """A sound row of ``lines`` lines, of which ``line`` is the first, counted from 1."""
 
     line: int
     values: list[str]
+    lines: int = 1
 
 
 class BadRow(NamedTuple):
-    """A row that was set aside. In its ``values``, U+FFFD stands for each unreadable byte."""
+    """A row that was set aside. In its ``values``, U+FFFD stands for each unreadable byte.
+
+    Where a quote is at fault, it has one value: all of its text.
+    """
 
     line: int
     values: list[str]
     reason: str
+    lines: int = 1
 
 
-@dataclass(slots=True)
-class _Position:
-    """How far ``rows`` has come.
+@dataclass
+class LineCount:
+    """Where the lines of a file went: ``total = above + rows + blank``.
 
-    ``row`` is the line on which the next row begins. ``lines`` are those of the current block,
-    ``before`` is how many come before it. Rows up to line ``marked`` may hold marked characters
-    or guarded values.
+    ``above`` are the header and what precedes it. ``rows`` are those of sound and bad rows, and
+    ``tall`` is how many sound rows have more than one line; ``tallest`` has the first and the
+    number of lines of a few.
     """
 
-    row: int
-    marked: int = 0
-    before: int = 0
-    lines: list[str] = field(default_factory=list)
+    above: int
+    total: int = 0
+    blank: int = 0
+    tall: int = 0
+    tallest: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """Lines of all rows."""
+        return self.total - self.above - self.blank
 
 
 class CsvFile:
@@ -73,8 +97,8 @@ class CsvFile:
     ``encoding`` and ``delimiter`` are guessed if they are not given: UTF-8 or UTF-16, with or
     without a byte order mark, or else Windows-1252; and a comma, semicolon, tab or ``|``. Rows
     without any value are skipped. A value is read without the apostrophe that keeps spreadsheets
-    from changing it: see ``spreadsheet.py``. The latest ``rows()`` has read ``read_bytes`` of
-    ``size_bytes``.
+    from changing it: see ``spreadsheet.py``. Columns may lack a name or share it. The latest
+    ``rows()`` has read ``read_bytes`` of ``size_bytes``, and counted the lines in ``counted``.
 
     Raises BadFile if the file can't be read as CSV; the error says what to do.
     """
@@ -87,7 +111,8 @@ class CsvFile:
         delimiter: str | None = None,
         header: bool = True,
     ) -> None:
-        self.path, self.read_bytes = Path(path), 0
+        self.path = Path(path)
+        self._reading: Lines | None = None
         with self._open() as file:
             prefix = file.read(_PREFIX)
             self.size_bytes = file.seek(0, 2)
@@ -97,8 +122,7 @@ class CsvFile:
         lines = StringIO(text.removeprefix("\ufeff"), newline="").readlines()
         lines = lines if complete else lines[:-1] or lines  # the last one may be cut
         sep_line = _SEP.fullmatch(lines[0]) if lines else None
-        likely = sep_line[1] if sep_line else max(",;\t|", key=partial(_fitness, lines))
-        self.delimiter = delimiter or likely
+        self.delimiter = delimiter or (sep_line[1] if sep_line else likely_delimiter(lines))
         if not re.fullmatch(r'[^\w\s"]|\t', self.delimiter):
             raise BadFile(
                 self.path, "", f"{delimiter!r} can't be a delimiter", "give , ; | or a tab"
@@ -108,32 +132,84 @@ class CsvFile:
         starts = rf'[\r\n" {re.escape(self.delimiter)}]'  # what a value's first character follows
         self._guarded = re.compile(f"{GUARD}(?<={starts}{GUARD})").search
         read = self._header if header else self._numbered
-        self.columns, self._above = read(lines, 1 if sep_line else 0, complete)
+        self.columns, above = read(lines, 1 if sep_line else 0, complete)
+        self.counted = LineCount(above)
+        self._numbers = number_columns(lines[above:], self.delimiter)
 
-    def rows(self) -> Iterator[Row | BadRow]:
+    @property
+    def read_bytes(self) -> int:
+        """How far the latest ``rows()`` has come."""
+        return self._reading.read_bytes if self._reading else 0
+
+    def rows(self, needed: int | None = None) -> Iterator[Row | BadRow]:
         """Yield the rows below the header, in constant memory; each call reads from the start.
 
-        Raises BadFile if a quote is never closed, or if a row or a value is too long.
+        A row may lack its last values from column ``needed`` on, counted from 0, and all if it is
+        None: they are empty. Where a quote is never closed, or followed by text, reading goes on
+        at the line after the one on which it was opened.
+
+        Raises BadFile if a row is too long, or if its quotes leave open what the rows are.
         """
         width = len(self.columns)
-        position = _Position(self._above + 1)
+        least = width if needed is None else min(needed, width)
+        self.counted, reread = LineCount(self.counted.above), 0
         with self._open() as file:
-            lines = chain.from_iterable(self._blocks(file, position))
-            reader = self._reader(islice(lines, self._above, None))
+            decoder = codecs.getincrementaldecoder(self.encoding)(_MARK)
+            lines = self._reading = Lines(file, decoder, self._is_odd, self.counted.above)
             while True:
-                try:
+                before, reader = lines.row - 1, self._reader(lines.rest())
+                with suppress(csv.Error):
                     for values in reader:
-                        line, position.row = position.row, self._above + reader.line_num + 1
-                        if len(values) == width and values[0] and line > position.marked:
-                            yield tuple.__new__(Row, (line, values))  # quicker than Row()
-                        elif any(values):
-                            yield self._checked_row(line, values, line <= position.marked)
+                        line, lines.row = lines.row, before + reader.line_num + 1
+                        if (
+                            len(values) == width
+                            and values[0]
+                            and line > lines.marked
+                            and lines.row - line == 1
+                        ):
+                            yield tuple.__new__(Row, (line, values, 1))  # quicker than Row()
+                        else:
+                            yield from self._judged(line, values, lines, least)
+                    self.counted.total = lines.row - 1
                     return
-                except csv.Error as error:
-                    reason = self._quote_fault(position.row, error)
-                line, position.row = position.row, self._above + reader.line_num + 1
-                raw = _MARKED.sub("\ufffd", position.lines[position.row - position.before - 2])
-                yield BadRow(line, [raw.rstrip("\r\n")], reason)
+                row = read_row(lines.ahead(), self.delimiter)
+                line, lines.row = lines.row, lines.row + row.lines
+                if not row.fault:
+                    yield from self._judged(line, row.values, lines, least)
+                    continue
+                text = _MARKED.sub("\ufffd", "".join(lines.between(line, lines.row)))
+                yield BadRow(line, [text.rstrip("\r\n")], row.fault)
+                reread += row.characters
+                if reread > _REREAD + 4 * lines.read_bytes:
+                    reason = "so many quotes are never closed that its rows can't be told apart"
+                    raise BadFile(self.path, f"line {line}", reason, "export it again")
+
+    def _is_odd(self, text: str) -> bool:
+        """Whether ``text`` holds marked characters or guarded values."""
+        marked = (not text.isascii() or "\0" in text) and _MARKED.search(text)
+        return bool(marked or text[:1] == GUARD or self._guarded(text))
+
+    def _judged(
+        self, line: int, values: list[str], lines: Lines, least: int
+    ) -> Iterator[Row | BadRow]:
+        """Yield a row that may be unsound: as one, or line by line if it may be several."""
+        count = lines.row - line
+        if not any(value.strip(END_OF_FILE) for value in values):
+            self.counted.blank += count
+            return
+        texts = lines.between(line, lines.row) if count > 1 else []
+        width = max(least, *self._numbers, 0)
+        if any(is_row(text, self.delimiter, width, self._numbers) for text in texts[1:]):
+            for number, text in enumerate(texts, line):
+                shown = _MARKED.sub("\ufffd", text).rstrip("\r\n")
+                yield BadRow(number, split_line(shown, self.delimiter) or [shown], _SEVERAL)
+            return
+        row = self._checked_row(line, values, count, least, line <= lines.marked)
+        if count > 1 and isinstance(row, Row):
+            self.counted.tall += 1
+            if len(self.counted.tallest) < _TALL_SHOWN:
+                self.counted.tallest.append((line, count))
+        yield row
 
     def fingerprint(self) -> str:
         """Hash the file's bytes, as 64 hexadecimal digits, to notice when it changes."""
@@ -164,101 +240,57 @@ class CsvFile:
 
     def _header(self, lines: list[str], above: int, complete: bool) -> tuple[tuple[str, ...], int]:
         """Read the names of the columns, and tell how many lines are above the first row."""
-        blank = self.delimiter + '" \r\n'
-        above += next((n for n, line in enumerate(lines[above:]) if line.strip(blank)), 0)
-        reader = self._reader(lines[above:])
-        try:
-            names = [" ".join(bared(name).split()) for name in next(reader, list[str]())]
-        except csv.Error as error:
-            reason = self._quote_fault(above + 1, error)
-            raise BadFile(self.path, "the header", reason, "export it again") from error
-        above += reader.line_num
-        rows = list(_sample_rows(lines[above:], self.delimiter))
+        above += header_line(lines[above:], self.delimiter)
+        row = read_row(lines[above:], self.delimiter)
+        within = (
+            split_line(text, self.delimiter) for text in lines[above + 1 : above + row.lines]
+        )
+        if fault := row.fault or (NEVER_CLOSED if any(map(is_phone, chain(*within))) else ""):
+            raise BadFile(self.path, f"line {above + 1}, the header", fault, "export it again")
+        names = [_name(value) for value in row.values]
+        above += row.lines
+        rows = [row.values for row in sample_rows(lines[above:], self.delimiter)]
         while names and not names[-1] and not any(any(row[len(names) - 1 :]) for row in rows):
             names.pop()
-        if not names or (complete and not "".join(lines[above:]).strip(blank)):
-            reason = "there is nothing below the header" if names else "the file is empty"
+        blank = self.delimiter + '" \r\n' + END_OF_FILE
+        if not any(names) or (complete and not "".join(lines[above:]).strip(blank)):
+            reason = "there is nothing below the header" if any(names) else "the file is empty"
             raise BadFile(self.path, "", reason, "export the file again, with its rows")
         for number, name in enumerate(names, 1):
-            if fault := _column_fault(name, names[: number - 1]):
+            if unfit := _column_fault(name):
                 where = f"line {above}, column {number}"
-                raise BadFile(self.path, where, fault, "correct the header line, or add one")
+                raise BadFile(self.path, where, unfit, "correct the header line, or add one")
         return tuple(names), above
 
     def _numbered(
         self, lines: list[str], above: int, complete: bool
     ) -> tuple[tuple[str, ...], int]:
         """Number the columns of a file without a header, and tell the lines above its rows."""
-        width = max((len(row) for row in _sample_rows(lines[above:], self.delimiter)), default=0)
+        rows = sample_rows(lines[above:], self.delimiter)
+        width = max((len(row.values) for row in rows), default=0)
         if not width:
             raise BadFile(self.path, "", "the file is empty", "export the file again")
         return tuple(map(str, range(1, width + 1))), above
 
-    def _blocks(self, file: BufferedReader, position: _Position) -> Iterator[list[str]]:
-        """Yield the file's lines in blocks, keeping ``position`` up to date."""
-        decoder = codecs.getincrementaldecoder(self.encoding)(_MARK)
-        self.read_bytes, rest, row, held, data = 0, "", 0, 0, b"."
-        while data:
-            data = file.read(_BLOCK)
-            self.read_bytes += len(data)
-            text = rest + decoder.decode(data, not data)
-            # A carriage return at the very end may be the first half of a line's end.
-            end = max(text.rfind("\n"), text.rfind("\r", 0, -1)) + 1 if data else len(text)
-            text, rest = text[:end], text[end:]
-            held, row = (held + end if position.row == row else 0), position.row
-            if max(held, len(rest)) > MAX_ROW:
-                reason = f"the row has more than {MAX_ROW:,} characters"
-                raise BadFile(self.path, f"line {row}", reason, "is a quote never closed?")
-            position.before += len(position.lines)
-            # Not splitlines(), which also splits at form feeds and other separators.
-            position.lines = StringIO(text, newline="").readlines()
-            odd = (not text.isascii() or "\0" in text) and _MARKED.search(text)
-            if odd or text[:1] == GUARD or self._guarded(text):
-                position.marked = position.before + len(position.lines)
-            yield position.lines
-
-    def _checked_row(self, line: int, values: list[str], marked: bool) -> Row | BadRow:
-        """Check a row that may be unsound; ``marked``: see ``_Position``."""
+    def _checked_row(
+        self, line: int, values: list[str], count: int, least: int, marked: bool
+    ) -> Row | BadRow:
+        """Check a row of ``count`` lines; ``marked``: see ``Lines``."""
         width = len(self.columns)
         if marked and (mark := _MARKED.search("".join(values))):
             byte = ord(mark[0]) & 0xFF
             reason = f"byte 0x{byte:02X} is not valid {self.encoding}: is it in another encoding?"
             shown = [bared(_MARKED.sub("\ufffd", value)) for value in values]
-            return BadRow(line, shown, reason if byte else "it holds a NUL byte")
+            return BadRow(line, shown, reason if byte else "it holds a NUL byte", count)
         if marked:
             values = list(map(bared, values))
-        if len(values) >= width and not any(values[width:]):
-            return Row(line, values[:width])
+        if least <= len(values) and not any(values[width:]):
+            missing = [""] * (width - len(values))
+            return Row(line, values[:width] + missing, count)
         reason = f"{len(values)} values, but {width} columns"
         if len(values) > width:
             reason += f"; a value that holds {self.delimiter!r} must be in quotes"
-        return BadRow(line, values, reason)
-
-    def _quote_fault(self, line: int, error: csv.Error) -> str:
-        """Say what is wrong with a row; raises BadFile if those below are in doubt too."""
-        reason = 'a quote (") opened in this row is never closed'
-        if "field limit" in str(error):
-            reason = f"a value has over {csv.field_size_limit():,} characters; perhaps {reason}"
-        elif "end of data" not in str(error):
-            return 'a quote (") within a quoted value is not doubled'
-        raise BadFile(self.path, f"line {line}", reason, "close or remove it") from error
-
-
-def _sample_rows(lines: list[str], delimiter: str) -> Iterator[list[str]]:
-    """Yield the rows of the first 200 lines that have any value, up to the first faulty one."""
-    with suppress(csv.Error):
-        yield from filter(any, csv.reader(lines[:200], delimiter=delimiter, skipinitialspace=True))
-
-
-def _fitness(lines: list[str], delimiter: str) -> tuple[float, int, bool]:
-    """How well ``delimiter`` fits: the share of rows as wide as the first one, then that width.
-
-    Of equal ones the comma comes last, since it also occurs within texts.
-    """
-    widths = [len(values) for values in _sample_rows(lines, delimiter)]
-    if widths[:1] <= [1]:
-        return 0, 0, False
-    return widths.count(widths[0]) / len(widths), widths[0], delimiter != ","
+        return BadRow(line, values, reason, count)
 
 
 def _likely_encoding(prefix: bytes) -> str:
@@ -279,14 +311,18 @@ def _likely_encoding(prefix: bytes) -> str:
     return "cp1252"
 
 
-def _column_fault(name: str, before: list[str]) -> str | None:
-    if name in before:
-        return f"{name!r} is also column {before.index(name) + 1}"
-    if _PHONE.fullmatch(name):
+def _name(value: str) -> str:
+    """A column's name, without what can't be seen."""
+    spaced = " ".join(bared(value).split())
+    return spaced if spaced.isprintable() else "".join(filter(str.isprintable, spaced))
+
+
+def _column_fault(name: str) -> str | None:
+    if is_phone(name):
         return "the first row looks like data: this is a phone number"
-    if not name:
-        return "the column has no name"
-    return None if name.isprintable() else f"{name!a} is not a valid column name"
+    if len(name) > _LONGEST_NAME:
+        return f"its name has over {_LONGEST_NAME:,} characters"
+    return None
 
 
 def _mark(error: Any) -> tuple[str, int]:

@@ -3,16 +3,14 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..errors import BadFile, BadNumber, BadValue, InvalidMessage
-from .columns import matching, variable
+from ..errors import BadNumber, BadValue, InvalidMessage
+from .columns import place
 from .csv_file import BadRow, CsvFile, Row
 from .phone import Phones
 from .plan import Plan, key_hash, ticket
 
 # A file of rejected rows has U+FFFD in place of each unreadable byte.
 _UNREAD = "it holds U+FFFD, which stands for an unreadable character: write the right one"
-
-_SHOWN = 40  # columns named in an error
 
 
 class Recipient(NamedTuple):
@@ -53,14 +51,17 @@ class Recipients:
     def __init__(self, plan: Plan, file: CsvFile) -> None:
         self._plan, self._template, self._file = plan, plan.template, file
         self._phones = Phones(plan.region)
-        self._to = _named(file, plan.to_column)
-        self._key = None if plan.key_column is None else _named(file, plan.key_column)
+        self._to = place(file.path, file.columns, plan.to_column)
+        key = plan.key_column
+        self._key = None if key is None else place(file.path, file.columns, key)
         self._variables = _mapped(file, plan)
-        key = self._to if self._key is None else self._key
-        self._used = sorted({key, *(index for _, index in self._variables)})
+        used = {index for _, index in self._variables}
+        self._used = sorted(used | {self._to if self._key is None else self._key})
+        # A row may lack what follows: spreadsheets drop trailing empty cells.
+        self._needed = max(self._to, *self._used) + 1
 
     def __iter__(self) -> Iterator[Recipient | Rejected]:
-        for row in self._file.rows():
+        for row in self._file.rows(self._needed):
             if isinstance(row, BadRow):
                 yield Rejected(row.line, "", "", row.reason, row.values)
             else:
@@ -98,28 +99,9 @@ class Recipients:
         return tuple.__new__(Recipient, recipient)  # three times faster than Recipient()
 
 
-def _named(file: CsvFile, name: str) -> int:
-    return _column(file, name, f"no column {name!r}")
-
-
-def _column(file: CsvFile, name: str, missing: str) -> int:
-    """Return the index of the column that ``name`` means."""
-    matches = matching(file.columns, name)
-    if len(matches) == 1:
-        return matches[0]
-    if not matches:
-        names = ", ".join(f"{column} ({variable(column)})" for column in file.columns[:_SHOWN])
-        left = len(file.columns) - _SHOWN
-        more = f", and {left} more" if left > 0 else ""
-        way_out = f"the columns, with their variables: {names}{more}"
-        raise BadFile(file.path, "line 1", missing, way_out)
-    several = " and ".join(repr(file.columns[index]) for index in matches)
-    raise BadFile(file.path, "line 1", f"{name!r} matches {several}", "rename one of them")
-
-
 def _mapped(file: CsvFile, plan: Plan) -> list[tuple[str, int]]:
     """Pair each of the template's variables with the index of its column."""
     return [
-        (name, _column(file, name, f"no column for {{{{ {name} }}}} in the text"))
+        (name, place(file.path, file.columns, name, f"no column for {{{{ {name} }}}} in the text"))
         for name in plan.template.variables
     ]

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from sluicegate.campaigns.campaign import Campaign, Campaigns
-from sluicegate.campaigns.columns import matching, named_by_variables, variable
+from sluicegate.campaigns.columns import listed, named_by_variables, naming, place, variable
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.number_list import NUMBER_COLUMN
 from sluicegate.campaigns.plan import Plan, differences, plan_digest
@@ -15,8 +15,6 @@ from ..kit.failures import BAD_INPUT, fail
 from ..kit.files import message_text
 from ..kit.times import time_option
 from .options import FileOptions
-
-_COLUMNS_SHOWN = 40
 
 
 def opened(options: FileOptions) -> CsvFile:
@@ -71,31 +69,22 @@ def _text(options: FileOptions) -> str:
 
 
 def _column(sheet: CsvFile, name: str) -> str:
-    """A column as a plan names it: ``Phone`` and ``phone`` of two files are the same column."""
-    matches = [sheet.columns[index] for index in matching(sheet.columns, name)]
-    if len(matches) != 1:
-        several = f"{name!r} may mean {' or '.join(matches)}"
-        reason = several if matches else f"no column {name!r}"
-        raise _unclear(sheet, reason, "name one of these")
-    same = [column for column in sheet.columns if variable(column) == variable(matches[0])]
-    return variable(matches[0]) if len(same) == 1 else matches[0]
+    """The column that ``name`` means, as a plan names it; raises BadFile."""
+    return naming(sheet.columns, place(sheet.path, sheet.columns, name))
 
 
 def _guessed(sheet: CsvFile) -> str:
     """The one column that looks like phone numbers; raises BadFile if there is not exactly one."""
-    matches = [
-        column for column in sheet.columns if NUMBER_COLUMN.fullmatch(variable(column).strip("_"))
+    columns = sheet.columns
+    found = [
+        at for at, name in enumerate(columns) if NUMBER_COLUMN.fullmatch(variable(name).strip("_"))
     ]
-    if len(matches) == 1:
-        return _column(sheet, matches[0])
-    several = f"any of {', '.join(matches)} may be the column of phone numbers"
-    reason = several if matches else "no column looks like phone numbers"
-    raise _unclear(sheet, reason, "name the right one with --to-column")
-
-
-def _unclear(sheet: CsvFile, reason: str, way_out: str) -> BadFile:
-    columns = ", ".join(sheet.columns[:_COLUMNS_SHOWN])
-    return BadFile(sheet.path, "line 1", reason, f"{way_out}: {columns}")
+    if len(found) == 1:
+        return naming(columns, found[0])
+    several = f"any of {', '.join(columns[at] for at in found)} may be the column of phone numbers"
+    reason = several if found else "no column looks like phone numbers"
+    way_out = f"name the right one with --to-column: {listed(columns)}"
+    raise BadFile(sheet.path, "the header", reason, way_out)
 
 
 def _expiry(text: str) -> datetime:
