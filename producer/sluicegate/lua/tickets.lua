@@ -4,13 +4,16 @@
 -- Keys touched: none.
 local match = string.match
 
--- Its parts: text (as it came), id, segments, kind, expires (ms, nil for never), to.
+-- Its parts: text (as it came), id, segments, kind, expires (ms, nil for never), to. `readable` is
+-- false where the text can't be a ticket.
 local function parse(ticket)
   local id, segments, kind, expires, to =
     match(ticket, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)')
   return {
     text = ticket, id = id, segments = tonumber(segments) or 1, kind = kind,
-    expires = tonumber(expires), to = to,
+    expires = tonumber(expires), to = to or '',
+    readable = id ~= nil and id ~= '' and tonumber(segments) ~= nil
+      and (kind == 'SMS' or kind == 'MMS') and to ~= '',
   }
 end
 

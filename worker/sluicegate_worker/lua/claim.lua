@@ -14,6 +14,7 @@ local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_w
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
 local is_full = part('sluicegate_worker.standstill').is_full
 local evidence = part('sluicegate_worker.evidence')
+local set_aside = part('sluicegate_worker.unreadable').set_aside
 local ms, look = texts.ms, records.look
 local next_slots, next_lane, next_ticket = Bucket.next_slots, cursors.next_lane, cursors.next_ticket
 local call, max, min = redis.call, math.max, math.min
@@ -127,6 +128,10 @@ local function next_message(now, cursor, request)
     return nil
   end
   cursors.serve(cursor)
+  if not ticket.readable then
+    set_aside(now, cursor.lane, cursor.campaign, ticket.text)
+    return nil
+  end
   -- The record decides: a ticket of a message that has ended, or is leased already, is void.
   local id = ticket.id
   local fields = look_at(id, cursor.campaign)

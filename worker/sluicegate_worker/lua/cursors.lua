@@ -98,8 +98,11 @@ local function next_ticket(cursor)
     local texts = call('LRANGE', key('lane:' .. cursor.lane), served, served + QUANTUM - 1)
     for i, text in ipairs(texts) do
       local ticket = parse_ticket(text)
-      if cursor.campaign then ticket.id = cursor.campaign .. '.' .. ticket.id end
-      tickets[served + i], ids[i], numbers[i] = ticket, ticket.id, ticket.to
+      tickets[served + i] = ticket
+      if ticket.readable then
+        if cursor.campaign then ticket.id = cursor.campaign .. '.' .. ticket.id end
+        ids[#ids + 1], numbers[#numbers + 1] = ticket.id, ticket.to
+      end
     end
     leases.fetch(ids)
     optouts.fetch(numbers)
