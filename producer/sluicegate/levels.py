@@ -6,7 +6,7 @@ the next, 0 for no such rate.
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import blake2b
@@ -120,7 +120,7 @@ def digest(fields: dict[str, str]) -> str:
 
 
 def pace(
-    account: Account,
+    limits: Mapping[str, str],
     sender: str | None,
     messaging_profile_id: str | None,
     kind: str,
@@ -131,58 +131,53 @@ def pace(
 ) -> Pace:
     """Estimate how long ``messages`` of ``kind`` (SMS or MMS) take, and which level limits them.
 
-    ``us_segments`` of the ``segments`` go to +1 numbers. ``per_second`` is the campaign's own rate
-    in segments a second, 0 for none. Nothing of a brand's day is assumed to be used yet.
+    ``limits`` are as ``published``: those in force in Redis, or an account's. ``us_segments`` of
+    the ``segments`` go to +1 numbers. ``per_second`` is the campaign's own rate in segments a
+    second, 0 for none. Nothing of a brand's day is assumed to be used yet.
     """
-    slowest = Pace(messages * account.window_seconds / account.limit, "account")
-    for level, interval_ms in _intervals(account, sender, messaging_profile_id, kind, per_second):
+    window_seconds = float(limits["window_ms"]) / 1000
+    slowest = Pace(messages * window_seconds / int(limits["limit"]), "account")
+    name = sender_name(sender, messaging_profile_id)
+    registration = SenderLimits.parse(limits.get(f"sender:{name}", "||")).registration
+    for level, interval_ms in _intervals(limits, name, registration, kind, per_second):
         seconds = segments * interval_ms / 1000
         if seconds > slowest.seconds:
             slowest = Pace(seconds, level)
-    capped = _capped(account, sender, messaging_profile_id, us_segments, slowest.seconds)
+    capped = _capped(limits, registration, us_segments, slowest.seconds)
     return capped if capped and capped.seconds > slowest.seconds else slowest
 
 
 def _intervals(
-    account: Account,
-    sender: str | None,
-    messaging_profile_id: str | None,
-    kind: str,
-    per_second: float,
+    limits: Mapping[str, str], name: str, registration: str, kind: str, per_second: float
 ) -> Iterator[tuple[str, float]]:
     """Yield the levels that limit segments of ``kind``, widest first, with their intervals."""
-    mms = kind == "MMS"
-    yield f"account:{kind.lower()}", _account(account)[mms]
-    if named := sender_of(account, sender, messaging_profile_id):
-        name, declared = named
-        if registration := account.registrations.get(declared.registration):
-            yield f"registration:{declared.registration}", _registration(registration)[mms]
-        yield f"sender:{name}", _sender(account, declared)[mms]
+    mms = int(kind == "MMS")
+    yield f"account:{kind.lower()}", float(limits.get(kind.lower()) or 0)
+    if stored := limits.get(f"registration:{registration}"):
+        yield f"registration:{registration}", RegistrationLimits.parse(stored)[:2][mms]
+    if stored := limits.get(f"sender:{name}"):
+        yield f"sender:{name}", SenderLimits.parse(stored)[:2][mms]
     yield "campaign", _interval_ms(per_second)
 
 
 def _capped(
-    account: Account,
-    sender: str | None,
-    messaging_profile_id: str | None,
-    us_segments: int,
-    seconds: float,
+    limits: Mapping[str, str], registration: str, us_segments: int, seconds: float
 ) -> Pace | None:
     """Stretch ``seconds`` to a brand's daily cap: whole days, then the rest of the segments.
 
     None if no brand limits the sender, or one day is enough.
     """
-    named = sender_of(account, sender, messaging_profile_id)
-    registration = account.registrations.get(named[1].registration) if named else None
-    brand = account.brands.get(registration.brand) if registration else None
-    if registration is None or brand is None:
+    name = RegistrationLimits.parse(limits.get(f"registration:{registration}", "||")).brand
+    stored = limits.get(f"brand:{name}")
+    if stored is None:
         return None
-    days_needed = round(us_segments * brand.tmobile_share / brand.tmobile_daily, 9)
+    brand = BrandLimits.parse(stored)
+    days_needed = round(us_segments * brand.share / brand.cap, 9)
     days = math.ceil(days_needed) - 1
     if days < 1:
         return None
     rest = (days_needed - days) / days_needed
-    return Pace(days * _DAY_SECONDS + rest * seconds, f"brand:{registration.brand}")
+    return Pace(days * _DAY_SECONDS + rest * seconds, f"brand:{name}")
 
 
 def _account(account: Account) -> Intervals:

@@ -1,9 +1,16 @@
 """What trials in the field found about files, numbers and texts: what a text holds and costs."""
 
+import csv
+from pathlib import Path
+
 import pytest
 
+from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.oddities import Oddities, Oddity
+from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.campaigns.substitutes import saving, substitute
 from sluicegate.segments import count, strangers
+from support.messages import plan
 
 CURLY = "It\u2019s \u201cnew\u201d \u2013 "
 
@@ -32,3 +39,106 @@ def test_06_every_stranger_is_found_and_one_saving_is_reckoned() -> None:
 def test_06_nothing_is_saved_where_one_of_them_must_stay() -> None:
     text = CURLY * 6 + "я"
     assert saving(text, count(text).parts) == 0
+
+
+# Other tools' placeholders, and what else a text should hardly say.
+
+HEADER = ("Phone", "First Name", "Code")
+
+
+def odd(folder: Path, text: str, *values: str) -> list[Oddity]:
+    path = folder / "people.csv"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([HEADER, ["+14152000000", *(values or ("Ann", "7"))]])
+    of = plan(text=text, to_column="phone")
+    [found] = Recipients(of, CsvFile(path))
+    assert isinstance(found, Recipient), found
+    return list(Oddities(of, HEADER).of(found))
+
+
+@pytest.mark.parametrize(
+    "placeholder",
+    [
+        *[
+            "((name))",
+            "*|FNAME|*",
+            "%FIRST_NAME%",
+            "[First Name]",
+            "<<First Name>>",
+            "$first_name",
+        ],
+        *[
+            "((first name))",
+            "*|IF:X|*",
+            "%%first_name%%",
+            "[[first_name]]",
+            "${first_name}",
+            "[Name]",
+        ],
+        *["«First Name»", "<First Name>", "<%= name %>", "#NAME#", "@firstname@", "__code__"],
+        *["%name", ":code", "[vorname]", "$name"],
+    ],
+)
+def test_15_another_tool_s_placeholder_is_a_warning(tmp_path: Path, placeholder: str) -> None:
+    for text, values in (
+        (f"Hi {placeholder}, hello", ()),
+        ("Hi {{ first_name }}", (f"x {placeholder}", "7")),
+    ):
+        if "{" in placeholder and not values:
+            continue  # a single brace in the text is refused
+        [found] = odd(tmp_path, text, *values)
+        assert found.where == ("first_name" if values else "text")
+        assert f"{placeholder!r} is no variable here: write {{{{ " in found.what
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *[
+            "NULL",
+            "null",
+            r"\N",
+            "N/A",
+            "n/a",
+            "#N/A",
+            "None",
+            "nan",
+            "NaN",
+            "undefined",
+            "(null)",
+        ],
+        *["#REF!", "-", "??", "<empty>", " NULL "],
+    ],
+)
+def test_15_a_value_that_stands_for_none_is_a_warning(tmp_path: Path, value: str) -> None:
+    [found] = odd(tmp_path, "Hi {{ first_name }}", value, "7")
+    assert found.where == "first_name"
+    assert "stands for no value" in found.what
+
+
+@pytest.mark.parametrize(
+    "piece", ["&amp;", "&#39;", "&nbsp;", r"a\nbcde", r"a\r\nb", "\\u00e9", "<br>"]
+)
+def test_15_html_and_escapes_are_warnings(tmp_path: Path, piece: str) -> None:
+    for text, values in ((f"Hi {piece}", ()), ("Hi {{ first_name }}", (f"x {piece}", "7"))):
+        [found] = odd(tmp_path, text, *values)
+        assert "HTML" in found.what or "sent as it is" in found.what
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi {{ first_name }}, 20% off (today), R&D; call us: 5:30 pm, code_{{ code }} #1 @home",
+        "[ACME] a < b > c, $5 and $AAPL, *bold*, 50% or 60%, :-) <3",
+        "{% if code == '((x))' %}never{% else %}fine{% endif %}",
+    ],
+)
+def test_15_what_is_usual_is_no_warning(tmp_path: Path, text: str) -> None:
+    assert odd(tmp_path, text) == []
+    assert odd(tmp_path, "Hi {{ first_name }}", "Null-Meier & Söhne", "7") == []
+
+
+def test_15_what_stands_in_another_branch_is_not_counted(tmp_path: Path) -> None:
+    text = "{% if code == '7' %}seven{% else %}((name)){% endif %}"
+    assert odd(tmp_path, text) == []
+    assert len(odd(tmp_path, text, "Ann", "8")) == 1

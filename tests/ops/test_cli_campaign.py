@@ -23,13 +23,15 @@ from typer.testing import CliRunner, Result
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.preflight import Report
 from sluicegate.campaigns.recipients import Recipient, Recipients
-from sluicegate.config import Config
+from sluicegate.campaigns.report import Report
+from sluicegate.config import Account, Config
+from sluicegate.levels import published
 from sluicegate.receipts import DELIVERIES
 from sluicegate.spreadsheet import bared
 from sluicegate_ops.cli.app import app
-from sluicegate_ops.cli.campaign.preflight_screen import document, show
+from sluicegate_ops.cli.campaign.preflight_document import document
+from sluicegate_ops.cli.campaign.preflight_screen import show
 from sluicegate_ops.cli.kit.session import Session
 from sluicegate_worker.provider.codes import advice_for
 from support.bench import Bench
@@ -173,7 +175,9 @@ def test_the_table_adds_up_and_says_why_rows_are_rejected(cli: Cli) -> None:
 def test_the_table_estimates_cost_and_time_and_shows_texts_masked(cli: Cli) -> None:
     cli.file(*rows(200))
     shown = cli(*preflight("--sample", "2")).stdout
-    assert "0.80 USD, estimated: 200 segments at 0.004 USD" in shown
+    assert re.search(r"SMS TO +TEXTS +SEGMENTS +EACH +COST +NOTE\n", shown)
+    assert re.search(r"\nUS +200 +200 +0\.004 +0\.80 USD\ntotal +200 +200 +0\.80 USD\n", shown)
+    assert "estimated from one price for every country, as no price_list is set" in shown
     assert "4 s at the rate of the account, 50 requests per 1 s; done at 20" in shown
     assert "line 2, +1312•••00, 1 segment, GSM-7:\n    Hi Ann\n" in shown
     assert "Ben" in shown
@@ -366,6 +370,7 @@ def test_it_says_which_level_takes_so_long_and_when_all_is_sent(
     cli: Cli, count: int, options: tuple[str, ...], held: str, words: str
 ) -> None:
     cli.configured(LEVELS)
+    cli.bench.store.delete(cli.bench.keys("limits"))  # none are in force: the file's count
     cli.file(*rows(count))
     assert words in cli(*preflight(*options)).stdout
     before = datetime.now(UTC)
@@ -381,6 +386,7 @@ def test_it_is_done_so_long_after_now(capsys: pytest.CaptureFixture[str]) -> Non
     session.config = Config()
     plan = Plan(name="july", text="x", to_column="phone", sender=SENDER)
     report = Report("people.csv", "", "utf-8", ",", seconds=90.4, held_by="account")
+    report.limits = published(Account())
     noon = datetime(2030, 1, 31, 12, tzinfo=UTC)
     show(session, report, plan, None, lambda: noon)
     ends = "done at 2030-01-31 12:01:30Z if it starts now and nothing else waits"
@@ -466,7 +472,7 @@ def test_without_a_terminal_nobody_is_asked_and_nothing_done(cli: Cli) -> None:
 def test_on_a_terminal_it_asks(cli: Cli, answer: str, exits: int, known: int) -> None:
     file = cli.file(*rows(3))
     with terminal(cli, "start", file, "--name", "july", *OPTIONS) as screen:
-        screen.until("Send to 3 recipients as campaign july, for about 0.01 USD? [y/N]")
+        screen.until("Send to 3 recipients as campaign july, for about 0.012 USD? [y/N]")
         screen.type(f"{answer}\n")
         screen.until("july is running" if known else "nothing was done")
         assert screen.child.wait(30) == exits

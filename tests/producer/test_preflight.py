@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from producer.test_recipients import HEADER, ROWS, write
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.preflight import Report, preflight
+from sluicegate.campaigns.preflight import preflight
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.campaigns.rejects import NOTES, Rejects
+from sluicegate.campaigns.report import Report
 from sluicegate.config import Account, Brand, Registration, Sender
 from sluicegate.errors import BadFile
 from sluicegate.segments import count

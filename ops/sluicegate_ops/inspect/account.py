@@ -159,6 +159,16 @@ def started_posts(client: redis.Redis, keys: Keys) -> int:
     return int(store.zcard(keys("started")))
 
 
+def limits_in_force(client: redis.Redis, keys: Keys) -> dict[str, str]:
+    """The limits that all workers obey, as ``levels.published``; empty before any is published.
+
+    They have two fields more: ``version`` and ``digest``.
+    """
+    store: Any = client
+    stored = store.hgetall(keys("limits")).items()
+    return {field.decode(): value.decode() for field, value in stored}
+
+
 def published_levels(client: redis.Redis, keys: Keys) -> list[str]:
     """Names of the levels and settings in the limits in force, such as ``sender:+15557654321``."""
     store: Any = client

@@ -93,7 +93,7 @@ def named_by_variables(source: str, columns: Sequence[str]) -> str:
 
 def _shown(tag: str, columns: Sequence[str]) -> str:
     """Rename in ``{{ name|filter }}``: the name is all that stands before the first bar."""
-    end = tag.find("|") % (len(tag) + 1)
+    end = tag.index("|") if "|" in tag else len(tag)
     name = tag[:end].strip()
     found = [] if name.isidentifier() else matching(columns, name)
     return f" {variable(columns[found[0]])} {tag[end:]}" if len(found) == 1 else tag

@@ -102,6 +102,10 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ
     config = file.read(Config)
     for names, reason in _faults(config):
         raise file.refusal(names, reason)
+    accounts = {
+        name: _placed(account, settings.parent) for name, account in config.accounts.items()
+    }
+    config = replace(config, accounts=accounts)
     overrides = {
         name: environ[variable]
         for name in ("redis_url", "broker_url")
@@ -111,6 +115,12 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ
     for (name, *_), reason in _faults(config):
         raise InvalidConfig(f"SLUICEGATE_{name.upper()}", reason)
     return config
+
+
+def _placed(account: Account, folder: Path) -> Account:
+    """The account with the path of its price list from the working directory."""
+    place = str(folder / account.price_list) if account.price_list else ""
+    return replace(account, price_list=place)
 
 
 def _read(file: Path) -> str:

@@ -16,6 +16,7 @@ from .web import is_web_url, variable_faults
 Seconds = Annotated[
     float, msgspec.Meta(gt=0, le=3_660 * 86_400)
 ]  # ten years: more is a typing slip
+Price = Annotated[float, msgspec.Meta(ge=0)]
 TransportName = Literal["aiohttp", "httpx"]
 Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 
@@ -74,7 +75,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Its requests: ``transport`` names the HTTP client. An answer must be complete within
     ``read_timeout_seconds``. ``lease_seconds`` is how long a silent worker keeps what it claimed.
     ``outcomes`` maps error codes and HTTP statuses to what they mean for this account, and takes
-    precedence over the built-in tables. Estimates use ``price_per_segment``, in ``currency``.
+    precedence over the built-in tables.
+
+    Its prices, in ``currency``, for estimates: ``price_list`` is a file of prices by country
+    (a path from the configuration's folder; see ``campaigns/prices.py``), else of an SMS
+    ``price_per_segment`` and of a media message ``price_per_mms``.
 
     Its webhooks: ``receipts`` asks for a receipt of each message, which needs ``web.public_url``;
     without it, an app's own webhook URL goes to the provider unchanged. A webhook is trusted if it
@@ -97,7 +102,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     connect_timeout_seconds: Seconds = 5.0
     read_timeout_seconds: Seconds = 30.0
     lease_seconds: Seconds = 15.0
-    price_per_segment: Annotated[float, msgspec.Meta(ge=0)] = 0.004
+    price_per_segment: Price = 0.004
+    price_per_mms: Price = 0.015
+    price_list: str = ""
     currency: str = "USD"
     in_doubt: InDoubt = InDoubt()
     retry: RetrySettings = RetrySettings()

@@ -30,6 +30,7 @@ class RowFault(StrEnum):
     REJECTED = "rejected"
     DUPLICATES = "duplicates"
     SUPPRESSED = "suppressed"
+    WARNINGS = "warnings"
     ANY = "any"
 
 
@@ -121,7 +122,7 @@ class FileOptions:
         list[RowFault] | None,
         typer.Option(
             metavar="FAULT",
-            help="Exit with 1 if rows are rejected, duplicates, suppressed or any; repeatable.",
+            help="Exit with 1 on rejected, duplicates, suppressed, warnings or any; repeatable.",
         ),
     ] = None
     json: AsJsonDocument = False

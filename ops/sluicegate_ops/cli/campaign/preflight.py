@@ -9,9 +9,11 @@ import typer
 
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.preflight import Report, preflight
+from sluicegate.campaigns.preflight import preflight
 from sluicegate.campaigns.rejects import Rejects
+from sluicegate.campaigns.report import Report
 
+from ...inspect import limits_in_force
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, FAILED, fail, say
 from ..kit.output import write_document
@@ -19,7 +21,8 @@ from ..kit.progress import Meter
 from ..kit.session import Session
 from .options import FileOptions, RowFault
 from .planning import existing, opened, planned
-from .preflight_screen import document, show
+from .preflight_document import document
+from .preflight_screen import show
 
 NO_NAME = "preflight"
 """Stands for a campaign's name where none is needed."""
@@ -87,6 +90,7 @@ def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> 
                 on_row=lambda rows: meter.at(sheet.read_bytes, rows),
                 samples=options.sample,
                 per_second=options.rate or 0.0,
+                limits=limits_in_force(session.client, session.keys),
             )
         kept = _kept(draft, wanted, options.overwrite) if rejects.path else None
     except OSError as error:
@@ -104,6 +108,7 @@ def refuse(options: FileOptions, report: Report) -> None:
         RowFault.REJECTED: report.rejected,
         RowFault.DUPLICATES: report.duplicates,
         RowFault.SUPPRESSED: report.suppressed,
+        RowFault.WARNINGS: report.warned,
     }
     given = options.fail_on or ()
     watched = counts if RowFault.ANY in given else [fault for fault in counts if fault in given]

@@ -1,28 +1,25 @@
 """A preflight's report as people and programs read it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from unicodedata import name
 
-import msgspec
 import typer
 
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.preflight import Report
+from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
+from sluicegate.stored import BrandLimits
 
 from ..kit.output import clean, counted, grid, hidden, lasting, table, write, write_pairs
 from ..kit.session import Session
+from .preflight_costs import cost, named, write_costs
+from .preflight_document import code_of, differs_from_file, finish_of, utc_now
 
 _SHOWN = 12
 """Reasons and characters listed; JSON has all of them."""
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def show(
@@ -30,9 +27,12 @@ def show(
     report: Report,
     plan: Plan,
     rejects: Path | None,
-    now: Callable[[], datetime] = _utc_now,
+    now: Callable[[], datetime] = utc_now,
 ) -> None:
-    """Write the report for a person, what matters most first."""
+    """Write the report for a person: what was guessed of the file first, then what it holds."""
+    write_pairs(_guesses(report))
+    _section("DOUBTFUL", _warnings(report))
+    typer.echo()
     write_sum(
         ("rows", report.rows),
         [
@@ -46,6 +46,7 @@ def show(
     _section("REJECTED BECAUSE", _reasons(report))
     _section("NOT IN GSM-7", _characters(report, plan, session.account))
     _section("SEGMENTS", _segments(report))
+    write_costs(report, plan.kind, session.account)
     typer.echo()
     write_pairs(_estimates(report, plan, session.account, now()))
     for sample in report.samples:
@@ -53,33 +54,6 @@ def show(
         typer.echo(f"\n{about}, {sample.encoding}:")
         for line in sample.text.splitlines():
             typer.echo(f"    {clean(line)}")
-
-
-def document(
-    session: Session,
-    report: Report,
-    rejects: Path | None,
-    now: Callable[[], datetime] = _utc_now,
-) -> dict[str, Any]:
-    """The report for a program."""
-    account = session.account
-    about: dict[str, Any] = msgspec.structs.asdict(report)
-    about["reasons"] = {hidden(reason): count for reason, count in report.reasons.most_common()}
-    about["segments"] = {str(parts): count for parts, count in sorted(report.segments.items())}
-    about["ucs2"] = [
-        {"character": character, "code": _code(character), "name": name(character, "")}
-        | {"texts": count, "substitute": substitute(character)}
-        for character, count in report.ucs2.most_common()
-    ]
-    return about | {
-        "segments_total": report.parts,
-        "cost_is_estimate": True,
-        "price_per_segment": account.price_per_segment,
-        "limit": account.limit,
-        "window_seconds": account.window_seconds,
-        "finished_ms": int(_finished(report, now()).timestamp() * 1000),
-        "rejects": None if rejects is None else str(rejects),
-    }
 
 
 def write_sum(whole: tuple[str, int], parts: Iterable[tuple[str, int, str]]) -> None:
@@ -93,12 +67,6 @@ def write_sum(whole: tuple[str, int], parts: Iterable[tuple[str, int, str]]) -> 
         style = "" if count else "dim"
         rows.add_row("+" if index else "=", word, f"{count:,}", note if count else "", style=style)
     write(rows)
-
-
-def cost(amount: float, currency: str) -> str:
-    """An amount of money, for people."""
-    shown = f"{amount:,.2f}" if amount >= 0.01 or not amount else f"{amount:.4f}"
-    return f"{shown} {currency}"
 
 
 def _section(title: str, rows: Iterable[tuple[str, ...]]) -> None:
@@ -117,6 +85,27 @@ def _excluded_by(report: Report) -> str:
     return f"reached or still held: {by}"
 
 
+def _guesses(report: Report) -> Iterator[tuple[str, str]]:
+    """What nobody said, but the file: countries, encoding and delimiter."""
+    yield "file", report.file
+    shown = [f"{named(each.country)} {each.texts:,}" for each in report.countries[:_SHOWN]]
+    if rest := report.countries[_SHOWN:]:
+        shown.append(f"{len(rest)} more countries {sum(each.texts for each in rest):,}")
+    yield "countries", ", ".join(shown)
+    accents = ", ".join(map(hidden, report.accents))
+    look = f". Do these read well? {accents}" if accents else ""
+    yield "encoding", f"{report.encoding}, values separated by {report.delimiter!r}{look}"
+
+
+def _warnings(report: Report) -> Iterator[tuple[str, str, str]]:
+    for warning in sorted(report.warnings, key=lambda each: -each.count)[:_SHOWN]:
+        where = f"{warning.where}: " if warning.where else ""
+        what = clean(hidden(f"{where}{warning.what}"))
+        yield f"{warning.count:>9,}", what, f"from line {warning.line} on"
+    if (more := len(report.warnings) - _SHOWN) > 0:
+        yield "", f"and {more} more", ""
+
+
 def _reasons(report: Report) -> Iterator[tuple[str, str]]:
     for reason, count in report.reasons.most_common(_SHOWN):
         yield f"{count:>9,}", clean(hidden(reason))
@@ -127,13 +116,13 @@ def _reasons(report: Report) -> Iterator[tuple[str, str]]:
 def _characters(report: Report, plan: Plan, account: Account) -> Iterator[tuple[str, ...]]:
     """Every character that keeps texts out of GSM-7, and what replacing all of them saves."""
     for character, count in report.ucs2.most_common(_SHOWN):
-        about = (_code(character), name(character, "no name").lower(), counted(count, "text"))
+        about = (code_of(character), name(character, "no name").lower(), counted(count, "text"))
         in_text = "in your text: " if character in plan.text else ""
         yield (f"        {clean(character)}", *about, in_text + _instead(substitute(character)))
     if (more := len(report.ucs2) - _SHOWN) > 0:
         yield "", "", f"and {more} more", "", ""
     if saved := report.saved:
-        gain = cost(saved * account.price_per_segment, account.currency)
+        gain = cost(saved * report.cost / report.parts, account.currency)
         yield "", "", f"replacing all of them saves {counted(saved, 'segment')}, {gain}", "", ""
 
 
@@ -153,41 +142,32 @@ def _segments(report: Report) -> Iterator[tuple[str, ...]]:
 def _estimates(
     report: Report, plan: Plan, account: Account, now: datetime
 ) -> Iterator[tuple[str, object]]:
-    price = f"{account.price_per_segment:g} {account.currency}"
-    what = "media message" if plan.media_urls else "segment"
-    carriers = "without carrier fees and taxes"
-    about = f"estimated: {counted(report.parts, what)} at {price}, {carriers}"
-    yield "cost", f"{cost(report.cost, report.currency)}, {about}"
-    finished = _finished(report, now)
+    finished = finish_of(report, now)
     ends = f"done at {_when(finished)} if it starts now and nothing else waits"
-    yield "time", f"{lasting(report.seconds)} at the rate of {_limit(report, account)}; {ends}"
+    yield "time", f"{lasting(report.seconds)} at the rate of {_limit(report)}; {ends}"
+    if differs_from_file(report, account):
+        version = report.limits.get("version", "0")
+        yield "limits", f"those in force, version {version}; this file's differ: sluicegate status"
     if plan.expires_at is not None:
         late = ": not all can be sent by then" if finished > plan.expires_at else ""
         yield "expires", f"{_when(plan.expires_at)}{late}"
     waiting, sent = f"{report.import_bytes:,}", f"{report.sent_bytes:,}"
     yield "memory", f"about {waiting} bytes of Redis while they wait, {sent} once they are sent"
-    yield "file", f"{report.file}: {report.encoding}, values separated by {report.delimiter!r}"
 
 
-def _limit(report: Report, account: Account) -> str:
+def _limit(report: Report) -> str:
     """The level that limits the campaign, and its rate."""
     level, _, name = report.held_by.partition(":")
     if report.held_by == "account":
-        return f"the account, {account.limit:,} requests per {account.window_seconds:g} s"
+        seconds = float(report.limits["window_ms"]) / 1000
+        return f"the account, {int(report.limits['limit']):,} requests per {seconds:g} s"
     if level == "brand":
-        return f"brand {name}, {account.brands[name].tmobile_daily:,} segments a day at T-Mobile"
+        cap = BrandLimits.parse(report.limits[report.held_by]).cap
+        return f"brand {name}, {cap:,} segments a day at T-Mobile"
     per_second = f"{report.parts / report.seconds:,.4f}".rstrip("0").rstrip(".")
     who = f"the {level}" if level in ("account", "campaign") else f"{level} {name}"
     return f"{who}, {per_second} {'MMS' if name == 'mms' else 'segments'} per s"
 
 
-def _finished(report: Report, now: datetime) -> datetime:
-    return now + timedelta(seconds=round(report.seconds))
-
-
 def _when(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def _code(character: str) -> str:
-    return f"U+{ord(character):04X}"

@@ -1,6 +1,6 @@
 """Whether Redis has room for a campaign: while it waits, and once it was sent."""
 
-from sluicegate.campaigns.preflight import Report
+from sluicegate.campaigns.report import Report
 from sluicegate.memory import ServerMemory
 
 from ...inspect import read_server

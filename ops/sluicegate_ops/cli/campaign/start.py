@@ -20,7 +20,9 @@ from ..kit.session import Session
 from .options import FileOptions
 from .planning import existing, opened, planned
 from .preflight import ReadFile, read, refuse
-from .preflight_screen import cost, document, show
+from .preflight_costs import cost
+from .preflight_document import document
+from .preflight_screen import show
 from .room import refuse_without_room
 
 

@@ -1,0 +1,72 @@
+"""A preflight's report as programs read it, and what both forms of it are made of."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unicodedata import name
+
+import msgspec
+
+from sluicegate.campaigns.report import Report
+from sluicegate.campaigns.substitutes import substitute
+from sluicegate.config import Account
+from sluicegate.levels import digest, published
+
+from ..kit.output import hidden
+from ..kit.session import Session
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def document(
+    session: Session,
+    report: Report,
+    rejects: Path | None,
+    now: Callable[[], datetime] = utc_now,
+) -> dict[str, Any]:
+    """The report for a program."""
+    account = session.account
+    about: dict[str, Any] = msgspec.structs.asdict(report)
+    about["reasons"] = {hidden(reason): count for reason, count in report.reasons.most_common()}
+    about["segments"] = {str(parts): count for parts, count in sorted(report.segments.items())}
+    about["countries"] = [
+        msgspec.structs.asdict(each) | {"price": float(each.price), "cost": float(each.cost)}
+        for each in report.countries
+    ]
+    about["warnings"] = [
+        msgspec.structs.asdict(each) | {"what": hidden(each.what)} for each in report.warnings
+    ]
+    del about["limits"]
+    about["ucs2"] = [
+        {"character": character, "code": code_of(character), "name": name(character, "")}
+        | {"texts": count, "substitute": substitute(character)}
+        for character, count in report.ucs2.most_common()
+    ]
+    return about | {
+        "segments_total": report.parts,
+        "cost_is_estimate": True,
+        "price_list": account.price_list or None,
+        "limit": int(report.limits["limit"]),
+        "window_seconds": float(report.limits["window_ms"]) / 1000,
+        "limits_differ_from_file": differs_from_file(report, account),
+        "finished_ms": int(finish_of(report, now()).timestamp() * 1000),
+        "rejects": None if rejects is None else str(rejects),
+    }
+
+
+def finish_of(report: Report, now: datetime) -> datetime:
+    """When everything is sent if it starts now and nothing else waits."""
+    return now + timedelta(seconds=round(report.seconds))
+
+
+def differs_from_file(report: Report, account: Account) -> bool:
+    """Whether limits in force count here, and the configuration has others."""
+    in_force = report.limits.get("digest")
+    return in_force is not None and in_force != digest(published(account))
+
+
+def code_of(character: str) -> str:
+    return f"U+{ord(character):04X}"

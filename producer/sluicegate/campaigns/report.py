@@ -1,0 +1,107 @@
+"""What a preflight found out about a file."""
+
+from collections import Counter
+
+import msgspec
+
+from .prices import CountryCost
+
+MOST_WARNINGS = 200
+"""Different warnings kept; what goes beyond is counted together."""
+
+_MORE = ("", "more warnings of other kinds")
+
+
+class SampleText(msgspec.Struct, frozen=True):
+    """A text as it would be sent; ``to`` is masked."""
+
+    line: int
+    to: str
+    text: str
+    parts: int
+    encoding: str
+
+
+class Warned(msgspec.Struct):
+    """Something doubtful: where it is, what it is, in how many rows, and the first one's line.
+
+    ``where`` is ``text``, a variable, or the column of numbers.
+    """
+
+    where: str
+    what: str
+    count: int
+    line: int
+
+
+class Report(msgspec.Struct):
+    """What a file holds for a plan.
+
+    ``rows = sendable + rejected + duplicates + suppressed + excluded``. The last are those whom
+    another campaign reached or holds, counted by its name in ``excluded_by``.
+
+    ``fingerprint``  ``CsvFile.fingerprint``: the file's hash
+    ``accents``      a few values of the file that are not ASCII, to tell whether they read well
+    ``reasons``      rejected rows by ``column: reason``, with "…" for what differs between rows
+    ``warnings``     what is doubtful about rows that are sendable all the same
+    ``countries``    texts and segments by the country of the number, an ISO code, and their cost
+    ``segments``     texts by their number of parts
+    ``ucs2``         texts by each of the characters that keep them out of GSM-7
+    ``saved``        segments saved if all of these were replaced that have a ``substitute``
+    ``us_segments``  segments to +1 numbers
+    ``cost``         an estimate in ``currency``: the sum of the countries' costs
+    ``seconds``      time to send everything while nothing else is waiting
+    ``held_by``      the level that takes that long; see ``levels.Pace``
+    ``import_bytes`` memory that Redis needs while they wait, and ``sent_bytes`` once all are sent
+    ``limits``       the limits that this was reckoned with; see ``levels.published``
+    """
+
+    file: str
+    fingerprint: str
+    encoding: str
+    delimiter: str
+    rows: int = 0
+    sendable: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    suppressed: int = 0
+    excluded: int = 0
+    excluded_by: Counter[str] = msgspec.field(default_factory=Counter)
+    accents: list[str] = []
+    reasons: Counter[str] = msgspec.field(default_factory=Counter)
+    warnings: list[Warned] = []
+    countries: list[CountryCost] = []
+    segments: Counter[int] = msgspec.field(default_factory=Counter)
+    ucs2: Counter[str] = msgspec.field(default_factory=Counter)
+    saved: int = 0
+    us_segments: int = 0
+    samples: list[SampleText] = []
+    cost: float = 0.0
+    currency: str = "USD"
+    seconds: float = 0.0
+    held_by: str = "account"
+    import_bytes: int = 0
+    sent_bytes: int = 0
+    limits: dict[str, str] = {}
+
+    @property
+    def parts(self) -> int:
+        """Segments of all texts together."""
+        return sum(parts * count for parts, count in self.segments.items())
+
+    @property
+    def warned(self) -> int:
+        """All warnings together: a row that has two is counted twice."""
+        return sum(warning.count for warning in self.warnings)
+
+    def warn(self, where: str, what: str, line: int, count: int = 1) -> None:
+        """Count a warning about ``count`` rows, the first of which is on ``line``."""
+        for warning in self.warnings:
+            if (warning.where, warning.what) == (where, what):
+                warning.count += count
+                return
+        if len(self.warnings) < MOST_WARNINGS:
+            self.warnings.append(Warned(where, what, count, line))
+        elif (where, what) != _MORE:
+            self.warnings[-1].where, self.warnings[-1].what = _MORE
+            self.warnings[-1].count += count
