@@ -359,7 +359,7 @@ def test_status_says_how_long_the_provider_wants_it_quiet(cli: Cli) -> None:
         (("doubt", "resolve", "nope", "--accepted"), 2, "message nope: not known"),
         (("doubt", "resolve", "m1"), 2, "--accepted, --resend or --drop"),
         (("doubt", "resolve", "m1", "--accepted", "--drop"), 2, "exactly one of"),
-        (("doubt", "resolve", "m1", "--drop"), 2, "needs --reason"),
+        (("doubt", "resolve", "m1", "--drop"), 2, "needs --why"),
         (("doubt", "resolve", "m1", "--resend", "--provider-id", "p"), 2, "goes with --accepted"),
         (("doubt", "resolve", "m1", "--accepted"), 1, "m1 is waiting.*sluicegate message show m1"),
         (("doubt", "resolve", "m1", "--resend"), 1, "m1 is waiting"),

@@ -86,10 +86,7 @@ def resolve(words: list[str]) -> tuple[click.Command, list[str]]:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_each_alert_has_an_entry_that_says_what_to_do(rule: dict[str, Any]) -> None:
-    file, _, anchor = rule["annotations"]["runbook"].partition("#")
-    assert (ROOT / file).exists()
-    assert anchor == rule["alert"].lower()
-    text = entry(anchor)
+    text = entry(rule["annotations"]["runbook_url"].partition("#")[2])
     full = all(f"**{word}" in text for word in ("See", "Look", "Act", "Ends by itself"))
     assert full or re.search(r"\]\(#[a-z-]+\)", text), "an entry, or a link to one"
     assert rule["labels"]["severity"] in ("critical", "warning")

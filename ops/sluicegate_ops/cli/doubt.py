@@ -91,11 +91,12 @@ class ResolveOptions:
         typer.Option(metavar="ID", help="The provider's id for it, if known; with --accepted."),
     ] = ""
     reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="The reason; required with --drop.")
+        str,
+        typer.Option(metavar="TEXT", help="The reason the message keeps; --why if absent."),
     ] = ""
     who: WhoOption = None
     why: Annotated[
-        str, typer.Option(metavar="TEXT", help="Why, for the audit; the reason if absent.")
+        str, typer.Option(metavar="TEXT", help="Why, for the audit; required with --drop.")
     ] = ""
     yes: Confirmed = False
     json: AsJsonDocument = False
@@ -160,17 +161,18 @@ def resolve(session: Session, options: ResolveOptions) -> None:
     \b
     Example:
       sluicegate doubt resolve order-1234 --accepted --provider-id 40385f64-5717-4562
-      sluicegate doubt resolve order-1234 --drop --reason "the customer was called"
+      sluicegate doubt resolve order-1234 --drop --why "the customer was called"
     """
     id, verdict = options.id, _verdict(options)
-    if options.drop and not options.reason:
-        fail("--drop needs --reason: the dead letter keeps it", BAD_INPUT)
+    said = options.reason or options.why
+    if options.drop and not said.strip():
+        fail("--drop needs --why: the dead letter keeps it, and so does the audit", BAD_INPUT)
     if options.provider_id and not options.accepted:
         fail("--provider-id goes with --accepted: it names what the provider has", BAD_INPUT)
     if options.resend:
         _confirm_old_key(session, id, options.yes)
     by = by_whom(options.who, options.why or options.reason, needed=False)
-    reason = options.reason or _REASONS[verdict]
+    reason = said or _REASONS[verdict]
     session.doubts.resolve(id, verdict, provider_id=options.provider_id, reason=reason, by=by)
     done = {"id": id, "resolution": verdict}
     write_result(done, f"{id}  {_DONE[verdict]}", as_json=options.json)

@@ -56,8 +56,9 @@ class Session:
 
     @cached_property
     def client(self) -> redis.Redis:
+        url = self.config.redis_url  # an error of the configuration is not the URL's
         try:
-            return connect(self.config.redis_url)
+            return connect(url)
         except ValueError as error:
             raise InvalidConfig("redis_url", str(error)) from error
 

@@ -1,0 +1,109 @@
+"""What trials in the field found about the runbook, alerts and dashboard, in numbered order.
+
+Every line of the runbook is run as it is written, against a server where it has something to do.
+"""
+
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sluicegate_worker.operator.halts import Halts
+from support.command_line import SENDER, Cli
+from support.messages import message, plan, recipient
+
+yaml = pytest.importorskip("yaml")
+ROOT = Path(__file__).parents[2]
+RUNBOOK = (ROOT / "ops/RUNBOOK.md").read_text(encoding="utf-8")
+RULES = yaml.safe_load((ROOT / "ops/prometheus/alerts.yml").read_text(encoding="utf-8"))
+DASHBOARD = json.loads((ROOT / "ops/grafana/dashboards/sluicegate.json").read_text("utf-8"))
+
+CONFIG = f"""
+[accounts.default]
+limits_version = 1
+[accounts.default.senders."{SENDER}"]
+kind = "10dlc"
+registration = "july"
+[accounts.default.registrations.july]
+brand = "july"
+sms_per_minute = 60
+mms_per_minute = 60
+[accounts.default.brands.july]
+tmobile_daily = 1000
+[accounts.marketing]
+"""
+NAMED = {"SENDER": SENDER, "NAME": "july", "CODE": "40300", "LEVEL": "account"}
+NAMED |= {"CAUSE": "a test", "WHY": "a test"}
+IDS = {"dead": "m1", "doubt": "m2"}
+"""Which message a group of commands is about; the others are about one that waits."""
+
+KINDS = ("registration", "brand", "campaign")
+BLOCKS = {"serve"}
+"""Commands that run until they are stopped."""
+
+
+def lines() -> list[str]:
+    """Every command of ours in the runbook, each once, without the comment behind it."""
+    spans = re.findall(r"`(sluicegate [^`]+)`", RUNBOOK)
+    spans += re.findall(r"^\$ (sluicegate [^#\n]+)", RUNBOOK, re.MULTILINE)
+    found = dict.fromkeys(" ".join(span.split()) for span in spans)
+    return [line for line in found if line.split()[1] not in BLOCKS]
+
+
+def words(line: str) -> list[str]:
+    """The line as somebody types it who puts in the names that are theirs."""
+    group = line.split()[1]
+    named = NAMED | {"ID": IDS.get(group, "m3")}
+    pattern = re.compile(rf"\b({'|'.join(named)})\b")
+    return shlex.split(pattern.sub(lambda found: shlex.quote(named[found[0]]), line))[1:]
+
+
+@pytest.fixture
+def scene(cli: Cli) -> Cli:
+    """A server with one of all that the runbook is about: a letter, a doubt, halts, a campaign."""
+    Path("sluicegate.toml").write_text(CONFIG)
+    cli.die(1)
+    cli.doubt(2)
+    cli.bench.enqueue(message(3))
+    july = plan()
+    cli.bench.campaigns.create(july)
+    cli.bench.add("july", recipient(july, 1, "Ann", "77"))
+    cli.bench.act("july", "start")
+    halts = Halts(cli.bench.store, cli.bench.keys)
+    for level in ("account", f"sender:{SENDER}", *(f"{kind}:july" for kind in KINDS)):
+        halts.set(level, "a test")
+    return cli
+
+
+@pytest.mark.parametrize("line", lines())
+def test_12_each_line_of_the_runbook_runs_as_it_is_written(scene: Cli, line: str) -> None:
+    if "campaign resume" in line:
+        scene.bench.act("july", "pause")
+    asked = words(line)
+    finds_fault = asked[:1] == ["status"] or asked[:2] == ["--account", "marketing"]
+    try:
+        scene(*asked, stdin="y\n")
+    except AssertionError:
+        if not finds_fault:
+            raise
+        scene(*asked, exits=1)
+
+
+def test_12_every_placeholder_of_the_runbook_is_filled_in() -> None:
+    capitals = {word for line in lines() for word in re.findall(r"\b[A-Z]{2,}\b", line)}
+    assert capitals <= {*NAMED, "ID"}
+
+
+@pytest.mark.parametrize("rule", RULES["groups"][0]["rules"], ids=lambda rule: rule["alert"])
+def test_12_an_alert_links_to_its_entry_of_the_runbook(rule: dict[str, Any]) -> None:
+    anchor = rule["alert"].lower()
+    where = '{{ or $externalLabels.runbook "ops/RUNBOOK.md" }}'
+    assert rule["annotations"]["runbook_url"] == f"{where}#{anchor}"
+
+
+def test_12_prometheus_is_told_where_the_runbook_is_read() -> None:
+    text = (ROOT / "ops/prometheus/prometheus.yml").read_text(encoding="utf-8")
+    assert yaml.safe_load(text)["global"]["external_labels"]["runbook"].startswith("https://")
