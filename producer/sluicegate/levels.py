@@ -83,6 +83,7 @@ def published(account: Account) -> dict[str, str]:
 
     ======================  ==================================================================
     limit, window_ms        requests per window, and its length
+    ceiling                 requests per second, whatever the provider allows; only if there is one
     concurrency             POSTs under way on all hosts
     sms, mms                the account's intervals
     sender:<name>           ``sms_ms|mms_ms|registration``, the name as in lanes
@@ -110,6 +111,8 @@ def published(account: Account) -> dict[str, str]:
         fields[f"registration:{name}"] = RegistrationLimits(sms, mms, registration.brand).format()
     for name, brand in account.brands.items():
         fields[f"brand:{name}"] = BrandLimits(brand.tmobile_daily, brand.tmobile_share).format()
+    if account.max_requests_per_second:
+        fields["ceiling"] = limit_text(account.max_requests_per_second)
     return fields | {"zone": _offsets() if account.brands else ""}
 
 
@@ -117,6 +120,17 @@ def digest(fields: dict[str, str]) -> str:
     """Hash what ``published`` returns, as 16 hexadecimal digits: the same on every host."""
     text = json.dumps(sorted(fields.items()))
     return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def ceiling(limits: Mapping[str, str]) -> float:
+    """The requests per second that published limits never exceed; 0 where there is no such."""
+    return float(limits.get("ceiling", 0))
+
+
+def requests_per_second(limits: Mapping[str, str]) -> float:
+    """How many requests per second published limits allow, as far as is known without headers."""
+    allowed = 1000 * int(limits["limit"]) / float(limits["window_ms"])
+    return min(allowed, ceiling(limits) or allowed)
 
 
 def pace(
@@ -135,8 +149,7 @@ def pace(
     the ``segments`` go to +1 numbers. ``per_second`` is the campaign's own rate in segments a
     second, 0 for none. Nothing of a brand's day is assumed to be used yet.
     """
-    window_seconds = float(limits["window_ms"]) / 1000
-    slowest = Pace(messages * window_seconds / int(limits["limit"]), "account")
+    slowest = Pace(messages / requests_per_second(limits), "account")
     name = sender_name(sender, messaging_profile_id)
     registration = SenderLimits.parse(limits.get(f"sender:{name}", "||")).registration
     for level, interval_ms in _intervals(limits, name, registration, kind, per_second):

@@ -26,10 +26,12 @@ _SCANS, _SCANNED = 4, 500
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
 _SETTINGS = {
     "window_ms": "window_seconds",
+    "ceiling": "max_requests_per_second",
     "sms": "sms_per_second",
     "mms": "mms_per_second",
     "zone": "the zone of the brands' day",
 }
+_SHOWN = ("limit", "ceiling", "concurrency")
 
 
 class WorkerState(msgspec.Struct, frozen=True):
@@ -244,8 +246,9 @@ def _difference(field: str, in_force: Mapping[str, str], here: Mapping[str, str]
     one, other = in_force.get(field, ""), here.get(field, "")
     if one == other:
         return ""
+    one, other = one or "none", other or "none"
     name = _SETTINGS.get(field, field.replace(":", " ", 1))
-    return f"{name} ({one} in force, {other} here)" if field in ("limit", "concurrency") else name
+    return f"{name} ({one} in force, {other} here)" if field in _SHOWN else name
 
 
 def _worker(name: bytes, silent_ms: float) -> WorkerState:

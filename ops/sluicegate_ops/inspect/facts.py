@@ -43,7 +43,8 @@ class RequestRate(msgspec.Struct, frozen=True):
     """The account's requests: of ``limit`` per window, ``budget`` may really go.
 
     What ``others`` use and a ``margin`` are taken off. ``configured`` and ``configured_seconds``
-    are what is published, 0 before anything is; the provider's headers may say otherwise.
+    are what is published, 0 before anything is; the provider's headers may say otherwise, but
+    ``ceiling`` is the most per second whatever they say, 0 where there is none.
     ``used`` slots went in the last window; the next is ``next_seconds`` from now, and
     ``next_bulk_seconds`` for bulk. ``reset_seconds`` is the longest that the provider named.
     ``heard`` is False until its first answer. Of ``concurrency`` requests, ``most`` may be under
@@ -56,6 +57,7 @@ class RequestRate(msgspec.Struct, frozen=True):
     window_seconds: float = 0.0
     configured: int = 0
     configured_seconds: float = 0.0
+    ceiling: float = 0.0
     concurrency: int = 0
     most: int = 0
     most_bulk: int = 0
@@ -71,6 +73,11 @@ class RequestRate(msgspec.Struct, frozen=True):
     heard: bool = False
     refuses: bool = False
     refuses_bulk: bool = False
+
+    @property
+    def at_ceiling(self) -> bool:
+        """Whether the configured ceiling is lower than what the provider leaves."""
+        return 0 < self.ceiling * self.window_seconds <= self.budget
 
 
 class BreakerState(msgspec.Struct, frozen=True):
@@ -184,6 +191,7 @@ def _rate(account: AccountLook, limits: Mapping[str, str]) -> RequestRate:
         window_seconds=values["window"] / 1000,
         configured=int(limits.get("limit", 0)),
         configured_seconds=float(limits.get("window_ms", 0)) / 1000,
+        ceiling=float(limits.get("ceiling", 0)),
         concurrency=int(limits.get("concurrency", 0)),
         most=int(values["cap"]),
         most_bulk=int(values["bulk_cap"]),

@@ -22,6 +22,7 @@ WaitKind = Literal[
     "queue",
     "rate",
     "requests",
+    "ceiling",
     "probing",
     "concurrency",
     "retrying",
@@ -43,6 +44,7 @@ WaitKind = Literal[
     queue_full, queue      the provider's own queue for the sender is full, or has yet to drain
     rate                   the level's segments per second
     requests               the account's requests per window
+    ceiling                the account's requests per second, by its own configuration
     probing                only so many are under way before the provider's first answer
     concurrency            as many requests are under way as may be
     retrying               the rest is due later

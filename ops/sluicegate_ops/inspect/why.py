@@ -253,10 +253,10 @@ class Waits:
         bulk = priority == "bulk"
         seconds = rate.next_bulk_seconds if bulk else rate.next_seconds
         return Wait(
-            kind="requests",
+            kind="ceiling" if rate.at_ceiling else "requests",
             level="account",
             until_ms=facts.now_ms + 1000 * seconds,
-            limit=rate.limit,
+            limit=rate.ceiling if rate.at_ceiling else rate.limit,
             used=rate.used,
             refuses=rate.refuses_bulk if bulk else rate.refuses,
         )

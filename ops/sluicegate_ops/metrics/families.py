@@ -63,6 +63,10 @@ GAUGES: Final[Mapping[str, Gauge]] = {
         "Requests that a window may have, by the configuration in force.",
         lambda s: s.facts.rate.configured,
     ),
+    "ceiling_requests_per_second": Gauge(
+        "Requests per second that the configuration allows at most; 0 for no such ceiling.",
+        lambda s: s.facts.rate.ceiling,
+    ),
     "window_seconds": Gauge("Length of a window.", lambda s: s.facts.rate.window_seconds),
     "budget_requests": Gauge(
         "Requests that a window really lets through: the limit less others' use and margin.",

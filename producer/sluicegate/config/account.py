@@ -13,12 +13,15 @@ from .apis import APIS, Policy, known_apis
 from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
 from .web import is_web_url, variable_faults
 
+PerSecond = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Seconds = Annotated[
     float, msgspec.Meta(gt=0, le=3_660 * 86_400)
 ]  # ten years: more is a typing slip
 Price = Annotated[float, msgspec.Meta(ge=0)]
 TransportName = Literal["aiohttp", "httpx"]
 Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
+
+_SLOWEST = 0.001  # requests per second: the log of slots must remember that long
 
 _PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
@@ -66,7 +69,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     defaults. v1 is Telnyx's legacy API, whose key is a messaging profile's secret.
 
     Its limits: ``limit`` requests per ``window_seconds`` are allowed until the provider's headers
-    say otherwise. ``sms_per_second`` and ``mms_per_second`` are segments a second, 0 for no limit.
+    say otherwise, and never more than ``max_requests_per_second``, whatever they say; 0 for no
+    such ceiling. ``sms_per_second`` and ``mms_per_second`` are segments a second, 0 for no limit.
     ``senders`` are by number, name or, for a pool, messaging profile's id; if there are any, no
     others are allowed. While a deployment is being updated, the highest ``limits_version``
     applies, and of equal ones that of the worker that started last. ``concurrency`` limits the
@@ -93,6 +97,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     base_url: str = ""
     limit: Count = 50
     window_seconds: Seconds = 1.0
+    max_requests_per_second: PerSecond = 0.0
     sms_per_second: SegmentRate = 50.0
     mms_per_second: SegmentRate = 15.0
     limits_version: Annotated[int, msgspec.Meta(ge=0)] = 0
@@ -169,6 +174,8 @@ def account_faults(account: Account) -> SettingFaults:
             ("base_url",),
             f"belongs to another API than {account.api}: leave it out, or change api",
         )
+    if 0 < account.max_requests_per_second < _SLOWEST:
+        yield ("max_requests_per_second",), f"must be at least {_SLOWEST:g}, or 0 for no ceiling"
     yield from faults(account.senders, account.registrations, account.brands)
     for code in account.outcomes:
         if not _CODE.fullmatch(code):

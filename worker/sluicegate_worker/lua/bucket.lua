@@ -1,12 +1,12 @@
 -- The token bucket: paced, about two tokens deep, sized by what the provider's headers say.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: GROUP, load, jitter, budget, look, next_slots, which only read; save.
+-- Returns: GROUP, load, kept_ms, jitter, budget, look, next_slots, which only read; save.
 -- Keys touched: bucket, log.
 --
 -- What decides is our own log of granted slots, on one clock: in every stretch of window + jitter
 -- there are at most `limit` of them, whatever the provider's window looks like. Its answers correct
 -- it (rate_headers.lua), and slots.lua takes what it offers. `reset` is not needed, so no clock but
--- the server's is ever read.
+-- the server's is ever read. A configured ceiling bounds the log the same way, whatever they say.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local key, num, ms = account.key, texts.num, texts.ms
 local call = redis.call
@@ -35,8 +35,17 @@ local function age(bucket, now)
   end
 end
 
--- The bucket as it is now. `limit` and `window` are the configured ones.
-local function load(now, limit, window)
+-- So many slots in so many ms as the configured ceiling allows; nil where there is none. A second
+-- holds whole slots, so what is counted in is as near to it as holds a whole number of them.
+local function ceiling_of(per_second)
+  if per_second <= 0 then return nil end
+  local slots = max(1, floor(per_second))
+  return { slots = slots, window = 1000 * slots / per_second }
+end
+
+-- The bucket as it is now. `limit`, `window` and `ceiling` (requests per second, 0 for none) are
+-- the configured ones.
+local function load(now, limit, window, ceiling)
   local stored = call('HMGET', key('bucket'), unpack(FIELDS))
   local bucket = {}
   for i, field in ipairs(FIELDS) do bucket[field] = num(stored[i], 0) end
@@ -50,6 +59,7 @@ local function load(now, limit, window)
     bucket.limit, bucket.limit_seq, bucket.policy, bucket.reset = limit, bucket.seq, 0, 0
   end
   if bucket.policy > 0 then bucket.window = bucket.policy end
+  bucket.ceiling = ceiling_of(ceiling)
   age(bucket, now)
   return bucket
 end
@@ -66,32 +76,49 @@ local function save(bucket)
     'policy', bucket.policy, 'reset', bucket.reset)
 end
 
--- How much later than planned a request may arrive: two deviations of the time it takes.
-local function jitter(bucket)
-  local window = bucket.window
+-- How much later than planned a request may arrive, where a window is that long: two deviations of
+-- the time it takes.
+local function jitter(bucket, window)
   return max(min(50, 0.01 * window), min(0.1 * window, 2 * sqrt(bucket.rtt_var)))
 end
 
--- How many slots a window may have: the limit, less what others use and a margin.
+-- For how many ms the log must know its slots.
+local function kept_ms(bucket)
+  local window = max(bucket.window, bucket.ceiling and bucket.ceiling.window or 0)
+  return window + jitter(bucket, window)
+end
+
+-- How many slots a window may have: the limit, less what others use and a margin; no more than the
+-- ceiling.
 local function budget(bucket)
-  local limit = bucket.limit
+  local limit, ceiling = bucket.limit, bucket.ceiling
   local foreign = min(max(0, bucket.peak, bucket.last_peak), MAX_FOREIGN * limit)
-  return max(limit - foreign - bucket.margin, limit / 10, 1)
+  local slots = max(limit - foreign - bucket.margin, limit / 10, 1)
+  return ceiling and min(slots, ceiling.slots * bucket.window / ceiling.window) or slots
+end
+
+-- At most `slots` in any `window`; of them bulk leaves `kept` free.
+local function bound(bucket, slots, window)
+  local size = max(1, floor(slots))
+  return {
+    size = size, kept = size < KEEP_FROM and 0 or 1, span = window + jitter(bucket, window),
+  }
 end
 
 -- The room that the bucket has:
---   size, kept     how many slots a window may have, and how many of those bulk leaves free
---   step, span     the pace, and the ms in which there may be `size`
+--   bounds         of each window: how many slots (`size`) in how many ms (`span`), and how many of
+--                  those bulk leaves free (`kept`)
+--   step           the pace
 --   next           when the next slot would be by the pace alone
 --   logged, slots  the log's length, and its slots by rank, which are read in pieces
 --   taken          { slot, seq } of those taken from it (slots.lua)
 local function look(now, bucket)
   local slots_a_window = budget(bucket)
   local step = bucket.window / (CATCH_UP * slots_a_window)
-  local size = max(1, floor(slots_a_window))
+  local bounds, ceiling = { bound(bucket, slots_a_window, bucket.window) }, bucket.ceiling
+  if ceiling then bounds[2] = bound(bucket, ceiling.slots, ceiling.window) end
   return {
-    size = size, kept = size < KEEP_FROM and 0 or 1,
-    step = step, span = bucket.window + jitter(bucket),
+    bounds = bounds, step = step,
     next = max(bucket.tat, now.steady - min(20, 2 * step)),
     logged = call('ZCARD', key('log')), slots = {}, taken = {},
   }
@@ -110,8 +137,13 @@ local function slot_before(room, n)
   return room.slots[rank]
 end
 
-local function slot_after(bucket, room, slot, leaving)
-  if leaving then slot = max(slot, leaving + room.span) end
+-- When the slot taken `n` before the next one has left a window; 0 where the log is shorter.
+local function left(room, span, n)
+  local slot = slot_before(room, n)
+  return slot and slot + span or 0
+end
+
+local function slot_after(bucket, room, slot)
   -- Where nothing went lately there is nobody to come together with.
   if room.step < GROUP and slot < bucket.slot + GROUP then slot = ceil(slot / GROUP) * GROUP end
   slot = max(slot, bucket.slot + 0.001)
@@ -124,13 +156,15 @@ end
 -- of a window free, so that a transactional message never waits for one.
 local function next_slots(now, bucket, room)
   local paced = max(now.steady, room.next)
-  local slot = slot_after(bucket, room, paced, slot_before(room, room.size))
-  local leaving_kept = room.kept > 0 and slot_before(room, max(1, room.size - room.kept))
-  if not leaving_kept then return slot, slot end
-  return slot, slot_after(bucket, room, paced, leaving_kept)
+  local bulk = paced
+  for _, one in ipairs(room.bounds) do
+    paced = max(paced, left(room, one.span, one.size))
+    bulk = max(bulk, left(room, one.span, max(1, one.size - one.kept)))
+  end
+  return slot_after(bucket, room, paced), slot_after(bucket, room, max(paced, bulk))
 end
 
 return {
-  GROUP = GROUP, load = load, save = save, jitter = jitter, budget = budget, look = look,
-  next_slots = next_slots,
+  GROUP = GROUP, load = load, save = save, kept_ms = kept_ms, jitter = jitter, budget = budget,
+  look = look, next_slots = next_slots,
 }

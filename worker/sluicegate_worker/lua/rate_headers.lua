@@ -30,7 +30,7 @@ local function ours_before(bucket, started)
   if counted_for ~= bucket.window then counted, counted_for = {}, bucket.window end
   if not counted[started] then
     -- Requests overtake each other: those of ours that may have been counted are not foreign.
-    local slack = jitter(bucket) / 2
+    local slack = jitter(bucket, bucket.window) / 2
     local first, last = started - bucket.window - slack, started + slack
     counted[started] = redis.call('ZCOUNT', key('log'), '(' .. ms(first), ms(last))
   end

@@ -15,7 +15,7 @@ local TAG = 4               -- characters of a token that name its worker
 
 -- Take slots that nobody will ask for any more out of the log.
 local function forget_old(now, bucket)
-  local since = now.steady - (bucket.window + Bucket.jitter(bucket)) - BEFORE
+  local since = now.steady - Bucket.kept_ms(bucket) - BEFORE
   local old = call('ZCOUNT', key('log'), '-inf', '(' .. ms(since))
   if old > 0 then call('ZREMRANGEBYRANK', key('log'), 0, min(old, TRIMMED) - 1) end
 end

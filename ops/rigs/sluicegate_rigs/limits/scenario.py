@@ -16,6 +16,7 @@ FAIR_SECONDS = 5.0
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """``limit`` requests per ``window`` seconds, and ``workers`` that want more; times in seconds.
 
+    ``ceiling`` is the account's ``max_requests_per_second``.
     ``others`` is the share of the limit that others request, ``headers`` the share of answers with
     rate headers, and ``skew`` how far the provider's clock is off. ``event`` strikes after
     ``warm_up``; the measurement then starts ``settling`` windows later.
@@ -24,6 +25,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     provider: ProviderKind = "sliding"
     limit: int = 600
     window: float = 60.0
+    ceiling: float = 0.0
     workers: int = 8
     rtt: float = 0.1
     skew: float = 30.0
@@ -46,11 +48,13 @@ class RunFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     ``utilisation`` is the share used of what the provider allowed and the others left, after the
     warm-up or the event. ``sent`` and ``refused`` count the whole run, including its cold start.
+    ``densest_second`` is the most of ours that arrived within a second then.
     ``calls`` are the drains' calls on Redis per message; ``sweeps``, of which each worker makes
     one per second whatever it sends, are counted separately.
     """
 
     utilisation: float
+    densest_second: int = 0
     sent: int
     refused: int
     refused_in_first_window: int

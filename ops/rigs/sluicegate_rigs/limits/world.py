@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from random import Random
 from typing import Any, cast
@@ -45,6 +46,7 @@ class World:
         account = Account(
             limit=scenario.limit,
             window_seconds=scenario.window,
+            max_requests_per_second=scenario.ceiling,
             concurrency=enough,
             worker_concurrency=enough,
             sms_per_second=0.0,  # rates in segments are not measured here either
@@ -196,6 +198,7 @@ class World:
         messages = max(1, len(ours) + sum(begins <= moment < ends for moment in refused))
         return RunFigures(
             utilisation=len(ours) / allowed,
+            densest_second=_densest([moment for moment, _ in ours]),
             sent=network.sent,
             refused=len(refused),
             refused_in_first_window=sum(moment < self.scenario.window for moment in refused),
@@ -204,6 +207,13 @@ class World:
             sweeps=sum(begins <= moment < ends for moment in self.sweeps) / messages,
             jain=jain(ours, begins, ends, self.scenario.workers),
         )
+
+
+def _densest(moments: list[float]) -> int:
+    """The most of ``moments``, which are in order, within a second."""
+    return max(
+        (bisect_left(moments, at + 1.0) - rank for rank, at in enumerate(moments)), default=0
+    )
 
 
 class _WorldQueue(Queue):

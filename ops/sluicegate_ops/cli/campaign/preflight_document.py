@@ -11,7 +11,7 @@ import msgspec
 from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
-from sluicegate.levels import digest, published
+from sluicegate.levels import ceiling, digest, published
 
 from ..kit.output import hidden
 from ..kit.session import Session
@@ -51,6 +51,7 @@ def document(
         "price_list": account.price_list or None,
         "limit": int(report.limits["limit"]),
         "window_seconds": float(report.limits["window_ms"]) / 1000,
+        "max_requests_per_second": ceiling(report.limits),
         "limits_differ_from_file": differs_from_file(report, account),
         "finished_ms": int(finish_of(report, now()).timestamp() * 1000),
         "rejects": None if rejects is None else str(rejects),

@@ -11,6 +11,7 @@ from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
+from sluicegate.levels import ceiling, requests_per_second
 from sluicegate.stored import BrandLimits
 
 from ..kit.output import clean, counted, grid, hidden, lasting, table, write, write_pairs
@@ -159,6 +160,8 @@ def _limit(report: Report) -> str:
     """The level that limits the campaign, and its rate."""
     level, _, name = report.held_by.partition(":")
     if report.held_by == "account":
+        if requests_per_second(report.limits) == ceiling(report.limits):
+            return f"the account, {ceiling(report.limits):g} requests per s at most"
         seconds = float(report.limits["window_ms"]) / 1000
         return f"the account, {int(report.limits['limit']):,} requests per {seconds:g} s"
     if level == "brand":

@@ -137,6 +137,7 @@ def _around(state: AccountState) -> list[tuple[str, str]]:
     blocked = f"for {lasting(rate.blocked_seconds)}" if rate.blocked_seconds else "no"
     return [
         ("limit", f"{limit(rate)}{_origin(rate)}"),
+        *[("at most", f"{rate.ceiling:g} requests per s")] * bool(rate.ceiling),
         ("concurrency", f"{rate.concurrency:,} at once"),
         ("limits_version", _version(state)),
         ("used last window", f"{rate.used:,}"),

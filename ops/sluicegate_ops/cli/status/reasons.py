@@ -62,7 +62,7 @@ def until_word(wait: Wait) -> str:
     """What ``until`` means: for a rate, it is only when the next message may go."""
     if wait.kind == "failing":
         return "next probe"
-    return "next" if wait.kind in ("rate", "requests", "retrying") else "until"
+    return "next" if wait.kind in ("rate", "requests", "ceiling", "retrying") else "until"
 
 
 def change(wait: Wait) -> str:
@@ -188,6 +188,9 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "queue": lambda wait, rate: f"Telnyx still queues what {named(wait.level)} has sent",
     "rate": _rate,
     "requests": _requests,
+    "ceiling": lambda wait, rate: (
+        f"the account's own ceiling, {wait.limit:g} requests per s, is used up"
+    ),
     "probing": lambda wait, rate: f"{_busy(wait, rate)} until the provider's first answer",
     "concurrency": lambda wait, rate: f"{_busy(wait, rate)}, the most allowed",
     "retrying": lambda wait, rate: f"{counted(int(wait.used), 'message')} due later",
@@ -225,7 +228,7 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "stalled": lambda wait: STALLED,
     "failing": lambda wait: PROVIDER,
     "trying": lambda wait: _BY_ITSELF,
-    "blocked": lambda wait: f"{_BY_ITSELF}; if it happens often, lower limit",
+    "blocked": lambda wait: f"{_BY_ITSELF}; if it happens often, set max_requests_per_second",
     "daily_cap": lambda wait: (
         f"tmobile_daily or tmobile_share of brands.{_name(wait)}, if T-Mobile allows it more"
     ),
@@ -233,6 +236,7 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "queue": lambda wait: f"{_BY_ITSELF}; to keep that queue short, lower the sender's per_second",
     "rate": _faster,
     "requests": lambda wait: "raise limit, if Telnyx allows the account more in window_seconds",
+    "ceiling": lambda wait: "raise max_requests_per_second; the provider's limit is higher",
     "probing": lambda wait: _BY_ITSELF,
     "concurrency": lambda wait: "raise concurrency, if Telnyx allows more connections",
     "retrying": lambda wait: _BY_ITSELF,

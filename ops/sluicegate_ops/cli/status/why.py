@@ -100,7 +100,7 @@ def _show(causes: Why) -> None:
 def _is_setting(wait: Wait) -> bool:
     """Whether a setting in sluicegate.toml would change it."""
     own = wait.level.startswith("campaign:")
-    return wait.kind in ("daily_cap", "rate", "requests", "concurrency") and not own
+    return wait.kind in ("daily_cap", "rate", "requests", "ceiling", "concurrency") and not own
 
 
 def _lines(wait: Wait, causes: Why) -> list[tuple[str, object]]:

@@ -22,7 +22,8 @@ local KINDS = { 'account', 'registration', 'sender', 'campaign' }
 local horizon = tonumber(ARGV[1])
 local now = part('sluicegate.clock').read()
 local breaker = Breaker.load()
-local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000))
+local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000),
+  num(limits.get('ceiling'), 0))
 Breaker.mind_silence(now, breaker, bucket)
 local slot, bulk_slot = Bucket.next_slots(now, bucket, Bucket.look(now, bucket))
 
