@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 MODULES = {
     "producer/sluicegate": "masking errors spreadsheet segments times message urls rules keys "
     "stored scripts pipelining config memory levels webhook_urls optouts outbox receipts "
-    "campaigns connections lazy_results client testing",
+    "campaigns deadlines connections lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep deafness "
     "account_work engine patience app tasks",

@@ -19,7 +19,8 @@ import redis
 import redis.asyncio
 
 from .config import Config, load
-from .connections import bytes_only, connect, connect_async
+from .connections import bytes_only, connect, connect_async_client
+from .deadlines import CALL_SECONDS, within
 from .errors import OutboxError, OutboxFull
 from .keys import Keys
 from .lazy_results import AsyncLazyResults, LazyResults
@@ -30,6 +31,7 @@ from .outbox import (
     CALL,
     CANCEL,
     ENQUEUE,
+    Batch,
     CancelResult,
     EnqueueResult,
     Item,
@@ -46,8 +48,9 @@ _MEMORY_CHECK_SECONDS = 1.0
 class _Base:
     """What both clients share: the outbox, and Redis's memory use when it was last asked for."""
 
-    def __init__(self, config: Config | None, account: str) -> None:
+    def __init__(self, config: Config | None, account: str, timeout_seconds: float) -> None:
         self.config = config or load()
+        self.timeout_seconds = timeout_seconds
         self._outbox = Outbox(self.config, account)
         self._memory: Mapping[str, Any] = {}
         self._memory_asked = -math.inf
@@ -83,7 +86,9 @@ class Sluice(_Base):
 
     ``config`` defaults to ``sluicegate.toml`` and the environment. A ``Sluice`` is safe to share
     between threads and across fork, and opens its first connection when it is first used.
-    ``client``, if given, is used instead of one to ``redis_url``; it must not decode responses.
+    ``client``, if given, is used instead of one to ``redis_url``; it must not decode responses,
+    and has its own timeouts. Otherwise a call lasts ``timeout_seconds`` at most, however often it
+    is tried, and then raises OutboxUnavailable; ``enqueue_many`` has as long for every 250.
     """
 
     def __init__(
@@ -92,9 +97,11 @@ class Sluice(_Base):
         *,
         account: str = "default",
         client: redis.Redis | None = None,
+        timeout_seconds: float = CALL_SECONDS,
     ) -> None:
-        super().__init__(config, account)
-        self.client = connect(self.config.redis_url) if client is None else bytes_only(client)
+        super().__init__(config, account, timeout_seconds)
+        url = self.config.redis_url
+        self.client = connect(url, timeout_seconds) if client is None else bytes_only(client)
         self.optouts = OptOuts(self.client, self.keys)
         self._scripts = Scripts(self.client, self.keys.prefix)
         self._pipelined = PipelinedScript(self.client, self.keys.prefix, ENQUEUE, self._scripts)
@@ -126,7 +133,7 @@ class Sluice(_Base):
 
     def status(self, id: str) -> MessageStatus:
         """Return where a message stands; raises UnknownMessage and OutboxUnavailable."""
-        with _translating([id]):
+        with _translating([id]), within(self.timeout_seconds):
             pipeline = self.client.pipeline(transaction=True)
             self._outbox.ask_status(pipeline, id)
             return Outbox.status(id, pipeline.execute())
@@ -141,7 +148,7 @@ class Sluice(_Base):
 
         Raises UnknownMessage and OutboxUnavailable.
         """
-        with _translating([id]):
+        with _translating([id]), within(self.timeout_seconds):
             reply = self._scripts.call(CANCEL, self._outbox.cancel_args(id))
         return Outbox.cancelled(id, reply)
 
@@ -175,21 +182,26 @@ class Sluice(_Base):
         for end in range(CALL, len(items) + CALL, CALL):
             batch, rest = following, items[end:]
             try:
-                if batch.ids and self._memory_is_due():
-                    self._memory = self._ask_memory()
-                if batch.ids and (full := self._outbox.full(self._memory)):
-                    raise OutboxFull(full, self._outbox.ids(batch, rest))
-                if batch.ids and rest:
-                    with self._pipelined.begin(batch.args) as answer:
-                        following = self._outbox.batch(rest[:CALL])
-                        reply = answer()
-                else:
-                    following = self._outbox.batch(rest[:CALL])
-                    reply = self._scripts.call(ENQUEUE, batch.args) if batch.ids else b""
+                with within(self.timeout_seconds):
+                    reply, following = self._store_batch(batch, rest)
             except redis.RedisError as error:
                 raise translated(error, self._outbox.ids(batch, rest)) from error
             results += batch.results(reply)
         return results
+
+    def _store_batch(self, batch: Batch, rest: list[Item]) -> tuple[bytes, Batch]:
+        """Store ``batch``; return the answer, and the batch that is made of ``rest`` meanwhile."""
+        if not batch.ids:
+            return b"", self._outbox.batch(rest[:CALL])
+        if self._memory_is_due():
+            self._memory = self._ask_memory()
+        if full := self._outbox.full(self._memory):
+            raise OutboxFull(full, self._outbox.ids(batch, rest))
+        if not rest:
+            return self._scripts.call(ENQUEUE, batch.args), self._outbox.batch([])
+        with self._pipelined.begin(batch.args) as answer:
+            following = self._outbox.batch(rest[:CALL])
+            return answer(), following
 
     def _ask_memory(self) -> Mapping[str, Any]:
         try:
@@ -207,10 +219,13 @@ class AsyncSluice(_Base):
         *,
         account: str = "default",
         client: redis.asyncio.Redis | None = None,
+        timeout_seconds: float = CALL_SECONDS,
     ) -> None:
-        super().__init__(config, account)
+        super().__init__(config, account, timeout_seconds)
         url = self.config.redis_url
-        self.client = connect_async(url) if client is None else bytes_only(client)
+        self.client = (
+            connect_async_client(url, timeout_seconds) if client is None else bytes_only(client)
+        )
         self._scripts = Scripts(self.client, self.keys.prefix)
 
     @overload
@@ -229,14 +244,14 @@ class AsyncSluice(_Base):
 
     async def status(self, id: str) -> MessageStatus:
         """``Sluice.status``, awaited."""
-        with _translating([id]):
+        with _translating([id]), within(self.timeout_seconds):
             pipeline = self.client.pipeline(transaction=True)
             self._outbox.ask_status(pipeline, id)
             return Outbox.status(id, await pipeline.execute())
 
     async def cancel(self, id: str) -> CancelResult:
         """``Sluice.cancel``, awaited."""
-        with _translating([id]):
+        with _translating([id]), within(self.timeout_seconds):
             reply = await self._scripts.acall(CANCEL, self._outbox.cancel_args(id))
         return Outbox.cancelled(id, reply)
 
@@ -261,7 +276,7 @@ class AsyncSluice(_Base):
         batch = self._outbox.batch(items)
         if not batch.ids:
             return batch.results(b"")
-        with _translating(batch.ids):
+        with _translating(batch.ids), within(self.timeout_seconds):
             if self._memory_is_due():
                 self._memory = await self._ask_memory()
             if full := self._outbox.full(self._memory):

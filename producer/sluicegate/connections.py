@@ -6,31 +6,56 @@ import redis
 import redis.asyncio
 from redis.backoff import ExponentialBackoff
 from redis.connection import HiredisRespSerializer
-from redis.retry import Retry
+
+from .deadlines import CALL_SECONDS, AsyncTimelyRetry, Timely, TimelyRetry, TimelySync
 
 _Client = TypeVar("_Client", redis.Redis, redis.asyncio.Redis)
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
+_RETRIES = 2
 
 
-def connect(url: str) -> redis.Redis:
-    """Make a synchronous client with short timeouts and two quick retries; safe across fork.
+def connect(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.Redis:
+    """Make a synchronous client with two quick retries; safe across fork.
 
-    Every script is safe to repeat, so a call whose reply was lost is simply made again.
+    A call lasts ``timeout_seconds`` at most, all tries together, or what is left of the deadline
+    that it is made within. Every script is safe to repeat, so a call whose reply was lost is
+    simply made again.
     """
-    return redis.Redis.from_url(
+    retry = TimelyRetry(_backoff(), _RETRIES)
+    retry.seconds = timeout_seconds
+    client = redis.Redis.from_url(
         url,
-        socket_connect_timeout=_CONNECT_SECONDS,
-        socket_timeout=_ANSWER_SECONDS,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+        socket_connect_timeout=timeout_seconds,
+        socket_timeout=timeout_seconds,
+        retry=retry,
         health_check_interval=30,
     )
+    _mix_in(client, TimelySync)
+    return client
+
+
+def connect_async_client(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.asyncio.Redis:
+    """``connect`` for asyncio."""
+    retry = AsyncTimelyRetry(_backoff(), _RETRIES)
+    retry.seconds = timeout_seconds
+    client = redis.asyncio.Redis.from_url(
+        url,
+        socket_connect_timeout=timeout_seconds,
+        socket_timeout=timeout_seconds,
+        retry=retry,
+        health_check_interval=30,
+    )
+    _mix_in(client, Timely)
+    return client
 
 
 def connect_async(
     url: str, answer_seconds: float = _ANSWER_SECONDS, *, pack_in_c: bool = False
 ) -> redis.asyncio.Redis:
-    """Make an asyncio client; ``answer_seconds`` limits each answer, of blocking commands too.
+    """Make a worker's asyncio client; ``answer_seconds`` limits each answer.
+
+    It repeats its calls for as long as it takes, so none has a deadline.
 
     With ``pack_in_c``, hiredis encodes the commands, and must be installed. This pays off for
     commands of a thousand arguments, which asynchronous connections encode in Python otherwise.
@@ -39,13 +64,21 @@ def connect_async(
         url,
         socket_connect_timeout=_CONNECT_SECONDS,
         socket_timeout=answer_seconds,
-        retry=redis.asyncio.retry.Retry(ExponentialBackoff(cap=0.5, base=0.05), 2),
+        retry=redis.asyncio.retry.Retry(_backoff(), _RETRIES),
         health_check_interval=30,
     )
     if pack_in_c:
-        pool = client.connection_pool
-        pool.connection_class = type("_Connection", (_PacksInC, pool.connection_class), {})
+        _mix_in(client, _PacksInC)
     return client
+
+
+def _backoff() -> ExponentialBackoff:
+    return ExponentialBackoff(cap=0.5, base=0.05)
+
+
+def _mix_in(client: redis.Redis | redis.asyncio.Redis, mixin: type) -> None:
+    pool: Any = client.connection_pool
+    pool.connection_class = type("_Connection", (mixin, pool.connection_class), {})
 
 
 class _PacksInC:
