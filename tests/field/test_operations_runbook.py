@@ -6,12 +6,17 @@ Every line of the runbook is run as it is written, against a server where it has
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
+from sluicegate_ops.inspect import CAMPAIGNS_SHOWN
+from sluicegate_ops.metrics import exposed
 from sluicegate_worker.operator.halts import Halts
+from support.bench import Bench
 from support.command_line import SENDER, Cli
 from support.messages import message, plan, recipient
 
@@ -107,3 +112,63 @@ def test_12_an_alert_links_to_its_entry_of_the_runbook(rule: dict[str, Any]) -> 
 def test_12_prometheus_is_told_where_the_runbook_is_read() -> None:
     text = (ROOT / "ops/prometheus/prometheus.yml").read_text(encoding="utf-8")
     assert yaml.safe_load(text)["global"]["external_labels"]["runbook"].startswith("https://")
+
+
+def datasources(value: Any) -> Iterator[Any]:
+    """Every datasource that a part of the dashboard names."""
+    if isinstance(value, dict):
+        yield from ([value["datasource"]] if "datasource" in value else [])
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from datasources(part)
+
+
+def test_12_the_dashboard_can_be_imported_whatever_the_datasource_is_called() -> None:
+    first, *_ = DASHBOARD["templating"]["list"]
+    assert (first["name"], first["type"], first["query"]) == (
+        "datasource",
+        "datasource",
+        "prometheus",
+    )
+    used = list(datasources(DASHBOARD))
+    assert len(used) > 30
+    assert all(one == {"type": "prometheus", "uid": "${datasource}"} for one in used)
+
+
+def test_12_no_two_panels_share_a_place_or_a_number() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [
+        (at["x"] + x, at["y"] + y)
+        for at in (panel["gridPos"] for panel in panels)
+        for x in range(at["w"])
+        for y in range(at["h"])
+    ]
+    assert len(set(places)) == len(places)
+
+
+def test_12_the_dashboard_has_panels_for_campaigns() -> None:
+    queries = [
+        target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())
+    ]
+    about = [query for query in queries if "sluicegate_campaign_" in query]
+    assert len(about) >= 4
+    assert all('campaign=~"$campaign"' in query for query in about)
+
+
+def test_12_campaigns_that_have_not_ended_have_series_and_never_too_many(
+    store: redis.Redis,
+) -> None:
+    bench = Bench(store)
+    for number in range(CAMPAIGNS_SHOWN + 5):
+        made = plan(f"c{number}")
+        bench.campaigns.create(made)
+        bench.later(1)
+        bench.add(made.name, recipient(made, 1, "Ann", "77"))
+    bench.act("c24", "start")
+    bench.act("c23", "cancel")
+    text = exposed(store, bench.config)
+    shown = set(re.findall(r'sluicegate_campaign_recipients\{.*campaign="(\w+)"', text))
+    assert shown == {f"c{number}" for number in (24, *range(4, 23))}
+    assert 'account="default",campaign="c24",state="waiting"} 1.0' in text

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from sluicegate import Config
+from sluicegate.campaigns.ledger import STATES as LEDGER_STATES
 from sluicegate_ops.cli.app import app
 from sluicegate_ops.inspect import MessageCounts
 from sluicegate_ops.metrics import EVENTS, AccountMetrics
@@ -29,7 +30,7 @@ PANELS = [panel for panel in json.loads(DASHBOARD)["panels"] if "targets" in pan
 QUERIES = [rule["expr"] for rule in RULES] + [
     target["expr"] for panel in PANELS for target in panel["targets"]
 ]
-STATES = {*MessageCounts.__struct_fields__, "closed", "open", "half"}
+STATES = {*MessageCounts.__struct_fields__, *LEDGER_STATES, "closed", "open", "half"}
 
 
 def names_of(family: Any) -> Iterator[str]:

@@ -50,13 +50,14 @@ from .members import Member, member
 from .memory import aread_memory, read_memory
 from .recipients import CampaignRecipients, RecipientStatus
 from .record import MessageRecord, aread_record, read_record
-from .scrape import read_scrape
+from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape
 from .server import ServerState, read_server, refused_writes
 from .standstill import STALLED_SECONDS, ClosedCampaign, Standstill
 from .wait import Wait, WaitKind
 from .why import Waits, Why
 
 __all__ = [
+    "CAMPAIGNS_SHOWN",
     "INDEXES",
     "LIVE_SECONDS",
     "STALLED_SECONDS",
@@ -92,6 +93,7 @@ __all__ = [
     "published_levels",
     "read_account",
     "read_facts",
+    "read_ledgers",
     "read_memory",
     "read_record",
     "read_scrape",

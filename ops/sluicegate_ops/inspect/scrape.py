@@ -1,11 +1,15 @@
 """What a scrape asks of an account beside its facts, at a cost that no backlog raises."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sluicegate.campaigns.ledger import Ledger, Ledgers
 from sluicegate.keys import CLASSES, Keys
 
 from .facts import LIVE_SECONDS
+
+CAMPAIGNS_SHOWN = 20
+"""Campaigns with series of their own: the newest of those that have not ended."""
 
 
 class ScrapeCounts(NamedTuple):
@@ -39,3 +43,18 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
         optouts=optouts,
         ready=sum(ready),
     )
+
+
+def read_ledgers(client: Any, keys: Keys) -> Mapping[str, Ledger]:
+    """The ledgers of the newest CAMPAIGNS_SHOWN campaigns that have not ended, by name."""
+    pipeline = client.pipeline(transaction=False)
+    pipeline.smembers(keys("running"))
+    pipeline.zrange(keys("closed"), 0, -1)
+    running, closed = pipeline.execute()
+    names = sorted({*running, *closed})
+    if not names:
+        return {}
+    created = dict(zip(names, client.zmscore(keys("campaigns"), names), strict=True))
+    names.sort(key=lambda name: created[name] or 0, reverse=True)
+    shown = [name.decode() for name in names[:CAMPAIGNS_SHOWN]]
+    return Ledgers(client, keys).read_all(shown)

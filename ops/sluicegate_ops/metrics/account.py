@@ -6,9 +6,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import FINAL_STATES, Keys
 
-from ..inspect import AccountFacts, Look, read_facts, read_scrape
+from ..inspect import AccountFacts, Look, read_facts, read_ledgers, read_scrape
 
 EVENTS: Final[Mapping[str, str]] = {
     "enqueued": "messages enqueued or imported",
@@ -47,7 +48,10 @@ _TAKEN_BACK: Final = FINAL_STATES - {"accepted"}
 
 
 class Seen(NamedTuple):
-    """One account at a scrape; ``halts`` and ``parked`` count by level, and how a halt ends."""
+    """One account at a scrape; ``halts`` and ``parked`` count by level, and how a halt ends.
+
+    ``ledgers`` are those of the newest campaigns that have not ended, by name.
+    """
 
     facts: AccountFacts
     halts: Counter[tuple[str, str]]
@@ -56,6 +60,7 @@ class Seen(NamedTuple):
     ready: int
     campaigns: int
     optouts: int
+    ledgers: Mapping[str, Ledger]
 
     @property
     def states(self) -> Mapping[str, int]:
@@ -74,7 +79,7 @@ class Seen(NamedTuple):
 
 
 def look(client: Any, keys: Keys) -> Seen:
-    """Read one account: it costs as much as there are senders and parked lanes."""
+    """Read one account: it costs as much as there are senders, parked lanes and campaigns."""
     facts = read_facts(Look(client, keys))
     counts = read_scrape(client, keys, facts.now_ms)
     halts = facts.halts.values()
@@ -86,6 +91,7 @@ def look(client: Any, keys: Keys) -> Seen:
         ready=counts.ready,
         campaigns=counts.campaigns,
         optouts=counts.optouts,
+        ledgers=read_ledgers(client, keys),
     )
 
 

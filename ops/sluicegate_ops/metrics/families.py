@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from sluicegate.config import Config
 from sluicegate.keys import Keys
 
-from ..inspect import read_memory
+from ..inspect import CAMPAIGNS_SHOWN, read_memory
 from .account import BREAKER, LEVELS, Seen, look
 
 SECONDS: Final = 2.0
@@ -170,7 +170,20 @@ def _families(seen: Mapping[str, Seen]) -> Iterator[Metric]:
             parked.add_metric([account, level], one.parked[level])
             for ends in ("person", "itself"):
                 halts.add_metric([account, level, ends], one.halts[level, ends])
-    yield from (messages, breaker, parked, halts, _events(seen))
+    yield from (messages, breaker, parked, halts, *_campaigns(seen), _events(seen))
+
+
+def _campaigns(seen: Mapping[str, Seen]) -> Iterator[Metric]:
+    which = f"of the {CAMPAIGNS_SHOWN} newest campaigns that have not ended"
+    recipients = _gauge("campaign_recipients", f"Recipients {which}.", "campaign", "state")
+    deliveries = _gauge("campaign_deliveries", f"Receipts {which}.", "campaign", "delivery")
+    for account, one in seen.items():
+        for campaign, ledger in one.ledgers.items():
+            for state, count in ledger.states.items():
+                recipients.add_metric([account, campaign, state], count)
+            for delivery, count in ledger.deliveries.items():
+                deliveries.add_metric([account, campaign, delivery], count)
+    yield from (recipients, deliveries)
 
 
 def _events(seen: Mapping[str, Seen]) -> Metric:
