@@ -26,6 +26,7 @@ they enter.
 
 from collections.abc import Sequence
 from os import PathLike
+from typing import Any
 
 from .masking import masked
 
@@ -45,9 +46,17 @@ class InvalidMessage(SluicegateError, ValueError):
 
     def __init__(self, field: str, value: object, reason: str, id: str = "") -> None:
         self.id, self.field, self.value, self.reason = id, field, value, reason
-        shown = repr(value)
-        shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        super().__init__(f"{f'message {id}: ' if id else ''}{field} = {shown}: {reason}")
+        super().__init__(f"{f'message {id}: ' if id else ''}{field}{self.shown}: {reason}")
+
+    @property
+    def shown(self) -> str:
+        """The value, as the error's text has it behind the field's name."""
+        if self.value is None:
+            return " is missing"
+        value: Any = self.value
+        several = isinstance(value, list | tuple)
+        shown = ", ".join(map(repr, value)) if several else repr(value)
+        return f" = {shown if len(shown) <= 80 else shown[:77] + '...'}"
 
 
 class InvalidConfig(SluicegateError, ValueError):

@@ -3,6 +3,7 @@
 The synchronous and the asynchronous client share all of it.
 """
 
+import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -279,16 +280,32 @@ class Outbox:
         return intake_refusal(server_memory(info, self.config))
 
 
-def translated(error: redis.RedisError, ids: Sequence[str]) -> OutboxError:
-    """Translate a redis-py error into ours, for the messages ``ids``."""
+def translated(error: redis.RedisError, ids: Sequence[str], *, wrote: bool = True) -> OutboxError:
+    """Translate a redis-py error into ours, for the messages ``ids``.
+
+    A call that ``wrote`` nothing has nothing that may have been done.
+    """
     if isinstance(error, redis.OutOfMemoryError) or "OOM" in str(error):  # Redis 6.2 wraps it
         return OutboxFull("Redis is out of memory; nothing of this call was stored", ids)
     if state := passing(str(error)):
         return OutboxUnavailable(f"{state} ({error}); repeating it is safe", ids)
     if isinstance(error, redis.ResponseError):
         return OutboxError(f"Redis refused: {error}", ids)
-    reason = f"Redis did not answer: {error}; it may have been done, and repeating it is safe"
+    reached = not _refused_to_connect(error)
+    reason = f"Redis {'did not answer' if reached else 'cannot be reached'}: {error}"
+    if wrote:
+        done = "it may have been" if reached else "unless Redis went away meanwhile, nothing was"
+        reason += f"; {done} done, and repeating it is safe"
     return OutboxUnavailable(reason, ids)
+
+
+def _refused_to_connect(error: BaseException | None) -> bool:
+    """Whether no connection came about: this try wrote nothing, though an earlier one may have."""
+    while error is not None:
+        if isinstance(error, ConnectionRefusedError | socket.gaierror | FileNotFoundError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 _PASSING = {

@@ -348,7 +348,7 @@ def test_status_says_how_long_the_provider_wants_it_quiet(cli: Cli) -> None:
         (("nonsense",), 2, "nonsense"),
         (("send",), 2, "--to"),
         (sending("--text", "x", to="555"), 2, "to = .*E.164"),
-        (sending(), 2, "text = None: an SMS needs one"),
+        (sending(), 2, "--text is missing: an SMS needs one"),
         (sending("--text", "x", "--send-at", "soon"), 2, "--send-at soon"),
         (("message", "show", "nope"), 2, "message nope: not known.*account: this is default"),
         (("dead", "show", "nope"), 2, "message nope: not known"),

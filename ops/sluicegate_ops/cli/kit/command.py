@@ -12,6 +12,11 @@ from .session import Session
 
 Options = TypeVar("Options")
 
+_READ_ONLY = frozenset(
+    ("status", "why", "list_lanes", "list_", "show", "check", "report", "export", "watch", "probe")
+)
+"""Commands that change nothing, whatever becomes of them."""
+
 _CONTEXT = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 _EVERYWHERE = [
     Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
@@ -50,6 +55,7 @@ def command(run: Callable[[Session, Options], None]) -> Callable[..., None]:
         ctx: typer.Context, account: str | None, config: str | None, **given: Any
     ) -> None:
         ctx.obj.choose(account, config)
+        ctx.obj.writes = run.__name__ not in _READ_ONLY
         run(ctx.obj, kind(**given))
 
     signature = Signature([_CONTEXT, *_parameters(kind), *_EVERYWHERE])

@@ -1,5 +1,6 @@
 """How a command fails: one line that says what is wrong and what to do, and an exit status."""
 
+import re
 from typing import NoReturn
 
 import redis
@@ -54,14 +55,41 @@ def say(text: str) -> None:
 def complain(error: SluicegateError, session: Session | None) -> None:
     """Write an error and what to do about it."""
     way_out = _way_out(error, session) if session else ""
-    say(f"{error}. {way_out}" if way_out else str(error))
+    text = in_options(error) if isinstance(error, InvalidMessage) else str(error)
+    say(f"{text}. {way_out}" if way_out else text)
+
+
+_OPTIONS = {
+    "sender": "--from",
+    "media_urls": "--media",
+    "messaging_profile_id": "--profile",
+    "encoding": "--text-encoding",
+    "key_column": "--key",
+    "except_campaigns": "--except-campaign",
+    "send_at": "--send-at",
+    "expires_at": "--expires-at",
+    **{name: f"--{name.replace('_', '-')}" for name in ("to", "text", "subject", "region", "id")},
+    **{name: f"--{name.replace('_', '-')}" for name in ("name", "to_column")},
+}
+"""The options that stand for fields of a message or of a plan."""
+
+
+def in_options(error: InvalidMessage) -> str:
+    """An error about a field, in the words of the command line."""
+    option = _OPTIONS.get(error.field, error.field)
+    reason = _FIELD.sub(lambda field: _OPTIONS[field[0]], error.reason)
+    return f"{f'message {error.id}: ' if error.id else ''}{option}{error.shown}: {reason}"
+
+
+_FIELD = re.compile("|".join(name for name in _OPTIONS if "_" in name))
 
 
 def end_with(error: Exception, session: Session | None) -> NoReturn:
     """End the command with one line for an expected error; raise any other again."""
     match error:
         case redis.RedisError():
-            complain(translated(error, ()), session)
+            writes = session is None or session.writes
+            complain(translated(error, (), wrote=writes), session)
             raise typer.Exit(FAILED) from error
         case SluicegateError():
             complain(error, session)

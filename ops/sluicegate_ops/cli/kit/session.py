@@ -29,6 +29,8 @@ class Session:
 
     def __init__(self, account: str | None, config_path: str | None) -> None:
         self.name, self._named, self._config_path = account or "default", account, config_path
+        self.writes = True
+        """Whether the command that runs may change something."""
         self.sleep: Callable[[float], None] = time.sleep
 
     def choose(self, account: str | None, config_path: str | None) -> None:
