@@ -39,11 +39,6 @@ class ServerMemory(NamedTuple):
         """Whether messages are not claimed for want of memory."""
         return 0 < self.sending_ceiling < self.used
 
-    @property
-    def evicts(self) -> bool:
-        """Whether a full Redis would drop messages in silence."""
-        return self.most > 0 and self.policy not in ("", "noeviction")
-
 
 def server_memory(info: Mapping[str, Any], config: Config) -> ServerMemory:
     """The server's memory by its ``INFO memory``; empty where it has no such command."""

@@ -34,7 +34,7 @@ def _is_url(url: str, *, http_on_loopback: bool) -> bool:
     host = match["host"].rstrip(".")
     if not _is_host(host):
         return False
-    return match["scheme"].lower() == "https" or (http_on_loopback and _is_loopback(host))
+    return match["scheme"].lower() == "https" or (http_on_loopback and is_loopback(host))
 
 
 def _is_host(host: str) -> bool:
@@ -44,7 +44,8 @@ def _is_host(host: str) -> bool:
     return _address(host) is not None if looks_like_address else len(host) <= 253
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` is this machine itself."""
     address = _address(host.strip("[]"))
     return host.lower() == "localhost" or (address is not None and address.is_loopback)
 

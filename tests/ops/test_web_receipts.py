@@ -423,6 +423,7 @@ def test_an_app_s_own_url_gets_the_same_bytes_and_signature(bench: Bench, front:
         signed = v2_signed(raw, NOW)
         assert {name: request.headers[name] for name in signed} == signed
         assert "authorization" not in request.headers
+        assert request.headers["Sluicegate-Message-Id"] == "m1", "the body has not our id"
         assert door.count("relays") == 1
 
     relayed(front, apps, story)

@@ -6,10 +6,11 @@ drain claims sends a signal, and the signal starts a drain.
 
 import asyncio
 import logging
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, cast
 
 import redis
 
@@ -18,6 +19,7 @@ from sluicegate.connections import connect_async
 from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
 from sluicegate.outbox import translated
+from sluicegate.safety import hazards
 
 from .deafness import Deafness
 from .drain import Drain
@@ -78,6 +80,7 @@ class AccountWork:
             ),
             asyncio.create_task(self._once_redis_answers(self._publish)),
             asyncio.create_task(self._once_redis_answers(self._unspool)),
+            asyncio.create_task(self._once_redis_answers(self._warn)),
         ]
         self._signals: set[asyncio.Task[None]] = set()
 
@@ -189,6 +192,21 @@ class AccountWork:
     async def _unspool(self) -> None:
         """Settle what earlier workers could not."""
         await self._spool.settle(self._queue)
+
+    async def _warn(self) -> None:
+        """Warn of settings with which messages get lost or go astray, once at the start."""
+        info = await self._server_info()
+        for hazard in hazards(self._config, self._account, info, os.environ):
+            log.warning("account %s: %s", self._account, hazard)
+
+    async def _server_info(self) -> Mapping[str, Any]:
+        """What the server says of itself; empty where a hosted Redis keeps it to itself."""
+        try:
+            return cast("Mapping[str, Any]", await self._client.info())
+        except redis.ResponseError:
+            return {}
+        except redis.RedisError as error:
+            raise translated(error, ()) from error
 
     async def _once_redis_answers(self, act: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do ``act`` once, repeating it until Redis takes it."""

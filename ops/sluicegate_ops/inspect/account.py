@@ -11,10 +11,11 @@ from sluicegate.config import Account, Config
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
 from sluicegate.receipts import DELIVERIES
+from sluicegate.safety import Hazard
 from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, Record
 
 from .facts import AccountFacts, BreakerState, MessageCounts, RequestRate
-from .server import ServerState, read_server
+from .server import ServerState, read_hazards, read_server
 from .standstill import Standstill
 from .why import Waits, Why
 
@@ -98,6 +99,7 @@ class AccountState(msgspec.Struct, frozen=True):
     totals: Mapping[str, int]
     server: ServerState
     standstill: Standstill
+    hazards: Sequence[Hazard]
 
 
 def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
@@ -129,6 +131,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         totals=facts.totals,
         server=read_server(client, config, keys),
         standstill=facts.standstill,
+        hazards=read_hazards(client, config, name),
     )
 
 

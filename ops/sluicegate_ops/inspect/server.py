@@ -1,5 +1,6 @@
 """The Redis server itself: whether it takes writes, and the memory that it has left."""
 
+import os
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from sluicegate.config import Config
 from sluicegate.keys import Keys
 from sluicegate.memory import ServerMemory
 from sluicegate.outbox import passing
+from sluicegate.safety import Hazard, hazards
 
 from .memory import read_memory
 
@@ -33,6 +35,15 @@ def read_server(client: redis.Redis, config: Config, keys: Keys) -> ServerState:
     except redis.ResponseError:
         memory = NO_MEMORY_SAID
     return ServerState(refused_writes(client, keys), memory)
+
+
+def read_hazards(client: redis.Redis, config: Config, account: str) -> list[Hazard]:
+    """With which settings messages get lost or go astray, as far as they can be seen from here."""
+    try:
+        info: Any = client.info()
+    except redis.ResponseError:  # a hosted Redis may keep it to itself
+        info = {}
+    return hazards(config, account, info, os.environ)
 
 
 def refused_writes(client: redis.Redis, keys: Keys) -> str:

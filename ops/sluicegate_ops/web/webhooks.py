@@ -16,6 +16,9 @@ from .bodies import body_of
 from .problems import HttpProblem, not_found, unavailable
 from .site import Site, WebhookAccount
 
+MESSAGE_ID: Final = "Sluicegate-Message-Id"
+"""The header of a relayed webhook that holds our id: its body holds only the provider's."""
+
 RECORD_SECONDS: Final = 1.5
 """Telnyx waits 2 s for an answer before it tries again."""
 
@@ -41,7 +44,7 @@ class WebhookRoutes:
         if relay:
             content_type = request.headers.get("content-type", "application/json")
             signed = {name: request.headers.get(name, "") for name in reader.headers}
-            headers = signed | {"content-type": content_type}
+            headers = signed | {"content-type": content_type, MESSAGE_ID: id}
             site.relays.put(account.name, relay, headers, body)
         return Response()
 

@@ -29,12 +29,12 @@ def memory(state: AccountState) -> Iterator[Finding]:
             f"{figures}; {stops}",
             MORE_MEMORY,
         )
-    if memory.evicts:
-        yield Finding(
-            "a full Redis would drop messages in silence",
-            f"its maxmemory-policy is {memory.policy}",
-            "CONFIG SET maxmemory-policy noeviction, and the same in its configuration",
-        )
+
+
+def hazards(state: AccountState) -> Iterator[Finding]:
+    """Settings with which messages will be lost one day, or go astray."""
+    for hazard in state.hazards:
+        yield Finding(hazard.what, hazard.why, hazard.do, person=hazard.urgent)
 
 
 def deaf(state: AccountState) -> Iterator[Finding]:
