@@ -9,6 +9,8 @@ from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.oddities import Oddities, Oddity
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.campaigns.substitutes import saving, substitute
+from sluicegate.campaigns.template import Template
+from sluicegate.errors import BadTemplate
 from sluicegate.segments import count, strangers
 from support.messages import plan
 
@@ -142,3 +144,42 @@ def test_15_what_stands_in_another_branch_is_not_counted(tmp_path: Path) -> None
     text = "{% if code == '7' %}seven{% else %}((name)){% endif %}"
     assert odd(tmp_path, text) == []
     assert len(odd(tmp_path, text, "Ann", "8")) == 1
+
+
+# Lines on which only tags stand.
+
+IF = "Hi\n{% if a %}\nA\n{% endif %}\nBye"
+
+
+@pytest.mark.parametrize(
+    ("source", "with_a", "without"),
+    [
+        (IF, "Hi\nA\nBye", "Hi\nBye"),
+        (IF.replace("\n", "\r\n"), "Hi\nA\nBye", "Hi\nBye"),
+        (IF.replace("{%", "  {%"), "Hi\nA\nBye", "Hi\nBye"),
+        ("Hi\n{% if a %}A{% endif %}\nBye", "Hi\nA\nBye", "Hi\nBye"),
+        ("Hi{% if a %} A{% endif %}\nBye", "Hi A\nBye", "Hi\nBye"),
+        ("Hi\n{% if a %}\nA\n{% else %}\nB\n{% endif %}\n\nBye", "Hi\nA\n\nBye", "Hi\nB\n\nBye"),
+        ("Hi\n{% if a %}{% if b %}\nB\n{% endif %}{% endif %}\nBye", "Hi\nBye", "Hi\nBye"),
+        ("Hi\n\n{% if a %}\nA\n{% endif %}\nBye", "Hi\n\nA\nBye", "Hi\n\nBye"),
+        ("Hi\n{# a\nnote #}\nBye{# b #}{% if a %}{% endif %}", "Hi\nBye", "Hi\nBye"),
+        ("Hi\n{%- if a %} A{% endif %}\nBye", "Hi A\nBye", "Hi\nBye"),
+        ("Hi\n{% if a %}\nA{% endif %}", "Hi\nA", "Hi"),
+    ],
+)
+def test_17_a_tag_on_its_own_line_leaves_none(source: str, with_a: str, without: str) -> None:
+    template = Template(source)
+    assert template.render({"a": "1"}) == with_a
+    assert template.render({}) == without
+
+
+def test_17_a_text_that_was_pinned_before_is_rendered_as_before() -> None:
+    assert Template(IF, "jinja2/1").render({}) == "Hi\n\nBye"
+    assert plan(text=IF).renderer == "jinja2/2"
+    assert plan(text="Hi {{ a }}").renderer == "jinja2/1"
+    assert plan(text=IF, renderer="jinja2/1").template.render({}) == "Hi\n\nBye"
+
+
+def test_17_a_fault_is_on_its_own_line_all_the_same() -> None:
+    with pytest.raises(BadTemplate, match="line 4"):
+        Template("{% if a %}\n{# note #}\n{% endif %}\n{{ a.b }}")

@@ -19,7 +19,7 @@ from sluicegate.campaigns.plan import (
     rendered,
     ticket,
 )
-from sluicegate.campaigns.template import RENDERER
+from sluicegate.campaigns.template import RENDERERS
 from sluicegate.errors import BadTemplate, BadValue, InvalidMessage
 from sluicegate.message import Message
 from sluicegate.rules import validated
@@ -142,7 +142,7 @@ def test_one_moment_in_two_zones_is_one_plan() -> None:
 
 
 def test_what_renders_it_is_stored_with_it() -> None:
-    assert msgspec.json.decode(msgspec.json.encode(plan()))["renderer"] == RENDERER
+    assert msgspec.json.decode(msgspec.json.encode(plan()))["renderer"] == RENDERERS[0]
 
 
 @pytest.mark.parametrize("name", ["a", "0", "july-sale_2", "x" * 60])

@@ -16,7 +16,7 @@ from jinja2 import meta
 from sluicegate.campaigns.columns import variable
 from sluicegate.campaigns.filters import MAX_VALUE
 from sluicegate.campaigns.grammar import MAX_ELIFS, MAX_SOURCE
-from sluicegate.campaigns.template import RENDERER, Template
+from sluicegate.campaigns.template import RENDERERS, Template
 from sluicegate.errors import BadTemplate, BadValue, SluicegateError
 
 ANN = {"name": "Ann", "order_id": "17", "lang": "en", "amount": "12.345", "nick": ""}
@@ -130,7 +130,7 @@ def test_the_variables_stand_in_order_of_first_use() -> None:
 def test_a_version_pins_the_renderer_and_every_character() -> None:
     template = Template("Hi {{ name }}")
     assert template.source == "Hi {{ name }}"
-    assert RENDERER == "jinja2/1"
+    assert RENDERERS == ("jinja2/1", "jinja2/2")
     assert template.version == Template("Hi {{ name }}").version == "e9be5c02c1b28264"
     assert template.version != Template("Hi {{ name }} ").version
     assert repr(template) == "Template('Hi {{ name }}')"

@@ -5,7 +5,7 @@ import redis.asyncio
 
 from sluicegate.campaigns.campaign import aread_plan
 from sluicegate.campaigns.plan import Plan, rendered
-from sluicegate.campaigns.template import RENDERER
+from sluicegate.campaigns.template import RENDERERS
 from sluicegate.errors import WrongRenderer
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
@@ -43,7 +43,7 @@ class GrantRenderer:
             plan = await aread_plan(self._client, self._keys, campaign)
         except redis.RedisError as error:
             raise translated(error, ()) from error
-        if plan.renderer != RENDERER:
+        if plan.renderer not in RENDERERS:
             raise WrongRenderer(campaign, plan.renderer)
         self._plans[campaign] = plan
         return plan

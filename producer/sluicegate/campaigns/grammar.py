@@ -53,6 +53,11 @@ def parsed(source: str, environment: "Environment") -> "nodes.Template":
         raise BadTemplate(1, _TOO_DEEP) from None
     except ValueError:
         raise BadTemplate(1, "a number in it is too long") from None
+    return checked(tree)
+
+
+def checked(tree: "nodes.Template") -> "nodes.Template":
+    """Check that a syntax tree is within the language; raises BadTemplate."""
     _block(tree.body, 0)
     return tree
 

@@ -15,13 +15,14 @@ from hashlib import blake2b
 from typing import Literal
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from ..errors import InvalidMessage
 from ..message import Message
 from ..rules import E164, validated
 from ..segments import MAX_PARTS, Segments, count, lone_surrogate
 from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
-from .template import RENDERER, Template
+from .template import Template, renderer_of
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
 """What a campaign's name must match: it is part of ids and keys."""
@@ -36,7 +37,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     ``text`` is the template's source. ``to_column`` and ``key_column`` name columns of the files;
     without a ``key_column``, the recipient's number is the key. ``region`` is the country of
     national numbers, as ``Phones`` takes it. ``expires_at`` is timezone-aware. ``renderer``
-    records what renders the text: see ``template.RENDERER``. Whom ``except_campaigns`` reached or
+    records what renders the text: see ``template.RENDERERS``. Whom ``except_campaigns`` reached or
     still hold is never imported: see ``exclusion``.
     """
 
@@ -49,13 +50,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     region: str | None = None
     key_column: str | None = None
     expires_at: datetime | None = None
-    renderer: str = msgspec.field(default_factory=lambda: RENDERER)  # a factory: always stored
+    renderer: str = ""
+
+    def __post_init__(self) -> None:
+        """A new plan has the renderer of its text; a stored one always names its own."""
+        if not self.renderer:
+            force_setattr(self, "renderer", renderer_of(self.text))
+
     except_campaigns: tuple[str, ...] = ()
 
     @cached_property
     def template(self) -> Template:
         """The compiled template; raises BadTemplate."""
-        return Template(self.text)
+        return Template(self.text, self.renderer)
 
     @property
     def kind(self) -> Literal["SMS", "MMS"]:

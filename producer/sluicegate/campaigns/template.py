@@ -13,15 +13,24 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadValue
 from .filters import FILLED, FILTERS, Emptied, blank, cleaned
-from .grammar import parsed
+from .grammar import checked, parsed
+from .own_lines import cleared, marked
 
 if TYPE_CHECKING:
     import jinja2
     from jinja2 import nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-RENDERER = "jinja2/1"
-"""The renderer's version, recorded with each campaign: a change to any output needs a new one."""
+RENDERERS = ("jinja2/1", "jinja2/2")
+"""The renderer's versions, recorded with each campaign: a change to any output needs a new one.
+
+The second leaves out lines on which only tags stood: see ``own_lines.py``.
+"""
+
+
+def renderer_of(source: str) -> str:
+    """Return the renderer of a new text: the oldest that gives the same as the latest one."""
+    return RENDERERS[1] if "{%" in source or "{#" in source else RENDERERS[0]
 
 
 class Template:
@@ -45,22 +54,29 @@ class Template:
     ``!=``, a comparison of numbers with ``<``, ``<=``, ``>`` or ``>=``, or a combination of these
     with ``not``, ``and`` and ``or``.
 
+    A line on which only tags stood, such as ``{% if %}``, is left out of the text. ``renderer`` is
+    one of ``RENDERERS``; None is the latest.
+
     Raises BadTemplate for a syntax error, or for anything outside this language. A single brace in
     the text is refused too: ``{name}`` is a typing slip that everybody would receive.
     """
 
-    __slots__ = ("_compiled", "_holes", "_parts", "source", "variables", "version")
+    __slots__ = ("_compiled", "_has_marks", "_holes", "_parts", "source", "variables", "version")
 
     source: str
     variables: tuple[str, ...]
     version: str
 
-    def __init__(self, source: str) -> None:
-        environment = _environment()
+    def __init__(self, source: str, renderer: str | None = None) -> None:
+        environment, renderer = _environment(), renderer or renderer_of(source)
         tree = parsed(source, environment)
         self.source = source
         self.variables = _names(tree)
-        self.version = blake2b(f"{RENDERER}\0{source}".encode(), digest_size=8).hexdigest()
+        self.version = blake2b(f"{renderer}\0{source}".encode(), digest_size=8).hexdigest()
+        lined = source if renderer == RENDERERS[0] else marked(source)
+        self._has_marks = lined != source
+        if self._has_marks:
+            tree = checked(environment.parse(lined))
         self._parts, self._holes = _joined(tree.body)
         self._compiled = None if self._parts else environment.from_string(_prepared(tree))
 
@@ -83,19 +99,19 @@ class Template:
                 parts[place] = value = cleaned(values, name)
                 if not value:
                     raise blank(values, name)
-            text = "".join(parts).strip()
+            text = "".join(parts)
         else:
             text = self._rendered(self._compiled, values)
+        text = (cleared(text) if self._has_marks else text).strip()
         if "{" in text and _MARK.search(text):
             raise self._marked(values)
         return text
 
     def _rendered(self, compiled: "jinja2.Template", values: Mapping[str, str]) -> str:
         try:
-            text = compiled.render({name: cleaned(values, name) for name in self.variables})
+            return compiled.render({name: cleaned(values, name) for name in self.variables})
         except Emptied as error:
             raise blank(values, error.variable) from None
-        return text.strip()
 
     def _marked(self, values: Mapping[str, str]) -> BadValue:
         """Blame the first variable whose value has a brace: the template's own text has none."""

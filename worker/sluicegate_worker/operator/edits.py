@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from sluicegate.campaigns.campaign import read_plan
 from sluicegate.campaigns.plan import Plan, rendered
-from sluicegate.campaigns.template import RENDERER, Template
+from sluicegate.campaigns.template import RENDERERS, Template
 from sluicegate.config import Account
 from sluicegate.errors import BadValue, InvalidMessage, Malformed, WrongRenderer
 from sluicegate.keys import Keys
@@ -55,7 +55,7 @@ class Letters:
         if not campaign or letter.content:
             return decode(letter.content, letter.id)
         plan = self._plan(campaign)
-        if plan.renderer != RENDERER:
+        if plan.renderer not in RENDERERS:
             raise WrongRenderer(campaign, plan.renderer)
         return rendered(plan, letter.id, letter.ticket)
 

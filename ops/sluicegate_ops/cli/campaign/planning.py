@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.columns import listed, named_by_variables, naming, place, variable
 from sluicegate.campaigns.csv_file import CsvFile
@@ -46,7 +48,7 @@ def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -
 
 
 def existing(campaigns: Campaigns, plan: Plan) -> Campaign | None:
-    """The campaign of that name; None if there is none.
+    """The campaign of that name, whose plan is then the one to use; None if there is none.
 
     Raises CampaignExists if its plan is another one, and WrongCampaignState if it is cancelled.
     """
@@ -54,6 +56,7 @@ def existing(campaigns: Campaigns, plan: Plan) -> Campaign | None:
         campaign = campaigns.get(plan.name)
     except UnknownCampaign:
         return None
+    plan = replace(plan, renderer=campaign.plan.renderer)  # its own, whatever is the latest
     if plan_digest(campaign.plan) != plan_digest(plan):
         raise CampaignExists(plan.name, differences(plan, campaign.plan))
     if campaign.state == "cancelled":

@@ -61,8 +61,8 @@ def check(session: Session, options: PreflightOptions) -> None:
     """
     sheet = opened(options)
     plan = planned(options, sheet, options.name or NO_NAME, session.account)
-    if options.name is not None:
-        existing(session.campaigns, plan)
+    if options.name is not None and (before := existing(session.campaigns, plan)):
+        plan = before.plan
     result = read(session, options, sheet, plan)
     if options.json:
         write_document(document(session, result.report, result.rejects))

@@ -61,6 +61,7 @@ def start(session: Session, options: StartOptions) -> None:
     plan = planned(options, sheet, options.name, session.account)
     campaigns = session.campaigns
     before = existing(campaigns, plan)
+    plan = plan if before is None else before.plan
     file = read(session, options, sheet, plan)
     if not options.json:
         show(session, file.report, plan, file.rejects)
