@@ -67,6 +67,12 @@ class Recipients:
             else:
                 yield self._read(row)
 
+    def with_rows(self) -> Iterator[tuple[Row, Recipient]]:
+        """Yield the recipients, each with the row that it is from."""
+        for row in self._file.rows(self._needed):
+            if isinstance(row, Row) and isinstance(recipient := self._read(row), Recipient):
+                yield row, recipient
+
     def _read(self, row: Row) -> Recipient | Rejected:
         values = row.values
         column = self._file.columns[self._to]

@@ -1,22 +1,36 @@
 """``sluicegate campaign export``: one line for each recipient, streamed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any, NamedTuple, TextIO
 
 import msgspec
 import typer
+
+from sluicegate.campaigns.columns import matching
+from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.plan import Plan
+from sluicegate.stored import MessageId
 
 from ...inspect import CampaignRecipients, RecipientStatus
 from ..kit.command import command, option_set
 from ..kit.failures import say
 from ..kit.files import sheet_output, text_output
-from ..kit.options import CampaignArgument, ExportFormat, FormatOption, Overwrite, Unmasked
+from ..kit.options import (
+    CampaignArgument,
+    DelimiterOption,
+    EncodingOption,
+    ExportFormat,
+    FormatOption,
+    Overwrite,
+    Unmasked,
+)
 from ..kit.output import counted, hidden
 from ..kit.progress import Meter
 from ..kit.session import Session
+from .own_columns import OwnColumns, own_columns
 
 
 @option_set
@@ -29,6 +43,16 @@ class CampaignExportOptions:
         Path | None,
         typer.Option(metavar="FILE", help="The file to write; standard output if absent."),
     ] = None
+    with_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with",
+            metavar="FILE",
+            help="A file it was imported from, for its key and own columns; repeatable.",
+        ),
+    ] = None
+    encoding: EncodingOption = None
+    delimiter: DelimiterOption = None
     overwrite: Overwrite = False
     full: Unmasked = False
 
@@ -39,22 +63,30 @@ def export(session: Session, options: CampaignExportOptions) -> None:
 
     It is streamed, and takes about 100 bytes of memory for each recipient. While
     the campaign is being sent, each line is true for the moment it was read.
+    With --with, each line has the row's own columns too, in the delimiter and
+    the encoding of that file.
 
     \b
     Example:
-      sluicegate campaign export july --format csv --out july.csv --full
+      sluicegate campaign export july --out july.csv --with people.csv --full
     """
     name = options.name
     campaign = session.campaigns.get(name)
+    files = [_opened(options, path) for path in options.with_ or ()]
     recipients = CampaignRecipients(session.client, session.keys, campaign)
     imported = session.campaigns.ledger(name).imported
     count = 0
-    with _output(options) as write, Meter("exporting", imported) as meter:
+    with (
+        own_columns(campaign.plan, files) as own,
+        _output(options, own.names, files[0] if files else None) as write,
+        Meter("exporting", imported) as meter,
+    ):
         for count, recipient in enumerate(recipients, 1):
-            write(recipient if options.full else _masked(recipient))
+            write(_line(campaign.plan, recipient, own, options.full))
             meter.at(count, count)
     if options.out is not None:
         typer.echo(f"{counted(count, 'recipient')} in {options.out}")
+    _tell_of(options, campaign.plan, own)
     if missing := imported - count:
         say(
             f"{missing:,} of {imported:,} are missing: their records are past the retention "
@@ -62,26 +94,57 @@ def export(session: Session, options: CampaignExportOptions) -> None:
         )
 
 
-def _masked(recipient: RecipientStatus) -> RecipientStatus:
+class ExportLine(NamedTuple):
+    """A recipient as it is exported, and its own columns."""
+
+    recipient: RecipientStatus
+    own: list[str]
+
+
+def _opened(options: CampaignExportOptions, path: Path) -> CsvFile:
+    return CsvFile(path, encoding=options.encoding, delimiter=options.delimiter)
+
+
+def _line(plan: Plan, recipient: RecipientStatus, own: OwnColumns, full: bool) -> ExportLine:
+    values = own.of(MessageId.parse(recipient.id).short) if own.names else []
+    if full:
+        return ExportLine(recipient, values)
     to, reason = hidden(recipient.to), hidden(recipient.reason)
-    return msgspec.structs.replace(recipient, to=to, reason=reason)
+    for place in matching(own.names, plan.to_column):  # it may be national, and is hidden too
+        values[place] = values[place] and to
+    masked = msgspec.structs.replace(recipient, to=to, reason=reason)
+    return ExportLine(masked, [hidden(value) for value in values])
+
+
+def _tell_of(options: CampaignExportOptions, plan: Plan, own: OwnColumns) -> None:
+    """Say which rows of the files are in no line, or that a file would tell more."""
+    if options.with_ and own.unused:
+        people = counted(own.unused, "recipient")
+        say(f"{people} of {', '.join(map(str, options.with_))} are not in {options.name}")
+    if plan.key_column and not options.with_:
+        say(f"the file has the values of {plan.key_column}: --with FILE adds its columns")
 
 
 @contextmanager
-def _output(options: CampaignExportOptions) -> Iterator[Callable[[RecipientStatus], None]]:
+def _output(
+    options: CampaignExportOptions, own: Sequence[str], source: CsvFile | None
+) -> Iterator[Callable[[ExportLine], None]]:
     """What writes a recipient in the format asked for."""
     if options.format is ExportFormat.JSONL:
         with text_output(options.out, options.overwrite) as file:
-            yield lambda recipient: _write_json(file, recipient)
+            yield lambda line: _write_json(file, own, line)
         return
-    with sheet_output(options.out, options.overwrite) as sheet:
-        sheet.row(RecipientStatus.__struct_fields__)
-        yield lambda recipient: sheet.row(msgspec.structs.astuple(recipient))
+    form = (source.delimiter, source.encoding) if source else (",", "utf-8")
+    fields = RecipientStatus.__struct_fields__
+    with sheet_output(options.out, options.overwrite, *form) as sheet:
+        sheet.row([*fields, *(f"{name} (file)" if name in fields else name for name in own)])
+        yield lambda line: sheet.row([*msgspec.structs.astuple(line.recipient), *line.own])
 
 
-def _write_json(file: TextIO, recipient: RecipientStatus) -> None:
-    about: dict[str, Any] = msgspec.structs.asdict(recipient)
+def _write_json(file: TextIO, own: Sequence[str], line: ExportLine) -> None:
+    about: dict[str, Any] = msgspec.structs.asdict(line.recipient)
     about |= {"changed_ms": _ms(about.pop("when")), "delivery_ms": _ms(about.pop("delivery_at"))}
+    about |= {"row": dict(zip(own, line.own, strict=True))} if own else {}
     file.write(msgspec.json.encode(about).decode() + "\n")
 
 

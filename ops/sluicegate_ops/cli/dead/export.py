@@ -60,7 +60,7 @@ def export(session: Session, options: DeadExportOptions) -> None:
         while page := list(islice(letters, _PAGE)):
             texts = _texts(session, page) if options.full else [()] * len(page)
             for letter, text in zip(page, texts, strict=True):
-                write((*_row(letter, options.full), *text))
+                write(letter, (*_row(letter, options.full), *text))
             count += len(page)
     if file is not None:
         typer.echo(f"{counted(count, 'dead letter')} in {file}")
@@ -69,19 +69,23 @@ def export(session: Session, options: DeadExportOptions) -> None:
 @contextmanager
 def _output(
     options: DeadExportOptions, path: Path | None, columns: Sequence[str]
-) -> Iterator[Callable[[Sequence[object]], None]]:
+) -> Iterator[Callable[[DeadLetter, Sequence[object]], None]]:
     """What writes a dead letter's values in the format asked for."""
     if options.format is ExportFormat.JSONL:
         with text_output(path, options.overwrite) as file:
-            yield lambda values: _write_json(file, dict(zip(columns, values, strict=True)))
+            yield lambda letter, values: _write_json(file, letter, columns, values)
         return
     with sheet_output(path, options.overwrite) as sheet:
         sheet.row(columns)
-        yield sheet.row
+        yield lambda letter, values: sheet.row(values)
 
 
-def _write_json(file: TextIO, letter: dict[str, object]) -> None:
-    file.write(msgspec.json.encode(letter).decode() + "\n")
+def _write_json(
+    file: TextIO, letter: DeadLetter, columns: Sequence[str], values: Sequence[object]
+) -> None:
+    about = dict(zip(columns, values, strict=True))
+    del about["died_at"]
+    file.write(msgspec.json.encode(about | {"died_ms": letter.died_ms}).decode() + "\n")
 
 
 def _row(letter: DeadLetter, full: bool) -> tuple[object, ...]:
