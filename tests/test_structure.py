@@ -18,7 +18,7 @@ MODULES = {
     "producer/sluicegate": "masking errors spreadsheet segments times message urls rules keys "
     "stored scripts pipelining config memory safety levels webhook_urls optouts outbox receipts "
     "campaigns deadlines connections lazy_results client testing",
-    "worker/sluicegate_worker": "transport provider retry wire queue rendering attempt "
+    "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep deafness "
     "account_work engine patience app tasks",
     "ops/sluicegate_ops": "simulator inspect metrics web cli",

@@ -53,6 +53,7 @@ is each script's ``KEYS[1]``.
     import:<n>   string  the last batch imported, for a day: its token and answers
     wake         list    tokens that wake a listening worker
     workers      zset    worker name -> wall ms at which it was last heard
+    distant      zset    worker name -> ms that its calls on Redis take, of those that are far away
     deaf         hash    worker name -> wall ms since when its signals start no drain, and why
     standstill   hash    wall ms: ready (since when something is, as the sweep saw it), asked (of
                          the last claim), granted (of the last one that granted anything)

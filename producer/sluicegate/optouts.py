@@ -5,6 +5,7 @@ It is checked when a message is enqueued, when it is claimed and when its POST i
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 import redis
@@ -17,7 +18,26 @@ from .scripts import Script, Scripts
 START_TO_POST_SECONDS = 0.04
 """A worker writes a POST within this time after asking to start it, or gives it back unsent.
 
-So after an opt-out or a pause, nothing more can slip through once this time has passed."""
+So after an opt-out or a pause, nothing more can slip through once this time has passed. Workers
+that are far from Redis need longer: see ``post_within``."""
+
+MOST_START_TO_POST_SECONDS = 0.09
+
+
+def post_within(round_trip_seconds: float) -> float:
+    """Within which time a worker writes a POST that is so far from Redis."""
+    return min(MOST_START_TO_POST_SECONDS, max(START_TO_POST_SECONDS, 2 * round_trip_seconds))
+
+
+def wait_for_posts(client: redis.Redis, keys: Keys, sleep: Callable[[float], None]) -> None:
+    """Wait until nothing that was started before a gate was closed can be POSTed any more.
+
+    A worker says how far from Redis it is before it takes more than START_TO_POST_SECONDS.
+    """
+    known: Any = client
+    if known.zcard(keys("started")):
+        farthest = known.zrange(keys("distant"), -1, -1, withscores=True)
+        sleep(post_within(farthest[0][1] / 1000 if farthest else 0.0))
 
 
 OPTOUT = Script("sluicegate.optout")
@@ -57,8 +77,7 @@ class OptOuts:
         checked = _checked(numbers)
         calls = [checked[first : first + _CALL] for first in range(0, len(checked), _CALL)]
         added = sum(int(self._scripts.call(OPTOUT, [source, *call])) for call in calls)
-        if self._client.zcard(self._keys("started")):
-            self._sleep(START_TO_POST_SECONDS)
+        wait_for_posts(self._client, self._keys, self._sleep)
         return added
 
     def remove(self, numbers: Iterable[str]) -> int:

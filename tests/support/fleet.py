@@ -143,7 +143,7 @@ class Gateway(TelnyxV2):
 
 
 class Server:
-    """A client of the real server as the drains' asynchronous one: it is a millisecond away."""
+    """A client of the real server as the drains' asynchronous one: it is some way off."""
 
     def __init__(self, fleet: "Fleet") -> None:
         self._fleet = fleet
@@ -152,10 +152,10 @@ class Server:
         script = self._fleet.store.register_script(source)
 
         async def call(keys: Sequence[str], args: Sequence[Any]) -> Any:
-            await asyncio.sleep(0.0005)
+            await asyncio.sleep(self._fleet.away_seconds / 2)
             self._fleet.sync()
             answer = script(keys=keys, args=args)
-            await asyncio.sleep(0.0005)
+            await asyncio.sleep(self._fleet.away_seconds / 2)
             return answer
 
         return call
@@ -170,7 +170,10 @@ class Fleet:
         self.wire = Wire(self.time)
         self.account = self.bench.config.account("default")
         self.workers, self.drains = workers, dict[int, Drain]()
+        self._queues = dict[int, Queue]()
         self.enqueued = 0
+        self.away_seconds = 0.001
+        """How long a call on Redis takes."""
 
     def sync(self) -> None:
         self.bench.at(1_700_000_000_000.0 + 1000 * self.time.now)
@@ -197,18 +200,20 @@ class Fleet:
         with asyncio.Runner(loop_factory=self.time.loop) as runner:
             runner.run(body())
 
-    def claims(self, worker: int) -> Queue:
-        server = cast("Any", Server(self))
-        return Queue(server, self.bench.config, "default", f"worker{worker}", CLOCK)
+    def queue(self, worker: int) -> Queue:
+        if worker not in self._queues:
+            server, config = cast("Any", Server(self)), self.bench.config
+            self._queues[worker] = Queue(server, config, "default", f"worker{worker}", CLOCK)
+        return self._queues[worker]
 
     def drain(self, worker: int) -> Drain:
         gateway = Gateway(self.account, self.wire, self.time)
-        claims, now = self.claims(worker), lambda: self.time.now
+        claims, now = self.queue(worker), lambda: self.time.now
         self.drains[worker] = Drain(claims, gateway, self.account, monotonic=now)
         return self.drains[worker]
 
     async def _works(self, worker: int) -> None:
-        sweep = asyncio.create_task(sweeping(self.claims(worker), lambda swept: None))
+        sweep = asyncio.create_task(sweeping(self.queue(worker), lambda swept: None))
         try:
             while True:
                 await self.drain(worker).run(25)

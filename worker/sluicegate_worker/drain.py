@@ -60,7 +60,10 @@ class Drain:
     ) -> None:
         self._gateway = gateway
         self._attempts = Attempts(gateway, account, name, deployment, read)
-        self._schedule = Schedule(Capacity(account.worker_concurrency), account.lease_seconds / 3)
+        self._distance = queue.distance
+        self._schedule = Schedule(
+            Capacity(account.worker_concurrency), account.lease_seconds / 3, self._distance
+        )
         self._meters, self._journal = meters or Meters(), Journal(name)
         self._pump = Pump(queue, self._meters, monotonic, self._is_late)
         self._on_end, self._monotonic = on_end, monotonic
@@ -161,7 +164,9 @@ class Drain:
     async def _post(self, held: HeldMessage) -> None:
         """One POST, from the last look at the gate to its outcome."""
         attempt = await self._attempts.post(
-            held.grant, held.request, lambda: held.may_begin(self._monotonic())
+            held.grant,
+            held.request,
+            lambda: held.may_begin(self._monotonic(), self._distance.post_within_seconds),
         )
         del self._posts[held]
         settle = self._attempts.settle(held.grant, attempt)

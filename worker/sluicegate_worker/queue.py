@@ -1,5 +1,6 @@
 """One account's queue, as a worker calls on it: the scripts, and their arguments and answers."""
 
+import asyncio
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
@@ -13,6 +14,7 @@ from sluicegate.levels import digest, published
 from sluicegate.outbox import translated
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 
+from .distance import Distance
 from .wire import Renewal, Settle, Start, Stepped, Swept, parse_stepped, parse_swept
 
 HORIZON_MS = 50
@@ -49,6 +51,7 @@ class Queue:
         self.worker, self._tag = worker, worker_tag(worker)
         self._scripts = Scripts(client, Keys(account).prefix, time)
         self._config, self._account = config, config.account(account)
+        self.distance = Distance()
 
     def token(self) -> str:
         """A new token to claim under; it begins with this worker's tag."""
@@ -109,10 +112,13 @@ class Queue:
         in_force = await self._call(PUBLISH, args)
         return bool(in_force == [str(arg).encode() for arg in args[:2]])
 
-    def sweep_args(self, worker: str, token: str, deaf: str = "") -> list[Argument]:
+    def sweep_args(
+        self, worker: str, token: str, deaf: str = "", far_seconds: float = 0.0
+    ) -> list[Argument]:
         """Arguments of ``SWEEP``, which include the account's policy on doubts.
 
-        ``deaf`` says why the worker's signals start no drain, "" where they do.
+        ``deaf`` says why the worker's signals start no drain, "" where they do; ``far_seconds``
+        how long its calls take, 0.0 where that is not long.
         """
         doubt = self._account.in_doubt
         return [
@@ -126,15 +132,24 @@ class Queue:
             self._config.sending_ceiling,
             deaf,
             self._account.retry.max_attempts,
+            round(1000 * far_seconds),
         ]
 
     async def sweep(self, deaf: str = "") -> Swept:
         """Run the repair pass once; for ``deaf`` see ``sweep_args``."""
-        args = self.sweep_args(self.worker, new_token(), deaf)
-        return parse_swept(await self._call(SWEEP, args))
+        far_seconds = self.distance.far_seconds
+        self.distance.tell(far_seconds)
+        args = self.sweep_args(self.worker, new_token(), deaf, far_seconds)
+        swept = parse_swept(await self._call(SWEEP, args))
+        self.distance.told(far_seconds)
+        return swept
 
     async def _call(self, script: Script, args: Sequence[Argument]) -> Any:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
-            return await self._scripts.acall(script, args)
+            answer = await self._scripts.acall(script, args)
         except redis.RedisError as error:
             raise translated(error, ()) from error
+        self.distance.note(clock() - began)
+        return answer

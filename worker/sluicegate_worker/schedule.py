@@ -28,6 +28,7 @@ import msgspec
 from sluicegate.optouts import START_TO_POST_SECONDS
 
 from .capacity import Capacity, shares
+from .distance import NEAR_SECONDS, Distance
 from .wire import BATCH, Claimed, Grant, Settle, Start, Stepped
 
 FLUSH_SECONDS = 0.005
@@ -46,7 +47,7 @@ UNSTARTED_SECONDS = 0.04
 """A message that still has no place this long after its slot is given back."""
 
 LEAD_SECONDS = 0.001
-"""A start is asked for this long before its slot."""
+"""A start is asked for this long before its slot, or longer if Redis is far away."""
 
 EARLY_CLAIM_SECONDS = 0.015
 """A claim that is due within this time goes with a call that is made anyway."""
@@ -70,9 +71,9 @@ class HeldMessage(msgspec.Struct, eq=False):
         grant = self.grant
         return Start(grant.id, grant.token, b"" if grant.request else self.request)
 
-    def may_begin(self, now: float) -> bool:
+    def may_begin(self, now: float, within_seconds: float = START_TO_POST_SECONDS) -> bool:
         """Whether its POST may still begin: the last look, just before the first byte."""
-        return now - self.asked_at <= START_TO_POST_SECONDS
+        return now - self.asked_at <= within_seconds
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -99,8 +100,11 @@ class Schedule:
     ``renew_seconds`` is how long after its start or its last renewal a lease needs another.
     """
 
-    def __init__(self, capacity: Capacity, renew_seconds: float) -> None:
+    def __init__(
+        self, capacity: Capacity, renew_seconds: float, distance: Distance | None = None
+    ) -> None:
         self._capacity, self._renew_seconds = capacity, renew_seconds
+        self._distance = distance or Distance()
         self._waiting: list[HeldMessage] = []  # for their start, by slot
         self._posting: dict[HeldMessage, None] = {}  # by when they need a renewal
         self._ended: list[Settle] = []
@@ -148,7 +152,7 @@ class Schedule:
         if self._waiting:
             slot_at = self._waiting[0].slot_at
             crowded = self._crowded()
-            times.append(slot_at + UNSTARTED_SECONDS if crowded else slot_at - LEAD_SECONDS)
+            times.append(slot_at + UNSTARTED_SECONDS if crowded else slot_at - self._lead)
         if self._posting:
             times.append(next(iter(self._posting)).renew_at)
         if self.claiming and self._claims_alone():
@@ -245,12 +249,19 @@ class Schedule:
 
     # When.
 
+    @property
+    def _lead(self) -> float:
+        """How long before its slot a start is asked for: at least as long as the answer takes."""
+        least_seconds = self._distance.least_seconds
+        return least_seconds if least_seconds > NEAR_SECONDS else LEAD_SECONDS
+
     def _due_starts(self, now: float) -> list[HeldMessage]:
         """The messages whose slot has come, up to the places that are free."""
-        if not self._waiting or self._waiting[0].slot_at - LEAD_SECONDS > now:
+        lead = self._lead
+        if not self._waiting or self._waiting[0].slot_at - lead > now:
             return []
         first = self._waiting[: min(BATCH, self._capacity.free(len(self._posting)))]
-        return [held for held in first if held.slot_at - LEAD_SECONDS <= now]
+        return [held for held in first if held.slot_at - lead <= now]
 
     def _due_renewals(self, now: float) -> list[HeldMessage]:
         due: list[HeldMessage] = []
@@ -266,7 +277,7 @@ class Schedule:
             return math.inf
         if len(self._ended) >= BATCH:
             return 0.0
-        start_at = self._waiting[0].slot_at - LEAD_SECONDS if self._waiting else math.inf
+        start_at = self._waiting[0].slot_at - self._lead if self._waiting else math.inf
         crowded_at = self._ended_at + CROWDED_FLUSH_SECONDS
         if start_at <= crowded_at and self._crowded():
             return crowded_at

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from sluicegate.errors import OutboxError
 
+from .distance import TOO_FAR_SECONDS, Distance
 from .observe.metrics import Meters
 from .queue import Queue
 from .wire import Swept
@@ -28,6 +29,7 @@ async def sweeping(
     says why this worker's signals start no drain, "" where they do.
     """
     meters = meters or Meters()
+    was_far = False
     while True:
         began = time.monotonic()
         try:
@@ -39,9 +41,28 @@ async def sweeping(
             meters.note_call("sweep", time.monotonic() - began)
             meters.note_sweep(swept)
             _report(swept)
+            was_far = _report_distance(queue.distance, was_far)
             if swept.work:
                 on_work(swept)
         await asyncio.sleep(INTERVAL_SECONDS)
+
+
+def _report_distance(distance: Distance, was_far: bool) -> bool:
+    """Say so once where Redis is far away; return whether it is."""
+    far_seconds = distance.far_seconds
+    if far_seconds and not was_far:
+        far_ms, most_ms = 1000 * far_seconds, 1000 * TOO_FAR_SECONDS
+        what = "most messages are given back unsent" if far_seconds > TOO_FAR_SECONDS else "slow"
+        log.warning(
+            "Redis is far away: calls take %.0f ms, and should take less than %.0f: %s; "
+            "run this worker nearer to it",
+            far_ms,
+            most_ms,
+            what,
+        )
+    elif was_far and not far_seconds:
+        log.info("Redis is near again")
+    return far_seconds > 0
 
 
 def _report(swept: Swept) -> None:

@@ -32,7 +32,6 @@ from .account import (
     receipts_are_set_up,
     server_ms,
     sorted_halts,
-    started_posts,
 )
 from .campaign import INDEXES, CampaignCause, campaign_causes, claimed, undelivered
 from .facts import (
@@ -102,6 +101,5 @@ __all__ = [
     "refused_writes",
     "server_ms",
     "sorted_halts",
-    "started_posts",
     "undelivered",
 ]

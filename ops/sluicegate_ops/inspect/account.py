@@ -100,6 +100,7 @@ class AccountState(msgspec.Struct, frozen=True):
     server: ServerState
     standstill: Standstill
     hazards: Sequence[Hazard]
+    distant_ms: Mapping[str, float]
 
 
 def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
@@ -132,6 +133,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         server=read_server(client, config, keys),
         standstill=facts.standstill,
         hazards=read_hazards(client, config, name),
+        distant_ms=facts.distant_ms,
     )
 
 
@@ -156,12 +158,6 @@ def server_ms(client: redis.Redis) -> float:
     store: Any = client
     seconds, micros = store.time()
     return float(seconds * 1000 + micros / 1000)
-
-
-def started_posts(client: redis.Redis, keys: Keys) -> int:
-    """How many messages are started: their POSTs may be under way."""
-    store: Any = client
-    return int(store.zcard(keys("started")))
 
 
 def limits_in_force(client: redis.Redis, keys: Keys) -> dict[str, str]:

@@ -100,8 +100,9 @@ class AccountFacts(msgspec.Struct, frozen=True):
 
     ``now_ms`` is the server's wall clock, ``steady_ms`` its steady one. ``halts`` are those in
     force. ``silent_seconds`` is how long no worker was heard, None where none was in the last
-    hour; ``next_due_ms`` when the first that is retried or scheduled returns. ``refuses`` says why
-    the server takes no writes, "" where it takes them.
+    hour; ``next_due_ms`` when the first that is retried or scheduled returns. ``distant_ms`` is
+    how long calls of workers take that are far from Redis. ``refuses`` says why the server takes
+    no writes, "" where it takes them.
     """
 
     now_ms: float
@@ -114,6 +115,7 @@ class AccountFacts(msgspec.Struct, frozen=True):
     silent_seconds: float | None
     next_due_ms: float | None
     breaker: BreakerState
+    distant_ms: Mapping[str, float]
     standstill: Standstill
     refuses: str
 
@@ -137,6 +139,7 @@ def read_facts(look: Look) -> AccountFacts:
         silent_seconds=_silent(seen["workers"], wall),
         next_due_ms=seen["next_due"][0][1] if seen["next_due"] else None,
         breaker=_breaker(account),
+        distant_ms={name.decode(): ms for name, ms in seen["distant"]},
         standstill=read_standstill(look.client, look.keys, wall - 1000 * LIVE_SECONDS),
         refuses=refused_writes(look.client, look.keys),
     )
@@ -148,6 +151,7 @@ def _seen(look: Look) -> dict[str, Any]:
         "held": pipeline.zcount(keys("doubts"), "+inf", "+inf"),
         "workers": pipeline.zrange(keys("workers"), 0, 0, desc=True, withscores=True),
         "next_due": pipeline.zrange(keys("due"), 0, 0, withscores=True),
+        "distant": pipeline.zrange(keys("distant"), 0, -1, desc=True, withscores=True),
     }
     asked |= {name: pipeline.zcard(keys(name)) for name in _INDEXES}
     asked |= {name: pipeline.hgetall(keys(name)) for name in ("totals", "limits")}

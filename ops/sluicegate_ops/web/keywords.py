@@ -31,7 +31,7 @@ class Keywords:
         """Record a message that came to ``account``'s webhooks, if it is a keyword.
 
         Once this returns, no message to that number is granted or started any more; one that has
-        started may still be posted within ``START_TO_POST_SECONDS``.
+        started may still be posted within ``MOST_START_TO_POST_SECONDS``.
         Raises OutboxUnavailable; it may be repeated.
         """
         if not inbound.keyword or not E164.match(inbound.number):

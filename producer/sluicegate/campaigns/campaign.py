@@ -28,7 +28,7 @@ from ..errors import (
 )
 from ..keys import Keys
 from ..memory import intake_refusal, server_memory
-from ..optouts import START_TO_POST_SECONDS
+from ..optouts import wait_for_posts
 from ..pipelining import PipelinedScript
 from ..scripts import Argument, Script, Scripts, new_token
 from .exclusion import Exclusion
@@ -226,8 +226,8 @@ class Campaigns:
             raise UnknownCampaign(name)
         if not after:
             raise WrongCampaignState(name, before.decode(), action)
-        if action in ("pause", "cancel") and self._client.zcard(self._keys("started")):
-            self._sleep(START_TO_POST_SECONDS)
+        if action in ("pause", "cancel"):
+            wait_for_posts(self._client, self._keys, self._sleep)
         state: CampaignState = after.decode()
         return state
 

@@ -4,11 +4,11 @@
 --   | drop, [5] ms a transactional message waits in doubt, [6] ms a bulk one, [7] ms for which a
 --   key may be reused, [8] the share of the server's memory beyond which nothing is claimed,
 --   [9] why this worker's signals start no drain ('' where they do), [10] how many attempts a
---   message has.
+--   message has, [11] ms that the worker's calls take, 0 where that is not long.
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do}.
 --   A call repeated with its token gets the same answer.
 -- Keys touched: those of states.lua, charges.lua and standstill.lua, swept, clock, workers,
---   running, doubts, dead, due.
+--   distant, running, doubts, dead, due.
 -- The first write frees, so that a full server can still be repaired.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
@@ -150,10 +150,20 @@ local function has_work()
 end
 
 -- Those that nobody has heard for an hour.
+-- How far away the worker is, for whoever closes a gate, and for people.
+local function note_distance()
+  if tonumber(ARGV[11]) > 0 then
+    call('ZADD', key('distant'), ARGV[11], worker)
+  else
+    call('ZREM', key('distant'), worker)
+  end
+end
+
 local function forget_workers()
   for _, gone in ipairs(call('ZRANGEBYSCORE', key('workers'), '-inf', ms(now.wall - HOUR_MS))) do
     call('ZREM', key('workers'), gone)
     call('HDEL', key('deaf'), gone)
+    call('ZREM', key('distant'), gone)
   end
 end
 
@@ -170,6 +180,7 @@ local work = has_work()
 standstill.note_work(now, work)
 standstill.note_memory(now, tonumber(ARGV[8]))
 standstill.note_signals(now, worker, ARGV[9])
+note_distance()
 local answers = { back, doubted, resent, held, dropped, work and 1 or 0 }
 call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', REMEMBERED_MS)
 return answers

@@ -13,12 +13,12 @@ from sluicegate.config import Account, Config, load
 from sluicegate.connections import connect
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
-from sluicegate.optouts import START_TO_POST_SECONDS
+from sluicegate.optouts import wait_for_posts
 from sluicegate_worker.operator.deadletters import DeadLetters
 from sluicegate_worker.operator.doubts import Doubts
 from sluicegate_worker.operator.halts import Halts
 
-from ...inspect import Waits, started_posts
+from ...inspect import Waits
 
 
 class Session:
@@ -102,8 +102,7 @@ class Session:
 
     def wait_for_starts(self) -> None:
         """Wait until no POST can follow that was started before a gate was closed."""
-        if started_posts(self.client, self.keys):
-            self.sleep(START_TO_POST_SECONDS)
+        wait_for_posts(self.client, self.keys, self.sleep)
 
     def close(self) -> None:
         """Close the connection, if one was opened."""

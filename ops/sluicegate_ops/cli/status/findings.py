@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from sluicegate_worker.distance import TOO_FAR_SECONDS
+
 from ...inspect import LIVE_SECONDS, AccountCause, AccountState, RequestRate
 from ..kit.output import clean, counted, lasting, listed, when
 from .finding import Finding
@@ -16,8 +18,8 @@ _MUCH_LONGER = 3
 def findings(state: AccountState) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
     kinds = (
-        *(server, memory, _halts, _workers, deaf, stalled, paused, _breaker, _held, _dead),
-        *(_receipts, _blocked, _limits, _resets, hazards),
+        *(server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker, _held),
+        *(_dead, _receipts, _blocked, _limits, _resets, hazards),
     )
     return [finding for kind in kinds for finding in kind(state)]
 
@@ -55,6 +57,24 @@ def _workers(state: AccountState) -> Iterator[Finding]:
         f"{counted(open_now, 'message')} not finished, and nothing is sent",
         "start one: celery -A sluicegate_worker.app worker",
     )
+
+
+def _distant(state: AccountState) -> Iterator[Finding]:
+    """Live workers whose calls on Redis take long."""
+    heard = {worker.name for worker in state.workers if worker.seconds_ago < LIVE_SECONDS}
+    for name, away_ms in state.distant_ms.items():
+        if name not in heard:
+            continue
+        too_far = away_ms > 1000 * TOO_FAR_SECONDS
+        most = f"{1000 * TOO_FAR_SECONDS:.0f} ms"
+        yield Finding(
+            f"worker {name} is {away_ms:.0f} ms away from Redis",
+            f"beyond {most} it gives what it claims back unsent"
+            if too_far
+            else f"it still sends; beyond {most} it would give back unsent what it claims",
+            "run it nearer to Redis: in the same data centre",
+            person=too_far,
+        )
 
 
 def _breaker(state: AccountState) -> Iterator[Finding]:
