@@ -97,7 +97,7 @@ def test_17_several_files_and_who_is_in_none(command: Command, tmp_path: Path) -
     )
     files = ("--with", "people.csv", "--with", "fixed.csv", "--with", "other.csv")
     said = command("campaign", "export", "july", *files, "--out", "out.csv", "--full")
-    assert "1 recipient of people.csv, fixed.csv, other.csv are not in july" in said.stderr
+    assert "not in july: 1 recipient of people.csv, fixed.csv, other.csv" in said.stderr
     found = {row["Name"]: row for row in rows_of(tmp_path / "out.csv")}
     assert list(found["Al"])[-5:] == ["Phone", "Name", "Ref", "State", "to (file)"]
     assert (found["Al"]["Ref"], found["Al"]["to (file)"], found["José"]["State"]) == (

@@ -6,6 +6,7 @@ from typing import Any
 from sluicegate_ops.simulator import Faults, Settings
 
 FILE = Path("examples/customers.csv")
+PRICES = Path("examples/prices.csv")
 TEXT = "Hi {{ first_name }}, {{ item }} is ready for you in {{ city }}."
 NAME = "ready-for-pickup"
 SENDER = "+15550000000"
@@ -26,6 +27,7 @@ PROVIDER = Settings(
 ACCOUNT: dict[str, Any] = {
     "limit": LIMIT_PER_SECOND,
     "lease_seconds": 3.0,
+    "price_list": str(PRICES.resolve()),
     "in_doubt": {
         "policy": "resend",
         "transactional_wait_seconds": 2.0,

@@ -119,8 +119,8 @@ def _line(plan: Plan, recipient: RecipientStatus, own: OwnColumns, full: bool) -
 def _tell_of(options: CampaignExportOptions, plan: Plan, own: OwnColumns) -> None:
     """Say which rows of the files are in no line, or that a file would tell more."""
     if options.with_ and own.unused:
-        people = counted(own.unused, "recipient")
-        say(f"{people} of {', '.join(map(str, options.with_))} are not in {options.name}")
+        files = ", ".join(map(str, options.with_))
+        say(f"not in {options.name}: {counted(own.unused, 'recipient')} of {files}")
     if plan.key_column and not options.with_:
         say(f"the file has the values of {plan.key_column}: --with FILE adds its columns")
 
