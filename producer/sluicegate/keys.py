@@ -34,6 +34,9 @@ is each script's ``KEYS[1]``.
     totals       hash    counters since the account's first message, by state and by event
     clock        hash    wall, offset, gap: see clock.lua
     swept        string  the last sweep's token and answer
+    mending      hash    cursors of the sweep's pass through names, and of one through records
+    samples      hash    due, dead, doubts -> an id that stands there, missed if the set is lost
+    mended       hash    index -> how many entries were lost and put back; at: wall ms of the last
     audit        list    JSON lines, the latest first: who did what to dead letters and doubts
     acted:<tok>  string  such an action's answers, for a client that repeats it after a lost reply
     breaker      hash    state, and what the breaker counts (worker's breaker.lua, evidence.lua)
@@ -66,6 +69,7 @@ A record's fields; one that says nothing is absent:
     digest       of the content; the same id with another digest is refused
     to           the recipient
     content      the message as enqueued, or as a person edited it (JSON); gone once it is finished
+    due          wall ms of its place in due, while it is scheduled or retrying
     request      the exact bytes of its POST, stored by its first start; gone once it is finished
     lane ticket  what goes back to its lane, while it is neither in a lane nor leased
     token        of the last call that changed the record: a repeat of that call changes nothing

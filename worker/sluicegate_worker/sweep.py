@@ -72,6 +72,11 @@ def _report(swept: Swept) -> None:
             swept.given_back,
             swept.in_doubt,
         )
+    if swept.mended:
+        log.warning(
+            "an index was lost, and %d entries are put back: sluicegate repair checks the rest",
+            swept.mended,
+        )
     if swept.resent or swept.held or swept.dropped:
         log.warning(
             "in doubt: %d resent under the same key, %d held for a person, %d dropped",

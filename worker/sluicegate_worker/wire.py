@@ -225,7 +225,10 @@ class Stepped(msgspec.Struct, frozen=True):
 
 
 class Swept(msgspec.Struct, frozen=True):
-    """How many messages one sweep repaired, and whether there is ``work`` for a drain."""
+    """How many messages one sweep repaired, and whether there is ``work`` for a drain.
+
+    ``mended`` counts entries that were lost from an index, and put back.
+    """
 
     given_back: int
     in_doubt: int
@@ -233,6 +236,7 @@ class Swept(msgspec.Struct, frozen=True):
     held: int
     dropped: int
     work: bool
+    mended: int = 0
 
 
 def parse_stepped(reply: Sequence[Any], token: str) -> Stepped:
@@ -248,8 +252,8 @@ def parse_stepped(reply: Sequence[Any], token: str) -> Stepped:
 
 def parse_swept(reply: Sequence[int]) -> Swept:
     """Read the reply of ``sweep.lua``."""
-    given_back, in_doubt, resent, held, dropped, work = reply
-    return Swept(given_back, in_doubt, resent, held, dropped, bool(work))
+    given_back, in_doubt, resent, held, dropped, work, mended = reply
+    return Swept(given_back, in_doubt, resent, held, dropped, bool(work), mended)
 
 
 def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from . import audit, campaign, dead, doubt, halt, message, optout, serve
+from . import repair as repairing
 from .kit.groups import CONTEXT, Commands
 from .kit.options import AccountOption, ConfigOption
 from .kit.session import Session
@@ -69,6 +70,7 @@ app.add_typer(dead.dead, name="dead", rich_help_panel=ACT)
 app.add_typer(doubt.doubt, name="doubt", rich_help_panel=ACT)
 app.add_typer(optout.optout, name="optout", rich_help_panel=ACT)
 app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
+app.command(rich_help_panel=ACT)(repairing.repair)
 app.command(rich_help_panel=RUN)(serve.serve)
 app.command(rich_help_panel=RUN)(simulate.simulate)
 app.command(rich_help_panel=RUN)(probe.probe)

@@ -36,7 +36,8 @@ class Standstill(msgspec.Struct, frozen=True):
     Something has been ready since ``ready_ms``; the last claim came at ``asked_ms``, and the last
     that was granted anything at ``granted_ms``. Since ``full_ms`` nothing is sent for want of
     memory.
-    ``deaf`` are workers, ``closed`` the first campaigns that nobody may send.
+    ``deaf`` are workers, ``closed`` the first campaigns that nobody may send. ``mended`` counts
+    the entries of indexes that were lost and put back, the last of them at ``mended_ms``.
     """
 
     ready_ms: float | None = None
@@ -45,6 +46,8 @@ class Standstill(msgspec.Struct, frozen=True):
     full_ms: float | None = None
     deaf: Sequence[DeafWorker] = ()
     closed: Sequence[ClosedCampaign] = ()
+    mended: Mapping[str, int] = {}
+    mended_ms: float = 0.0
 
     def unclaimed_seconds(self, now_ms: float) -> float:
         """For how long something has been ready, and nothing was granted; 0 where nothing is."""
@@ -74,7 +77,9 @@ def read_standstill(client: Any, keys: Keys, live: float) -> Standstill:
     pipeline.hgetall(keys("deaf"))
     pipeline.zrangebyscore(keys("workers"), live, "+inf")
     pipeline.zrange(keys("closed"), 0, _CAMPAIGNS - 1, withscores=True)
-    (ready, asked, granted), full, deaf, heard, closed = pipeline.execute()
+    pipeline.hgetall(keys("mended"))
+    (ready, asked, granted), full, deaf, heard, closed, mended = pipeline.execute()
+    mended_ms = float(mended.pop(b"at", 0))
     return Standstill(
         ready_ms=_ms(ready),
         asked_ms=_ms(asked),
@@ -82,6 +87,8 @@ def read_standstill(client: Any, keys: Keys, live: float) -> Standstill:
         full_ms=_ms(full),
         deaf=[_deaf(name, deaf[name]) for name in sorted(heard) if name in deaf],
         closed=_closed(client, keys, dict(closed)),
+        mended={name.decode(): int(count) for name, count in mended.items()},
+        mended_ms=mended_ms,
     )
 
 

@@ -61,7 +61,7 @@ local function store(name, first)
     return 's'
   end
   if send_at ~= '' and num(send_at, 0) > now.wall then
-    call('HSET', name, 'state', 'scheduled', 'lane', lane, 'ticket', ticket)
+    call('HSET', name, 'state', 'scheduled', 'lane', lane, 'ticket', ticket, 'due', send_at)
     call('ZADD', key('due'), send_at, id)
   else
     add_ticket(lane, ticket)

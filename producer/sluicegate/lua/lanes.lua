@@ -1,7 +1,7 @@
 -- The lanes that are ready, as a tree: what is served next stands at the head of each of its nodes.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: CLASSES; of names class_of, sender_of, campaign_in, is_node, below, above; of the tree
---   head_of, virtual, lead, set_lead, advance, save_clocks, rise, activate, move_to, take_out; of
+--   head_of, virtual, lead, set_lead, advance, save_clocks, rise, activate, ensure, move_to, take_out; of
 --   tickets to_head, to_tail; of levels' refusals park, unpark.
 -- Keys touched: limits, virtual, ready:*, parked:t, parked:b, parked_by, lane:*.
 --
@@ -106,6 +106,21 @@ local function activate(lane, stood, behind)
   if call('ZADD', below(class, node), 'NX', score(stood), lane) == 1 then rise(class, node) end
 end
 
+-- Put a lane that has tickets where a claim finds it, if a node above it, or itself, is neither in
+-- the tree nor parked. Returns whether it had to.
+local function ensure(lane)
+  local class, member = class_of(lane), lane
+  while member do
+    if call('ZSCORE', parked(class), class .. '/' .. member) then return false end
+    if not call('ZSCORE', place(class, member), member) then
+      if is_node(member) then rise(class, member) else activate(lane) end
+      return true
+    end
+    member = above(member)
+  end
+  return false
+end
+
 local function to_head(lane, ticket)
   call('LPUSH', key('lane:' .. lane), ticket)
   activate(lane)
@@ -172,6 +187,6 @@ return {
   CLASSES = CLASSES, class_of = class_of, sender_of = sender_of, campaign_in = campaign_in,
   is_node = is_node, below = below, above = above, head_of = head_of, virtual = virtual,
   advance = advance, save_clocks = save_clocks, lead = lead, set_lead = set_lead, rise = rise,
-  activate = activate, to_head = to_head, to_tail = to_tail, move_to = move_to,
+  activate = activate, ensure = ensure, to_head = to_head, to_tail = to_tail, move_to = move_to,
   take_out = take_out, park = park, unpark = unpark,
 }

@@ -43,6 +43,7 @@ local function become(id, state, from)
   local record, campaign = records.get(id), campaign_of(id)
   if campaign then tally(campaign, from or record.state or 'waiting', state) end
   record.state = state
+  if state ~= 'retrying' then record.due = nil end
 end
 
 -- Whether an attempt may have reached the provider, also before a replay.

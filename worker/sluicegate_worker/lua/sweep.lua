@@ -5,10 +5,11 @@
 --   key may be reused, [8] the share of the server's memory beyond which nothing is claimed,
 --   [9] why this worker's signals start no drain ('' where they do), [10] how many attempts a
 --   message has, [11] ms that the worker's calls take, 0 where that is not long.
--- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do}.
+-- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do,
+--   entries put back into indexes}.
 --   A call repeated with its token gets the same answer.
--- Keys touched: those of states.lua, charges.lua and standstill.lua, swept, clock, workers,
---   distant, running, doubts, dead, due.
+-- Keys touched: those of states.lua, charges.lua, standstill.lua and mending.lua, mending, swept,
+--   clock, workers, distant, running, doubts, dead, due.
 -- The first write frees, so that a full server can still be repaired.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
@@ -17,11 +18,12 @@ local records, leases, counts =
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
 local optouts = part('sluicegate.optouts')
 local charges, lanes = part('sluicegate.charges'), part('sluicegate.lanes')
-local standstill = part('sluicegate_worker.standstill')
+local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
 local num, ms, whole_ms, count = texts.num, texts.ms, texts.whole_ms, counts.count
-local call = redis.call
+local call, max, min = redis.call, math.max, math.min
 
 local BATCH = 50
+local PASS_SWEEPS, LEAST_PAGE, MOST_PAGE, MOST_RECORDS = 30, 100, 4000, 1000
 local REMEMBERED_MS, HOUR_MS = 60000, 3600000
 local token, lease_ms, worker, policy = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local doubt_ms, reuse_ms = { t = tonumber(ARGV[5]), b = tonumber(ARGV[6]) }, tonumber(ARGV[7])
@@ -167,6 +169,21 @@ local function forget_workers()
   end
 end
 
+-- A page of the names of lanes and campaigns at each sweep, as large as takes one worker through
+-- all of them in PASS_SWEEPS; and of records, once one is missed in the index of its state.
+local function mend()
+  local name = key('mending')
+  local size = max(LEAST_PAGE, min(MOST_PAGE, math.ceil(call('DBSIZE') / PASS_SWEEPS)))
+  local cursors = call('HMGET', name, 'names', 'records')
+  mending.mend_small(now, lease_ms)
+  call('HSET', name, 'names', mending.mend_names(now, cursors[1] or '0', size))
+  local at = cursors[2] or (mending.note_samples() and '0')
+  if not at then return end
+  at = mending.mend_records(now, at, min(size, MOST_RECORDS))
+  if at == '0' then call('HDEL', name, 'records') else call('HSET', name, 'records', at) end
+end
+
+mend()
 if now.steady >= now.gap + lease_ms then
   each('granted', now.steady, give_back)
   each('started', now.steady, doubt)
@@ -181,6 +198,6 @@ standstill.note_work(now, work)
 standstill.note_memory(now, tonumber(ARGV[8]))
 standstill.note_signals(now, worker, ARGV[9])
 note_distance()
-local answers = { back, doubted, resent, held, dropped, work and 1 or 0 }
+local answers = { back, doubted, resent, held, dropped, work and 1 or 0, mending.save(now) }
 call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', REMEMBERED_MS)
 return answers

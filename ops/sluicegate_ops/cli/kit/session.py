@@ -17,6 +17,7 @@ from sluicegate.optouts import wait_for_posts
 from sluicegate_worker.operator.deadletters import DeadLetters
 from sluicegate_worker.operator.doubts import Doubts
 from sluicegate_worker.operator.halts import Halts
+from sluicegate_worker.operator.repair import Repair
 
 from ...inspect import Waits
 
@@ -87,6 +88,10 @@ class Session:
     @cached_property
     def halts(self) -> Halts:
         return Halts(self.client, self.keys)
+
+    @cached_property
+    def repair(self) -> Repair:
+        return Repair(self.client, self.keys, self.account.lease_seconds * 1000)
 
     @property
     def waits(self) -> Waits:

@@ -8,7 +8,7 @@ from ...inspect import LIVE_SECONDS, AccountCause, AccountState, RequestRate
 from ..kit.output import clean, counted, lasting, listed, when
 from .finding import Finding
 from .reasons import PROVIDER, advice_on, named
-from .standstills import deaf, hazards, memory, paused, server, stalled
+from .standstills import deaf, hazards, memory, mended, paused, server, stalled
 
 _CAUSES_SHOWN = 3
 _WINDOWS = (1, 2, 5, 10, 15, 30, 60, 300, 3_600, 86_400)
@@ -18,8 +18,8 @@ _MUCH_LONGER = 3
 def findings(state: AccountState) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
     kinds = (
-        *(server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker, _held),
-        *(_dead, _receipts, _blocked, _limits, _resets, hazards),
+        *(server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker),
+        *(mended, _held, _dead, _receipts, _blocked, _limits, _resets, hazards),
     )
     return [finding for kind in kinds for finding in kind(state)]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...inspect import LIVE_SECONDS, AccountState
-from ..kit.output import clean, counted, lasting, when
+from ..kit.output import clean, counted, lasting, listed, when
 from .finding import Finding
 from .reasons import MORE_MEMORY, READ_ONLY, STALLED
 
@@ -43,6 +43,17 @@ def deaf(state: AccountState) -> Iterator[Finding]:
             f"worker {clean(worker.name)} starts no drain since {when(worker.since_ms)}",
             clean(worker.why),
             STALLED,
+        )
+
+
+def mended(state: AccountState) -> Iterator[Finding]:
+    standstill = state.standstill
+    if standstill.mended:
+        put_back = [f"{count:,} in {index}" for index, count in sorted(standstill.mended.items())]
+        yield Finding(
+            f"Redis lost entries of an index, and they are put back: {listed(put_back)}",
+            f"somebody deleted keys, or Redis lost writes; last at {when(standstill.mended_ms)}",
+            "sluicegate repair, which checks all of them",
         )
 
 
