@@ -75,6 +75,7 @@ def summary(outcome: ChaosResult, promises: Sequence[Promise]) -> dict[str, obje
         "concurrency": CONCURRENCY,
         "webhooks": evidence.provided.webhooks,
         "totals": evidence.after.totals,
+        "standstills": {staged.name: staged.named_seconds for staged in evidence.staged},
         "disasters": Counter(kind for _, kind in evidence.struck),
         "enqueues_repeated": outcome.repeats,
         "resting_seconds": round(outcome.resting_seconds, 1),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from .records import Books, Lost, Provided
+from .standstills import Staged
 from .workers import Caught, Thawed
 
 
@@ -17,7 +18,8 @@ class Evidence(msgspec.Struct, frozen=True):
     workers that resumed after a freeze. ``before`` is the state of all messages at rest; ``after``
     is their state once the held doubts were resolved by the provider's records. ``ended`` names
     processes that ended by themselves, ``leaks`` the places where a log reveals a secret or a
-    number.
+    number; ``staged`` what became of each standstill, for which ``planted`` texts that are no
+    tickets were put in lanes.
     """
 
     sent: Mapping[str, str]
@@ -29,6 +31,8 @@ class Evidence(msgspec.Struct, frozen=True):
     provided: Provided
     ended: Sequence[str]
     leaks: Sequence[str]
+    staged: Sequence[Staged] = ()
+    planted: int = 0
 
     @property
     def begun(self) -> int:

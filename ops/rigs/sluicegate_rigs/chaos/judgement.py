@@ -39,6 +39,7 @@ def judged(evidence: Evidence) -> list[Promise]:
         _rate(evidence),
         _concurrency(evidence.provided.report),
         _receipts(evidence),
+        _standstills(evidence),
         Promise("no process ended by itself", "", evidence.ended),
         Promise("no secret and no number in a log", "", evidence.leaks),
     ]
@@ -105,11 +106,28 @@ def _accounted(evidence: Evidence) -> Promise:
     strangers = arrived.keys() - set(evidence.sent.values())
     broken += [f"{len(strangers)} recipients got a message that nobody enqueued"] * bool(strangers)
     accepted = sum(record.state == "accepted" for record in after.records.values())
-    for name, count in (("enqueued", len(evidence.sent)), ("accepted", accepted)):
+    enqueued = len(evidence.sent) + evidence.planted
+    for name, count in (("enqueued", enqueued), ("accepted", accepted)):
         if totals.get(name, 0) != count:
             broken.append(f"the totals say {totals.get(name, 0)} {name}, the records say {count}")
     figures = f"{accepted:,} accepted, {len(evidence.provided.arrived):,} arrived"
     return Promise("the provider's records agree with ours", figures, broken)
+
+
+def _standstills(evidence: Evidence) -> Promise:
+    """Each was named in time, and messages went on after its remedy."""
+    broken: list[str] = []
+    for staged in evidence.staged:
+        if staged.named_seconds is None:
+            broken.append(f"{staged.name}: status did not name it")
+        if not staged.went_on:
+            broken.append(f"{staged.name}: nothing went on after the remedy")
+    named = [
+        f"{staged.name} {staged.named_seconds:.0f} s"
+        for staged in evidence.staged
+        if staged.named_seconds is not None
+    ]
+    return Promise("standstills are named, and end", ", ".join(named), broken)
 
 
 def _disagreements(evidence: Evidence, arrived: Mapping[str, set[str]]) -> Iterator[str]:

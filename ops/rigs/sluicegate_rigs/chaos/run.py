@@ -17,6 +17,7 @@ from .evidence import Evidence
 from .logs import leaks
 from .records import Books, books, provided
 from .setting import make_deployment
+from .standstills import Standstills
 from .traffic import Traffic
 from .workers import Workers, tag_of
 
@@ -74,11 +75,17 @@ class ChaosRun:
                 disasters.end()
                 workers.tend()
                 deployment.wait_for_web(START_SECONDS)
+                deployment.wait_for_workers(START_SECONDS)
+                standstills = Standstills(deployment, sluice)
+                staged = list(standstills.staged())
                 traffic.stop()
             finally:
                 traffic.abandon()
             resting = _rest(deployment, sluice)
             evidence = _evidence(deployment, sluice, workers, disasters, traffic)
+            evidence = msgspec.structs.replace(
+                evidence, staged=staged, planted=standstills.planted
+            )
             return ChaosResult(evidence, traffic.repeats, resting)
 
     def _break(self, workers: Workers, disasters: Disasters, traffic: Traffic) -> None:
@@ -117,8 +124,9 @@ def _rest(deployment: Deployment, sluice: Sluice) -> float:
 def _is_quiet(deployment: Deployment, sluice: Sluice) -> bool:
     """Whether no message waits or is in flight, and every event was sent."""
     client, keys = cast("Any", sluice.client), sluice.keys
-    enqueued, accepted = client.hmget(keys("totals"), "enqueued", "accepted")
-    pending = int(enqueued) - int(accepted or 0) - client.zcard(keys("doubts"))
+    enqueued, *ended = client.hmget(keys("totals"), "enqueued", "accepted", "purged")
+    pending = int(enqueued) - sum(int(count or 0) for count in ended)
+    pending -= client.zcard(keys("doubts"))
     events = deployment.provider("webhooks")
     return not (
         pending - client.zcard(keys("dead"))

@@ -104,13 +104,14 @@ class Deployment:
         """A producer of this deployment."""
         return Sluice(self.config)
 
-    def start_worker(self) -> WorkerProcess:
-        """Start a worker; it takes its share of the work once it is up."""
+    def start_worker(self, *options: str) -> WorkerProcess:
+        """Start a worker with Celery's ``options``; it takes its share once it is up."""
         name = self._new_name()
         command = [
             *(sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "worker"),
             *("-n", f"{name}@sluicegate", "--without-mingle", "--without-gossip"),
             *("--loglevel", "INFO"),
+            *options,
         ]
         worker = WorkerProcess.launched(name, command, self.environ, self.directory)
         self.workers.append(worker)
