@@ -4,19 +4,35 @@ SLUICEGATE_REDIS_URL=redis://127.0.0.1:6379/0 \\
     python examples/blast.py people.csv --name spring --from +15557654321 --text "Hi {first_name}!"
 
 The file needs a column ``to``; the other columns fill in the text. The file is streamed, however
-long it is. After any trouble, run it again: each id is made of the blast's name and the number, so
-a recipient gets one text per blast.
+long it is. A row with an empty cell that the text needs is reported and left out, so nobody reads
+"Hi !". After any trouble, run it again: each id is made of the blast's name and the number, so a
+recipient gets one text per blast.
 """
 
 import argparse
 import csv
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
+from string import Formatter
 
 from sluicegate import Message, OutboxError, Sluice, SluicegateError
+
+
+def complete(
+    rows: Iterable[dict[str, str]], text: str, left_out: Counter[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows that fill the whole text, each with its number; the others are reported."""
+    used = ["to", *(name for _, name, _, _ in Formatter().parse(text) if name)]
+    for number, row in enumerate(rows, 1):
+        empty = [name for name in used if not row[name].strip()]
+        if empty:
+            left_out["incomplete"] += 1
+            print(f"row {number}: {', '.join(empty)} empty", file=sys.stderr)
+        else:
+            yield number, row
 
 
 def messages(rows: Iterable[dict[str, str]], options: argparse.Namespace) -> Iterator[Message]:
@@ -35,18 +51,26 @@ def messages(rows: Iterable[dict[str, str]], options: argparse.Namespace) -> Ite
 def blast(sluice: Sluice, rows: Iterable[dict[str, str]], options: argparse.Namespace) -> int:
     """Enqueue a message for each row and print the report. Returns the exit status."""
     outcomes: Counter[str] = Counter()
+    numbers: deque[int] = deque()  # of the rows that are read ahead, a thousand at most
+
+    def numbered() -> Iterator[dict[str, str]]:
+        for number, row in complete(rows, options.text, outcomes):
+            numbers.append(number)
+            yield row
+
     try:
-        results = sluice.enqueue_many(messages(rows, options))
-        for row, result in enumerate(results, 1):  # one result per row, in order
+        # One result per message, in order.
+        for result in sluice.enqueue_many(messages(numbered(), options)):
+            number = numbers.popleft()
             outcomes[result.outcome] += 1
             if not result.ok:
-                print(f"row {row}: {result.error}", file=sys.stderr)
+                print(f"row {number}: {result.error}", file=sys.stderr)
     except OutboxError as error:
         print(f"stopped: {error}; run it again, nobody is texted twice", file=sys.stderr)
         return 1
     finally:
         print(", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
-    return 1 if outcomes["invalid"] or outcomes["reused"] else 0
+    return 1 if any(outcomes[bad] for bad in ("incomplete", "invalid", "reused")) else 0
 
 
 def main() -> None:
@@ -58,7 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         with Sluice() as sluice, options.file.open(newline="", encoding="utf-8-sig") as file:
-            sys.exit(blast(sluice, csv.DictReader(file), options))
+            sys.exit(blast(sluice, csv.DictReader(file, restval=""), options))
     except (SluicegateError, OSError) as error:
         sys.exit(str(error))
     except KeyError as error:

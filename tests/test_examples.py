@@ -247,11 +247,23 @@ def test_an_order_ships_while_redis_is_away_and_is_texted_later(shop: Run, redis
     assert "OutboxUnavailable" in shipped.stderr  # logged by Django
     missed = shop("text_missed", SLUICEGATE_REDIS_URL=url)
     assert (missed.returncode, missed.stdout) == (0, "0 texted\n")
-    assert "order 1: Redis did not answer" in missed.stderr
+    assert "order 1: Redis cannot be reached" in missed.stderr
     assert waiting(redis_url) == []
     assert shop("text_missed").stdout == "1 texted\n"
     assert shop("text_missed").stdout == "0 texted\n"
     assert [message.id for message in waiting(redis_url)] == ["order-1-shipped"]
+
+
+def test_15_an_order_that_can_never_be_texted_is_tried_once(
+    shop: Run, inside: Callable[[str], str], redis_url: str
+) -> None:
+    shop("place_order", "555")
+    shop("ship_order", "1")
+    assert shop("text_missed").stdout == "0 texted\n"
+    again = shop("text_missed")
+    assert (again.stdout, again.stderr) == ("0 texted\n", "")
+    assert "must be an E.164 number" in inside("print(Order.objects.get().untextable)")
+    assert waiting(redis_url) == []
 
 
 def test_workers_forked_after_the_outbox_was_used_may_use_it_too(
