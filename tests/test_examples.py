@@ -72,7 +72,7 @@ def test_send_one_makes_an_id_where_none_is_given(run: Run, redis_url: str) -> N
     ("args", "environ", "reason"),
     [
         (["--text", " "], {}, "not blank"),
-        (["--text", "hi"], {"SLUICEGATE_REDIS_URL": "redis://127.0.0.1:1/0"}, "did not answer"),
+        (["--text", "hi"], {"SLUICEGATE_REDIS_URL": "redis://127.0.0.1:1/0"}, "cannot be reached"),
         (["--text", "hi"], {"SLUICEGATE_REDIS_URL": "nonsense"}, "SLUICEGATE_REDIS_URL: must"),
     ],
 )

@@ -181,6 +181,6 @@ def _fakeredis() -> ModuleType:
         import fakeredis
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "fakeredis is needed: pip install 'sluicegate[testing]'"
+            "fakeredis is needed: install Sluicegate with its extra testing"
         ) from error
     return fakeredis

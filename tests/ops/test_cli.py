@@ -506,7 +506,8 @@ def test_without_its_extra_the_command_line_says_what_to_install() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 1
     assert run.stderr == (
-        "sluicegate: typer is missing; pip install 'sluicegate[ops]' brings it\n"
+        "sluicegate: typer is missing: install Sluicegate with its extra ops, "
+        "as with pip install '.[ops]' in a checkout\n"
     )
 
 

@@ -548,5 +548,5 @@ except ModuleNotFoundError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         "first_name",
-        "templates need Jinja: pip install 'sluicegate[campaign]' jinja2",
+        "templates need Jinja: install Sluicegate with its extra campaign jinja2",
     ]

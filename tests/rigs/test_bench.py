@@ -219,7 +219,7 @@ def test_the_document_gets_new_tables_and_keeps_its_words(tmp_path: Path) -> Non
 
 
 def test_the_projects_own_document_has_a_place_for_every_part() -> None:
-    page = (Path(__file__).parents[2] / "docs/PERFORMANCE.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs/BENCHMARKS.md").read_text(encoding="utf-8")
     assert all(f"<!-- bench {name} -->\n" in page for name in markdown(full()))
 
 

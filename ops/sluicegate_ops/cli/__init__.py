@@ -6,6 +6,9 @@ def main() -> None:
     try:
         from .app import app
     except ModuleNotFoundError as error:  # every install has the script, but not typer
-        message = f"sluicegate: {error.name} is missing; pip install 'sluicegate[ops]' brings it"
+        message = (
+            f"sluicegate: {error.name} is missing: install Sluicegate with its extra ops, "
+            "as with pip install '.[ops]' in a checkout"
+        )
         raise SystemExit(message) from None
     app(prog_name="sluicegate")

@@ -39,7 +39,7 @@ def library() -> ModuleType:
     try:
         import phonenumbers
     except ModuleNotFoundError as error:
-        reason = "phone numbers need phonenumbers: pip install 'sluicegate[campaign]'"
+        reason = "phone numbers need phonenumbers: install Sluicegate with its extra campaign"
         raise ModuleNotFoundError(reason, name="phonenumbers") from error
     return phonenumbers
 

@@ -131,7 +131,7 @@ def _environment() -> "ImmutableSandboxedEnvironment":
         from jinja2.sandbox import ImmutableSandboxedEnvironment
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "templates need Jinja: pip install 'sluicegate[campaign]'", name="jinja2"
+            "templates need Jinja: install Sluicegate with its extra campaign", name="jinja2"
         ) from error
     environment = ImmutableSandboxedEnvironment(autoescape=False)  # text messages, not HTML
     environment.globals.clear()

@@ -12,7 +12,7 @@ from .chart import draw
 from .record import Bench
 from .tables import Grid, grids, remarks
 
-DOCUMENT = Path("docs/PERFORMANCE.md")
+DOCUMENT = Path("docs/BENCHMARKS.md")
 _MARKED = re.compile(r"(<!-- bench (\w+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 
 

@@ -2,17 +2,20 @@
 
 import argparse
 import os
-import subprocess
+import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ..deployment import Deployment
+from ..deployment.process import Process
 from .display import console
 from .play import play, tell
 from .setting import ACCOUNT, FILE, NAME, PROVIDER, SENDER
 
 FLOWER_PORT = 5555
+LAST_WORDS = 2_000
 
 
 def main() -> int:
@@ -21,7 +24,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep everything running until Ctrl-C")
     keep = parser.parse_args().keep
     try:
-        with Deployment(PROVIDER, account=ACCOUNT) as deployment:
+        with Deployment(PROVIDER, account=ACCOUNT, receipts=True) as deployment:
             holds = tell(play(deployment))
             if keep:
                 _stay(deployment)
@@ -34,32 +37,41 @@ def main() -> int:
 def _stay(deployment: Deployment) -> None:
     """Keep everything running, with Flower, until Ctrl-C."""
     deployment.start_worker()
+    port = free_port()
     command = [sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "flower"]
-    flower = subprocess.Popen(  # noqa: S603 - our own command
-        [*command, "--address=127.0.0.1", f"--port={FLOWER_PORT}", "--logging=error"],
-        env=deployment.environ,
-        cwd=deployment.directory,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    command += ["--address=127.0.0.1", f"--port={port}", "--logging=error"]
+    flower = Process.launched("flower", command, deployment.environ, deployment.directory)
     try:
-        console.print(_suggestions(deployment), soft_wrap=True, highlight=False)
-        flower.wait()
-        console.print(f"Flower ended: is port {FLOWER_PORT} taken? Ctrl-C ends the rest.")
+        console.print(_suggestions(deployment, port), soft_wrap=True, highlight=False)
+        flower.process.wait()
+        console.print(f"Flower ended. {last_words(flower)}\nCtrl-C ends the rest.", markup=False)
         while True:
             time.sleep(3600)
     finally:
-        flower.terminate()
-        flower.wait()
+        flower.stop()
 
 
-def _suggestions(deployment: Deployment) -> str:
+def free_port() -> int:
+    """The port that Flower always had, or another one where somebody else has it."""
+    for port in (FLOWER_PORT, 0):
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return int(sock.getsockname()[1])
+    raise OSError("no port is free on 127.0.0.1")
+
+
+def last_words(process: Process) -> str:
+    """What a process wrote last, for whoever wonders why it ended."""
+    written = process.log.read_text(encoding="utf-8", errors="replace").strip()
+    return f"Its last words:\n{written[-LAST_WORDS:]}" if written else "It said nothing."
+
+
+def _suggestions(deployment: Deployment, flower_port: int) -> str:
     sluicegate = Path(os.path.relpath(Path(sys.executable).parent)) / "sluicegate"
     options = f"--from {SENDER} --region US"
     return f"""
 [bold]Everything keeps running until Ctrl-C.[/]
-  Flower        http://127.0.0.1:{FLOWER_PORT}
+  Flower        http://127.0.0.1:{flower_port}
   the provider  {deployment.url.removesuffix("/v2")}/_sim/report
 
 In another terminal:

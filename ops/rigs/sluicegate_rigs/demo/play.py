@@ -23,6 +23,7 @@ from .standing import Standing
 OUT = Path("build/demo.json")
 REJECTED = Path("build/customers.rejected.csv")
 TOO_LONG_SECONDS = 200.0
+RECEIPTS_SECONDS = 10.0
 POLL_SECONDS = 0.2
 
 
@@ -34,15 +35,18 @@ def play(deployment: Deployment) -> dict[str, Any]:
         f"{LIMIT_PER_SECOND} requests/s, answers in\n80 ms, fails 1 in 70 and loses 1 answer in "
         "200. Real Valkey, two real Celery workers.\n"
     )
+    deployment.start_web()
     deployment.start_worker()
     deployment.start_worker()
     deployment.wait_for_workers()
+    deployment.wait_for_web()
     command(deployment, "optout", "add", OPTED_OUT)
     began = time.monotonic()
     options = ("--from", SENDER, "--region", "US", "--rejects", str(REJECTED), "--yes")
     command(deployment, "campaign", "start", str(FILE), "--name", NAME, "--text", TEXT, *options)
     with deployment.sluice() as sluice:
         received_while_waiting = _watch(deployment, sluice)
+        _await_receipts(deployment, sluice)
         result = _result(deployment, sluice, received_while_waiting, time.monotonic() - began)
     command(deployment, "campaign", "status", NAME, "--verify")
     result["sdk_loop"] = _loop(deployment)
@@ -82,6 +86,13 @@ def _watch(deployment: Deployment, sluice: Sluice) -> int:
             time.sleep(POLL_SECONDS)
 
 
+def _await_receipts(deployment: Deployment, sluice: Sluice) -> None:
+    """Wait for the last receipts; the provider sends each within a few seconds."""
+    ends = time.monotonic() + RECEIPTS_SECONDS
+    while Standing(deployment, sluice).ledger.unknown and time.monotonic() < ends:
+        time.sleep(POLL_SECONDS)
+
+
 def _kill_one(deployment: Deployment, standing: Standing) -> None:
     victim, other = deployment.workers
     victim.kill()
@@ -108,6 +119,7 @@ def _result(
         "dead": states["dead"],
         "in_doubt": states["in_doubt"],
         "cancelled": states["cancelled"],
+        "deliveries": {**standing.ledger.deliveries, "unknown": standing.ledger.unknown},
         "resent_under_same_key": totals.get("resent", 0),
         "doubts_met": totals.get("in_doubt", 0),
         "accepted_by_provider": provider["accepted"],
@@ -163,6 +175,8 @@ def tell(result: dict[str, Any]) -> bool:
         f"{result['rate_per_second']:.1f} of {result['limit_per_second']} requests/s allowed "
         f"({share:.0%}), {result['responses_429']} answers 429",
     )
+    told = (f"{count:,} {word}" for word, count in result["deliveries"].items() if count)
+    table.add_row("receipts", ", ".join(told))
     table.add_row(
         "in doubt",
         f"{result['doubts_met']} attempts ended without an answer; "

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sluicegate_ops.simulator import Faults, Settings
+from sluicegate_ops.simulator import Faults, Settings, Webhooks
 
 FILE = Path("examples/customers.csv")
 PRICES = Path("examples/prices.csv")
@@ -21,6 +21,8 @@ PROVIDER = Settings(
     latency_ms=80,
     latency_jitter_ms=10,
     faults=Faults(error_500=0.01, error_503=0.005, close_after=0.005),
+    # The handsets answer after two seconds: some are off, and some carriers do not say.
+    webhooks=Webhooks(delay_seconds=1.0, delivery_failed=0.03, delivery_unconfirmed=0.02),
 )
 
 # Doubts are sent again after 2 s under the same key, since the simulator honours keys.
