@@ -7,7 +7,7 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from sluicegate.campaigns.numbering import kind_of, oddity, region_of
+from sluicegate.campaigns.numbering import doubt, kind_of, region_of
 from sluicegate.campaigns.phone import Phones
 from sluicegate.errors import BadNumber
 
@@ -112,7 +112,7 @@ def test_08_an_inferred_number_must_exist(text: str, region: str | None, reason:
 def test_08_what_is_written_with_a_plus_is_doubted(
     number: str, home: str | None, odd: str
 ) -> None:
-    found = oddity(number, home)
+    found = doubt(number, home)
     assert odd in found if odd else not found
 
 

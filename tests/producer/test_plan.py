@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sluicegate.campaigns.plan import (
     Plan,
+    differences,
     key_hash,
     message_id,
     plan_digest,
@@ -35,7 +36,6 @@ OTHERS: dict[str, Any] = {
     "sender": "+15550000001",
     "messaging_profile_id": "profile",
     "media_urls": ("https://example.com/a.png",),
-    "region": "US",
     "key_column": "order",
     "expires_at": EXPIRES,
     "renderer": "other/9",
@@ -132,8 +132,17 @@ def test_the_digest_changes_with_every_field(field: str) -> None:
     assert plan_digest(plan(**{field: OTHERS[field]})) != plan_digest(plan())
 
 
+OF_ONE_FILE: dict[str, Any] = {"region": "US", "region_column": "country", "landlines": False}
+
+
+def test_how_one_file_is_read_is_no_part_of_the_digest() -> None:
+    other = plan(**OF_ONE_FILE)
+    assert plan_digest(other) == plan_digest(plan())
+    assert not differences(other, plan())
+
+
 def test_every_field_has_such_a_test() -> None:
-    assert set(OTHERS) == set(Plan.__struct_fields__)
+    assert set(OTHERS) | set(OF_ONE_FILE) == set(Plan.__struct_fields__)
 
 
 def test_one_moment_in_two_zones_is_one_plan() -> None:

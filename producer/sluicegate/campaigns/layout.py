@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import dropwhile
 from typing import NamedTuple
 
 _LINES = 200
@@ -66,17 +65,18 @@ def likely_delimiter(lines: Sequence[str]) -> str:
     return max(",;\t|", key=lambda delimiter: _fitness(lines, delimiter))
 
 
-def _fitness(lines: Sequence[str], delimiter: str) -> tuple[float, int, bool]:
-    """How well ``delimiter`` fits: the share of rows as wide as the first one, then that width.
+def _fitness(lines: Sequence[str], delimiter: str) -> tuple[bool, float, int, bool]:
+    """How well ``delimiter`` fits: the share of rows of the most common width, then that width.
 
-    Titles above, of one value, are passed over. Of equal ones the comma comes last, since it also
-    occurs within texts.
+    It must split most rows. One that splits the first row fits better than one that does not, for
+    which that row is a title. Of equal ones the comma comes last: it also occurs within texts.
     """
     widths = [len(row.values) for row in sample_rows(lines, delimiter)]
-    split = list(dropwhile(lambda width: width <= 1, widths))
-    if len(split) * 2 <= len(widths):
-        return 0, 0, False
-    return split.count(split[0]) / len(widths), split[0], delimiter != ","
+    split = Counter(width for width in widths if width > 1)
+    if 2 * split.total() <= len(widths):
+        return False, 0, 0, False
+    count, width = max((count, width) for width, count in split.items())
+    return widths[0] > 1, count / len(widths), width, delimiter != ","
 
 
 def header_line(lines: Sequence[str], delimiter: str) -> int:

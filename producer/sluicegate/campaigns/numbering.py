@@ -71,7 +71,7 @@ def region_of(number: str) -> str:
     return regions[0] if len(regions) == 1 else _shared_region(number, regions[0])
 
 
-def oddity(number: str, home: str | None = None) -> str:
+def doubt(number: str, home: str | None = None) -> str:
     """Say what makes an E.164 number doubtful; ``""`` if nothing does.
 
     ``home`` is the region whose national numbers the file holds: one of them may have got a +

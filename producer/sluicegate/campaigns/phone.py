@@ -2,7 +2,7 @@
 
 With ``+`` and a country code a number is accepted if it is *possible*: its country has numbers of
 that length. Whether it is assigned is not asked, since published ranges lag behind real ones;
-``numbering.oddity`` tells. Where the country is inferred, from a region or after ``00``, the
+``numbering.doubt`` tells. Where the country is inferred, from a region or after ``00``, the
 number must also be *valid*: its country's plan must have it, for people. In North America, the
 area code and the exchange must begin with 2 to 9, whoever writes them.
 
@@ -218,7 +218,7 @@ def _only_reading(text: str, spellings: list[tuple[str, str | None]]) -> str:
 def _valid(text: str, number: str) -> str:
     """Return ``number``, whose country is inferred; raises BadNumber if its country lacks it.
 
-    North America's area codes are left to ``numbering.oddity``: several are added each year.
+    North America's area codes are left to ``numbering.doubt``: several are added each year.
     """
     if number[1] == "1" or (kind := kind_of(number)) in _PEOPLE:
         return number

@@ -36,9 +36,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
 
     ``text`` is the template's source. ``to_column`` and ``key_column`` name columns of the files;
     without a ``key_column``, the recipient's number is the key. ``region`` is the country of
-    national numbers, as ``Phones`` takes it. ``expires_at`` is timezone-aware. ``renderer``
-    records what renders the text: see ``template.RENDERERS``. Whom ``except_campaigns`` reached or
-    still hold is never imported: see ``exclusion``.
+    national numbers, as ``Phones`` takes it; where there is a ``region_column``, a row's own
+    country comes first. Without ``landlines``, numbers that are surely landlines are rejected.
+    These three say how one file is read: equal plans may differ in them. ``expires_at`` is
+    timezone-aware. ``renderer`` records what renders the text: see ``template.RENDERERS``. Whom
+    ``except_campaigns`` reached or still hold is never imported: see ``exclusion``.
     """
 
     name: str
@@ -51,13 +53,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     key_column: str | None = None
     expires_at: datetime | None = None
     renderer: str = ""
+    except_campaigns: tuple[str, ...] = ()
+    region_column: str | None = None
+    landlines: bool = True
 
     def __post_init__(self) -> None:
         """A new plan has the renderer of its text; a stored one always names its own."""
         if not self.renderer:
             force_setattr(self, "renderer", renderer_of(self.text))
-
-    except_campaigns: tuple[str, ...] = ()
 
     @cached_property
     def template(self) -> Template:
@@ -168,11 +171,13 @@ def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
 
 def plan_digest(plan: Plan) -> str:
     """Hash a plan, as 24 hexadecimal digits: equal plans have equal digests."""
+    plan = msgspec.structs.replace(plan, region=None, region_column=None, landlines=True)
     if plan.expires_at is not None:  # one moment can be written in many ways
         plan = msgspec.structs.replace(plan, expires_at=plan.expires_at.astimezone(UTC))
     return blake2b(msgspec.json.encode(plan), digest_size=12).hexdigest()
 
 
+_OF_ONE_FILE = ("region", "region_column", "landlines")
 _FIELD_WORDS = {
     "to_column": "column of numbers",
     "messaging_profile_id": "messaging profile",
@@ -187,6 +192,8 @@ _FIELD_WORDS = {
 def differences(one: Plan, other: Plan) -> list[str]:
     """Return what differs between two plans, in words."""
     fields = [
-        name for name in Plan.__struct_fields__ if getattr(one, name) != getattr(other, name)
+        name
+        for name in Plan.__struct_fields__
+        if name not in _OF_ONE_FILE and getattr(one, name) != getattr(other, name)
     ]
     return [_FIELD_WORDS.get(name, name) for name in fields]

@@ -16,13 +16,13 @@ from ..optouts import OptOuts
 from ..segments import strangers
 from .csv_file import CsvFile
 from .exclusion import Exclusion
-from .numbering import region_of
+from .numbering import doubt, kind_of, region_of
 from .oddities import Oddities, values_of
 from .plan import Plan
 from .prices import CountryCost, Prices
 from .recipients import Recipient, Recipients, Rejected
 from .rejects import Rejects
-from .report import Report, SampleText
+from .report import DoubtfulNumber, Duplicate, Report, SampleText
 from .substitutes import saving
 
 SAMPLES = 5
@@ -30,6 +30,9 @@ SAMPLES = 5
 
 ACCENTS = 6
 """Values that are not ASCII in a report."""
+
+DOUBTS = 20
+"""Doubtful numbers in a report."""
 
 # What differs between rows of one fault: counts, sizes, candidate numbers and positions.
 _OF_ONE_ROW = re.compile(
@@ -47,24 +50,25 @@ def preflight(
     keys: Keys,
     rejects: Rejects,
     on_row: Callable[[int], None] = lambda rows: None,
+    on_duplicate: Callable[[Duplicate], None] = lambda duplicate: None,
     samples: int = SAMPLES,
     per_second: float = 0.0,
     limits: Mapping[str, str] | None = None,
 ) -> Report:
     """Read the whole file once and report on it; nothing is sent or stored.
 
-    Rejected rows go to ``rejects``. ``on_row`` is called with the number of rows read so far.
-    ``samples`` is how many rendered texts the report shows. ``per_second`` is the campaign's own
-    rate in segments a second, 0 for none. ``limits`` are those in force, in the form of
-    ``levels.published``; without them, the account's count. To recognise duplicates, this takes
-    about 100 bytes of memory a row.
+    Rejected rows go to ``rejects``, duplicates to ``on_duplicate``. ``on_row`` is called with the
+    number of rows read so far. ``samples`` is how many rendered texts the report shows.
+    ``per_second`` is the campaign's own rate in segments a second, 0 for none. ``limits`` are
+    those in force, in the form of ``levels.published``; without them, the account's count. To
+    recognise duplicates, this takes about 150 bytes of memory a row.
 
     Raises BadFile, BadTemplate, UnknownCampaign for an excepted one, InvalidMessage if that one
     tells recipients apart by another column, and redis-py's errors.
     """
     prices = Prices(account, plan.kind)
     report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter)
-    seen, optouts = set[int](), OptOuts(client, keys)
+    first_lines, optouts = dict[int, int](), OptOuts(client, keys)
     tally, exclusion = _Tally(report, plan, file, samples), Exclusion(client, keys, plan)
     for batch in _batched(Recipients(plan, file)):
         report.rows += len(batch)
@@ -74,10 +78,10 @@ def preflight(
                 report.rejected += 1
                 report.reasons[_grouped(row)] += 1
                 rejects.add(row)
-            elif row.hash in seen:
+            elif (first := first_lines.setdefault(row.hash, row.line)) != row.line:
                 report.duplicates += 1
+                on_duplicate(Duplicate(row.line, first, row.to))
             else:
-                seen.add(row.hash)
                 recipients.append(row)
         opted_out = optouts.among([recipient.to for recipient in recipients])
         others = exclusion.of([recipient.hash for recipient in recipients])
@@ -90,6 +94,7 @@ def preflight(
             else:
                 tally.count(recipient)
         on_row(report.rows)
+    report.lines = file.counted
     report.currency = account.currency
     report.sent_bytes = report.sendable * finished_bytes(account.receipts)
     report.countries = tally.countries(prices)
@@ -117,7 +122,7 @@ class _Tally:
     """Counts the sendable recipients in a report."""
 
     def __init__(self, report: Report, plan: Plan, file: CsvFile, samples: int) -> None:
-        self._report, self._samples = report, samples
+        self._report, self._samples, self._plan = report, samples, plan
         self._oddities = Oddities(plan, file.columns)
         self._texts, self._segments = Counter[str](), Counter[str]()
 
@@ -133,6 +138,9 @@ class _Tally:
         if recipient.encoding == "UCS-2":
             report.ucs2.update(strangers(recipient.text))
             report.saved += saving(recipient.text, recipient.parts)
+        report.landlines += kind_of(recipient.to) == "landline"
+        if reason := doubt(recipient.to, self._plan.region):
+            self._doubt(recipient, reason)
         for oddity in self._oddities.of(recipient):
             report.warn(oddity.where, oddity.what, recipient.line)
         if len(report.accents) < ACCENTS and not recipient.text.isascii():
@@ -145,6 +153,13 @@ class _Tally:
             prices.cost(country, texts, self._segments[country])
             for country, texts in self._texts.most_common()
         ]
+
+    def _doubt(self, recipient: Recipient, reason: str) -> None:
+        self._report.warn(self._plan.to_column, reason, recipient.line)
+        self._report.doubtful += 1
+        if len(self._report.doubtful_numbers) < DOUBTS:
+            odd = DoubtfulNumber(recipient.line, masked(recipient.to), reason)
+            self._report.doubtful_numbers.append(odd)
 
     def _keep_accents(self, recipient: Recipient) -> None:
         kept = self._report.accents

@@ -5,10 +5,13 @@ from typing import NamedTuple
 
 from ..errors import BadNumber, BadValue, InvalidMessage
 from .columns import place
+from .countries import region_named
 from .csv_file import BadRow, CsvFile, Row
+from .numbering import kind_of
 from .phone import Phones
 from .plan import Plan, key_hash, ticket
 
+_LANDLINE = "a landline, by its country's numbering plan"
 # A file of rejected rows has U+FFFD in place of each unreadable byte.
 _UNREAD = "it holds U+FFFD, which stands for an unreadable character: write the right one"
 
@@ -56,9 +59,12 @@ class Recipients:
         self._key = None if key is None else place(file.path, file.columns, key)
         self._variables = _mapped(file, plan)
         used = {index for _, index in self._variables}
+        region = plan.region_column
+        self._region = None if region is None else place(file.path, file.columns, region)
+        self._by_region = {plan.region: self._phones}
         self._used = sorted(used | {self._to if self._key is None else self._key})
         # A row may lack what follows: spreadsheets drop trailing empty cells.
-        self._needed = max(self._to, *self._used) + 1
+        self._needed = max(self._to, -1 if self._region is None else self._region, *self._used) + 1
 
     def __iter__(self) -> Iterator[Recipient | Rejected]:
         for row in self._file.rows(self._needed):
@@ -77,7 +83,9 @@ class Recipients:
         values = row.values
         column = self._file.columns[self._to]
         try:
-            to = self._phones.normalise(values[self._to])
+            to = self._phones_of(values).normalise(values[self._to])
+            if not self._plan.landlines and kind_of(to) == "landline":
+                raise BadNumber(values[self._to], _LANDLINE)
             key = to
             if self._key is not None and not (key := values[self._key].strip()):
                 column = self._file.columns[self._key]
@@ -103,6 +111,19 @@ class Recipients:
         waiting = ticket(self._plan, hash, to, segments.parts, list(named.values()))
         recipient = (row.line, hash, to, text, segments.parts, segments.encoding, waiting)
         return tuple.__new__(Recipient, recipient)  # three times faster than Recipient()
+
+    def _phones_of(self, values: list[str]) -> Phones:
+        """The reader of the row's numbers; raises BadNumber if its country is unclear."""
+        if self._region is None or not (country := values[self._region].strip()):
+            return self._phones
+        region = region_named(country) or None
+        if region is None and values[self._to].lstrip()[:1] != "+":
+            name = self._file.columns[self._region]
+            reason = f"its {name} names no country: write a code, such as GB, or write it with +"
+            raise BadNumber(values[self._to], reason)
+        if region not in self._by_region:
+            self._by_region[region] = Phones(region)
+        return self._by_region[region]
 
 
 def _mapped(file: CsvFile, plan: Plan) -> list[tuple[str, int]]:

@@ -1,9 +1,11 @@
 """What a preflight found out about a file."""
 
 from collections import Counter
+from typing import NamedTuple
 
 import msgspec
 
+from .csv_file import LineCount
 from .prices import CountryCost
 
 MOST_WARNINGS = 200
@@ -20,6 +22,22 @@ class SampleText(msgspec.Struct, frozen=True):
     text: str
     parts: int
     encoding: str
+
+
+class DoubtfulNumber(msgspec.Struct, frozen=True):
+    """A number that is sent to although its country's plan lacks it; ``to`` is masked."""
+
+    line: int
+    to: str
+    reason: str
+
+
+class Duplicate(NamedTuple):
+    """A row whose recipient is that of the earlier row on line ``first_line``."""
+
+    line: int
+    first_line: int
+    to: str
 
 
 class Warned(msgspec.Struct):
@@ -43,6 +61,9 @@ class Report(msgspec.Struct):
     ``fingerprint``  ``CsvFile.fingerprint``: the file's hash
     ``accents``      a few values of the file that are not ASCII, to tell whether they read well
     ``reasons``      rejected rows by ``column: reason``, with "…" for what differs between rows
+    ``lines``        where the file's lines went; see ``csv_file.LineCount``
+    ``landlines``    recipients whose numbers are landlines, where the plan tells
+    ``doubtful``     recipients whose numbers may not exist; a few are in ``doubtful_numbers``
     ``warnings``     what is doubtful about rows that are sendable all the same
     ``countries``    texts and segments by the country of the number, an ISO code, and their cost
     ``segments``     texts by their number of parts
@@ -69,6 +90,10 @@ class Report(msgspec.Struct):
     excluded_by: Counter[str] = msgspec.field(default_factory=Counter)
     accents: list[str] = []
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
+    lines: LineCount = msgspec.field(default_factory=lambda: LineCount(0))
+    landlines: int = 0
+    doubtful: int = 0
+    doubtful_numbers: list[DoubtfulNumber] = []
     warnings: list[Warned] = []
     countries: list[CountryCost] = []
     segments: Counter[int] = msgspec.field(default_factory=Counter)

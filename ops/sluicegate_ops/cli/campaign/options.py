@@ -86,6 +86,14 @@ class FileOptions:
     profile: ProfileOption = None
     media: MediaOption = None
     region: RegionOption = None
+    region_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column of each row's country: a code or a name."),
+    ] = None
+    skip_landlines: Annotated[
+        bool,
+        typer.Option("--skip-landlines", help="Reject landlines, where the numbering plan tells."),
+    ] = False
     key: Annotated[
         str | None,
         typer.Option(

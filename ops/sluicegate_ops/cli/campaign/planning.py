@@ -39,6 +39,8 @@ def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -
         messaging_profile_id=options.profile,
         media_urls=tuple(options.media or ()),
         region=options.region.upper() if options.region else None,
+        region_column=_column(sheet, options.region_column) if options.region_column else None,
+        landlines=not options.skip_landlines,
         key_column=_column(sheet, options.key) if options.key else None,
         expires_at=_expiry(options.expires_at) if options.expires_at else None,
         except_campaigns=tuple(sorted(set(options.except_campaign or ()))),

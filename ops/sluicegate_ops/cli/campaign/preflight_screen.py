@@ -96,6 +96,12 @@ def _guesses(report: Report) -> Iterator[tuple[str, str]]:
     accents = ", ".join(map(hidden, report.accents))
     look = f". Do these read well? {accents}" if accents else ""
     yield "encoding", f"{report.encoding}, values separated by {report.delimiter!r}{look}"
+    if report.lines.tall:
+        first = ", ".join(f"line {line} ({count} lines)" for line, count in report.lines.tallest)
+        tall = counted(report.lines.tall, "row")
+        yield "quotes", f"{tall} of several lines, such as {first}"
+    if report.landlines:
+        yield "landlines", f"{report.landlines:,}; --skip-landlines leaves them out"
 
 
 def _warnings(report: Report) -> Iterator[tuple[str, str, str]]:
