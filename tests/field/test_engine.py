@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sluicegate.config import RetrySettings
 from sluicegate_ops.cli.status.reasons import what
 from sluicegate_ops.inspect import Look, Wait, read_facts
+from support.bench import warm_bench
 from support.clock import CLOCK
 from support.effort import size
 from support.fleet import Fleet, Mood
@@ -126,3 +127,20 @@ def test_01_why_names_the_message_that_failed_the_last_attempts(valkey: redis.Re
     assert what(wait, read_facts(look).rate).endswith(
         f"; message poison failed the last {breaker.failures} attempts"
     )
+
+
+def test_01_what_should_stop_a_sender_but_stops_one_message_alone_is_that_message_s(
+    valkey: redis.Redis,
+) -> None:
+    bench = warm_bench(valkey)
+    bench.enqueue(message(1), message(2), message(3))
+    refused = {"heard": True, "halt": "sender", "halt_ends": "1000", "reason": "HTTP 403"}
+    assert bench.send(kind="back", **refused).id == "m1"
+    assert [halt.level for halt in bench.halts.list()] == [f"sender:{SENDER}"]
+    bench.later(61_000)
+    assert bench.send().id == "m2", "the next to be tried is another"
+    assert bench.send(kind="back", **refused, delay_ms=5000).id == "m1"
+    assert not bench.halts.list()
+    assert bench.send().id == "m3"
+    assert bench.status("m1").state == "retrying"
+    bench.check()

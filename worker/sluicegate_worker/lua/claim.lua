@@ -93,7 +93,7 @@ end
 -- that is near changes places with it.
 local function next_but(cursor, recipient)
   local ticket = next_ticket(cursor)
-  if not ticket or ticket.to ~= recipient then return ticket end
+  if not recipient or not ticket or ticket.to ~= recipient then return ticket end
   local name, at = key('lane:' .. cursor.lane), cursor.served
   local near = call('LRANGE', name, at + 1, at + NEAR)
   for i, text in ipairs(near) do

@@ -2,7 +2,7 @@
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: FREE, is_suspect, passed_over, which only read; hear_success, hear_failure,
 --   hear_refusal, which change the breaker that was loaded.
--- Keys touched: none.
+-- Keys touched: those of leases.lua, which it only reads.
 --
 -- A failure is *lone* if its message, or another one to its recipient, failed before, and one to
 -- somebody else succeeded since: then the provider is well, and the failure is the message's own.
@@ -13,10 +13,12 @@
 --   refused     the recipient that was refused last (429, full queue, halt), with no acceptance of
 --               its own since; refused_at: wall ms of its first; refusals: how many in a row
 local num, whole_ms = part('sluicegate.texts').num, part('sluicegate.texts').whole_ms
+local leases = part('sluicegate.leases')
 local find, sub, match = string.find, string.sub, string.match
 
 local FREE = 5 -- attempts of a message that cost it nothing, at most
 local SUSPECTS = 4
+local UNDER_WAY_MS = 60000 -- no POST lasts longer
 
 -- Where a recipient's entry among the suspects begins, and where its time does.
 local function entry_of(breaker, to)
@@ -49,11 +51,13 @@ local function suspect(now, breaker, to)
   breaker.suspects = suspects
 end
 
-local function hear_success(now, breaker, id, to)
+local function hear_success(now, breaker, id, lease)
   breaker.succeeded = now.wall
-  if breaker.suspects ~= '' then breaker.suspects = without(breaker, to) end
-  if breaker.refused == to then breaker.refused = '' end
   if breaker.culprit == id then breaker.culprit, breaker.failures = '', 0 end
+  if breaker.suspects == '' and breaker.refused == '' then return end -- nearly always
+  local to = leases.ticket(lease).to
+  breaker.suspects = without(breaker, to)
+  if breaker.refused == to then breaker.refused = '' end
 end
 
 -- When this message, or another to its recipient, failed last (wall ms); nil where none did.
@@ -67,7 +71,8 @@ local function failed_at(breaker, record, to)
 end
 
 -- The provider, or the way to it, failed. Returns whether the failure is lone.
-local function hear_failure(now, breaker, id, record, to)
+local function hear_failure(now, breaker, id, record, lease)
+  local to = leases.ticket(lease).to
   local before = failed_at(breaker, record, to)
   suspect(now, breaker, to)
   breaker.failures = breaker.culprit == id and breaker.failures + 1 or 1
@@ -77,13 +82,15 @@ end
 
 -- A refusal that should be everybody's: 429, a full queue, a halt. Returns whether others were
 -- accepted since this recipient's refusals began, and how many those are, with nobody else refused
--- between.
-local function hear_refusal(now, breaker, to)
+-- between. What was under way when a halt began may be accepted a little later.
+local function hear_refusal(now, breaker, lease, halting)
+  local to = leases.ticket(lease).to
   if breaker.refused ~= to then
     breaker.refused, breaker.refused_at, breaker.refusals = to, now.wall, 0
   end
   breaker.refusals = breaker.refusals + 1
-  return breaker.succeeded > breaker.refused_at, breaker.refusals
+  local since = breaker.refused_at + (halting and UNDER_WAY_MS or 0)
+  return breaker.succeeded > since, breaker.refusals
 end
 
 return {

@@ -232,7 +232,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
     unpack(records.look(id, 'state', 'attempts', 'history', 'maybe', 'maybe_before'))
   if state ~= 'waiting' then return false end
   leases.drop(id)
-  evidence.hear_success(now, breaker, id, leases.ticket(lease).to)
+  evidence.hear_success(now, breaker, id, lease)
   hear_attempt(now, breaker, true, outcome.failing)
   report(now, bucket, lease, outcome)
   records.clear(id, 'content', 'request', 'lane', 'ticket', 'reason', 'code', 'answer')
@@ -257,13 +257,13 @@ end
 -- What an attempt says of the provider, and what of its message alone: sets the outcome's lone,
 -- refusals and probing, and returns whether the provider is to be heard in it.
 local function hear(now, breaker, outcome, lease, record)
-  local to = leases.ticket(lease).to
+  local halting = outcome.halt ~= ''
   if outcome.kind == 'accepted' then
-    evidence.hear_success(now, breaker, outcome.id, to)
-  elseif outcome.throttled or outcome.full or outcome.halt ~= '' then
-    outcome.lone, outcome.refusals = evidence.hear_refusal(now, breaker, to)
+    evidence.hear_success(now, breaker, outcome.id, lease)
+  elseif outcome.throttled or outcome.full or halting then
+    outcome.lone, outcome.refusals = evidence.hear_refusal(now, breaker, lease, halting)
   elseif outcome.failing then
-    outcome.lone = evidence.hear_failure(now, breaker, outcome.id, record, to)
+    outcome.lone = evidence.hear_failure(now, breaker, outcome.id, record, lease)
     -- One that was sent to find out costs no attempt.
     outcome.probing = outcome.kind == 'retry' and breaker.state ~= 'closed' and not outcome.lone
       and num(record.free, 0) < evidence.FREE
