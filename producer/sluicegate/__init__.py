@@ -17,7 +17,7 @@ from .errors import (
     WrongState,
 )
 from .message import Message
-from .outbox import EnqueueResult, MessageStatus
+from .outbox import EnqueueResult, MessageDelivery, MessageState, MessageStatus
 from .segments import Segments
 from .segments import count as count_segments
 
@@ -29,6 +29,8 @@ __all__ = [
     "InvalidConfig",
     "InvalidMessage",
     "Message",
+    "MessageDelivery",
+    "MessageState",
     "MessageStatus",
     "OutboxError",
     "OutboxFull",

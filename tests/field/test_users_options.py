@@ -194,3 +194,11 @@ def test_10_json_has_one_form_of_a_time_and_the_screens_words(cli: Cli) -> None:
         assert not (isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value)), (name, value)
         assert name not in ("due", "when", "finished_at", "delivery_at")
     assert {"scheduled_or_retrying", "in_doubt_held"} <= set(found[2]["counts"])
+
+
+def test_10_a_cost_below_a_cent_is_not_nothing(cli: Cli) -> None:
+    Path("people.csv").write_text("phone\n+15552010001\n")
+    found = cli.document(
+        "campaign", "preflight", "people.csv", "--from", SENDER, "--text", "hello"
+    )
+    assert 0 < found["cost"] < 0.01

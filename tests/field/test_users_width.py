@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,14 @@ def test_08_a_printed_command_can_be_typed_as_it_stands(busy: Cli) -> None:
     shown = busy("message", "show", "m8").stdout
     [command] = re.findall(r"sluicegate (halt clear \S+)", shown)
     assert busy(*shlex.split(command), "--yes").stdout == "sender +15550000000 goes on\n"
+
+
+def test_08_a_text_breaks_between_its_words(cli: Cli) -> None:
+    Path("people.csv").write_text("phone\n+15552010001\n")
+    text = "The clinic is closed on Friday because of construction works in the street. " * 2
+    shown = on_a_terminal(
+        cli, "campaign", "preflight", "people.csv", "--from", "+15550000000", "--text", text
+    )
+    assert not too_long(shown), too_long(shown)
+    sample = shown.partition("GSM-7:")[2]
+    assert " ".join(sample.split()) == text.strip()

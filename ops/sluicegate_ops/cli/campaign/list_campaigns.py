@@ -10,7 +10,7 @@ from sluicegate.campaigns.ledger import Ledger
 from ...inspect import Waits
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines
-from ..kit.output import local, table, when, write, write_lines
+from ..kit.output import local, table, tell, when, write, write_lines
 from ..kit.session import Session
 from ..message.deliveries import deliveries_of, summed, unknown
 from ..status.reasons import own_pace
@@ -59,7 +59,7 @@ def _show(session: Session, waits: Waits, known: Iterator[tuple[Campaign, Ledger
     else:
         typer.echo("no campaigns")
     if without_receipt:
-        typer.echo(f"\nunknown: {unknown(session)}")
+        tell(f"\nunknown: {unknown(session)}")
 
 
 def _row(waits: Waits, campaign: Campaign, ledger: Ledger) -> Iterator[str]:

@@ -14,7 +14,17 @@ from sluicegate.config import Account
 from sluicegate.levels import ceiling, requests_per_second
 from sluicegate.stored import BrandLimits
 
-from ..kit.output import clean, counted, grid, hidden, lasting, table, write, write_pairs
+from ..kit.output import (
+    clean,
+    counted,
+    grid,
+    hidden,
+    lasting,
+    table,
+    tell,
+    write,
+    write_pairs,
+)
 from ..kit.session import Session
 from .preflight_costs import cost, named, write_costs
 from .preflight_document import code_of, differs_from_file, finish_of, utc_now
@@ -52,9 +62,9 @@ def show(
     write_pairs(_estimates(report, plan, session.account, now()))
     for sample in report.samples:
         about = f"line {sample.line}, {sample.to}, {counted(sample.parts, 'segment')}"
-        typer.echo(f"\n{about}, {sample.encoding}:")
+        tell(f"\n{about}, {sample.encoding}:")
         for line in sample.text.splitlines():
-            typer.echo(f"    {clean(line)}")
+            tell(f"    {clean(line)}", indent=4)
 
 
 def write_sum(whole: tuple[str, int], parts: Iterable[tuple[str, int, str]]) -> None:

@@ -1,14 +1,12 @@
 """``sluicegate campaign report``: what became of every recipient, by code, and what to do."""
 
-import typer
-
 from sluicegate.campaigns.ledger import Ledger
 
 from ...inspect import INDEXES, CampaignCause, undelivered
 from ..kit.advice import advised, write_advice
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, CampaignArgument
-from ..kit.output import clean, console, counted, write_document
+from ..kit.output import clean, console, counted, tell, write_document
 from ..kit.session import Session
 from ..message.deliveries import advice_on, deliveries_of, lines, set_up
 from .causes import masked_causes
@@ -72,7 +70,7 @@ def _show(
         write_advice(title, [("why", _UNCONFIRMED)])
     if any(cause.state == "dead" for cause in ends):
         replay = f"sluicegate dead replay --campaign {name} --code CODE --why WHY"
-        typer.echo(f"\nto send to the dead again: {replay}")
+        tell(f"\nto send to the dead again: {replay}")
 
 
 def _lines(cause: CampaignCause) -> list[tuple[str, str]]:

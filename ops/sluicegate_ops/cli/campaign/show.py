@@ -16,7 +16,7 @@ from ..kit.command import command, option_set
 from ..kit.failures import FAILED
 from ..kit.listing import Listing
 from ..kit.options import AsJsonDocument, CampaignArgument
-from ..kit.output import clean, console, table, when, write, write_document, write_pairs
+from ..kit.output import clean, console, table, tell, when, write, write_document, write_pairs
 from ..kit.session import Session
 from ..message.deliveries import deliveries_of, unknown
 from ..status.reasons import expected, own_pace, sentence
@@ -86,7 +86,7 @@ def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
     ]
     write_sum(("imported", ledger.imported), counts)
     if ledger.maybe_sent:
-        typer.echo(f"\nof those not accepted, {ledger.maybe_sent:,} may have been sent a message")
+        tell(f"\nof those not accepted, {ledger.maybe_sent:,} may have been sent a message")
     if accepted := ledger.states["accepted"]:
         typer.echo()
         notes = {"unknown": unknown(session)}
@@ -96,7 +96,7 @@ def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
         ]
         write_sum(("accepted", accepted), deliveries)
     if not ledger.adds_up:
-        typer.echo("\nthe counters do not add up: --verify counts every recipient", err=True)
+        tell("\nthe counters do not add up: --verify counts every recipient", err=True)
 
 
 def _show(campaign: Campaign, why: Why) -> None:
@@ -164,7 +164,7 @@ def _proof(campaigns: Campaigns, name: str) -> tuple[Ledger, Ledger]:
 def _proved(counters: Ledger, recount: Ledger, *, moving: bool, quiet: bool) -> bool:
     if counters == recount:
         if not quiet:
-            typer.echo(f"\nproved: all {recount.imported:,} were counted, and the counters agree")
+            tell(f"\nproved: all {recount.imported:,} were counted, and the counters agree")
         return True
     rows = table("STATE", "COUNTERS", "RECOUNT")
     both = {"imported": (counters.imported, recount.imported)}
@@ -180,5 +180,5 @@ def _proved(counters: Ledger, recount: Ledger, *, moving: bool, quiet: bool) -> 
         typer.echo()
         write(rows)
     moved = " Messages are moving, so they may: pause it and verify again." if moving else ""
-    typer.echo(f"the counters and the records differ.{moved}", err=True)
+    tell(f"the counters and the records differ.{moved}", err=True)
     return False

@@ -14,7 +14,7 @@ from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import Confirmed
-from ..kit.output import counted, write_document
+from ..kit.output import counted, tell, write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
 from .options import FileOptions
@@ -150,6 +150,6 @@ def _finish(
     parts += [f"{already:,} already imported"] * bool(already)
     parts += [f"{suppressed:,} opted out"] * bool(suppressed)
     parts += [f"{excluded:,} left out for another campaign"] * bool(excluded)
-    typer.echo(", ".join(parts))
+    tell(", ".join(parts))
     verb = "resume" if state == "paused" else "watch"
-    typer.echo(f"{name} is {state}; next: sluicegate campaign {verb} {name}")
+    tell(f"{name} is {state}; next: sluicegate campaign {verb} {name}")

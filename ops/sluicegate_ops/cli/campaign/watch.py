@@ -16,7 +16,7 @@ from sluicegate.campaigns.ledger import STATES, Ledger
 from ...inspect import CampaignCause, Why
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines
-from ..kit.output import clean, console, grid, write_lines
+from ..kit.output import clean, console, grid, tell, write_lines
 from ..kit.session import Session
 from ..message.deliveries import deliveries_of, summed, unknown
 from ..status.reasons import expected, limit, own_pace, sentence
@@ -95,7 +95,7 @@ def watch(session: Session, options: WatchOptions) -> None:
         state = session.campaigns.get(name).state
         if options.json:
             return
-        typer.echo(f"\n{name} is {state}; it goes on without being watched")
+        tell(f"\n{name} is {state}; it goes on without being watched")
         return
     if options.json:
         return
