@@ -18,6 +18,8 @@ is each script's ``KEYS[1]``.
     limits       hash    version, digest, and the published limits of every level (levels.py)
     levels       hash    level -> steady ms until which its rate is used up; brand:<b> -> day and
                          segments used; full:<sender> -> end and length of its last full queue
+    twice        hash    id of a message that the provider has twice -> wall ms, recipient, its two
+                         ids there; until a person clears it
     due          zset    id -> wall ms at which it returns to its lane: a retry to the head, a
                          scheduled message to the tail
     granted      zset    id -> steady ms at which the lease ends; claimed, its POST not begun

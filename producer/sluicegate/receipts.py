@@ -34,7 +34,7 @@ REMEMBERED_MS = 24 * 3_600_000
 Delivery = Literal["delivered", "failed", "unconfirmed"]
 DELIVERIES: Final = ("delivered", "failed", "unconfirmed")
 
-ReceiptResult = Literal["applied", "stale", "duplicate", "unknown"]
+ReceiptResult = Literal["applied", "twice", "stale", "duplicate", "unknown"]
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from sluicegate.message import decode
 from sluicegate_ops.cli.audit import audit
-from sluicegate_ops.cli.dead.acts import paced
+from sluicegate_ops.cli.kit.acts import paced
 from sluicegate_ops.cli.kit.session import Session
 from sluicegate_worker.operator.audit import os_user
 from sluicegate_worker.operator.deadletters import Replay

@@ -469,7 +469,7 @@ def test_two_ids_of_the_provider_for_one_message_are_kept_and_counted(bench: Ben
     [second] = bench.claim_all(1)
     bench.start(second)
     assert bench.settle(first, "accepted", provider_id="p1") == "applied"
-    assert bench.settle(second, "accepted", provider_id="p2") == "applied"
+    assert bench.settle(second, "accepted", provider_id="p2") == "twice"
     assert bench.settle(first, "accepted", provider_id="p1") == "applied"
     status = bench.status("m1")
     assert (status.provider_id, status.second_provider_id) == ("p1", "p2")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sluicegate.errors import OutboxError, OutboxFull
 
+from .observe.journal import warn_of_second
 from .observe.metrics import Meters
 from .queue import Queue
 from .schedule import Step
@@ -61,6 +62,7 @@ class Pump:
                     return None, token
             else:
                 self._meters.note_call("step", self._monotonic() - began)
+                warn_of_second(self._queue.account, step.settles, stepped.settled)
                 self._meters.note_step(len(step.settles), stepped.claimed if step.want else None)
                 return stepped, token
             await asyncio.sleep(_BACKOFF_SECONDS[min(tries, len(_BACKOFF_SECONDS) - 1)])

@@ -48,7 +48,7 @@ class Queue:
         worker: str = "",
         time: str | None = None,
     ) -> None:
-        self.worker, self._tag = worker, worker_tag(worker)
+        self.account, self.worker, self._tag = account, worker, worker_tag(worker)
         self._scripts = Scripts(client, Keys(account).prefix, time)
         self._config, self._account = config, config.account(account)
         self.distance = Distance()

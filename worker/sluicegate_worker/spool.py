@@ -9,6 +9,7 @@ from typing import IO
 
 import msgspec
 
+from .observe.journal import warn_of_second
 from .queue import Queue
 from .wire import BATCH, Settle, parse_settle
 
@@ -58,7 +59,9 @@ class Spool:
                 return 0
             settles = _parse(lines)
             for first in range(0, len(settles), BATCH):
-                await queue.step(queue.step_args(settles[first : first + BATCH]))
+                some = settles[first : first + BATCH]
+                stepped = await queue.step(queue.step_args(some))
+                warn_of_second(self._account, some, stepped.settled)
             _clear_away(path, len(lines) - len(settles))
         log.info("settled %d outcomes from %s", len(settles), path)
         return len(settles)

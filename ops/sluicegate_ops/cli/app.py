@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from . import audit, campaign, dead, doubt, halt, message, optout, serve
+from . import audit, campaign, dead, doubt, halt, message, optout, serve, twice
 from . import repair as repairing
 from .kit.groups import CONTEXT, Commands
 from .kit.options import AccountOption, ConfigOption
@@ -68,6 +68,7 @@ app.add_typer(audit.audit, name="audit", rich_help_panel=WATCH)
 app.command(rich_help_panel=ACT)(cancel.cancel)
 app.add_typer(dead.dead, name="dead", rich_help_panel=ACT)
 app.add_typer(doubt.doubt, name="doubt", rich_help_panel=ACT)
+app.add_typer(twice.twice, name="twice", rich_help_panel=ACT)
 app.add_typer(optout.optout, name="optout", rich_help_panel=ACT)
 app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
 app.command(rich_help_panel=ACT)(repairing.repair)

@@ -11,7 +11,7 @@ from sluicegate.errors import WrongState
 from sluicegate_worker.operator.doubts import Doubtful, Resolution
 from sluicegate_worker.queue import KEY_REUSE_MS
 
-from .dead.acts import by_whom
+from .kit.acts import by_whom
 from .kit.advice import advised, pairs
 from .kit.asking import confirm
 from .kit.command import command, option_set

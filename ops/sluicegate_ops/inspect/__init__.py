@@ -52,6 +52,7 @@ from .record import MessageRecord, aread_record, read_record
 from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape
 from .server import ServerState, read_server, refused_writes
 from .standstill import STALLED_SECONDS, ClosedCampaign, Standstill
+from .twice import SentTwice, read_twice
 from .wait import Wait, WaitKind
 from .why import Waits, Why
 
@@ -76,6 +77,7 @@ __all__ = [
     "MessageRecord",
     "RecipientStatus",
     "RequestRate",
+    "SentTwice",
     "ServerState",
     "Standstill",
     "Wait",
@@ -97,6 +99,7 @@ __all__ = [
     "read_record",
     "read_scrape",
     "read_server",
+    "read_twice",
     "receipts_are_set_up",
     "refused_writes",
     "server_ms",

@@ -78,6 +78,7 @@ class ReceiptsState(msgspec.Struct, frozen=True):
 class AccountState(msgspec.Struct, frozen=True):
     """All that ``status`` shows; times are wall milliseconds of the server's clock.
 
+    ``twice`` messages were sent twice, and nobody has cleared them.
     ``parked`` counts the lanes, senders and registrations that wait for a level.
     """
 
@@ -96,6 +97,7 @@ class AccountState(msgspec.Struct, frozen=True):
     dead_causes: Sequence[AccountCause]
     held_causes: Sequence[AccountCause]
     optouts: int
+    twice: int
     totals: Mapping[str, int]
     server: ServerState
     standstill: Standstill
@@ -129,6 +131,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         dead_causes=_causes(answers[: len(dead_ids)]),
         held_causes=_causes(answers[len(dead_ids) :]),
         optouts=seen["optouts"],
+        twice=seen["twice"],
         totals=facts.totals,
         server=read_server(client, config, keys),
         standstill=facts.standstill,
@@ -212,6 +215,7 @@ def _look(client: Any, keys: Keys) -> dict[str, Any]:
         "parked:t": p.zcard(keys("parked:t")),
         "parked:b": p.zcard(keys("parked:b")),
         "optouts": p.hlen(keys("optouts")),
+        "twice": p.hlen(keys("twice")),
         "next_doubt": p.zrange(keys("doubts"), 0, 0, withscores=True),
         "dead_ids": p.zrange(keys("dead"), 0, SAMPLE - 1, desc=True),
         "held_ids": p.zrangebyscore(keys("doubts"), "+inf", "+inf", 0, SAMPLE),

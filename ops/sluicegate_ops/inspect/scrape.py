@@ -16,13 +16,15 @@ class ScrapeCounts(NamedTuple):
     """Sizes of an account's sets at one moment.
 
     ``parked`` has the level of each member that is parked, ``ready`` counts what stands at the
-    tops of the trees of lanes, ``campaigns`` those that run, ``workers`` those heard lately.
+    tops of the trees of lanes, ``campaigns`` those that run, ``workers`` those heard lately,
+    ``twice`` messages sent twice that nobody has cleared.
     """
 
     parked: Sequence[str]
     workers: int
     campaigns: int
     optouts: int
+    twice: int
     ready: int
 
 
@@ -33,14 +35,16 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
     pipeline.zcount(keys("workers"), f"({now_ms - 1000 * LIVE_SECONDS:.0f}", "+inf")
     pipeline.scard(keys("running"))
     pipeline.hlen(keys("optouts"))
+    pipeline.hlen(keys("twice"))
     for lanes in CLASSES:
         pipeline.zcard(keys(f"ready:{lanes}"))
-    parked, workers, campaigns, optouts, *ready = pipeline.execute()
+    parked, workers, campaigns, optouts, twice, *ready = pipeline.execute()
     return ScrapeCounts(
         parked=[level.decode() for level in parked],
         workers=workers,
         campaigns=campaigns,
         optouts=optouts,
+        twice=twice,
         ready=sum(ready),
     )
 

@@ -61,6 +61,7 @@ class Seen(NamedTuple):
     campaigns: int
     optouts: int
     ledgers: Mapping[str, Ledger]
+    twice: int
 
     @property
     def states(self) -> Mapping[str, int]:
@@ -92,6 +93,7 @@ def look(client: Any, keys: Keys) -> Seen:
         campaigns=counts.campaigns,
         optouts=counts.optouts,
         ledgers=read_ledgers(client, keys),
+        twice=counts.twice,
     )
 
 

@@ -52,6 +52,10 @@ GAUGES: Final[Mapping[str, Gauge]] = {
         lambda s: s.facts.standstill.full_ms is not None,
     ),
     "running_campaigns": Gauge("Campaigns that workers may send.", lambda s: s.campaigns),
+    "sent_twice_messages": Gauge(
+        "Messages that the provider accepted twice, and that nobody has cleared.",
+        lambda s: s.twice,
+    ),
     "opted_out_numbers": Gauge("Numbers on the opt-out list.", lambda s: s.optouts),
     "limits_version": Gauge(
         "Version of the limits in force.", lambda s: float(s.facts.limits.get("version", 0))

@@ -1,6 +1,7 @@
 """``POST /receipts/...``: the provider's webhooks, which are recorded before they are answered."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -8,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sluicegate.errors import OutboxError
-from sluicegate.receipts import Receipt
+from sluicegate.receipts import Receipt, ReceiptResult
 from sluicegate.webhook_urls import verified
 from sluicegate_worker.provider.webhooks import Forged, InboundMessage, WebhookReader
 
 from .bodies import body_of
 from .problems import HttpProblem, not_found, unavailable
 from .site import Site, WebhookAccount
+
+log = logging.getLogger(__name__)
 
 MESSAGE_ID: Final = "Sluicegate-Message-Id"
 """The header of a relayed webhook that holds our id: its body holds only the provider's."""
@@ -83,6 +86,7 @@ class WebhookRoutes:
                     case Receipt():
                         answer = await account.receipts.apply(event)
                         counts.note(f"receipts_{answer}", account.name)
+                        _warn_of_second(account.name, event, answer)
                     case InboundMessage():
                         heard = await self._site.keywords.hear(event, account.name)
                         counts.note(f"inbound_{heard}", account.name)
@@ -91,6 +95,16 @@ class WebhookRoutes:
         except (OutboxError, TimeoutError):
             counts.note("not_recorded", account.name)
             raise unavailable("It could not be recorded; send it again.", 1) from None
+
+
+def _warn_of_second(account: str, receipt: Receipt, answer: ReceiptResult) -> None:
+    if answer == "twice":
+        log.warning(
+            "%s: message %s was sent twice, the second time as %s: sluicegate twice list",
+            account,
+            receipt.id,
+            receipt.provider_id,
+        )
 
 
 def _reader_of(account: WebhookAccount, headers: Mapping[str, str]) -> WebhookReader:

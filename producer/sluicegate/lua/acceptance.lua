@@ -1,12 +1,15 @@
 -- Acceptance: the provider has a message, whoever proves it, and whenever.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: accept, accept_late. Both take the proof: id, provider_id, token (of the settle that
---   brings it; nil for a receipt), replayed (whether the provider knew the key).
--- Keys touched: those of states.lua and charges.lua, due, dead, doubts.
+-- Returns: accept, accept_late, is_second. Each takes the proof: id, provider_id, token (of the
+--   settle that brings it; nil for a receipt), replayed (whether the provider knew the key).
+-- Keys touched: those of states.lua and charges.lua, due, dead, doubts,
+--   twice.
 local key = part('sluicegate.account').key
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
-local count = part('sluicegate.counts').count
+local count, whole_ms = part('sluicegate.counts').count, part('sluicegate.texts').whole_ms
+
+local MOST_TWICE = 10000 -- so many are kept for a person; the rest are only counted
 
 local ENDED = { cancelled = true, expired = true, suppressed = true, purged = true }
 
@@ -18,14 +21,26 @@ local function accept(now, proof, retention_ms, from)
   states.finish(now, proof.id, 'accepted', retention_ms, proof.token, from)
 end
 
+-- The provider has the message twice, under two ids: a person should know which one.
+local function keep_second(now, id, record)
+  count('sent_twice')
+  if redis.call('HLEN', key('twice')) >= MOST_TWICE then return end
+  local text = table.concat(
+    { whole_ms(now.wall), record.to or '', record.provider_id, record.provider_id_2 }, '|')
+  redis.call('HSET', key('twice'), id, text)
+end
+
+-- Whether this proof is the second of a message that the provider has twice.
+local function is_second(proof) return records.get(proof.id).provider_id_2 == proof.provider_id end
+
 -- A proof for a message that is accepted already. Returns whether it told anything new.
-local function accept_again(record, provider_id)
+local function accept_again(now, id, record, provider_id)
   if not record.provider_id then -- a person knew that it was sent, but not under which id
     record.provider_id = provider_id
     return true
   elseif record.provider_id ~= provider_id and record.provider_id_2 ~= provider_id then
     record.provider_id_2 = provider_id
-    count('sent_twice')
+    keep_second(now, id, record)
     return true
   end
   return false
@@ -36,7 +51,7 @@ end
 local function accept_late(now, proof, retention_ms)
   local id = proof.id
   local record = records.get(id)
-  if record.state == 'accepted' then return accept_again(record, proof.provider_id) end
+  if record.state == 'accepted' then return accept_again(now, id, record, proof.provider_id) end
   local lease = leases.get(id)
   local from = states.current(id, record.state, lease)
   if ENDED[from] then count(from, -1) end
@@ -51,4 +66,4 @@ local function accept_late(now, proof, retention_ms)
   return true
 end
 
-return { accept = accept, accept_late = accept_late }
+return { accept = accept, accept_late = accept_late, is_second = is_second }

@@ -3,9 +3,9 @@
 -- ARGV[1] token of this batch, [2] retention_ms, [3] ms for which an event's id is remembered, then
 --   six per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed, ''
 --   while it is under way), ms of its occurrence, code.
--- Returns: one text per receipt: applied | stale (it told nothing new) | duplicate (of an event
---   seen before) | unknown (no such message). A batch repeated with its token is answered as it was
---   the first time.
+-- Returns: one text per receipt: applied | twice (applied, and the provider has the message under a
+--   second id) | stale (it told nothing new) | duplicate (of an event seen before) | unknown (no
+--   such message). A batch repeated with its token is answered as it was the first time.
 -- Keys touched: those of acceptance.lua, clock, event:<id>, m:<id>, ledger:<n>, totals.
 -- The first write frees, so that a full server still takes receipts.
 --
@@ -18,6 +18,7 @@ local acceptance, campaigns = part('sluicegate.acceptance'), part('sluicegate.ca
 local count = counts.count
 local call = redis.call
 
+local APPLIED, TWICE = 'applied', 'twice'
 local token, retention_ms, remembered_ms = ARGV[1], ARGV[2], ARGV[3]
 call('ZREM', key('granted'), '')
 local now = clock.read()
@@ -40,7 +41,11 @@ local function apply(receipt)
   if not state then return 'unknown' end
   local new = acceptance.accept_late(now, receipt, retention_ms)
   if state ~= 'accepted' then count('by_receipt') end
-  return (tell_delivery(record, receipt) or new) and 'applied' or 'stale'
+  if new and acceptance.is_second(receipt) then
+    tell_delivery(record, receipt)
+    return TWICE
+  end
+  return (tell_delivery(record, receipt) or new) and APPLIED or 'stale'
 end
 
 local function apply_once(receipt)
@@ -52,7 +57,8 @@ local function apply_once(receipt)
   end
   local answer = apply(receipt)
   call('SET', event, token .. ' ' .. answer, 'PX', remembered_ms)
-  count('receipts_' .. answer)
+  local told = answer == TWICE and APPLIED or answer
+  count('receipts_' .. told)
   return answer
 end
 

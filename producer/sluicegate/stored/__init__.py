@@ -9,6 +9,7 @@
     History     began,late,took,outcome,code,worker history.lua: with_attempt, shortened
     HaltInfo    ends_ms|why                         halts.lua: in_force
     Limits of a sender, registration, brand         levels.lua: of, limit_of
+    AcceptedTwice  at_ms|to|first|second            acceptance.lua: keep_second
     BrandDay    day segments                        levels.lua: used_today; charges.lua: use_cap
 
 ``parse`` reads the stored form and raises Malformed; ``format`` writes it back. Beside each stands
@@ -28,9 +29,11 @@ from .limits import (
 from .names import LaneName, MessageId, TreeMember, hash_of, sender_name, short_hash
 from .record import DELIVERY_FIELDS, Record
 from .tickets import Lease, Ticket, ticket_middle, ticket_text, ticket_writer, wall_ms
+from .twice import AcceptedTwice
 
 __all__ = [
     "DELIVERY_FIELDS",
+    "AcceptedTwice",
     "BrandDay",
     "BrandLimits",
     "HaltInfo",

@@ -213,7 +213,7 @@ end
 local function too_late(now, outcome, state, retention_ms)
   if outcome.kind == 'accepted' and state then
     acceptance.accept_late(now, outcome, retention_ms)
-    return 'applied'
+    return acceptance.is_second(outcome) and 'twice' or 'applied'
   end
   -- A recipient that was never started has no record to know a repeat by, and nothing to tell.
   local unstarted = outcome.kind == 'unused' and not state and campaign_of(outcome.id)

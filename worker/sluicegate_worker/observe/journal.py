@@ -6,6 +6,7 @@ letter and each doubt has a line at INFO; their sums are logged at WARNING when 
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sluicegate.stored import MessageId
@@ -15,6 +16,18 @@ from ..wire import Claimed, Settle
 log = logging.getLogger(__name__)
 
 _CODES_SHOWN = 5
+
+
+def warn_of_second(account: str, settles: Sequence[Settle], answers: Sequence[str]) -> None:
+    """Name the messages of which a settle told a second acceptance; see ``step.lua``."""
+    for settle, answer in zip(settles, answers, strict=True):
+        if answer == "twice":
+            log.warning(
+                "message %s was sent twice, the second time as %s: sluicegate twice list",
+                settle.id,
+                settle.provider_id,
+                extra={"account": account, "id": settle.id},
+            )
 
 
 class Journal:

@@ -10,7 +10,7 @@ from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.operator.deadletters import DeadLetter
 
 from ...inspect import server_ms
-from ..kit.failures import BAD_INPUT, fail
+from ..kit.choosing import chosen_ids
 from ..kit.progress import Meter
 from ..kit.session import Session
 from ..kit.times import past_option
@@ -85,10 +85,8 @@ def filtered(session: Session, options: LetterFilters) -> Choice:
 
 def selected(session: Session, options: SelectionOptions, limit: int = 0) -> Choice:
     """The letters that a command is to change; ends it unless they are named in one way."""
-    ids = tuple(dict.fromkeys(options.ids or ()))
-    if (bool(ids), options.all, bool(options.filters)).count(True) != 1:
-        ways = "by ID..., by filters such as --code, or with --all"
-        fail(f"name dead letters {ways}: in exactly one of these ways", BAD_INPUT)
+    filters = options.filters
+    ids = chosen_ids("dead letters", options.ids, everything=options.all, filters=filters)
     if ids:
         return Choice(ids=ids)
     choice = filtered(session, options)

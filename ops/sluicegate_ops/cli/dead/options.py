@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ..kit.choosing import MessageIds
 from ..kit.command import option_set
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption
 from ..kit.times import PAST_FORMS
@@ -42,9 +43,7 @@ class LetterFilters:
 
 @option_set
 class _NamedLetters:
-    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids of messages.")] = (
-        None
-    )
+    ids: MessageIds = None
     all: Annotated[bool, typer.Option("--all", help="All dead letters.")] = False
 
 

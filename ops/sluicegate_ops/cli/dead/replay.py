@@ -10,6 +10,7 @@ from sluicegate_worker.operator.audit import Act, By, act
 from sluicegate_worker.operator.deadletters import Replay
 from sluicegate_worker.operator.edits import FAULTS, Edit, Letters
 
+from ..kit.acts import by_whom, carry_out, write_act
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED
@@ -17,7 +18,6 @@ from ..kit.files import message_text
 from ..kit.options import TextFileOption
 from ..kit.output import counted
 from ..kit.session import Session
-from .acts import by_whom, carry_out, write_act
 from .choice import Choice, selected
 from .options import ActOptions, SelectionOptions
 from .trial import tried

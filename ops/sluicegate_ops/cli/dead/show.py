@@ -8,13 +8,13 @@ import typer
 from sluicegate_worker.operator.deadletters import DeadLetter, Stored
 from sluicegate_worker.operator.edits import FAULTS, Letters
 
+from ..kit.acts import why_not
 from ..kit.advice import advised, pairs
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
 from ..kit.output import hidden, when, write_document, write_pairs
 from ..kit.session import Session
 from ..message.attempts import write_attempts
-from .acts import why_not
 from .choice import dead_letter
 
 _TEXTS = ("text", "body", "subject", "media_urls")  # of a request, in both versions of the API

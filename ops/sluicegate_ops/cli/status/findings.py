@@ -19,7 +19,7 @@ def findings(state: AccountState) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
     kinds = (
         *(server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker),
-        *(mended, _held, _dead, _receipts, _blocked, _limits, _resets, hazards),
+        *(mended, _twice, _held, _dead, _receipts, _blocked, _limits, _resets, hazards),
     )
     return [finding for kind in kinds for finding in kind(state)]
 
@@ -91,6 +91,16 @@ def _breaker(state: AccountState) -> Iterator[Finding]:
         PROVIDER,
         person=False,
     )
+
+
+def _twice(state: AccountState) -> Iterator[Finding]:
+    if twice := state.twice:
+        yield Finding(
+            f"{counted(twice, 'message was', 'messages were')} sent twice",
+            "the provider accepted each of them under two ids; their recipients may have both",
+            "sluicegate twice list, then, once it is dealt with: sluicegate twice clear --all "
+            "--why WHY",
+        )
 
 
 def _held(state: AccountState) -> Iterator[Finding]:

@@ -1,19 +1,23 @@
-"""Acts on many dead letters: by whom and why, how fast, and with what result."""
+"""Acts on many messages: by whom and why, how fast, and with what result."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from typing import TypeVar
 
 from sluicegate.errors import InvalidMessage, SluicegateError, UnknownMessage, WrongState
 from sluicegate_worker.operator.audit import By, os_user
 from sluicegate_worker.operator.deadletters import BATCH, Replay
 
-from ..kit.failures import BAD_INPUT, complain, fail, status_of
-from ..kit.output import write_result
-from ..kit.progress import Meter
-from ..kit.session import Session
+from .failures import BAD_INPUT, complain, fail, status_of
+from .output import write_result
+from .progress import Meter
+from .session import Session
 
 _ERRORS_SHOWN = 5
+
+Named = TypeVar("Named", Replay, str)
+"""A message that is acted on: a dead letter of its generation, or an id."""
 
 
 def by_whom(who: str | None, why: str, *, needed: bool) -> By:
@@ -31,11 +35,11 @@ def why_not(error: SluicegateError) -> str:
 
 
 def paced(
-    letters: Sequence[Replay],
+    letters: Sequence[Named],
     per_second: float,
     sleep: Callable[[float], None],
     monotonic: Callable[[], float] = time.monotonic,
-) -> Iterator[Sequence[Replay]]:
+) -> Iterator[Sequence[Named]]:
     """The letters in batches, at most ``per_second`` of them; 0 is without a limit."""
     size = max(1, min(BATCH, int(per_second / 4))) if per_second else BATCH
     began = monotonic()
@@ -47,17 +51,18 @@ def paced(
 
 def carry_out(
     session: Session,
-    letters: Sequence[Replay],
-    call: Callable[[Sequence[Replay]], list[str]],
+    letters: Sequence[Named],
+    call: Callable[[Sequence[Named]], list[str]],
     done: str,
     per_second: float = 0.0,
     *,
     as_json: bool = False,
+    rule: str = "no longer a dead letter",
 ) -> int:
-    """Do ``call`` on all letters; return the worst exit status.
+    """Do ``call`` on all letters, or the messages with these ids; return the worst exit status.
 
-    ``call`` answers ``done`` for each letter that it changed, and its state for one that another
-    person changed in the meantime. Such a letter does not stop the others.
+    ``call`` answers ``done`` for each that it changed, and its state for one that another person
+    changed in the meantime, which breaks ``rule``. Such a letter does not stop the others.
     """
     worst = count = errors = 0
     quick = len(letters) <= BATCH and not per_second
@@ -67,7 +72,7 @@ def carry_out(
                 if answer == done:
                     count += 1
                     continue
-                error = _error(letter.id, answer)
+                error = _error(letter, answer, rule)
                 worst, errors = max(worst, status_of(error)), errors + 1
                 if errors <= _ERRORS_SHOWN:
                     complain(error, session)
@@ -92,7 +97,6 @@ def write_act(
     write_result(result | {"dry_run": dry_run}, text, as_json=as_json)
 
 
-def _error(id: str, answer: str) -> SluicegateError:
-    if answer == "unknown":
-        return UnknownMessage(id)
-    return WrongState(id, answer, "no longer a dead letter")
+def _error(letter: Replay | str, answer: str, rule: str) -> SluicegateError:
+    id = letter if isinstance(letter, str) else letter.id
+    return UnknownMessage(id) if answer == "unknown" else WrongState(id, answer, rule)
