@@ -73,6 +73,8 @@ def _may_be_numeric(word: str) -> bool:
 class SheetWriter:
     """Writes rows of CSV to ``file``, with every text in them guarded; numbers go as they are.
 
+    A truth value is written as spreadsheets write it themselves: TRUE or FALSE.
+
     ``file`` must be open with ``newline=""``.
     """
 
@@ -81,7 +83,13 @@ class SheetWriter:
 
     def row(self, values: Iterable[object]) -> None:
         """Append a row; raises OSError, and UnicodeEncodeError for what the file can't hold."""
-        self._writer.writerow([guarded(v) if isinstance(v, str) else v for v in values])
+        self._writer.writerow(map(_cell, values))
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return guarded(value)
+    return str(value).upper() if isinstance(value, bool) else value
 
 
 class SheetFile:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate_ops.cli.app import app
 from support.bench import Bench
+from support.office import saved
 
 Command = Callable[..., Result]
 TEXT = ("--from", "+15550000000", "--text", "Hi {{ name }}", "--region", "US")
@@ -140,3 +141,18 @@ def test_07_dead_letters_are_exported_for_programs_too(
     assert (json.loads(line)["reason"], json.loads(line)["died_ms"] > 0) == ("=HYPERLINK(1)", True)
     [row] = csv.DictReader(command("dead", "export", "-", "--full").stdout.splitlines())
     assert (row["to"][:2], row["reason"]) == ("'+", "'=HYPERLINK(1)")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)  # LibreOffice takes its time on a busy machine
+def test_07_an_export_saved_by_libreoffice_is_read_again_without_loss(
+    command: Command, tmp_path: Path
+) -> None:
+    started(command, tmp_path, "--key", "ref")
+    command("campaign", "export", "july", "--with", "people.csv", "--out", "out.csv", "--full")
+    whole = rows_of(tmp_path / "out.csv")
+    assert len(whole) == 2
+    path = saved(tmp_path / "out.csv", ";", "cp1252", times=1)
+    assert rows_of(path) == whole
+    again = ("campaign", "preflight", str(path), *TEXT, "--json")
+    assert json.loads(command(*again, "--to-column", "to").stdout)["sendable"] == 2

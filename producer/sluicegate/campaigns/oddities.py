@@ -65,7 +65,7 @@ _OFTEN_ODD = re.compile(r"[(\[<«*%$#@_:&\\{]").search  # without any of these n
 
 def values_of(recipient: Recipient) -> list[str]:
     """The values of a recipient's variables, in the template's order."""
-    values: list[str] = _decoded(Ticket.parse(recipient.ticket).values)
+    values: list[str] = _decoded(Ticket.values_of(recipient.ticket))
     return values
 
 

@@ -56,6 +56,11 @@ class Ticket(NamedTuple):
         """The first part of a ticket alone, for those who look at every ticket of a lane."""
         return text[: text.index(b"|")]
 
+    @staticmethod
+    def values_of(text: bytes) -> bytes:
+        """The last part alone of a recipient's ticket: its values."""
+        return text.split(b"|", 5)[5]
+
     def format(self) -> bytes:
         head = ticket_text(self.short, self.segments, self.type, self.expires_ms, self.to).encode()
         return b"%b|%b" % (head, self.values) if self.values else head
