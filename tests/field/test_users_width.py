@@ -117,3 +117,11 @@ def test_08_a_text_breaks_between_its_words(cli: Cli) -> None:
     assert not too_long(shown), too_long(shown)
     sample = shown.partition("GSM-7:")[2]
     assert " ".join(sample.split()) == text.strip()
+
+
+def test_08_no_command_that_is_printed_would_be_a_pipe() -> None:
+    """``replay|purge`` typed as it stands runs another program."""
+    printed = re.compile(r'"[^"]*\b(?:sluicegate|celery) [^"\n]*\w\|-{0,2}\w')
+    folder = Path(__file__).parents[2] / "ops/sluicegate_ops/cli"
+    found = {path.name: printed.findall(path.read_text()) for path in folder.rglob("*.py")}
+    assert not {name: lines for name, lines in found.items() if lines}

@@ -109,7 +109,8 @@ def _held(state: AccountState) -> Iterator[Finding]:
             f"{counted(held, 'message')} in doubt {'is' if held == 1 else 'are'} held for you: "
             f"{'it' if held == 1 else 'they'} may have been sent",
             _causes(state.held_causes),
-            "sluicegate doubt list, then: sluicegate doubt resolve ID --accepted|--resend|--drop",
+            "sluicegate doubt list, then: sluicegate doubt resolve ID, "
+            "with --accepted, --resend or --drop",
         )
 
 
@@ -118,7 +119,7 @@ def _dead(state: AccountState) -> Iterator[Finding]:
         yield Finding(
             f"{counted(dead, 'dead letter')}: not sent again without you",
             _causes(state.dead_causes),
-            "sluicegate dead list, then: sluicegate dead replay|purge ID",
+            "sluicegate dead list, then: sluicegate dead replay ID, or: sluicegate dead purge ID",
         )
 
 
