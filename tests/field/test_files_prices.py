@@ -11,6 +11,7 @@ import pytest
 import redis
 from typer.testing import CliRunner, Result
 
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.prices import Prices
 from sluicegate.config import Account, load
 from sluicegate.errors import BadFile
@@ -166,3 +167,17 @@ def test_12_the_estimate_is_by_the_limits_in_force(
     shown = command().stdout
     assert "at the rate of the account, 2 requests per 1 s" in shown
     assert "those in force, version 3; this file's differ: sluicegate status" in shown
+
+
+def test_16_duplicates_are_listed_with_both_lines(command: Command, tmp_path: Path) -> None:
+    people = PEOPLE.replace(",", ";") + "(415) 200-0001;Ann again\n+14152000001;Ann\n"
+    (tmp_path / "people.csv").write_text(people, encoding="cp1252")
+    shown = command("--region", "US").stdout
+    assert re.search(r"duplicates +2 +of earlier rows, listed in people.duplicates.csv\n", shown)
+    listed = CsvFile(tmp_path / "people.duplicates.csv")
+    assert (listed.columns, listed.delimiter) == (("line", "line of the first", "number"), ";")
+    assert [row.values for row in listed.rows()] == [
+        *[["6", "2", "+14152000001"], ["7", "2", "+14152000001"]]
+    ]
+    found = json.loads(command("--region", "US", "--json").stdout)
+    assert found["duplicates_file"] == "people.duplicates.csv"

@@ -257,7 +257,7 @@ def test_a_file_of_rejected_rows_overwrites_nothing_that_was_worked_on(cli: Cli)
     cli.file(*MIXED)
     for _ in range(2):
         cli(*preflight())
-    assert len(list(cli.folder.iterdir())) == 2
+    assert len(list(cli.folder.iterdir())) == 3
     (cli.folder / "people.rejected.csv").write_text("corrected")
     assert cli.document(*preflight())["rejects"].endswith("people.rejected-2.csv")
     assert (cli.folder / "people.rejected.csv").read_text() == "corrected"
@@ -270,7 +270,7 @@ def test_a_file_of_rejected_rows_overwrites_nothing_that_was_worked_on(cli: Cli)
     assert "555,Short" in (cli.folder / "people.rejected.csv").read_text()
     refused = cli(*preflight("--rejects", "./people.csv"), exits=2)
     assert "rejected rows can't be written there" in refused.stderr
-    assert len(list(cli.folder.iterdir())) == 3
+    assert len(list(cli.folder.iterdir())) == 4
 
 
 def test_without_rejected_rows_no_file_is_written(cli: Cli) -> None:
@@ -388,11 +388,11 @@ def test_it_is_done_so_long_after_now(capsys: pytest.CaptureFixture[str]) -> Non
     report = Report("people.csv", "", "utf-8", ",", seconds=90.4, held_by="account")
     report.limits = published(Account())
     noon = datetime(2030, 1, 31, 12, tzinfo=UTC)
-    show(session, report, plan, None, lambda: noon)
+    show(session, report, plan, None, None, lambda: noon)
     ends = "done at 2030-01-31 12:01:30Z if it starts now and nothing else waits"
     held = "1 min at the rate of the account, 50 requests per 1 s"
     assert f"time    {held}; {ends}\n" in capsys.readouterr().out
-    made = document(session, report, None, lambda: noon)
+    made = document(session, report, None, None, lambda: noon)
     assert made["finished_ms"] == (noon + timedelta(seconds=90)).timestamp() * 1000
 
 

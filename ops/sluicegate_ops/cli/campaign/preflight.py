@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.duplicates import Duplicates
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import preflight
 from sluicegate.campaigns.rejects import Rejects
@@ -29,12 +30,13 @@ NO_NAME = "preflight"
 
 
 class ReadFile(NamedTuple):
-    """A file that was read for a plan, what it holds, and where its rejected rows went."""
+    """A file that was read for a plan, what it holds, and where rejected and double rows went."""
 
     sheet: CsvFile
     plan: Plan
     report: Report
     rejects: Path | None
+    duplicates: Path | None
 
 
 @option_set
@@ -65,21 +67,22 @@ def check(session: Session, options: PreflightOptions) -> None:
         plan = before.plan
     result = read(session, options, sheet, plan)
     if options.json:
-        write_document(document(session, result.report, result.rejects))
+        write_document(document(session, result.report, result.rejects, result.duplicates))
     else:
-        show(session, result.report, result.plan, result.rejects)
+        show(session, result.report, result.plan, result.rejects, result.duplicates)
     refuse(options, result.report)
 
 
 def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> ReadFile:
-    """Read the whole file, show the progress, and write the rejected rows beside the file."""
+    """Read the whole file, show the progress, and list rejected rows and duplicates beside it."""
     wanted = options.rejects or sheet.path.with_name(f"{sheet.path.stem}.rejected.csv")
+    twins = wanted.with_name(f"{sheet.path.stem}.duplicates.csv")
     if wanted.resolve() == sheet.path.resolve() or (wanted.exists() and not wanted.is_file()):
         fail(f"{wanted}: rejected rows can't be written there; name another file", BAD_INPUT)
-    draft = wanted.with_name(f".{wanted.name}.{os.getpid()}")
-    rejects = Rejects(draft, sheet)
+    rejects = Rejects(_draft_of(wanted), sheet)
+    duplicates = Duplicates(_draft_of(twins), sheet)
     try:
-        with Meter("reading", sheet.size_bytes) as meter, rejects:
+        with Meter("reading", sheet.size_bytes) as meter, rejects, duplicates:
             report = preflight(
                 plan,
                 sheet,
@@ -88,18 +91,25 @@ def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> 
                 session.keys,
                 rejects,
                 on_row=lambda rows: meter.at(sheet.read_bytes, rows),
+                on_duplicate=duplicates.add,
                 samples=options.sample,
                 per_second=options.rate or 0.0,
                 limits=limits_in_force(session.client, session.keys),
             )
-        kept = _kept(draft, wanted, options.overwrite) if rejects.path else None
+        kept = _kept(rejects.path, wanted, options.overwrite)
+        listed = _kept(duplicates.path, twins, options.overwrite)
     except OSError as error:
         fail(f"{wanted}: rejected rows can't be written: {error.strerror}; see --rejects")
     finally:
-        draft.unlink(missing_ok=True)
+        for each in (wanted, twins):
+            _draft_of(each).unlink(missing_ok=True)
     if options.rejects and kept not in (None, wanted):
         say(f"{wanted} exists with other rows, so they are in {kept}: see --overwrite")
-    return ReadFile(sheet, plan, report, kept)
+    return ReadFile(sheet, plan, report, kept, listed)
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def refuse(options: FileOptions, report: Report) -> None:
@@ -123,11 +133,13 @@ def refuse(options: FileOptions, report: Report) -> None:
         raise typer.Exit(FAILED)
 
 
-def _kept(draft: Path, wanted: Path, overwrite: bool) -> Path:
-    """Move the rejected rows to ``wanted``, or beside it if somebody may have corrected that file.
+def _kept(draft: Path | None, wanted: Path, overwrite: bool) -> Path | None:
+    """Move what was written to ``wanted``, or beside it if somebody may have worked on that file.
 
     A file is replaced only with ``overwrite``, or if its content is the same.
     """
+    if draft is None:
+        return None
     place, number = wanted, 1
     while not overwrite and place.exists() and not filecmp.cmp(draft, place, shallow=False):
         number += 1

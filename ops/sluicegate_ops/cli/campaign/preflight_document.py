@@ -25,6 +25,7 @@ def document(
     session: Session,
     report: Report,
     rejects: Path | None,
+    duplicates: Path | None,
     now: Callable[[], datetime] = utc_now,
 ) -> dict[str, Any]:
     """The report for a program."""
@@ -55,6 +56,7 @@ def document(
         "limits_differ_from_file": differs_from_file(report, account),
         "finished_ms": int(finish_of(report, now()).timestamp() * 1000),
         "rejects": None if rejects is None else str(rejects),
+        "duplicates_file": None if duplicates is None else str(duplicates),
     }
 
 

@@ -38,6 +38,7 @@ def show(
     report: Report,
     plan: Plan,
     rejects: Path | None,
+    duplicates: Path | None,
     now: Callable[[], datetime] = utc_now,
 ) -> None:
     """Write the report for a person: what was guessed of the file first, then what it holds."""
@@ -49,7 +50,7 @@ def show(
         [
             ("sendable", report.sendable, ""),
             ("rejected", report.rejected, f"written to {rejects}" if rejects else ""),
-            ("duplicates", report.duplicates, "of earlier rows in the file"),
+            ("duplicates", report.duplicates, f"of earlier rows, listed in {duplicates}"),
             ("suppressed", report.suppressed, "opted out"),
             *[("excluded", report.excluded, _excluded_by(report))] * bool(plan.except_campaigns),
         ],

@@ -64,7 +64,7 @@ def start(session: Session, options: StartOptions) -> None:
     plan = plan if before is None else before.plan
     file = read(session, options, sheet, plan)
     if not options.json:
-        show(session, file.report, plan, file.rejects)
+        show(session, file.report, plan, file.rejects, file.duplicates)
         typer.echo()
     refuse(options, file.report)
     imported = 0 if before is None else campaigns.ledger(plan.name).imported
@@ -143,7 +143,7 @@ def _finish(
     if options.json:
         done = {"added": added, "already": already, "suppressed": suppressed}
         done |= {"excluded": excluded}
-        preflight = document(session, report, file.rejects)
+        preflight = document(session, report, file.rejects, file.duplicates)
         write_document({"name": name, "state": state, "imported": done, "preflight": preflight})
         return
     parts = [f"imported {counted(added, 'recipient')}"]
