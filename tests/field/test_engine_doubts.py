@@ -217,6 +217,14 @@ def test_08_a_late_answer_corrects_it(bench: Bench) -> None:
     bench.check()
 
 
+def test_08_a_persons_word_corrects_it(bench: Bench) -> None:
+    grant = of_campaign(bench)
+    in_doubt(bench, grant)
+    assert bench.resolve(grant.id, "accepted") == "resolved"
+    assert not bench.status(grant.id).maybe_sent
+    bench.check()
+
+
 def test_08_a_cancel_says_that_it_may_have_been_sent_and_so_does_its_repeat(bench: Bench) -> None:
     bench.settle(started(bench), **PERHAPS)
     assert (bench.cancel("m1"), bench.cancel("m1")) == ("maybe_sent", "maybe_sent")

@@ -29,6 +29,7 @@ audit.write(now, said, 1)
 if verdict == 'accepted' then
   if provider_id ~= '' then record.provider_id = provider_id end
   record.reason = reason
+  states.know(id, states.maybe_sent(record))
   states.finish(now, id, 'accepted', retention_ms, token)
 elseif verdict == 'resend' then
   states.become(id, 'waiting')
