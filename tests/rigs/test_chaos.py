@@ -32,8 +32,9 @@ from sluicegate_rigs.chaos.records import (
     StoredMessage,
 )
 from sluicegate_rigs.chaos.setting import CONCURRENCY, LIMIT
+from sluicegate_rigs.chaos.standstills import Staged
 from sluicegate_rigs.chaos.workers import Caught, Thawed
-from support.effort import size
+from support.effort import THOROUGH, size
 
 CHAOS = [sys.executable, "-m", "sluicegate_rigs.chaos"]
 SECONDS = size(10, 20)
@@ -44,6 +45,7 @@ def test_a_deployment_that_is_killed_again_and_again_keeps_every_promise(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     command = [*CHAOS, "--seconds", str(SECONDS), "--seed", "1"]
+    command += ["--without-standstills"] * (not THOROUGH)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     said = done.stdout[-5000:] + done.stderr[-3000:]
     assert done.returncode == 0, said
@@ -99,7 +101,8 @@ NAMES = {
     "nothing lost", "each in exactly one state", "nothing sent twice",
     "only begun POSTs in doubt", "the provider's records agree with ours",
     "the campaign's ledger is exact", "within the rate limit", "within the concurrency",
-    "receipts are right", "no process ended by itself", "no secret and no number in a log",
+    "receipts are right", "standstills are named, and end", "no process ended by itself",
+    "no secret and no number in a log",
 }  # fmt: skip
 
 
@@ -245,6 +248,10 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     unknown = {**one.after.totals, "receipts_unknown": 1}
     yield receipts, "1 receipts", changed(one, "after", totals=unknown)
     replace = msgspec.structs.replace
+    named = "standstills are named, and end"
+    unnamed = [Staged("full", None, went_on=True), Staged("a replica", 3.0, went_on=False)]
+    yield named, "full: status did not name it", replace(one, staged=unnamed)
+    yield named, "a replica: nothing went on", replace(one, staged=unnamed)
     yield "no process ended by itself", "worker1", replace(one, ended=["worker1 ended"])
     yield "no secret and no number in a log", "web.log", replace(one, leaks=["web.log:1"])
 

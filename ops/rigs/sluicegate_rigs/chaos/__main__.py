@@ -29,13 +29,16 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, help="repeat the victims and disasters of an earlier run"
     )
+    parser.add_argument(
+        "--without-standstills", action="store_true", help="leave out what status is to name"
+    )
     options = parser.parse_args()
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
     console.print(f"[bold]Chaos[/] for {options.seconds:.0f} s; to repeat it: --seed {seed}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up like Ctrl-C
     try:
         with display(options.seconds) as show:
-            outcome = run(options.seconds, seed, show)
+            outcome = run(options.seconds, seed, show, stage=not options.without_standstills)
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind.")
         return 130

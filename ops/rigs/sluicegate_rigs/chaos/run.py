@@ -51,10 +51,13 @@ Show = Callable[[ChaosProgress], None]
 
 
 class ChaosRun:
-    """A run of ``seconds``, drawn from ``seed``; it reports its progress to ``show``."""
+    """A run of ``seconds``, drawn from ``seed``; it reports its progress to ``show``.
 
-    def __init__(self, seconds: float, seed: int, show: Show) -> None:
-        self._seconds, self._show = seconds, show
+    With ``stage`` it ends with standstills, which ``status`` must name.
+    """
+
+    def __init__(self, seconds: float, seed: int, show: Show, *, stage: bool = True) -> None:
+        self._seconds, self._show, self._stage = seconds, show, stage
         # Separate dice, so that the draws of one do not change those of another.
         self._dice = [Random(f"{seed} {name}") for name in ("workers", "disasters", "traffic")]  # noqa: S311 - repeatable, nothing secret
 
@@ -77,7 +80,7 @@ class ChaosRun:
                 deployment.wait_for_web(START_SECONDS)
                 deployment.wait_for_workers(START_SECONDS)
                 standstills = Standstills(deployment, sluice)
-                staged = list(standstills.staged())
+                staged = list(standstills.staged()) if self._stage else []
                 traffic.stop()
             finally:
                 traffic.abandon()
@@ -183,6 +186,6 @@ def _when_finished(sluice: Sluice, ids: list[str]) -> Books:
     return state
 
 
-def run(seconds: float, seed: int, show: Show) -> ChaosResult:
-    """Break a deployment for ``seconds``, and collect the evidence."""
-    return ChaosRun(seconds, seed, show).outcome()
+def run(seconds: float, seed: int, show: Show, *, stage: bool = True) -> ChaosResult:
+    """Break a deployment for ``seconds``, and collect the evidence; see ``ChaosRun``."""
+    return ChaosRun(seconds, seed, show, stage=stage).outcome()
