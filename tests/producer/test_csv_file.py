@@ -116,12 +116,12 @@ def test_a_wrong_byte_deep_inside_costs_its_row_only(write: Write) -> None:
     assert found[50_001] == Row(50_003, ["+15550050001", "Zoë 50001"])
 
 
-def test_a_wrong_byte_after_ascii_only_is_never_guessed(write: Write) -> None:
+def test_where_in_the_file_a_byte_stands_changes_no_guess(write: Write) -> None:
     rows = [f"+1555{n:07d},Ann".encode() for n in range(70_000)]
-    rows[69_000] = b"+15550069000,Jos\xe9"
-    assert [row.line for row in bad(CsvFile(write(b"phone,name\n" + b"\n".join(rows))))] == [
-        69_002
-    ]
+    for at in (1, 69_000):
+        faulty = [*rows[:at], b"+15550069000,Jos\xe9", *rows[at:]]
+        sheet = CsvFile(write(b"phone,name\n" + b"\n".join(faulty)))
+        assert (sheet.encoding, bad(sheet)) == ("cp1252", [])
 
 
 def test_a_few_wrong_bytes_at_the_start_are_not_windows_1252(write: Write) -> None:
@@ -132,10 +132,12 @@ def test_a_few_wrong_bytes_at_the_start_are_not_windows_1252(write: Write) -> No
     ]
 
 
-def test_bytes_that_windows_1252_lacks_cost_their_row(write: Write) -> None:
-    sheet = CsvFile(write(b"phone,name\n+1,Jos\xe9\n+2,\x81\n+3,M\xfcller\n"))
-    assert sheet.encoding == "cp1252"
-    assert [type(row) for row in sheet.rows()] == [Row, BadRow, Row]
+def test_bytes_that_windows_1252_lacks_refuse_the_file(write: Write) -> None:
+    path = write(b"phone,name\n+1,Jos\xe9\n+2,\x81\n+3,M\xfcller\n")
+    with pytest.raises(BadFile, match="as Windows-1252"):
+        CsvFile(path)
+    with pytest.raises(BadFile, match="0x81"):
+        CsvFile(path, encoding="cp1252")
 
 
 def test_half_a_character_at_the_end_of_utf_16_costs_its_row(write: Write) -> None:

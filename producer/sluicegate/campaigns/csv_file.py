@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from ..errors import BadFile
 from ..spreadsheet import GUARD, bared
+from .encoding import likely_encoding
 from .layout import (
     header_line,
     is_phone,
@@ -34,7 +35,6 @@ from .quotes import MAX_ROW, NEVER_CLOSED, read_row
 _PREFIX = 1 << 20  # bytes from which the encoding and the delimiter are guessed
 _MARK = "sluicegate.mark"  # the name of the error handler below
 _MARKED = re.compile("[\0\ud800-\udfff]")
-_BOMS = {codecs.BOM_UTF8: "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _FOREIGN = re.compile(
     rb"[\xef\xbb\xbf\s]*(?:(?P<Excel>PK\x03\x04|\xd0\xcf\x11\xe0)|(?P<PDF>%PDF)|(?P<HTML><))"
 )
@@ -230,12 +230,13 @@ class CsvFile:
             if foreign := _FOREIGN.match(prefix):
                 raise ValueError(f"this is {foreign.lastgroup}, not CSV")
             if given is None:
-                return _likely_encoding(prefix)
+                with self._open() as file:
+                    return likely_encoding(prefix, iter(partial(file.read, _PREFIX), b""))
             "a".encode(given, "ignore")  # fails for a codec that is not a text encoding
             codecs.getincrementaldecoder(given)().decode(prefix)
             return codecs.lookup(given).name
         except (LookupError, ValueError) as error:
-            way_out = "export it as CSV (UTF-8), or give its encoding"
+            way_out = "export it as CSV (UTF-8), or give its encoding with --encoding"
             raise BadFile(self.path, "", str(error), way_out) from error
 
     def _header(self, lines: list[str], above: int, complete: bool) -> tuple[tuple[str, ...], int]:
@@ -291,24 +292,6 @@ class CsvFile:
         if len(values) > width:
             reason += f"; a value that holds {self.delimiter!r} must be in quotes"
         return BadRow(line, values, reason, count)
-
-
-def _likely_encoding(prefix: bytes) -> str:
-    for mark, name in _BOMS.items():
-        if prefix.startswith(mark):
-            return name
-    even, odd = prefix[::2].count(0), prefix[1::2].count(0)
-    if (even + odd) * 10 > len(prefix):
-        if min(even, odd) * 20 > max(even, odd):
-            raise ValueError("this is binary data")
-        return "utf-16-le" if odd > even else "utf-16-be"
-    text = codecs.getincrementaldecoder("utf-8")(_MARK).decode(prefix)
-    wrong = 0 if text.isascii() else len(re.findall("[\udc80-\udcff]", text))
-    if not wrong or wrong < len(re.findall("[^\0-\x7f\udc80-\udcff]", text)):
-        return "utf-8"  # perhaps with a few invalid bytes
-    if 4 * sum(map(len, re.findall(rb"[\x80-\xff]{3,}", prefix))) > wrong:  # not Latin letters
-        raise ValueError("the text is neither UTF-8 nor, as it seems, Windows-1252")
-    return "cp1252"
 
 
 def _name(value: str) -> str:
