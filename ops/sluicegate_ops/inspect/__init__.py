@@ -32,6 +32,7 @@ from .account import (
     receipts_are_set_up,
     server_ms,
     sorted_halts,
+    worker_names,
 )
 from .campaign import INDEXES, CampaignCause, campaign_causes, claimed, undelivered
 from .facts import (
@@ -105,4 +106,5 @@ __all__ = [
     "server_ms",
     "sorted_halts",
     "undelivered",
+    "worker_names",
 ]

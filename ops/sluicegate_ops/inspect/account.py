@@ -13,8 +13,9 @@ from sluicegate.levels import digest, published
 from sluicegate.receipts import DELIVERIES
 from sluicegate.safety import Hazard
 from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, Record
+from sluicegate_worker.queue import worker_tag
 
-from .facts import AccountFacts, BreakerState, MessageCounts, RequestRate
+from .facts import LIVE_SECONDS, AccountFacts, BreakerState, MessageCounts, RequestRate
 from .server import ServerState, read_hazards, read_server
 from .standstill import Standstill
 from .why import Waits, Why
@@ -36,10 +37,15 @@ _SHOWN = ("limit", "ceiling", "concurrency")
 
 
 class WorkerState(msgspec.Struct, frozen=True):
-    """A worker, and how long ago it was last heard."""
+    """A worker, and how long ago it was last heard; one that is ``silent`` is taken for gone.
+
+    ``tag`` is what a message's attempts name it by.
+    """
 
     name: str
     seconds_ago: float
+    silent: bool = False
+    tag: str = ""
 
 
 class AccountCause(msgspec.Struct, frozen=True):
@@ -79,10 +85,12 @@ class AccountState(msgspec.Struct, frozen=True):
     """All that ``status`` shows; times are wall milliseconds of the server's clock.
 
     ``twice`` messages were sent twice, and nobody has cleared them.
-    ``parked`` counts the lanes, senders and registrations that wait for a level.
+    ``parked`` counts the lanes, senders and registrations that wait for a level. ``key_variable``
+    is the environment variable that holds the account's key.
     """
 
     account: str
+    key_variable: str
     now_ms: float
     counts: MessageCounts
     work_due: bool
@@ -117,6 +125,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
     answers = _answers(client, keys, [*dead_ids, *held_ids])
     return AccountState(
         account=name,
+        key_variable=account.api_key_env,
         now_ms=facts.now_ms,
         counts=facts.counts,
         work_due=_work_due(facts, seen["next_doubt"]),
@@ -161,6 +170,13 @@ def server_ms(client: redis.Redis) -> float:
     store: Any = client
     seconds, micros = store.time()
     return float(seconds * 1000 + micros / 1000)
+
+
+def worker_names(client: redis.Redis, keys: Keys) -> dict[str, str]:
+    """The workers heard in the last hour, by the tag that attempts name them by."""
+    store: Any = client
+    names = [name.decode() for name in store.zrange(keys("workers"), 0, -1)]
+    return {worker_tag(name): name for name in names}
 
 
 def limits_in_force(client: redis.Redis, keys: Keys) -> dict[str, str]:
@@ -255,7 +271,8 @@ def _difference(field: str, in_force: Mapping[str, str], here: Mapping[str, str]
 
 
 def _worker(name: bytes, silent_ms: float) -> WorkerState:
-    return WorkerState(name.decode(), max(0, round(silent_ms)) / 1000)
+    seconds, text = max(0, round(silent_ms)) / 1000, name.decode()
+    return WorkerState(text, seconds, seconds >= LIVE_SECONDS, worker_tag(text))
 
 
 def _answers(client: Any, keys: Keys, ids: Sequence[bytes]) -> list[tuple[str, str]]:

@@ -85,12 +85,15 @@ class BreakerState(msgspec.Struct, frozen=True):
 
     While it is ``open`` nothing is sent, and a worker asks again at ``probe_ms``; ``half`` tries
     one message at a time. ``since_ms`` is when it opened, None where that is not known.
-    ``culprit`` is the message that failed last, and the last ``failures`` attempts in a row.
+    ``cause`` is how many attempts failed then, and what the last was answered: it may hold a phone
+    number. ``culprit`` is the message that failed last, and the last ``failures`` attempts in a
+    row.
     """
 
     state: Literal["closed", "open", "half"] = "closed"
     since_ms: float | None = None
     probe_ms: float = 0.0
+    cause: str = ""
     culprit: str = ""
     failures: int = 0
 
@@ -218,5 +221,10 @@ def _breaker(account: AccountLook) -> BreakerState:
     state: Any = account.breaker
     values = account.values
     return BreakerState(
-        state, values.get("opened"), values["probe"], account.culprit, int(values["failures"])
+        state,
+        values.get("opened"),
+        values["probe"],
+        account.cause,
+        account.culprit,
+        int(values["failures"]),
     )

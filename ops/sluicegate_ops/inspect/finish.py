@@ -11,8 +11,10 @@ from .facts import AccountFacts
 from .look import DailyCap, LaneLimits
 from .wait import Wait
 
-_ENDLESS = ("draft", "paused", "halted", "no_worker")
-_BEFORE = ("halted", "failing", "blocked", "queue_full", "queue")
+_STOPPED = ("draft", "paused", "no_worker", "read_only", "memory", "stalled", "failing")
+"""While these last nothing is sent, and nobody can say until when."""
+
+_BEFORE = ("halted", "blocked", "queue_full", "queue")
 
 
 class Finish(msgspec.Struct, frozen=True):
@@ -68,8 +70,11 @@ def finish(
     back now. ``midnight_ms`` says when the carrier's day ends that is so many days ahead.
     """
     beside, waits = list(rivals), list(waits)
-    endless = any(wait.kind in _ENDLESS and wait.until_ms is None for wait in waits)
-    if not messages or endless or not facts.rate.limit:
+    stopped = any(
+        wait.kind in _STOPPED or (wait.kind == "halted" and wait.until_ms is None)
+        for wait in waits
+    )
+    if not messages or stopped or not facts.rate.limit:
         return None
     took_ms = paces(facts, limits, sample, beside)
     level = max(took_ms, key=lambda level: took_ms[level])

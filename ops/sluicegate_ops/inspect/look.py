@@ -77,6 +77,7 @@ class AccountLook(NamedTuple):
     values: Mapping[str, float]
     full: str
     breaker: str
+    cause: str
     culprit: str
     halts: Mapping[str, HaltInfo]
 
@@ -93,12 +94,14 @@ class Look:
         """What would be decided of any message of the account."""
         pairs, halts = self._scripts.call(LOOK, [HORIZON_MS])
         texts = {
-            name.decode(): value.decode() if isinstance(value, bytes) else str(value)
+            name.decode(): value.decode(errors="replace")
+            if isinstance(value, bytes)
+            else str(value)
             for name, value in zip(pairs[::2], pairs[1::2], strict=True)
         }
-        full, breaker, culprit = (texts.pop(name) for name in ("full", "breaker", "culprit"))
+        full, state, cause, culprit = map(texts.pop, ("full", "breaker", "cause", "culprit"))
         values = {name: float(text) for name, text in texts.items() if text}
-        return AccountLook(values, full, breaker, culprit, dict(_halts(halts)))
+        return AccountLook(values, full, state, cause, culprit, dict(_halts(halts)))
 
     def lanes(self, names: Iterable[str]) -> Iterator[LaneLimits]:
         """What would be decided of each lane's next message, in the order asked."""

@@ -9,7 +9,7 @@ import redis
 import redis.asyncio
 
 from sluicegate.config import Config
-from sluicegate.errors import Malformed, UnknownMessage
+from sluicegate.errors import InvalidMessage, Malformed, UnknownMessage
 from sluicegate.message import Message, decode
 from sluicegate.outbox import MessageState, MessageStatus, Outbox, translated
 from sluicegate.stored import DELIVERY_FIELDS, History, MessageId, Record, sender_name
@@ -23,14 +23,16 @@ class MessageRecord(msgspec.Struct, frozen=True):
     """What is known of one message; times are wall milliseconds, numbers and texts are whole.
 
     ``message`` is None once the message is finished, and for a campaign's recipient, whose text
-    is in its plan. ``maybe`` of its attempts may have been acted on. ``due_ms`` is when it is
-    tried first or again, ``decided_ms`` when policy decides on a doubt, ``held`` where only a
-    person does. ``delivery`` is what a receipt said of an accepted message, "unknown" without one.
+    is in its plan; ``unreadable`` says why what is stored of it can't be read. ``maybe`` of its
+    attempts may have been acted on. ``due_ms`` is when it is tried first or again, ``decided_ms``
+    when policy decides on a doubt, ``held`` where only a person does. ``delivery`` is what a
+    receipt said of an accepted message, "unknown" without one.
     """
 
     status: MessageStatus
     campaign: str = ""
     message: Message | None = None
+    unreadable: str = ""
     maybe: int = 0
     answer: str = ""
     due_ms: int | None = None
@@ -105,11 +107,13 @@ class _Reader:
         status = Outbox.status(id, about)
         stored = Record.parse_some(_FIELDS, fields)
         used_ms = stored.key_at or None
+        message, unreadable = _content(stored.content, id)
         held = decided is not None and math.isinf(decided)
         return MessageRecord(
             status=status,
             campaign=_campaign(id),
-            message=decode(stored.content, id) if stored.content else None,
+            message=message,
+            unreadable=unreadable,
             maybe=stored.maybe,
             answer=stored.answer,
             due_ms=None if due is None else int(due),
@@ -122,6 +126,14 @@ class _Reader:
             delivery_code=stored.delivery_code,
             history=stored.history,
         )
+
+
+def _content(stored: bytes, id: str) -> tuple[Message | None, str]:
+    """The message; or, where it can't be read, None and why."""
+    try:
+        return (decode(stored, id) if stored else None), ""
+    except InvalidMessage as error:
+        return None, f"{error.value}: {error.reason}"
 
 
 def delivery_of(state: str, delivery: str) -> str:

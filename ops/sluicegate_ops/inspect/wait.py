@@ -62,7 +62,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     window, segments a day, requests under way, messages. ``since_ms`` is when it began, where that
     is known. ``because`` is a halt's cause, as it was given: it may hold a phone number; or what
     Redis or a deaf worker says; or, where it is failing or trying, the message that failed last,
-    the last ``used`` attempts in a row.
+    the last ``used`` attempts in a row. ``said`` is then what the provider answered; it may hold a
+    phone number.
     ``refuses`` says that a claim made now would refuse a message for it; a rate that is merely in
     use sets the pace, and refuses nothing at this moment.
     """
@@ -74,6 +75,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     used: float = 0.0
     since_ms: float | None = None
     because: str = ""
+    said: str = ""
     refuses: bool = False
 
 

@@ -215,6 +215,7 @@ class Waits:
                 used=breaker.failures,
                 since_ms=breaker.since_ms,
                 because=breaker.culprit,
+                said=breaker.cause,
                 refuses=is_open,
             )
         ]

@@ -1,6 +1,6 @@
 -- The breaker: while the provider fails or is silent, nobody sends, and one worker probes it.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: load, wait, cap, which only read; hear_attempt, wait_for_answer, mind_silence,
+-- Returns: load, wait, cap, cause, which only read; hear_attempt, wait_for_answer, mind_silence,
 --   order_probe, hear_probe, which change what was loaded; save.
 -- Keys touched: those of leases.lua and counts.lua, breaker.
 --
@@ -12,6 +12,7 @@
 --   half     one message at a time, and those that failed before only while no other is ready: GOOD
 --            successes close it, a failure opens it again
 -- After closing, the concurrency comes back over RAMP_MS. No attempt is charged for waiting.
+-- `tally` is how many attempts failed when it opened ("5 of 5"), and `said` what was answered last.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local leases, count = part('sluicegate.leases'), part('sluicegate.counts').count
 local max, min = math.max, math.min
@@ -22,13 +23,16 @@ local LATE_MS, LATE_TIMES = 250, 2
 local FIRST_MS, LONGEST_MS = 1000, 15000 -- between two probes
 local PROBER_MS = 10000 -- a worker that was to probe and says nothing for so long is not waited for
 local RAMP_MS, RAMP_FROM = 10000, 0.1
+local SAID_BYTES = 100
 local FIELDS = {
   'state', 'fails', 'count', 'bad', 'since', 'begun', 'unheard', 'silent', 'interval', 'probe_at',
-  'prober', 'good', 'closed', 'faults', 'opened', 'succeeded', 'suspects', 'culprit', 'failures',
-  'refused', 'refused_at', 'refusals', -- these seven are evidence.lua's
+  'prober', 'good', 'closed', 'faults', 'opened', 'tally', 'said',
+  'succeeded', 'suspects', 'culprit', 'failures', 'refused', 'refused_at',
+  'refusals', -- these seven are evidence.lua's
 }
 local TEXTS = { -- and what they are at first
-  state = 'closed', prober = '', faults = '', suspects = '', culprit = '', refused = '',
+  state = 'closed', prober = '', faults = '', tally = '', said = '', suspects = '', culprit = '',
+  refused = '',
 }
 
 local function load()
@@ -57,8 +61,9 @@ local function save(breaker)
   if breaker.openings > 0 then count('breaker_opened', breaker.openings) end
 end
 
-local function open(now, breaker)
+local function open(now, breaker, tally)
   if breaker.state == 'closed' then
+    breaker.tally = tally
     breaker.interval, breaker.opened = FIRST_MS, now.steady
     breaker.openings = breaker.openings + 1
   else
@@ -68,11 +73,19 @@ local function open(now, breaker)
   breaker.good, breaker.begun = 0, 0
 end
 
-local function hear_failure(now, breaker)
+local function tally_of(bad, all)
+  return texts.rounded(bad) .. ' of ' .. texts.rounded(all)
+end
+
+local function hear_failure(now, breaker, said)
   breaker.fails, breaker.bad = breaker.fails + 1, breaker.bad + 1
   local half_failed = breaker.count >= FEW and 2 * breaker.bad >= breaker.count
-  local too_many = breaker.fails >= FAILS or half_failed
-  if breaker.state == 'half' or breaker.state == 'closed' and too_many then open(now, breaker) end
+  local in_a_row = breaker.fails >= FAILS
+  breaker.said = string.sub(said, 1, SAID_BYTES)
+  if breaker.state == 'half' or breaker.state == 'closed' and (in_a_row or half_failed) then
+    open(now, breaker, in_a_row and tally_of(breaker.fails, breaker.fails)
+      or tally_of(breaker.bad, breaker.count))
+  end
 end
 
 local function hear_success(now, breaker)
@@ -86,9 +99,9 @@ local function hear_success(now, breaker)
   end
 end
 
--- One attempt has come to an end: `answered` by the provider or not, `failing` by its fault. A
--- `lone` failure (evidence.lua) is the message's own, and not heard.
-local function hear_attempt(now, breaker, answered, failing, lone)
+-- One attempt has come to an end: `answered` by the provider or not, `failing` by its fault, which
+-- is what it `said`. A `lone` failure (evidence.lua) is the message's own, and not heard.
+local function hear_attempt(now, breaker, answered, failing, lone, said)
   if answered then breaker.begun = 0 end
   if lone then return end
   if now.steady - breaker.since > FEW_MS then
@@ -96,7 +109,7 @@ local function hear_attempt(now, breaker, answered, failing, lone)
   end
   breaker.count = breaker.count + 1
   if failing then
-    hear_failure(now, breaker)
+    hear_failure(now, breaker, said or '')
   elseif answered then
     hear_success(now, breaker)
   end
@@ -117,7 +130,10 @@ local function mind_silence(now, breaker, bucket)
   local usual = bucket.rtt + 2 * math.sqrt(bucket.rtt_var)
   if now.steady - breaker.unheard <= max(SILENT_MS, SILENT_TIMES * usual) then return end
   if now.steady - breaker.silent <= max(LATE_MS, LATE_TIMES * usual) then return end
-  if leases.count('started') >= SILENT_POSTS then open(now, breaker) end
+  local unanswered = leases.count('started')
+  if unanswered < SILENT_POSTS then return end
+  breaker.said = 'no answer'
+  open(now, breaker, tally_of(unanswered, unanswered))
 end
 
 -- Whether a claim may go on: nil, or the ms to wait; 0 where it is time for a probe.
@@ -144,6 +160,13 @@ local function hear_probe(now, breaker, prober, well)
   end
 end
 
+-- Why it is not closed: "5 of 5: HTTP 503"; '' where it is.
+local function cause(breaker)
+  if breaker.state == 'closed' then return '' end
+  if breaker.said == '' then return breaker.tally end
+  return breaker.tally == '' and breaker.said or breaker.tally .. ': ' .. breaker.said
+end
+
 -- How many messages may be under way, of `most`.
 local function cap(now, breaker, most)
   if breaker.state == 'half' then return min(1, most) end
@@ -155,5 +178,5 @@ end
 return {
   load = load, save = save, hear_attempt = hear_attempt, wait_for_answer = wait_for_answer,
   mind_silence = mind_silence, wait = wait, order_probe = order_probe, hear_probe = hear_probe,
-  cap = cap,
+  cap = cap, cause = cause,
 }

@@ -268,7 +268,8 @@ local function hear(now, breaker, outcome, lease, record)
     outcome.probing = outcome.kind == 'retry' and breaker.state ~= 'closed' and not outcome.lone
       and num(record.free, 0) < evidence.FREE
   end
-  hear_attempt(now, breaker, outcome.heard, outcome.failing, outcome.failing and outcome.lone)
+  local said = outcome.reason ~= '' and outcome.reason or outcome.code
+  hear_attempt(now, breaker, outcome.heard, outcome.failing, outcome.failing and outcome.lone, said)
   return outcome.heard and not (outcome.refusals and outcome.lone)
 end
 

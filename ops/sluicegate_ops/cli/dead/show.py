@@ -8,6 +8,7 @@ import typer
 from sluicegate_worker.operator.deadletters import DeadLetter, Stored
 from sluicegate_worker.operator.edits import FAULTS, Letters
 
+from ...inspect import worker_names
 from ..kit.acts import why_not
 from ..kit.advice import advised, pairs
 from ..kit.command import command, option_set
@@ -50,7 +51,7 @@ def show(session: Session, options: DeadShowOptions) -> None:
         write_document(fields | advised(letter.code) | more)
         return
     write_pairs([*_pairs(letter), ("text", text), ("request", request), *pairs(letter.code)])
-    write_attempts(history)
+    write_attempts(history, worker_names(session.client, session.keys))
     typer.echo(f"\nsend it again: sluicegate dead replay {id}")
     typer.echo(f"  or edited:   sluicegate dead replay {id} --from SENDER --text TEXT --why WHY")
     typer.echo(f"give it up:    sluicegate dead purge {id}")

@@ -165,7 +165,7 @@ def lasting(seconds: float) -> str:
         if count:
             parts.append(f"{count} {unit}")
     if not parts:
-        return f"{rest} s"
+        return f"{rest} s" if rest else "less than 1 s"
     return " ".join(parts[:2])
 
 

@@ -1,8 +1,10 @@
 """A message's history for people: each attempt, how late it was, how long it took, its outcome."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import zip_longest
 
+import msgspec
 import typer
 
 from sluicegate.stored import History, PastAttempt
@@ -25,12 +27,19 @@ _ENDLESS = ("accepted", "dead")
 _COLUMNS = ("ATTEMPT", "STARTED", "LATE", "TOOK", "WORKER", "CODE", "OUTCOME")
 
 
-def write_attempts(history: History) -> None:
-    """Write the attempts in order; nothing if there were none."""
+def write_attempts(history: History, workers: Mapping[str, str]) -> None:
+    """Write the attempts in order; nothing if there were none.
+
+    ``workers`` has the names of those that are known, by their tags.
+    """
     if not history.attempts:
         return
     rows = table(*_COLUMNS, spare=("LATE", "WORKER"))
-    first, *rest = history.attempts
+    named = [
+        msgspec.structs.replace(attempt, worker=workers.get(attempt.worker, attempt.worker))
+        for attempt in history.attempts
+    ]
+    first, *rest = named
     left_out = history.left_out
     follows = None if left_out else next(iter(rest), None)
     _add(rows, 1, first, follows)

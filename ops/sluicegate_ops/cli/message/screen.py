@@ -30,6 +30,7 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     priority: str = ""
     segments: int = 0
     text: str = ""
+    unreadable: str = ""
     media_urls: tuple[str, ...] = ()
     enqueued_ms: int = 0
     changed_ms: int = 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ...inspect import worker_names
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
 from ..kit.output import lasting, when, write_document, write_pairs
@@ -33,7 +34,7 @@ def show(session: Session, options: MessageShowOptions) -> None:
         write_document(record)
     else:
         write_pairs(_pairs(record, session))
-        write_attempts(record.history)
+        write_attempts(record.history, worker_names(session.client, session.keys))
 
 
 def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, object]]:
@@ -46,7 +47,7 @@ def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, objec
     yield "to", record.to
     yield "from", record.sender
     yield "type", ", ".join(filter(None, (record.type, record.priority)))
-    yield "text", record.text
+    yield "text", f"can't be read, {record.unreadable}" if record.unreadable else record.text
     yield "segments", record.segments or None
     yield "media", " ".join(record.media_urls)
     yield "enqueued", when(record.enqueued_ms) if record.enqueued_ms else ""

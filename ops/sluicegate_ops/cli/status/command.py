@@ -70,6 +70,7 @@ def _masked(state: AccountState) -> AccountState:
     return msgspec.structs.replace(
         state,
         halts=masked(state.halts),
+        breaker=msgspec.structs.replace(state.breaker, cause=hidden(state.breaker.cause)),
         dead_causes=_masked_causes(state.dead_causes),
         held_causes=_masked_causes(state.held_causes),
     )
@@ -148,17 +149,21 @@ def _around(state: AccountState) -> list[tuple[str, str]]:
         ("receipts", _receipts(state)),
         ("opted out", counted(state.optouts, "number")),
         *[("sent twice", f"{twice:,}")] * bool(twice),
-        *(("worker", line) for line in _workers(state)),
+        *_workers(state),
     ]
 
 
-def _workers(state: AccountState) -> Iterator[str]:
-    for worker in state.workers[:_WORKERS_SHOWN]:
-        yield f"{clean(worker.name)}, {lasting(worker.seconds_ago)} ago"
-    if (more := len(state.workers) - _WORKERS_SHOWN) > 0:
-        yield f"and {more} more"
+def _workers(state: AccountState) -> Iterator[tuple[str, str]]:
+    """Those that are heard, then those that fell silent within the hour."""
+    for word, silent in (("worker", False), ("silent worker", True)):
+        workers = [worker for worker in state.workers if worker.silent is silent]
+        for worker in workers[:_WORKERS_SHOWN]:
+            heard = f"{lasting(worker.seconds_ago)} ago"
+            yield word, f"{clean(worker.name)} ({worker.tag}), {heard}"
+        if (more := len(workers) - _WORKERS_SHOWN) > 0:
+            yield word, f"and {more} more"
     if not state.workers:
-        yield "none heard from in the last hour"
+        yield "worker", "none heard from in the last hour"
 
 
 def _receipts(state: AccountState) -> str:

@@ -30,7 +30,8 @@ def _halts(state: AccountState) -> Iterator[Finding]:
         clear = f"sluicegate halt clear {halt.level}"
         advice = advice_on(halt.why)
         if halt.until_ms is None:
-            cause = f"{advice.advice} {_portal(advice.portal)}" if advice else "Remove the cause. "
+            told = advice and f"{advice.for_key(state.key_variable)} {_portal(advice.portal)}"
+            cause = told or "Remove the cause. "
             yield Finding(
                 f"{level} is halted until somebody clears it", why, f"{cause}Then: {clear}"
             )
@@ -85,9 +86,10 @@ def _breaker(state: AccountState) -> Iterator[Finding]:
     tried = "it is tried again, one message at a time"
     left = max(0.0, breaker.probe_ms - state.now_ms) / 1000
     probe = f"nothing is sent; the next probe comes in {lasting(left)}"
+    answered = f"{clean(breaker.cause)}; " if breaker.cause else ""
     yield Finding(
         f"the provider has been failing or silent{since}",
-        probe if breaker.state == "open" else tried,
+        answered + (probe if breaker.state == "open" else tried),
         PROVIDER,
         person=False,
     )
@@ -108,7 +110,7 @@ def _held(state: AccountState) -> Iterator[Finding]:
         yield Finding(
             f"{counted(held, 'message')} in doubt {'is' if held == 1 else 'are'} held for you: "
             f"{'it' if held == 1 else 'they'} may have been sent",
-            _causes(state.held_causes),
+            _causes(state.held_causes, held),
             "sluicegate doubt list, then: sluicegate doubt resolve ID, "
             "with --accepted, --resend or --drop",
         )
@@ -118,7 +120,7 @@ def _dead(state: AccountState) -> Iterator[Finding]:
     if dead := state.counts.dead:
         yield Finding(
             f"{counted(dead, 'dead letter')}: not sent again without you",
-            _causes(state.dead_causes),
+            _causes(state.dead_causes, dead),
             "sluicegate dead list, then: sluicegate dead replay ID, or: sluicegate dead purge ID",
         )
 
@@ -193,9 +195,12 @@ def _suggested(rate: RequestRate) -> int | None:
     return next((size for size in _WINDOWS if size >= rate.reset_seconds), None)
 
 
-def _causes(causes: Sequence[AccountCause]) -> str:
+def _causes(causes: Sequence[AccountCause], total: int) -> str:
+    """Why, by code; where there are more messages than were read, it says so."""
     shown = [
         f"{cause.count} x {' '.join(filter(None, (cause.code, clean(cause.reason))))}"
         for cause in causes[:_CAUSES_SHOWN]
     ]
-    return "; ".join(shown + ["..."] * (len(causes) > _CAUSES_SHOWN))
+    said = "; ".join(shown + ["..."] * (len(causes) > _CAUSES_SHOWN))
+    read = sum(cause.count for cause in causes)
+    return said if read >= total else f"of the latest {read:,}: {said}"

@@ -119,12 +119,16 @@ def _no_worker(wait: Wait, rate: RequestRate) -> str:
 
 def _failing(wait: Wait, rate: RequestRate) -> str:
     why = f"the provider has been failing or silent{_since(wait)}, so nothing is sent"
-    return why + _culprit(wait)
+    return why + _answered(wait) + _culprit(wait)
 
 
 def _trying(wait: Wait, rate: RequestRate) -> str:
     why = f"the provider was failing{_since(wait)} and is tried again, one message at a time"
-    return why + _culprit(wait)
+    return why + _answered(wait) + _culprit(wait)
+
+
+def _answered(wait: Wait) -> str:
+    return f" ({clean(hidden(wait.said))})" if wait.said else ""
 
 
 def _culprit(wait: Wait) -> str:

@@ -47,7 +47,7 @@ def why(session: Session, options: WhyOptions) -> None:
     if options.json:
         write_document(document(causes))
     else:
-        _show(causes)
+        _show(causes, session.account.api_key_env)
 
 
 def document(causes: Why) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def _entry(wait: Wait, causes: Why) -> dict[str, Any]:
     seconds = None if wait.until_ms is None else max(0.0, wait.until_ms - causes.now_ms) / 1000
     return about | {
         "because": hidden(wait.because),
+        "said": hidden(wait.said),
         "seconds": seconds,
         "what": what(wait, causes.rate),
         "change": change(wait),
@@ -80,7 +81,7 @@ def _causes(session: Session, subject: str, name: str) -> Why:
     return session.waits.sender(sender_named(session, name))
 
 
-def _show(causes: Why) -> None:
+def _show(causes: Why, key_variable: str) -> None:
     waiting = (
         "nothing waits" if not causes.waiting else counted(causes.waiting, "message") + " wait"
     )
@@ -88,7 +89,7 @@ def _show(causes: Why) -> None:
     tell(f"{named(causes.subject)}: {waiting}", style="bold")
     for wait in causes.waits[:_SHOWN]:
         tell(f"\n{what(wait, causes.rate)}", style="bold")
-        write_pairs(_lines(wait, causes))
+        write_pairs(_lines(wait, causes, key_variable))
     if (more := len(causes.waits) - _SHOWN) > 0:
         tell(f"\nand {counted(more, 'level')} more: sluicegate lanes, or --json")
     if ends := expected(causes.finish, causes.now_ms):
@@ -103,11 +104,11 @@ def _is_setting(wait: Wait) -> bool:
     return wait.kind in ("daily_cap", "rate", "requests", "ceiling", "concurrency") and not own
 
 
-def _lines(wait: Wait, causes: Why) -> list[tuple[str, object]]:
+def _lines(wait: Wait, causes: Why, key_variable: str) -> list[tuple[str, object]]:
     advice = advice_on(wait.because) if wait.kind == "halted" else None
     return [
         (f"  {until_word(wait)}", until(wait, causes.now_ms)),
-        ("  do", advice.advice if advice else ""),
+        ("  do", advice.for_key(key_variable) if advice else ""),
         ("  portal", advice.portal if advice else ""),
         ("  change", change(wait)),
     ]

@@ -49,7 +49,8 @@ local function account()
     'slot', wall(slot), 'bulk_slot', wall(bulk_slot),
     'last', wall(last), 'bulk_last', wall(bulk_last),
     'breaker', breaker.state, 'opened', breaker.opened > 0 and wall(breaker.opened) or '',
-    'probe', wall(breaker.probe_at), 'culprit', breaker.culprit, 'failures', breaker.failures,
+    'probe', wall(breaker.probe_at), 'cause', Breaker.cause(breaker),
+    'culprit', breaker.culprit, 'failures', breaker.failures,
   }
 end
 

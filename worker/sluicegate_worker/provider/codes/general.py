@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from .row import (
     BILLING,
+    KEY_VARIABLE,
     KEYS,
     NUMBERS,
     PROFILES,
@@ -24,8 +25,7 @@ _BAD_ID = dead(
 )
 _BAD_KEY = account(
     "the API key is not valid, was revoked, or may not be used here",
-    "Put a working key in the account's environment variable, restart the workers, then lift "
-    "the halt.",
+    f"Put a working key in {KEY_VARIABLE}, restart the workers, then lift the halt.",
     KEYS,
 )
 _NOT_VERIFIED = account(

@@ -2,7 +2,18 @@
 
 from collections.abc import Mapping
 
-from .row import NUMBERS, OUTBOUND, PROFILES, TEN_DLC, TOLL_FREE, CodeRow, account, dead, sender
+from .row import (
+    KEY_VARIABLE,
+    NUMBERS,
+    OUTBOUND,
+    PROFILES,
+    TEN_DLC,
+    TOLL_FREE,
+    CodeRow,
+    account,
+    dead,
+    sender,
+)
 
 OPTED_OUT = "40300"
 """Six meanings are published for it. Only with the text of a block rule is it an opt-out."""
@@ -64,8 +75,8 @@ MESSAGES: Mapping[str, CodeRow] = {
     # The account.
     "40311": account(
         "the messaging profile's v1 secret is wrong",
-        "Put the profile's current secret in the account's environment variable, restart the "
-        "workers, then lift the halt.",
+        f"Put the profile's current secret in {KEY_VARIABLE}, restart the workers, then lift the "
+        "halt.",
         OUTBOUND,
     ),
     "40313": account(

@@ -20,6 +20,10 @@ Ends = Literal["cleared", "midnight_utc"]
 """When a halt ends: once a person clears it, or with the provider's day."""
 
 
+KEY_VARIABLE = "the account's environment variable"
+"""What advice calls the variable that holds the key; ``Advice.for_key`` names it."""
+
+
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """What a code means and what to do about it, for a person.
 
@@ -30,6 +34,10 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
     means: str
     advice: str
     portal: str = ""
+
+    def for_key(self, variable: str) -> str:
+        """The advice, with the name of the environment variable that holds the account's key."""
+        return self.advice.replace(KEY_VARIABLE, variable)
 
 
 class CodeRow(Advice, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from .row import BILLING, KEYS, NUMBERS, CodeRow, account, dead, sender
+from .row import BILLING, KEY_VARIABLE, KEYS, NUMBERS, CodeRow, account, dead, sender
 
 _FAILED = "Do nothing: it is retried; replay what is dead of it once Telnyx is well again."
 _IN_DOUBT = (
@@ -41,8 +41,7 @@ NO_SUCH_PAGE = account(
 STATUSES: Mapping[int, CodeRow] = {
     401: account(
         "the API key was not accepted",
-        "Put a working key in the account's environment variable, restart the workers, then "
-        "lift the halt.",
+        f"Put a working key in {KEY_VARIABLE}, restart the workers, then lift the halt.",
         KEYS,
     ),
     402: account(
