@@ -454,13 +454,14 @@ ALL = [*paths(get_command(app))]
 
 def test_no_command_is_missing() -> None:
     groups = {
-        "": "send campaign status why lanes message audit cancel dead doubt optout halt serve "
-        "simulate probe",
+        "": "send campaign status why lanes message audit cancel repair dead doubt twice "
+        "optout halt serve simulate probe",
         "campaign": "preflight start list status watch pause resume cancel pace report export",
         "message": "show",
         "audit": "list",
         "dead": "list show replay export purge",
         "doubt": "list show resolve",
+        "twice": "list clear",
         "optout": "add remove list",
         "halt": "list set clear",
     }
