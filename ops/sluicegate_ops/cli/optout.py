@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from sluicegate.campaigns.number_list import Listed, NumberList
+from sluicegate.campaigns.number_list import NumberList
 from sluicegate.campaigns.phone import Phones
 from sluicegate.errors import BadFile, BadNumber
 from sluicegate.optouts import OptOut
@@ -169,14 +169,15 @@ def _given(numbers: Sequence[str], region: str | None) -> list[str]:
 def _checked(options: NumbersOptions, path: Path, name: str) -> Iterator[str]:
     """The numbers of a file in which every row has one; a wrong row refuses them all."""
     listing = _opened(options, path, name)
-    count, wrong = 0, list[Listed]()
+    count, lines, faults = 0, list[str](), dict[str, None]()
     for entry in listing:
         count += 1
         if entry.fault:
-            wrong.append(entry)
-    if wrong:
-        where = f"line{'s' if len(wrong) > 1 else ''} {listed([str(row.line) for row in wrong])}"
-        reasons = listed(list(dict.fromkeys(hidden(row.fault) for row in wrong)))
+            lines.append(str(entry.line))
+            faults[hidden(entry.fault)] = None
+    if lines:
+        where = f"line{'s' if len(lines) > 1 else ''} {listed(lines)}"
+        reasons = listed(list(faults))
         fail(f"{name}, {where}: {reasons}; nothing was changed", BAD_INPUT)
     if not count:
         fail(f"{name}: it holds no numbers", BAD_INPUT)
