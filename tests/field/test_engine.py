@@ -125,7 +125,7 @@ def test_01_why_names_the_message_that_failed_the_last_attempts(valkey: redis.Re
     assert (breaker.culprit, breaker.failures > 2) == ("poison", True)
     wait = Wait(kind="trying", level="account", because="poison", used=breaker.failures)
     assert what(wait, read_facts(look).rate).endswith(
-        f"; message poison failed the last {breaker.failures} attempts"
+        f" (message poison failed the last {breaker.failures} attempts)"
     )
 
 

@@ -135,7 +135,7 @@ def _culprit(wait: Wait) -> str:
     """The message that failed several times in a row: that may be its own fault."""
     if wait.used < _MANY_FAILURES:
         return ""
-    return f"; message {wait.because} failed the last {wait.used:.0f} attempts"
+    return f" (message {wait.because} failed the last {wait.used:.0f} attempts)"
 
 
 def _since(wait: Wait) -> str:
