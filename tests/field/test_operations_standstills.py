@@ -238,11 +238,12 @@ def test_02_each_standstill_is_named(name: str, server_of: Callable[[str], Cli])
     row, cli = ROWS[name], server_of(name)
     row.make(cli.bench)
     state = cli.document("status", exits=row.exits)
-    whats = [finding["what"] for finding in state["findings"]]
+    settings = {what for what, *_ in state["hazards"]}  # the test's server has some
+    whats = [one["what"] for one in state["findings"] if one["what"] not in settings]
     assert (whats or [""])[0].startswith(row.status) if row.status else not whats
     assert state["person_needed"] == bool(row.exits)
     first = cli("status", exits=row.exits).stdout.splitlines()[0]
-    assert ("nothing is wrong" in first) == (not row.status)
+    assert ("a person" in first and "no person" not in first) == bool(row.exits)
     assert cli.document("why")["waits"][0]["what"].startswith(row.why)
 
 
@@ -266,7 +267,7 @@ def test_02_redis_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         cli = Cli(own.url, client)
     for command in ("status", "why"):
         said = cli(command, exits=1).stderr
-        assert "Redis did not answer" in said
+        assert "Redis cannot be reached" in said
         assert "Redis is expected at" in said
 
 
