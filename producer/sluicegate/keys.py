@@ -60,6 +60,7 @@ is each script's ``KEYS[1]``.
     workers      zset    worker name -> wall ms at which it was last heard
     distant      zset    worker name -> ms that its calls on Redis take, of those that are far away
     deaf         hash    worker name -> wall ms since when its signals start no drain, and why
+    serving      zset    process of sluicegate serve -> wall ms at which it was last heard
     standstill   hash    wall ms: ready (since when something is, as the sweep saw it), asked (of
                          the last claim), granted (of the last one that granted anything)
     full         hash    while Redis has too little memory to send: since (wall ms), used, ceiling

@@ -13,7 +13,7 @@ from redis.retry import Retry
 
 from sluicegate.config import Sender
 from sluicegate.keys import FINAL_STATES, STATES
-from sluicegate_ops.metrics import EVENTS, account_metrics, exposed
+from sluicegate_ops.metrics import EVENTS, AccountScrape, exposed
 from support.bench import Bench
 from support.messages import SENDER, message, plan, recipient
 
@@ -160,7 +160,7 @@ def test_the_memory_that_messages_may_take_is_shown(valkey: redis.Redis) -> None
 def test_while_redis_is_away_that_is_all_that_is_said(bench: Bench) -> None:
     for gauges in (
         Gauges(exposed(AWAY, bench.config)),
-        Gauges(asyncio.run(account_metrics(AWAY, bench.config))),
+        Gauges(asyncio.run(AccountScrape(AWAY, bench.config).text())),
     ):
         assert gauges("redis_up") == 0
         assert not gauges.named("messages")
@@ -169,7 +169,7 @@ def test_while_redis_is_away_that_is_all_that_is_said(bench: Bench) -> None:
 
 def test_the_event_loop_goes_on_while_they_are_read(valkey: redis.Redis) -> None:
     bench = Bench(valkey)
-    gauges = Gauges(asyncio.run(account_metrics(valkey, bench.config)))
+    gauges = Gauges(asyncio.run(AccountScrape(valkey, bench.config).text()))
     assert (gauges("redis_up"), gauges("limit_requests")) == (1, 50)
 
 

@@ -42,6 +42,7 @@ class Cli:
 
     def configured(self, text: str = SET_UP) -> None:
         (self.folder / "sluicegate.toml").write_text(text)
+        self.client.zadd(self.bench.keys("serving"), {"web": time.time() * 1000})
 
     def accepted(self, *statuses: str, code: str = "") -> None:
         """Have a message accepted for each status, and bring that as its receipt."""

@@ -71,6 +71,8 @@ class LimitsState(msgspec.Struct, frozen=True):
 class ReceiptsState(msgspec.Struct, frozen=True):
     """What receipts said of accepted messages; ``set_up`` if messages ask for receipts.
 
+    ``heard_seconds_ago`` is when a process of ``sluicegate serve`` was last heard, None where none
+    ever was; ``needed`` if one has to run, for receipts or a STOP.
     Of ``sampled`` messages, accepted between an hour and a day ago, ``missing`` have no receipt.
     """
 
@@ -79,6 +81,8 @@ class ReceiptsState(msgspec.Struct, frozen=True):
     deliveries: Mapping[str, int]
     sampled: int
     missing: int
+    needed: bool
+    heard_seconds_ago: float | None
 
 
 class AccountState(msgspec.Struct, frozen=True):
@@ -200,8 +204,16 @@ def _receipts(
 ) -> ReceiptsState:
     set_up, deliveries = receipts_are_set_up(config, name), deliveries_of(facts.totals)
     sample = _told(client, Keys(name), facts.now_ms) if set_up and deliveries["unknown"] else []
+    store: Any = client
+    heard = store.zrange(Keys(name)("serving"), 0, 0, desc=True, withscores=True)
     return ReceiptsState(
-        set_up, config.web.public_url, deliveries, len(sample), sample.count(False)
+        set_up,
+        config.web.public_url,
+        deliveries,
+        len(sample),
+        sample.count(False),
+        needed=set_up or bool(config.account(name).messaging_profiles),
+        heard_seconds_ago=max(0.0, facts.now_ms - heard[0][1]) / 1000 if heard else None,
     )
 
 

@@ -8,9 +8,11 @@ What is taken back on later evidence (a cancelled message that was sent after al
 
 account    one account as a scrape sees it
 families   what is known of the accounts, as Prometheus reads it
+scrape     what a scrape is told, also while Redis is slow
 """
 
 from .account import EVENTS
-from .families import AccountMetrics, account_metrics, exposed
+from .families import AccountMetrics, exposed
+from .scrape import AccountScrape
 
-__all__ = ["EVENTS", "AccountMetrics", "account_metrics", "exposed"]
+__all__ = ["EVENTS", "AccountMetrics", "AccountScrape", "exposed"]

@@ -1,6 +1,5 @@
 """What is known of the accounts, as Prometheus reads it."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
@@ -13,11 +12,8 @@ from prometheus_client.registry import Collector
 from sluicegate.config import Config
 from sluicegate.keys import Keys
 
-from ..inspect import CAMPAIGNS_SHOWN, read_memory
+from ..inspect import CAMPAIGNS_SHOWN, read_memory, receipts_are_set_up
 from .account import BREAKER, LEVELS, Seen, look
-
-SECONDS: Final = 2.0
-"""How long a scrape waits for Redis."""
 
 _PREFIX: Final = "sluicegate_"
 
@@ -121,23 +117,21 @@ class AccountMetrics(Collector):
             full_name = f"{_PREFIX}redis_memory_{name}_bytes"
             yield GaugeMetricFamily(full_name, help, value=memory.get(name))
         yield from _families(seen or {})
+        yield self._receipts(seen or {})
 
-
-async def account_metrics(client: redis.Redis, config: Config) -> str:
-    """Every account's metrics in Prometheus's text format, read in a thread.
-
-    ``client`` is a synchronous one (``connect``). Never raises for Redis: ``sluicegate_redis_up``
-    is 0 where it doesn't answer in ``SECONDS``.
-    """
-    try:
-        async with asyncio.timeout(SECONDS):
-            return await asyncio.to_thread(exposed, client, config)
-    except TimeoutError:
-        return exposed(None, config)
+    def _receipts(self, seen: Mapping[str, Seen]) -> Metric:
+        help = "1 where messages ask for receipts, by the configuration that serve reads."
+        family = _gauge("receipts_expected", help)
+        for name in seen:
+            family.add_metric([name], receipts_are_set_up(self._config, name))
+        return family
 
 
 def exposed(client: redis.Redis | None, config: Config) -> str:
-    """The same, blocking; without a client, what is said while Redis is away."""
+    """Every account's metrics in Prometheus's text format; blocks.
+
+    Without a client, or where Redis fails, it says only that Redis is away.
+    """
     registry = CollectorRegistry()
     registry.register(AccountMetrics(client, config))
     return generate_latest(registry).decode()

@@ -1,8 +1,14 @@
 """Counts of what came in over HTTP; what a person should know is logged, less and less often."""
 
 import logging
+import time
 from collections import Counter
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, get_args
+
+from sluicegate.receipts import ReceiptResult
+
+from .keywords import Heard
 
 log = logging.getLogger(__name__)
 
@@ -14,16 +20,45 @@ _NOTABLE: Final = {
     "relays_failed": "webhooks could not be passed on to their apps' URLs",
     "relays_dropped": "webhooks not passed on: too many are waiting",
 }
+_REFUSED: Final = {
+    "not_recorded": "webhooks answered 503, for the provider to send again",
+    "not_stored": "messages answered 503, for the app to send again",
+    "not_read": "questions about messages answered 503",
+}
+_REFUSED_SECONDS: Final = 10.0
+"""While requests are answered 503, a line is logged so often: an outage is to be seen as one."""
+
+_OF_NOBODY: Final = ("unauthorized",)
+_OF_ACCOUNTS: Final = (
+    *(*_NOTABLE, *_REFUSED, "messages_taken", "relays"),
+    *(f"receipts_{answer}" for answer in get_args(ReceiptResult)),
+    *(f"inbound_{answer}" for answer in get_args(Heard)),
+)
 
 
 class Counts(Counter[tuple[str, str]]):
-    """How often each thing happened, by its name and its account (empty where it has none)."""
+    """How often each thing happened, by its name and its account (empty where it has none).
+
+    Each is there from the start, at 0: a rate can't be told from a counter that begins at 1.
+    """
+
+    def __init__(
+        self, accounts: Iterable[str] = (), monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(
+            {(what, account): 0 for account in accounts for what in _OF_ACCOUNTS}
+            | {(what, ""): 0 for what in _OF_NOBODY}
+        )
+        self._monotonic = monotonic
+        self._logged: dict[tuple[str, str], tuple[float, int]] = {}
 
     def note(self, what: str, account: str = "", why: str = "") -> None:
         """Count one; of what a person should know, log the 1st, the 10th, the 100th..."""
         self[what, account] += 1
         count = self[what, account]
-        if what in _NOTABLE and str(count).strip("0") == "1":
+        if what in _REFUSED:
+            self._note_refused(what, account, count, why)
+        elif what in _NOTABLE and str(count).strip("0") == "1":
             log.warning(
                 "%s%d %s%s",
                 f"{account}: " if account else "",
@@ -31,3 +66,10 @@ class Counts(Counter[tuple[str, str]]):
                 _NOTABLE[what],
                 f" ({why})" if why else "",
             )
+
+    def _note_refused(self, what: str, account: str, count: int, why: str) -> None:
+        now = self._monotonic()
+        at, before = self._logged.get((what, account), (now - _REFUSED_SECONDS, 0))
+        if now - at >= _REFUSED_SECONDS:
+            self._logged[what, account] = now, count
+            log.warning("%s: %d %s: %s", account, count - before, _REFUSED[what], why)

@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from sluicegate.keys import Keys
 
 from ..inspect import aread_memory
-from ..metrics import account_metrics
 from .site import Site
 
 CHECK_SECONDS: Final = 2.0
@@ -58,7 +57,10 @@ class HealthRoutes:
 
 async def metrics_text(site: Site) -> str:
     """Counts of what came in over HTTP, and each account's state, as Prometheus reads them."""
-    lines = ["# TYPE sluicegate_http_total counter"]
+    lines = [
+        "# HELP sluicegate_http_total What came in over HTTP since this process started.",
+        "# TYPE sluicegate_http_total counter",
+    ]
     for (what, account), count in sorted(site.counts.items()):
         lines.append(f'sluicegate_http_total{{what="{what}",account="{account}"}} {count}')
-    return "\n".join(lines) + "\n" + await account_metrics(site.blocking, site.config)
+    return "\n".join(lines) + "\n" + await site.scrape.text()

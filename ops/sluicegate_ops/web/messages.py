@@ -49,7 +49,8 @@ class MessageRoutes:
             pointer = f"/header/{KEY}"
             raise HttpProblem(422, "10027", "Unprocessable Entity", detail, pointer) from None
         except (OutboxError, TimeoutError) as error:
-            self._site.counts.note("not_stored", caller.account)
+            why = str(error) or "Redis did not answer in time"
+            self._site.counts.note("not_stored", caller.account, why)
             raise _unavailable(error, message.id, keyed=keyed) from None
         self._site.counts.note("messages_taken", caller.account)
         return response
@@ -62,7 +63,9 @@ class MessageRoutes:
                 record = await self._record(caller, request.path_params["id"])
         except UnknownMessage:
             raise not_found("No such message here, or it is past its retention.") from None
-        except (OutboxError, TimeoutError):
+        except (OutboxError, TimeoutError) as error:
+            why = str(error) or "Redis did not answer in time"
+            self._site.counts.note("not_read", caller.account, why)
             raise unavailable("Redis did not answer; ask again.", 1) from None
         headers: dict[str, str] = {"sluicegate-state": record.status.state}
         if record.status.provider_id:

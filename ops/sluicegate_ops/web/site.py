@@ -1,5 +1,6 @@
 """What the routes work with: accounts, apps and secrets, read and checked once at the start."""
 
+import asyncio
 import hmac
 import os
 import re
@@ -23,8 +24,10 @@ from sluicegate.receipts import AsyncReceipts
 from sluicegate_worker.provider.registry import provider_of
 from sluicegate_worker.provider.webhooks import WebhookReader
 
+from ..metrics import AccountScrape
 from .counts import Counts
 from .gathering import Gathering
+from .heartbeat import Heartbeat
 from .keywords import Keywords
 from .problems import HttpProblem
 from .relays import Relays
@@ -66,9 +69,11 @@ class Site:
         wall: Callable[[], float] = time.time,
         relays: Relays | None = None,
     ) -> None:
-        self.config, self.wall, self.counts = config, wall, Counts()
+        self.config, self.wall, self.counts = config, wall, Counts(config.accounts)
         self.client = connect_async(config.redis_url)
         self.blocking = connect(config.redis_url)  # for metrics, which are read in a thread
+        self.scrape = AccountScrape(self.blocking, config)
+        self.heartbeat = Heartbeat(self.client, config)
         self.relays = relays or Relays(self.counts)
         self.keywords = Keywords(self.client, config)
         self.receipts_secret = _receipts_secret(config, environ)
@@ -109,6 +114,8 @@ class Site:
         self._stack.push_async_callback(self.client.aclose)
         self._stack.callback(self.blocking.close)
         await self._stack.enter_async_context(self.relays)
+        beating = asyncio.create_task(self.heartbeat.go_on())
+        self._stack.push_async_callback(_ended, beating)
         return self
 
     async def __aexit__(
@@ -141,6 +148,13 @@ class Site:
                 raise InvalidConfig(app.token_env, reason)
             callers[hash] = Caller(name, app.account, self._sluices[app.account])
         return callers
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it ends: redis-py may take a cancellation for a timeout."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=0.1)
 
 
 def _receipts_secret(config: Config, environ: Mapping[str, str]) -> str:

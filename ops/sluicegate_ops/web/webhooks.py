@@ -92,9 +92,13 @@ class WebhookRoutes:
                         counts.note(f"inbound_{heard}", account.name)
                     case _:
                         await self._site.keep(account.name, event.kind, body)
-        except (OutboxError, TimeoutError):
-            counts.note("not_recorded", account.name)
+        except (OutboxError, TimeoutError) as error:
+            counts.note("not_recorded", account.name, _reason(error))
             raise unavailable("It could not be recorded; send it again.", 1) from None
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or f"Redis did not answer within {RECORD_SECONDS:g} s"
 
 
 def _warn_of_second(account: str, receipt: Receipt, answer: ReceiptResult) -> None:

@@ -11,6 +11,9 @@ from .reasons import PROVIDER, advice_on, named
 from .standstills import deaf, hazards, memory, mended, paused, server, stalled
 
 _CAUSES_SHOWN = 3
+SERVE_SECONDS = 20.0
+"""It is heard every 5 s; one that was not for so long is taken for gone."""
+
 _WINDOWS = (1, 2, 5, 10, 15, 30, 60, 300, 3_600, 86_400)
 _MUCH_LONGER = 3
 
@@ -19,7 +22,7 @@ def findings(state: AccountState) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
     kinds = (
         *(server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker),
-        *(mended, _twice, _held, _dead, _receipts, _blocked, _limits, _resets, hazards),
+        *(mended, _twice, _held, _dead, _serving, _receipts, _blocked, _limits, _resets, hazards),
     )
     return [finding for kind in kinds for finding in kind(state)]
 
@@ -123,6 +126,21 @@ def _dead(state: AccountState) -> Iterator[Finding]:
             _causes(state.dead_causes, dead),
             "sluicegate dead list, then: sluicegate dead replay ID, or: sluicegate dead purge ID",
         )
+
+
+def _serving(state: AccountState) -> Iterator[Finding]:
+    """Nobody takes receipts and STOPs, though there is something to hear of."""
+    receipts, counts = state.receipts, state.counts
+    heard = receipts.heard_seconds_ago
+    expected = receipts.needed and (state.work_due or counts.accepted > 0)
+    if not expected or (heard is not None and heard < SERVE_SECONDS):
+        return
+    silent = "never been heard from" if heard is None else f"been silent for {lasting(heard)}"
+    yield Finding(
+        f"sluicegate serve has {silent}",
+        "receipts and STOPs are not taken; the provider gives up on each after a few tries",
+        "start it: sluicegate serve; if it runs, its log says why it can't reach this Redis",
+    )
 
 
 def _receipts(state: AccountState) -> Iterator[Finding]:
