@@ -39,7 +39,7 @@ is each script's ``KEYS[1]``.
     mending      hash    cursors of the sweep's pass through names, and of one through records
     samples      hash    due, dead, doubts -> an id that stands there, missed if the set is lost
     mended       hash    index -> how many entries were lost and put back; at: wall ms of the last
-    audit        list    JSON lines, the latest first: who did what to dead letters and doubts
+    audit        list    JSON lines, the latest first: who did what, and why
     acted:<tok>  string  such an action's answers, for a client that repeats it after a lost reply
     breaker      hash    state, and what the breaker counts (worker's breaker.lua, evidence.lua)
     event:<id>   string  a receipt's event, remembered for a day: token and answer of its batch

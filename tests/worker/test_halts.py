@@ -34,7 +34,9 @@ def test_a_halt_says_why_and_until_when(
 ) -> None:
     assert halts.list() == []
     halted(bench, ends, "HTTP 401: a | in it")
-    assert halts.list() == [HaltInfo("account", "HTTP 401: a | in it", until_ms)]
+    [halt] = halts.list()
+    assert halt == HaltInfo("account", "HTTP 401: a | in it", until_ms, halt.since_ms, "provider")
+    assert halt.since_ms == 1_700_000_000_000
     assert bench.record("m1")["state"] == "waiting"
     assert bench.record("m1")["reason"] == "HTTP 401: a | in it"
 

@@ -1,7 +1,9 @@
-"""``sluicegate audit``: what people did to messages, who they were, and why."""
+"""``sluicegate audit``: what people did, who they were, and why."""
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import typer
@@ -9,12 +11,13 @@ import typer
 from sluicegate_worker.operator.audit import Audit, Entry
 
 from .kit.command import command, option_set
+from .kit.files import sheet_output, text_output
 from .kit.groups import group
-from .kit.options import AsJsonLines, ListLimit, Unmasked
+from .kit.options import AsJsonLines, ExportFormat, FormatOption, ListLimit, Overwrite, Unmasked
 from .kit.output import clean, counted, hidden, table, when, write, write_lines
 from .kit.session import Session
 
-audit = group("See what people did to messages, and why.")
+audit = group("See what people did, and why.")
 
 
 @option_set
@@ -26,10 +29,22 @@ class AuditOptions:
     full: Unmasked = False
 
 
+@option_set
+class AuditExportOptions:
+    """The options of ``audit export``."""
+
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write; - is standard output.")
+    ]
+    format: FormatOption = ExportFormat.CSV
+    overwrite: Overwrite = False
+    full: Unmasked = False
+
+
 @audit.command("list")
 @command
 def list_(session: Session, options: AuditOptions) -> None:
-    """List what people replayed, edited, purged and resolved.
+    """List what people did: to messages, halts, campaigns and opt-outs.
 
     The latest comes first.
 
@@ -47,11 +62,39 @@ def list_(session: Session, options: AuditOptions) -> None:
             all_of_them = counted(total, "entry", "entries")
             typer.echo(f"{all_of_them} in all; --limit 0 lists them", err=True)
     else:
-        typer.echo("nobody has acted on a message")
+        typer.echo("nobody has done anything yet")
+
+
+@audit.command()
+@command
+def export(session: Session, options: AuditExportOptions) -> None:
+    """Write the whole audit to a file, the oldest entry first.
+
+    \b
+    Example:
+      sluicegate audit export audit.csv
+      sluicegate audit export audit.jsonl --format jsonl
+    """
+    file = None if str(options.file) == "-" else options.file
+    kept = [_masked(entry, options.full) for entry in Audit(session.client, session.keys)]
+    kept.reverse()
+    if options.format is ExportFormat.JSONL:
+        with text_output(file, options.overwrite) as out:
+            out.writelines(msgspec.json.encode(entry).decode() + "\n" for entry in kept)
+    else:
+        with sheet_output(file, options.overwrite) as sheet:
+            sheet.row(("at", "who", "action", "count", "which", "why"))
+            for entry in kept:
+                which = " ".join(_which(entry))
+                sheet.row(
+                    (when(entry.at_ms), entry.who, entry.action, entry.count, which, entry.why)
+                )
+    if file is not None:
+        typer.echo(f"{counted(len(kept), 'entry', 'entries')} in {file}")
 
 
 def _show(entries: list[Entry]) -> None:
-    rows = table("AT", "WHO", "ACTION", "MESSAGES", "WHICH", "WHY", spare=("AT",))
+    rows = table("AT", "WHO", "ACTION", "COUNT", "WHICH", "WHY", spare=("AT",))
     for entry in entries:
         which = " ".join(_which(entry))
         about = (entry.who, entry.action, f"{entry.count:,}", which, entry.why)

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from .kit.acts import by_whom, note
 from .kit.asking import confirm
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
 from .kit.naming import LEVELS, level_named
-from .kit.options import AsJsonLines, Confirmed
+from .kit.options import AsJsonLines, Confirmed, WhoOption, WhyOption
 from .kit.output import clean, lasting, table, when, write, write_lines
 from .kit.session import Session
 from .kit.times import length_option
@@ -47,6 +48,7 @@ class HaltSetOptions:
             "--for", metavar="DURATION", help="90s, 15m, 2h or 1d; until cleared if absent."
         ),
     ] = None
+    who: WhoOption = None
     yes: Confirmed = False
     json: AsJsonLines = False
 
@@ -56,6 +58,8 @@ class HaltClearOptions:
     """The options of ``halt clear``."""
 
     level: LevelArgument = "account"
+    who: WhoOption = None
+    why: WhyOption = ""
     yes: Confirmed = False
     json: AsJsonLines = False
 
@@ -76,10 +80,11 @@ def list_(session: Session, options: HaltListOptions) -> None:
     if not in_force:
         typer.echo("nothing is halted")
         return
-    rows = table("LEVEL", "UNTIL", "WHY")
+    rows = table("LEVEL", "SINCE", "UNTIL", "WHO", "WHY", spare=("WHO", "SINCE"))
     for entry in in_force:
         until = "cleared" if entry.until_ms is None else when(entry.until_ms)
-        rows.add_row(entry.level, until, clean(entry.why))
+        since = "" if entry.since_ms is None else when(entry.since_ms)
+        rows.add_row(entry.level, since, until, clean(entry.who), clean(entry.why))
     write(rows)
 
 
@@ -103,10 +108,12 @@ def set_(session: Session, options: HaltSetOptions) -> None:
     targets = list(_targets(session, options.level))
     ends = "until it is cleared" if seconds is None else f"for {lasting(seconds)}"
     confirm(f"Halt {', '.join(_shown(*target) for target in targets)} {ends}?", options.yes)
+    by = by_whom(options.who, options.why, needed=False)
     for account, level in targets:
-        account.halts.set(level, options.why, seconds)
+        account.halts.set(level, options.why, seconds, by.who)
     for account, level in targets:
         account.wait_for_starts()
+        note(account, by, "halt", {"level": level} | ({"for": lasts} if lasts else {}))
         _write(account, level, f"is halted {ends}", options.json, halted=True)
 
 
@@ -129,8 +136,10 @@ def clear(session: Session, options: HaltClearOptions) -> None:
         fail("no account is halted" if everywhere else f"{level} is not halted{others}")
     causes = [f"{_shown(account, level)} is halted: {clean(why)}" for account, why in halted]
     confirm("\n".join([*causes, "Let it go on?"]), options.yes)
+    by = by_whom(options.who, options.why, needed=False)
     for account, _ in halted:
         account.halts.clear(level)
+        note(account, by, "clear halt", {"level": level})
         _write(account, level, "goes on", options.json, halted=False)
 
 

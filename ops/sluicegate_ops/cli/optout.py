@@ -18,6 +18,7 @@ from sluicegate.errors import BadFile, BadNumber
 from sluicegate.optouts import OptOut
 from sluicegate.rules import E164
 
+from .kit.acts import by_whom, note
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
@@ -28,6 +29,8 @@ from .kit.options import (
     EncodingOption,
     RegionOption,
     Unmasked,
+    WhoOption,
+    WhyOption,
 )
 from .kit.output import clean, counted, hidden, listed, when, write_lines, write_result
 from .kit.session import Session
@@ -55,6 +58,8 @@ class NumbersOptions:
     region: RegionOption = None
     encoding: EncodingOption = None
     delimiter: DelimiterOption = None
+    who: WhoOption = None
+    why: WhyOption = ""
     json: AsJsonDocument = False
 
 
@@ -85,6 +90,7 @@ def add(session: Session, options: NumbersOptions) -> None:
         for batch in _batches(numbers):
             given += len(batch)
             new += session.sluice.optouts.add(batch, "cli")
+    _note(session, options, "add optouts", new)
     text = f"{counted(new, 'number')} added, {given - new:,} known already"
     write_result({"added": new, "known": given - new}, text, as_json=options.json)
 
@@ -103,6 +109,7 @@ def remove(session: Session, options: NumbersOptions) -> None:
         for batch in _batches(numbers):
             given += len(batch)
             removed += session.sluice.optouts.remove(batch)
+    _note(session, options, "remove optouts", removed)
     text = f"{counted(removed, 'number')} removed, {given - removed:,} not on the list"
     write_result({"removed": removed, "unknown": given - removed}, text, as_json=options.json)
 
@@ -129,6 +136,12 @@ def list_(session: Session, options: OptOutListOptions) -> None:
         typer.echo(_listing(entry))
     if empty:
         typer.echo("no number has opted out")
+
+
+def _note(session: Session, options: NumbersOptions, action: str, count: int) -> None:
+    """Into the audit: how many numbers, and never which."""
+    about = {} if options.file is None else {"file": options.file.name}
+    note(session, by_whom(options.who, options.why, needed=False), action, about, count)
 
 
 def _listing(entry: OptOut) -> str:

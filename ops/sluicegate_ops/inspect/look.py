@@ -116,8 +116,8 @@ class Look:
 
 
 def _halts(parts: Sequence[bytes]) -> Iterator[tuple[str, HaltInfo]]:
-    for level, ends, why in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
-        halt = HaltInfo.parse(level, b"%b|%b" % (ends, why))
+    for level, text in zip(parts[::2], parts[1::2], strict=True):
+        halt = HaltInfo.parse(level, text)
         yield halt.level, halt
 
 

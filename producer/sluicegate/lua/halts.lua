@@ -8,18 +8,20 @@ local call = redis.call
 
 local current, ended -- read once a call: level -> { ends, why }; the levels whose halts have ended
 
--- Those in force, by level: ends (wall ms, nil until it is lifted) and why.
+-- Those in force, by level: ends (wall ms, nil until it is lifted), since (wall ms), who and why;
+-- '' where an older version did not keep it.
 local function in_force(now)
   if current then return current end
   current, ended = {}, {}
   local all = call('HGETALL', key('halts'))
   for i = 1, #all, 2 do
     local ends, why = string.match(all[i + 1], '^([^|]*)|(.*)$')
-    ends = tonumber(ends)
+    local at, since, who = string.match(ends, '^([^,]*),([^,]*),(.*)$')
+    ends = tonumber(at or ends)
     if ends and now.wall >= ends then
       ended[#ended + 1] = all[i]
     else
-      current[all[i]] = { ends = ends, why = why }
+      current[all[i]] = { ends = ends, why = why, since = since or '', who = who or '' }
     end
   end
   return current
@@ -45,7 +47,8 @@ end
 -- lifted.
 local function begin(now, level, ends, why)
   clear_ended(now)
-  call('HSETNX', key('halts'), level, ends .. '|' .. why)
+  local since = part('sluicegate.texts').whole_ms(now.wall)
+  call('HSETNX', key('halts'), level, ends .. ',' .. since .. ',provider|' .. why)
   current = nil
 end
 

@@ -7,7 +7,7 @@
     Lease       token|slot|seq|started|lane|ticket  leases.lua: parse, formatted
     Record      the fields of a message's hash      records.lua: get, at_end
     History     began,late,took,outcome,code,worker history.lua: with_attempt, shortened
-    HaltInfo    ends_ms|why                         halts.lua: in_force
+    HaltInfo    ends_ms,since_ms,who|why            halts.lua: in_force
     Limits of a sender, registration, brand         levels.lua: of, limit_of
     AcceptedTwice  at_ms|to|first|second            acceptance.lua: keep_second
     BrandDay    day segments                        levels.lua: used_today; charges.lua: use_cap

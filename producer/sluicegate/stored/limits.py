@@ -90,27 +90,43 @@ class BrandDay(NamedTuple):
 class HaltInfo(msgspec.Struct, frozen=True):
     """A level's halt: why, and until when (wall ms); None means until it is lifted.
 
+    ``who`` set it at ``since_ms``: "" and None where an older version did, "provider" where the
+    provider's answer did.
+
     Mirrored by ``in_force`` in ``halts.lua``.
     """
 
     level: str
     why: str
     until_ms: int | None = None
+    since_ms: int | None = None
+    who: str = ""
 
     @classmethod
     def parse(cls, level: str | bytes, text: str | bytes) -> "HaltInfo":
-        """Read ``ends_ms|why``, a field of the hash of halts; raises Malformed."""
+        """Read a field of the hash of halts; raises Malformed.
+
+        It is ``ends_ms,since_ms,who|why``, or ``ends_ms|why`` as version 0.1 wrote it.
+        """
         named = level.decode() if isinstance(level, bytes) else level
-        ends, bar, why = (text.decode() if isinstance(text, bytes) else text).partition("|")
+        head, bar, why = (text.decode() if isinstance(text, bytes) else text).partition("|")
+        ends, since, who = [*head.split(",", 2), "", ""][:3]
         try:
             if bar:
-                return cls(named, why, int(float(ends)) if ends else None)
+                return cls(named, why, _ms(ends), _ms(since), who)
         except ValueError:
             pass
         raise Malformed("halt", text)
 
     def format(self) -> str:
-        return f"{'' if self.until_ms is None else self.until_ms}|{self.why}"
+        head = "" if self.until_ms is None else str(self.until_ms)
+        if self.since_ms is not None or self.who:
+            head += f",{'' if self.since_ms is None else self.since_ms},{self.who}"
+        return f"{head}|{self.why}"
+
+
+def _ms(text: str) -> int | None:
+    return int(float(text)) if text else None
 
 
 def limit_text(value: float) -> str:

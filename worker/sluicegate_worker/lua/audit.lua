@@ -1,6 +1,6 @@
 -- The audit: what people did to messages, who and why, written by the call that does it.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: write, answered, answer.
+-- Returns: write, answered, remember, answer.
 -- Keys touched: audit, acted:<token>.
 --
 -- An entry is a JSON object: at_ms and count, then `said` as it came. A run of many calls says the
@@ -33,6 +33,10 @@ local function answered(token)
   return answers
 end
 
+local function remember(token, answers)
+  call('SET', key('acted:' .. token), table.concat(answers, '|'), 'PX', ACTED_MS)
+end
+
 -- The end of such a call: where it `did` anything to any of them, that is written and remembered.
 -- Returns the answers.
 local function answer(now, token, said, answers, did)
@@ -40,9 +44,9 @@ local function answer(now, token, said, answers, did)
   for _, text in ipairs(answers) do count = count + (text == did and 1 or 0) end
   if count > 0 then
     write(now, said, count)
-    call('SET', key('acted:' .. token), table.concat(answers, '|'), 'PX', ACTED_MS)
+    remember(token, answers)
   end
   return answers
 end
 
-return { write = write, answered = answered, answer = answer }
+return { write = write, answered = answered, remember = remember, answer = answer }

@@ -1,7 +1,7 @@
 -- Set or lift a halt: a level's stop, by a person or for a cause that others would meet too.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] set | clear, [2] level (account, sender:<s>, campaign:<n>, registration:<r>, brand:<b>);
---   for set also [3] ms until it ends ('' until it is lifted), [4] why.
+--   for set also [3] ms until it ends ('' until it is lifted), [4] why, [5] who.
 -- Returns: for set, 1; for clear, 1 where it was in force and 0 where not.
 -- Keys touched: those of lanes.lua, clock, halts, wake.
 -- The first write frees, so that a full server can be stopped and can go on.
@@ -15,7 +15,8 @@ if action == 'set' then
   call('ZREM', key('granted'), '')
   clock.save(now)
   local ends = ARGV[3] ~= '' and whole_ms(now.wall + tonumber(ARGV[3])) or ''
-  call('HSET', key('halts'), level, ends .. '|' .. ARGV[4])
+  local head = ends .. ',' .. whole_ms(now.wall) .. ',' .. ARGV[5]
+  call('HSET', key('halts'), level, head .. '|' .. ARGV[4])
 elseif call('HDEL', key('halts'), level) == 0 then
   return 0
 end

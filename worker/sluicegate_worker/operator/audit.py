@@ -1,4 +1,4 @@
-"""The audit: what people did to messages, who they were and why; the latest 10,000 entries."""
+"""The audit: what people did, who they were and why; the latest 10,000 entries."""
 
 import getpass
 import os
@@ -9,7 +9,9 @@ import msgspec
 import redis
 
 from sluicegate.keys import Keys
-from sluicegate.scripts import new_token
+from sluicegate.scripts import Script, Scripts, new_token
+
+NOTE = Script("sluicegate_worker.note")
 
 _PAGE = 500
 _IDS_KEPT = 20
@@ -33,7 +35,9 @@ class By(msgspec.Struct, frozen=True):
 class Act(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One act: who did what to which messages, and why.
 
-    ``action`` is ``replay``, ``edit``, ``purge``, or ``resolve`` with its verdict. ``ids`` names
+    ``action`` is ``replay``, ``edit``, ``purge``, ``resolve`` with its verdict, ``halt``,
+    ``clear halt``, ``start``, ``pause``, ``resume``, ``cancel`` or ``pace`` of the campaign that
+    ``filter`` names, ``add optouts`` or ``remove optouts``. ``ids`` names
     the messages where a person named them and they are few; otherwise ``filter`` says how they
     were chosen. ``sender`` and ``text`` are an edit's new values. ``generation`` is what a single
     message has after the act. ``run`` marks the calls of one command.
@@ -73,6 +77,11 @@ class Audit:
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         self._client: Any = client
         self._key = keys("audit")
+        self._scripts = Scripts(client, keys.prefix)
+
+    def note(self, act: Act, count: int = 1) -> None:
+        """Add an act that changed ``count`` things; those on messages note themselves."""
+        self._scripts.call(NOTE, [new_token(), act.said(), count])
 
     def __len__(self) -> int:
         return int(self._client.llen(self._key))

@@ -29,13 +29,13 @@ class Halts:
             HaltInfo.parse(level, text) for level, text in self._client.hgetall(self._key).items()
         ]
 
-    def set(self, level: str, why: str, seconds: float | None = None) -> None:
+    def set(self, level: str, why: str, seconds: float | None = None, who: str = "") -> None:
         """Stop a level for so long, None for until it is cleared; one in force is replaced.
 
         What has started by then goes out; see ``optouts.START_TO_POST_SECONDS``.
         """
         ends: Argument = "" if seconds is None else seconds * 1000
-        self._scripts.call(HALT, ["set", level, ends, why])
+        self._scripts.call(HALT, ["set", level, ends, why, who.replace("|", " ")])
 
     def clear(self, level: str = "account") -> bool:
         """Lift a halt and wake the workers; False where there was none."""

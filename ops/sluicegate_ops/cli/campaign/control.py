@@ -5,9 +5,10 @@ import typer
 from sluicegate.campaigns.campaign import Action
 
 from ...inspect import claimed
+from ..kit.acts import by_whom, note
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
-from ..kit.options import AsJsonDocument, Confirmed
+from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
 from ..kit.output import counted, write_document
 from ..kit.session import Session
 from .options import CampaignOptions
@@ -18,6 +19,8 @@ from .show import show_ledger, summary
 class ControlOptions(CampaignOptions):
     """The options of ``campaign pause`` and ``resume``."""
 
+    who: WhoOption = None
+    why: WhyOption = ""
     json: AsJsonDocument = False
 
 
@@ -73,6 +76,8 @@ def cancel(session: Session, options: CampaignCancelOptions) -> None:
 def _act(session: Session, options: ControlOptions, action: Action) -> None:
     campaigns, name = session.campaigns, options.name
     state = campaigns.act(name, action)
+    by = by_whom(options.who, options.why, needed=False)
+    note(session, by, action, {"campaign": name})
     ledger, held = campaigns.ledger(name), claimed(session.client, session.keys, name)
     if options.json:
         write_document(summary(campaigns.get(name), ledger) | {"claimed": held})

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from ..kit.acts import by_whom, note
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
-from ..kit.options import AsJsonDocument, CampaignArgument
+from ..kit.options import AsJsonDocument, CampaignArgument, WhoOption, WhyOption
 from ..kit.output import write_document
 from ..kit.session import Session
 from ..status.reasons import expected, own_pace
@@ -25,6 +26,8 @@ class PaceOptions:
         typer.Option(metavar="X|none", help="Its own limit, in segments per second, or none."),
     ] = None
     weight: WeightOption = None
+    who: WhoOption = None
+    why: WhyOption = ""
     json: AsJsonDocument = False
 
 
@@ -47,6 +50,9 @@ def pace(session: Session, options: PaceOptions) -> None:
     per_second = campaign.per_second if rate is None else _per_second(rate)
     campaigns.pace(name, per_second, campaign.weight if weight is None else weight)
     campaign = campaigns.get(name)
+    by = by_whom(options.who, options.why, needed=False)
+    paced = {"rate": f"{campaign.per_second:g}", "weight": f"{campaign.weight:g}"}
+    note(session, by, "pace", {"campaign": name} | paced)
     ledger = campaigns.ledger(name)
     why = session.waits.of(campaign, ledger)
     if options.json:

@@ -10,10 +10,11 @@ import typer
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
 from sluicegate.campaigns.recipients import Recipient, Recipients
 
+from ..kit.acts import by_whom, note
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
-from ..kit.options import Confirmed
+from ..kit.options import Confirmed, WhoOption, WhyOption
 from ..kit.output import counted, tell, write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
@@ -38,6 +39,8 @@ class _CampaignName:
 class StartOptions(FileOptions, _CampaignName):
     """The options of ``campaign start``."""
 
+    who: WhoOption = None
+    why: WhyOption = ""
     yes: Confirmed = False
 
 
@@ -73,7 +76,11 @@ def start(session: Session, options: StartOptions) -> None:
     if sheet.fingerprint() != file.report.fingerprint:
         fail(f"{options.file} has changed since it was read: nothing was done; start again")
     _pace(campaigns, campaigns.create(plan, file.report.sendable), options)
-    _finish(session, options, file, _import(campaigns, file))
+    tally = _import(campaigns, file)
+    by = by_whom(options.who, options.why, needed=False)
+    about = {"campaign": plan.name, "file": options.file.name}
+    note(session, by, "start", about, tally["added"])
+    _finish(session, options, file, tally)
 
 
 def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> str:

@@ -1,15 +1,17 @@
 """Acts on many messages: by whom and why, how fast, and with what result."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TypeVar
 
+import redis
+
 from sluicegate.errors import InvalidMessage, SluicegateError, UnknownMessage, WrongState
-from sluicegate_worker.operator.audit import By, os_user
+from sluicegate_worker.operator.audit import By, act, os_user
 from sluicegate_worker.operator.deadletters import BATCH, Replay
 
-from .failures import BAD_INPUT, complain, fail, status_of
+from .failures import BAD_INPUT, complain, fail, say, status_of
 from .output import write_result
 from .progress import Meter
 from .session import Session
@@ -25,6 +27,14 @@ def by_whom(who: str | None, why: str, *, needed: bool) -> By:
     if needed and not why.strip():
         fail("--why: give a reason; the audit keeps it for whoever asks later", BAD_INPUT)
     return By(os_user() if who is None else who, why)
+
+
+def note(session: Session, by: By, action: str, about: Mapping[str, str], count: int = 1) -> None:
+    """Put an act into the audit once it is done; a full server does not undo it."""
+    try:
+        session.audit.note(act(by, action, filter=about), count)
+    except redis.ResponseError as error:
+        say(f"done, and not noted in the audit: {error}")
 
 
 def why_not(error: SluicegateError) -> str:

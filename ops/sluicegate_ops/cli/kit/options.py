@@ -82,6 +82,9 @@ DelimiterOption = Annotated[
         help="What separates values; else detected.",
     ),
 ]
+WhyOption = Annotated[
+    str, typer.Option(metavar="TEXT", help="The reason, for the audit and whoever asks later.")
+]
 WhoOption = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Who is acting, for the audit; your user name if absent."),

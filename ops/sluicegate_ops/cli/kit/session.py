@@ -14,6 +14,7 @@ from sluicegate.connections import connect
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
 from sluicegate.optouts import wait_for_posts
+from sluicegate_worker.operator.audit import Audit
 from sluicegate_worker.operator.deadletters import DeadLetters
 from sluicegate_worker.operator.doubts import Doubts
 from sluicegate_worker.operator.halts import Halts
@@ -80,6 +81,10 @@ class Session:
     @cached_property
     def doubts(self) -> Doubts:
         return Doubts(self.client, self.keys, self.config.retention_ms)
+
+    @cached_property
+    def audit(self) -> Audit:
+        return Audit(self.client, self.keys)
 
     @cached_property
     def campaigns(self) -> Campaigns:

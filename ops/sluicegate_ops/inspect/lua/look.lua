@@ -1,7 +1,7 @@
 -- Looking: what a claim would decide now, for the account and for the lanes asked. It only reads.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] horizon_ms, as a claim's; then the names of any number of lanes.
--- Returns: { name, value, ... of the account }, { level, ends, why, ... of its halts }, and for
+-- Returns: { name, value, ... of the account }, { level, its halt as stored, ... }, and for
 --   each lane { waiting, refusing level ('' for none), until, full_until, levels }. A level is
 --   { kind, name, refuses, interval, opens }, a brand
 --   { 'brand', name, refuses, cap, share, used, midnight }. Times are wall ms, '' where there is
@@ -57,7 +57,9 @@ end
 local function halts_in_force()
   local all = {}
   for level, halt in pairs(halts.in_force(now)) do
-    all[#all + 1], all[#all + 2], all[#all + 3] = level, halt.ends and ms(halt.ends) or '', halt.why
+    local ends = halt.ends and ms(halt.ends) or ''
+    local head = ends .. ',' .. halt.since .. ',' .. halt.who
+    all[#all + 1], all[#all + 2] = level, head .. '|' .. halt.why
   end
   return all
 end
