@@ -458,7 +458,7 @@ def test_no_command_is_missing() -> None:
         "optout halt serve simulate probe",
         "campaign": "preflight start list status watch pause resume cancel pace report export",
         "message": "show",
-        "audit": "list",
+        "audit": "list export",
         "dead": "list show replay export purge",
         "doubt": "list show resolve",
         "twice": "list clear",
