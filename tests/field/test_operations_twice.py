@@ -121,3 +121,69 @@ def test_05_the_web_front_names_them_in_its_log(
     with caplog.at_level(logging.WARNING):
         run(front, story)
     assert "message m1 was sent twice, the second time as first" in caplog.text
+
+
+@pytest.fixture
+def doubtful(cli: Cli) -> Cli:
+    """Two doubts of no campaign, one of them of another code, and one of a campaign."""
+    bench, july = cli.bench, plan("july")
+    cli.doubt(1, 2)
+    bench.enqueue(message(3))
+    bench.send(kind="doubt", delay_ms=-1, code="500", reason="HTTP 500")
+    bench.campaigns.create(july)
+    bench.add("july", recipient(july, 1))
+    bench.act("july", "start")
+    bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="timed out")
+    return cli
+
+
+@pytest.mark.parametrize(
+    ("chosen", "count"),
+    [
+        (("m1", "m2"), 2),
+        (("--campaign", "july"), 1),
+        (("--campaign", "-"), 3),
+        (("--code", "no_answer"), 3),
+        (("--code", "500"), 1),
+        (("--code", "no_answer", "--campaign", "-"), 2),
+        (("--all",), 4),
+        (("--code", "40300"), 0),
+    ],
+)
+def test_09_doubts_are_resolved_together(
+    doubtful: Cli, chosen: tuple[str, ...], count: int
+) -> None:
+    command = ("doubt", "resolve", *chosen, "--accepted", "--why", "the portal has them", "--yes")
+    assert doubtful.document(*command, "--dry-run")["count"] == count
+    assert doubtful.document(*command)["count"] == count
+    assert len(doubtful.lines("doubt", "list")) == 4 - count
+    assert doubtful.bench.totals()["resolved"] == count
+    entries = doubtful.lines("audit", "list")
+    assert [entry["count"] for entry in entries] == [count] * bool(count)
+    doubtful.bench.check()
+
+
+def test_09_resending_many_sends_each_once(doubtful: Cli) -> None:
+    doubtful("doubt", "resolve", "--all", "--resend", "--why", "never seen", "--yes")
+    assert len({sent.id for sent in doubtful.bench.drain(5_000)}) == 4
+    assert doubtful.lines("doubt", "list") == []
+
+
+def test_09_one_that_cannot_be_resolved_stops_no_other(doubtful: Cli) -> None:
+    doubtful.bench.cancel("m1")
+    said = doubtful("doubt", "resolve", "--code", "no_answer", "--resend", "--why", "x", "--yes",
+                    exits=1)  # fmt: skip
+    assert "resolved 2 of 3" in said.stdout
+    assert "m1 is cancelled" in said.stderr
+
+
+def test_09_many_are_named_in_one_way_and_with_a_reason(doubtful: Cli) -> None:
+    for chosen in ((), ("m1", "--all"), ("--all", "--code", "500")):
+        said = doubtful("doubt", "resolve", *chosen, "--accepted", exits=2).stderr
+        assert "in exactly one of these ways" in said
+    assert "--why" in doubtful("doubt", "resolve", "--all", "--accepted", exits=2).stderr
+    said = doubtful("doubt", "resolve", "--all", "--accepted", "--why", "x", "--provider-id", "p",
+                    exits=2).stderr  # fmt: skip
+    assert "--provider-id goes with one ID" in said
+    asked = doubtful("doubt", "resolve", "--all", "--drop", "--why", "x", stdin="n\n", exits=1)
+    assert "Make dead letters of 4 messages in doubt?" in asked.stderr

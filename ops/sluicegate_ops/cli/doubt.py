@@ -14,6 +14,7 @@ from sluicegate_worker.queue import KEY_REUSE_MS
 from .kit.acts import by_whom
 from .kit.advice import advised, pairs
 from .kit.asking import confirm
+from .kit.choosing import MessageIds, chosen_ids
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
@@ -41,11 +42,9 @@ from .kit.output import (
 )
 from .kit.session import Session
 from .message.screen import MessageScreen, read_screen
+from .resolve_many import SILENT, resolve_many
 
 doubt = group("Decide on messages that may or may not have been sent.")
-
-_SILENT = "no_answer"
-"""The advice for a worker that fell silent: no answer came, and no code."""
 
 _REASONS: dict[Resolution, str] = {
     "accepted": "a person says that the provider accepted it",
@@ -80,7 +79,19 @@ class DoubtShowOptions:
 class ResolveOptions:
     """The options of ``doubt resolve``."""
 
-    id: MessageArgument
+    ids: MessageIds = None
+    campaign: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Those of a campaign; - for those of no campaign."),
+    ] = None
+    code: Annotated[
+        str | None,
+        typer.Option(metavar="CODE", help=f"Those of this code; {SILENT} for no answer."),
+    ] = None
+    all: Annotated[bool, typer.Option("--all", help="All messages in doubt.")] = False
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check and count; change nothing.")
+    ] = False
     accepted: Annotated[bool, typer.Option("--accepted", help="It was sent.")] = False
     resend: Annotated[
         bool, typer.Option("--resend", help="Send it again under the same idempotency key.")
@@ -141,7 +152,7 @@ def show(session: Session, options: DoubtShowOptions) -> None:
     record = read_screen(session, id, options.full)
     if record.state != "in_doubt":
         raise WrongState(id, record.state, "not in doubt")
-    code = record.code or _SILENT
+    code = record.code or SILENT
     if options.json:
         about: dict[str, Any] = msgspec.to_builtins(record)
         write_document(about | advised(code))
@@ -153,7 +164,7 @@ def show(session: Session, options: DoubtShowOptions) -> None:
 @doubt.command()
 @command
 def resolve(session: Session, options: ResolveOptions) -> None:
-    """End a doubt: it was sent, send it again, or drop it.
+    """End doubts: each was sent, is sent again, or is dropped.
 
     Sending it again uses the same idempotency key, so that the provider ignores
     the message if it has it already.
@@ -162,17 +173,31 @@ def resolve(session: Session, options: ResolveOptions) -> None:
     Example:
       sluicegate doubt resolve order-1234 --accepted --provider-id 40385f64-5717-4562
       sluicegate doubt resolve order-1234 --drop --why "the customer was called"
+      sluicegate doubt resolve --campaign july --resend --why "Telnyx says: never seen"
     """
-    id, verdict = options.id, _verdict(options)
+    verdict = _verdict(options)
+    filters = {name: text for name in ("campaign", "code") if (text := getattr(options, name))}
+    ids = chosen_ids("messages in doubt", options.ids, everything=options.all, filters=filters)
     said = options.reason or options.why
     if options.drop and not said.strip():
         fail("--drop needs --why: the dead letter keeps it, and so does the audit", BAD_INPUT)
     if options.provider_id and not options.accepted:
         fail("--provider-id goes with --accepted: it names what the provider has", BAD_INPUT)
+    many = len(ids) != 1
+    if many and options.provider_id:
+        fail("--provider-id goes with one ID: each message has its own", BAD_INPUT)
+    by = by_whom(options.who, options.why or options.reason, needed=not ids)
+    reason = said or _REASONS[verdict]
+    if many or options.dry_run:
+        about = filters or ({"all": "yes"} if options.all else {})
+        resolve_many(
+            session, ids, about, verdict, reason, by,
+            yes=options.yes, dry_run=options.dry_run, as_json=options.json,
+        )  # fmt: skip
+        return
+    [id] = ids
     if options.resend:
         _confirm_old_key(session, id, options.yes)
-    by = by_whom(options.who, options.why or options.reason, needed=False)
-    reason = said or _REASONS[verdict]
     session.doubts.resolve(id, verdict, provider_id=options.provider_id, reason=reason, by=by)
     done = {"id": id, "resolution": verdict}
     write_result(done, f"{id}  {_DONE[verdict]}", as_json=options.json)

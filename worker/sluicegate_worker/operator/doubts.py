@@ -11,24 +11,26 @@ import redis
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts, new_token
-from sluicegate.stored import Record
+from sluicegate.stored import MessageId, Record
 
-from .audit import By, act
+from .audit import Act, By, act
 
 RESOLVE = Script("sluicegate_worker.resolve")
 
 Resolution = Literal["accepted", "resend", "drop"]
 
 _PAGE = 500
-_STOPPED = (b"cancelled", b"in a cancelled campaign", b"opted out")
-_FIELDS = ("to", "reason", "attempts", "key_at", "at")
+_STOPPED = ("cancelled", "in a cancelled campaign", "opted out")
+_FIELDS = ("to", "reason", "attempts", "key_at", "at", "code")
 
 
 class Doubtful(msgspec.Struct, frozen=True):
     """One message in doubt since ``since_ms``.
 
     ``decided_ms`` is when the account's policy decides, None where only a person does. ``key_ms``
-    is when its idempotency key was first used. All are wall milliseconds.
+    is when its idempotency key was first used. ``code`` is that of its last failure, ``""`` where
+    its worker fell silent; ``campaign`` is ``""`` for an app's own message. All times
+    are wall milliseconds.
     """
 
     id: str
@@ -38,6 +40,8 @@ class Doubtful(msgspec.Struct, frozen=True):
     since_ms: int
     key_ms: int
     decided_ms: int | None
+    code: str = ""
+    campaign: str = ""
 
 
 class Doubts:
@@ -85,17 +89,28 @@ class Doubts:
         recipient opted out. ``drop``: make it a dead letter, or end it if it was cancelled.
         Raises UnknownMessage and WrongState.
         """
-        said = act(by or By(why=reason), f"resolve {verdict}", id).said()
-        args: list[Argument] = [id, verdict, new_token(), self._retention_ms]
-        args += [provider_id, reason, said]
-        answer = self._scripts.call(RESOLVE, args)
-        if answer == b"unknown":
+        said = act(by or By(why=reason), f"resolve {verdict}", id)
+        answer = self.answer(id, verdict, reason, said, provider_id)
+        if answer == "unknown":
             raise UnknownMessage(id)
         if answer in _STOPPED:
             wanted = "it must not be sent again; resolve it as accepted, or drop it"
-            raise WrongState(id, f"in doubt and {answer.decode()}", wanted)
-        if answer != b"resolved":
-            raise WrongState(id, answer.decode(), "only messages in doubt are resolved")
+            raise WrongState(id, f"in doubt and {answer}", wanted)
+        if answer != "resolved":
+            raise WrongState(id, answer, "only messages in doubt are resolved")
+
+    def answer(
+        self, id: str, verdict: Resolution, reason: str, act: Act, provider_id: str = ""
+    ) -> str:
+        """Do the same, as one of the doubts of an ``act``, which goes into the audit once.
+
+        The answer is ``resolved``, ``unknown``, the state that it is in instead, or why it must
+        not be sent again.
+        """
+        args: list[Argument] = [id, verdict, new_token(), self._retention_ms]
+        args += [provider_id, reason, act.said()]
+        answer: bytes = self._scripts.call(RESOLVE, args)
+        return answer.decode()
 
 
 def _doubtful(id: str, decided: float, fields: Sequence[bytes | None]) -> Doubtful:
@@ -108,4 +123,6 @@ def _doubtful(id: str, decided: float, fields: Sequence[bytes | None]) -> Doubtf
         since_ms=record.at,
         key_ms=record.key_at,
         decided_ms=None if math.isinf(decided) else int(decided),
+        code=record.code,
+        campaign=MessageId.parse(id).campaign,
     )

@@ -114,8 +114,8 @@ def _held(state: AccountState) -> Iterator[Finding]:
             f"{counted(held, 'message')} in doubt {'is' if held == 1 else 'are'} held for you: "
             f"{'it' if held == 1 else 'they'} may have been sent",
             _causes(state.held_causes, held),
-            "sluicegate doubt list, then: sluicegate doubt resolve ID, "
-            "with --accepted, --resend or --drop",
+            "sluicegate doubt list, then: sluicegate doubt resolve ID (or --campaign NAME, --code "
+            "CODE, --all), with --accepted, --resend or --drop",
         )
 
 

@@ -1,0 +1,75 @@
+"""One decision on many messages in doubt, chosen by id, campaign or code."""
+
+import time
+from collections.abc import Sequence
+
+import typer
+
+from sluicegate_worker.operator.audit import By, act
+from sluicegate_worker.operator.doubts import Doubtful, Resolution
+from sluicegate_worker.queue import KEY_REUSE_MS
+
+from .kit.acts import carry_out, write_act
+from .kit.asking import confirm
+from .kit.output import counted
+from .kit.session import Session
+
+SILENT = "no_answer"
+"""The code of a doubt whose worker fell silent: no answer came, and no code."""
+
+_QUESTIONS: dict[Resolution, str] = {
+    "accepted": "Take {} for sent?",
+    "resend": "Send {} again under the same idempotency keys?",
+    "drop": "Make dead letters of {}?",
+}
+
+
+def resolve_many(
+    session: Session,
+    ids: Sequence[str],
+    filters: dict[str, str],
+    verdict: Resolution,
+    reason: str,
+    by: By,
+    *,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Resolve the doubts with these ids, or those that pass all filters; may end the command."""
+    known = {doubt.id: doubt for doubt in session.doubts if not ids or doubt.id in ids}
+    meant = list(ids) or [id for id, doubt in known.items() if _passes(doubt, filters)]
+    what = counted(len(meant), "message") + " in doubt"
+    if not meant:
+        write_act("resolved", 0, "no such messages in doubt", as_json=as_json)
+        return
+    if dry_run:
+        text = f"would resolve {what}; nothing was changed"
+        write_act("resolved", len(meant), text, as_json=as_json, dry_run=True)
+        return
+    question = _QUESTIONS[verdict].format(what)
+    if verdict == "resend" and (old := _old_keys([known[id] for id in meant if id in known])):
+        question = (
+            f"The idempotency keys of {old:,} were first used more than 23 h ago. The provider "
+            f"forgets a key after 24 h, so their recipients may get the message twice.\n{question}"
+        )
+    confirm(question, yes)
+    entry = act(by, f"resolve {verdict}", *ids, filter=filters)
+
+    def call(batch: Sequence[str]) -> list[str]:
+        return [session.doubts.answer(id, verdict, reason, entry) for id in batch]
+
+    rule = "it is not in doubt, or must not be sent again"
+    if worst := carry_out(session, meant, call, "resolved", as_json=as_json, rule=rule):
+        raise typer.Exit(worst)
+
+
+def _passes(doubt: Doubtful, filters: dict[str, str]) -> bool:
+    code, campaign = filters.get("code"), filters.get("campaign")
+    return code in (None, doubt.code or SILENT) and campaign in (None, doubt.campaign or "-")
+
+
+def _old_keys(doubts: Sequence[Doubtful]) -> int:
+    """How many keys the provider may soon forget; by this host's clock, for a warning only."""
+    since = time.time() * 1000 - KEY_REUSE_MS
+    return sum(0 < doubt.key_ms < since for doubt in doubts)
