@@ -24,7 +24,7 @@ from ..errors import InvalidConfig
 from .account import Account, InDoubt, Override, RetrySettings, Seconds, account_faults
 from .file import SettingsFile
 from .senders import Brand, Registration, Sender, SettingFaults
-from .web import NAME, NAME_RULE, App, Web, web_faults
+from .web import NAME, NAME_RULE, App, Web, from_environment, web_faults
 
 __all__ = [
     "Account", "App", "Brand", "Config", "InDoubt", "Override", "Registration", "RetrySettings",
@@ -107,9 +107,9 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ
     }
     config = replace(config, accounts=accounts)
     overrides = {
-        name: environ[variable]
+        name: url
         for name in ("redis_url", "broker_url")
-        if environ.get(variable := f"SLUICEGATE_{name.upper()}")
+        if (url := from_environment(f"SLUICEGATE_{name.upper()}", environ))
     }
     config = replace(config, **overrides)
     for (name, *_), reason in _faults(config):

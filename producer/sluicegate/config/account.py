@@ -11,7 +11,7 @@ from msgspec.structs import force_setattr, replace
 from ..errors import InvalidConfig
 from .apis import APIS, Policy, known_apis
 from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
-from .web import is_web_url, variable_faults
+from .web import from_environment, is_web_url, variable_faults
 
 PerSecond = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Seconds = Annotated[
@@ -132,7 +132,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def api_key(self, environ: Mapping[str, str] = os.environ) -> str:
         """Return the API key from the environment; raises InvalidConfig if it is not set."""
-        key = environ.get(self.api_key_env, "").strip()
+        key = from_environment(self.api_key_env, environ)
         if not key:
             secret = APIS[self.api].secret if self.api in APIS else "credential"
             raise InvalidConfig(self.api_key_env, f"set it to the account's {secret}")
@@ -140,12 +140,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def public_key(self, environ: Mapping[str, str] = os.environ) -> str:
         """Return the key that checks this account's webhooks, in base64; ``""`` if not set."""
-        return environ.get(self.public_key_env, "").strip()
+        return from_environment(self.public_key_env, environ)
 
     def webhook_secret(self, environ: Mapping[str, str] = os.environ) -> str:
         """Return the secret that signs this account's webhooks; ``""`` if there is none."""
         own = self.api_key_env if self._webhooks_signed_with == "secret" else ""
-        return environ.get(self.v1_webhook_secret_env or own, "").strip()
+        return from_environment(self.v1_webhook_secret_env or own, environ)
 
     @property
     def webhook_key_env(self) -> str:

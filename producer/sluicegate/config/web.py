@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -65,12 +66,28 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         return secret(self.receipts_secret_env, "a secret for receipts' URLs", environ)
 
 
+def from_environment(variable: str, environ: Mapping[str, str]) -> str:
+    """Return a secret: a variable's value, or the text of the file that ``<variable>_FILE`` names.
+
+    ``""`` if neither is set. Raises InvalidConfig if both are, or if the file can't be read.
+    """
+    value, path = environ.get(variable, "").strip(), environ.get(f"{variable}_FILE", "")
+    if not path:
+        return value
+    if value:
+        raise InvalidConfig(f"{variable}_FILE", f"set it or {variable}, not both")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidConfig(f"{variable}_FILE", f"{path} can't be read: {error}") from error
+
+
 def secret(variable: str, what: str, environ: Mapping[str, str]) -> str:
     """Return a secret of our own; raises InvalidConfig if it is missing or too short.
 
     ``what`` says in the error what the secret is for.
     """
-    value = environ.get(variable, "").strip()
+    value = from_environment(variable, environ)
     if len(value) < LEAST_SECRET:
         how = f"at least {LEAST_SECRET} characters, for example from: openssl rand -hex 32"
         raise InvalidConfig(variable, f"set it to {what}: {how}")
