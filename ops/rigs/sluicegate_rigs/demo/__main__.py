@@ -5,7 +5,8 @@ import os
 import socket
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..deployment import Deployment
@@ -25,30 +26,39 @@ def main() -> int:
     keep = parser.parse_args().keep
     try:
         with Deployment(PROVIDER, account=ACCOUNT, receipts=True) as deployment:
-            holds = tell(play(deployment))
             if keep:
-                _stay(deployment)
+                with _flower(deployment) as (flower, port):
+                    holds = tell(play(deployment))
+                    _stay(deployment, flower, port)
+            else:
+                holds = tell(play(deployment))
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind.")
         return 130
     return 0 if holds else 1
 
 
-def _stay(deployment: Deployment) -> None:
-    """Keep everything running, with Flower, until Ctrl-C."""
-    deployment.start_worker()
+@contextmanager
+def _flower(deployment: Deployment) -> Iterator[tuple[Process, int]]:
+    """Flower and its port, from before the campaign, so that it has seen all of it."""
     port = free_port()
     command = [sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "flower"]
     command += ["--address=127.0.0.1", f"--port={port}", "--logging=error"]
     flower = Process.launched("flower", command, deployment.environ, deployment.directory)
     try:
-        console.print(_suggestions(deployment, port), soft_wrap=True, highlight=False)
-        flower.process.wait()
-        console.print(f"Flower ended. {last_words(flower)}\nCtrl-C ends the rest.", markup=False)
-        while True:
-            time.sleep(3600)
+        yield flower, port
     finally:
         flower.stop()
+
+
+def _stay(deployment: Deployment, flower: Process, port: int) -> None:
+    """Keep everything running until Ctrl-C."""
+    deployment.start_worker()
+    console.print(_suggestions(deployment, port), soft_wrap=True, highlight=False)
+    flower.process.wait()
+    console.print(f"Flower ended. {last_words(flower)}\nCtrl-C ends the rest.", markup=False)
+    while True:
+        time.sleep(3600)
 
 
 def free_port() -> int:

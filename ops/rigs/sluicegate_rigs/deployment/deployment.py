@@ -20,7 +20,7 @@ from sluicegate_ops.simulator import Settings
 from sluicegate_worker.queue import worker_tag
 
 from ..embedded import PORTS, EmbeddedServer
-from .process import STOP_SECONDS, Process, WorkerProcess
+from .process import STOP_SECONDS, Process, WorkerProcess, ended_by_signals
 from .provider import admin, simulating
 
 API_KEY: Final = "KEY-of-the-simulator"
@@ -68,6 +68,7 @@ class Deployment:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
+            stack.enter_context(ended_by_signals())
             stack.callback(self._directory.cleanup)
             stack.enter_context(self.server)
             self.url = stack.enter_context(simulating(self._provider))

@@ -3,11 +3,14 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 STOP_SECONDS = 20.0
+_ENDING = (signal.SIGTERM, signal.SIGHUP)  # kill, a supervisor; a terminal that is closed
 
 
 class Process:
@@ -69,3 +72,27 @@ class Process:
 
 class WorkerProcess(Process):
     """One Celery worker process."""
+
+
+@contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Take SIGTERM and SIGHUP for Ctrl-C, so that whatever was started is stopped.
+
+    Once one has come, the next ones are not heard: they would cut the stopping short. Only the
+    main thread can hear signals; in another one this does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        for signum in _ENDING:
+            signal.signal(signum, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {signum: signal.signal(signum, end) for signum in _ENDING}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
