@@ -6,8 +6,8 @@
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
--- Keys touched: those of states.lua, clock, campaigns, closed, lanes:<n>, leases, unsent:<n>:cancelled,
---   wake.
+-- Keys touched: those of states.lua, clock, campaigns, closed, lanes:<n>, leases,
+--   unsent:<n>:cancelled, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')

@@ -1,8 +1,8 @@
 -- The lanes that are ready, as a tree: what is served next stands at the head of each of its nodes.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: CLASSES; of names class_of, sender_of, campaign_in, is_node, below, above; of the tree
---   head_of, virtual, lead, set_lead, advance, save_clocks, rise, activate, ensure, move_to, take_out; of
---   tickets to_head, to_tail; of levels' refusals park, unpark.
+--   head_of, virtual, lead, set_lead, advance, save_clocks, rise, activate, ensure, move_to,
+--   take_out; of tickets to_head, to_tail; of levels' refusals park, unpark.
 -- Keys touched: limits, virtual, ready:*, parked:t, parked:b, parked_by, lane:*.
 --
 -- A lane's first two letters are its class: priority t|b, type s|m (SMS, MMS). Each class has a

@@ -1,8 +1,9 @@
 -- Mending: indexes that can be derived are built again where they were lost, a page at a time.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: mend_small, mend_names, mend_records, note_samples, tell, save.
--- Keys touched: ready:*, parked:t, parked:b, parked_by, virtual, granted, started, due, dead, doubts,
---   running, closed, campaigns, lanes:<n>, samples, mended. It reads lane:*, campaign:*, m:*, leases.
+-- Keys touched: ready:*, parked:t, parked:b, parked_by, virtual, granted, started, due, dead,
+--   doubts, running, closed, campaigns, lanes:<n>, samples, mended. It reads lane:*, campaign:*,
+--   m:*, leases.
 --
 -- Lanes, leases, records and campaigns say what is; the rest says where to find it. A script leaves
 -- both in agreement, so what does not agree was lost outside of one.

@@ -33,7 +33,9 @@ local function note_work(now, any)
   call('HSET', name, 'swept', at)
 end
 
-local function number_in(info, name) return tonumber(string.match(info, '\n' .. name .. ':(%d+)')) end
+local function number_in(info, name)
+  return tonumber(string.match(info, '\n' .. name .. ':(%d+)'))
+end
 
 -- Compare the server's memory with the ceiling, a share of its maxmemory. Where it says nothing of
 -- its memory, it is taken for having enough.

@@ -1,4 +1,4 @@
--- Unreadable tickets: what can't be a ticket is set aside as a dead letter, so that it stops nobody.
+-- Unreadable tickets: what can be no ticket is set aside as a dead letter, so that it stops nobody.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: set_aside.
 -- Keys touched: those of states.lua, dead, lane:*.

@@ -3,8 +3,8 @@
 -- ARGV[1] its name, [2] ms after which one that is not heard is forgotten.
 -- Returns: 1.
 -- Keys touched: clock, serving, granted.
--- The first write frees, so that a full server still hears it. The latest stays, however old, so that
--- its silence is seen.
+-- The first write frees, so that a full server still hears it. The latest stays, however old, so
+-- that its silence is seen.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
 
