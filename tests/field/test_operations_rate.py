@@ -1,6 +1,8 @@
 """What trials in the field found about the account's rate and who shares it, in numbered order."""
 
 import itertools
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from sluicegate_rigs.limits.scenario import ProviderKind, Scenario
 from sluicegate_rigs.limits.world import simulate
 from support.bench import Bench
 from support.clock import CLOCK
+from support.command_line import Cli
 from support.deployment import deployment, eventually
 from support.effort import size
 from support.messages import message
@@ -127,3 +130,40 @@ def test_07_a_ceiling_that_would_be_none_once_rounded_is_refused(tmp_path: Path)
     path.write_text("[accounts.default]\nmax_requests_per_second = 0.0000001\n")
     with pytest.raises(InvalidConfig, match=r"max_requests_per_second.*must be at least 0\.001"):
         load_config(path, {})
+
+
+def beside(made: Bench, others: int, limit: int = HEADER) -> None:
+    """Send for a while, as answered by a provider where others use so much of each window."""
+    made.at(1000 * time.time() - 30_000)
+    made.enqueue(*[message(number) for number in range(1, 60)])
+    for _ in range(45):
+        ours = 1 + made.store.zcount(made.keys("log"), f"({made.now_ms - 1000}", made.now_ms)
+        made.send(limit=limit, remaining=max(0, limit - others - ours))
+        made.later(20)
+    made.at(1000 * time.time())
+    made.sweep()
+
+
+@pytest.mark.parametrize(("others", "person"), [(35, True), (49, True), (15, False)])
+def test_06_what_others_use_of_the_key_is_said(cli: Cli, others: int, person: bool) -> None:
+    beside(cli.bench, others)
+    state = cli.document("status", exits=int(person))
+    [found] = [each for each in state["findings"] if "of this key" in each["what"]]
+    [used] = re.findall(r"^others use (\d+) of 50/s of this key$", found["what"])
+    assert abs(int(used) - others) <= 5, "of what was left, some was ours"
+    assert "give each a key of its own" in found["do"]
+    assert found["person"] == person
+
+
+def test_06_our_own_requests_are_nobody_else_s(cli: Cli) -> None:
+    beside(cli.bench, 0)
+    assert "of this key" not in cli("status").stdout
+
+
+def test_06_a_429_names_others_and_not_the_limit(cli: Cli) -> None:
+    beside(cli.bench, 49)
+    cli.bench.send(kind="back", throttled=True, heard=True, wait_ms=60_000, limit=50, remaining=0)
+    wait = cli.document("why")["waits"][0]
+    assert wait["kind"] == "blocked"
+    assert re.search(r"; others use 4\d of 50/s of this key", wait["what"])
+    assert "give each a key of its own" in wait["change"]

@@ -15,6 +15,7 @@ from .standstill import Standstill, read_standstill
 LIVE_SECONDS = 10.0
 """A worker sweeps every second; one that was not heard for so long is taken for gone."""
 
+_MUCH_SHARED = 0.2
 _INDEXES = ("due", "granted", "started", "doubts", "dead")
 
 
@@ -45,6 +46,7 @@ class RequestRate(msgspec.Struct, frozen=True):
     What ``others`` use and a ``margin`` are taken off. ``configured`` and ``configured_seconds``
     are what is published, 0 before anything is; the provider's headers may say otherwise, but
     ``ceiling`` is the most per second whatever they say, 0 where there is none.
+    ``others`` is their peak; ``shared`` is what they use on average, 0 if not heard for a minute.
     ``used`` slots went in the last window; the next is ``next_seconds`` from now, and
     ``next_bulk_seconds`` for bulk. ``reset_seconds`` is the longest that the provider named.
     ``heard`` is False until its first answer. Of ``concurrency`` requests, ``most`` may be under
@@ -64,6 +66,7 @@ class RequestRate(msgspec.Struct, frozen=True):
     under_way: int = 0
     used: int = 0
     others: float = 0.0
+    shared: float = 0.0
     margin: float = 0.0
     blocked_seconds: float = 0.0
     next_seconds: float = 0.0
@@ -73,6 +76,11 @@ class RequestRate(msgspec.Struct, frozen=True):
     heard: bool = False
     refuses: bool = False
     refuses_bulk: bool = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others use so much of this key that a person should know."""
+        return self.shared >= max(1.0, _MUCH_SHARED * self.limit)
 
     @property
     def at_ceiling(self) -> bool:
@@ -205,6 +213,7 @@ def _rate(account: AccountLook, limits: Mapping[str, str]) -> RequestRate:
         under_way=int(values["under_way"]),
         used=int(values["used"]),
         others=values["others"],
+        shared=round(values["shared"], 1),
         margin=round(values["margin"], 3),
         blocked_seconds=seconds_to("block"),
         next_seconds=seconds_to("slot"),

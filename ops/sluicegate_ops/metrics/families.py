@@ -74,7 +74,8 @@ GAUGES: Final[Mapping[str, Gauge]] = {
     ),
     "used_requests": Gauge("Requests of the last window.", lambda s: s.facts.rate.used),
     "others_requests": Gauge(
-        "Requests of a window that others use of the credential.", lambda s: s.facts.rate.others
+        "Requests of a window that others use of the credential.",
+        lambda s: max(s.facts.rate.others, s.facts.rate.shared),
     ),
     "margin_requests": Gauge("Requests left free after a 429.", lambda s: s.facts.rate.margin),
     "blocked_seconds": Gauge(

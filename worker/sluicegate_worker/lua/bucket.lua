@@ -21,6 +21,7 @@ local FIELDS = {
   'limit', 'configured', 'tat', 'block', 'margin', 'margin_at', 'rtt', 'rtt_var', 'peak',
   'last_peak', 'peak_at',
   'seq', 'limit_seq', 'heard', 'gate', 'streak', 'slot', 'window', 'policy', 'reset',
+  'shared', 'shared_at',
 }
 
 -- What was seen fades: a margin by half in two windows, others' peak after one to two.
@@ -73,7 +74,8 @@ local function save(bucket)
     'last_peak', bucket.last_peak, 'peak_at', ms(bucket.peak_at), 'seq', bucket.seq,
     'limit_seq', bucket.limit_seq, 'heard', bucket.heard, 'gate', ms(bucket.gate),
     'streak', bucket.streak, 'slot', ms(bucket.slot), 'window', bucket.configured_window,
-    'policy', bucket.policy, 'reset', bucket.reset)
+    'policy', bucket.policy, 'reset', bucket.reset,
+    'shared', string.format('%.3f', bucket.shared), 'shared_at', ms(bucket.shared_at))
 end
 
 -- How much later than planned a request may arrive, where a window is that long: two deviations of

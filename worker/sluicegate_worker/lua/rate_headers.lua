@@ -13,6 +13,7 @@ local jitter = part('sluicegate_worker.bucket').jitter
 local min, max = math.min, math.max
 
 local MAX_MARGIN = 0.25
+local SHARED_HALF = 3000 -- ms in which half of what was known of others' use is replaced
 local MAX_RAISE = 10 -- a limit, and a rate, is believed up to so many times the configured one
 
 local function throttled(now, bucket, wait)
@@ -21,6 +22,15 @@ local function throttled(now, bucket, wait)
     bucket.gate = now.steady + 2 * bucket.rtt
   end
   bucket.block = max(bucket.block, now.steady + max(wait, 1))
+end
+
+-- What others use on average over the last seconds, for people: the peak that the budget goes by
+-- is gone while we hardly send. One answer may be far off; several in a row are not.
+local function hear_others(now, bucket, foreign)
+  local since = max(0, now.steady - bucket.shared_at)
+  local weight = min(0.5, max(0.1, 1 - 0.5 ^ (since / SHARED_HALF)))
+  bucket.shared = bucket.shared + weight * (max(0, foreign) - bucket.shared)
+  bucket.shared_at = now.steady
 end
 
 -- How many slots of ours the provider may have counted when it answered a request begun then. A
@@ -69,6 +79,7 @@ local function report(now, bucket, lease, answer)
     -- Of its own limit: one that a newer answer has changed would show as others' use.
     local foreign = answer.limit - remaining - ours_before(bucket, lease.started)
     bucket.peak = max(bucket.peak, foreign)
+    hear_others(now, bucket, foreign)
   end
 end
 

@@ -7,7 +7,7 @@ from sluicegate_worker.distance import TOO_FAR_SECONDS
 from ...inspect import LIVE_SECONDS, AccountCause, AccountState, RequestRate
 from ..kit.output import clean, counted, lasting, listed, when
 from .finding import Finding
-from .reasons import PROVIDER, advice_on, named
+from .reasons import PROVIDER, SHARE, advice_on, named, shared
 from .standstills import deaf, hazards, memory, mended, paused, server, stalled
 
 _CAUSES_SHOWN = 3
@@ -22,7 +22,19 @@ def findings(state: AccountState) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
     kinds = (
         *(server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker),
-        *(mended, _twice, _held, _dead, _serving, _receipts, _blocked, _limits, _resets, hazards),
+        *(
+            mended,
+            _twice,
+            _held,
+            _dead,
+            _serving,
+            _receipts,
+            _others,
+            _blocked,
+            _limits,
+            _resets,
+            hazards,
+        ),
     )
     return [finding for kind in kinds for finding in kind(state)]
 
@@ -156,6 +168,17 @@ def _receipts(state: AccountState) -> Iterator[Finding]:
         "look at sluicegate_http_total of sluicegate serve: if nothing arrives, check the proxy, "
         "DNS and its certificate; if it is refused, the public key and the receipts' secret",
     )
+
+
+def _others(state: AccountState) -> Iterator[Finding]:
+    rate = state.rate
+    if said := shared(rate):
+        yield Finding(
+            said,
+            f"Sluicegate keeps to what they leave: {rate.budget:.3g} requests per window",
+            SHARE,
+            person=rate.shared >= rate.limit / 2,
+        )
 
 
 def _blocked(state: AccountState) -> Iterator[Finding]:

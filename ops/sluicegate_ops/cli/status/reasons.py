@@ -15,6 +15,7 @@ SETTINGS = (
 )
 _BY_ITSELF = "nothing to do, it resumes by itself"
 _MANY_FAILURES = 2
+_NEARLY = 0.8  # of their peak, which the average of the last seconds is not far from
 PROVIDER = (
     "nothing to do, it ends within 15 s of the provider's recovery; check Telnyx's status page, "
     "and that a worker's host can reach base_url"
@@ -30,6 +31,10 @@ MORE_MEMORY = (
 STALLED = (
     "in Flower, let the workers consume their queues again and lift the rate limit of "
     "sluicegate.drain; or restart the workers"
+)
+SHARE = (
+    "find who else sends with this key: another deployment, an app, a script; give each a key of "
+    "its own, or set max_requests_per_second so that all fit"
 )
 _HTTP = re.compile(r"HTTP (?P<status>[0-9]{3})(?: (?P<code>[0-9]{5})\b)?")
 
@@ -65,8 +70,10 @@ def until_word(wait: Wait) -> str:
     return "next" if wait.kind in ("rate", "requests", "ceiling", "retrying") else "until"
 
 
-def change(wait: Wait) -> str:
+def change(wait: Wait, rate: RequestRate) -> str:
     """What would change it: a command, or a setting."""
+    if wait.kind in ("requests", "blocked") and rate.is_shared:
+        return SHARE
     return _CHANGE[wait.kind](wait)
 
 
@@ -77,7 +84,7 @@ def sentence(why: Why) -> str:
     first = why.waits[0]
     ends = until(first, why.now_ms)
     goes_on = f", {until_word(first)} {ends}" if ends else ""
-    return f"{what(first, why.rate)}{goes_on}: {change(first)}"
+    return f"{what(first, why.rate)}{goes_on}: {change(first, why.rate)}"
 
 
 def expected(finish: Finish | None, now_ms: float) -> str:
@@ -100,6 +107,14 @@ def limit(rate: RequestRate) -> str:
     if not rate.limit:
         return "unknown: no worker has published it yet"
     return f"{rate.limit:g} per {rate.window_seconds:g} s"
+
+
+def shared(rate: RequestRate) -> str:
+    """What others use of the key; ``""`` if that is little, or not known."""
+    if not rate.is_shared:
+        return ""
+    per = "/s" if rate.window_seconds == 1 else f" per {rate.window_seconds:g} s"
+    return f"others use {rate.shared:.0f} of {rate.limit:g}{per} of this key"
 
 
 def advice_on(reason: str) -> Advice | None:
@@ -161,6 +176,8 @@ def _rate(wait: Wait, rate: RequestRate) -> str:
 def _requests(wait: Wait, rate: RequestRate) -> str:
     taken = f"{wait.used:,.0f} used in the last window"
     others = f", {rate.others:g} by others" if rate.others else ""
+    if rate.shared >= _NEARLY * rate.others and (said := shared(rate)):
+        others = f"; {said}"
     margin = f", {rate.margin:.2g} kept as a margin after a 429" if rate.margin >= 0.05 else ""
     return f"the account's requests, {limit(rate)}: {taken}{others}{margin}"
 
@@ -186,7 +203,9 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "stalled": _stalled,
     "failing": _failing,
     "trying": _trying,
-    "blocked": lambda wait, rate: "the provider answered 429, too many requests",
+    "blocked": lambda wait, rate: "; ".join(
+        filter(None, ("the provider answered 429, too many requests", shared(rate)))
+    ),
     "daily_cap": _daily_cap,
     "queue_full": lambda wait, rate: f"Telnyx's queue for {named(wait.level)} is full (40318)",
     "queue": lambda wait, rate: f"Telnyx still queues what {named(wait.level)} has sent",

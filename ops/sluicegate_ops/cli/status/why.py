@@ -64,7 +64,7 @@ def _entry(wait: Wait, causes: Why) -> dict[str, Any]:
         "said": hidden(wait.said),
         "seconds": seconds,
         "what": what(wait, causes.rate),
-        "change": change(wait),
+        "change": change(wait, causes.rate),
     }
 
 
@@ -110,5 +110,5 @@ def _lines(wait: Wait, causes: Why, key_variable: str) -> list[tuple[str, object
         (f"  {until_word(wait)}", until(wait, causes.now_ms)),
         ("  do", advice.for_key(key_variable) if advice else ""),
         ("  portal", advice.portal if advice else ""),
-        ("  change", change(wait)),
+        ("  change", change(wait, causes.rate)),
     ]

@@ -19,6 +19,8 @@ local call, sub = redis.call, string.sub
 
 local KINDS = { 'account', 'registration', 'sender', 'campaign' }
 
+local SHARED_KNOWN = 60000 -- ms for which others' use is taken to go on
+
 local horizon = tonumber(ARGV[1])
 local now = part('sluicegate.clock').read()
 local breaker = Breaker.load()
@@ -42,7 +44,9 @@ local function account()
     'limit', known and exact(bucket.limit) or '0', 'window', known and exact(bucket.window) or '0',
     'budget', known and exact(Bucket.budget(bucket)) or '0',
     'used', call('ZCOUNT', key('log'), window_began, ms(now.steady)),
-    'others', exact(math.max(0, bucket.peak, bucket.last_peak)), 'margin', exact(bucket.margin),
+    'others', exact(math.max(0, bucket.peak, bucket.last_peak)),
+    'shared', exact(now.steady - bucket.shared_at < SHARED_KNOWN and bucket.shared or 0),
+    'margin', exact(bucket.margin),
     'block', wall(bucket.block), 'reset', exact(bucket.reset), 'heard', bucket.heard,
     'round_trip', exact(bucket.rtt), 'full', full, 'under_way', admission.under_way(),
     'cap', known and cap or 0, 'bulk_cap', known and bulk_cap or 0,
