@@ -6,6 +6,7 @@ Each test finds the database empty. A test that breaks its server starts one its
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,11 @@ class Server:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse several processes on a lent Redis: each would find the others' keys in it."""
+    """Refuse several processes on a lent Redis: each would find the others' keys in it.
+
+    And hear Ctrl-C: a shell's background job ignores it, and so would what the tests start.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.environ.get(LENT) and config.getoption("numprocesses", None):
         raise pytest.UsageError(f"{LENT} lends one database: run the tests with -n 0")
 

@@ -621,7 +621,9 @@ def test_a_reset_within_the_window_is_not_worth_a_word(cli: Cli) -> None:
 def test_status_finds_every_halted_level(cli: Cli) -> None:
     cli.bench.halts.set(f"sender:{SLOW}", "HTTP 403 40013 Invalid sender")
     cli.bench.halts.set("account", "stop", 7_200)
-    found = cli.document("status", exits=1)["findings"]
+    state = cli.document("status", exits=1)
+    settings = {what for what, *_ in state["hazards"]}  # the test's server has some
+    found = [one for one in state["findings"] if one["what"] not in settings]
     assert [one["what"].partition(" is halted")[0] for one in found] == [
         "the account",
         f"sender {SLOW}",

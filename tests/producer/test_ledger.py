@@ -60,7 +60,7 @@ def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
 
 
 def test_an_unknown_campaign_has_nothing(bench: Bench) -> None:
-    nothing = Ledger(0, dict.fromkeys(STATES, 0), dict.fromkeys(DELIVERIES, 0))
+    nothing = Ledger(0, dict.fromkeys(STATES, 0), dict.fromkeys(DELIVERIES, 0), maybe_sent=0)
     assert bench.campaigns.ledger("june") == nothing
     assert bench.campaigns.recount("june") == nothing
     assert nothing.adds_up

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 
@@ -90,7 +91,9 @@ def test_what_receipts_said_is_read_and_stays(bench: Bench) -> None:
 
 def test_ledgers_equal_their_recounts(bench: Bench) -> None:
     for name in ("july", "june", "may"):
-        assert bench.campaigns.recount(name) == bench.campaigns.ledger(name)
+        counters, recount = bench.campaigns.ledger(name), bench.campaigns.recount(name)
+        assert counters.maybe_sent is None  # that version did not count it
+        assert msgspec.structs.replace(counters, maybe_sent=recount.maybe_sent) == recount
     assert bench.campaigns.ledger("july").states["in_doubt"] == 1
 
 
@@ -116,7 +119,9 @@ def test_sending_goes_on(bench: Bench) -> None:
     assert before["waiting"] > (after := bench.check())["waiting"]
     assert after["scheduled"] == after["retrying"] == 0
     for name in ("july", "june", "may"):
-        assert bench.campaigns.recount(name) == bench.campaigns.ledger(name)
+        counters, recount = bench.campaigns.ledger(name), bench.campaigns.recount(name)
+        assert counters.maybe_sent is None  # that version did not count it
+        assert msgspec.structs.replace(counters, maybe_sent=recount.maybe_sent) == recount
     assert bench.campaigns.get("may").state == "paused"
 
 

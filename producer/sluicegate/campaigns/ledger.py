@@ -34,13 +34,14 @@ class Ledger(msgspec.Struct, frozen=True):
 
     ``states`` has a count for each of ``STATES``. ``deliveries`` has one for each of
     ``receipts.DELIVERIES``: what receipts said of the accepted recipients. ``maybe_sent`` of those
-    that are not accepted, in whatever state, may have been sent a message all the same.
+    that are not accepted, in whatever state, may have been sent a message all the same; the
+    counters of a campaign that version 0.1 created do not know, None, but a recount does.
     """
 
     imported: int
     states: dict[str, int]
     deliveries: dict[str, int]
-    maybe_sent: int = 0
+    maybe_sent: int | None = None
 
     @property
     def adds_up(self) -> bool:
@@ -99,7 +100,7 @@ class Ledgers:
                 deliveries[short] = delivery
         members = sum(self._client.scard(shard) for shard in self._shards(campaign))
         counts = Counter([*states.values(), *deliveries.values()])
-        return _ledger(members, counts | Counter(maybe_sent=maybe_sent))
+        return _ledger(members, counts, maybe_sent)
 
     def _waiting(self, campaign: str) -> Iterator[bytes]:
         lanes = self._keys.lane(LaneName.pattern(campaign))
@@ -140,11 +141,10 @@ class Ledgers:
 
 def _stored_ledger(fields: Mapping[bytes, bytes]) -> Ledger:
     counts = {name.decode(): int(count) for name, count in fields.items()}
-    return _ledger(counts.get("imported", 0), counts)
+    return _ledger(counts.get("imported", 0), counts, counts.get("maybe_sent", None if counts else 0))
 
 
-def _ledger(imported: int, counts: Mapping[str, int]) -> Ledger:
+def _ledger(imported: int, counts: Mapping[str, int], maybe_sent: int | None) -> Ledger:
     states = {state: counts.get(state, 0) for state in STATES}
     deliveries = {delivery: counts.get(delivery, 0) for delivery in DELIVERIES}
-    # What was in doubt before 0.2 was not counted when it went so.
-    return Ledger(imported, states, deliveries, max(0, counts.get("maybe_sent", 0)))
+    return Ledger(imported, states, deliveries, maybe_sent)

@@ -6,7 +6,7 @@
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
--- Keys touched: those of states.lua, clock, campaigns, closed, lanes:<n>, leases,
+-- Keys touched: those of states.lua and counts.lua, clock, campaigns, closed, lanes:<n>, leases,
 --   unsent:<n>:cancelled, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
@@ -27,6 +27,7 @@ if action == 'create' then
   if digest then return digest == ARGV[4] and 'known' or 'exists' end
   call('HSET', campaign, 'plan', ARGV[3], 'digest', ARGV[4], 'shards', ARGV[5], 'lane', ARGV[6],
     'state', 'draft', 'created', whole_ms(now.wall))
+  counts.begin(name)
   call('ZADD', key('campaigns'), whole_ms(now.wall), name)
   call('ZADD', key('closed'), whole_ms(now.wall), name)
   return 'created'

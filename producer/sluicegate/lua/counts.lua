@@ -1,6 +1,6 @@
 -- Counts: the account's totals and each campaign's ledger; written once, at the end of a call.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: add, count, in_ledger; at_end writes what changed.
+-- Returns: begin, add, count, in_ledger, counts_maybe; at_end writes what changed.
 -- Keys touched: totals, ledger:<campaign>.
 local key, num = part('sluicegate.account').key, part('sluicegate.texts').num
 local call = redis.call
@@ -11,6 +11,14 @@ local function add(name, field, by)
   local fields = counts[name] or {}
   counts[name] = fields
   fields[field] = (fields[field] or 0) + by
+end
+
+-- A new campaign's ledger. One of version 0.1 has no `maybe_sent`, and never gets one: a count that
+-- began in the middle would be wrong.
+local function begin(campaign) call('HSET', key('ledger:' .. campaign), 'maybe_sent', 0) end
+
+local function counts_maybe(campaign)
+  return call('HEXISTS', key('ledger:' .. campaign), 'maybe_sent') == 1
 end
 
 local function count(field, by) add('totals', field, by or 1) end
@@ -30,4 +38,7 @@ local function at_end()
   end
 end
 
-return { add = add, count = count, in_ledger = in_ledger, at_end = at_end }
+return {
+  begin = begin, add = add, count = count, in_ledger = in_ledger, counts_maybe = counts_maybe,
+  at_end = at_end,
+}

@@ -56,7 +56,7 @@ local function perhaps(id, by)
   local before = maybe_sent(record)
   records.add(record, 'maybe', by)
   local after = maybe_sent(record)
-  if campaign and before ~= after then
+  if campaign and before ~= after and counts.counts_maybe(campaign) then
     counts.add('ledger:' .. campaign, 'maybe_sent', after and 1 or -1)
   end
 end
@@ -64,7 +64,9 @@ end
 -- A message is accepted: what may have been sent was.
 local function know(id, was_maybe)
   local campaign = was_maybe and campaign_of(id)
-  if campaign then counts.add('ledger:' .. campaign, 'maybe_sent', -1) end
+  if campaign and counts.counts_maybe(campaign) then
+    counts.add('ledger:' .. campaign, 'maybe_sent', -1)
+  end
 end
 
 local function note_attempt(now, id, lease, took, outcome, code)

@@ -12,7 +12,7 @@ from .tickets import Ticket
 
 _COUNTS: Final = (
     "attempts", "free", "maybe", "maybe_before", "cancel_at", "age", "generation", "key_at",
-    "enqueued", "at", "delivery_at",
+    "due", "enqueued", "at", "delivery_at",
 )  # fmt: skip
 _BYTES: Final = ("content", "request")
 _RENAMED: Final = {"fate": "delivery", "fate_at": "delivery_at", "fate_code": "delivery_code"}
@@ -46,6 +46,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     replayed_by: str = ""
     generation: int = 0
     key_at: int = 0
+    due: int = 0
     enqueued: int = 0
     at: int = 0
     provider_id: str = ""

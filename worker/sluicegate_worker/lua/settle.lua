@@ -111,8 +111,8 @@ function moves.retry(now, outcome, record, lane, ticket)
   records.add(record, 'age', outcome.took + outcome.delay)
   states.become(outcome.id, 'retrying')
   record.lane, record.ticket = lane, ticket
-  record.due = ms(now.wall + outcome.delay)
-  call('ZADD', key('due'), record.due, outcome.id)
+  record.due = whole_ms(now.wall + outcome.delay)
+  call('ZADD', key('due'), ms(now.wall + outcome.delay), outcome.id)
   count('retried')
 end
 

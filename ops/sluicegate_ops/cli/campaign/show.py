@@ -154,8 +154,8 @@ def _proof(campaigns: Campaigns, name: str) -> tuple[Ledger, Ledger]:
     """The counters and a recount; repeated a few times if something moved between the two."""
     for _ in range(_TRIES):
         counters, recount = campaigns.ledger(name), campaigns.recount(name)
-        # Version 0.1 did not count these, so what it left is no difference.
-        counters = msgspec.structs.replace(counters, maybe_sent=recount.maybe_sent)
+        if counters.maybe_sent is None:
+            counters = msgspec.structs.replace(counters, maybe_sent=recount.maybe_sent)
         if counters == recount:
             break
     return counters, recount
