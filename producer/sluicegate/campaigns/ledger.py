@@ -141,7 +141,8 @@ class Ledgers:
 
 def _stored_ledger(fields: Mapping[bytes, bytes]) -> Ledger:
     counts = {name.decode(): int(count) for name, count in fields.items()}
-    return _ledger(counts.get("imported", 0), counts, counts.get("maybe_sent", None if counts else 0))
+    maybe_sent = counts.get("maybe_sent") if counts else 0
+    return _ledger(counts.get("imported", 0), counts, maybe_sent)
 
 
 def _ledger(imported: int, counts: Mapping[str, int], maybe_sent: int | None) -> Ledger:
