@@ -97,6 +97,14 @@ def test_10_the_audit_is_exported_whole(cli: Cli, form: str) -> None:
     assert [row["why"] for row in rows] == [f"reason {number}" for number in range(3)]
 
 
+def test_10_a_cancelled_message_is_noted_and_one_that_was_not_is_not(cli: Cli) -> None:
+    cli.bench.enqueue(message(1), message(2))
+    cli.bench.send()
+    cli("cancel", "m1", "m2", *BY, exits=1)
+    [entry] = entries(cli)
+    assert (entry["action"], entry["ids"], entry["count"]) == ("cancel", ["m2"], 1)
+
+
 def test_10_a_call_that_comes_twice_is_noted_once(cli: Cli) -> None:
     said, token = act(By("ann", "a test"), "halt").said(), new_token()
     answers = [cli.bench.call(NOTE, [token, said, 1]) for _ in range(2)]

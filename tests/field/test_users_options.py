@@ -24,7 +24,8 @@ redis_url = "{url}"
 READS = {
     *("campaign list", "campaign status", "campaign report", "campaign preflight"),
     *("campaign export", "campaign watch", "dead list", "dead show", "dead export", "doubt list"),
-    *("doubt show", "message show", "optout list", "halt list", "audit list", "status", "why"),
+    *("doubt show", "message show", "optout list", "halt list", "status", "why"),
+    *("audit list", "audit export"),
     *("lanes", "serve", "simulate", "probe"),
 }
 

@@ -29,10 +29,17 @@ def by_whom(who: str | None, why: str, *, needed: bool) -> By:
     return By(os_user() if who is None else who, why)
 
 
-def note(session: Session, by: By, action: str, about: Mapping[str, str], count: int = 1) -> None:
+def note(
+    session: Session,
+    by: By,
+    action: str,
+    about: Mapping[str, str],
+    count: int = 1,
+    ids: Sequence[str] = (),
+) -> None:
     """Put an act into the audit once it is done; a full server does not undo it."""
     try:
-        session.audit.note(act(by, action, filter=about), count)
+        session.audit.note(act(by, action, *ids, filter=about), count)
     except redis.ResponseError as error:
         say(f"done, and not noted in the audit: {error}")
 

@@ -7,9 +7,10 @@ import typer
 from sluicegate.errors import UnknownMessage
 
 from ...inspect import Member, member
+from ..kit.acts import by_whom, note
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED, complain, status_of
-from ..kit.options import AsJsonLines
+from ..kit.options import AsJsonLines, WhoOption, WhyOption
 from ..kit.output import write_lines
 from ..kit.session import Session
 
@@ -19,6 +20,8 @@ class CancelOptions:
     """The options of ``cancel``."""
 
     ids: Annotated[list[str], typer.Argument(metavar="ID", help="The ids of messages.")]
+    who: WhoOption = None
+    why: WhyOption = ""
     json: AsJsonLines = False
 
 
@@ -33,13 +36,16 @@ def cancel(session: Session, options: CancelOptions) -> None:
     Example:
       sluicegate cancel order-1234 order-1235
     """
-    worst = max(_cancel(session, id, options.json) for id in options.ids)
-    if worst:
+    by = by_whom(options.who, options.why, needed=False)
+    answers = {id: _cancel(session, id, options.json) for id in options.ids}
+    if cancelled := [id for id, (answer, _) in answers.items() if answer in _ENDED]:
+        note(session, by, "cancel", {}, len(cancelled), cancelled)
+    if worst := max(status for _, status in answers.values()):
         raise typer.Exit(worst)
 
 
-def _cancel(session: Session, id: str, as_json: bool) -> int:
-    """Cancel one message, and say what became of it; the exit status."""
+def _cancel(session: Session, id: str, as_json: bool) -> tuple[str, int]:
+    """Cancel one message, and say what became of it; the answer and the exit status."""
     answer, status, detail = _cancelled(session, id)
     if as_json:
         write_lines([{"id": id, "result": answer, "detail": detail}])
@@ -47,7 +53,7 @@ def _cancel(session: Session, id: str, as_json: bool) -> int:
         complain(UnknownMessage(id), session)
     else:
         typer.echo(f"{id}  {detail}")
-    return status
+    return answer, status
 
 
 def _cancelled(session: Session, id: str) -> tuple[str, int, str]:
@@ -62,6 +68,9 @@ def _cancelled(session: Session, id: str) -> tuple[str, int, str]:
     detail = _ANSWERS.get(answer, f"not cancelled: it is already {answer}")
     return answer, 0 if answer == "cancelled" else FAILED, detail
 
+
+_ENDED = ("cancelled", "maybe_sent", "in_flight")
+"""Answers after which no further POST of it begins, because somebody cancelled it."""
 
 _ANSWERS = {
     "cancelled": "cancelled",
