@@ -81,12 +81,20 @@ def _never_twice(evidence: Evidence) -> Promise:
     return Promise("nothing sent twice", figures, twice)
 
 
+def _reason(evidence: Evidence, id: str) -> str:
+    record = evidence.before.records.get(id)
+    return record.reason if record else "without a record"
+
+
 def _doubts(evidence: Evidence) -> Promise:
     """A kill leaves only begun POSTs in doubt, and every doubt held at the end has that cause."""
     begun = set[str]().union(*(caught.begun for caught in evidence.killed.values()))
     doubted, held = evidence.doubted, evidence.before.indexes["doubts"]
     broken = [f"{id} was left in doubt, but its POST had not begun" for id in doubted - begun]
-    broken += [f"{id} is held in doubt, but no kill explains it" for id in held - begun]
+    broken += [
+        f"{id} is held in doubt ({_reason(evidence, id)}), but no kill explains it"
+        for id in held - begun
+    ]
     if len(doubted) > evidence.begun:
         broken.append(f"{len(doubted)} messages in doubt exceed {evidence.begun} POSTs begun")
     figures = (
