@@ -1021,7 +1021,13 @@ HEARD: dict[str, Any] = {
         ),
         (
             Doubt("w", "c"),
-            {"kind": "doubt", "delay_ms": 30_000.0, "code": "c", "reason": "w"},
+            {
+                "kind": "doubt",
+                "delay_ms": 30_000.0,
+                "bulk_delay_ms": 600_000.0,
+                "code": "c",
+                "reason": "w",
+            },
         ),
         (
             Doubt("w", "c", hold=True),
