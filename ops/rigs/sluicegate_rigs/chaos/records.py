@@ -18,7 +18,7 @@ from .setting import CAMPAIGN
 PAGE = 1_000
 INDEXES = ("doubts", "dead", "due", "granted", "started")
 
-_FIELDS = ("state", "delivery", "provider_id", "provider_id_2", "history")
+_FIELDS = ("state", "delivery", "provider_id", "provider_id_2", "history", "reason")
 
 
 class Lost(NamedTuple):
@@ -36,13 +36,14 @@ class Begun(NamedTuple):
 
 
 class StoredMessage(NamedTuple):
-    """One message: state, delivery by receipt, the provider's ids, losses and attempts."""
+    """One message: state, delivery by receipt, the provider's ids, losses, attempts and why."""
 
     state: str
     delivery: str
     provider_ids: tuple[str, ...]
     lost: tuple[Lost, ...]
     begun: tuple[Begun, ...]
+    reason: str = ""
 
 
 class Arrived(NamedTuple):
@@ -128,7 +129,7 @@ def _record(fields: Sequence[bytes | None]) -> StoredMessage:
         if attempt.outcome == "lost"
     ]
     begun = tuple(Begun(attempt.worker, attempt.began_ms) for attempt in attempts)
-    return StoredMessage(stored.state, stored.delivery, ids, tuple(lost), begun)
+    return StoredMessage(stored.state, stored.delivery, ids, tuple(lost), begun, stored.reason)
 
 
 def _tickets(client: Any, keys: Keys) -> Iterator[str]:
