@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, get_args
 import msgspec
 from msgspec.structs import astuple, replace
 
+from .characters import unfit
 from .errors import InvalidMessage
 from .message import Encoding, Message, Priority, new_id, shown
 from .segments import MAX_PARTS, count, sms_parts, strangers
@@ -268,6 +269,8 @@ def _explain_sms(message: Message, text: str) -> None:
     _check_unicode(message, "text")
     if not text or text.isspace():
         raise _fault(message, "text", "an SMS needs one that is not blank")
+    if reason := unfit(text):
+        raise _fault(message, "text", reason)
     try:
         counted = count(text, message.encoding)
     except InvalidMessage as error:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from .characters import unfit
 from .errors import InvalidMessage
 
 MAX_PARTS = 10
@@ -76,15 +77,19 @@ def count(text: str, encoding: Literal["auto", "gsm7", "ucs2"] = "auto") -> Segm
 def sms_parts(text: str) -> int:
     """Return ``count(text).parts``, or 0 if ``text`` can't be sent as an SMS.
 
-    It can't if it is blank, too long, or holds half a character (a lone surrogate).
+    It can't if it is too long or not ``sendable``.
     """
-    if not text or text.isspace():
+    if not sendable(text):
         return 0
-    if _only_basic(text):
-        taken = _basic_parts(len(text))
-    else:
-        taken = 0 if lone_surrogate(text) else count(text).parts
+    taken = _basic_parts(len(text)) if _only_basic(text) else count(text).parts
     return taken if taken <= MAX_PARTS else 0
+
+
+def sendable(text: str) -> bool:
+    """Whether ``text`` shows anything, and holds no control and no half a character."""
+    if not text or text.isspace():
+        return False
+    return bool(_only_basic(text)) or not (lone_surrogate(text) or unfit(text))
 
 
 def strangers(text: str) -> str:

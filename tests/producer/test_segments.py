@@ -7,6 +7,7 @@ import smsutil
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sluicegate.characters import unfit
 from sluicegate.errors import InvalidMessage
 from sluicegate.segments import MAX_PARTS, Segments, count, sms_parts, strangers
 
@@ -156,5 +157,5 @@ def formula(units: int, alone: int, room: int) -> int:
 def test_parts_alone_are_the_same_of_what_can_be_sent(text: str) -> None:
     halves = any("\ud800" <= char <= "\udfff" for char in text)
     counted = count(text).parts
-    sendable = text.strip() and not halves and counted <= MAX_PARTS
+    sendable = text.strip() and not halves and not unfit(text) and counted <= MAX_PARTS
     assert sms_parts(text) == (counted if sendable else 0)

@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal
 
+from ..characters import flaw, shows
 from ..errors import BadValue
-from .characters import flaw, shows
 
 MAX_VALUE = 10_000
 """The longest value, in characters, that ``replace`` may produce."""

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from unicodedata import normalize
 
+from ..characters import flaw, shows
 from ..errors import BadTemplate
-from .characters import flaw, shows
 from .columns import variable
 
 if TYPE_CHECKING:  # Jinja is an extra, so each function that needs its nodes imports them

@@ -20,7 +20,7 @@ from msgspec.structs import force_setattr
 from ..errors import InvalidMessage
 from ..message import Message
 from ..rules import E164, validated
-from ..segments import MAX_PARTS, Segments, count, lone_surrogate
+from ..segments import MAX_PARTS, Segments, count, sendable
 from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
 from .template import Template, renderer_of
 
@@ -102,8 +102,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
 
         ``to`` is in E.164, as from ``Phones``.
         """
-        sound = text and not text.isspace() and (text.isascii() or not lone_surrogate(text))
-        if sound and self._is_sound_sms:
+        if sendable(text) and self._is_sound_sms:
             counted = count(text)
             if counted.parts <= MAX_PARTS and E164.match(to):
                 return counted

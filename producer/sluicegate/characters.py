@@ -1,6 +1,9 @@
 """Which characters a text may hold, and which of them can be seen."""
 
+import re
 from unicodedata import category
+
+_control = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]").search  # but tabs and ends of lines
 
 
 def flaw(text: str) -> str | None:
@@ -22,3 +25,10 @@ def shows(text: str) -> bool:
         category(char) not in ("Cc", "Cf", "Mn", "Me", "Zl", "Zp", "Zs") and char not in _FILLERS
         for char in text
     )
+
+
+def unfit(text: str) -> str | None:
+    """Say why ``text`` can't be a message's: it shows nothing, or holds a control; else None."""
+    if found := _control(text):
+        return f"holds a control character (U+{ord(found[0]):04X})"
+    return None if shows(text) else "shows nothing: it has only spaces and invisible characters"
