@@ -72,9 +72,9 @@ def test_01_an_import_without_room_is_refused_whole_and_says_how_much_it_needs(
 
 def test_01_the_preflight_knows_the_memory_that_a_file_needs(own: Server, tmp_path: Path) -> None:
     own.warm(tmp_path)
-    report = own.document("campaign", "preflight", own.sheet(tmp_path, 1000), *TEXT)
+    report = own.document("campaign", "preflight", own.sheet(tmp_path, 5000), *TEXT)
     before = own.used
-    own("campaign", "start", own.sheet(tmp_path, 1000), "--name", "july", *TEXT, "--yes")
+    own("campaign", "start", own.sheet(tmp_path, 5000), "--name", "july", *TEXT, "--yes")
     assert 0.6 * (own.used - before) < report["import_bytes"] < 1.6 * (own.used - before)
     assert report["sent_bytes"] > 5 * report["import_bytes"]
 
