@@ -12,7 +12,7 @@ from .deadlines import CALL_SECONDS, AsyncTimelyRetry, Timely, TimelyRetry, Time
 _Client = TypeVar("_Client", redis.Redis, redis.asyncio.Redis)
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 2.0, 5.0
-_RETRIES = 2
+_RETRIES, _HEALTH_CHECK_SECONDS = 2, 30
 
 
 def connect(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.Redis:
@@ -22,30 +22,14 @@ def connect(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.Redis:
     that it is made within. Every script is safe to repeat, so a call whose reply was lost is
     simply made again.
     """
-    retry = TimelyRetry(_backoff(), _RETRIES)
-    retry.seconds = timeout_seconds
-    client = redis.Redis.from_url(
-        url,
-        socket_connect_timeout=timeout_seconds,
-        socket_timeout=timeout_seconds,
-        retry=retry,
-        health_check_interval=30,
-    )
+    client = redis.Redis.from_url(url, **_timely(TimelyRetry, timeout_seconds))
     _mix_in(client, TimelySync)
     return client
 
 
 def connect_async_client(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.asyncio.Redis:
     """``connect`` for asyncio."""
-    retry = AsyncTimelyRetry(_backoff(), _RETRIES)
-    retry.seconds = timeout_seconds
-    client = redis.asyncio.Redis.from_url(
-        url,
-        socket_connect_timeout=timeout_seconds,
-        socket_timeout=timeout_seconds,
-        retry=retry,
-        health_check_interval=30,
-    )
+    client = redis.asyncio.Redis.from_url(url, **_timely(AsyncTimelyRetry, timeout_seconds))
     _mix_in(client, Timely)
     return client
 
@@ -65,11 +49,25 @@ def connect_async(
         socket_connect_timeout=_CONNECT_SECONDS,
         socket_timeout=answer_seconds,
         retry=redis.asyncio.retry.Retry(_backoff(), _RETRIES),
-        health_check_interval=30,
+        health_check_interval=_HEALTH_CHECK_SECONDS,
     )
     if pack_in_c:
         _mix_in(client, _PacksInC)
     return client
+
+
+def _timely(
+    retry_of: type[TimelyRetry] | type[AsyncTimelyRetry], seconds: float
+) -> dict[str, Any]:
+    """The options of a client of which no call, and so no wait, lasts longer than ``seconds``."""
+    retry = retry_of(_backoff(), _RETRIES)
+    retry.seconds = seconds
+    return {
+        "socket_connect_timeout": seconds,
+        "socket_timeout": seconds,
+        "retry": retry,
+        "health_check_interval": _HEALTH_CHECK_SECONDS,
+    }
 
 
 def _backoff() -> ExponentialBackoff:

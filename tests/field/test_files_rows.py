@@ -2,7 +2,6 @@
 
 import random
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,10 @@ from sluicegate.campaigns.columns import naming, place
 from sluicegate.campaigns.csv_file import BadRow, CsvFile, Row
 from sluicegate.campaigns.recipients import Recipient, Recipients, Rejected
 from sluicegate.errors import BadFile
+from support.csv_files import Write
 from support.messages import plan
 
-Write = Callable[[bytes | str], Path]
 HI = plan(text="Hi {{ name }}", region="US")
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def written(content: bytes | str) -> Path:
-        path = tmp_path / "people.csv"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return written
 
 
 def read(path: Path, of: Any = HI) -> list[Recipient | Rejected]:

@@ -13,21 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from sluicegate_ops.cli.app import app
 from support.command_line import ANSWER, MASKED, NUMBER, SENDER, Cli
 from support.messages import message
-
-
-@pytest.fixture
-def cli(
-    redis_url: str, valkey: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Cli:
-    monkeypatch.chdir(tmp_path)
-    return Cli(redis_url, valkey)
 
 
 def sending(*more: str, to: str = NUMBER) -> tuple[str, ...]:

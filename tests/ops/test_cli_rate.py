@@ -1,6 +1,5 @@
 """Rate levels from the command line: what holds messages back, in which order lanes are served."""
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -11,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import redis
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from sluicegate.config import Brand, Config, Registration, Sender
 from sluicegate.levels import published
@@ -21,6 +20,7 @@ from sluicegate_ops.cli.kit.output import local
 from sluicegate_ops.cli.kit.session import Session
 from sluicegate_worker.provider.codes import advice_for
 from support.bench import Bench
+from support.command_line import Cli
 from support.effort import size
 from support.messages import message, plan, recipient
 
@@ -58,27 +58,15 @@ FIELDS: dict[str, Any] = {
 }
 
 
-class Cli:
+class LevelsCli(Cli):
     """The command line on one server, with a file of levels, and a bench that makes the state."""
 
     def __init__(self, url: str, client: redis.Redis, folder: Path) -> None:
-        self.environment = {"SLUICEGATE_REDIS_URL": url}
+        super().__init__(url, client, Bench(client, **FIELDS))
         self.folder, self.client = folder, client
         self.configured(LEVELS)
-        self.bench = Bench(client, **FIELDS)
         self.bench.at(time.time() * 1000)
         self.bench.sweep("w1")
-
-    def __call__(self, *args: str, exits: int = 0) -> Result:
-        result = CliRunner().invoke(app, args, env=self.environment)
-        assert result.exit_code == exits, (args, result.exit_code, result.output, result.exception)
-        return result
-
-    def document(self, *args: str, exits: int = 0) -> Any:
-        return json.loads(self(*args, "--json", exits=exits).stdout)
-
-    def lines(self, *args: str) -> list[Any]:
-        return [json.loads(line) for line in self(*args, "--json").stdout.splitlines()]
 
     def first(self, *args: str) -> tuple[str, str]:
         """Kind and level of what stops most."""
@@ -105,12 +93,12 @@ class Cli:
 @pytest.fixture
 def cli(
     redis_url: str, valkey: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Cli:
+) -> LevelsCli:
     monkeypatch.chdir(tmp_path)
-    return Cli(redis_url, valkey, tmp_path)
+    return LevelsCli(redis_url, valkey, tmp_path)
 
 
-def test_the_file_of_these_tests_is_what_the_bench_has_published(cli: Cli) -> None:
+def test_the_file_of_these_tests_is_what_the_bench_has_published(cli: LevelsCli) -> None:
     config = Session("default", None).account
     assert published(config) == published(cli.bench.config.accounts["default"])
 
@@ -118,22 +106,22 @@ def test_the_file_of_these_tests_is_what_the_bench_has_published(cli: Cli) -> No
 # Why.
 
 
-def halted(cli: Cli) -> None:
+def halted(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.halts.set(f"sender:{FAST}", "complaints of +15551234567", 7_200)
 
 
-def silent(cli: Cli) -> None:
+def silent(cli: LevelsCli) -> None:
     cli.campaign()
     cli.client.delete(cli.bench.keys("workers"))
 
 
-def blocked(cli: Cli) -> None:
+def blocked(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.send(kind="back", wait_ms=60_000, heard=True, throttled=True, reason="HTTP 429")
 
 
-def capped(cli: Cli) -> None:
+def capped(cli: LevelsCli) -> None:
     cli.campaign(NOTICES)
     cli.bench.publish(
         registrations={"notices": Registration(sms_per_minute=0, brand="acme")},
@@ -142,74 +130,74 @@ def capped(cli: Cli) -> None:
     cli.refused()
 
 
-def full(cli: Cli) -> None:
+def full(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.send(kind="back", heard=True, queue_full=True, code="40318", reason="queue full")
 
 
-def queued(cli: Cli) -> None:
+def queued(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.send(hold_ms=60_000)
 
 
-def by_sender(cli: Cli) -> None:
+def by_sender(cli: LevelsCli) -> None:
     cli.campaign(SLOW)
     cli.refused()
 
 
-def by_registration(cli: Cli) -> None:
+def by_registration(cli: LevelsCli) -> None:
     cli.campaign(NOTICES)
     cli.refused()
 
 
-def by_campaign(cli: Cli) -> None:
+def by_campaign(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.campaigns.pace("july", 0.01)
     cli.refused()
 
 
-def by_type(cli: Cli) -> None:
+def by_type(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.publish(sms_per_second=0.01)
     cli.refused()
 
 
-def by_requests(cli: Cli) -> None:
+def by_requests(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.publish(limit=2, window_seconds=3_600)
     cli.refused()
 
 
-def busy(cli: Cli) -> None:
+def busy(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.publish(concurrency=1)
     cli.bench.send()
     cli.bench.claim_all(1)
 
 
-def probing(cli: Cli) -> None:
+def probing(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.claim_all(1)
 
 
-def retrying(cli: Cli) -> None:
+def retrying(cli: LevelsCli) -> None:
     cli.campaign(count=1)
     cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", heard=True)
 
 
-def in_doubt(cli: Cli) -> None:
+def in_doubt(cli: LevelsCli) -> None:
     cli.campaign(count=1)
     cli.bench.send(kind="doubt", delay_ms=60_000, code="no_answer", reason="timed out")
 
 
-def held(cli: Cli) -> None:
+def held(cli: LevelsCli) -> None:
     cli.campaign(count=1)
     cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="timed out")
     cli.bench.enqueue(message(1))
     cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="another's")
 
 
-def failing(cli: Cli) -> None:
+def failing(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.answers_probes = None
     for _ in range(5):
@@ -223,19 +211,19 @@ def failing(cli: Cli) -> None:
         )
 
 
-def trying(cli: Cli) -> None:
+def trying(cli: LevelsCli) -> None:
     failing(cli)
     cli.bench.answers_probes = True
     cli.bench.later(1_001)
     cli.bench.step(want=1)
 
 
-def paused(cli: Cli) -> None:
+def paused(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.act("july", "pause")
 
 
-def draft(cli: Cli) -> None:
+def draft(cli: LevelsCli) -> None:
     cli.bench.campaigns.create(plan(sender=FAST))
 
 
@@ -289,7 +277,12 @@ def draft(cli: Cli) -> None:
     ],
 )
 def test_why_names_the_level_that_holds_a_campaign_back_and_what_changes_it(
-    cli: Cli, made: Callable[[Cli], None], kind: str, level: str, words: str, way_out: str
+    cli: LevelsCli,
+    made: Callable[[LevelsCli], None],
+    kind: str,
+    level: str,
+    words: str,
+    way_out: str,
 ) -> None:
     made(cli)
     assert cli.first("campaign", "july") == (kind, level)
@@ -305,7 +298,9 @@ def test_why_names_the_level_that_holds_a_campaign_back_and_what_changes_it(
     ("made", "seconds"),
     [(halted, 7_200), (blocked, 60), (full, 30), (queued, 60), (by_sender, 100), (by_type, 100)],
 )
-def test_why_says_until_when(cli: Cli, made: Callable[[Cli], None], seconds: float) -> None:
+def test_why_says_until_when(
+    cli: LevelsCli, made: Callable[[LevelsCli], None], seconds: float
+) -> None:
     made(cli)
     found = cli.document("why", "campaign", "july")
     first = found["waits"][0]
@@ -314,7 +309,7 @@ def test_why_says_until_when(cli: Cli, made: Callable[[Cli], None], seconds: flo
     assert re.search(rf"(until|next) +{TIME}, in [0-9]", cli("why", "campaign", "july").stdout)
 
 
-def test_a_provider_that_fails_is_said_with_since_when_and_the_next_probe(cli: Cli) -> None:
+def test_a_provider_that_fails_is_said_with_since_when_and_the_next_probe(cli: LevelsCli) -> None:
     failing(cli)
     cli.bench.answers_probes = False
     for _ in range(4):
@@ -337,7 +332,7 @@ def test_a_provider_that_fails_is_said_with_since_when_and_the_next_probe(cli: C
         assert "Telnyx's status page" in shown
 
 
-def test_a_provider_that_fails_holds_back_nothing_where_nothing_is_to_do(cli: Cli) -> None:
+def test_a_provider_that_fails_holds_back_nothing_where_nothing_is_to_do(cli: LevelsCli) -> None:
     cli.bench.enqueue(message(1))
     cli.client.hset(cli.bench.keys("breaker"), "state", "open")
     assert cli.first() == ("failing", "account")
@@ -345,7 +340,7 @@ def test_a_provider_that_fails_holds_back_nothing_where_nothing_is_to_do(cli: Cl
     assert cli.document("why")["waits"] == []
 
 
-def test_a_brands_day_ends_at_the_carriers_midnight(cli: Cli) -> None:
+def test_a_brands_day_ends_at_the_carriers_midnight(cli: LevelsCli) -> None:
     capped(cli)
     found = cli.document("why", "campaign", "july")
     zone = ZoneInfo("America/Los_Angeles")
@@ -354,7 +349,7 @@ def test_a_brands_day_ends_at_the_carriers_midnight(cli: Cli) -> None:
     assert found["waits"][0]["until_ms"] == pytest.approx(1000 * midnight.timestamp(), abs=1)
 
 
-def test_a_brands_day_holds_back_nothing_that_isnt_the_carriers(cli: Cli) -> None:
+def test_a_brands_day_holds_back_nothing_that_isnt_the_carriers(cli: LevelsCli) -> None:
     made = plan(sender=NOTICES)
     capped(cli)
     cli.client.delete(cli.bench.keys.lane(made.lane))
@@ -364,7 +359,7 @@ def test_a_brands_day_holds_back_nothing_that_isnt_the_carriers(cli: Cli) -> Non
     assert "daily_cap" not in kinds
 
 
-def test_others_use_and_the_margin_are_said_with_the_accounts_requests(cli: Cli) -> None:
+def test_others_use_and_the_margin_are_said_with_the_accounts_requests(cli: LevelsCli) -> None:
     cli.campaign()
     cli.bench.publish(limit=10, window_seconds=60)
     cli.bench.send(limit=10, remaining=4)
@@ -373,7 +368,7 @@ def test_others_use_and_the_margin_are_said_with_the_accounts_requests(cli: Cli)
     assert "10 per 60 s: 2 used in the last window, 5 by others, 1 kept as a margin" in shown
 
 
-def test_numbers_in_a_halts_cause_are_hidden(cli: Cli) -> None:
+def test_numbers_in_a_halts_cause_are_hidden(cli: LevelsCli) -> None:
     halted(cli)
     asked = [("why",), ("why", "campaign", "july"), ("halt", "list"), ("status",)]
     for args in [*asked, *((*one, "--json") for one in asked)]:
@@ -382,7 +377,7 @@ def test_numbers_in_a_halts_cause_are_hidden(cli: Cli) -> None:
         assert "+15551234567" not in shown
 
 
-def test_a_halt_for_a_cause_comes_with_the_advice_on_it(cli: Cli) -> None:
+def test_a_halt_for_a_cause_comes_with_the_advice_on_it(cli: LevelsCli) -> None:
     cli.campaign()
     reason = "HTTP 402 20100 No credit"
     cli.bench.send(kind="back", halt="account", heard=True, code="20100", reason=reason)
@@ -394,13 +389,13 @@ def test_a_halt_for_a_cause_comes_with_the_advice_on_it(cli: Cli) -> None:
         assert told.portal in shown
 
 
-def test_what_is_halted_is_said_to_be_nothing_else(cli: Cli) -> None:
+def test_what_is_halted_is_said_to_be_nothing_else(cli: LevelsCli) -> None:
     halted(cli)
     for asked in (("campaign", "july"), ("sender", FAST)):
         assert [one["kind"] for one in cli.document("why", *asked)["waits"]] == ["halted"]
 
 
-def test_only_where_a_setting_would_help_it_says_how_one_is_changed(cli: Cli) -> None:
+def test_only_where_a_setting_would_help_it_says_how_one_is_changed(cli: LevelsCli) -> None:
     by_campaign(cli)
     assert "limits_version" not in cli("why", "campaign", "july").stdout
     cli.campaign(SLOW, name="august")
@@ -408,7 +403,7 @@ def test_only_where_a_setting_would_help_it_says_how_one_is_changed(cli: Cli) ->
     assert "limits_version" in cli("why", "campaign", "august").stdout
 
 
-def test_what_stops_the_account_comes_before_the_levels_below(cli: Cli) -> None:
+def test_what_stops_the_account_comes_before_the_levels_below(cli: LevelsCli) -> None:
     by_sender(cli)
     assert cli.first() == ("rate", f"sender:{SLOW}")
     cli.bench.halts.set("account", "stop")
@@ -421,7 +416,7 @@ def test_what_stops_the_account_comes_before_the_levels_below(cli: Cli) -> None:
     ]
 
 
-def test_of_a_sender_all_its_lanes_count(cli: Cli) -> None:
+def test_of_a_sender_all_its_lanes_count(cli: LevelsCli) -> None:
     cli.campaign(SLOW, 20)
     cli.campaign(SLOW, 7, "august")
     cli.campaign(SLOW, 3, "september")
@@ -438,7 +433,7 @@ def test_of_a_sender_all_its_lanes_count(cli: Cli) -> None:
     assert f"sender +15559999999: not one of the account's senders: {FAST}" in unknown
 
 
-def test_where_nothing_waits_nothing_holds_back(cli: Cli) -> None:
+def test_where_nothing_waits_nothing_holds_back(cli: LevelsCli) -> None:
     assert cli("why").stdout == "the account: nothing waits\n"
     assert cli.document("why")["waits"] == []
 
@@ -446,14 +441,14 @@ def test_where_nothing_waits_nothing_holds_back(cli: Cli) -> None:
 # When it will be done.
 
 
-def finish(cli: Cli, name: str = "july") -> tuple[Any, str, int]:
+def finish(cli: LevelsCli, name: str = "july") -> tuple[Any, str, int]:
     """Seconds from now, the level that sets the pace, and how many campaigns share it."""
     found = cli.document("why", "campaign", name)
     ends = found["finish"]
     return (ends["at_ms"] - found["now_ms"]) / 1000, ends["level"], ends["beside"]
 
 
-def test_the_finish_is_that_of_the_level_that_is_slowest(cli: Cli) -> None:
+def test_the_finish_is_that_of_the_level_that_is_slowest(cli: LevelsCli) -> None:
     cli.campaign(SLOW, 30)
     assert finish(cli) == (pytest.approx(3_000, abs=2), f"sender:{SLOW}", 0)
     cli("campaign", "pace", "july", "--rate", "0.005")
@@ -462,7 +457,7 @@ def test_the_finish_is_that_of_the_level_that_is_slowest(cli: Cli) -> None:
     assert finish(cli) == (pytest.approx(10_800, abs=2), "account", 0)
 
 
-def test_campaigns_share_a_level_by_their_weights(cli: Cli) -> None:
+def test_campaigns_share_a_level_by_their_weights(cli: LevelsCli) -> None:
     cli.campaign(SLOW, 30)
     cli.campaign(SLOW, 30, "august")
     cli.bench.campaigns.pace("august", weight=3)
@@ -471,7 +466,7 @@ def test_campaigns_share_a_level_by_their_weights(cli: Cli) -> None:
     assert "shared with 1 other campaign" in cli("campaign", "status", "july").stdout
 
 
-def test_a_brands_cap_takes_days(cli: Cli) -> None:
+def test_a_brands_cap_takes_days(cli: LevelsCli) -> None:
     cli.campaign(NOTICES, 350)
     cli.bench.publish(registrations={"notices": Registration(sms_per_minute=600, brand="acme")})
     seconds, level, _ = finish(cli)
@@ -479,7 +474,7 @@ def test_a_brands_cap_takes_days(cli: Cli) -> None:
     assert 2 * 86_400 < seconds < 3 * 86_400 + 30
 
 
-def test_what_waits_for_a_halts_end_is_done_that_much_later(cli: Cli) -> None:
+def test_what_waits_for_a_halts_end_is_done_that_much_later(cli: LevelsCli) -> None:
     cli.campaign(SLOW, 30)
     cli.bench.halts.set("campaign:july", "later", 7_200)
     assert finish(cli)[0] == pytest.approx(10_200, abs=2)
@@ -487,7 +482,7 @@ def test_what_waits_for_a_halts_end_is_done_that_much_later(cli: Cli) -> None:
 
 @pytest.mark.parametrize("made", [paused, draft, silent])
 def test_nobody_can_say_when_what_stands_still_is_done(
-    cli: Cli, made: Callable[[Cli], None]
+    cli: LevelsCli, made: Callable[[LevelsCli], None]
 ) -> None:
     made(cli)
     assert cli.document("why", "campaign", "july")["finish"] is None
@@ -506,7 +501,7 @@ def test_times_are_those_of_who_reads_them(monkeypatch: pytest.MonkeyPatch) -> N
 # Lanes.
 
 
-def test_lanes_are_listed_in_the_order_in_which_they_are_served(cli: Cli) -> None:
+def test_lanes_are_listed_in_the_order_in_which_they_are_served(cli: LevelsCli) -> None:
     unhurried = {"notices": Registration(sms_per_minute=0, brand="acme")}
     cli.bench.publish(limit=1000, registrations=unhurried)
     cli.bench.enqueue(message(0, sender=FAST))
@@ -523,7 +518,7 @@ def test_lanes_are_listed_in_the_order_in_which_they_are_served(cli: Cli) -> Non
         assert lease.split(b"|")[4].decode() == first["lane"]
 
 
-def test_each_lane_says_what_it_waits_for(cli: Cli) -> None:
+def test_each_lane_says_what_it_waits_for(cli: LevelsCli) -> None:
     cli.campaign(SLOW, 20, "july")
     cli.campaign(NOTICES, 20, "august")
     cli.refused()
@@ -553,11 +548,11 @@ def test_each_lane_says_what_it_waits_for(cli: Cli) -> None:
     assert "halted by campaign october" in shown
 
 
-def test_with_no_lanes_it_says_so(cli: Cli) -> None:
+def test_with_no_lanes_it_says_so(cli: LevelsCli) -> None:
     assert cli("lanes").stdout == "no lanes: nothing waits\n"
 
 
-def test_of_thousands_of_lanes_the_first_fifty_are_shown(cli: Cli) -> None:
+def test_of_thousands_of_lanes_the_first_fifty_are_shown(cli: LevelsCli) -> None:
     count = size(2_000, 10_000)
     cli.bench = Bench(cli.client)
     for first in range(0, count, 500):
@@ -572,7 +567,7 @@ def test_of_thousands_of_lanes_the_first_fifty_are_shown(cli: Cli) -> None:
 # Status.
 
 
-def test_status_shows_the_limits_in_force_and_where_the_file_differs(cli: Cli) -> None:
+def test_status_shows_the_limits_in_force_and_where_the_file_differs(cli: LevelsCli) -> None:
     assert "no person is needed" in cli("status").stdout
     cli.bench.publish(limit=20, window_seconds=10, concurrency=7, limits_version=4)
     shown = cli("status").stdout
@@ -588,14 +583,14 @@ def test_status_shows_the_limits_in_force_and_where_the_file_differs(cli: Cli) -
     assert "restart a worker with this file" in cli("status").stdout
 
 
-def test_status_says_that_no_limits_are_in_force_yet(cli: Cli) -> None:
+def test_status_says_that_no_limits_are_in_force_yet(cli: LevelsCli) -> None:
     cli.client.flushdb()
     shown = cli("status").stdout
     assert "none in force yet" in shown
     assert "no worker has published it yet" in shown
 
 
-def test_status_shows_the_providers_window_where_it_names_one(cli: Cli) -> None:
+def test_status_shows_the_providers_window_where_it_names_one(cli: LevelsCli) -> None:
     cli.bench.enqueue(message(1, sender=FAST))
     cli.bench.send(limit=100, remaining=99, window_ms=60_000)
     assert "100 per 60 s (the provider's window; 50 per 1 s configured)" in cli("status").stdout
@@ -603,7 +598,7 @@ def test_status_shows_the_providers_window_where_it_names_one(cli: Cli) -> None:
 
 @pytest.mark.parametrize(("reset_ms", "window"), [(58_000, "60 s"), (250_000, "300 s")])
 def test_a_reset_that_suggests_another_window_is_reported(
-    cli: Cli, reset_ms: float, window: str
+    cli: LevelsCli, reset_ms: float, window: str
 ) -> None:
     cli.bench.enqueue(message(1, sender=FAST))
     cli.bench.send(limit=50, remaining=49, reset_ms=reset_ms)
@@ -612,13 +607,13 @@ def test_a_reset_that_suggests_another_window_is_reported(
     assert "limit             50 per 1 s" in shown
 
 
-def test_a_reset_within_the_window_is_not_worth_a_word(cli: Cli) -> None:
+def test_a_reset_within_the_window_is_not_worth_a_word(cli: LevelsCli) -> None:
     cli.bench.enqueue(message(1, sender=FAST))
     cli.bench.send(limit=50, remaining=49, reset_ms=2_000)
     assert "no person is needed" in cli("status").stdout
 
 
-def test_status_finds_every_halted_level(cli: Cli) -> None:
+def test_status_finds_every_halted_level(cli: LevelsCli) -> None:
     cli.bench.halts.set(f"sender:{SLOW}", "HTTP 403 40013 Invalid sender")
     cli.bench.halts.set("account", "stop", 7_200)
     state = cli.document("status", exits=1)
@@ -634,7 +629,7 @@ def test_status_finds_every_halted_level(cli: Cli) -> None:
     assert found[1]["do"].endswith(f"sluicegate halt clear sender:{SLOW}")
 
 
-def test_status_says_what_holds_back(cli: Cli) -> None:
+def test_status_says_what_holds_back(cli: LevelsCli) -> None:
     by_sender(cli)
     shown = cli("status").stdout
     assert f"held back: the rate of sender {SLOW}, 0.01 segments per s, is used up, next " in shown
@@ -644,19 +639,19 @@ def test_status_says_what_holds_back(cli: Cli) -> None:
 # A campaign's pace.
 
 
-def start(cli: Cli, *more: str) -> None:
+def start(cli: LevelsCli, *more: str) -> None:
     rows = "\n".join(f"+1312555{n},Ann" for n in range(1000, 1003))
     (cli.folder / "people.csv").write_text(f"phone,name\n{rows}\n")
     text = ("--text", "Hi {{ name }}", "--from", FAST, "--yes")
     cli("campaign", "start", "people.csv", "--name", "july", *text, *more)
 
 
-def paced(cli: Cli) -> tuple[float, float]:
+def paced(cli: LevelsCli) -> tuple[float, float]:
     found = cli.bench.campaigns.get("july")
     return found.per_second, found.weight
 
 
-def test_a_campaign_starts_with_its_rate_and_weight(cli: Cli) -> None:
+def test_a_campaign_starts_with_its_rate_and_weight(cli: LevelsCli) -> None:
     start(cli, "--rate", "0.5", "--weight", "2")
     assert paced(cli) == (0.5, 2)
     for command in (("status", "july"), ("list",), ("pace", "july", "--weight", "2")):
@@ -667,7 +662,7 @@ def test_a_campaign_starts_with_its_rate_and_weight(cli: Cli) -> None:
     assert listed["finish"]["level"] == "campaign:july"
 
 
-def test_starting_again_keeps_the_pace_unless_another_is_asked_for(cli: Cli) -> None:
+def test_starting_again_keeps_the_pace_unless_another_is_asked_for(cli: LevelsCli) -> None:
     start(cli)
     assert paced(cli) == (0, 1)
     cli("campaign", "pace", "july", "--rate", "5", "--weight", "3")
@@ -677,7 +672,7 @@ def test_starting_again_keeps_the_pace_unless_another_is_asked_for(cli: Cli) -> 
     assert paced(cli) == (7, 3)
 
 
-def test_a_pace_is_changed_while_it_runs(cli: Cli) -> None:
+def test_a_pace_is_changed_while_it_runs(cli: LevelsCli) -> None:
     by_campaign(cli)
     assert cli.first("campaign", "july") == ("rate", "campaign:july")
     said = cli("campaign", "pace", "july", "--rate", "none", "--weight", "0.5").stdout
@@ -698,7 +693,9 @@ def test_a_pace_is_changed_while_it_runs(cli: Cli) -> None:
         (("gone", "--rate", "1"), "campaign gone: not known"),
     ],
 )
-def test_a_pace_that_makes_no_sense_is_refused(cli: Cli, args: tuple[str, ...], said: str) -> None:
+def test_a_pace_that_makes_no_sense_is_refused(
+    cli: LevelsCli, args: tuple[str, ...], said: str
+) -> None:
     cli.campaign()
     assert said in cli("campaign", "pace", *args, exits=2).stderr
 
@@ -706,7 +703,7 @@ def test_a_pace_that_makes_no_sense_is_refused(cli: Cli, args: tuple[str, ...], 
 # Halts.
 
 
-def test_a_level_is_halted_and_let_go_on(cli: Cli) -> None:
+def test_a_level_is_halted_and_let_go_on(cli: LevelsCli) -> None:
     cli.campaign(SLOW)
     names = (f"sender:{SLOW}", "registration:notices", "brand:acme", "campaign:july", "account")
     for name in names:
@@ -720,7 +717,7 @@ def test_a_level_is_halted_and_let_go_on(cli: Cli) -> None:
     assert cli.bench.claim_all(1)
 
 
-def test_a_halt_of_all_stops_every_configured_account(cli: Cli) -> None:
+def test_a_halt_of_all_stops_every_configured_account(cli: LevelsCli) -> None:
     cli.configured(LEVELS + "[accounts.marketing]\n")
     said = cli("halt", "set", "all", "--why", "wrong price", "--yes").stdout
     assert "account default is halted until it is cleared\n" in said
@@ -732,7 +729,7 @@ def test_a_halt_of_all_stops_every_configured_account(cli: Cli) -> None:
     assert cli("halt", "clear", "all", "--yes").stdout == "account default goes on\n"
 
 
-def test_a_halt_asks_first(cli: Cli) -> None:
+def test_a_halt_asks_first(cli: LevelsCli) -> None:
     asked = CliRunner().invoke(
         app, ["halt", "set", "account", "--why", "x"], input="n\n", env=cli.environment
     )
@@ -741,7 +738,7 @@ def test_a_halt_asks_first(cli: Cli) -> None:
     assert cli.bench.halts.list() == []
 
 
-def test_a_halt_waits_until_what_had_started_is_written(cli: Cli) -> None:
+def test_a_halt_waits_until_what_had_started_is_written(cli: LevelsCli) -> None:
     slept: list[float] = []
     session = Session("default", None)
     session.client, session.config = cli.client, Config()

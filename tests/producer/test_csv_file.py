@@ -3,7 +3,6 @@
 import csv
 import os
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from time import process_time
 
@@ -14,20 +13,10 @@ from hypothesis import strategies as st
 from sluicegate.campaigns.csv_file import BadRow, CsvFile, Row
 from sluicegate.errors import BadFile, SluicegateError
 from sluicegate.spreadsheet import guarded
+from support.csv_files import Write
 
-Write = Callable[[bytes | str], Path]
 HEAD = "phone,name\n"
 ROW = "+15552234567,Ann\n"
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def written(content: bytes | str) -> Path:
-        path = tmp_path / "people.csv"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return written
 
 
 def good(sheet: CsvFile) -> list[tuple[int, list[str]]]:

@@ -3,8 +3,10 @@
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 from typer.testing import CliRunner, Result
 
@@ -21,9 +23,10 @@ ANSWER = "HTTP 400 40300 Blocked as spam"
 class Cli:
     """The command line on one server, and a bench that makes the state it is to find there."""
 
-    def __init__(self, url: str, client: redis.Redis) -> None:
+    def __init__(self, url: str, client: redis.Redis, bench: Bench | None = None) -> None:
         self.environment = {"SLUICEGATE_REDIS_URL": url}
-        self.bench = Bench(client, sms_per_second=50.0, mms_per_second=15.0)  # as without a file
+        # As without a file, unless a test has one.
+        self.bench = bench or Bench(client, sms_per_second=50.0, mms_per_second=15.0)
         self.bench.at(time.time() * 1000 - 2_000)
 
     def __call__(
@@ -65,3 +68,12 @@ class Cli:
         self.bench.enqueue(message(9))
         fields = {"code": "20100", "reason": "HTTP 402 20100 No credit", "halt": "account"}
         self.bench.send(kind="back", halt_ends=ends, heard=True, **fields)
+
+
+@pytest.fixture
+def cli(
+    redis_url: str, valkey: redis.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """The command line in an empty folder, on the real server."""
+    monkeypatch.chdir(tmp_path)
+    return Cli(redis_url, valkey)

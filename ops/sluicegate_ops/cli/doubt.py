@@ -14,7 +14,7 @@ from sluicegate_worker.queue import KEY_REUSE_MS
 from .kit.acts import by_whom
 from .kit.advice import advised, pairs
 from .kit.asking import confirm
-from .kit.choosing import MessageIds, chosen_ids
+from .kit.choosing import CampaignFilter, MessageIds, chosen_by, chosen_ids
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
@@ -80,10 +80,7 @@ class ResolveOptions:
     """The options of ``doubt resolve``."""
 
     ids: MessageIds = None
-    campaign: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Those of a campaign; - for those of no campaign."),
-    ] = None
+    campaign: CampaignFilter = None
     code: Annotated[
         str | None,
         typer.Option(metavar="CODE", help=f"Those of this code; {SILENT} for no answer."),
@@ -189,7 +186,7 @@ def resolve(session: Session, options: ResolveOptions) -> None:
     by = by_whom(options.who, options.why or options.reason, needed=not ids)
     reason = said or _REASONS[verdict]
     if many or options.dry_run:
-        about = filters or ({"all": "yes"} if options.all else {})
+        about = chosen_by(filters, everything=options.all)
         resolve_many(
             session, ids, about, verdict, reason, by,
             yes=options.yes, dry_run=options.dry_run, as_json=options.json,

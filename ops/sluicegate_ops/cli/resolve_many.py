@@ -11,6 +11,7 @@ from sluicegate_worker.queue import KEY_REUSE_MS
 
 from .kit.acts import carry_out, write_act
 from .kit.asking import confirm
+from .kit.choosing import of_campaign
 from .kit.output import counted
 from .kit.session import Session
 
@@ -65,8 +66,10 @@ def resolve_many(
 
 
 def _passes(doubt: Doubtful, filters: dict[str, str]) -> bool:
-    code, campaign = filters.get("code"), filters.get("campaign")
-    return code in (None, doubt.code or SILENT) and campaign in (None, doubt.campaign or "-")
+    code = filters.get("code")
+    return code in (None, doubt.code or SILENT) and of_campaign(
+        doubt.campaign, filters.get("campaign")
+    )
 
 
 def _old_keys(doubts: Sequence[Doubtful]) -> int:

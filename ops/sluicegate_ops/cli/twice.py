@@ -12,7 +12,7 @@ from sluicegate_worker.operator.twice import clear_twice
 from ..inspect import SentTwice, read_twice
 from .kit.acts import by_whom, carry_out, write_act
 from .kit.asking import confirm
-from .kit.choosing import MessageIds, chosen_ids
+from .kit.choosing import CampaignFilter, MessageIds, chosen_by, chosen_ids, of_campaign
 from .kit.command import command, option_set
 from .kit.groups import group
 from .kit.options import (
@@ -43,10 +43,7 @@ class TwiceClearOptions:
     """The options of ``twice clear``."""
 
     ids: MessageIds = None
-    campaign: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Those of a campaign; - for those of no campaign."),
-    ] = None
+    campaign: CampaignFilter = None
     all: Annotated[bool, typer.Option("--all", help="All of them.")] = False
     who: WhoOption = None
     why: Annotated[
@@ -112,7 +109,7 @@ def clear(session: Session, options: TwiceClearOptions) -> None:
         write_act("cleared", 0, "no such message was sent twice", as_json=options.json)
         return
     confirm(f"Clear {counted(len(cleared), 'message')} sent twice?", options.yes)
-    given = filters or ({"all": "yes"} if options.all else {})
+    given = chosen_by(filters, everything=options.all)
     entry = act(by, "clear twice", *ids, filter=given)
 
     def call(batch: Sequence[str]) -> list[str]:
@@ -126,4 +123,4 @@ def clear(session: Session, options: TwiceClearOptions) -> None:
 
 
 def _is_meant(sent: SentTwice, ids: Sequence[str], campaign: str | None) -> bool:
-    return sent.id in ids if ids else campaign in (None, sent.campaign or "-")
+    return sent.id in ids if ids else of_campaign(sent.campaign, campaign)

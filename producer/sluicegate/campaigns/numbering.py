@@ -44,11 +44,6 @@ def library() -> ModuleType:
     return phonenumbers
 
 
-def calling_code(number: str) -> str:
-    """The country code of an E.164 number without its +; ``""`` if no country has it."""
-    return _code(number[:4])
-
-
 def kind_of(number: str) -> Kind:
     """What an E.164 number is by its country's plan."""
     if number[1] == "1" and (found := _area(number[2:5])[1]):

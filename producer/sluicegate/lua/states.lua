@@ -1,7 +1,7 @@
 -- States: how a message moves from one to the next, and what its campaign's ledger says of it.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: of, current, maybe_sent, which only read; become, tally, perhaps, know, note_attempt,
---   finish, end_waiting, put_back, run_again.
+-- Returns: of, current, stopped, maybe_sent, which only read; become, tally, perhaps, know,
+--   note_attempt, finish, end_waiting, put_back, run_again.
 -- Keys touched: those of records.lua, counts.lua and lanes.lua, campaign:<name>, running, unsent:*.
 --
 -- A campaign's recipient has no record until its first start or its end by a person: it is its
@@ -44,6 +44,14 @@ local function become(id, state, from)
   if campaign then tally(campaign, from or record.state or 'waiting', state) end
   record.state = state
   if state ~= 'retrying' then record.due = nil end
+end
+
+-- Why nothing of a message may be sent any more, whatever its state; nil where it may.
+local function stopped(id, record)
+  if record.cancel_at then return 'cancelled' end
+  local campaign = campaign_of(id)
+  if campaign and campaign_state(campaign) == 'cancelled' then return 'in a cancelled campaign' end
+  return nil
 end
 
 -- Whether an attempt may have reached the provider, also before a replay.
@@ -111,7 +119,8 @@ local function put_back(now, id, lane, ticket)
 end
 
 return {
-  of = of, current = current, maybe_sent = maybe_sent, become = become, tally = tally,
+  of = of, current = current, stopped = stopped, maybe_sent = maybe_sent, become = become,
+  tally = tally,
   perhaps = perhaps, know = know, note_attempt = note_attempt, finish = finish,
   end_waiting = end_waiting, put_back = put_back, run_again = run_again,
 }

@@ -29,19 +29,18 @@ local function change(record, campaign, content, lane, ticket)
   record.content, record.lane, record.ticket = content, lane, ticket
 end
 
-local function refusal(record, campaign, generation)
+local function refusal(id, record, generation)
   if not record.state then return 'unknown' end
   if record.state ~= 'dead' then return record.state end
   if generation ~= '' and generation ~= (record.generation or '0') then
     return 'replayed meanwhile'
   end
-  if record.cancel_at then return 'cancelled' end
-  if campaign and campaigns.state(campaign) == 'cancelled' then return 'in a cancelled campaign' end
+  return states.stopped(id, record)
 end
 
 local function replay(id, generation, content, lane, ticket)
   local record, campaign = records.get(id), campaigns.of(id)
-  local refused = refusal(record, campaign, generation)
+  local refused = refusal(id, record, generation)
   if refused then return refused end
   call('ZREM', key('dead'), id)
   if num(record.maybe, 0) > 0 then records.add(record, 'maybe_before', num(record.maybe)) end

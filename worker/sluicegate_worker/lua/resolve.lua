@@ -6,7 +6,6 @@
 --   cancelled | in a cancelled campaign | opted out.
 -- Keys touched: those of states.lua and audit.lua, clock, doubts, dead, wake.
 local account, records = part('sluicegate.account'), part('sluicegate.records')
-local campaigns = part('sluicegate.campaigns')
 local states, audit = part('sluicegate.states'), part('sluicegate_worker.audit')
 local whole_ms, count = part('sluicegate.texts').whole_ms, part('sluicegate.counts').count
 local key = account.key
@@ -18,9 +17,7 @@ if record.token == token then return 'resolved' end
 if record.state ~= 'in_doubt' then return record.state end
 local now = part('sluicegate.clock').read()
 
-local campaign = campaigns.of(id)
-local stopped = record.cancel_at and 'cancelled'
-  or campaign and campaigns.state(campaign) == 'cancelled' and 'in a cancelled campaign'
+local stopped = states.stopped(id, record)
 if verdict == 'resend' and stopped then return stopped end
 if verdict == 'resend' and part('sluicegate.optouts').has(record.to) then return 'opted out' end
 redis.call('ZREM', key('doubts'), id)

@@ -15,7 +15,7 @@ local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
 local records, leases, counts =
   part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts')
-local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
+local states = part('sluicegate.states')
 local optouts = part('sluicegate.optouts')
 local charges, lanes = part('sluicegate.charges'), part('sluicegate.lanes')
 local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
@@ -100,11 +100,11 @@ end
 local function decide(id)
   local record = records.get(id)
   if record.state ~= 'in_doubt' then return call('ZREM', key('doubts'), id) end
-  if record.cancel_at then return hold(id, 'in doubt, and cancelled; a person decides') end
+  local stopped = states.stopped(id, record)
+  if stopped == 'cancelled' then return hold(id, 'in doubt, and cancelled; a person decides') end
   if policy == 'drop' then return drop(id, record) end
   if policy == 'hold' then return hold(id, 'in doubt; a person decides') end
-  local campaign = campaigns.of(id)
-  if campaign and campaigns.state(campaign) == 'cancelled' then
+  if stopped then
     return hold(id, 'in doubt, and its campaign is cancelled; a person decides')
   end
   if optouts.has(record.to) then
@@ -151,7 +151,6 @@ local function has_work()
   return false
 end
 
--- Those that nobody has heard for an hour.
 -- How far away the worker is, for whoever closes a gate, and for people.
 local function note_distance()
   if tonumber(ARGV[11]) > 0 then
@@ -161,6 +160,7 @@ local function note_distance()
   end
 end
 
+-- Those that nobody has heard for an hour.
 local function forget_workers()
   for _, gone in ipairs(call('ZRANGEBYSCORE', key('workers'), '-inf', ms(now.wall - HOUR_MS))) do
     call('ZREM', key('workers'), gone)

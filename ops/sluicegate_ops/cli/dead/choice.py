@@ -10,7 +10,7 @@ from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.operator.deadletters import DeadLetter
 
 from ...inspect import server_ms
-from ..kit.choosing import chosen_ids
+from ..kit.choosing import chosen_by, chosen_ids, of_campaign
 from ..kit.progress import Meter
 from ..kit.session import Session
 from ..kit.times import past_option
@@ -64,7 +64,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     def _passes(self, letter: DeadLetter) -> bool:
         return (
             self.code in (None, letter.code)
-            and self.campaign in (None, letter.campaign or "-")
+            and of_campaign(letter.campaign, self.campaign)
             and self.sender in (None, letter.sender, letter.sender.removeprefix("pool:"))
         )
 
@@ -90,7 +90,7 @@ def selected(session: Session, options: SelectionOptions, limit: int = 0) -> Cho
     if ids:
         return Choice(ids=ids)
     choice = filtered(session, options)
-    given = {**choice.given, **({"all": "yes"} if options.all else {})}
+    given = chosen_by(choice.given, everything=options.all)
     given |= {"limit": str(limit)} if limit else {}
     return msgspec.structs.replace(choice, given=given)
 

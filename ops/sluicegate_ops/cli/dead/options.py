@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..kit.choosing import MessageIds
+from ..kit.choosing import CampaignFilter, MessageIds
 from ..kit.command import option_set
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption
 from ..kit.times import PAST_FORMS
@@ -17,10 +17,7 @@ class LetterFilters:
     code: Annotated[
         str | None, typer.Option(metavar="CODE", help="Those that died of this code, e.g. 40300.")
     ] = None
-    campaign: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Those of a campaign; - for those of no campaign."),
-    ] = None
+    campaign: CampaignFilter = None
     sender: Annotated[
         str | None,
         typer.Option("--sender", metavar="SENDER", help="Those from this sender."),

@@ -8,6 +8,20 @@ import typer
 from .failures import BAD_INPUT, fail
 
 MessageIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids of messages.")]
+CampaignFilter = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Those of a campaign; - for those of no campaign."),
+]
+
+
+def of_campaign(campaign: str | None, filter_by: str | None) -> bool:
+    """Whether a message of ``campaign`` (None or ``""`` for none) passes a ``CampaignFilter``."""
+    return filter_by in (None, campaign or "-")
+
+
+def chosen_by(filters: Mapping[str, str], *, everything: bool) -> dict[str, str]:
+    """How messages were chosen without their ids, for the audit."""
+    return {**filters, **({"all": "yes"} if everything else {})}
 
 
 def chosen_ids(

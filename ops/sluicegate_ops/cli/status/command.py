@@ -1,7 +1,7 @@
 """``sluicegate status``: one screen that says if anything is wrong, why, and what to do."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import typer
@@ -27,9 +27,6 @@ from .findings import findings
 from .halts import masked
 from .reasons import limit, sentence
 from .why import document
-
-if TYPE_CHECKING:  # rich is heavy, and help does without it
-    pass
 
 _WORKERS_SHOWN = 5
 

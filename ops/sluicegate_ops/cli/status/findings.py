@@ -20,23 +20,7 @@ _MUCH_LONGER = 3
 
 def findings(state: AccountState) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
-    kinds = (
-        *(server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker),
-        *(
-            mended,
-            _twice,
-            _held,
-            _dead,
-            _serving,
-            _receipts,
-            _others,
-            _blocked,
-            _limits,
-            _resets,
-            hazards,
-        ),
-    )
-    return [finding for kind in kinds for finding in kind(state)]
+    return [finding for kind in _KINDS for finding in kind(state)]
 
 
 def _halts(state: AccountState) -> Iterator[Finding]:
@@ -77,7 +61,7 @@ def _workers(state: AccountState) -> Iterator[Finding]:
 
 def _distant(state: AccountState) -> Iterator[Finding]:
     """Live workers whose calls on Redis take long."""
-    heard = {worker.name for worker in state.workers if worker.seconds_ago < LIVE_SECONDS}
+    heard = {worker.name for worker in state.workers if not worker.silent}
     for name, away_ms in state.distant_ms.items():
         if name not in heard:
             continue
@@ -245,3 +229,10 @@ def _causes(causes: Sequence[AccountCause], total: int) -> str:
     said = "; ".join(shown + ["..."] * (len(causes) > _CAUSES_SHOWN))
     read = sum(cause.count for cause in causes)
     return said if read >= total else f"of the latest {read:,}: {said}"
+
+
+_KINDS = (
+    server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker,
+    mended, _twice, _held, _dead, _serving, _receipts, _others, _blocked, _limits, _resets,
+    hazards,
+)  # fmt: skip

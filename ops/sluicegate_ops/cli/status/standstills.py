@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ...inspect import LIVE_SECONDS, AccountState
+from ...inspect import AccountState
 from ..kit.output import clean, counted, lasting, listed, when
 from .finding import Finding
 from .reasons import MORE_MEMORY, READ_ONLY, STALLED
@@ -66,7 +66,7 @@ def stalled(state: AccountState) -> Iterator[Finding]:
     last = (
         "no worker ever claimed" if asked is None else f"the last claim was {lasting(asked)} ago"
     )
-    live = sum(worker.seconds_ago < LIVE_SECONDS for worker in state.workers)
+    live = sum(not worker.silent for worker in state.workers)
     unclaimed = lasting(standstill.unclaimed_seconds(now_ms))
     yield Finding(
         f"messages have been ready for {unclaimed}, and nobody has claimed any",
