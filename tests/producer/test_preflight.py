@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from producer.test_recipients import HEADER, ROWS, write
@@ -234,8 +234,19 @@ def test_no_file_of_rejects_without_one(office: Office) -> None:
     assert not office.rejects.exists()
 
 
+REJECTS_WIDER_THAN_THEIR_HEADER = [
+    *[("+14152000000", "0", "0")] * 4,
+    ("", "", "", "", "0"),
+    ("+14152000000", "", ""),
+    ("+14152000000", "", "0"),
+    ("+14152000000", "0", ""),
+    *[("", "", "", "", "0")] * 2,
+]
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(rows=ROWS, out=st.sets(st.integers(2_000_000, 2_000_020), max_size=5))
+@example(rows=REJECTS_WIDER_THAN_THEIR_HEADER, out=set())
 def test_any_file_adds_up(office: Office, rows: list[Any], out: set[int]) -> None:
     """``look`` asserts the sum; a campaign's import must find what was foretold."""
     bench, store = office.bench, office.bench.store

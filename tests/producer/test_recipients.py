@@ -229,7 +229,10 @@ def test_the_segments_estimated_are_those_that_are_billed(tmp_path: Path) -> Non
         @HYPOTHESIS
         @given(value=TEXTS)
         def billed(value: str) -> None:
-            [found] = read(write(tmp_path, [("4152000000", value, "1")]), of)
+            try:
+                [found] = read(write(tmp_path, [("4152000000", value, "1")]), of)
+            except BadFile:  # what looks as if its encoding was mistaken is refused
+                return
             if isinstance(found, Rejected):
                 return
             body = {"from": SENDER, "to": found.to, "text": found.text}

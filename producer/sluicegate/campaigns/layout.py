@@ -31,6 +31,11 @@ class SampleRow(NamedTuple):
         """How many values there are up to the last that is not empty."""
         return max((place for place, value in enumerate(self.values, 1) if value), default=0)
 
+    @property
+    def is_mostly_filled(self) -> bool:
+        """Whether more than half of these have a value, as where they name columns."""
+        return 2 * sum(map(bool, self.values)) > self.width
+
 
 def is_phone(text: str) -> bool:
     """Whether ``text`` is surely a phone number, and no name."""
@@ -82,8 +87,8 @@ def _fitness(lines: Sequence[str], delimiter: str) -> tuple[bool, float, int, bo
 def header_line(lines: Sequence[str], delimiter: str) -> int:
     """The index of the line that names the columns: the first, but for titles above it.
 
-    A row above the first data is a title if it is narrower than the data and a row as wide as
-    they are follows it.
+    A row above the first data is a title if it is narrower than the data and a row of names as
+    wide as they are follows it. In a file of rejects, rows with too many values may do so too.
     """
     candidates: list[SampleRow] = []
     widths: Counter[int] = Counter()
@@ -95,7 +100,7 @@ def header_line(lines: Sequence[str], delimiter: str) -> int:
     if not candidates:
         return 0
     usual = widths.most_common(1)[0][0] if widths else 0
-    wide = (row for row in candidates if row.width >= usual)
+    wide = (row for row in candidates if row.width >= usual and row.is_mostly_filled)
     return next(wide, candidates[0]).line
 
 
