@@ -16,8 +16,8 @@ from support.rules import circle, commands, forms_by_hand, unreasoned
 ROOT = Path(__file__).parents[1]
 MODULES = {
     "producer/sluicegate": "masking characters errors spreadsheet segments times message urls "
-    "rules keys stored scripts pipelining config memory safety levels webhook_urls optouts outbox "
-    "receipts campaigns deadlines connections lazy_results client testing",
+    "rules keys stored scripts pipelining config memory safety levels webhook_urls optouts caps "
+    "outbox receipts campaigns deadlines connections lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep deafness "
     "account_work engine patience app tasks",
@@ -189,6 +189,8 @@ def test_forms_made_by_hand_are_seen() -> None:
         "f'{id}|{parts}|SMS||{to}'",
         "f'{lane}#{campaign}'",
         "f'{campaign}.{short}'",
+        "f'{app}:{key}'",
+        "id.partition(':')",
         "self.lane[3:]",
     ]
     assert [source for source in planted if not forms_by_hand(source)] == []

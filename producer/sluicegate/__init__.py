@@ -6,6 +6,7 @@ from .client import AsyncSluice, Sluice
 from .config import Config
 from .config import load as load_config
 from .errors import (
+    CapReached,
     IdReused,
     InvalidConfig,
     InvalidMessage,
@@ -23,6 +24,7 @@ from .segments import count as count_segments
 
 __all__ = [
     "AsyncSluice",
+    "CapReached",
     "Config",
     "EnqueueResult",
     "IdReused",

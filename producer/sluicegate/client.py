@@ -18,6 +18,7 @@ from typing import Any, Self, Unpack, overload
 import redis
 import redis.asyncio
 
+from .caps import Caps
 from .config import Config, load
 from .connections import bytes_only, connect, connect_async_client
 from .deadlines import CALL_SECONDS, within
@@ -48,10 +49,17 @@ _MEMORY_CHECK_SECONDS = 1.0
 class _Base:
     """What both clients share: the outbox, and Redis's memory use when it was last asked for."""
 
-    def __init__(self, config: Config | None, account: str, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        config: Config | None,
+        account: str,
+        app: str,
+        caps: Caps | None,
+        timeout_seconds: float,
+    ) -> None:
         self.config = config or load()
         self.timeout_seconds = timeout_seconds
-        self._outbox = Outbox(self.config, account)
+        self._outbox = Outbox(self.config, account, app, caps)
         self._memory: Mapping[str, Any] = {}
         self._memory_asked = -math.inf
 
@@ -59,6 +67,10 @@ class _Base:
     def keys(self) -> Keys:
         """The names of the account's keys."""
         return self._outbox.keys
+
+    def stored_id(self, id: str) -> str:
+        """The id under which a message of this app is stored, and which people use for it."""
+        return self._outbox.id_of(id)
 
     def _memory_is_due(self) -> bool:
         now = time.monotonic()
@@ -84,6 +96,10 @@ def _single(results: list[EnqueueResult]) -> EnqueueResult:
 class Sluice(_Base):
     """One account's outbox, synchronously.
 
+    ``app`` names who enqueues, for people and for fairness: apps take turns, however much each has
+    waiting, and the ids of an app's messages live under its name. To the app they are its own;
+    whoever else looks adds the name, as in ``sluicegate message show billing:order-1``.
+
     ``config`` defaults to ``sluicegate.toml`` and the environment. A ``Sluice`` is safe to share
     between threads and across fork, and opens its first connection when it is first used.
     ``client``, if given, is used instead of one to ``redis_url``; it must not decode responses,
@@ -96,10 +112,11 @@ class Sluice(_Base):
         config: Config | None = None,
         *,
         account: str = "default",
+        app: str = "",
         client: redis.Redis | None = None,
         timeout_seconds: float = CALL_SECONDS,
     ) -> None:
-        super().__init__(config, account, timeout_seconds)
+        super().__init__(config, account, app, None, timeout_seconds)
         url = self.config.redis_url
         self.client = connect(url, timeout_seconds) if client is None else bytes_only(client)
         self.optouts = OptOuts(self.client, self.keys)
@@ -211,17 +228,22 @@ class Sluice(_Base):
 
 
 class AsyncSluice(_Base):
-    """``Sluice`` for asyncio: the same calls, awaited; it belongs to one event loop."""
+    """``Sluice`` for asyncio: the same calls, awaited; it belongs to one event loop.
+
+    Beyond the ``caps`` of its app, if it has any, ``enqueue`` raises CapReached.
+    """
 
     def __init__(
         self,
         config: Config | None = None,
         *,
         account: str = "default",
+        app: str = "",
+        caps: Caps | None = None,
         client: redis.asyncio.Redis | None = None,
         timeout_seconds: float = CALL_SECONDS,
     ) -> None:
-        super().__init__(config, account, timeout_seconds)
+        super().__init__(config, account, app, caps, timeout_seconds)
         url = self.config.redis_url
         self.client = (
             connect_async_client(url, timeout_seconds) if client is None else bytes_only(client)

@@ -10,6 +10,7 @@
     ├── BadValue              a recipient's value that cannot be used (also a ValueError)
     ├── Malformed             what Redis holds is not of a stored form (also a ValueError)
     ├── IdReused              a known id came again with other content
+    ├── CapReached            the app has enqueued as much as its caps allow for now
     ├── UnknownMessage        no record of that id (never enqueued, or past its retention)
     ├── WrongState            the message's state does not allow the operation
     ├── CampaignExists        the name is taken by a campaign with another plan
@@ -135,6 +136,18 @@ class IdReused(SluicegateError):
             f"message {id}: this id is already known with other content; "
             "give a new message a new id, or repeat the first one unchanged"
         )
+
+
+class CapReached(SluicegateError):
+    """The app has enqueued as much as its caps allow for now: nothing of this call was stored.
+
+    ``cap`` is the setting that refused it, ``wait_ms`` when it may be tried again at the earliest,
+    and ``ids`` are the messages concerned.
+    """
+
+    def __init__(self, app: str, cap: str, wait_ms: int, ids: Sequence[str] = ()) -> None:
+        self.app, self.cap, self.wait_ms, self.ids = app, cap, wait_ms, tuple(ids)
+        super().__init__(f"app {app}: its {cap} is used up{_listed(self.ids)}")
 
 
 class UnknownMessage(SluicegateError):

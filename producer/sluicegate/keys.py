@@ -6,13 +6,23 @@ All keys of one account share the prefix ``sluicegate:{account}:``. The braces a
 hash tag, so that every script touches one slot. Lua builds the names below from that prefix, which
 is each script's ``KEYS[1]``.
 
-    m:<id>       hash    one message's record (fields below)
+    m:<id>       hash    one message's record (fields below); id = key, app:key or campaign.short
     lane:<lane>  list    tickets waiting in order, the head goes next; lane = class, colon, sender,
-                         and for a campaign # and its name; class = t|b (priority), s|m (type)
+                         and # with a campaign's name or @ with an app's; class = t|b (priority),
+                         s|m (type)
     ready:<class>        zset    the tree of ready lanes (lanes.lua): its top, by virtual time
-    ready:<class>:<node> zset    what is below a node: r|registration or s|sender
+    ready:<class>:<node> zset    what is below a node: a|app, r|registration or s|sender, the
+                         last two with @ and its name behind them for an app's
     virtual      hash    t, b -> the virtual time of what was served last; class/node -> how far
-                         its place is ahead of its head's; class/lane -> a parked lane's score
+                         its place is ahead of its head's, for an app where it stands while nothing
+                         of it is ready; class/lane -> a parked lane's score
+    apps         hash    app:enqueued -> how many messages an app ever enqueued; app:<final state>
+                         -> how many of them ended so; since -> wall ms since when ids live under
+                         apps' names
+    spent:<app>  hash    day (since 1970, UTC), messages, money (in billionths) that it enqueued
+    pace:<app>   list    steady ms of its latest messages, as many as its rate allows in a second
+    senders      zset    undeclared sender of whom a message was accepted -> wall ms of about the
+                         last one, the latest 10,000
     parked:t|b   zset    class/member of the tree -> steady ms at which a level allows it again
     parked_by    hash    class/member -> that level
     limits       hash    version, digest, and the published limits of every level (levels.py)

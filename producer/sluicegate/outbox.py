@@ -10,9 +10,12 @@ from typing import Any, Literal, cast
 import msgspec
 import redis
 
-from .config import Config
+from .caps import CapName, Caps
+from .config import NAME, NAME_RULE, Config
 from .errors import (
+    CapReached,
     IdReused,
+    InvalidConfig,
     InvalidMessage,
     Malformed,
     OutboxError,
@@ -137,15 +140,20 @@ _STATUS_FIELDS = (
 class Batch(msgspec.Struct):
     """The arguments of one script call, and the ids of its messages, in order.
 
-    ``refused`` are the results of invalid items, each with its index among all items.
+    ``refused`` are the results of invalid items, each with its index among all items. ``app`` is
+    whose batch it is, ``""`` for nobody's.
     """
 
     args: list[Argument]
     ids: list[str] = []
     refused: list[tuple[int, EnqueueResult]] = []
+    app: str = ""
 
-    def results(self, reply: bytes) -> list[EnqueueResult]:
-        """Return one result per item, in order, from the script's answers."""
+    def results(self, reply: bytes | list[bytes]) -> list[EnqueueResult]:
+        """Return one result per item, in order, from the script's answers; raises CapReached."""
+        if isinstance(reply, list):
+            cap, wait_ms = reply
+            raise CapReached(self.app, cast("CapName", cap.decode()), int(wait_ms), self.ids)
         results = _results(self.ids, reply)
         for index, result in self.refused:
             results.insert(index, result)
@@ -153,13 +161,29 @@ class Batch(msgspec.Struct):
 
 
 class Outbox:
-    """Makes one account's arguments for the scripts, and reads their replies."""
+    """Makes one account's arguments for the scripts, and reads their replies.
 
-    def __init__(self, config: Config, account: str) -> None:
+    ``app`` is the name of the app that enqueues, ``""`` for none; its messages' ids are its own
+    keys for them, and ``id_of`` says under which ids they are stored. ``caps`` are held in the
+    same call that stores.
+
+    Raises InvalidConfig for a name that no app may have.
+    """
+
+    def __init__(
+        self, config: Config, account: str, app: str = "", caps: Caps | None = None
+    ) -> None:
+        if app and not NAME.fullmatch(app):
+            raise InvalidConfig("app", f"an app's {NAME_RULE}")
         self.config, self.keys = config, Keys(account)
+        self.app, self._caps = app, caps
         self._account = config.account(account)
         # The SMS lanes of senders that were checked in full, by priority and sender.
         self._lanes: dict[tuple[str, str | None], str] = {}
+
+    def id_of(self, key: str) -> str:
+        """The id under which the app's message ``key`` is stored: ``shop:order-1``."""
+        return MessageId.of_app(self.app, key).short if self.app else key
 
     def checked(self, message: Message | Mapping[str, Any]) -> Message:
         """Validate ``message``, and give it an id if it has none; raises InvalidMessage."""
@@ -174,7 +198,8 @@ class Outbox:
 
         ``token`` marks the batch: a repeat after a lost reply gets the same answer.
         """
-        batch = Batch([token or new_token(), self.config.retention_ms])
+        batch = Batch([token or new_token(), self.config.retention_ms, ""], app=self.app)
+        messages = list[Message]()
         for item, id in zip(items, new_ids(len(items)), strict=True):
             try:
                 message = item if isinstance(item, Message) else from_dict(item)
@@ -182,8 +207,11 @@ class Outbox:
             except InvalidMessage as error:
                 batch.refused.append((len(batch.ids) + len(batch.refused), refused(error)))
             else:
-                batch.ids.append(fields[0])
+                batch.ids.append(fields[0] if not self.app else MessageId.parse(fields[0]).key)
                 batch.args += fields
+                messages.append(message)
+        if self._caps:
+            batch.args[2] = self._caps.text(self.app, messages)
         return batch
 
     def ids(self, batch: Batch, rest: Sequence[Item]) -> list[str]:
@@ -192,9 +220,11 @@ class Outbox:
 
     def enqueue_args(self, messages: Sequence[Message], token: str = "") -> list[Argument]:
         """Return the arguments of ``ENQUEUE`` for valid messages that have ids; see ``batch``."""
-        args: list[Argument] = [token or new_token(), self.config.retention_ms]
+        args: list[Argument] = [token or new_token(), self.config.retention_ms, ""]
         for message in messages:
-            args += _fields(message)
+            args += self._fields(message)
+        if self._caps:
+            args[2] = self._caps.text(self.app, messages)
         return args
 
     @staticmethod
@@ -209,23 +239,31 @@ class Outbox:
         if not (measured and lane):
             return None
         parts, content = measured
-        id, to = message.id or new_id, message.to
+        id, to = self.id_of(message.id or new_id), message.to
         ticket = id + _SMS_MIDDLES[parts] + to
         return id, content_digest(content), lane, ticket, to, content, ""
 
     def _checked_fields(self, message: Message) -> _Fields:
         """Check a message and return its fields; raises InvalidMessage."""
         message = self.checked(message)
-        fields = _fields(message)
+        fields = self._fields(message)
         if message.type == "SMS" and message.messaging_profile_id is None:
             if len(self._lanes) >= _LANES_KNOWN:
                 self._lanes.clear()
             self._lanes[message.priority, message.sender] = fields[2]
         return fields
 
+    def _fields(self, message: Message) -> _Fields:
+        id, kind, to, content = self.id_of(message.id), message.type, message.to, encode(message)
+        sender = sender_name(message.sender, message.messaging_profile_id)
+        lane = LaneName(message.priority, kind, sender, app=self.app).format()
+        ticket = ticket_text(id, message.segments.parts, kind, message.expires_at, to)
+        send_at = "" if message.send_at is None else wall_ms(message.send_at)
+        return id, content_digest(content), lane, ticket, to, content, send_at
+
     def cancel_args(self, id: str) -> list[Argument]:
         """Return the arguments of ``CANCEL``."""
-        return [id, self.config.retention_ms, new_token()]
+        return [self.id_of(id), self.config.retention_ms, new_token()]
 
     @staticmethod
     def cancelled(id: str, reply: bytes) -> CancelResult:
@@ -236,12 +274,13 @@ class Outbox:
 
     def ask_status(self, pipeline: Any, id: str) -> None:
         """Queue the reads for ``status`` on ``pipeline``; raises UnknownMessage for a bad id."""
+        stored_id = self.id_of(id)
         try:
-            campaign = MessageId.parse(id).campaign
+            campaign = MessageId.parse(stored_id).campaign
         except Malformed:
             raise UnknownMessage(id) from None
-        pipeline.hmget(self.keys.record(id), *_STATUS_FIELDS)
-        pipeline.hget(self.keys("leases"), id)
+        pipeline.hmget(self.keys.record(stored_id), *_STATUS_FIELDS)
+        pipeline.hget(self.keys("leases"), stored_id)
         pipeline.hget(self.keys.campaign(campaign), "state")
 
     @staticmethod
@@ -292,8 +331,7 @@ def translated(error: redis.RedisError, ids: Sequence[str], *, wrote: bool = Tru
     if isinstance(error, redis.ResponseError):
         return OutboxError(f"Redis refused: {error}", ids)
     reached = not _refused_to_connect(error)
-    said = str(error).rstrip(".")  # the system's own words end with one
-    reason = f"Redis {'did not answer' if reached else 'cannot be reached'}: {said}"
+    reason = f"Redis {'did not answer' if reached else 'cannot be reached'}: {error}"
     if wrote:
         done = "it may have been" if reached else "unless Redis went away meanwhile, nothing was"
         reason += f"; {done} done, and repeating it is safe"
@@ -347,12 +385,3 @@ def _results(ids: Sequence[str], reply: bytes) -> list[EnqueueResult]:
         results.append(EnqueueResult(id, "known" if id in seen and not error else outcome, error))
         seen.add(id)
     return results
-
-
-def _fields(message: Message) -> _Fields:
-    id, kind, to, content = message.id, message.type, message.to, encode(message)
-    sender = sender_name(message.sender, message.messaging_profile_id)
-    lane = LaneName(message.priority, kind, sender).format()
-    ticket = ticket_text(id, message.segments.parts, kind, message.expires_at, to)
-    send_at = "" if message.send_at is None else wall_ms(message.send_at)
-    return id, content_digest(content), lane, ticket, to, content, send_at

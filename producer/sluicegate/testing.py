@@ -41,7 +41,7 @@ from .config import Config
 from .errors import UnknownMessage
 from .message import Message, decode
 from .receipts import Delivery
-from .stored import Ticket
+from .stored import MessageId, Ticket
 
 AnySluice = Sluice | AsyncSluice
 
@@ -50,7 +50,7 @@ _servers: WeakKeyDictionary[AnySluice, Any] = WeakKeyDictionary()
 
 
 @contextmanager
-def outbox(config: Config | None = None) -> Iterator[Sluice]:
+def outbox(config: Config | None = None, *, app: str = "") -> Iterator[Sluice]:
     """Give a ``Sluice`` whose Redis is a fake in this process; needs ``sluicegate[testing]``.
 
     Raises ModuleNotFoundError, which names the extra, if fakeredis is not installed.
@@ -58,18 +58,20 @@ def outbox(config: Config | None = None) -> Iterator[Sluice]:
     fakeredis = _fakeredis()
     server = fakeredis.FakeServer()
     client = fakeredis.FakeRedis(server=server)
-    with Sluice(config or Config(), client=client) as sluice:
+    with Sluice(config or Config(), app=app, client=client) as sluice:
         _servers[sluice] = server
         yield sluice
 
 
 @asynccontextmanager
-async def async_outbox(config: Config | None = None) -> AsyncIterator[AsyncSluice]:
+async def async_outbox(
+    config: Config | None = None, *, app: str = ""
+) -> AsyncIterator[AsyncSluice]:
     """``outbox`` for asyncio: an ``AsyncSluice``; the other functions here take it too."""
     fakeredis = _fakeredis()
     server = fakeredis.FakeServer()
     client = fakeredis.FakeAsyncRedis(server=server)
-    async with AsyncSluice(config or Config(), client=client) as sluice:
+    async with AsyncSluice(config or Config(), app=app, client=client) as sluice:
         _servers[sluice] = server
         yield sluice
 
@@ -89,7 +91,7 @@ def enqueued(sluice: AnySluice) -> list[Message]:
     for id in map(bytes.decode, ids):
         content, state = redis.hmget(keys.record(id), "content", "state")
         if content is not None and state in (b"waiting", b"scheduled"):
-            messages.append(decode(content, id))
+            messages.append(decode(content, MessageId.parse(id).key))
     return messages
 
 
@@ -130,26 +132,27 @@ def deliver(
     """
     accept(sluice, id)
     receipt = {"delivery": delivery, "delivery_at": _now_ms(), "delivery_code": code}
-    _store(sluice).hset(sluice.keys.record(id), mapping=receipt)
+    _store(sluice).hset(sluice.keys.record(sluice.stored_id(id)), mapping=receipt)
 
 
 def die(sluice: AnySluice, id: str, code: str = "40310", reason: str = "") -> None:
     """Let message ``id`` be a dead letter, for the provider's ``code``; raises UnknownMessage."""
     _end(sluice, id, state="dead", code=code, reason=reason or f"HTTP 400 {code}")
-    _store(sluice).zadd(sluice.keys("dead"), {id: _now_ms()})
+    _store(sluice).zadd(sluice.keys("dead"), {sluice.stored_id(id): _now_ms()})
 
 
 def _end(sluice: AnySluice, id: str, **fields: str) -> None:
     """Take a message out of where it waits, and write ``fields`` into its record."""
     redis, keys = _store(sluice), sluice.keys
-    if not redis.exists(keys.record(id)):
+    stored_id = sluice.stored_id(id)
+    if not redis.exists(keys.record(stored_id)):
         raise UnknownMessage(id)
     for lane in _lanes(sluice):
         for ticket in redis.lrange(lane, 0, -1):
-            if Ticket.short_of(ticket) == id.encode():
+            if Ticket.short_of(ticket) == stored_id.encode():
                 redis.lrem(lane, 1, ticket)
-    redis.zrem(keys("due"), id)
-    redis.hset(keys.record(id), mapping={"attempts": 1, "at": _now_ms(), **fields})
+    redis.zrem(keys("due"), stored_id)
+    redis.hset(keys.record(stored_id), mapping={"attempts": 1, "at": _now_ms(), **fields})
 
 
 def _lanes(sluice: AnySluice) -> Iterator[bytes]:

@@ -142,7 +142,9 @@ def test_10_each_act_tells_a_program_what_it_did(cli: Cli) -> None:
     assert act("optout", "remove", "+14152000001", "+14152000002") == {"removed": 1, "unknown": 1}
     level = {"account": "default", "level": "account"}
     assert act("halt", "set", "account", "--why", "y", "--yes") == level | {"halted": True}
-    assert act("halt", "clear", "--yes") == level | {"halted": False}
+    cleared = act("halt", "clear", "--yes")
+    assert cleared.pop("behind")["waiting"] == 1
+    assert cleared == level | {"halted": False}
     cli.die(1, 2)
     dry = act("dead", "purge", "--all", "--why", "gone", "--dry-run")
     assert dry == {"act": "purged", "count": 2, "meant": 2, "dry_run": True}

@@ -35,7 +35,7 @@ KEY = {"Idempotency-Key": "order-1"}
 
 @pytest.fixture
 def bench(valkey: redis.Redis) -> Bench:
-    return Bench(valkey)
+    return Bench(valkey, app="shop")
 
 
 def refused(answer: httpx.Response) -> tuple[int, str, str]:
@@ -265,7 +265,7 @@ def test_a_body_that_is_no_object_is_refused(front: Config, content: bytes, code
 
 def test_an_undeclared_sender_is_refused(front: Config) -> None:
     async def story(door: Front) -> None:
-        assert refused(await door.send()) == (400, "40305", "/from")
+        assert refused(await door.send()) == (403, "40305", "/from")
         declared: dict[str, Any] = {"from": "12345"}
         assert (await door.send(**declared)).status_code == 200
 
@@ -349,7 +349,7 @@ def test_a_message_is_shown_as_it_stands(bench: Bench, front: Config) -> None:
         assert await status() == ("sending", "started")
         bench.settle(grant, "accepted", provider_id="p-m1", heard=True)
         assert await status() == ("sent", "accepted")
-        await door.hook(URLS.url("m1"), told("delivered", "p-m1"))
+        await door.hook(URLS.url("shop:m1"), told("delivered", "p-m1"))
         data, _ = await look(door)
         assert data["to"][0]["status"] == "delivered"
         assert data["completed_at"] == "2023-11-14T22:13:20.000+00:00"
@@ -391,7 +391,7 @@ def test_what_did_not_arrive_says_so(
     bench.send()
 
     async def story(door: Front) -> None:
-        await door.hook(URLS.url("m1"), told(told_status, "p-m1", code="40008"))
+        await door.hook(URLS.url("shop:m1"), told(told_status, "p-m1", code="40008"))
         data, _ = await look(door)
         assert (data["to"][0]["status"], data["errors"][0]["code"]) == (status, "40008")
 
@@ -404,7 +404,7 @@ def test_the_provider_s_id_is_told_in_a_header(bench: Bench, front: Config) -> N
 
     async def story(door: Front) -> None:
         answer = await door.http.get("/v2/messages/m1", headers=bearer(TOKEN))
-        assert answer.headers["sluicegate-provider-id"] == "p-m1"
+        assert answer.headers["sluicegate-provider-id"] == "p-shop:m1"
         bench.enqueue(message(2))
         bench.cancel("m2")
         assert (await look(door, "m2"))[0]["to"][0]["status"] == "cancelled"

@@ -169,7 +169,7 @@ def test_what_the_provider_did_not_sign_is_refused_and_counted(
         assert door.count("forged") == 1
 
     run(front, story)
-    beats = {Keys(name)("serving").encode() for name in front.accounts}
+    beats = {Keys(name)(of).encode() for name in front.accounts for of in ("serving", "apps")}
     assert {*valkey.keys()} <= beats, "nothing else is stored"
 
 

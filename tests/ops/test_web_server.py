@@ -56,7 +56,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "http"
 
 @pytest.fixture
 def bench(valkey: redis.Redis) -> Bench:
-    return Bench(valkey)
+    return Bench(valkey, app="shop")
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_what_the_provider_tells_is_recorded_and_its_forger_is_not_believed(
         served(config(redis_url)) as url,
         simulated(Settings(limit=None, webhooks=hooks)) as provider,
     ):
-        hook = url + URLS.url("m1")
+        hook = url + URLS.url("shop:m1")
         provider_id = sent_by(provider, api, hook)
         bench.send(provider_id=provider_id)
         wait_for(lambda: is_idle(provider.face("webhooks")))

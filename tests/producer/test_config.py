@@ -65,7 +65,18 @@ def test_what_the_example_leaves_out_is_valid_as_it_stands(path: Path) -> None:
     assert set(account.registrations) == {"notices", "marketing"}
     assert set(account.brands) == {"acme"}
     assert account.outcomes == {"503": "doubt"}
-    assert config.web.apps == {"shop": App(token_env="SLUICEGATE_TOKEN_SHOP")}
+    shop = App(
+        token_env="SLUICEGATE_TOKEN_SHOP",
+        next_token_env="SLUICEGATE_NEXT_TOKEN_SHOP",
+        senders=("+15557654321",),
+        countries=("US", "CA"),
+        per_second=20.0,
+        daily_messages=100_000,
+        daily_money=500.0,
+        most_waiting=20_000,
+        older_ids=False,
+    )
+    assert config.web.apps == {"shop": shop}
 
 
 def test_without_a_file_there_are_defaults(
@@ -515,13 +526,13 @@ def test_a_secret_of_ours_must_be_there_and_not_short(value: str | None) -> None
     with pytest.raises(InvalidConfig, match=r"^SLUICEGATE_RECEIPTS_SECRET: set it to a secret"):
         Web().receipts_secret(environ)
     with pytest.raises(InvalidConfig, match=r"^TOKEN: set it to a token .* openssl rand -hex 32$"):
-        App(token_env="TOKEN").token(environ)
+        App(token_env="TOKEN").tokens(environ)
 
 
 def test_secrets_of_ours_come_from_the_environment() -> None:
     environ = {"SLUICEGATE_RECEIPTS_SECRET": f" {'s' * 16}\n", "TOKEN": "t" * 16}
     assert Web().receipts_secret(environ) == "s" * 16
-    assert App(token_env="TOKEN").token(environ) == "t" * 16
+    assert App(token_env="TOKEN").tokens(environ) == ("t" * 16,)
 
 
 @pytest.mark.parametrize(

@@ -35,17 +35,26 @@ SENDERS = NUMBERS | st.from_regex(r"[A-Za-z0-9]{1,11}|pool:[A-Za-z0-9_-]{1,100}"
 WALL_MS = st.integers(1, 2**42)
 STEADY_MS = st.integers(0, 2**51).map(lambda thousandths: thousandths / 1000)
 
-message_ids = st.builds(MessageId, NAMES | st.just(""), IDS)
-lane_names = st.builds(
-    LaneName,
-    st.sampled_from(["transactional", "bulk"]),
-    st.sampled_from(["SMS", "MMS"]),
-    SENDERS,
-    NAMES | st.just(""),
+APPS = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,39}", fullmatch=True)
+message_ids = st.builds(MessageId, NAMES | st.just(""), IDS, st.just("")) | st.builds(
+    MessageId.of_app, APPS, IDS
 )
-tree_members = st.builds(
-    TreeMember, st.sampled_from(["ts", "bm"]), st.sampled_from(["registration", "sender"]), SENDERS
-) | lane_names.map(lambda lane: TreeMember(lane.branch, "lane", lane.format()))
+PRIORITIES, TYPES = st.sampled_from(["transactional", "bulk"]), st.sampled_from(["SMS", "MMS"])
+lane_names = st.builds(
+    LaneName, PRIORITIES, TYPES, SENDERS, NAMES | st.just(""), st.just("")
+) | st.builds(LaneName, PRIORITIES, TYPES, SENDERS, st.just(""), APPS)
+BRANCHES = st.sampled_from(["ts", "bm"])
+tree_members = (
+    st.builds(
+        TreeMember,
+        BRANCHES,
+        st.sampled_from(["registration", "sender"]),
+        SENDERS,
+        APPS | st.just(""),
+    )
+    | st.builds(TreeMember, BRANCHES, st.just("app"), APPS, st.just(""))
+    | lane_names.map(lambda lane: TreeMember(lane.branch, "lane", lane.format(), lane.app))
+)
 tickets = st.builds(
     Ticket,
     IDS,
@@ -158,9 +167,37 @@ def test_a_ticket_tells_its_variables() -> None:
 
 
 MALFORMED: dict[Callable[[Any], object], Sequence[str | bytes]] = {
-    MessageId.parse: ["", "a.b.c", ".a", "a.", "a|b", "a b", "July.a", "\u00e9"],
-    LaneName.parse: ["", "bs", "bs:", "xs:+1", "bx:+1", "bs:+1#", "bs:+1#A", "bs+1"],
-    TreeMember.parse: ["", "bs", "bs/", "bs/s|", "xx/s|+1", "bs/nolane"],
+    MessageId.parse: [
+        "",
+        "a.b.c",
+        ".a",
+        "a.",
+        "a|b",
+        "a b",
+        "July.a",
+        "\u00e9",
+        "a:",
+        ":a",
+        "A:a",
+        "a:b:c",
+        "a.b:c",
+        "a:b.c",
+    ],
+    LaneName.parse: [
+        "",
+        "bs",
+        "bs:",
+        "xs:+1",
+        "bx:+1",
+        "bs:+1#",
+        "bs:+1#A",
+        "bs+1",
+        "bs:+1@",
+        "bs:+1@A",
+        "bs:+1#a@b",
+        "bs:+1@a#b",
+    ],
+    TreeMember.parse: ["", "bs", "bs/", "bs/s|", "xx/s|+1", "bs/nolane", "bs/s|+1@", "bs/s|+1@A"],
     Ticket.parse: [b"", b"id", b"id|1|SMS|", b"id|x|SMS||+1", b"id|1|FAX||+1", b"|1|SMS||+1"],
     Lease.parse: [
         b"",

@@ -57,19 +57,22 @@ class Sent(NamedTuple):
 class Bench:
     """One account's scripts, called synchronously, at a time that only the test moves.
 
-    ``fields`` are fields of the account's configuration. With ``repeat``, every script is called
-    twice with the same arguments, and a test fails if the second answer or the state after it
-    differs. ``answers_probes`` says how the breaker's probes are answered; None does not answer.
+    ``fields`` are fields of the account's configuration, and ``app`` is who enqueues and asks.
+    With ``repeat``, every script is called twice with the same arguments, and a test fails if the
+    second answer or the state after it differs. ``answers_probes`` says how the breaker's probes
+    are answered; None does not answer.
     """
 
-    def __init__(self, store: redis.Redis, *, repeat: bool = False, **fields: Any) -> None:
+    def __init__(
+        self, store: redis.Redis, *, repeat: bool = False, app: str = "", **fields: Any
+    ) -> None:
         # By default, only the limit on the account's requests applies.
         default: dict[str, Any] = {"in_doubt": InDoubt()}
         default |= {"sms_per_second": 0.0, "mms_per_second": 0.0}
         self.config = Config(accounts={"default": Account(**default | fields)})
         self.store, self.repeat = cast("Any", store), repeat
         self.answers_probes: bool | None = True
-        self.outbox = Outbox(self.config, "default")
+        self.outbox = Outbox(self.config, "default", app)
         self.keys = self.outbox.keys
         self.queue = Queue(cast("Any", store), self.config, "default")
         self.halts = Halts(store, self.keys, clock=CLOCK)
@@ -232,7 +235,7 @@ class Bench:
         return Outbox.status(id, pipeline.execute())
 
     def record(self, id: str) -> dict[str, str]:
-        return self._hash(self.keys.record(id))
+        return self._hash(self.keys.record(self.outbox.id_of(id)))
 
     def totals(self) -> Counter[str]:
         return Counter(

@@ -76,7 +76,7 @@ def cut_by_hand(node: ast.Call) -> bool:
     mark = first.value if isinstance(first, ast.Constant) else None
     mark = mark.decode("latin-1") if isinstance(mark, bytes) else mark
     if method.attr in _CUTS:
-        return mark in _MARKS or (mark == "." and is_id(method.value))
+        return mark in _MARKS or (mark in (".", ":") and is_id(method.value))
     return method.attr in {"startswith", "removeprefix"} and any(
         isinstance(part, ast.JoinedStr) and ends_as_campaign(part) for part in ast.walk(first)
     )
@@ -89,12 +89,13 @@ def ends_as_campaign(text: ast.JoinedStr) -> bool:
 
 
 def joined_by_hand(node: ast.JoinedStr) -> bool:
-    """Whether a text is made with ``|`` or ``#``, or with ``.`` behind a campaign's name."""
+    """Whether a text is made with a mark, with ``.`` behind a campaign or ``:`` behind an app."""
     for before, between, after in zip(node.values, node.values[1:], node.values[2:], strict=False):
         if not (isinstance(before, ast.FormattedValue) and isinstance(after, ast.FormattedValue)):
             continue
         mark = between.value if isinstance(between, ast.Constant) else ""
-        if mark in _MARKS or (mark == "." and last_name(before.value).lower() == "campaign"):
+        whose = last_name(before.value).lower()
+        if mark in _MARKS or (mark, whose) in {(".", "campaign"), (":", "app")}:
             return True
     return False
 

@@ -220,8 +220,11 @@ def test_a_halt_is_told_at_once_and_once(
     journal: Journal, lines: Callable[[int], list[str]]
 ) -> None:
     for _ in range(50):
-        journal.note_end(settle("back", halt="account", code="401", reason="HTTP 401"))
-    journal.note_end(settle("back", halt="sender", code="40010", reason="HTTP 403 40010"))
+        journal.note_settled(
+            [settle("back", halt="account", code="401", reason="HTTP 401")], ["applied"]
+        )
+    ended = settle("back", halt="sender", code="40010", reason="HTTP 403 40010")
+    journal.note_settled([ended, ended], ["applied", "stale"])
     assert lines(logging.ERROR) == [
         "the account is halted: HTTP 401",
         "the sender of this message is halted: HTTP 403 40010",

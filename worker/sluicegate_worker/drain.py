@@ -124,6 +124,7 @@ class Drain:
             return True
         if stepped is None:
             return True
+        self._journal.note_settled(step.settles, stepped.settled)
         # Counted from after the answer: a start may be a little late, but never before its slot.
         now = self._monotonic()
         begun = self._schedule.on_stepped(step, stepped, now)

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Annotated
 
+import msgspec
 import typer
 
+from ..inspect import Behind
 from .kit.acts import by_whom, note
 from .kit.asking import confirm
 from .kit.command import command, option_set
@@ -12,7 +14,7 @@ from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
 from .kit.naming import LEVELS, level_named
 from .kit.options import AsJsonLines, Confirmed, WhoOption, WhyOption
-from .kit.output import clean, lasting, table, when, write, write_lines
+from .kit.output import clean, counted, hidden, lasting, table, when, write, write_lines
 from .kit.session import Session
 from .kit.times import length_option
 from .status.halts import masked_halts
@@ -122,6 +124,8 @@ def set_(session: Session, options: HaltSetOptions) -> None:
 def clear(session: Session, options: HaltClearOptions) -> None:
     """Lift a halt once its cause is removed; sending resumes at once.
 
+    Says what waits behind it, and which message goes first.
+
     \b
     Example:
       sluicegate halt clear
@@ -134,13 +138,47 @@ def clear(session: Session, options: HaltClearOptions) -> None:
     if not halted:
         others = f"; halted: {', '.join(known)}" if (known := _causes(session)) else ""
         fail("no account is halted" if everywhere else f"{level} is not halted{others}")
-    causes = [f"{_shown(account, level)} is halted: {clean(why)}" for account, why in halted]
-    confirm("\n".join([*causes, "Let it go on?"]), options.yes)
+    waiting = {account.name: account.waits.behind(level) for account, _ in halted}
+    told = [
+        line
+        for account, why in halted
+        for line in (
+            f"{_shown(account, level)} is halted: {clean(why)}",
+            *_told(waiting[account.name]),
+        )
+    ]
+    if options.yes and not options.json:
+        typer.echo("\n".join(told), err=True)
+    confirm("\n".join([*told, "Let it go on?"]), options.yes)
     by = by_whom(options.who, options.why, needed=False)
     for account, _ in halted:
         account.halts.clear(level)
         note(account, by, "clear halt", {"level": level})
-        _write(account, level, "goes on", options.json, halted=False)
+        behind = _masked(waiting[account.name])
+        _write(account, level, "goes on", options.json, halted=False, behind=behind)
+
+
+def _told(behind: Behind) -> Iterator[str]:
+    """What waits behind a halt and what goes first, for people."""
+    later = f", {behind.later:,} more later" if behind.later else ""
+    yield f"  behind it {counted(behind.waiting, 'message waits', 'messages wait')}{later}"
+    if behind.unknown:
+        whose = counted(behind.unknown_senders, "sender", "senders")
+        yield f"  {behind.unknown:,} of them from {whose} neither declared nor accepted before:"
+        yield "  if one is refused for its sender, it becomes a dead letter, and halts nothing"
+    if first := _masked(behind).first:
+        app = f" of app {first.app}" if first.app else ""
+        yield f"  first goes {first.id}{app}, from {first.sender}"
+        if first.reason:
+            yield f"  it was refused before: {clean(first.reason)}"
+
+
+def _masked(behind: Behind) -> Behind:
+    first = behind.first
+    if first is None:
+        return behind
+    shown = msgspec.structs.replace(first, reason=hidden(first.reason))
+    return msgspec.structs.replace(behind, first=shown)
 
 
 def _targets(session: Session, text: str) -> Iterator[tuple[Session, str]]:
@@ -151,9 +189,18 @@ def _targets(session: Session, text: str) -> Iterator[tuple[Session, str]]:
         yield session, level_named(session, text)
 
 
-def _write(session: Session, level: str, done: str, as_json: bool, *, halted: bool) -> None:
+def _write(
+    session: Session,
+    level: str,
+    done: str,
+    as_json: bool,
+    *,
+    halted: bool,
+    behind: Behind | None = None,
+) -> None:
     if as_json:
-        write_lines([{"account": session.name, "level": level, "halted": halted}])
+        line = {"account": session.name, "level": level, "halted": halted}
+        write_lines([line | ({"behind": behind} if behind else {})])
     else:
         typer.echo(f"{_shown(session, level)} {done}")
 

@@ -17,6 +17,7 @@ limits      the levels that refuse a lane's next message, or set its pace
 parked      the levels for which something is parked
 finish      the estimate of a campaign's end
 lanes       every lane, in the order in which they are served
+behind      what waits behind a halt, and what goes first once it is lifted
 why         what holds an account, a sender or a campaign back
 account     an account's state, as ``status`` shows it
 scrape      what a scrape asks of an account beside its facts
@@ -34,6 +35,7 @@ from .account import (
     sorted_halts,
     worker_names,
 )
+from .behind import Behind, behind
 from .campaign import INDEXES, CampaignCause, campaign_causes, claimed, undelivered
 from .facts import (
     LIVE_SECONDS,
@@ -49,8 +51,8 @@ from .look import LaneLimits, Look
 from .members import Member, member
 from .memory import aread_memory, read_memory
 from .recipients import CampaignRecipients, RecipientStatus
-from .record import MessageRecord, aread_record, read_record
-from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape
+from .record import MessageRecord, aread_older, aread_record, read_record
+from .scrape import CAMPAIGNS_SHOWN, AppCounts, read_ledgers, read_scrape
 from .server import ServerState, read_server, refused_writes
 from .standstill import STALLED_SECONDS, ClosedCampaign, Standstill
 from .twice import SentTwice, read_twice
@@ -65,6 +67,8 @@ __all__ = [
     "AccountCause",
     "AccountFacts",
     "AccountState",
+    "AppCounts",
+    "Behind",
     "BreakerState",
     "CampaignCause",
     "CampaignRecipients",
@@ -86,7 +90,9 @@ __all__ = [
     "Waits",
     "Why",
     "aread_memory",
+    "aread_older",
     "aread_record",
+    "behind",
     "campaign_causes",
     "claimed",
     "deliveries_of",

@@ -23,6 +23,7 @@ class LaneState(msgspec.Struct, frozen=True):
     ``level`` and ``until_ms`` (wall) say what parked or halted it, until when; None until a person
     lifts that. A lane stays ``ready`` while the account's own rate for its type refuses it: that
     holds back every lane alike. A lane of a running campaign is ``empty`` where nobody waits.
+    ``app`` is the name of whose messages wait there, ``""`` for those of nobody with a name.
     """
 
     lane: str
@@ -36,6 +37,7 @@ class LaneState(msgspec.Struct, frozen=True):
     level: str = ""
     until_ms: float | None = None
     place: int = 0
+    app: str = ""
 
 
 class _Node(NamedTuple):
@@ -164,6 +166,7 @@ def _state(
         type=lane.type,
         sender=lane.sender,
         campaign=lane.campaign,
+        app=lane.app,
         waiting=limits.waiting,
         weight=campaign.weight,
         state=state,

@@ -26,7 +26,7 @@ def member(client: redis.Redis, keys: Keys, id: str) -> Member | None:
     Reads the lists of those that ended unsent.
     """
     try:
-        campaign, short = name = MessageId.parse(id)
+        campaign, short, _ = name = MessageId.parse(id)
     except Malformed:
         return None
     if name.hash is None or not _was_imported(client, keys, campaign, name.hash):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from sluicegate.errors import Malformed
-from sluicegate.stored import SenderLimits, TreeMember
+from sluicegate.stored import LaneName, SenderLimits, TreeMember
 
 from .facts import AccountFacts
 from .limits import refusals
@@ -44,7 +44,7 @@ def _lane(member: TreeMember, registered: Mapping[str, str]) -> str:
     if member.kind == "lane":
         return member.name
     sender = member.name if member.kind == "sender" else registered.get(member.name, "")
-    return f"{member.branch}:{sender or 'unknown'}"
+    return LaneName.of_branch(member.branch, sender or "unknown", app=member.app).format()
 
 
 def _registered(facts: AccountFacts) -> dict[str, str]:

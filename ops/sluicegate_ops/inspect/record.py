@@ -10,6 +10,7 @@ import redis.asyncio
 
 from sluicegate.config import Config
 from sluicegate.errors import InvalidMessage, Malformed, UnknownMessage
+from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
 from sluicegate.outbox import MessageState, MessageStatus, Outbox, translated
 from sluicegate.stored import DELIVERY_FIELDS, History, MessageId, Record, sender_name
@@ -22,15 +23,17 @@ _FIELDS = ("content", "maybe", "answer", "key_at", "history", *DELIVERY_FIELDS)
 class MessageRecord(msgspec.Struct, frozen=True):
     """What is known of one message; times are wall milliseconds, numbers and texts are whole.
 
-    ``message`` is None once the message is finished, and for a campaign's recipient, whose text
-    is in its plan; ``unreadable`` says why what is stored of it can't be read. ``maybe`` of its
-    attempts may have been acted on. ``due_ms`` is when it is tried first or again, ``decided_ms``
-    when policy decides on a doubt, ``held`` where only a person does. ``delivery`` is what a
-    receipt said of an accepted message, "unknown" without one.
+    ``app`` is the name of who enqueued it, "" of who has none. ``message`` is None once the
+    message is finished, and for a campaign's recipient, whose text is in its plan; ``unreadable``
+    says why what is stored of it can't be read. ``maybe`` of its attempts may have been acted on.
+    ``due_ms`` is when it is tried first or again, ``decided_ms`` when policy decides on a doubt,
+    ``held`` where only a person does. ``delivery`` is what a receipt said of an accepted message,
+    "unknown" without one.
     """
 
     status: MessageStatus
     campaign: str = ""
+    app: str = ""
     message: Message | None = None
     unreadable: str = ""
     maybe: int = 0
@@ -72,13 +75,13 @@ def read_record(client: redis.Redis, config: Config, account: str, id: str) -> M
 
 
 async def aread_record(
-    client: redis.asyncio.Redis, config: Config, account: str, id: str
+    client: redis.asyncio.Redis, config: Config, account: str, id: str, app: str = ""
 ) -> MessageRecord:
-    """The record of message ``id`` on an asynchronous client.
+    """The record of message ``id`` on an asynchronous client; of an ``app``, that of its own.
 
     Raises UnknownMessage, also for a recipient that was never started; OutboxUnavailable.
     """
-    reader = _Reader(config, account)
+    reader = _Reader(config, account, app)
     pipeline: Any = client.pipeline(transaction=True)
     reader.ask(pipeline, id)
     try:
@@ -88,18 +91,36 @@ async def aread_record(
     return reader.record(id, replies)
 
 
+async def aread_older(
+    client: redis.asyncio.Redis, config: Config, account: str, id: str
+) -> MessageRecord:
+    """The record of a message that was enqueued before ids lived under apps' names.
+
+    Raises UnknownMessage, also for one enqueued since; OutboxUnavailable.
+    """
+    record = await aread_record(client, config, account, id)
+    store: Any = client
+    try:
+        since = await store.hget(Keys(account)("apps"), "since")
+    except redis.RedisError as error:
+        raise translated(error, [id]) from error
+    if since is not None and record.status.enqueued_ms >= int(since):
+        raise UnknownMessage(id)
+    return record
+
+
 class _Reader:
     """What a record is read from, and how: the same for both kinds of client."""
 
-    def __init__(self, config: Config, account: str) -> None:
-        self.outbox = Outbox(config, account)
+    def __init__(self, config: Config, account: str, app: str = "") -> None:
+        self.outbox = Outbox(config, account, app)
 
     def ask(self, pipeline: Any, id: str) -> None:
-        keys = self.outbox.keys
+        keys, stored_id = self.outbox.keys, self.outbox.id_of(id)
         self.outbox.ask_status(pipeline, id)
-        pipeline.hmget(keys.record(id), *_FIELDS)
-        pipeline.zscore(keys("due"), id)
-        pipeline.zscore(keys("doubts"), id)
+        pipeline.hmget(keys.record(stored_id), *_FIELDS)
+        pipeline.zscore(keys("due"), stored_id)
+        pipeline.zscore(keys("doubts"), stored_id)
         pipeline.time()
 
     def record(self, id: str, replies: Sequence[Any]) -> MessageRecord:
@@ -111,7 +132,8 @@ class _Reader:
         held = decided is not None and math.isinf(decided)
         return MessageRecord(
             status=status,
-            campaign=_campaign(id),
+            campaign=_name_of(id).campaign,
+            app=self.outbox.app or _name_of(id).app,
             message=message,
             unreadable=unreadable,
             maybe=stored.maybe,
@@ -141,8 +163,8 @@ def delivery_of(state: str, delivery: str) -> str:
     return delivery or ("unknown" if state == "accepted" else "")
 
 
-def _campaign(id: str) -> str:
+def _name_of(id: str) -> MessageId:
     try:
-        return MessageId.parse(id).campaign
+        return MessageId.parse(id)
     except Malformed:
-        return ""
+        return MessageId("", id)

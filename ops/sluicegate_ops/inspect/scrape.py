@@ -12,12 +12,27 @@ CAMPAIGNS_SHOWN = 20
 """Campaigns with series of their own: the newest of those that have not ended."""
 
 
+class AppCounts(NamedTuple):
+    """One app's messages since its first, by its account's hash of apps.
+
+    ``ended`` counts them by their final state.
+    """
+
+    enqueued: int
+    ended: Mapping[str, int]
+
+    @property
+    def waiting(self) -> int:
+        """How many have not ended."""
+        return self.enqueued - sum(self.ended.values())
+
+
 class ScrapeCounts(NamedTuple):
     """Sizes of an account's sets at one moment.
 
     ``parked`` has the level of each member that is parked, ``ready`` counts what stands at the
     tops of the trees of lanes, ``campaigns`` those that run, ``workers`` those heard lately,
-    ``twice`` messages sent twice that nobody has cleared.
+    ``twice`` messages sent twice that nobody has cleared; ``apps`` are by name.
     """
 
     parked: Sequence[str]
@@ -26,6 +41,7 @@ class ScrapeCounts(NamedTuple):
     optouts: int
     twice: int
     ready: int
+    apps: Mapping[str, AppCounts]
 
 
 def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
@@ -36,9 +52,10 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
     pipeline.scard(keys("running"))
     pipeline.hlen(keys("optouts"))
     pipeline.hlen(keys("twice"))
+    pipeline.hgetall(keys("apps"))
     for lanes in CLASSES:
         pipeline.zcard(keys(f"ready:{lanes}"))
-    parked, workers, campaigns, optouts, twice, *ready = pipeline.execute()
+    parked, workers, campaigns, optouts, twice, apps, *ready = pipeline.execute()
     return ScrapeCounts(
         parked=[level.decode() for level in parked],
         workers=workers,
@@ -46,7 +63,17 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
         optouts=optouts,
         twice=twice,
         ready=sum(ready),
+        apps=_apps(apps),
     )
+
+
+def _apps(stored: Mapping[bytes, bytes]) -> dict[str, AppCounts]:
+    fields = (name.decode().partition(":") for name in stored)
+    counts: dict[str, dict[str, int]] = {}
+    for (app, colon, state), value in zip(fields, stored.values(), strict=True):
+        if colon:
+            counts.setdefault(app, {})[state] = int(value)
+    return {app: AppCounts(states.pop("enqueued", 0), states) for app, states in counts.items()}
 
 
 def read_ledgers(client: Any, keys: Keys) -> Mapping[str, Ledger]:

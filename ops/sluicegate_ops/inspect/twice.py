@@ -14,7 +14,7 @@ _PAGE = 500
 class SentTwice(msgspec.Struct, frozen=True):
     """One message and the provider's two ids for it; found at ``at_ms`` (wall).
 
-    ``campaign`` is ``""`` for an app's own message.
+    ``campaign`` is ``""`` for an app's own message, and ``app`` for one of nobody with a name.
     """
 
     id: str
@@ -23,6 +23,7 @@ class SentTwice(msgspec.Struct, frozen=True):
     campaign: str
     provider_id: str
     provider_id_2: str
+    app: str = ""
 
 
 def read_twice(client: redis.Redis, keys: Keys) -> list[SentTwice]:
@@ -35,5 +36,6 @@ def read_twice(client: redis.Redis, keys: Keys) -> list[SentTwice]:
 
 def _sent_twice(id: str, text: bytes) -> SentTwice:
     known = AcceptedTwice.parse(text)
-    campaign = MessageId.parse(id).campaign
-    return SentTwice(id, known.at_ms, known.to, campaign, known.first, known.second)
+    name = MessageId.parse(id)
+    both = (known.first, known.second)
+    return SentTwice(id, known.at_ms, known.to, name.campaign, *both, name.app)

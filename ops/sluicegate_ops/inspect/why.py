@@ -12,6 +12,7 @@ from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import Keys
 from sluicegate.stored import LaneName, MessageId
 
+from .behind import Behind, behind
 from .facts import LIVE_SECONDS, AccountFacts, RequestRate, read_facts
 from .finish import Finish, Rival, TicketSample, finish, paces, rival, sampled
 from .lanes import LaneState, lanes
@@ -60,6 +61,10 @@ class Waits:
     def lanes(self, most: int | None = None) -> tuple[list[LaneState], int]:
         """The first ``most`` lanes in the order of service, and how many there are in all."""
         return lanes(self._look, self.facts, most)
+
+    def behind(self, level: str) -> Behind:
+        """What waits behind a level's halt, and what goes first once it is lifted."""
+        return behind(self._look, self.facts, level)
 
     def account(self) -> Why:
         """What holds anything of the account back, the account's own levels first."""

@@ -9,7 +9,7 @@ import msgspec
 from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import FINAL_STATES, Keys
 
-from ..inspect import AccountFacts, Look, read_facts, read_ledgers, read_scrape
+from ..inspect import AccountFacts, AppCounts, Look, read_facts, read_ledgers, read_scrape
 
 EVENTS: Final[Mapping[str, str]] = {
     "enqueued": "messages enqueued or imported",
@@ -50,7 +50,8 @@ _TAKEN_BACK: Final = FINAL_STATES - {"accepted"}
 class Seen(NamedTuple):
     """One account at a scrape; ``halts`` and ``parked`` count by level, and how a halt ends.
 
-    ``ledgers`` are those of the newest campaigns that have not ended, by name.
+    ``ledgers`` are those of the newest campaigns that have not ended, by name; ``apps`` are by
+    name too.
     """
 
     facts: AccountFacts
@@ -62,6 +63,7 @@ class Seen(NamedTuple):
     optouts: int
     ledgers: Mapping[str, Ledger]
     twice: int
+    apps: Mapping[str, AppCounts]
 
     @property
     def states(self) -> Mapping[str, int]:
@@ -94,6 +96,7 @@ def look(client: Any, keys: Keys) -> Seen:
         optouts=counts.optouts,
         ledgers=read_ledgers(client, keys),
         twice=counts.twice,
+        apps=counts.apps,
     )
 
 

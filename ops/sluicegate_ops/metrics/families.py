@@ -1,6 +1,7 @@
 """What is known of the accounts, as Prometheus reads it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,8 @@ from ..inspect import CAMPAIGNS_SHOWN, read_memory, receipts_are_set_up
 from .account import BREAKER, LEVELS, Seen, look
 
 _PREFIX: Final = "sluicegate_"
+OTHER: Final = "other"
+"""The label of apps that the configuration does not name."""
 
 
 class Gauge(NamedTuple):
@@ -117,7 +120,7 @@ class AccountMetrics(Collector):
         for name, help in _MEMORY.items():
             full_name = f"{_PREFIX}redis_memory_{name}_bytes"
             yield GaugeMetricFamily(full_name, help, value=memory.get(name))
-        yield from _families(seen or {})
+        yield from _families(seen or {}, self._config.web.apps)
         yield self._receipts(seen or {})
 
     def _receipts(self, seen: Mapping[str, Seen]) -> Metric:
@@ -150,7 +153,7 @@ def _memory(client: Any, config: Config) -> dict[str, float]:
     return {name: getattr(memory, name) for name in _MEMORY}
 
 
-def _families(seen: Mapping[str, Seen]) -> Iterator[Metric]:
+def _families(seen: Mapping[str, Seen], apps: Collection[str]) -> Iterator[Metric]:
     for name, gauge in GAUGES.items():
         family = _gauge(name, gauge.help)
         for account, one in seen.items():
@@ -169,7 +172,25 @@ def _families(seen: Mapping[str, Seen]) -> Iterator[Metric]:
             parked.add_metric([account, level], one.parked[level])
             for ends in ("person", "itself"):
                 halts.add_metric([account, level, ends], one.halts[level, ends])
-    yield from (messages, breaker, parked, halts, *_campaigns(seen), _events(seen))
+    yield from (messages, breaker, parked, halts, *_campaigns(seen), *_apps(seen, apps))
+    yield _events(seen)
+
+
+def _apps(seen: Mapping[str, Seen], apps: Collection[str]) -> Iterator[Metric]:
+    """Each app's messages, by its name in the configuration; all others' are of ``other``."""
+    waiting = _gauge("app_waiting_messages", "Messages of an app that have not ended.", "app")
+    ended = _gauge("app_messages", "Messages of an app that ended, by how.", "app", "state")
+    for account, one in seen.items():
+        left, states = Counter[str](), Counter[tuple[str, str]]()
+        for name, counts in one.apps.items():
+            app = name if name in apps else OTHER
+            left[app] += counts.waiting
+            states.update({(app, state): count for state, count in counts.ended.items()})
+        for app, count in left.items():
+            waiting.add_metric([account, app], count)
+        for (app, state), count in states.items():
+            ended.add_metric([account, app, state], count)
+    yield from (waiting, ended)
 
 
 def _campaigns(seen: Mapping[str, Seen]) -> Iterator[Metric]:

@@ -105,6 +105,9 @@ def _fresh(post: Post, context: Context) -> Decision:
     checked = validation.check(body, post.request.path, datetime.fromtimestamp(post.wall, UTC))
     if isinstance(checked, validation.Refusal):
         return Decision(*checked, holds_key=True)
+    owned = context.settings.senders
+    if owned and body.from_ and body.from_ not in owned:
+        return Decision("bad_from", "/from", holds_key=True)
     if context.optouts.blocks and (payload.profile_of(body), body.to) in context.optouts.blocks:
         return Decision("opted_out", holds_key=True)
     fault = injector.magic(post.recipient, post.key or post.recipient) or injector.roll()

@@ -111,6 +111,8 @@ class Settings:
     port: int = 0
     #: The valid bearer tokens; if empty, any token is valid.
     api_keys: tuple[str, ...] = ()
+    #: The senders of the profile; if empty, any sender is. Others are refused with 40305.
+    senders: tuple[str, ...] = ()
     #: Requests per window and credential; None means no limit and no rate headers.
     limit: int | None = 50
     window_seconds: float = 1.0

@@ -36,6 +36,30 @@ _OF_ACCOUNTS: Final = (
 )
 
 
+ANSWERS: Final = (
+    "taken", "replayed", "invalid", "forbidden", "per_second", "most_waiting", "daily_messages",
+    "daily_money",
+)  # fmt: skip
+"""What a message of an app is answered: it is ours, or what refused it."""
+
+
+class AppAnswers(Counter[tuple[str, str]]):
+    """How often each app's messages were answered what, by its name and one of ``ANSWERS``.
+
+    Each is there from the start, at 0. A cap that refuses is logged the 1st, the 10th... time.
+    """
+
+    def __init__(self, apps: Iterable[str] = ()) -> None:
+        super().__init__({(app, answer): 0 for app in apps for answer in ANSWERS})
+
+    def note(self, app: str, answer: str) -> None:
+        self[app, answer] += 1
+        count = self[app, answer]
+        refused = ANSWERS.index(answer) >= ANSWERS.index("forbidden")
+        if refused and str(count).strip("0") == "1":
+            log.warning("app %s: %d messages refused: %s", app, count, answer)
+
+
 class Counts(Counter[tuple[str, str]]):
     """How often each thing happened, by its name and its account (empty where it has none).
 

@@ -63,4 +63,10 @@ async def metrics_text(site: Site) -> str:
     ]
     for (what, account), count in sorted(site.counts.items()):
         lines.append(f'sluicegate_http_total{{what="{what}",account="{account}"}} {count}')
+    lines += [
+        "# HELP sluicegate_app_requests_total What apps' messages were answered.",
+        "# TYPE sluicegate_app_requests_total counter",
+    ]
+    for (app, answer), count in sorted(site.answers.items()):
+        lines.append(f'sluicegate_app_requests_total{{app="{app}",answer="{answer}"}} {count}')
     return "\n".join(lines) + "\n" + await site.scrape.text()

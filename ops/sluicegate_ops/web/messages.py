@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sluicegate.errors import (
+    CapReached,
     IdReused,
     InvalidMessage,
     OutboxError,
@@ -15,12 +16,14 @@ from sluicegate.errors import (
 )
 from sluicegate.message import Message
 
-from ..inspect import MessageRecord, aread_record
+from ..inspect import MessageRecord, aread_older, aread_record
 from .bodies import body_of
 from .problems import HttpProblem, not_found, unavailable
-from .requests import KEY, message_of, refusal
+from .requests import KEY, id_of_key, message_of, refusal
 from .shapes import recorded, shown
-from .site import Caller, Site
+from .site import Site
+from .tenants import Tenant, cap_problem
+from .turns import Turns
 
 STORE_SECONDS: Final = 8.0
 AT_ONCE: Final = 64
@@ -31,36 +34,51 @@ class MessageRoutes:
     """The endpoints for apps."""
 
     def __init__(self, site: Site) -> None:
-        self._site, self._free = site, asyncio.Semaphore(AT_ONCE)
+        self._site, self._turns = site, Turns(AT_ONCE)
 
     async def post(self, request: Request) -> Response:
         """Take a message; it is answered once it is stored."""
         caller = self._site.caller(request.headers)
+        try:
+            response = await self._post(caller, request)
+        except HttpProblem as problem:
+            if problem.status < 500:
+                self._site.answers.note(caller.name, problem.cause or "invalid")
+            raise
+        replayed = "idempotent-replayed" in response.headers
+        self._site.answers.note(caller.name, "replayed" if replayed else "taken")
+        self._site.counts.note("messages_taken", caller.account)
+        return response
+
+    async def _post(self, caller: Tenant, request: Request) -> Response:
+        caller.admit()
         body = await body_of(request, self._site.config.web.max_body_bytes)
-        message = message_of(body, request.headers)
+        message = message_of(body, request.headers, caller.settings.priority)
+        caller.check(message)
         keyed = KEY in request.headers
         try:
-            async with asyncio.timeout(STORE_SECONDS), self._free:
-                response = await self._take(caller, message)
+            async with asyncio.timeout(STORE_SECONDS), self._turns.of(caller.name):
+                return await self._take(caller, message)
         except InvalidMessage as error:
             raise refusal(error, message) from None
         except IdReused:
             detail = "This key came with another message before; a new message needs a new key."
             pointer = f"/header/{KEY}"
             raise HttpProblem(422, "10027", "Unprocessable Entity", detail, pointer) from None
-        except (OutboxError, TimeoutError) as error:
+        except CapReached as error:
+            raise cap_problem(error) from None
+        except (OutboxError, TimeoutError, UnknownMessage) as error:
             why = str(error) or "Redis did not answer in time"
             self._site.counts.note("not_stored", caller.account, why)
             raise _unavailable(error, message.id, keyed=keyed) from None
-        self._site.counts.note("messages_taken", caller.account)
-        return response
 
     async def get(self, request: Request) -> Response:
-        """Where a message of the app's account stands."""
+        """Where a message of the app's stands; nobody else's is looked for."""
         caller = self._site.caller(request.headers)
+        id = id_of_key(request.path_params["id"])
         try:
-            async with asyncio.timeout(STORE_SECONDS), self._free:
-                record = await self._record(caller, request.path_params["id"])
+            async with asyncio.timeout(STORE_SECONDS), self._turns.of(caller.name):
+                record = await self._record(caller, id)
         except UnknownMessage:
             raise not_found("No such message here, or it is past its retention.") from None
         except (OutboxError, TimeoutError) as error:
@@ -72,11 +90,11 @@ class MessageRoutes:
             headers["sluicegate-provider-id"] = record.status.provider_id
         return Response(recorded(record), headers=headers, media_type="application/json")
 
-    async def _take(self, caller: Caller, message: Message) -> Response:
+    async def _take(self, caller: Tenant, message: Message) -> Response:
         outcome = (await caller.sluice.enqueue(message)).outcome
         headers, received_ms, suppressed = {}, int(self._site.wall() * 1000), False
         if outcome == "known":
-            status = await caller.sluice.status(message.id)
+            status = (await self._record(caller, message.id)).status
             headers = {"idempotent-replayed": "true"}
             received_ms, suppressed = status.enqueued_ms, status.state == "suppressed"
         if outcome == "suppressed" or suppressed:
@@ -86,8 +104,14 @@ class MessageRoutes:
         body = shown(message, "scheduled" if later else "queued", received_ms)
         return Response(body, headers=headers, media_type="application/json")
 
-    async def _record(self, caller: Caller, id: str) -> MessageRecord:
-        return await aread_record(self._site.client, self._site.config, caller.account, id)
+    async def _record(self, caller: Tenant, id: str) -> MessageRecord:
+        client, config = self._site.client, self._site.config
+        try:
+            return await aread_record(client, config, caller.account, id, caller.name)
+        except UnknownMessage:
+            if not caller.older:
+                raise
+        return await aread_older(client, config, caller.account, id)
 
 
 def _unavailable(error: Exception, id: str, *, keyed: bool) -> HttpProblem:

@@ -12,6 +12,7 @@ class HttpProblem(Exception):
     """A refusal: an HTTP status, one of the provider's error codes, and our own words.
 
     ``pointer`` names the part of the request at fault. No value of the request is repeated.
+    ``cause`` is what is counted for an app: one of ``counts.ANSWERS``, or empty.
     """
 
     def __init__(
@@ -23,9 +24,10 @@ class HttpProblem(Exception):
         pointer: str = "",
         headers: Mapping[str, str] = {},
         meta: Mapping[str, str] = {},
+        cause: str = "",
     ) -> None:
         super().__init__(f"{status} {code} {title}")
-        self.status, self.headers = status, dict(headers)
+        self.status, self.headers, self.cause = status, dict(headers), cause
         source = {"pointer": pointer} if pointer else {}
         error = {"code": code, "title": title, "detail": detail, "source": source, "meta": meta}
         self.body = msgspec.json.encode({"errors": [error]})

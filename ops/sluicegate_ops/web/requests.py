@@ -11,7 +11,7 @@ import msgspec
 from starlette.datastructures import Headers
 
 from sluicegate.errors import BadTime, InvalidMessage
-from sluicegate.message import Message, new_id
+from sluicegate.message import Message, Priority, new_id
 from sluicegate.segments import MAX_PARTS, count
 from sluicegate.times import exact_time
 
@@ -56,11 +56,11 @@ _POINTERS: Final = {
 }
 
 
-def message_of(body: bytes, headers: Headers) -> Message:
+def message_of(body: bytes, headers: Headers, priority: Priority = "transactional") -> Message:
     """The message that a request asks for, not yet validated; raises HttpProblem.
 
-    An unknown field is refused: it may mean something to the provider, and we would leave it out.
-    ``null`` counts as an absent field.
+    ``priority`` is what it has if it doesn't say. An unknown field is refused: it may mean
+    something to the provider, and we would leave it out. ``null`` counts as an absent field.
     """
     fields = {name: value for name, value in _object(body).items() if value is not None}
     for name in fields:
@@ -71,7 +71,7 @@ def message_of(body: bytes, headers: Headers) -> Message:
     values |= {name: _flag(fields, name) for name in _FLAGS}
     values["media_urls"] = _media(fields)
     values["send_at"] = _moment(fields.get("send_at"), "/send_at")
-    values["priority"] = headers.get(PRIORITY)
+    values["priority"] = headers.get(PRIORITY, priority)
     values["expires_at"] = _moment(headers.get(EXPIRES_AT), _POINTERS["expires_at"])
     values["id"] = id_of(headers)
     if "to" not in fields:
@@ -94,9 +94,14 @@ def id_of(headers: Headers) -> str:
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         detail = "One key, of 1 to 255 letters, digits, - and _."
         raise HttpProblem(400, "10015", "Bad Request", detail, f"/header/{KEY}")
-    if _ID.fullmatch(keys[0]):
-        return keys[0]
-    hash = blake2b(keys[0].encode(), digest_size=20).digest()
+    return id_of_key(keys[0])
+
+
+def id_of_key(key: str) -> str:
+    """What an app's key for a message is as an id: itself, or a hash where it can be none."""
+    if _ID.fullmatch(key):
+        return key
+    hash = blake2b(key.encode(errors="replace"), digest_size=20).digest()
     return "key-" + urlsafe_b64encode(hash).decode().rstrip("=")
 
 

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, Self, cast
 import redis
 from starlette.datastructures import Headers
 
-from sluicegate.client import AsyncSluice
 from sluicegate.config import Account, Config
 from sluicegate.connections import connect, connect_async
 from sluicegate.errors import InvalidConfig
@@ -25,12 +24,13 @@ from sluicegate_worker.provider.registry import provider_of
 from sluicegate_worker.provider.webhooks import WebhookReader
 
 from ..metrics import AccountScrape
-from .counts import Counts
+from .counts import AppAnswers, Counts
 from .gathering import Gathering
 from .heartbeat import Heartbeat
 from .keywords import Keywords
 from .problems import HttpProblem
 from .relays import Relays
+from .tenants import Tenant
 
 EVENTS_KEPT = 100
 """How many events of unknown kinds are kept for a person to look at."""
@@ -45,14 +45,6 @@ class WebhookAccount(NamedTuple):
     name: str
     readers: Sequence[WebhookReader]
     receipts: Gathering
-
-
-class Caller(NamedTuple):
-    """An app that has shown its token, and the account that it sends with."""
-
-    app: str
-    account: str
-    sluice: AsyncSluice
 
 
 class Site:
@@ -70,6 +62,7 @@ class Site:
         relays: Relays | None = None,
     ) -> None:
         self.config, self.wall, self.counts = config, wall, Counts(config.accounts)
+        self.answers = AppAnswers(config.web.apps)
         self.client = connect_async(config.redis_url)
         self.blocking = connect(config.redis_url)  # for metrics, which are read in a thread
         self.scrape = AccountScrape(self.blocking, config)
@@ -78,19 +71,16 @@ class Site:
         self.keywords = Keywords(self.client, config)
         self.receipts_secret = _receipts_secret(config, environ)
         self.webhook_accounts = self._webhook_accounts(environ)
-        self._sluices = {
-            name: AsyncSluice(config, account=name, client=self.client) for name in config.accounts
-        }
-        self._callers = self._apps(environ)
+        self._tenants = self._apps(environ)
         self._stack = AsyncExitStack()
 
-    def caller(self, headers: Headers) -> Caller:
+    def caller(self, headers: Headers) -> Tenant:
         """The app whose bearer token a request has; raises HttpProblem where no app has it."""
         kind, _, token = headers.get("authorization", "").partition(" ")
         shown = sha256(token.strip().encode(errors="replace")).digest()
         # All are compared, so that the time taken does not tell how close a guess was.
         callers = [
-            caller for hash, caller in self._callers.items() if hmac.compare_digest(hash, shown)
+            tenant for hash, tenant in self._tenants.items() if hmac.compare_digest(hash, shown)
         ]
         if kind.lower() != "bearer" or not callers:
             self.counts.note("unauthorized")
@@ -139,15 +129,18 @@ class Site:
                 raise _no_key(name, account)
         return webhook_accounts
 
-    def _apps(self, environ: Mapping[str, str]) -> dict[bytes, Caller]:
-        callers: dict[bytes, Caller] = {}
+    def _apps(self, environ: Mapping[str, str]) -> dict[bytes, Tenant]:
+        """The apps by the hashes of their tokens; one whose token is exchanged has two."""
+        tenants: dict[bytes, Tenant] = {}
         for name, app in self.config.web.apps.items():
-            hash = sha256(app.token(environ).encode()).digest()
-            if hash in callers:
-                reason = f"the app {callers[hash].app} has the same token: each needs its own"
-                raise InvalidConfig(app.token_env, reason)
-            callers[hash] = Caller(name, app.account, self._sluices[app.account])
-        return callers
+            tenant = Tenant(self.config, name, self.client)
+            for token in app.tokens(environ):
+                hash = sha256(token.encode()).digest()
+                if hash in tenants:
+                    reason = f"the app {tenants[hash].name} has the same token: each needs its own"
+                    raise InvalidConfig(app.token_env, reason)
+                tenants[hash] = tenant
+        return tenants
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from sluicegate.errors import OutboxError
 from sluicegate.receipts import Receipt, ReceiptResult
+from sluicegate.stored import MessageId
 from sluicegate.webhook_urls import verified
 from sluicegate_worker.provider.webhooks import Forged, InboundMessage, WebhookReader
 
@@ -20,7 +21,8 @@ from .site import Site, WebhookAccount
 log = logging.getLogger(__name__)
 
 MESSAGE_ID: Final = "Sluicegate-Message-Id"
-"""The header of a relayed webhook that holds our id: its body holds only the provider's."""
+"""The header of a relayed webhook that holds the app's own id for the message: its body holds only
+the provider's."""
 
 RECORD_SECONDS: Final = 1.5
 """Telnyx waits 2 s for an answer before it tries again."""
@@ -47,7 +49,8 @@ class WebhookRoutes:
         if relay:
             content_type = request.headers.get("content-type", "application/json")
             signed = {name: request.headers.get(name, "") for name in reader.headers}
-            headers = signed | {"content-type": content_type, MESSAGE_ID: id}
+            own_id = MessageId.parse(id).key  # we made the URL, and so the id
+            headers = signed | {"content-type": content_type, MESSAGE_ID: own_id}
             site.relays.put(account.name, relay, headers, body)
         return Response()
 

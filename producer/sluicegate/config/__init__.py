@@ -22,13 +22,14 @@ from msgspec.structs import replace
 
 from ..errors import InvalidConfig
 from .account import Account, InDoubt, Override, RetrySettings, Seconds, account_faults
+from .apps import tenant_faults
 from .file import SettingsFile
 from .senders import Brand, Registration, Sender, SettingFaults
 from .web import NAME, NAME_RULE, App, Web, from_environment, web_faults
 
 __all__ = [
-    "Account", "App", "Brand", "Config", "InDoubt", "Override", "Registration", "RetrySettings",
-    "Sender", "Web", "load",
+    "NAME", "NAME_RULE", "Account", "App", "Brand", "Config", "InDoubt", "Override",
+    "Registration", "RetrySettings", "Sender", "Web", "load",
 ]  # fmt: skip
 
 
@@ -154,6 +155,8 @@ def _faults(config: Config) -> SettingFaults:
             yield (*path, *names), reason
     for names, reason in web_faults(config.web, config.accounts):
         yield ("web", *names), reason
+    for names, reason in tenant_faults(config.web.apps, config.accounts):
+        yield ("web", "apps", *names), reason
 
 
 def _is_redis_url(url: str) -> bool:

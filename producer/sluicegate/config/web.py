@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..errors import InvalidConfig
-from .senders import SettingFaults
+from ..message import Priority
+from .senders import Count, SettingFaults
 
 LEAST_SECRET: Final = 16
 """The least number of characters in a token or a secret of our own."""
@@ -28,22 +29,57 @@ _NOT_A_VARIABLE = (
 )
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
+_SENDERS = 'a list of the account\'s senders: ["+15557654321", "Acme"]'
+SenderNames = Annotated[tuple[str, ...], msgspec.Meta(description=_SENDERS)]
+_COUNTRIES = 'a list of countries\' ISO codes: ["US", "CA"]'
+Countries = Annotated[tuple[str, ...], msgspec.Meta(description=_COUNTRIES)]
+MessageRate = Annotated[float, msgspec.Meta(ge=0.001, le=10_000)]
+DailyMoney = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Bytes = Annotated[int, msgspec.Meta(ge=1_024, le=16 * 1_048_576)]
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An app that may enqueue over HTTP.
+    """An app that may enqueue over HTTP, and how far it may go.
 
-    ``token_env`` is the variable of its token, ``account`` the name of the account that sends.
+    ``token_env`` is the variable of its token; while tokens are exchanged, that of
+    ``next_token_env`` is as good, if it is set. ``account`` is the name of the account that sends.
+
+    ``senders`` are those of the account's that it may use (a pool's is its profile's id), and
+    ``countries`` where it may send to (ISO codes); empty for all. ``priority`` is what it has if
+    it doesn't say, and the highest that it may ask for.
+
+    Its caps, None for none: ``per_second`` new messages in any second (0.1 is one in ten),
+    ``daily_messages`` and ``daily_money`` a day that begins at midnight UTC, and ``most_waiting``
+    messages that have not ended. ``daily_money`` is in the account's currency, by its prices.
+
+    ``older_ids``: whether it also finds what version 0.1 stored, under ids that have no app's
+    name; None for whether it is the account's only app.
     """
 
     token_env: str
+    next_token_env: str = ""
     account: str = "default"
+    senders: SenderNames = ()
+    countries: Countries = ()
+    priority: Priority = "transactional"
+    per_second: MessageRate | None = None
+    daily_messages: Count | None = None
+    daily_money: DailyMoney | None = None
+    most_waiting: Count | None = None
+    older_ids: bool | None = None
 
-    def token(self, environ: Mapping[str, str] = os.environ) -> str:
-        """Return the token from the environment; raises InvalidConfig if it can't be used."""
-        return secret(self.token_env, "a token for this app", environ)
+    def tokens(self, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+        """Return its one or two tokens from the environment.
+
+        Raises InvalidConfig if one of them can't be used, or if the first is missing.
+        """
+        first = secret(self.token_env, "a token for this app", environ)
+        following = self.next_token_env
+        if not following or not from_environment(following, environ):
+            return (first,)
+        return first, secret(following, "this app's next token", environ)
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -132,14 +168,18 @@ def _app_faults(apps: Mapping[str, App], accounts: Mapping[str, object]) -> Sett
     for name, app in apps.items():
         if not NAME.fullmatch(name):
             yield (name,), f"an app's {NAME_RULE}"
-        if not is_variable(app.token_env):
-            yield (name, "token_env"), _NOT_A_VARIABLE
-        elif app.token_env in taken:
-            yield (
-                (name, "token_env"),
-                f"belongs to the app {taken[app.token_env]}: each app needs its own",
-            )
-        taken[app.token_env] = name
+        variables = {"token_env": app.token_env}
+        if app.next_token_env:
+            variables["next_token_env"] = app.next_token_env
+        for setting, variable in variables.items():
+            if not is_variable(variable):
+                yield (name, setting), _NOT_A_VARIABLE
+            elif variable in taken:
+                yield (
+                    (name, setting),
+                    f"belongs to the app {taken[variable]}: each app needs its own",
+                )
+            taken[variable] = name
         if app.account not in accounts:
             yield (name, "account"), f"no such account; known: {', '.join(sorted(accounts))}"
 

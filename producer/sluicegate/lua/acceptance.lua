@@ -54,7 +54,10 @@ local function accept_late(now, proof, retention_ms)
   if record.state == 'accepted' then return accept_again(now, id, record, proof.provider_id) end
   local lease = leases.get(id)
   local from = states.current(id, record.state, lease)
-  if ENDED[from] then count(from, -1) end
+  if ENDED[from] then
+    count(from, -1)
+    part('sluicegate.apps').tally(id, from, -1)
+  end
   if lease and lease.started then
     records.add(record, 'attempts', 1) -- its own answer will find it ended, and charge nothing
   elseif lease then

@@ -1,35 +1,47 @@
 -- Enqueue a batch of messages: each id once, its content pinned, in a lane or due later.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] token of this batch, ARGV[2] retention_ms, then seven per message:
+-- ARGV[1] token of this batch, ARGV[2] retention_ms, ARGV[3] the caps of the app whose batch it is
+--   (apps.lua; '' for none), then seven per message:
 --   id, digest of the content, lane, ticket, to, content, send_at_ms ('' for now).
 -- Returns: one letter per message: e enqueued, s suppressed (the recipient opted out), k known, r
 --   reused (other content). A batch repeated with its token is answered as it was the first time.
--- Keys touched: those of states.lua, clock, m:<id>, optouts, due, wake.
+--   Or, where a cap refuses it, an array: the cap's name, and ms until it may be tried again; then
+--   nothing was stored.
+-- Keys touched: those of states.lua and apps.lua, clock, m:<id>, optouts, due, wake.
 -- The first write grows the data, so a full server refuses the batch whole. Lua hands some
 -- thousands of values to one command and no more, so neither may a batch be larger.
 local account, texts, clock =
   part('sluicegate.account'), part('sluicegate.texts'), part('sluicegate.clock')
 local optouts, states, lanes =
   part('sluicegate.optouts'), part('sluicegate.states'), part('sluicegate.lanes')
-local count = part('sluicegate.counts').count
+local count, apps = part('sluicegate.counts').count, part('sluicegate.apps')
 local key, num = account.key, texts.num
-local call = redis.call
+local call, sub = redis.call, string.sub
 
 local FIELDS = 7
 local args, token, retention_ms = ARGV, ARGV[1], ARGV[2]
+local caps = ARGV[3] ~= '' and apps.parsed(ARGV[3])
 local now = clock.read()
-clock.save(now)
-local enqueued_ms = texts.whole_ms(now.wall)
 
 -- Nearly every batch is all new, and to nobody who opted out: two commands tell, in place of two a
 -- message.
-local names, recipients, prefix, size = {}, {}, key('m:'), (#args - 2) / FIELDS
+local names, recipients, prefix, size = {}, {}, key('m:'), (#args - 3) / FIELDS
 for n = 1, size do
-  names[n] = prefix .. args[FIELDS * n - 4]
-  recipients[n] = args[FIELDS * n]
+  names[n] = prefix .. args[FIELDS * n - 3]
+  recipients[n] = args[FIELDS * n + 1]
 end
 local any_known = size > 0 and call('EXISTS', unpack(names)) > 0
 optouts.fetch(recipients)
+
+-- What version 0.1 stored under the app's own key for a message.
+local function older(id, digest)
+  local name = prefix .. sub(id, #caps.app + 2)
+  local known = call('HMGET', name, 'digest', 'enqueued')
+  if not known[1] then return nil end
+  local since = num(call('HGET', key('apps'), 'since'), math.huge)
+  if num(known[2], 0) >= since then return nil end -- by a producer without a name, meanwhile
+  return known[1] == digest and 'k' or 'r'
+end
 
 local answered = {} -- this batch's answers by record: an id may stand in it twice
 local function repeated(name, digest)
@@ -39,6 +51,35 @@ local function repeated(name, digest)
   if known[2] ~= token then return 'k' end
   return answered[name] or known[3] == 'suppressed' and 's' or 'e'
 end
+
+-- What is known of the message whose arguments begin at `first`: its answer, nil where it is new.
+local function known_as(name, first)
+  local answer = (any_known or answered[name]) and repeated(name, args[first + 1])
+  return answer or caps and caps.older and older(args[first], args[first + 1]) or nil
+end
+
+-- Whether the caps of the app let the batch in; where they do, it is charged.
+local function refused()
+  local new, sent, cost, seen = 0, 0, 0, {}
+  for n = 1, size do
+    local name = names[n]
+    if not seen[name] and not known_as(name, FIELDS * n - 3) then
+      seen[name], new = true, new + 1
+      if not optouts.has(recipients[n]) then
+        sent, cost = sent + 1, cost + (caps.costs[n] or 0)
+      end
+    end
+  end
+  local cap, wait = apps.refusal(now, caps, new, sent, cost)
+  if cap then return { cap, texts.rounded(math.ceil(wait)) } end
+  clock.save(now)
+  apps.charge(now, caps, new, sent, cost)
+end
+
+local refusal = caps and refused()
+if refusal then return refusal end
+clock.save(now)
+local enqueued_ms = texts.whole_ms(now.wall)
 
 -- Lanes in the order of their first tickets, which go in with one command.
 local filled, tickets = {}, {}
@@ -56,6 +97,7 @@ local function store(name, first)
   local id, lane, ticket, send_at = args[first], args[first + 2], args[first + 3], args[first + 6]
   call('HSET', name, 'digest', args[first + 1], 'to', args[first + 4], 'content', args[first + 5],
     'enqueued', enqueued_ms, 'token', token, 'state', 'waiting')
+  apps.tally(id, 'enqueued', 1)
   if optouts.has(args[first + 4]) then
     states.finish(now, id, 'suppressed', retention_ms, token)
     return 's'
@@ -71,8 +113,8 @@ end
 
 local fresh, answers = 0, {}
 for n = 1, size do
-  local name, first = names[n], FIELDS * n - 4
-  local answer = (any_known or answered[name]) and repeated(name, args[first + 1])
+  local name, first = names[n], FIELDS * n - 3
+  local answer = known_as(name, first)
   if not answer then
     answer, fresh = store(name, first), fresh + 1
     answered[name] = answer

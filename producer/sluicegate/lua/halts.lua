@@ -44,11 +44,12 @@ local function clear_ended(now)
 end
 
 -- Stop a level. The first cause is kept while it is in force. `ends` is wall ms, '' until it is
--- lifted.
-local function begin(now, level, ends, why)
+-- lifted; `app` is whose message met the cause, '' for nobody's.
+local function begin(now, level, ends, why, app)
   clear_ended(now)
   local since = part('sluicegate.texts').whole_ms(now.wall)
-  call('HSETNX', key('halts'), level, ends .. ',' .. since .. ',provider|' .. why)
+  local who = app == '' and 'provider' or 'provider, app ' .. app
+  call('HSETNX', key('halts'), level, ends .. ',' .. since .. ',' .. who .. '|' .. why)
   current = nil
 end
 

@@ -1,20 +1,29 @@
 -- The lanes that are ready, as a tree: what is served next stands at the head of each of its nodes.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: CLASSES; of names class_of, sender_of, campaign_in, is_node, below, above; of the tree
---   head_of, virtual, lead, set_lead, advance, save_clocks, rise, activate, ensure, move_to,
---   take_out; of tickets to_head, to_tail; of levels' refusals park, unpark.
+-- Returns: CLASSES; of names class_of, sender_of, campaign_in, scope_of, app_of, is_node, is_app,
+--   below, above, forget; of the tree head_of, virtual, lead, set_lead, advance, save_clocks, rise,
+--   activate, ensure, move_to, take_out; of tickets to_head, to_tail; of levels' refusals park,
+--   unpark.
 -- Keys touched: limits, virtual, ready:*, parked:t, parked:b, parked_by, lane:*.
 --
 -- A lane's first two letters are its class: priority t|b, type s|m (SMS, MMS). Each class has a
 -- tree:
---   ready:<class>                    its senders, or the registrations that they belong to
+--   ready:<class>                    its senders, or the registrations that they belong to; and
+--                                    the apps
+--   ready:<class>:a|<app>            the app's senders, or registrations
 --   ready:<class>:r|<registration>   the registration's senders
 --   ready:<class>:s|<sender>         the sender's lanes
+-- What belongs to an app has @ and its name behind its own: r|notices@shop, s|+1555@shop,
+-- ts:+1555@shop.
 -- A score is the virtual time at which a member is served next: each message moves its lane on by
 -- one over the lane's weight, and a node stands where its head does, plus a lead of its own. So the
 -- lanes below a node keep their weights among themselves, also where the node is served seldom.
 -- Whatever becomes ready starts level with what is served then: it gains nothing by waiting, nor by
 -- having waited.
+--
+-- An app's node stands where its own messages have moved it, one by each, however many senders and
+-- lanes are below it: so each app has one share, and one that floods a thousand lanes no more. It
+-- keeps that place where everything below it is parked.
 --
 -- A member that a level refuses is taken out and parked until that level's time: one entry, however
 -- many lanes are below it, so that no sender's queue is ever looked at for another's sake.
@@ -27,20 +36,36 @@ local CLASSES = { 'ts', 'tm', 'bs', 'bm' }
 local JUST_BEFORE = 0.000001 -- of virtual time
 
 local function class_of(lane) return sub(lane, 1, 2) end
-local function sender_of(lane) return match(lane, '^..:([^#]*)') end
+local function sender_of(lane) return match(lane, '^..:([^#@]*)') end
 local function campaign_in(lane) return match(lane, '#(.*)$') end
+local function scope_of(member) return match(member, '@.*$') or '' end
+local function app_of(lane) return match(lane, '@(.*)$') or '' end
 local function is_node(member) return sub(member, 2, 2) == '|' end
+local function is_app(member) return sub(member, 1, 2) == 'a|' end
 local function below(class, node) return key('ready:' .. class .. ':' .. node) end
 local function parked(class) return key('parked:' .. sub(class, 1, 1)) end
 
--- The node above a member: a lane's sender, a sender's registration; nil at the top of the tree.
-local function above(member)
-  if not is_node(member) then return 's|' .. sender_of(member) end
-  local sender = match(member, '^s|(.*)$')
+local function node_above(member)
+  local scope = scope_of(member)
+  if not is_node(member) then return 's|' .. sender_of(member) .. scope end
+  local sender = match(member, '^s|([^@]*)')
   local limit = sender and limits.get('sender:' .. sender) or ''
   local registration = match(limit, '^[^|]*|[^|]*|(.+)$')
-  return registration and 'r|' .. registration or nil
+  if registration then return 'r|' .. registration .. scope end
+  return scope ~= '' and 'a|' .. sub(scope, 2)
 end
+
+local nodes_above = {} -- false at the top
+
+-- The node above a member: a lane's sender, a sender's registration, their app; nil at the top of
+-- the tree.
+local function above(member)
+  if nodes_above[member] == nil then nodes_above[member] = node_above(member) end
+  return nodes_above[member] or nil
+end
+
+-- For whoever has just published other limits: a sender may have another registration.
+local function forget() nodes_above = {} end
 
 -- The set that a member stands in.
 local function place(class, member)
@@ -78,9 +103,17 @@ local function set_lead(class, node, by)
   call('HSET', key('virtual'), name, score(by))
 end
 
+local function app_rises(class, node)
+  local top = key('ready:' .. class)
+  if call('ZSCORE', top, node) then return end
+  local stood = num(call('HGET', key('virtual'), class .. '/' .. node), 0)
+  call('ZADD', top, score(math.max(stood, virtual(class))), node)
+end
+
 -- A node has something ready, and so have those above it. One that comes into the tree begins level
 -- with what is served then: at least, where it was parked; exactly, where it had nothing.
 local function rise(class, node, was_parked)
+  if is_app(node) then return app_rises(class, node) end
   if call('ZSCORE', parked(class), class .. '/' .. node) then return end
   local head, zset, over = head_of(below(class, node)), place(class, node), above(node)
   if not call('ZSCORE', zset, node) then
@@ -131,27 +164,44 @@ local function to_tail(lane, ticket)
   activate(lane)
 end
 
--- Bring the nodes over a member to the score of their heads, and take out those that are empty.
+-- Nothing of an app is ready: its place is kept for when something is.
+local function app_leaves(class, node)
+  local top = key('ready:' .. class)
+  local stood = call('ZSCORE', top, node)
+  if not stood then return end
+  call('HSET', key('virtual'), class .. '/' .. node, score(tonumber(stood)))
+  call('ZREM', top, node)
+end
+
+-- Bring the nodes over a member to the score of their heads, and take out those that are empty: a
+-- lead is for one that has something, or is parked.
 local function tidy(class, member)
   local node = above(member)
   if not node then return end
   local head = head_of(below(class, node))
-  if head then
+  if is_app(node) then
+    if not head then app_leaves(class, node) end
+  elseif head then
     call('ZADD', place(class, node), 'XX', score(head + lead(class, node)), node)
-  else
-    call('ZREM', place(class, node), node)
+  elseif call('ZREM', place(class, node), node) == 1 then
+    leads[class .. '/' .. node] = nil
+    call('HDEL', key('virtual'), class .. '/' .. node)
   end
   tidy(class, node)
 end
 
--- Put a lane where it is served next, if it is still in the tree.
-local function move_to(class, lane, virtual_time)
+-- Put a lane where it is served next, if it is still in the tree; and its app, where it has one.
+local function move_to(class, lane, virtual_time, of_app)
   call('ZADD', place(class, lane), 'XX', score(virtual_time), lane)
   tidy(class, lane)
+  if of_app then
+    call('ZADD', key('ready:' .. class), 'XX', score(of_app), 'a|' .. app_of(lane))
+  end
 end
 
 local function take_out(class, member)
   active[member] = nil
+  if is_app(member) then return app_leaves(class, member) end
   call('ZREM', place(class, member), member)
   tidy(class, member)
 end
@@ -185,8 +235,9 @@ end
 
 return {
   CLASSES = CLASSES, class_of = class_of, sender_of = sender_of, campaign_in = campaign_in,
-  is_node = is_node, below = below, above = above, head_of = head_of, virtual = virtual,
-  advance = advance, save_clocks = save_clocks, lead = lead, set_lead = set_lead, rise = rise,
-  activate = activate, ensure = ensure, to_head = to_head, to_tail = to_tail, move_to = move_to,
-  take_out = take_out, park = park, unpark = unpark,
+  scope_of = scope_of, app_of = app_of, is_node = is_node, is_app = is_app, below = below,
+  above = above, forget = forget, head_of = head_of, virtual = virtual, advance = advance,
+  save_clocks = save_clocks, lead = lead, set_lead = set_lead, rise = rise, activate = activate,
+  ensure = ensure, to_head = to_head, to_tail = to_tail, move_to = move_to, take_out = take_out,
+  park = park, unpark = unpark,
 }

@@ -65,7 +65,7 @@ local function of(lane)
   local kind, campaign = sub(lane, 2, 2), lanes.campaign_in(lane)
   local type_name = TYPES[kind]
   local function interval(sms, mms) return whole_us(tonumber(kind == 's' and sms or mms)) end
-  local sender = lanes.sender_of(lane)
+  local sender, scope = lanes.sender_of(lane), lanes.scope_of(lane)
   local level = 'sender:' .. sender
   local sms, mms, registration = limit_of(level)
   local levels = {
@@ -74,14 +74,14 @@ local function of(lane)
       interval = whole_us(tonumber(limits.get(type_name))),
     },
     sender = {
-      name = level, halt = level, waits = 's|' .. sender, interval = interval(sms, mms),
+      name = level, halt = level, waits = 's|' .. sender .. scope, interval = interval(sms, mms),
     },
   }
   if registration ~= '' then
     local brand
     level = 'registration:' .. registration
     sms, mms, brand = limit_of(level)
-    local waits = 'r|' .. registration
+    local waits = 'r|' .. registration .. scope
     levels.registration = {
       name = level .. ':' .. type_name, halt = level, waits = waits, interval = interval(sms, mms),
     }

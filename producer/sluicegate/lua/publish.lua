@@ -44,6 +44,7 @@ call('DEL', key('limits'))
 call('HSET', key('limits'), 'version', ARGV[1], 'digest', digest)
 for i = 3, #ARGV, 2 do call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) end
 limits.forget()
+lanes.forget()
 for i, class in ipairs(lanes.CLASSES) do
   for _, node in ipairs(senders[i]) do
     if lanes.head_of(lanes.below(class, node)) then lanes.rise(class, node) end

@@ -9,7 +9,7 @@
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local campaigns, history = part('sluicegate.campaigns'), part('sluicegate.history')
-local lanes = part('sluicegate.lanes')
+local lanes, apps = part('sluicegate.lanes'), part('sluicegate.apps')
 local key, num = account.key, texts.num
 local campaign_of, campaign_state = campaigns.of, campaigns.state
 local call = redis.call
@@ -95,6 +95,7 @@ local function finish(now, id, state, retention_ms, token, from)
   record.history = record.history and history.shortened(record.history, history.ENDED_BYTES)
   if not campaign_of(id) then records.expire(id, retention_ms) end
   counts.count(state)
+  apps.tally(id, state, 1)
 end
 
 -- The end of a message that waits: where it has no record, its ticket is kept in a list instead.

@@ -1,7 +1,9 @@
 """The texts that Redis holds, as typed values: what scripts write, read and written here alone.
 
-    MessageId   order-17 or july.4hZ0aBcDeFg        campaigns.lua: of
-    LaneName    bs:+15550000001#july                lanes.lua: class_of, sender_of, campaign_in
+    MessageId   order-17, shop:order-17             campaigns.lua: of; apps.lua: of
+                or july.4hZ0aBcDeFg
+    LaneName    bs:+15550000001#july                lanes.lua: class_of, sender_of, campaign_in,
+                or ts:+15550000001@shop             scope_of
     TreeMember  bs/s|+15550000001                   lanes.lua: park, unpark
     Ticket      id|segments|type|expires_ms|to      tickets.lua: parse
     Lease       token|slot|seq|started|lane|ticket  leases.lua: parse, formatted

@@ -10,12 +10,19 @@ from ..errors import Malformed
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")  # the standard library's own function is slow
 _HASH_BYTES = 8
 
-_ID = re.compile(r"(?:([a-z0-9][a-z0-9_-]{0,59})\.)?([A-Za-z0-9_-]{1,200})")
-_LANE = re.compile(r"([tb])([sm]):([^#]+)(?:#([a-z0-9][a-z0-9_-]{0,59}))?", re.DOTALL)
-_MEMBER = re.compile(r"([tb][sm])/(?:([rs])\|)?(.+)", re.DOTALL)
+_CAMPAIGN, _APP = r"[a-z0-9][a-z0-9_-]{0,59}", r"[a-z0-9][a-z0-9_-]{0,39}"
+_ID = re.compile(rf"(?:({_CAMPAIGN})\.|({_APP}):)?([A-Za-z0-9_-]{{1,200}})")
+_LANE = re.compile(rf"([tb])([sm]):([^#@]+)(?:#({_CAMPAIGN})|@({_APP}))?", re.DOTALL)
+_MEMBER = re.compile(r"([tb][sm])/(?:([ars])\|)?(.+)", re.DOTALL)
+_NODE = re.compile(rf"([^@]+)(?:@({_APP}))?", re.DOTALL)
 
 _PRIORITIES: dict[str, Literal["transactional", "bulk"]] = {"t": "transactional", "b": "bulk"}
 _TYPES: dict[str, Literal["SMS", "MMS"]] = {"s": "SMS", "m": "MMS"}
+_KINDS: dict[str, Literal["app", "registration", "sender"]] = {
+    "a": "app",
+    "r": "registration",
+    "s": "sender",
+}
 
 
 def sender_name(sender: str | None, messaging_profile_id: str | None) -> str:
@@ -34,15 +41,20 @@ def hash_of(short: bytes) -> int:
 
 
 class MessageId(NamedTuple):
-    """A message's id: an app's own, or ``campaign.short`` for a campaign's recipient.
+    """A message's id, in one of three forms that never meet.
 
-    An app's id has no dot and ``campaign`` is then ``""``. ``short`` is what the message's ticket
-    begins with: an app's id whole, or the short hash of a recipient's key.
-    Mirrored by ``of`` in ``campaigns.lua``.
+        key             of a producer without a name
+        app:key         of an app: only what comes in under its name is stored under it
+        campaign.short  of a campaign's recipient: the short hash of the recipient's key
+
+    ``short`` is what the message's ticket begins with: an id of the first two forms whole, or the
+    short hash. ``campaign`` and ``app`` are ``""`` where the form has none.
+    Mirrored by ``of`` in ``campaigns.lua`` and in ``apps.lua``.
     """
 
     campaign: str
     short: str
+    app: str = ""
 
     @classmethod
     def parse(cls, text: str | bytes) -> "MessageId":
@@ -50,7 +62,18 @@ class MessageId(NamedTuple):
         parts = _ID.fullmatch(text.decode("ascii", "replace") if isinstance(text, bytes) else text)
         if parts is None:
             raise Malformed("message id", text)
-        return cls(parts[1] or "", parts[2])
+        campaign, app, key = parts.groups(default="")
+        return cls(campaign, f"{app}:{key}" if app else key, app)
+
+    @classmethod
+    def of_app(cls, app: str, key: str) -> "MessageId":
+        """The id under which an app's message ``key`` is stored; ``app`` may be ``""``."""
+        return cls("", f"{app}:{key}" if app else key, app)
+
+    @property
+    def key(self) -> str:
+        """What the app itself calls the message; for a recipient the short hash."""
+        return self.short.removeprefix(f"{self.app}:")
 
     @classmethod
     def of_hash(cls, campaign: str, hash: int) -> "MessageId":
@@ -78,17 +101,18 @@ class MessageId(NamedTuple):
 
 
 class LaneName(NamedTuple):
-    """A lane's name: its class, a colon, its sender, and for a campaign ``#`` and its name.
+    """A lane's name: its class, a colon, its sender; ``#`` and a campaign, or ``@`` and an app.
 
     The class is the first letters of priority and type, ``bs`` for bulk SMS. ``sender`` is as
-    ``sender_name`` makes it; ``campaign`` is ``""`` if the lane is not a campaign's.
-    Mirrored by ``class_of``, ``sender_of`` and ``campaign_in`` in ``lanes.lua``.
+    ``sender_name`` makes it; ``campaign`` and ``app`` are ``""`` if the lane is not one's.
+    Mirrored by ``class_of``, ``sender_of``, ``campaign_in`` and ``scope_of`` in ``lanes.lua``.
     """
 
     priority: Literal["transactional", "bulk"]
     type: Literal["SMS", "MMS"]
     sender: str
     campaign: str = ""
+    app: str = ""
 
     @classmethod
     def parse(cls, text: str | bytes) -> "LaneName":
@@ -96,11 +120,17 @@ class LaneName(NamedTuple):
         parts = _LANE.fullmatch(text.decode(errors="replace") if isinstance(text, bytes) else text)
         if parts is None:
             raise Malformed("lane name", text)
-        return cls(_PRIORITIES[parts[1]], _TYPES[parts[2]], parts[3], parts[4] or "")
+        priority, kind, sender, campaign, app = parts.groups(default="")
+        return cls(_PRIORITIES[priority], _TYPES[kind], sender, campaign, app)
+
+    @classmethod
+    def of_branch(cls, branch: str, sender: str, app: str = "") -> "LaneName":
+        """The lane of a class that holds what is sent by ``sender`` for ``app``."""
+        return cls(_PRIORITIES[branch[0]], _TYPES[branch[1]], sender, app=app)
 
     def format(self) -> str:
         name = f"{self.branch}:{self.sender}"
-        return f"{name}#{self.campaign}" if self.campaign else name
+        return f"{name}#{self.campaign}" if self.campaign else _scoped(name, self.app)
 
     @staticmethod
     def pattern(campaign: str) -> str:
@@ -114,15 +144,18 @@ class LaneName(NamedTuple):
 
 
 class TreeMember(NamedTuple):
-    """A place in the tree of ready lanes: a registration, a sender or a lane of one class.
+    """A place in the tree of ready lanes: an app, a registration, a sender or a lane of one class.
 
-    ``branch`` is the class, as ``LaneName.branch``; ``name`` the registration's or sender's, or
-    the lane's whole name. Mirrored by ``park`` and ``unpark`` in ``lanes.lua``.
+    ``branch`` is the class, as ``LaneName.branch``; ``name`` the app's, registration's or
+    sender's, or the lane's whole name. A registration or a sender stands in the tree once for
+    each ``app`` that sends with it, and once for all messages without one.
+    Mirrored by ``park`` and ``unpark`` in ``lanes.lua``.
     """
 
     branch: str
-    kind: Literal["registration", "sender", "lane"]
+    kind: Literal["app", "registration", "sender", "lane"]
     name: str
+    app: str = ""
 
     @classmethod
     def parse(cls, text: str | bytes) -> "TreeMember":
@@ -133,14 +166,22 @@ class TreeMember(NamedTuple):
             raise Malformed("member of the tree of lanes", text)
         branch, letter, name = parts.groups()
         if letter is None:
-            LaneName.parse(name)
-            return cls(branch, "lane", name)
-        return cls(branch, "registration" if letter == "r" else "sender", name)
+            return cls(branch, "lane", name, LaneName.parse(name).app)
+        node = _NODE.fullmatch(name)
+        if node is None:
+            raise Malformed("member of the tree of lanes", text)
+        return cls(branch, _KINDS[letter], node[1], node[2] or "")
 
     def format(self) -> str:
         return f"{self.branch}/{self.node}"
 
     @property
     def node(self) -> str:
-        """Its name within the class's tree: ``r|registration``, ``s|sender`` or the lane."""
-        return self.name if self.kind == "lane" else f"{self.kind[0]}|{self.name}"
+        """Its name within the class's tree: ``a|app``, ``s|sender@app``, the lane's name."""
+        if self.kind == "lane":
+            return self.name
+        return _scoped(f"{self.kind[0]}|{self.name}", self.app)
+
+
+def _scoped(name: str, app: str) -> str:
+    return f"{name}@{app}" if app else name

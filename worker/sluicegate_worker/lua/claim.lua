@@ -13,7 +13,7 @@ local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worke
 local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
 local is_full = part('sluicegate_worker.standstill').is_full
-local evidence = part('sluicegate_worker.evidence')
+local evidence, apps = part('sluicegate_worker.evidence'), part('sluicegate.apps')
 local set_aside = part('sluicegate_worker.unreadable').set_aside
 local ms, look = texts.ms, records.look
 local next_slots, next_lane, next_ticket = Bucket.next_slots, cursors.next_lane, cursors.next_ticket
@@ -22,14 +22,29 @@ local call, max, min = redis.call, math.max, math.min
 local PROMOTED = 16      -- messages that return from the due set, and members from the parked
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
 local IDLE_MS, BUSY_MS = 1000, 50
-local NEAR = 50         -- tickets among which somebody else's is looked for
+local NEAR = 50         -- tickets, and due messages, among which somebody else's is looked for
 local LONG_MS = 5000     -- a level that refuses for longer leaves nothing to do now
+
+-- What is due: the first of all; and where those are many, the latest that are of other apps than
+-- the first is, so that nobody waits for all that another had scheduled.
+local function due(now)
+  local ids = call('ZRANGEBYSCORE', key('due'), '-inf', ms(now.wall), 'LIMIT', 0, PROMOTED)
+  if #ids < PROMOTED then return ids end
+  local app, seen = apps.of(ids[1]), {}
+  for _, id in ipairs(ids) do seen[id] = true end
+  local latest = call('ZREVRANGEBYSCORE', key('due'), ms(now.wall), '-inf', 'LIMIT', 0, NEAR)
+  for i = #latest, 1, -1 do
+    local id = latest[i]
+    if not seen[id] and apps.of(id) ~= app then ids[#ids + 1] = id end
+    if #ids == 2 * PROMOTED then break end
+  end
+  return ids
+end
 
 -- Bring back what is due: a retry to the head of its lane, a scheduled message to the end of it, as
 -- if it were enqueued now, so that many that are due at once keep their order.
 local function promote(now)
-  local ids = call('ZRANGEBYSCORE', key('due'), '-inf', ms(now.wall), 'LIMIT', 0, PROMOTED)
-  local scheduled = {}
+  local ids, scheduled = due(now), {}
   for i = #ids, 1, -1 do -- from the last, so that the first ends up at the head
     local id = ids[i]
     local record = records.get(id)

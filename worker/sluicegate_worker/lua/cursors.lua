@@ -24,7 +24,8 @@ local function leave(cursor)
   cursors[cursor.class] = nil
   if cursor.served == 0 then return end
   call('LTRIM', key('lane:' .. cursor.lane), cursor.served, -1)
-  lanes.move_to(cursor.class, cursor.lane, cursor.score - cursor.lead)
+  local of_app = lanes.is_app(cursor.top) and cursor.score
+  lanes.move_to(cursor.class, cursor.lane, cursor.score - cursor.lead, of_app)
 end
 
 local function leave_all()
@@ -43,12 +44,14 @@ end
 -- A cursor at the lane that a class serves next; nil where none is ready.
 local function descend(class)
   local zset, bound, node, top, ahead = key('ready:' .. class), math.huge, nil, nil, 0
+  local of_app -- where the app's node stands, until it is known how far its head is behind that
   while true do
     local first, score, second, second_score = unpack(call('ZRANGE', zset, 0, 1, 'WITHSCORES'))
     if not first then
       if node then lanes.take_out(class, node) end
       return nil
     end
+    if of_app then ahead, of_app = of_app - tonumber(score), nil end
     if second then bound = min(bound, tonumber(second_score) + ahead) end
     if not lanes.is_node(first) then
       return {
@@ -58,8 +61,12 @@ local function descend(class)
       }
     end
     node = first
-    top, ahead = top or node, ahead + lanes.lead(class, node)
-    zset = lanes.below(class, node)
+    top, zset = top or node, lanes.below(class, node)
+    if lanes.is_app(node) then
+      of_app = tonumber(score)
+    else
+      ahead = ahead + lanes.lead(class, node)
+    end
   end
 end
 
@@ -117,8 +124,8 @@ local function serve(cursor)
   local class = cursor.class
   local virtual = lanes.virtual(class)
   if cursor.served == 0 and cursor.score < virtual then
-    local by = virtual - cursor.score
-    lanes.set_lead(class, cursor.top, lanes.lead(class, cursor.top) + by)
+    local by, top = virtual - cursor.score, cursor.top
+    if not lanes.is_app(top) then lanes.set_lead(class, top, lanes.lead(class, top) + by) end
     cursor.score, cursor.lead = virtual, cursor.lead + by
   end
   lanes.advance(class, max(virtual, min(cursor.score, cursor.bound)))

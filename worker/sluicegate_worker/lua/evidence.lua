@@ -1,11 +1,12 @@
 -- Evidence: whether what went wrong tells of the provider, or of one message or recipient alone.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: FREE, is_suspect, passed_over, which only read; hear_success, hear_failure,
+-- Returns: FREE, is_suspect, passed_over, is_well, which only read; hear_success, hear_failure,
 --   hear_refusal, which change the breaker that was loaded.
 -- Keys touched: those of leases.lua, which it only reads.
 --
 -- A failure is *lone* if its message, or another one to its recipient, failed before, and one to
 -- somebody else succeeded since: then the provider is well, and the failure is the message's own.
+-- So is one of a sender that nobody knows (senders.lua) while the provider is well.
 -- The breaker keeps what this takes:
 --   succeeded   wall ms of the last acceptance
 --   suspects    |recipient=wall ms of its last failure|..., the latest SUSPECTS of them
@@ -19,6 +20,7 @@ local find, sub, match = string.find, string.sub, string.match
 local FREE = 5 -- attempts of a message that cost it nothing, at most
 local SUSPECTS = 4
 local UNDER_WAY_MS = 60000 -- no POST lasts longer
+local WELL_MS = 30000      -- since an acceptance: so long is the provider known to be well
 
 -- Where a recipient's entry among the suspects begins, and where its time does.
 local function entry_of(breaker, to)
@@ -33,6 +35,10 @@ local function is_suspect(breaker, to) return entry_of(breaker, to) ~= nil end
 local function passed_over(breaker)
   if breaker.refused == '' or breaker.succeeded > breaker.refused_at then return nil end
   return breaker.refused
+end
+
+local function is_well(now, breaker)
+  return breaker.succeeded > 0 and now.wall - breaker.succeeded < WELL_MS
 end
 
 local function without(breaker, to)
@@ -94,6 +100,6 @@ local function hear_refusal(now, breaker, lease, halting)
 end
 
 return {
-  FREE = FREE, is_suspect = is_suspect, passed_over = passed_over, hear_success = hear_success,
-  hear_failure = hear_failure, hear_refusal = hear_refusal,
+  FREE = FREE, is_suspect = is_suspect, passed_over = passed_over, is_well = is_well,
+  hear_success = hear_success, hear_failure = hear_failure, hear_refusal = hear_refusal,
 }

@@ -3,7 +3,7 @@
 -- ARGV[1] set | clear, [2] level (account, sender:<s>, campaign:<n>, registration:<r>, brand:<b>);
 --   for set also [3] ms until it ends ('' until it is lifted), [4] why, [5] who.
 -- Returns: for set, 1; for clear, 1 where it was in force and 0 where not.
--- Keys touched: those of lanes.lua, clock, halts, wake.
+-- Keys touched: those of lanes.lua, clock, halts, breaker, wake.
 -- The first write frees, so that a full server can be stopped and can go on.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
 local whole_ms, unpark = part('sluicegate.texts').whole_ms, part('sluicegate.lanes').unpark
@@ -19,6 +19,9 @@ if action == 'set' then
   call('HSET', key('halts'), level, head .. '|' .. ARGV[4])
 elseif call('HDEL', key('halts'), level) == 0 then
   return 0
+else
+  -- What was held against several senders is dealt with: else the next fault of one would do.
+  call('HDEL', key('breaker'), 'faults')
 end
 -- What it had parked is looked at anew: a halt that replaces another may end sooner.
 local all = call('HGETALL', key('parked_by'))

@@ -63,7 +63,9 @@ local function mend_leads(class, zset)
     local node = members[i]
     if lanes.is_node(node) then
       local below = lanes.below(class, node)
-      lanes.set_lead(class, node, tonumber(members[i + 1]) - (lanes.head_of(below) or 0))
+      if not lanes.is_app(node) then -- it stands where its own messages moved it
+        lanes.set_lead(class, node, tonumber(members[i + 1]) - (lanes.head_of(below) or 0))
+      end
       mend_leads(class, below)
     end
   end

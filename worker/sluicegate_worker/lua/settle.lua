@@ -1,14 +1,15 @@
 -- Settling: one attempt's outcome ends its lease and moves its message.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: settle.
--- Keys touched: those of acceptance.lua, halts.lua and rate_headers.lua, due, dead, doubts,
---   optouts.
+-- Keys touched: those of acceptance.lua, halts.lua, senders.lua and rate_headers.lua, due, dead,
+--   doubts, optouts.
 --
 -- kind      accepted | retry (in `delay` ms) | back (to the head of its lane, uncharged) | dead |
 --           doubt (decided in `delay` ms, in a bulk lane in `bulk_delay`; -1: by a person) |
 --           unused (its POST was never begun: back, and its slot is free again)
--- answers   applied, also where the lease had ended but the outcome still told something | stale
---           (it told nothing)
+-- answers   applied, also where the lease had ended but the outcome still told something | stranger
+--           (applied, but what should have stopped a level was the message's own fault, and it is
+--           dead: nobody knows its sender) | stale (it told nothing)
 -- A repeat of a settle is known by the lease's token in the record, and answered alike. Each path
 -- begins with a write that frees, so that a full server can always settle.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
@@ -18,10 +19,11 @@ local records, leases, count =
 local lanes, levels, halts =
   part('sluicegate.lanes'), part('sluicegate.levels'), part('sluicegate.halts')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
+local apps = part('sluicegate.apps')
 local campaign_of, acceptance = part('sluicegate.campaigns').of, part('sluicegate.acceptance')
 local with_attempt = part('sluicegate.history').with_attempt
 local hear_attempt = part('sluicegate_worker.breaker').hear_attempt
-local evidence = part('sluicegate_worker.evidence')
+local evidence, senders = part('sluicegate_worker.evidence'), part('sluicegate_worker.senders')
 local report = part('sluicegate_worker.rate_headers').report
 local num, ms, whole_ms = texts.num, texts.ms, texts.whole_ms
 local call, max, min = redis.call, math.max, math.min
@@ -52,7 +54,7 @@ local function charge_attempt(now, record, outcome, perhaps)
   record.at, record.token = whole_ms(now.wall), outcome.token
 end
 
--- Whether so many senders met the same fault, with no success between, that it is not theirs.
+-- Whether so many known senders met the same fault, with no success between, that it is not theirs.
 -- breaker.faults is that code and the senders: code|sender|sender.
 local function many_senders(breaker, code, sender)
   local faults = breaker.faults
@@ -61,25 +63,40 @@ local function many_senders(breaker, code, sender)
     faults = faults .. '|' .. sender
   end
   breaker.faults = faults
-  local _, senders = string.gsub(faults, '|', '')
-  return senders > MANY_SENDERS
+  local _, bars = string.gsub(faults, '|', '')
+  return bars > MANY_SENDERS
 end
 
--- The level that further messages would meet the same refusal on stops, until outcome.halt_ends: ''
--- (a person lifts it), midnight (UTC), or so many ms.
-local function halt(now, breaker, outcome, lane)
-  local level = outcome.halt
-  if level == 'sender' then
-    local sender = lanes.sender_of(lane)
-    level = many_senders(breaker, outcome.code, sender) and 'account' or 'sender:' .. sender
+-- Whether what should stop a level is the fault of the message alone, since nobody knows its
+-- sender. Where nobody at all is known yet, the account may be to blame for what all would meet. A
+-- campaign's sender was chosen by a person, for thousands: it stops instead, and nobody else.
+local function is_strangers(outcome, lane)
+  if outcome.halt == '' or lanes.campaign_in(lane) or senders.is_known(lane) then return false end
+  return outcome.halt == 'sender' or senders.is_any_known()
+end
+
+-- The level that further messages would meet the same refusal on. Evidence for one that is wider
+-- than the sender is only what known senders meet.
+local function level_of(breaker, outcome, lane)
+  local sender = lanes.sender_of(lane)
+  local known, wide = senders.is_known(lane), outcome.halt == 'account'
+  if wide then
+    wide = known or not senders.is_any_known()
+  elseif known then
+    wide = many_senders(breaker, outcome.code, sender)
   end
-  local ends = outcome.halt_ends
+  return wide and 'account' or 'sender:' .. sender
+end
+
+-- That level stops, until outcome.halt_ends: '' (a person lifts it), midnight (UTC), or so many ms.
+local function halt(now, breaker, outcome, lane)
+  local level, ends = level_of(breaker, outcome, lane), outcome.halt_ends
   if ends == 'midnight' then
     ends = whole_ms((math.floor(now.wall / DAY_MS) + 1) * DAY_MS)
   elseif ends ~= '' then
     ends = whole_ms(now.wall + tonumber(ends))
   end
-  halts.begin(now, level, ends, outcome.reason)
+  halts.begin(now, level, ends, outcome.reason, lanes.app_of(lane))
 end
 
 -- The provider queues the sender's messages for so many ms: it waits until that queue is worked
@@ -201,6 +218,7 @@ local function move(now, breaker, outcome, record, lane, ticket, retention_ms)
     records.add(record, 'attempts', 1)
     note_doubts(outcome, record.maybe)
     acceptance.accept(now, outcome, retention_ms)
+    senders.note_accepted(now, lane)
     hold(now, lane, outcome.hold)
     breaker.faults = ''
   else
@@ -249,6 +267,8 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   note_doubts(outcome, maybe)
   states.know(id, num(maybe, 0) + num(before, 0) > 0)
   count('accepted')
+  apps.tally(id, 'accepted', 1)
+  senders.note_accepted(now, lease.lane)
   hold(now, lease.lane, outcome.hold)
   breaker.faults = ''
   return true
@@ -264,6 +284,7 @@ local function hear(now, breaker, outcome, lease, record)
     outcome.lone, outcome.refusals = evidence.hear_refusal(now, breaker, lease, halting)
   elseif outcome.failing then
     outcome.lone = evidence.hear_failure(now, breaker, outcome.id, record, lease)
+      or evidence.is_well(now, breaker) and not senders.is_known(lease.lane)
     -- One that was sent to find out costs no attempt.
     outcome.probing = outcome.kind == 'retry' and breaker.state ~= 'closed' and not outcome.lone
       and num(record.free, 0) < evidence.FREE
@@ -301,16 +322,19 @@ local function settle(now, bucket, breaker, outcome, retention_ms)
   local record = records.get(id)
   local token, state = record.token, record.state
   if lease and lease.token == outcome.token then
+    local strangers = is_strangers(outcome, lease.lane)
+    if strangers then outcome.kind, outcome.halt = 'dead', '' end
     end_lease(now, bucket, breaker, outcome, lease, record)
     if states.of(id, state) ~= 'waiting' then return too_late(now, outcome, state, retention_ms) end
     move(now, breaker, outcome, record, lease.lane, lease.ticket_text, retention_ms)
-    return 'applied'
+    return strangers and 'stranger' or 'applied'
   end
   if token == outcome.token and state == 'in_doubt' and kind ~= 'doubt' then
     resolve(now, breaker, outcome, record, retention_ms)
     return 'applied'
   end
   local repeated = token == outcome.token and (kind ~= 'accepted' or state == 'accepted')
+  if repeated and outcome.halt ~= '' and state == 'dead' then return 'stranger' end
   return repeated and 'applied' or too_late(now, outcome, state, retention_ms)
 end
 

@@ -31,7 +31,7 @@ end
 
 -- The id that a text begins with, where that is a message that waits; else nil.
 local function waiting_id(text, campaign)
-  local id = string.match(text, '^([%w_-]+)|')
+  local id = string.match(text, '^([%w_:-]+)|')
   id = id and campaign and campaign .. '.' .. id or id
   if not id or leases.get(id) or records.look(id, 'state')[1] ~= 'waiting' then return nil end
   return id

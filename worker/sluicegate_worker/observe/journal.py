@@ -49,10 +49,18 @@ class Journal:
             self._ends[settle.kind][settle.code] += 1
             label = "dead letter" if settle.kind == "dead" else "in doubt"
             log.info("%s %s", label, settle.code, extra=self._about(settle))
-        elif settle.halt:
-            self._halt(settle)
         elif settle.throttled:
             self._ends["throttled"][settle.code] += 1
+
+    def note_settled(self, settles: Sequence[Settle], answers: Sequence[str]) -> None:
+        """Redis has taken these outcomes, and decided what should stop a level for them."""
+        for settle, answer in zip(settles, answers, strict=True):
+            if settle.halt and answer == "applied":
+                self._halt(settle)
+            elif settle.halt and answer == "stranger":
+                self._ends["dead"][settle.code] += 1
+                text = "dead letter %s: nobody knows its sender, so nothing is halted for it"
+                log.info(text, settle.code, extra=self._about(settle))
 
     def note_claim(self, claimed: Claimed) -> None:
         """A claim was answered, which shows whether the breaker is open."""
@@ -91,6 +99,7 @@ class Journal:
         )
 
     def _about(self, settle: Settle) -> dict[str, Any]:
-        campaign = MessageId.parse(settle.id).campaign
+        name = MessageId.parse(settle.id)
         about = {"account": self._account, "id": settle.id, "code": settle.code}
-        return about | {"campaign": campaign} if campaign else about
+        whose = {"campaign": name.campaign, "app": name.app}
+        return about | {kind: one for kind, one in whose.items() if one}

@@ -21,8 +21,8 @@ from sluicegate.masking import masked
 
 Style = Literal["text", "json"]
 
-FIELDS: Final = ("account", "campaign", "id", "code")
-"""What a line may be about: an account, a campaign, a message's id, the code of an answer."""
+FIELDS: Final = ("account", "campaign", "app", "id", "code")
+"""What a line may be about: an account, a campaign, an app, a message's id, an answer's code."""
 
 _NUMBER = re.compile(r"(?:\+|%2B)[0-9]{8,}", re.IGNORECASE)
 _KEY = re.compile(r"\bKEY[0-9A-Za-z_-]{8,}|(?<=Bearer )\S+|(?<=://)[^/\s@]*(?=@)")

@@ -30,8 +30,9 @@ _STORED = ("generation", "lane", "ticket", "content", "request", "history")
 class DeadLetter(msgspec.Struct, frozen=True):
     """One dead letter; the provider may have acted on ``maybe`` of its ``attempts``.
 
-    ``sender`` is its name in lanes. ``campaign`` is ``""`` for an app's own message.
-    ``replayed_by`` is who last replayed it, before it died again.
+    ``sender`` is its name in lanes. ``campaign`` is ``""`` for an app's own message, and ``app``
+    for a message of nobody with a name. ``replayed_by`` is who last replayed it, before it died
+    again.
     """
 
     id: str
@@ -46,6 +47,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     generation: int
     replayed_by: str
     answer: str
+    app: str = ""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -217,13 +219,14 @@ def _stored(id: str, fields: Sequence[bytes | None]) -> Stored:
 
 
 def _letter(id: str, died_ms: int, fields: Sequence[bytes | None]) -> DeadLetter:
-    record = Record.parse_some(_FIELDS, fields)
+    record, name = Record.parse_some(_FIELDS, fields), MessageId.parse(id)
     return DeadLetter(
         id=id,
         died_ms=died_ms,
         to=record.to,
         sender=record.lane.sender if record.lane else "",
-        campaign=MessageId.parse(id).campaign,
+        campaign=name.campaign,
+        app=name.app,
         code=record.code,
         reason=record.reason,
         attempts=record.attempts,

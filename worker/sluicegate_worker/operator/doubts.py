@@ -29,8 +29,8 @@ class Doubtful(msgspec.Struct, frozen=True):
 
     ``decided_ms`` is when the account's policy decides, None where only a person does. ``key_ms``
     is when its idempotency key was first used. ``code`` is that of its last failure, ``""`` where
-    its worker fell silent; ``campaign`` is ``""`` for an app's own message. All times
-    are wall milliseconds.
+    its worker fell silent; ``campaign`` is ``""`` for an app's own message, and ``app`` for one of
+    nobody with a name. All times are wall milliseconds.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Doubtful(msgspec.Struct, frozen=True):
     decided_ms: int | None
     code: str = ""
     campaign: str = ""
+    app: str = ""
 
 
 class Doubts:
@@ -114,7 +115,7 @@ class Doubts:
 
 
 def _doubtful(id: str, decided: float, fields: Sequence[bytes | None]) -> Doubtful:
-    record = Record.parse_some(_FIELDS, fields)
+    record, name = Record.parse_some(_FIELDS, fields), MessageId.parse(id)
     return Doubtful(
         id,
         record.to,
@@ -124,5 +125,6 @@ def _doubtful(id: str, decided: float, fields: Sequence[bytes | None]) -> Doubtf
         key_ms=record.key_at,
         decided_ms=None if math.isinf(decided) else int(decided),
         code=record.code,
-        campaign=MessageId.parse(id).campaign,
+        campaign=name.campaign,
+        app=name.app,
     )

@@ -69,7 +69,7 @@ class Letters:
         check_sender(self._account, sender, profile, letter.id)
         id = MessageId.parse(letter.id)
         name = sender_name(sender, profile)
-        lane = LaneName(message.priority, message.type, name, id.campaign)
+        lane = LaneName(message.priority, message.type, name, id.campaign, id.app)
         expires_ms = None if message.expires_at is None else wall_ms(message.expires_at)
         values = _ticket(letter).values if id.campaign else b""
         segments = message.segments.parts

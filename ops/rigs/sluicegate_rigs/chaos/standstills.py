@@ -20,6 +20,7 @@ POISON = b"no ticket at all"
 
 DERIVED = (
     *("ready:ts", "ready:bs", f"ready:ts:s|{SENDER}", f"ready:bs:s|{SENDER}", "virtual"),
+    *("ready:ts:a|app", "ready:bs:a|app"),
     *("parked:t", "parked:b", "parked_by", "granted", "started", "due", "running", "campaigns"),
 )
 """The keys that are lost: ``dead`` and ``doubts`` are the evidence of other disasters."""

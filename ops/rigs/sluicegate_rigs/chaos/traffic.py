@@ -22,6 +22,7 @@ from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.plan import Plan, key_hash, message_id, ticket
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.errors import OutboxError
+from sluicegate.stored import MessageId
 
 from ..deployment import SECRETS, Deployment
 from .setting import CAMPAIGN, LIMIT, SENDER
@@ -113,7 +114,7 @@ class Traffic:
         while not self._over.wait(HTTP_PAUSE_SECONDS):
             message = next(messages)
             self._repeated(lambda message=message: _post_one(self._deployment.web_url, message))  # type: ignore[misc] # mypy can't infer a lambda with defaults
-            self.sent[message.id] = message.to
+            self.sent[MessageId.of_app("app", message.id).format()] = message.to
 
     def _repeated(self, act: Callable[[], _T]) -> _T:
         """Call ``act`` until it is answered; every call here is safe to repeat."""

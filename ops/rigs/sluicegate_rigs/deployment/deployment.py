@@ -28,6 +28,7 @@ SECRETS: Final = {
     "SLUICEGATE_TELNYX_API_KEY": API_KEY,
     "SLUICEGATE_RECEIPTS_SECRET": "secret-of-the-receipts-of-the-deployment",
     "DEPLOYMENT_APP_TOKEN": "token-of-the-app-of-the-deployment",
+    "DEPLOYMENT_OTHER_TOKEN": "token-of-the-other-app-of-the-deployment",
 }
 """The secrets that no process may ever write down, by environment variable."""
 
@@ -41,7 +42,8 @@ class Deployment:
     Without such settings only the limit on requests applies, as at the simulated provider.
     ``append_only`` is the server's persistence, ``provider`` the simulator's settings, and
     ``settings`` are top-level settings of the file. With ``receipts`` the provider sends webhooks
-    to where ``start_web`` will listen, and an app called ``app`` may send through it.
+    to where ``start_web`` will listen, and two apps called ``app`` and ``other`` may send through
+    it.
     """
 
     def __init__(
@@ -226,7 +228,9 @@ class Deployment:
         ]
         if self._web_port:
             lines += _toml("web", {"public_url": self.web_url})
-            lines += _toml("web.apps.app", {"token_env": "DEPLOYMENT_APP_TOKEN"})
+            for app in ("app", "other"):
+                variable = f"DEPLOYMENT_{app.upper()}_TOKEN"
+                lines += _toml(f"web.apps.{app}", {"token_env": variable})
         self.config_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

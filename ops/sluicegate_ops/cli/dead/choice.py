@@ -10,7 +10,7 @@ from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.operator.deadletters import DeadLetter
 
 from ...inspect import server_ms
-from ..kit.choosing import chosen_by, chosen_ids, of_campaign
+from ..kit.choosing import chosen_by, chosen_ids, of_app, of_campaign
 from ..kit.progress import Meter
 from ..kit.session import Session
 from ..kit.times import past_option
@@ -28,6 +28,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     ids: tuple[str, ...] = ()
     code: str | None = None
     campaign: str | None = None
+    app: str | None = None
     sender: str | None = None
     since_ms: float = -math.inf
     before_ms: float = math.inf
@@ -65,6 +66,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         return (
             self.code in (None, letter.code)
             and of_campaign(letter.campaign, self.campaign)
+            and of_app(letter.app, self.app)
             and self.sender in (None, letter.sender, letter.sender.removeprefix("pool:"))
         )
 
@@ -76,6 +78,7 @@ def filtered(session: Session, options: LetterFilters) -> Choice:
     return Choice(
         code=options.code,
         campaign=options.campaign,
+        app=options.app,
         sender=options.sender,
         since_ms=-math.inf if since is None else past_option("--since", since, now),
         before_ms=math.inf if before is None else past_option("--older-than", before, now),

@@ -24,7 +24,7 @@ from .options import LetterFilters
 _PAGE = 500
 _COLUMNS = (
     *("id", "to", "sender", "campaign", "code", "reason", "advice", "attempts", "maybe"),
-    "died_at",
+    *("died_at", "app"),
 )
 
 
@@ -101,6 +101,7 @@ def _row(letter: DeadLetter, full: bool) -> tuple[object, ...]:
         letter.attempts,
         letter.maybe,
         when(letter.died_ms),
+        letter.app,
     )
 
 

@@ -20,6 +20,7 @@ class Grouping(StrEnum):
 
     CODE = "code"
     CAMPAIGN = "campaign"
+    APP = "app"
     SENDER = "sender"
 
 

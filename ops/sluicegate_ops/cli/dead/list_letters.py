@@ -22,7 +22,7 @@ _COLUMNS = ("ID", "TO", "DIED", "ATTEMPTS", "MAYBE SENT", "CODE", "REASON")
 @option_set
 class _HowToList:
     by: Annotated[
-        Grouping, typer.Option(metavar="WHAT", help="Group by code, campaign or sender.")
+        Grouping, typer.Option(metavar="WHAT", help="Group by code, campaign, app or sender.")
     ] = Grouping.CODE
     all: Annotated[bool, typer.Option("--all", help="List each letter, the latest first.")] = False
 
@@ -38,7 +38,7 @@ class DeadListOptions(LetterFilters, _HowToList):
 
 @command
 def list_(session: Session, options: DeadListOptions) -> None:
-    """List dead letters by code, campaign or sender.
+    """List dead letters by code, campaign, app or sender.
 
     For each code it says what to do. --limit is for --all only.
 

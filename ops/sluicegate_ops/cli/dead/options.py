@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..kit.choosing import CampaignFilter, MessageIds
+from ..kit.choosing import AppFilter, CampaignFilter, MessageIds
 from ..kit.command import option_set
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption
 from ..kit.times import PAST_FORMS
@@ -18,6 +18,7 @@ class LetterFilters:
         str | None, typer.Option(metavar="CODE", help="Those that died of this code, e.g. 40300.")
     ] = None
     campaign: CampaignFilter = None
+    app: AppFilter = None
     sender: Annotated[
         str | None,
         typer.Option("--sender", metavar="SENDER", help="Those from this sender."),

@@ -12,11 +12,20 @@ CampaignFilter = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Those of a campaign; - for those of no campaign."),
 ]
+AppFilter = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Those of an app; - for those of nobody with a name."),
+]
 
 
 def of_campaign(campaign: str | None, filter_by: str | None) -> bool:
     """Whether a message of ``campaign`` (None or ``""`` for none) passes a ``CampaignFilter``."""
     return filter_by in (None, campaign or "-")
+
+
+def of_app(app: str, filter_by: str | None) -> bool:
+    """Whether a message of ``app`` (``""`` for none) passes an ``AppFilter``."""
+    return filter_by in (None, app or "-")
 
 
 def chosen_by(filters: Mapping[str, str], *, everything: bool) -> dict[str, str]:

@@ -24,6 +24,7 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     state: str
     to: str
     campaign: str = ""
+    app: str = ""
     held_by: str = ""
     sender: str = ""
     type: str = ""

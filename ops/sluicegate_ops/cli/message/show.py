@@ -42,6 +42,7 @@ def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, objec
     maybe_sent = ", may have been sent" if record.maybe_sent else ""
     yield "state", record.state.replace("_", " ") + maybe_sent + _outlook(record)
     yield "campaign", record.campaign
+    yield "app", record.app
     yield "why", record.held_by
     yield "delivery", _delivery(record, session)
     yield "to", record.to

@@ -12,7 +12,7 @@ from ..kit.session import Session
 from .reasons import named
 
 _SHOWN = 50
-_COLUMNS = ("NEXT", "CLASS", "FROM", "CAMPAIGN", "WAITING", "WEIGHT", "STATE")
+_COLUMNS = ("NEXT", "CLASS", "FROM", "CAMPAIGN", "APP", "WAITING", "WEIGHT", "STATE")
 
 
 @option_set
@@ -58,6 +58,7 @@ def _show(shown: list[LaneState], now_ms: float) -> None:
             f"{lane.priority} {lane.type}",
             lane.sender,
             lane.campaign,
+            lane.app,
             f"{lane.waiting:,}",
             f"{lane.weight:g}",
             _state(lane, now_ms),
