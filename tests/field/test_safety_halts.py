@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,7 @@ from sluicegate.stored import LaneName
 from sluicegate_worker.attempt import settled
 from sluicegate_worker.provider.codes import CODES
 from sluicegate_worker.provider.gateway import Attempt
-from sluicegate_worker.provider.outcome import Accepted, ErrorAnswer, decided
+from sluicegate_worker.provider.outcome import Accepted, ErrorAnswer, Outcome, Retry, decided
 from sluicegate_worker.wire import Grant
 from support.bench import Bench
 from support.command_line import Cli
@@ -60,7 +61,9 @@ class Provider:
         if bench.start(grant) != [True]:
             return "not started"
         refusal = self.refusals.get(sender)
-        outcome = decided(refusal) if refusal else Accepted(f"p-{grant.id}")
+        outcome: Outcome = decided(refusal) if refusal else Accepted(f"p-{grant.id}")
+        if isinstance(outcome, Retry) and outcome.delay_seconds is None:
+            outcome = msgspec.structs.replace(outcome, delay_seconds=60.0)
         failing = refusal is not None and refusal.status >= 500
         attempt = Attempt(outcome, took_ms=20, heard=True, failing=failing)
         settle = settled(grant, attempt, bench.config.account("default"), outcome)
@@ -212,7 +215,7 @@ def test_3_1_however_they_are_mixed_the_healthy_ones_all_go(
 
 def test_3_1_hundreds_of_wrong_senders_through_drains_hold_nobody_up(valkey: redis.Redis) -> None:
     fleet = Fleet(valkey, workers=2)
-    many = size(300, 1000)
+    many = size(200, 1000)
     shop = Outbox(fleet.bench.config, "default", "shop")
     clinic = Outbox(fleet.bench.config, "default", "clinic")
     fleet.wire.mood = lambda to: "403" if "+1999" in to else "well"
@@ -249,6 +252,21 @@ def test_3_1_failures_of_strangers_do_not_open_the_breaker_while_others_are_acce
     provider.work(4)
     assert provider.bench.totals()["accepted"] == 20
     assert provider.bench.totals()["breaker_opened"] == 0
+
+
+def test_3_1_a_stranger_s_429_does_not_slow_the_account_while_others_are_accepted(
+    provider: Provider,
+) -> None:
+    provider.enqueue(provider.clinic, message(99))
+    provider.work()
+    began = provider.bench.now_ms
+    for number in range(20):
+        provider.refuse(wrong(number), "10011", 429)
+        provider.enqueue(provider.shop, message(number, sender=wrong(number)))
+        provider.enqueue(provider.clinic, message(100 + number))
+    provider.work(2)
+    assert provider.bench.totals()["accepted"] == 21
+    assert provider.bench.bucket()["block"] <= began
 
 
 def test_3_1_an_outage_is_heard_from_strangers_too(provider: Provider) -> None:

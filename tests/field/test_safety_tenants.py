@@ -653,6 +653,38 @@ def test_3_2_people_see_whose_a_message_is(cli: Cli) -> None:
     assert cli("dead", "export", "-").stdout.splitlines()[0].split(",")[-1] == "app"
 
 
+def test_3_2_why_tells_what_holds_an_app_and_what_of_its_caps_is_used(
+    cli: Cli, tmp_path: Path
+) -> None:
+    settings = "daily_messages = 5\ndaily_money = 1.5\nmost_waiting = 2000"
+    Path("sluicegate.toml").write_text(f'[web.apps.shop]\ntoken_env = "T"\n{settings}\n')
+    bench = cli.bench
+    price = Decimal("0.004")
+    caps = Caps(daily_messages=5, price=lambda message: price)
+    bench.outbox = Outbox(bench.config, "default", "shop", caps)
+    bench.enqueue(message(1), message(2), message(3))
+    bench.send()
+    bench.halts.set("account", "a test")
+    found = cli.document("why", "app", "shop")
+    assert (found["subject"], found["waiting"]) == ("app:shop", 2)
+    assert found["waits"][0]["kind"] == "halted"
+    assert found["use"] == {"waiting": 2, "messages_today": 3, "money_today": "0.012"}
+    shown = cli("why", "app:shop").stdout
+    assert "app shop: 2 messages wait" in shown
+    assert "2, of 2,000 allowed" in shown
+    assert "3 messages, of 5 allowed" in shown
+    assert "0.01, of 1.50 allowed USD" in shown
+    assert "why app NAME" in cli("why", "app", exits=2).stderr
+
+
+def test_3_2_an_app_s_own_id_leads_to_its_message(cli: Cli) -> None:
+    Path("sluicegate.toml").write_text('[web.apps.shop]\ntoken_env = "T"\n')
+    cli.bench.outbox = Outbox(cli.bench.config, "default", "shop")
+    cli.bench.enqueue(message(1))
+    said = cli("message", "show", "m1", exits=2).stderr
+    assert "the app shop has one: shop:m1" in said
+
+
 def test_3_2_metrics_name_the_apps_of_the_configuration_and_no_others(
     valkey: redis.Redis,
 ) -> None:

@@ -19,6 +19,7 @@ finish      the estimate of a campaign's end
 lanes       every lane, in the order in which they are served
 behind      what waits behind a halt, and what goes first once it is lifted
 why         what holds an account, a sender or a campaign back
+apps        what an app has enqueued, how it ended, and what of its day it has used
 account     an account's state, as ``status`` shows it
 scrape      what a scrape asks of an account beside its facts
 """
@@ -35,6 +36,7 @@ from .account import (
     sorted_halts,
     worker_names,
 )
+from .apps import AppCounts, AppUse, app_use
 from .behind import Behind, behind
 from .campaign import INDEXES, CampaignCause, campaign_causes, claimed, undelivered
 from .facts import (
@@ -52,7 +54,7 @@ from .members import Member, member
 from .memory import aread_memory, read_memory
 from .recipients import CampaignRecipients, RecipientStatus
 from .record import MessageRecord, aread_older, aread_record, read_record
-from .scrape import CAMPAIGNS_SHOWN, AppCounts, read_ledgers, read_scrape
+from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape
 from .server import ServerState, read_server, refused_writes
 from .standstill import STALLED_SECONDS, ClosedCampaign, Standstill
 from .twice import SentTwice, read_twice
@@ -68,6 +70,7 @@ __all__ = [
     "AccountFacts",
     "AccountState",
     "AppCounts",
+    "AppUse",
     "Behind",
     "BreakerState",
     "CampaignCause",
@@ -89,6 +92,7 @@ __all__ = [
     "WaitKind",
     "Waits",
     "Why",
+    "app_use",
     "aread_memory",
     "aread_older",
     "aread_record",

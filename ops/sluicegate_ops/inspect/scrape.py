@@ -6,25 +6,11 @@ from typing import Any, NamedTuple
 from sluicegate.campaigns.ledger import Ledger, Ledgers
 from sluicegate.keys import CLASSES, Keys
 
+from .apps import AppCounts, app_counts
 from .facts import LIVE_SECONDS
 
 CAMPAIGNS_SHOWN = 20
 """Campaigns with series of their own: the newest of those that have not ended."""
-
-
-class AppCounts(NamedTuple):
-    """One app's messages since its first, by its account's hash of apps.
-
-    ``ended`` counts them by their final state.
-    """
-
-    enqueued: int
-    ended: Mapping[str, int]
-
-    @property
-    def waiting(self) -> int:
-        """How many have not ended."""
-        return self.enqueued - sum(self.ended.values())
 
 
 class ScrapeCounts(NamedTuple):
@@ -63,17 +49,8 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
         optouts=optouts,
         twice=twice,
         ready=sum(ready),
-        apps=_apps(apps),
+        apps=app_counts(apps),
     )
-
-
-def _apps(stored: Mapping[bytes, bytes]) -> dict[str, AppCounts]:
-    fields = (name.decode().partition(":") for name in stored)
-    counts: dict[str, dict[str, int]] = {}
-    for (app, colon, state), value in zip(fields, stored.values(), strict=True):
-        if colon:
-            counts.setdefault(app, {})[state] = int(value)
-    return {app: AppCounts(states.pop("enqueued", 0), states) for app, states in counts.items()}
 
 
 def read_ledgers(client: Any, keys: Keys) -> Mapping[str, Ledger]:

@@ -1,6 +1,6 @@
 """Why an account, a sender or a campaign is not further: what stops most first."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -88,8 +88,15 @@ class Waits:
 
     def sender(self, name: str) -> Why:
         """What holds back what is sent by a sender, by its name in lanes."""
+        return self._of_lanes(f"sender:{name}", lambda lane: lane.sender == name)
+
+    def app(self, name: str) -> Why:
+        """What holds back what an app has waiting."""
+        return self._of_lanes(f"app:{name}", lambda lane: lane.app == name)
+
+    def _of_lanes(self, subject: str, is_one: Callable[[LaneState], bool]) -> Why:
         every, _ = self.lanes()
-        mine = [lane for lane in every if lane.sender == name and lane.waiting]
+        mine = [lane for lane in every if is_one(lane) and lane.waiting]
         closed = [lane for lane in mine if lane.state in ("paused", "draft")]
         served = [lane for lane in mine if lane not in closed]
         waiting = sum(lane.waiting for lane in served)
@@ -100,7 +107,7 @@ class Waits:
         waits = self._held(limits, waiting, waiting, took_ms)
         waits.sort(key=lambda wait: wait.level.startswith("campaign:"))
         waits += [_closed(lane.state, lane.campaign, waiting=lane.waiting) for lane in closed]
-        return self._why(f"sender:{name}", waiting, waits)
+        return self._why(subject, waiting, waits)
 
     def campaign(self, name: str) -> Why:
         """What holds a campaign back, and about when it is done; raises UnknownCampaign."""

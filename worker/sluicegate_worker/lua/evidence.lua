@@ -6,7 +6,7 @@
 --
 -- A failure is *lone* if its message, or another one to its recipient, failed before, and one to
 -- somebody else succeeded since: then the provider is well, and the failure is the message's own.
--- So is one of a sender that nobody knows (senders.lua) while the provider is well.
+-- So is one of a sender that nobody knows (senders.lua) while the provider is well, and its 429.
 -- The breaker keeps what this takes:
 --   succeeded   wall ms of the last acceptance
 --   suspects    |recipient=wall ms of its last failure|..., the latest SUSPECTS of them

@@ -278,13 +278,16 @@ end
 -- refusals and probing, and returns whether the provider is to be heard in it.
 local function hear(now, breaker, outcome, lease, record)
   local halting = outcome.halt ~= ''
+  local function is_stranger()
+    return evidence.is_well(now, breaker) and not senders.is_known(lease.lane)
+  end
   if outcome.kind == 'accepted' then
     evidence.hear_success(now, breaker, outcome.id, lease)
   elseif outcome.throttled or outcome.full or halting then
     outcome.lone, outcome.refusals = evidence.hear_refusal(now, breaker, lease, halting)
+    outcome.lone = outcome.lone or outcome.throttled and is_stranger()
   elseif outcome.failing then
-    outcome.lone = evidence.hear_failure(now, breaker, outcome.id, record, lease)
-      or evidence.is_well(now, breaker) and not senders.is_known(lease.lane)
+    outcome.lone = evidence.hear_failure(now, breaker, outcome.id, record, lease) or is_stranger()
     -- One that was sent to find out costs no attempt.
     outcome.probing = outcome.kind == 'retry' and breaker.state ~= 'closed' and not outcome.lone
       and num(record.free, 0) < evidence.FREE

@@ -1,13 +1,15 @@
 """One message's record as screens show it: flat, with numbers and texts hidden by default."""
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from sluicegate.errors import UnknownCampaign
-from sluicegate.stored import History
+from sluicegate.errors import UnknownCampaign, UnknownMessage
+from sluicegate.stored import History, MessageId
 
 from ...inspect import MessageRecord, read_record
+from ..kit.failures import BAD_INPUT, fail
 from ..kit.output import hidden
 from ..kit.session import Session
 from ..status.reasons import sentence
@@ -60,7 +62,7 @@ def read_screen(session: Session, id: str, full: bool = True) -> MessageScreen:
 
     Raises UnknownMessage.
     """
-    record = read_record(session.client, session.config, session.name, id)
+    record = _read(session, id)
     fields = msgspec.structs.asdict(record.status) | {
         name: value
         for name, value in msgspec.structs.asdict(record).items()
@@ -68,6 +70,19 @@ def read_screen(session: Session, id: str, full: bool = True) -> MessageScreen:
     }
     fields |= {name: hidden(fields[name], full) for name in ("to", "reason", "answer")}
     return MessageScreen(**fields, **_content(record, full), held_by=_held_by(session, record))
+
+
+def _read(session: Session, id: str) -> MessageRecord:
+    """The record; where there is none, say which app's own id for a message this is."""
+    try:
+        return read_record(session.client, session.config, session.name, id)
+    except UnknownMessage:
+        for app in session.config.web.apps:
+            stored_id = MessageId.of_app(app, id).short
+            with suppress(UnknownMessage):
+                read_record(session.client, session.config, session.name, stored_id)
+                fail(f"message {id}: not known; the app {app} has one: {stored_id}", BAD_INPUT)
+        raise
 
 
 def _held_by(session: Session, record: MessageRecord) -> str:

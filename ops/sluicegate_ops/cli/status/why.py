@@ -5,7 +5,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from ...inspect import Wait, Why
+from sluicegate.config import App
+
+from ...inspect import AppUse, Wait, Why, app_use
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.naming import sender_named
@@ -22,10 +24,10 @@ class WhyOptions:
     """The options of ``why``."""
 
     subject: Annotated[
-        str, typer.Argument(metavar="account|campaign|sender", help="What to look at.")
+        str, typer.Argument(metavar="account|campaign|sender|app", help="What to look at.")
     ] = "account"
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="The name of the campaign or sender.")
+        str, typer.Argument(metavar="NAME", help="The name of the campaign, sender or app.")
     ] = ""
     json: AsJsonDocument = False
 
@@ -42,12 +44,17 @@ def why(session: Session, options: WhyOptions) -> None:
       sluicegate why
       sluicegate why campaign july
       sluicegate why sender +15557654321
+      sluicegate why app shop
     """
     causes = _causes(session, options.subject, options.name)
+    kind, _, name = causes.subject.partition(":")
+    use = app_use(session.client, session.keys, name) if kind == "app" else None
     if options.json:
-        write_document(document(causes))
-    else:
-        _show(causes, session.account.api_key_env)
+        write_document(document(causes) | ({"use": use} if use else {}))
+        return
+    _show(causes, session.account.api_key_env)
+    if use:
+        write_pairs(_used(use, session, name))
 
 
 def document(causes: Why) -> dict[str, Any]:
@@ -75,10 +82,32 @@ def _causes(session: Session, subject: str, name: str) -> Why:
         return session.waits.account()
     if subject == "campaign" and name:
         return session.waits.campaign(name)
+    if subject == "app" and name:
+        return session.waits.app(name)
     if subject != "sender" or not name:
-        asked = f"{subject} {name}".strip()
-        fail(f"{asked}: ask why account, why campaign NAME, or why sender SENDER", BAD_INPUT)
+        asked, ways = f"{subject} {name}".strip(), "why campaign NAME, why sender SENDER"
+        fail(f"{asked}: ask why account, {ways}, or why app NAME", BAD_INPUT)
     return session.waits.sender(sender_named(session, name))
+
+
+def _used(use: AppUse, session: Session, name: str) -> list[tuple[str, object]]:
+    """What an app uses of the caps that the configuration read here gives it."""
+    app = session.config.web.apps.get(name) or App(token_env="")
+    money = None if app.daily_money is None else f"{app.daily_money:,.2f}"
+    currency = session.account.currency
+    return [
+        ("  not ended", _of(f"{use.waiting:,}", _count(app.most_waiting))),
+        ("  today", _of(f"{use.messages_today:,} messages", _count(app.daily_messages))),
+        ("  cost today", _of(f"{use.money_today:,.2f}", money) + f" {currency}" if money else ""),
+    ]
+
+
+def _count(cap: int | None) -> str | None:
+    return None if cap is None else f"{cap:,}"
+
+
+def _of(used: str, cap: str | None) -> str:
+    return used if cap is None else f"{used}, of {cap} allowed"
 
 
 def _show(causes: Why, key_variable: str) -> None:
