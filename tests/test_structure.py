@@ -15,9 +15,10 @@ from support.rules import circle, commands, forms_by_hand, unreasoned
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
-    "producer/sluicegate": "masking characters errors spreadsheet segments times message urls "
-    "rules keys stored scripts pipelining config memory safety levels webhook_urls optouts caps "
-    "outbox receipts campaigns deadlines connections lazy_results client testing",
+    "producer/sluicegate": "masking characters errors spreadsheet segments times message "
+    "addresses urls revocation rules keys stored scripts pipelining config memory safety levels "
+    "webhook_urls optouts caps outbox receipts campaigns deadlines connections lazy_results "
+    "client testing",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep deafness "
     "account_work engine patience app tasks",

@@ -41,7 +41,14 @@ is each script's ``KEYS[1]``.
     bucket       hash    limit, residual, margin, block, round-trip time (worker's bucket.lua)
     dead         zset    id -> wall ms at which it became a dead letter
     doubts       zset    id -> wall ms at which the policy decides; inf: only a person does
-    optouts      hash    number -> wall ms, source
+    optouts      hash    number -> its reasons, a line each: wall ms, source, and where a
+                         messaging profile heard it, that and the wall ms of the last such word
+    optout_history hash  number -> every change of its consent, a line of JSON each; never trimmed
+    reviews      hash    number -> a reply that a person must read: wall ms of the last and of the
+                         first, how many, and the last as JSON; nothing is sent to it meanwhile
+    held         zset    number|id of the messages that wait for that (all at 0)
+    inbound:<event> string  what came in, remembered for a week: token and answer of its call
+    optin:<number>:<profile> string  wall ms at which the last START was written, for a week
     halts        hash    level -> until ms (empty: until cleared), why
     totals       hash    counters since the account's first message, by state and by event
     clock        hash    wall, offset, gap: see clock.lua
@@ -54,7 +61,12 @@ is each script's ``KEYS[1]``.
     breaker      hash    state, and what the breaker counts (worker's breaker.lua, evidence.lua)
     event:<id>   string  a receipt's event, remembered for a day: token and answer of its batch
     unknown_events list  the latest webhook events of unknown kinds, as received
-    keyword:<number> string  wall ms of the latest STOP or START of a number, for a week
+    relays       hash    id -> a webhook to be passed on to an app (msgpack, web/relay_queue.py)
+    relay_targets zset   target -> wall ms at which it may be asked next, or its lease ends
+    relays:<target> zset id -> wall ms at which it is due
+    relay:<target> hash  kind, host; while it takes none: failures in a row, since (wall ms), why
+    relay_tries  hash    id -> how often its target took others and not this one
+    relay_sums   hash    inbound, receipt: how many wait; inbound_bytes, receipt_bytes
     campaigns    zset    name -> wall ms of its creation
     campaign:<n> hash    plan, digest of the plan, state, shards, created, started, paused,
                          ended, per_second (segments, its own rate), weight

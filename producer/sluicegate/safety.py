@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from .addresses import is_loopback
 from .config import Account, Config
 from .config.apis import APIS
-from .urls import is_loopback
 
 _REAL_KEY = re.compile(r"KEY\w{20,}")
 """An API key of Telnyx's v2; the simulator takes any word for one."""

@@ -1,7 +1,9 @@
 """The URLs that a message may name: https, or for webhooks also http to a loopback host."""
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address
+
+from .addresses import address_of, is_loopback
 
 MAX_URL = 2_000
 """Characters in a URL. Telnyx publishes no limit; much software takes no more than about this."""
@@ -39,19 +41,6 @@ def _is_url(url: str, *, http_on_loopback: bool) -> bool:
 
 def _is_host(host: str) -> bool:
     if host[0] == "[":
-        return isinstance(_address(host[1:-1]), IPv6Address)
+        return isinstance(address_of(host[1:-1]), IPv6Address)
     looks_like_address = host.rpartition(".")[2].isdigit()
-    return _address(host) is not None if looks_like_address else len(host) <= 253
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` is this machine itself."""
-    address = _address(host.strip("[]"))
-    return host.lower() == "localhost" or (address is not None and address.is_loopback)
-
-
-def _address(host: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(host)
-    except ValueError:
-        return None
+    return address_of(host) is not None if looks_like_address else len(host) <= 253

@@ -25,6 +25,7 @@ READS = {
     *("campaign list", "campaign status", "campaign report", "campaign preflight"),
     *("campaign export", "campaign watch", "dead list", "dead show", "dead export", "doubt list"),
     *("doubt show", "message show", "optout list", "halt list", "status", "why"),
+    *("optout history", "optout export"),
     *("audit list", "audit export"),
     *("lanes", "serve", "simulate", "probe"),
 }

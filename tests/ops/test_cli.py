@@ -453,7 +453,7 @@ def test_no_command_is_missing() -> None:
         "dead": "list show replay export purge",
         "doubt": "list show resolve",
         "twice": "list clear",
-        "optout": "add remove list",
+        "optout": "add remove list review history export import sync",
         "halt": "list set clear",
     }
     named = [(*group.split(), name) for group, names in groups.items() for name in names.split()]

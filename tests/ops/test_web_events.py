@@ -70,12 +70,14 @@ def test_deliveries_of_v1(fields: dict[str, Any], delivery: str, code: str) -> N
 def test_a_text_that_came_in(sender: object) -> None:
     payload = {"from": sender, "text": "Stop", "messaging_profile_id": "p"}
     event = parse_v2_event(v2("message.received", payload), "", HEARD)
-    assert event == InboundMessage("+15550000001", "p", "stop", 1_705_354_334_148)
+    at_ms = 1_705_354_334_148
+    assert event == InboundMessage("e1", "+15550000001", "p", "Stop", "", at_ms)
     for content in ("stop", {"text": "stop"}):
         raw = v1(direction="inbound", body=content, profile_id="p", **{"from": sender})
-        assert parse_v1_event(raw, "", HEARD) == InboundMessage(
-            "+15550000001", "p", "stop", 1_522_097_596_061
-        )
+        v1_event = parse_v1_event(raw, "", HEARD)
+        assert isinstance(v1_event, InboundMessage)
+        assert (v1_event.text, v1_event.occurred_ms) == ("stop", 1_522_097_596_061)
+        assert len(v1_event.event_id) == 32, "a hash: it has no id of its own"
 
 
 @pytest.mark.parametrize("at", [None, "", "yesterday", 5, "2024-01-15T21:32:14"])

@@ -12,6 +12,7 @@ server      whether Redis takes writes, and its memory
 look        what the scripts decide at this moment, of the account and of lanes
 standstill    what stands still, and since when
 facts       an account at one moment, as its scripts see it
+waiting_webhooks  what waits to be passed on to the apps' URLs
 wait        what may hold messages back
 limits      the levels that refuse a lane's next message, or set its pace
 parked      the levels for which something is parked
@@ -59,6 +60,7 @@ from .server import ServerState, read_server, refused_writes
 from .standstill import STALLED_SECONDS, ClosedCampaign, Standstill
 from .twice import SentTwice, read_twice
 from .wait import Wait, WaitKind
+from .waiting_webhooks import BehindTarget, WaitingWebhooks
 from .why import Waits, Why
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "AppCounts",
     "AppUse",
     "Behind",
+    "BehindTarget",
     "BreakerState",
     "CampaignCause",
     "CampaignRecipients",
@@ -90,6 +93,7 @@ __all__ = [
     "Standstill",
     "Wait",
     "WaitKind",
+    "WaitingWebhooks",
     "Waits",
     "Why",
     "app_use",

@@ -18,6 +18,7 @@ from sluicegate_worker.queue import worker_tag
 from .facts import LIVE_SECONDS, AccountFacts, BreakerState, MessageCounts, RequestRate
 from .server import ServerState, read_hazards, read_server
 from .standstill import Standstill
+from .waiting_webhooks import WaitingWebhooks, read_waiting_webhooks
 from .why import Waits, Why
 
 SAMPLE = 50
@@ -88,7 +89,9 @@ class ReceiptsState(msgspec.Struct, frozen=True):
 class AccountState(msgspec.Struct, frozen=True):
     """All that ``status`` shows; times are wall milliseconds of the server's clock.
 
-    ``twice`` messages were sent twice, and nobody has cleared them.
+    ``twice`` messages were sent twice, and nobody has cleared them. ``reviewed`` numbers are sent
+    nothing, and ``reviewed_messages`` held for them, until a person has read what they wrote.
+    ``webhooks`` wait to be passed on to the apps' URLs, ``webhook_bytes`` of each kind at most.
     ``parked`` counts the lanes, senders and registrations that wait for a level. ``key_variable``
     is the environment variable that holds the account's key.
     """
@@ -110,6 +113,10 @@ class AccountState(msgspec.Struct, frozen=True):
     held_causes: Sequence[AccountCause]
     optouts: int
     twice: int
+    reviewed: int
+    reviewed_messages: int
+    webhooks: WaitingWebhooks
+    webhook_bytes: int
     totals: Mapping[str, int]
     server: ServerState
     standstill: Standstill
@@ -145,6 +152,10 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         held_causes=_causes(answers[len(dead_ids) :]),
         optouts=seen["optouts"],
         twice=seen["twice"],
+        reviewed=facts.reviewed,
+        reviewed_messages=facts.reviewed_messages,
+        webhooks=read_waiting_webhooks(client, keys),
+        webhook_bytes=config.web.relay_bytes,
         totals=facts.totals,
         server=read_server(client, config, keys),
         standstill=facts.standstill,

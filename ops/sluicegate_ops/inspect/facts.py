@@ -113,7 +113,8 @@ class AccountFacts(msgspec.Struct, frozen=True):
     force. ``silent_seconds`` is how long no worker was heard, None where none was in the last
     hour; ``next_due_ms`` when the first that is retried or scheduled returns. ``distant_ms`` is
     how long calls of workers take that are far from Redis. ``refuses`` says why the server takes
-    no writes, "" where it takes them.
+    no writes, "" where it takes them. ``reviewed`` numbers are sent nothing until a person has
+    read their replies, and ``reviewed_messages`` are held for them, or were when they were ended.
     """
 
     now_ms: float
@@ -129,6 +130,8 @@ class AccountFacts(msgspec.Struct, frozen=True):
     distant_ms: Mapping[str, float]
     standstill: Standstill
     refuses: str
+    reviewed: int = 0
+    reviewed_messages: int = 0
 
 
 def read_facts(look: Look) -> AccountFacts:
@@ -153,6 +156,8 @@ def read_facts(look: Look) -> AccountFacts:
         distant_ms={name.decode(): ms for name, ms in seen["distant"]},
         standstill=read_standstill(look.client, look.keys, wall - 1000 * LIVE_SECONDS),
         refuses=refused_writes(look.client, look.keys),
+        reviewed=seen["reviewed"],
+        reviewed_messages=seen["reviewed_messages"],
     )
 
 
@@ -160,6 +165,8 @@ def _seen(look: Look) -> dict[str, Any]:
     keys, pipeline = look.keys, look.client.pipeline(transaction=True)
     asked: dict[str, Any] = {
         "held": pipeline.zcount(keys("doubts"), "+inf", "+inf"),
+        "reviewed": pipeline.hlen(keys("reviews")),
+        "reviewed_messages": pipeline.zcard(keys("held")),
         "workers": pipeline.zrange(keys("workers"), 0, 0, desc=True, withscores=True),
         "next_due": pipeline.zrange(keys("due"), 0, 0, withscores=True),
         "distant": pipeline.zrange(keys("distant"), 0, -1, desc=True, withscores=True),

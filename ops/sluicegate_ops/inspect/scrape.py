@@ -8,6 +8,7 @@ from sluicegate.keys import CLASSES, Keys
 
 from .apps import AppCounts, app_counts
 from .facts import LIVE_SECONDS
+from .waiting_webhooks import WaitingWebhooks, read_waiting_webhooks
 
 CAMPAIGNS_SHOWN = 20
 """Campaigns with series of their own: the newest of those that have not ended."""
@@ -18,7 +19,8 @@ class ScrapeCounts(NamedTuple):
 
     ``parked`` has the level of each member that is parked, ``ready`` counts what stands at the
     tops of the trees of lanes, ``campaigns`` those that run, ``workers`` those heard lately,
-    ``twice`` messages sent twice that nobody has cleared; ``apps`` are by name.
+    ``twice`` messages sent twice that nobody has cleared; ``apps`` are by name, ``webhooks`` those
+    to be passed on.
     """
 
     parked: Sequence[str]
@@ -28,6 +30,7 @@ class ScrapeCounts(NamedTuple):
     twice: int
     ready: int
     apps: Mapping[str, AppCounts]
+    webhooks: WaitingWebhooks
 
 
 def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
@@ -50,6 +53,7 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
         twice=twice,
         ready=sum(ready),
         apps=app_counts(apps),
+        webhooks=read_waiting_webhooks(client, keys),
     )
 
 

@@ -26,6 +26,7 @@ WaitKind = Literal[
     "probing",
     "concurrency",
     "retrying",
+    "review",
     "held",
     "in_doubt",
     "turn",
@@ -48,6 +49,7 @@ WaitKind = Literal[
     probing                only so many are under way before the provider's first answer
     concurrency            as many requests are under way as may be
     retrying               the rest is due later
+    review                 their recipients wrote something that a person must read first
     held, in_doubt         nobody knows whether it was sent: a person decides, or policy does
     turn                   nothing: it goes out as its turn comes
 """
@@ -59,7 +61,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     ``level`` is account, account:sms, account:mms, sender:<s>, registration:<r>, brand:<b> or
     campaign:<n>. ``until_ms`` (wall) is when it lets go, None where it takes a person or nobody
     can say. ``limit`` and ``used`` are in what it counts: segments per second, requests per
-    window, segments a day, requests under way, messages. ``since_ms`` is when it began, where that
+    window, segments a day, requests under way, messages; of ``review``, ``limit`` is how many
+    numbers wrote. ``since_ms`` is when it began, where that
     is known. ``because`` is a halt's cause, as it was given: it may hold a phone number; or what
     Redis or a deaf worker says; or, where it is failing or trying, the message that failed last,
     the last ``used`` attempts in a row. ``said`` is then what the provider answered; it may hold a

@@ -83,7 +83,8 @@ class Waits:
             _closed(campaign.state, campaign.name, campaign.since_ms, campaign.waiting)
             for campaign in facts.standstill.closed
         ]
-        waits += _later(counts.due, counts.in_doubt, counts.held, facts.next_due_ms)
+        waits += self._reviewed(counts.due)
+        waits += _later(self._due(counts.due), counts.in_doubt, counts.held, facts.next_due_ms)
         return self._why("account", counts.waiting, waits)
 
     def sender(self, name: str) -> Why:
@@ -130,6 +131,7 @@ class Waits:
         retrying = ledger.states["retrying"]
         took_ms = paces(self.facts, limits, sample, self._rivals)
         waits = self._held([limits], waiting, ledger.pending, took_ms)
+        waits += self._reviewed(retrying)
         waits += _later(retrying, ledger.states["in_doubt"], self._held_doubts(name), None)
         messages, midnight_ms = waiting + retrying, look.midnight_ms
         ends = finish(self.facts, limits, messages, sample, self._rivals, waits, midnight_ms)
@@ -231,6 +233,18 @@ class Waits:
                 refuses=is_open,
             )
         ]
+
+    def _reviewed(self, due: int) -> list[Wait]:
+        """What waits until a person has read a reply, where some of what is due later may."""
+        facts = self.facts
+        if not facts.reviewed or not (due and facts.reviewed_messages):
+            return []
+        held = min(due, facts.reviewed_messages)
+        return [Wait(kind="review", level="account", used=held, limit=facts.reviewed)]
+
+    def _due(self, due: int) -> int:
+        """What is due at a time of its own, without what waits for a person."""
+        return max(0, due - self.facts.reviewed_messages) if self.facts.reviewed else due
 
     def _held_doubts(self, campaign: str) -> int:
         """How many of a campaign's doubts wait for a person; reads all of the account's."""

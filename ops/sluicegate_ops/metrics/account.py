@@ -9,7 +9,15 @@ import msgspec
 from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import FINAL_STATES, Keys
 
-from ..inspect import AccountFacts, AppCounts, Look, read_facts, read_ledgers, read_scrape
+from ..inspect import (
+    AccountFacts,
+    AppCounts,
+    Look,
+    WaitingWebhooks,
+    read_facts,
+    read_ledgers,
+    read_scrape,
+)
 
 EVENTS: Final[Mapping[str, str]] = {
     "enqueued": "messages enqueued or imported",
@@ -64,6 +72,7 @@ class Seen(NamedTuple):
     ledgers: Mapping[str, Ledger]
     twice: int
     apps: Mapping[str, AppCounts]
+    webhooks: WaitingWebhooks
 
     @property
     def states(self) -> Mapping[str, int]:
@@ -97,6 +106,7 @@ def look(client: Any, keys: Keys) -> Seen:
         ledgers=read_ledgers(client, keys),
         twice=counts.twice,
         apps=counts.apps,
+        webhooks=counts.webhooks,
     )
 
 

@@ -56,6 +56,17 @@ GAUGES: Final[Mapping[str, Gauge]] = {
         lambda s: s.twice,
     ),
     "opted_out_numbers": Gauge("Numbers on the opt-out list.", lambda s: s.optouts),
+    "numbers_to_review": Gauge(
+        "Numbers that are sent nothing until a person has read their replies.",
+        lambda s: s.facts.reviewed,
+    ),
+    "messages_under_review": Gauge(
+        "Messages that are held for those numbers.", lambda s: s.facts.reviewed_messages
+    ),
+    "webhooks_behind_seconds": Gauge(
+        "For how long an app has been taking none of the webhooks that wait for it.",
+        lambda s: s.webhooks.behind_seconds(s.facts.now_ms),
+    ),
     "limits_version": Gauge(
         "Version of the limits in force.", lambda s: float(s.facts.limits.get("version", 0))
     ),
@@ -172,8 +183,20 @@ def _families(seen: Mapping[str, Seen], apps: Collection[str]) -> Iterator[Metri
             parked.add_metric([account, level], one.parked[level])
             for ends in ("person", "itself"):
                 halts.add_metric([account, level, ends], one.halts[level, ends])
-    yield from (messages, breaker, parked, halts, *_campaigns(seen), *_apps(seen, apps))
+    yield from (messages, breaker, parked, halts, *_webhooks(seen))
+    yield from (*_campaigns(seen), *_apps(seen, apps))
     yield _events(seen)
+
+
+def _webhooks(seen: Mapping[str, Seen]) -> Iterator[Metric]:
+    count = _gauge("webhooks_waiting", "Webhooks to be passed on to the apps' URLs.", "kind")
+    size = _gauge("webhooks_waiting_bytes", "What they take in Redis.", "kind")
+    for account, one in seen.items():
+        for kind, waiting in one.webhooks.waiting.items():
+            count.add_metric([account, kind], waiting)
+        for kind, taken in one.webhooks.bytes.items():
+            size.add_metric([account, kind], taken)
+    yield from (count, size)
 
 
 def _apps(seen: Mapping[str, Seen], apps: Collection[str]) -> Iterator[Metric]:

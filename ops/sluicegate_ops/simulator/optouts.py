@@ -17,7 +17,7 @@ KEYWORDS: dict[str, Autoresponse] = {
     **dict.fromkeys(("HELP", "INFO"), "HELP"),
 }
 
-_PAGE_SIZE = 20
+_PAGE_SIZE, _MOST_ON_A_PAGE = 20, 250
 
 
 class Optout(msgspec.Struct, rename={"from_": "from"}):
@@ -59,7 +59,7 @@ class Optouts:
             == block.messaging_profile_id
         ]
         number = _positive(options.get("page[number]", ""), 1)
-        size = _positive(options.get("page[size]", ""), _PAGE_SIZE)
+        size = min(_positive(options.get("page[size]", ""), _PAGE_SIZE), _MOST_ON_A_PAGE)
         meta = {
             "page_number": number,
             "page_size": size,
@@ -67,6 +67,8 @@ class Optouts:
             "total_results": len(matching),
         }
         data = matching[(number - 1) * size : number * size]
+        if options.get("redaction_enabled") == "true":
+            data = [msgspec.structs.replace(block, to=f"{block.to[:-4]}****") for block in data]
         return msgspec.json.encode({"data": data, "meta": meta})
 
 

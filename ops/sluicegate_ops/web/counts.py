@@ -17,8 +17,8 @@ _NOTABLE: Final = {
     "bad_urls": "webhooks refused: not a URL of ours. Has the receipts' secret changed?",
     "unknown_events": "events of an unknown kind; the last of them are kept in Redis",
     "unauthorized": "requests refused: no app has that token",
-    "relays_failed": "webhooks could not be passed on to their apps' URLs",
-    "relays_dropped": "webhooks not passed on: too many are waiting",
+    "relays_failed": "times that an app did not take a webhook; it is asked again",
+    "relays_dropped": "webhooks not passed on",
 }
 _REFUSED: Final = {
     "not_recorded": "webhooks answered 503, for the provider to send again",

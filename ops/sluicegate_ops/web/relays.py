@@ -1,72 +1,116 @@
-"""Passes webhooks on to the apps' own URLs, in the background: bounded, with three tries.
+"""Passes webhooks on to the apps' URLs, each at least once: they wait in Redis until taken.
 
-This is best effort: what waits here is lost with the process. The message's delivery is not: it
-was recorded before.
+What came in for an account waits until its ``inbound_url`` takes it, however long that is away. A
+message's receipt is given up after days. Several processes share the work: whoever takes what is
+due for a target has it to itself for a while, and what a process leaves undone is due again then.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+import random
+import time as clocks
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self
 
 import httpx
+import redis.asyncio
 
+from sluicegate.config import Config
 from sluicegate.config.web import is_web_url
+from sluicegate.errors import OutboxError, OutboxFull
 
 from .counts import Counts
+from .guard import EVERYWHERE, GuardedTransport, NotPermitted, Resolver
+from .relay_queue import INBOUND, RelayedWebhook, RelayKind, RelayQueue, TakenWebhooks
 
-TRIES: Final = 3
-TRY_SECONDS: Final = 5.0
-PAUSE_SECONDS: Final = 1.0
+log = logging.getLogger(__name__)
+
+TRY_SECONDS: Final = 10.0
+LEASE_SECONDS: Final = 30.0
+BATCH: Final = 16
+"""Webhooks that are under way to one target at once."""
+
+TARGETS: Final = 8
+"""Targets that one process serves at once."""
+
+POLL_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
+RECEIPT_SECONDS: Final = 3 * 86_400.0
+"""How long a receipt is passed on for, counted from when it came."""
 
-Sleep = Callable[[float], Awaitable[None]]
+_TRIES_PER_WARNING: Final = 60
+_WHY_SHOWN: Final = 200
 
 
-class _Relay(NamedTuple):
-    account: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
+class _Passed(NamedTuple):
+    """What became of one try: taken; failed, to be tried again; or dropped, and why."""
+
+    outcome: Literal["taken", "failed", "dropped"]
+    why: str = ""
 
 
 class Relays:
-    """The webhooks that are still to be passed on; an async context manager.
+    """The webhooks of all accounts that are still to be passed on; an async context manager.
 
-    At most ``waiting`` wait, and at most ``at_once`` are under way.
+    ``client`` asks the apps, and by default goes only where that is permitted. Tests pass it,
+    ``time`` (see ``Script.source``), ``wall`` in Unix seconds and ``dice``.
     """
 
     def __init__(
         self,
+        redis_client: redis.asyncio.Redis,
+        config: Config,
         counts: Counts,
         client: httpx.AsyncClient | None = None,
         *,
-        waiting: int = 1_000,
-        at_once: int = 16,
-        sleep: Sleep = asyncio.sleep,
+        time: str | None = None,
+        wall: Callable[[], float] = clocks.time,
+        dice: Callable[[], float] = random.random,
     ) -> None:
-        self._client = client or httpx.AsyncClient(timeout=TRY_SECONDS, follow_redirects=False)
-        self._queue: asyncio.Queue[_Relay] = asyncio.Queue(waiting)
-        self._counts, self._at_once, self._sleep = counts, at_once, sleep
-        self._tasks: list[asyncio.Task[None]] = []
+        self._config, self._counts = config, counts
+        self._wall, self._dice = wall, dice
+        self._queues = {
+            name: RelayQueue(redis_client, name, config.web.relay_bytes, time)
+            for name in config.accounts
+        }
+        self._resolver = Resolver()
+        self._clients = {private: client or self._guarded(private) for private in (False, True)}
+        self._tasks = set[asyncio.Task[None]]()
+        self._dispatch: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
 
-    def put(self, account: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        """Queue a webhook, to be passed on as it came; it is dropped where too many wait."""
-        if not is_web_url(url):
+    async def put(
+        self, account: str, kind: RelayKind, url: str, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Keep a webhook, to be passed on as it came.
+
+        A receipt is dropped where its URL is none, or too many wait. Raises OutboxError, and
+        OutboxFull where too much of what came in waits: then the provider keeps it for a while.
+        """
+        if kind != INBOUND and not is_web_url(url):
             self._counts.note("relays_dropped", account, "neither https nor a loopback host")
             return
-        try:
-            self._queue.put_nowait(_Relay(account, url, headers, body))
-        except asyncio.QueueFull:
-            self._counts.note("relays_dropped", account)
+        webhook = RelayedWebhook(kind, url, dict(headers), body, int(self._wall() * 1000))
+        answer = await self._queues[account].put(webhook)
+        if answer == "full":
+            self._counts.note("relays_dropped", account, "web.relay_bytes of them wait")
+            if kind == INBOUND:
+                raise OutboxFull("web.relay_bytes of what came in wait for inbound_url")
+        self._wake.set()
 
-    async def settled(self) -> None:
-        """Wait until nothing waits and nothing is under way."""
-        await self._queue.join()
+    async def settle(self) -> float:
+        """Pass on all that is due; return the seconds until something more is."""
+        while True:
+            waits = [await self._take(queue) for queue in self._queues.values()]
+            if self._tasks:
+                await asyncio.gather(*self._tasks)
+            elif min(waits):
+                return min(waits)
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._work()) for _ in range(self._at_once)]
+        self._dispatch = asyncio.create_task(self._go_on())
         return self
 
     async def __aexit__(
@@ -75,35 +119,116 @@ class Relays:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await self.settled()
+        while self._dispatch is not None and not self._dispatch.done():
+            self._dispatch.cancel()
+            await asyncio.wait([self._dispatch], timeout=0.1)
+        if self._tasks:  # what they leave undone is due again when their leases end
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
+        self._resolver.close()
 
-    async def _work(self) -> None:
+    def _guarded(self, private: bool) -> httpx.AsyncClient:
+        networks = EVERYWHERE if private else self._config.web.private_networks
+        transport = GuardedTransport(networks, self._resolver)
+        timeout = httpx.Timeout(TRY_SECONDS)
+        return httpx.AsyncClient(
+            transport=transport, timeout=timeout, follow_redirects=False, trust_env=False
+        )
+
+    async def _go_on(self) -> None:
+        """Pass on what is due until cancelled, whatever Redis does meanwhile."""
+        tries = 0
         while True:
-            relay = await self._queue.get()
+            self._wake.clear()
             try:
-                taken = await self._passed_on(relay)
-                self._counts.note("relays" if taken else "relays_failed", relay.account)
-            finally:
-                self._queue.task_done()
+                waits = [await self._take(queue) for queue in self._queues.values()]
+                wait, tries = min(waits), 0
+            except OutboxError as error:
+                if tries % _TRIES_PER_WARNING == 0:
+                    log.warning("webhooks are not passed on: %s", error)
+                wait, tries = POLL_SECONDS, tries + 1
+            if wait > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(wait, POLL_SECONDS)):
+                        await self._wake.wait()
 
-    async def _passed_on(self, relay: _Relay) -> bool:
-        for number in range(TRIES):
-            if number:
-                await self._sleep(PAUSE_SECONDS * 2**number)
-            try:
-                async with asyncio.timeout(TRY_SECONDS):
-                    request = self._client.stream(
-                        "POST", relay.url, headers=relay.headers, content=relay.body
-                    )
-                    async with request as answer:  # the body is not read, however long it is
-                        if answer.is_success:
-                            return True
-            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError):
-                continue
-        return False
+    async def _take(self, queue: RelayQueue) -> float:
+        """Begin with what is due for one target; return the seconds until more may be due."""
+        if len(self._tasks) >= TARGETS:
+            return POLL_SECONDS
+        taken = await queue.take(LEASE_SECONDS, BATCH)
+        if not taken.target:
+            return taken.wait_seconds
+        task = asyncio.create_task(self._serve(queue, taken))
+        self._tasks.add(task)
+        task.add_done_callback(self._served)
+        return 0.0
+
+    def _served(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("webhooks passed on are not noted, and go out again: %s", error)
+
+    async def _serve(self, queue: RelayQueue, taken: TakenWebhooks) -> None:
+        """Pass on what was taken, all at once, and tell Redis."""
+        passed = await asyncio.gather(
+            *(self._pass_on(queue.account, webhook) for webhook in taken.webhooks.values())
+        )
+        by_id = dict(zip(taken.webhooks, passed, strict=True))
+        for one in passed:
+            self._note(queue.account, one)
+        failed = [id for id, one in by_id.items() if one.outcome == "failed"]
+        why = next((one.why for one in passed if one.outcome == "failed"), "")
+        await queue.end(
+            taken,
+            [id for id in by_id if id not in failed],
+            failed,
+            any_taken=any(one.outcome == "taken" for one in passed),
+            why=why[:_WHY_SHOWN],
+            dice=self._dice(),
+        )
+
+    def _note(self, account: str, passed: _Passed) -> None:
+        if passed.outcome == "taken":
+            self._counts.note("relays", account)
+        elif passed.outcome == "failed":
+            self._counts.note("relays_failed", account, passed.why)
+        else:
+            self._counts.note("relays_dropped", account, passed.why)
+
+    async def _pass_on(self, account: str, webhook: RelayedWebhook | None) -> _Passed:
+        if webhook is None:
+            return _Passed("dropped", "it can't be read any more")
+        settings = self._config.account(account)
+        inbound = webhook.kind == INBOUND
+        url = settings.inbound_url if inbound else webhook.url
+        if not url:
+            return _Passed("failed", "inbound_url is not set")
+        client = self._clients[inbound and settings.inbound_private]
+        try:
+            async with asyncio.timeout(TRY_SECONDS):
+                why = await _asked(client, url, webhook)
+        except NotPermitted as error:
+            if not inbound:
+                return _Passed("dropped", f"{error}; web.relay_networks permits networks")
+            why = f"{error}; if it is meant, set inbound_private = true"
+        except TimeoutError:
+            why = f"no answer within {TRY_SECONDS:g} s"
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            why = type(error).__name__  # its text may repeat the URL, and what is secret in it
+        if not why:
+            return _Passed("taken")
+        late = self._wall() - webhook.put_ms / 1000 > RECEIPT_SECONDS
+        return _Passed("dropped" if late and not inbound else "failed", why)
+
+
+async def _asked(client: httpx.AsyncClient, url: str, webhook: RelayedWebhook) -> str:
+    """Why the app does not take a webhook; ``""`` where it does."""
+    request = client.stream("POST", url, headers=webhook.headers, content=webhook.body)
+    async with request as answer:  # the body is not read, however long it is
+        return "" if answer.is_success else f"HTTP {answer.status_code}"

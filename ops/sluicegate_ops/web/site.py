@@ -4,13 +4,14 @@ import asyncio
 import hmac
 import os
 import re
-import time
+import time as clocks
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from hashlib import sha256
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
 
+import httpx
 import redis
 from starlette.datastructures import Headers
 
@@ -50,7 +51,8 @@ class WebhookAccount(NamedTuple):
 class Site:
     """What all routes share; an async context manager that belongs to one event loop.
 
-    Raises InvalidConfig, naming the variable, where a secret is missing or malformed.
+    ``relay_client`` and ``time`` are for tests: see ``Relays``. Raises InvalidConfig, naming the
+    variable, where a secret is missing or malformed.
     """
 
     def __init__(
@@ -58,8 +60,9 @@ class Site:
         config: Config,
         environ: Mapping[str, str] = os.environ,
         *,
-        wall: Callable[[], float] = time.time,
-        relays: Relays | None = None,
+        wall: Callable[[], float] = clocks.time,
+        relay_client: httpx.AsyncClient | None = None,
+        time: str | None = None,
     ) -> None:
         self.config, self.wall, self.counts = config, wall, Counts(config.accounts)
         self.answers = AppAnswers(config.web.apps)
@@ -67,7 +70,7 @@ class Site:
         self.blocking = connect(config.redis_url)  # for metrics, which are read in a thread
         self.scrape = AccountScrape(self.blocking, config)
         self.heartbeat = Heartbeat(self.client, config)
-        self.relays = relays or Relays(self.counts)
+        self.relays = Relays(self.client, config, self.counts, relay_client, time=time, wall=wall)
         self.keywords = Keywords(self.client, config)
         self.receipts_secret = _receipts_secret(config, environ)
         self.webhook_accounts = self._webhook_accounts(environ)
@@ -87,6 +90,15 @@ class Site:
             detail = "Send an app's token: Authorization: Bearer ..."
             raise HttpProblem(401, "10009", "Authentication failed", detail)
         return callers[0]
+
+    def inbound_accounts(self, profile: str, account: str) -> list[str]:
+        """The accounts that a profile's event concerns, and that name an app for it.
+
+        ``account`` is the one to whose URL it came.
+        """
+        listed = self.keywords.concerned(profile, account) if profile else ()
+        concerned = dict.fromkeys([account, *listed])
+        return [name for name in concerned if self.config.account(name).inbound_url]
 
     async def keep(self, account: str, kind: str, body: bytes) -> None:
         """Keep an event of an unknown kind, the last EVENTS_KEPT; raises OutboxUnavailable."""

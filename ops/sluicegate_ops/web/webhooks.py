@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Final
 
 from starlette.requests import Request
@@ -12,7 +13,7 @@ from sluicegate.errors import OutboxError
 from sluicegate.receipts import Receipt, ReceiptResult
 from sluicegate.stored import MessageId
 from sluicegate.webhook_urls import verified
-from sluicegate_worker.provider.webhooks import Forged, InboundMessage, WebhookReader
+from sluicegate_worker.provider.webhooks import Forged, InboundMessage, WebhookEvent, WebhookReader
 
 from .bodies import body_of
 from .problems import HttpProblem, not_found, unavailable
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 MESSAGE_ID: Final = "Sluicegate-Message-Id"
 """The header of a relayed webhook that holds the app's own id for the message: its body holds only
 the provider's."""
+
+ACCOUNT: Final = "Sluicegate-Account"
+"""The header of what came in for an account: apps of several accounts may share a URL."""
 
 RECORD_SECONDS: Final = 1.5
 """Telnyx waits 2 s for an answer before it tries again."""
@@ -45,20 +49,29 @@ class WebhookRoutes:
         if not secret or not verified(secret, account.name, id, mac, relay):
             site.counts.note("bad_urls", account.name)
             raise HttpProblem(403, "10010", "Authorization failed", "This URL is not one of ours.")
-        await self._record(account, reader, body, id)
-        if relay:
-            content_type = request.headers.get("content-type", "application/json")
-            signed = {name: request.headers.get(name, "") for name in reader.headers}
-            own_id = MessageId.parse(id).key  # we made the URL, and so the id
-            headers = signed | {"content-type": content_type, MESSAGE_ID: own_id}
-            site.relays.put(account.name, relay, headers, body)
+        async with self._recording(account.name):
+            await self._record(account, reader, body, id)
+            if relay:
+                own_id = MessageId.parse(id).key  # we made the URL, and so the id
+                headers = _passed_on(request, reader) | {MESSAGE_ID: own_id}
+                await site.relays.put(account.name, "receipt", relay, headers, body)
         return Response()
 
     async def of_profile(self, request: Request) -> Response:
-        """``/receipts/{account}``: the events of a messaging profile, opt-outs above all."""
-        account = self._account(request)
-        body = await body_of(request, self._site.config.web.max_body_bytes)
-        await self._record(account, self._check(request, account, body), body, "")
+        """``/receipts/{account}``: a messaging profile's events, opt-outs above all.
+
+        All of them are passed on to the apps that the accounts concerned name: those of messages
+        that we sent have URLs of their own, so none of these is ours alone.
+        """
+        site, account = self._site, self._account(request)
+        body = await body_of(request, site.config.web.max_body_bytes)
+        reader = self._check(request, account, body)
+        async with self._recording(account.name):
+            event = await self._record(account, reader, body, "")
+            profile = event.profile if isinstance(event, InboundMessage) else ""
+            for name in site.inbound_accounts(profile, account.name):
+                headers = _passed_on(request, reader) | {ACCOUNT: name}
+                await site.relays.put(name, "inbound", "", headers, body)
         return Response()
 
     def _account(self, request: Request) -> WebhookAccount:
@@ -78,26 +91,39 @@ class WebhookRoutes:
             raise HttpProblem(401, "10009", title, detail) from None
         return reader
 
-    async def _record(
-        self, account: WebhookAccount, reader: WebhookReader, body: bytes, id: str
-    ) -> None:
-        event = reader.read(body, id, int(self._site.wall() * 1000))
-        counts = self._site.counts
+    @asynccontextmanager
+    async def _recording(self, account: str) -> AsyncIterator[None]:
+        """Answer 503 where Redis has not taken all of a webhook in time."""
         try:
             async with asyncio.timeout(RECORD_SECONDS):
-                match event:
-                    case Receipt():
-                        answer = await account.receipts.apply(event)
-                        counts.note(f"receipts_{answer}", account.name)
-                        _warn_of_second(account.name, event, answer)
-                    case InboundMessage():
-                        heard = await self._site.keywords.hear(event, account.name)
-                        counts.note(f"inbound_{heard}", account.name)
-                    case _:
-                        await self._site.keep(account.name, event.kind, body)
+                yield
         except (OutboxError, TimeoutError) as error:
-            counts.note("not_recorded", account.name, _reason(error))
+            self._site.counts.note("not_recorded", account, _reason(error))
             raise unavailable("It could not be recorded; send it again.", 1) from None
+
+    async def _record(
+        self, account: WebhookAccount, reader: WebhookReader, body: bytes, id: str
+    ) -> WebhookEvent:
+        """Record what a webhook tells us, and return that."""
+        now_ms = int(self._site.wall() * 1000)
+        event, counts = reader.read(body, id, now_ms), self._site.counts
+        match event:
+            case Receipt():
+                answer = await account.receipts.apply(event)
+                counts.note(f"receipts_{answer}", account.name)
+                _warn_of_second(account.name, event, answer)
+            case InboundMessage():
+                heard = await self._site.keywords.hear(event, account.name, now_ms)
+                counts.note(f"inbound_{heard}", account.name)
+            case _:
+                await self._site.keep(account.name, event.kind, body)
+        return event
+
+
+def _passed_on(request: Request, reader: WebhookReader) -> dict[str, str]:
+    """The headers that an app needs to check and read a webhook as it came."""
+    signed = {name: request.headers.get(name, "") for name in reader.headers}
+    return signed | {"content-type": request.headers.get("content-type", "application/json")}
 
 
 def _reason(error: Exception) -> str:

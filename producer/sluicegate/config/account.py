@@ -4,11 +4,15 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec.structs import force_setattr, replace
 
+from ..addresses import is_loopback
 from ..errors import InvalidConfig
+from ..revocation import LANGUAGES, OPT_IN, normalised
+from ..urls import MAX_URL
 from .apis import APIS, Policy, known_apis
 from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
 from .web import from_environment, is_web_url, variable_faults
@@ -23,6 +27,7 @@ Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 
 _SLOWEST = 0.001  # requests per second: the log of slots must remember that long
 
+_MOST_WORD = 60
 _PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 # No status below 300: what the provider has accepted is never sent again.
@@ -32,6 +37,10 @@ _SENDERS = 'one table for each sender: [{at}."+15557654321"] and below it kind =
 Senders = Annotated[dict[str, Sender], msgspec.Meta(description=_SENDERS)]
 _PROFILES = 'a list of messaging profiles\' ids: ["40017a3c-96b5-4f05-b0a2-1f6a3e1bd7a3"]'
 Profiles = Annotated[tuple[str, ...], msgspec.Meta(description=_PROFILES)]
+_LANGUAGES = f'a list of languages, of {", ".join(LANGUAGES)}: ["en", "es"]'
+Languages = Annotated[tuple[str, ...], msgspec.Meta(description=_LANGUAGES)]
+_WORDS = 'a list of words or short phrases: ["take a hike"]'
+Words = Annotated[tuple[str, ...], msgspec.Meta(description=_WORDS)]
 
 
 class InDoubt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,7 +98,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     without it, an app's own webhook URL goes to the provider unchanged. A webhook is trusted if it
     is signed for the key in ``public_key_env`` (base64) or, on API v1, with the secret in
     ``v1_webhook_secret_env``, by default the account's own. A STOP sent to one of
-    ``messaging_profiles`` opts the number out of this account.
+    ``messaging_profiles`` opts the number out of this account. Replies are heard for opt-outs in
+    ``optout_languages`` (none for all that are known; English is always heard), and
+    ``optout_words`` opt out as well where they are the whole reply. Everything that comes to the
+    account's own webhook URL is passed on to ``inbound_url``, an app's; ``inbound_private`` says
+    that this is on the same host or in a private network, where it may also be plain http.
     """
 
     api_key_env: str = "SLUICEGATE_TELNYX_API_KEY"
@@ -121,6 +134,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     public_key_env: str = "SLUICEGATE_TELNYX_PUBLIC_KEY"
     v1_webhook_secret_env: str = ""
     messaging_profiles: Profiles = ()
+    optout_languages: Languages = ()
+    optout_words: Words = ()
+    inbound_url: str = ""
+    inbound_private: bool = False
 
     def __post_init__(self) -> None:
         """Fill in the defaults of the API; ``load`` refuses an unknown one."""
@@ -183,6 +200,31 @@ def account_faults(account: Account) -> SettingFaults:
             yield ("outcomes", code), reason
     if not all(map(_PROFILE.fullmatch, account.messaging_profiles)):
         yield ("messaging_profiles",), "each must be a messaging profile's id: A-Z a-z 0-9 _ -"
+    yield from _inbound_faults(account)
+
+
+def _inbound_faults(account: Account) -> SettingFaults:
+    """Yield what is wrong with how replies are heard, and with where they are passed on to."""
+    if unknown := sorted(set(account.optout_languages) - set(LANGUAGES)):
+        known = ", ".join(LANGUAGES)
+        yield ("optout_languages",), f"no such language: {', '.join(unknown)}; known: {known}"
+    if not all(_is_word(word) for word in account.optout_words):
+        reason = f"each must be a word or phrase of at most {_MOST_WORD} letters, not START"
+        yield ("optout_words",), reason
+    url = account.inbound_url
+    if not url:
+        return
+    reached = is_web_url(url) or (account.inbound_private and is_web_url(url, plain_http=True))
+    if len(url) > MAX_URL or not reached:
+        reason = "must be an https URL, or http with inbound_private = true"
+        yield ("inbound_url",), f"{reason}; of at most {MAX_URL:,} characters, without a user name"
+    elif is_loopback(urlsplit(url).hostname or "") and not account.inbound_private:
+        yield ("inbound_url",), "is on this host: if that is meant, set inbound_private = true"
+
+
+def _is_word(text: str) -> bool:
+    words = normalised(text)
+    return 0 < len(words) <= _MOST_WORD and words not in OPT_IN
 
 
 def _others(api: str) -> set[str]:

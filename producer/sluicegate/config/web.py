@@ -2,13 +2,15 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from ..addresses import IpNetwork, is_loopback
 from ..errors import InvalidConfig
 from ..message import Priority
 from .senders import Count, SettingFaults
@@ -27,8 +29,6 @@ NAME_RULE: Final = "name must be 1 to 40 of a-z 0-9 _ -, and begin with a letter
 _NOT_A_VARIABLE = (
     "must be the name of an environment variable (A-Z, 0-9, _), not the secret itself"
 )
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 _SENDERS = 'a list of the account\'s senders: ["+15557654321", "Acme"]'
 SenderNames = Annotated[tuple[str, ...], msgspec.Meta(description=_SENDERS)]
 _COUNTRIES = 'a list of countries\' ISO codes: ["US", "CA"]'
@@ -38,6 +38,8 @@ DailyMoney = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Bytes = Annotated[int, msgspec.Meta(ge=1_024, le=16 * 1_048_576)]
+_NETWORKS = 'a list of networks: ["10.1.2.0/24"]'
+Networks = Annotated[tuple[str, ...], msgspec.Meta(description=_NETWORKS)]
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,6 +90,10 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ``public_url`` is the base URL at which the provider reaches it; without one, no message asks
     for receipts. ``receipts_secret_env`` is the variable of the secret that signs the URLs for
     receipts. ``max_body_bytes`` limits the body of a request. ``apps`` are by name.
+
+    Webhooks are passed on to the URLs that apps give with their messages, where these lead to the
+    internet, or into one of ``relay_networks``. Up to ``relay_bytes`` of them wait in Redis for
+    each account while their apps are away, and as many of what came in for ``inbound_url``.
     """
 
     host: str = "127.0.0.1"
@@ -95,11 +101,18 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     public_url: str = ""
     receipts_secret_env: str = "SLUICEGATE_RECEIPTS_SECRET"  # noqa: S105 - a variable's name
     max_body_bytes: Bytes = 262_144
+    relay_networks: Networks = ()
+    relay_bytes: Annotated[int, msgspec.Meta(ge=1_048_576)] = 134_217_728
     apps: dict[str, App] = {}
 
     def receipts_secret(self, environ: Mapping[str, str] = os.environ) -> str:
         """Return the secret from the environment; raises InvalidConfig if it can't be used."""
         return secret(self.receipts_secret_env, "a secret for receipts' URLs", environ)
+
+    @property
+    def private_networks(self) -> Sequence[IpNetwork]:
+        """``relay_networks``, read; raises ValueError, which ``web_faults`` prevents."""
+        return [ip_network(network) for network in self.relay_networks]
 
 
 def from_environment(variable: str, environ: Mapping[str, str]) -> str:
@@ -135,8 +148,11 @@ def is_variable(name: str) -> bool:
     return bool(VARIABLE.fullmatch(name))
 
 
-def is_web_url(url: str) -> bool:
-    """Whether ``url`` is https, or http on a loopback host, and has no user name."""
+def is_web_url(url: str, *, plain_http: bool = False) -> bool:
+    """Whether ``url`` is https, or http on a loopback host, and has no user name.
+
+    With ``plain_http`` it may be http on any host.
+    """
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - it raises ValueError where it is not one
@@ -144,7 +160,8 @@ def is_web_url(url: str) -> bool:
         return False
     if not parts.hostname or parts.username is not None:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    may_be_plain = plain_http or is_loopback(parts.hostname)
+    return parts.scheme == "https" or (parts.scheme == "http" and may_be_plain)
 
 
 def web_faults(web: Web, accounts: Mapping[str, object]) -> SettingFaults:
@@ -159,6 +176,9 @@ def web_faults(web: Web, accounts: Mapping[str, object]) -> SettingFaults:
         )
     if not is_variable(web.receipts_secret_env):
         yield ("receipts_secret_env",), _NOT_A_VARIABLE
+    if not all(map(_is_network, web.relay_networks)):
+        reason = "each must be a network: its first address, / and how many bits are the same"
+        yield ("relay_networks",), f"{reason}, such as 10.1.2.0/24 or fd00:1::/64"
     for names, reason in _app_faults(web.apps, accounts):
         yield ("apps", *names), reason
 
@@ -189,6 +209,14 @@ def variable_faults(names: Mapping[str, str]) -> SettingFaults:
     for setting, value in names.items():
         if not is_variable(value):
             yield (setting,), _NOT_A_VARIABLE
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_base(url: str) -> bool:

@@ -1,28 +1,44 @@
--- Who has opted out: asked for many numbers at once, and not at all while nobody has.
+-- Who has opted out, and whose reply waits for a person: asked for many numbers at once, and not at
+-- all while there is nobody.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: fetch, has. It only reads.
--- Keys touched: optouts.
+-- Returns: fetch, has, fetch_all, under_review. It only reads.
+-- Keys touched: optouts, reviews.
 local key = part('sluicegate.account').key
 local call = redis.call
 
-local opted_out, any = {}, nil -- by number; any: whether anybody has, nil before it was asked
+-- By name of the hash: whether it has anybody (nil before it was asked), and who is in it.
+local lists = { optouts = { known = {} }, reviews = { known = {} } }
 
-local function fetch(numbers)
-  if any == nil then any = call('EXISTS', key('optouts')) == 1 end
-  if not any then return end
+local function fetch_from(name, numbers)
+  local list = lists[name]
+  if list.any == nil then list.any = call('EXISTS', key(name)) == 1 end
+  if not list.any then return end
   local asked = {}
   for _, number in ipairs(numbers) do
-    if opted_out[number] == nil then asked[#asked + 1] = number end
+    if list.known[number] == nil then asked[#asked + 1] = number end
   end
   if #asked == 0 then return end
-  for i, entry in ipairs(call('HMGET', key('optouts'), unpack(asked))) do
-    opted_out[asked[i]] = entry ~= false
+  for i, entry in ipairs(call('HMGET', key(name), unpack(asked))) do
+    list.known[asked[i]] = entry ~= false
   end
 end
 
-local function has(number)
-  if opted_out[number] == nil and any ~= false then fetch({ number }) end
-  return opted_out[number]
+local function is_in(name, number)
+  local list = lists[name]
+  if list.known[number] == nil and list.any ~= false then fetch_from(name, { number }) end
+  return list.known[number]
 end
 
-return { fetch = fetch, has = has }
+local function fetch(numbers) fetch_from('optouts', numbers) end
+
+local function has(number) return is_in('optouts', number) end
+
+-- For those who would send.
+local function fetch_all(numbers)
+  fetch_from('optouts', numbers)
+  fetch_from('reviews', numbers)
+end
+
+local function under_review(number) return is_in('reviews', number) end
+
+return { fetch = fetch, has = has, fetch_all = fetch_all, under_review = under_review }

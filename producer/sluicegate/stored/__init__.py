@@ -13,6 +13,9 @@
     Limits of a sender, registration, brand         levels.lua: of, limit_of
     AcceptedTwice  at_ms|to|first|second            acceptance.lua: keep_second
     BrandDay    day segments                        levels.lua: used_today; charges.lua: use_cap
+    OptOutReason   since_ms source, profile, last   optout_changes.lua: add, lift
+    OptOutEvent    a line of JSON                   optout_changes.lua: note
+    ReviewedNumber at_ms since_ms count, JSON       optout_changes.lua: review
 
 ``parse`` reads the stored form and raises Malformed; ``format`` writes it back. Beside each stands
 the part of the scripts that reads and writes the same text: they must agree on every character.
@@ -29,6 +32,15 @@ from .limits import (
     limit_text,
 )
 from .names import LaneName, MessageId, TreeMember, hash_of, sender_name, short_hash
+from .optouts import (
+    OptOutAct,
+    OptOutEvent,
+    OptOutReason,
+    ReviewedNumber,
+    parse_events,
+    parse_reasons,
+    parse_review,
+)
 from .record import DELIVERY_FIELDS, Record
 from .tickets import Lease, Ticket, ticket_middle, ticket_text, ticket_writer, wall_ms
 from .twice import AcceptedTwice
@@ -43,15 +55,22 @@ __all__ = [
     "LaneName",
     "Lease",
     "MessageId",
+    "OptOutAct",
+    "OptOutEvent",
+    "OptOutReason",
     "PastAttempt",
     "Record",
     "RegistrationLimits",
+    "ReviewedNumber",
     "SenderLimits",
     "Ticket",
     "TreeMember",
     "hash_of",
     "interval_text",
     "limit_text",
+    "parse_events",
+    "parse_reasons",
+    "parse_review",
     "sender_name",
     "short_hash",
     "ticket_middle",

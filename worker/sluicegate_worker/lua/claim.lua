@@ -1,7 +1,7 @@
 -- Claiming: messages and slots to a worker, all conditions decided together.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: claim.
--- Keys touched: those of states.lua, cursors.lua and slots.lua, claim:<token>, due, full.
+-- Keys touched: those of states.lua, cursors.lua and slots.lua, claim:<token>, due, full, held.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local parse_ticket = part('sluicegate.tickets').parse
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
@@ -15,6 +15,8 @@ local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worke
 local is_full = part('sluicegate_worker.standstill').is_full
 local evidence, apps = part('sluicegate_worker.evidence'), part('sluicegate.apps')
 local set_aside = part('sluicegate_worker.unreadable').set_aside
+local optouts, changes = part('sluicegate.optouts'), part('sluicegate.optout_changes')
+local unhold = changes.unhold
 local ms, look = texts.ms, records.look
 local next_slots, next_lane, next_ticket = Bucket.next_slots, cursors.next_lane, cursors.next_ticket
 local call, max, min = redis.call, math.max, math.min
@@ -51,6 +53,7 @@ local function promote(now)
     local retried = record.state == 'retrying'
     call('ZREM', key('due'), id)
     states.become(id, 'waiting')
+    unhold(id, record)
     if retried then
       states.put_back(now, id, record.lane, record.ticket)
     else
@@ -95,12 +98,18 @@ local function look_at(id, is_recipient)
   return fields[1] and look(id, unpack(NEEDED)) or fields
 end
 
--- While one message at a time finds out how the provider is, it is not one to a recipient whose
--- messages failed: they are due again at once, and return when no other is ready.
-local function defer(now, id, lane, ticket)
+-- A message leaves its lane to come back later; returns its record.
+local function set_by(id, lane, ticket)
   local record = records.get(id)
   states.become(id, 'retrying')
   record.to, record.lane, record.ticket = ticket.to, lane, ticket.text
+  return record
+end
+
+-- While one message at a time finds out how the provider is, it is not one to a recipient whose
+-- messages failed: they are due again at once, and return when no other is ready.
+local function defer(now, id, lane, ticket)
+  set_by(id, lane, ticket)
   call('ZADD', key('due'), ms(now.wall), id)
 end
 
@@ -152,6 +161,9 @@ local function next_message(now, cursor, request)
   local fields = look_at(id, cursor.campaign)
   if states.of(id, fields[1]) ~= 'waiting' or leases.get(id) then return nil end
   if ended(now, id, ticket, request.retention_ms, request.token) then return nil end
+  if optouts.under_review(ticket.to) then
+    return changes.hold(now, id, ticket, set_by(id, cursor.lane, ticket))
+  end
   if request.trying and evidence.is_suspect(request.trying, ticket.to) then
     return defer(now, id, cursor.lane, ticket)
   end

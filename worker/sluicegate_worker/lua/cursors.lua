@@ -112,7 +112,7 @@ local function next_ticket(cursor)
       end
     end
     leases.fetch(ids)
-    optouts.fetch(numbers)
+    optouts.fetch_all(numbers)
   end
   return tickets[served + 1]
 end

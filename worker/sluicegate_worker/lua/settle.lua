@@ -1,8 +1,8 @@
 -- Settling: one attempt's outcome ends its lease and moves its message.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: settle.
--- Keys touched: those of acceptance.lua, halts.lua, senders.lua and rate_headers.lua, due, dead,
---   doubts, optouts.
+-- Keys touched: those of acceptance.lua, halts.lua, senders.lua, rate_headers.lua and
+--   optout_changes.lua, due, dead, doubts.
 --
 -- kind      accepted | retry (in `delay` ms) | back (to the head of its lane, uncharged) | dead |
 --           doubt (decided in `delay` ms, in a bulk lane in `bulk_delay`; -1: by a person) |
@@ -21,6 +21,7 @@ local lanes, levels, halts =
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 local apps = part('sluicegate.apps')
 local campaign_of, acceptance = part('sluicegate.campaigns').of, part('sluicegate.acceptance')
+local add_optout = part('sluicegate.optout_changes').add
 local with_attempt = part('sluicegate.history').with_attempt
 local hear_attempt = part('sluicegate_worker.breaker').hear_attempt
 local evidence, senders = part('sluicegate_worker.evidence'), part('sluicegate_worker.senders')
@@ -168,7 +169,10 @@ end
 
 function moves.dead(now, outcome, record, lane, ticket)
   local to, now_ms = parse_ticket(ticket).to, whole_ms(now.wall)
-  if outcome.opted_out then call('HSETNX', key('optouts'), to, now_ms .. ' provider') end
+  if outcome.opted_out then
+    local reason = { since = now_ms, source = 'provider', profile = '', act = 'provider' }
+    add_optout(now.wall, to, reason, '{}')
+  end
   charge_attempt(now, record, outcome, outcome.perhaps)
   note_cause(record, outcome)
   states.become(outcome.id, 'dead')

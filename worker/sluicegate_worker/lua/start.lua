@@ -36,7 +36,7 @@ local function start(now, breaker, post, lease_ms, retention_ms)
   local state, key_at, maybe = unpack(records.look(id, 'state', 'key_at', 'maybe'))
   local void = now.steady > lease.slot + VOID_MS
   local closed = void or breaker.state == 'open' or halts.of(now, lease.lane)
-    or not campaigns.is_open(id)
+    or not campaigns.is_open(id) or optouts.under_review(ticket.to)
   local over = states.of(id, state) ~= 'waiting' or ended(now, id, ticket, retention_ms, post.token)
   if over or closed then
     drop_grant(now, id, lease)

@@ -110,7 +110,7 @@ Breaker.hear_probe(now, breaker, prober, well)
 local settled = each(settles, function(outcome)
   return settle(now, bucket, breaker, outcome, retention_ms)
 end)
-optouts.fetch(recipients_of(starts)) -- now, for a settle may have told of one
+optouts.fetch_all(recipients_of(starts)) -- now, for a settle may have told of one
 local started = each(starts, function(post)
   return starting.start(now, breaker, post, lease_ms, retention_ms)
 end)

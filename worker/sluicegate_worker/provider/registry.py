@@ -14,8 +14,8 @@ configuration is read. In an app without the worker, it adds ``api`` to ``APIS``
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sluicegate.config import Account, Config
 from sluicegate.config.apis import APIS, TELNYX_V1, TELNYX_V2, Api, known_apis
@@ -23,9 +23,13 @@ from sluicegate.errors import InvalidConfig
 from sluicegate.webhook_urls import WebhookUrls
 
 from .gateway import Gateway
+from .optouts import OptOutPage, OptOutPages
 from .telnyx.v1 import TelnyxV1
 from .telnyx.v2 import TelnyxV2
 from .webhooks import WebhookReader
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class GatewayFactory(Protocol):
@@ -43,13 +47,14 @@ class ProviderApi(NamedTuple):
 
     ``webhooks(account, environ)`` makes the readers for which the account has a key, and raises
     InvalidConfig for a malformed key. ``rate_headers``: whether answers say how much of the rate
-    limit is left.
+    limit is left. ``optouts`` reads the provider's own list of opt-outs, where it has one.
     """
 
     api: Api
     gateway: GatewayFactory
     webhooks: Callable[[Account, Mapping[str, str]], Sequence[WebhookReader]]
     rate_headers: bool
+    optouts: OptOutPages | None = None
 
 
 def _telnyx_webhooks(account: Account, environ: Mapping[str, str]) -> Sequence[WebhookReader]:
@@ -59,11 +64,19 @@ def _telnyx_webhooks(account: Account, environ: Mapping[str, str]) -> Sequence[W
     return webhook_readers(account, environ)
 
 
+def _telnyx_optouts(
+    account: Account, key: str, client: "httpx.Client", sleep: Callable[[float], object]
+) -> Iterator[OptOutPage]:
+    from .telnyx.optouts import optout_pages  # httpx takes 4 MB of each worker process
+
+    return optout_pages(account, key, client, sleep)
+
+
 _PROVIDERS: dict[str, ProviderApi] = {
     row.api.name: row
     for row in (
-        ProviderApi(TELNYX_V2, TelnyxV2, _telnyx_webhooks, rate_headers=True),
-        ProviderApi(TELNYX_V1, TelnyxV1, _telnyx_webhooks, rate_headers=False),
+        ProviderApi(TELNYX_V2, TelnyxV2, _telnyx_webhooks, True, _telnyx_optouts),
+        ProviderApi(TELNYX_V1, TelnyxV1, _telnyx_webhooks, False),
     )
 }
 

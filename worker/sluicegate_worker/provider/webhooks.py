@@ -21,11 +21,13 @@ class Forged(Exception):
 class InboundMessage(msgspec.Struct, frozen=True):
     """A message that ``number`` sent to a messaging profile; ``profile`` may be empty.
 
-    ``keyword`` is what the provider acted on, empty where the text was anything else.
+    ``keyword`` is what the provider says that it acted on, empty where it says nothing.
     """
 
+    event_id: str
     number: str
     profile: str
+    text: str
     keyword: Keyword
     occurred_ms: int
 

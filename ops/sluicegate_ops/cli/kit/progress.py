@@ -44,6 +44,11 @@ class Meter:
         if self._bar is not None:
             self._bar.stop()
 
+    def of(self, total: int) -> Self:
+        """Learn how much there is in all, where that is known only on the way."""
+        self._total = max(1, total)
+        return self
+
     def at(self, done: int, rows: int) -> None:
         """Show that ``done`` of the total is done, which is so many ``rows``."""
         now = time.monotonic()
@@ -53,7 +58,7 @@ class Meter:
         self._said, speed = now, rows / max(now - self._began, 1e-3)
         shown = f"{rows:,} rows, {speed:,.0f}/s"
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, rows=shown)
+            self._bar.update(self._task, completed=done, total=self._total, rows=shown)
         else:
             left = (now - self._began) * (self._total / max(1, done) - 1)
             typer.echo(f"{self._doing}: {shown}, {lasting(left)} left", err=True)

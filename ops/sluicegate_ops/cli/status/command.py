@@ -132,6 +132,7 @@ def _messages(state: AccountState) -> list[tuple[str, str]]:
 
 def _around(state: AccountState) -> list[tuple[str, str]]:
     rate, twice = state.rate, state.totals.get("sent_twice", 0)
+    waiting = sum(state.webhooks.waiting.values())
     blocked = f"for {lasting(rate.blocked_seconds)}" if rate.blocked_seconds else "no"
     return [
         ("limit", f"{limit(rate)}{_origin(rate)}"),
@@ -145,6 +146,8 @@ def _around(state: AccountState) -> list[tuple[str, str]]:
         *[("parked", f"{state.parked:,}, see: sluicegate lanes")] * bool(state.parked),
         ("receipts", _receipts(state)),
         ("opted out", counted(state.optouts, "number")),
+        *[("to review", counted(state.reviewed, "number"))] * bool(state.reviewed),
+        *[("webhooks to pass on", f"{waiting:,}")] * bool(waiting),
         *[("sent twice", f"{twice:,}")] * bool(twice),
         *_workers(state),
     ]

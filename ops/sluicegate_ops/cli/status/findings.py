@@ -8,6 +8,7 @@ from ...inspect import LIVE_SECONDS, AccountCause, AccountState, RequestRate
 from ..kit.output import clean, counted, lasting, listed, when
 from .finding import Finding
 from .reasons import PROVIDER, SHARE, advice_on, named, shared
+from .replies import reviews, webhooks
 from .standstills import deaf, hazards, memory, mended, paused, server, stalled
 
 _CAUSES_SHOWN = 3
@@ -233,6 +234,6 @@ def _causes(causes: Sequence[AccountCause], total: int) -> str:
 
 _KINDS = (
     server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker,
-    mended, _twice, _held, _dead, _serving, _receipts, _others, _blocked, _limits, _resets,
-    hazards,
+    mended, _twice, reviews, _held, _dead, _serving, webhooks, _receipts, _others, _blocked,
+    _limits, _resets, hazards,
 )  # fmt: skip

@@ -217,6 +217,10 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "probing": lambda wait, rate: f"{_busy(wait, rate)} until the provider's first answer",
     "concurrency": lambda wait, rate: f"{_busy(wait, rate)}, the most allowed",
     "retrying": lambda wait, rate: f"{counted(int(wait.used), 'message')} due later",
+    "review": lambda wait, rate: (
+        f"{counted(int(wait.used), 'message')} held until you have read what "
+        f"{counted(int(wait.limit), 'recipient')} wrote"
+    ),
     "held": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt, held for you",
     "in_doubt": lambda wait, rate: (
         f"{counted(int(wait.used), 'message')} in doubt, left to policy"
@@ -263,6 +267,7 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "probing": lambda wait: _BY_ITSELF,
     "concurrency": lambda wait: "raise concurrency, if Telnyx allows more connections",
     "retrying": lambda wait: _BY_ITSELF,
+    "review": lambda wait: "sluicegate optout review",
     "held": lambda wait: "sluicegate doubt list",
     "in_doubt": lambda wait: f"{_BY_ITSELF}; sluicegate doubt list shows when",
     "turn": lambda wait: "sluicegate lanes shows the order",

@@ -31,9 +31,10 @@ _KEYWORDS: Final[Mapping[str, Keyword]] = {
     **dict.fromkeys(("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"), "stop"),
     **dict.fromkeys(("START", "UNSTOP"), "start"),
 }
-"""What Telnyx acts on where it is the whole text, written here without spaces, in capitals."""
+"""What Telnyx may name as the kind of a keyword that it acted on, written without spaces."""
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,120}")
+_PROFILE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _CODE_SHOWN = 40
 
 
@@ -47,9 +48,9 @@ def parse_v1_event(raw: bytes, id: str, heard_ms: int) -> WebhookEvent:
     return _parsed(raw, lambda body: _v1_event(body, raw, id, heard_ms))
 
 
-def keyword_of(text: str) -> Keyword:
-    """What a text that came in asks for."""
-    return _KEYWORDS.get("".join(text.upper().split()), "")
+def keyword_of(acted_on: str) -> Keyword:
+    """What the provider says that it acted on: ``STOP``, ``START``, or anything else."""
+    return _KEYWORDS.get("".join(acted_on.upper().split()), "")
 
 
 def _parsed(raw: bytes, event_of: Callable[[Mapping[str, Any]], WebhookEvent]) -> WebhookEvent:
@@ -64,12 +65,13 @@ def _v2_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> We
     payload, kind = _table(data.get("payload")), _text(data.get("event_type"))
     occurred_ms = _iso_ms(data.get("occurred_at"), heard_ms)
     if kind == "message.received":
-        acted_on = _text(payload.get("autoresponse_type"))
         return InboundMessage(
-            _number(payload.get("from")),
-            _text(payload.get("messaging_profile_id")),
-            keyword_of(acted_on or _text(payload.get("text"))),
-            occurred_ms,
+            event_id=_event_id(_text(data.get("id")), raw),
+            number=_number(payload.get("from")),
+            profile=_profile(payload.get("messaging_profile_id")),
+            text=_text(payload.get("text")),
+            keyword=keyword_of(_text(payload.get("autoresponse_type"))),
+            occurred_ms=occurred_ms,
         )
     if kind not in ("message.sent", "message.finalized"):
         return UnknownEvent(kind)
@@ -90,9 +92,14 @@ def _v1_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> We
     occurred_ms = updated if type(updated) is int else heard_ms
     if body.get("direction") == "inbound":
         content = body.get("body")
-        text = _text(content) or _text(_table(content).get("text"))
-        profile = _text(body.get("profile_id"))
-        return InboundMessage(_number(body.get("from")), profile, keyword_of(text), occurred_ms)
+        return InboundMessage(
+            event_id=_event_id("", raw),
+            number=_number(body.get("from")),
+            profile=_profile(body.get("profile_id")),
+            text=_text(content) or _text(_table(content).get("text")),
+            keyword="",
+            occurred_ms=occurred_ms,
+        )
     provider_id, status = _text(body.get("sms_id")), _text(body.get("status"))
     if not (provider_id and status):
         return UnknownEvent("")
@@ -116,6 +123,12 @@ def _event_id(id: str, raw: bytes) -> str:
 def _code(record: Mapping[str, Any]) -> str:
     code = _first(record.get("errors")).get("code")
     return str(code)[:_CODE_SHOWN] if type(code) in (str, int) else ""
+
+
+def _profile(value: object) -> str:
+    """A messaging profile's id, as far as it can be part of a key."""
+    text = _text(value)
+    return text if _PROFILE_ID.fullmatch(text) else ""
 
 
 def _number(sender: object) -> str:

@@ -1,0 +1,59 @@
+"""What is wrong with replies: those that a person must read, and those that no app takes."""
+
+from collections.abc import Iterator
+
+from ...inspect import AccountState, BehindTarget
+from ..kit.output import clean, counted, lasting
+from .finding import Finding
+
+_PATIENCE_SECONDS = 300.0
+"""An app that is away for less may be restarting."""
+
+_SHOWN = 3
+_NEARLY_FULL = 0.8
+_MIB = 1_048_576
+
+
+def reviews(state: AccountState) -> Iterator[Finding]:
+    """Replies that may be revocations."""
+    if not (reviewed := state.reviewed):
+        return
+    held = state.reviewed_messages
+    yield Finding(
+        f"{counted(reviewed, 'number has', 'numbers have')} written what may be a revocation",
+        f"nothing is sent to them until you have read it; {counted(held, 'message')} held",
+        "sluicegate optout review --full, then decide with --opt-out or --release",
+    )
+
+
+def webhooks(state: AccountState) -> Iterator[Finding]:
+    """Webhooks that wait for apps which do not take them, and those that fill their room."""
+    state_of, now_ms = state.webhooks, state.now_ms
+    for target in state_of.behind[:_SHOWN]:
+        seconds = max(0.0, now_ms - target.since_ms) / 1000
+        waiting = counted(target.waiting, "webhook waits", "webhooks wait")
+        yield Finding(
+            f"{waiting} to be passed on to {clean(target.host)}, for {lasting(seconds)}",
+            clean(target.why) or "it did not take them",
+            _way_out(target),
+            person=seconds >= _PATIENCE_SECONDS,
+        )
+    for kind, size in state_of.bytes.items():
+        if size >= _NEARLY_FULL * state.webhook_bytes:
+            yield Finding(
+                f"webhooks to be passed on take {size / _MIB:,.0f} MiB of Redis",
+                f"{state.webhook_bytes / _MIB:,.0f} MiB are allowed; beyond that {_END[kind]}",
+                "let the apps take theirs, or raise web.relay_bytes",
+            )
+
+
+_END = {
+    "inbound": "what comes in is answered 503, and the provider soon gives it up",
+    "receipt": "receipts are recorded here and not passed on",
+}
+
+
+def _way_out(target: BehindTarget) -> str:
+    if target.kind == "inbound":
+        return "start the app behind inbound_url, or name another: they go out by themselves then"
+    return "start that app: they go out by themselves then, for 3 days"

@@ -1,0 +1,58 @@
+-- Tell what became of the webhooks that were taken of one target.
+-- KEYS[1] the account's key prefix.
+-- ARGV[1] target, [2] the lease, [3] what went wrong, for people ('' for nothing), [4] a random number
+--   from 0 to 1, [5] how many are over (passed on or dropped), [6] 1 where any was passed on, then
+--   those ids, then the ids of those that failed.
+-- Returns: how many wait for that target.
+-- Keys touched: relays, relays:<target>, relay:<target>, relay_targets, relay_tries, relay_sums.
+--
+-- Where none is taken, the target itself is away: all wait for it together, longer each time. Where
+-- others are taken, what failed is at fault by itself, and waits alone.
+local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
+local now_ms = part('sluicegate.time').server_ms()
+local num, whole_ms = texts.num, texts.whole_ms
+local call, min, max = redis.call, math.min, math.max
+
+local FIRST_MS, LONGEST_MS = 1000, 300000
+local target, lease, why, dice = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local over, any_taken = tonumber(ARGV[5]), ARGV[6] == '1'
+local waiting, about = key('relays:' .. target), key('relay:' .. target)
+
+local function backoff(times) return min(FIRST_MS * 2 ^ (times - 1), LONGEST_MS) * (0.5 + dice) end
+
+local kind = call('HGET', about, 'kind') or ''
+for i = 7, 6 + over do
+  local bytes = call('HSTRLEN', key('relays'), ARGV[i])
+  if call('ZREM', waiting, ARGV[i]) == 1 then
+    call('HINCRBY', key('relay_sums'), kind, -1)
+    call('HINCRBY', key('relay_sums'), kind .. '_bytes', -bytes)
+  end
+  call('HDEL', key('relays'), ARGV[i])
+  call('HDEL', key('relay_tries'), ARGV[i])
+end
+
+local first = call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+if call('ZSCORE', key('relay_targets'), target) ~= lease then return call('ZCARD', waiting) end
+if not first[1] then
+  call('ZREM', key('relay_targets'), target)
+  call('DEL', about)
+  return 0
+end
+
+local failed = #ARGV - 6 - over
+if failed > 0 and not any_taken then
+  local times = call('HINCRBY', about, 'failures', 1)
+  call('HSETNX', about, 'since', whole_ms(now_ms))
+  call('HSET', about, 'why', why)
+  call('ZADD', key('relay_targets'), whole_ms(now_ms + backoff(min(times, 20))), target)
+  return call('ZCARD', waiting)
+end
+for i = 7 + over, #ARGV do
+  local times = call('HINCRBY', key('relay_tries'), ARGV[i], 1)
+  call('ZADD', waiting, 'XX', whole_ms(now_ms + backoff(min(times, 20))), ARGV[i])
+end
+call('HDEL', about, 'failures', 'since', 'why')
+if failed > 0 then call('HSET', about, 'why', why) end
+first = call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
+call('ZADD', key('relay_targets'), whole_ms(max(now_ms, num(first[2], now_ms))), target)
+return call('ZCARD', waiting)

@@ -1,0 +1,44 @@
+-- Take the webhooks of one target that are to be passed on now; nobody else takes that target's
+-- until the lease ends or they are told of.
+-- KEYS[1] the account's key prefix.
+-- ARGV[1] ms of the lease, [2] how many at most.
+-- Returns: {target, the lease, id, webhook, id, webhook, ...}; or, where nothing is due, {'', ms
+--   until something is (-1: nothing waits)}.
+-- Keys touched: relays, relays:<target>, relay_targets.
+local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
+local now_ms = part('sluicegate.time').server_ms()
+local call, max = redis.call, math.max
+
+local SKIPPED = 100 -- targets without a webhook, which are no targets
+
+local function first_due(target)
+  local first = call('ZRANGE', key('relays:' .. target), 0, 0, 'WITHSCORES')
+  return first[2] and tonumber(first[2])
+end
+
+for _ = 1, SKIPPED do
+  local next_target = call('ZRANGE', key('relay_targets'), 0, 0, 'WITHSCORES')
+  local target = next_target[1]
+  if not target then return { '', '-1' } end
+  local wait = tonumber(next_target[2]) - now_ms
+  if wait > 0 then return { '', texts.ms(wait) } end
+  local due = first_due(target)
+  if not due then
+    call('ZREM', key('relay_targets'), target)
+  elseif due > now_ms then
+    call('ZADD', key('relay_targets'), texts.whole_ms(due), target)
+  else
+    -- With a fraction that no two takes share, the end of the lease also tells whose it is.
+    local lease = texts.ms(now_ms + max(1, tonumber(ARGV[1])))
+    call('ZADD', key('relay_targets'), lease, target)
+    local answer = { target, call('ZSCORE', key('relay_targets'), target) }
+    local ids = call('ZRANGEBYSCORE', key('relays:' .. target), '-inf', texts.ms(now_ms),
+      'LIMIT', 0, tonumber(ARGV[2]))
+    for i, webhook in ipairs(call('HMGET', key('relays'), unpack(ids))) do
+      answer[#answer + 1] = ids[i]
+      answer[#answer + 1] = webhook or ''
+    end
+    return answer
+  end
+end
+return { '', '0' }

@@ -1,0 +1,130 @@
+"""The webhooks that wait in one account's Redis until they are passed on."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Final, Literal, NamedTuple, cast
+from urllib.parse import urlsplit
+
+import msgspec
+import redis
+import redis.asyncio
+
+from sluicegate.keys import Keys
+from sluicegate.outbox import translated
+from sluicegate.scripts import Argument, Script, Scripts
+
+PUT = Script("sluicegate_ops.web.relay_put")
+TAKE = Script("sluicegate_ops.web.relay_take")
+END = Script("sluicegate_ops.web.relay_end")
+
+RelayKind = Literal["inbound", "receipt"]
+"""What came in, for the account's ``inbound_url``; or one message's receipt, for its app's URL."""
+
+INBOUND: Final = "inbound"
+
+
+class RelayedWebhook(msgspec.Struct, frozen=True):
+    """A webhook as it came, to be passed on to ``url``: empty for what ``inbound_url`` then is.
+
+    ``put_ms`` (wall) is when it came.
+    """
+
+    kind: RelayKind
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    put_ms: int
+
+    @property
+    def id(self) -> str:
+        """The same for the same webhook that comes again."""
+        text = "\n".join([self.kind, self.url, *self.headers.values()])
+        return blake2b(text.encode() + b"\n" + self.body, digest_size=16).hexdigest()
+
+
+class TakenWebhooks(NamedTuple):
+    """Webhooks of one target, by id, that are ours until the lease ends.
+
+    Where nothing is due, ``target`` is empty and ``wait_seconds`` says for how long; infinity
+    where nothing waits. A webhook that is None can't be read.
+    """
+
+    target: str
+    lease: str
+    webhooks: dict[str, RelayedWebhook | None]
+    wait_seconds: float = 0.0
+
+
+class RelayQueue:
+    """One account's, on an asynchronous client; all methods raise OutboxError.
+
+    Those to one origin wait together: while it is away, none of them is tried. Tests pass
+    ``time``: see ``Script.source``.
+    """
+
+    def __init__(
+        self, client: redis.asyncio.Redis, account: str, most_bytes: int, time: str | None = None
+    ) -> None:
+        self.account = account
+        self._scripts = Scripts(client, Keys(account).prefix, time)
+        self._most_bytes = most_bytes
+
+    async def put(self, webhook: RelayedWebhook) -> Literal["put", "known", "full"]:
+        """Keep a webhook; once this returns ``put`` or ``known`` it will be passed on."""
+        target, host = _target(webhook)
+        packed = msgspec.msgpack.encode(webhook)
+        args: list[Argument] = [webhook.id, webhook.kind, target, host, packed, self._most_bytes]
+        answer = await self._call(PUT, args)
+        return cast("Literal['put', 'known', 'full']", cast("bytes", answer).decode())
+
+    async def take(self, lease_seconds: float, most: int) -> TakenWebhooks:
+        """Take what is due for one target, at most ``most``."""
+        answer = cast("list[bytes]", await self._call(TAKE, [lease_seconds * 1000, most]))
+        target, lease, *items = answer
+        if not target:
+            wait_ms = float(lease)
+            wait = wait_ms / 1000 if wait_ms >= 0 else float("inf")
+            return TakenWebhooks("", "", {}, wait)
+        pairs = zip(items[::2], items[1::2], strict=True)
+        webhooks = {id.decode(): _read(packed) for id, packed in pairs}
+        return TakenWebhooks(target.decode(), lease.decode(), webhooks)
+
+    async def end(
+        self,
+        taken: TakenWebhooks,
+        over: Sequence[str],
+        failed: Sequence[str],
+        *,
+        any_taken: bool,
+        why: str,
+        dice: float,
+    ) -> int:
+        """Tell what became of them; return how many wait for that target.
+
+        Those that are ``over`` are forgotten; those that ``failed`` are due again later: all of
+        the target's together, unless ``any_taken`` shows that it is there.
+        """
+        args: list[Argument] = [taken.target, taken.lease, why, dice, len(over), int(any_taken)]
+        return cast("int", await self._call(END, [*args, *over, *failed]))
+
+    async def _call(self, script: Script, args: Sequence[Argument]) -> object:
+        try:
+            return await self._scripts.acall(script, args)
+        except redis.RedisError as error:
+            raise translated(error, ()) from error
+
+
+def _target(webhook: RelayedWebhook) -> tuple[str, str]:
+    """What waits together, and the host that people know it by."""
+    if webhook.kind == INBOUND:
+        return INBOUND, "inbound_url"
+    parts = urlsplit(webhook.url)
+    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    return blake2b(origin.encode(), digest_size=8).hexdigest(), parts.hostname or ""
+
+
+def _read(packed: bytes) -> RelayedWebhook | None:
+    try:
+        return msgspec.msgpack.decode(packed, type=RelayedWebhook)
+    except msgspec.DecodeError:
+        return None

@@ -1,0 +1,127 @@
+"""Closed phrases that end consent, and wordings that a person must read, of normalised text."""
+
+import re
+from typing import Final
+
+_OBJECT: Final = (
+    "it|this|that|these|those|all|any|more|the|your|ur|my|me|us|to|from|number|numbers|phone|cell|"
+    "sms|text|texts|texting|txt|txts|txting|message|messages|messaging|msg|msgs|sending|send|sent|"
+    "contacting|spamming|bothering|harassing|writing|promo|promos|promotion|promotions|"
+    "promotional|marketing|ads|alerts|notifications|everything|anymore|again|ever|list|lists|"
+    "mailing|receiving|getting|anything|other|further|future"
+)
+_MANNERS: Final = (
+    "please|pls|plz|plse|kindly|hey|hi|hello|ok|okay|yes|no|just|sorry|thanks|thank you|thx|ty|"
+    "now|right now|right away|immediately|asap|at once|today|already|sir|maam|guys|everyone|"
+    "folks|bitte|por favor|porfa|gracias|svp|sil vous plait|sil te plait|merci|danke|"
+    "per favore|grazie|obrigado|obrigada|alstublieft|aub"
+)
+_ASK: Final = (
+    r"i (?:just )?(?:want|need|wish|would like|d like|id like|demand|request|choose|am asking|ask)"
+    r"(?: for)?(?: you| u| yall)?(?: guys)?(?: to)?|id like(?: you| u| yall)?(?: guys)?(?: to)?|"
+    r"(?:can|could|would|will) (?:you|u|yall|i|we)(?: all| guys)?|"
+    r"(?:you|u) (?:need to|must|have to|should)|i am|im|let me|i hereby|i hereby do"
+)
+_TEXTS: Final = r"(?:texts|txts|messages|msgs|sms|notifications|alerts|texting|messaging)"
+_THEM: Final = r"(?:all |the |your |ur |these |those |this |any |more |my |sending |of )*"
+
+_OBJECTS: Final = rf"(?: (?:{_OBJECT}))*"
+_WHOM: Final = r"(?:me|us|my (?:cell |phone )?(?:number|phone|name|cell)|this (?:number|phone))"
+_CORES: Final = (
+    rf"(?:stop|quit|cease){_OBJECTS}",
+    rf"(?:end|cancel|discontinue) {_THEM}{_TEXTS}{_OBJECTS}",
+    rf"(?:unsubscribe|unsub|unsubscribing){_OBJECTS}",
+    rf"(?:opt|opting|take|keep) (?:{_WHOM} )?out(?: of)?{_OBJECTS}",
+    r"(?:i |we )?(?:hereby )?(?:revoke|revoking|withdraw|withdrawing|rescind)(?: all| any)?"
+    r"(?: my)? (?:prior |previous )?"
+    rf"(?:consent|permission|authorization|opt in)(?: (?:for|of))?{_OBJECTS}(?: contact)?(?: me)?",
+    r"(?:my )?(?:consent|permission) (?:is )?(?:hereby )?(?:revoked|withdrawn)",
+    rf"(?:remove|delete|erase|drop|scrub|unlist) {_WHOM}{_OBJECTS}(?: (?:database|system))?",
+    rf"(?:take|get) {_WHOM} off(?: of)?{_OBJECTS}",
+    r"(?:do not|dont|never|not to) (?:ever )?(?:text|txt|message|msg|contact|sms|spam)"
+    rf"{_OBJECTS}",
+    rf"(?:do not|dont|never) (?:ever )?send{_OBJECTS} {_TEXTS}{_OBJECTS}",
+    rf"no more {_THEM}{_TEXTS}{_OBJECTS}",
+    r"i (?:do not|dont|no longer) (?:want|wish)(?: to (?:receive|get|have))? "
+    rf"{_THEM}{_TEXTS}{_OBJECTS}",
+)
+CLOSED: Final = re.compile(
+    rf"(?:(?:{_MANNERS}) )*(?:(?:{_ASK}) )?(?:(?:{_MANNERS}) )*(?:{'|'.join(_CORES)})"
+    rf"(?: (?:{_MANNERS}))*"
+)
+"""A whole reply that is one of these asks for nothing else: ``please stop texting me now``."""
+
+MOST_CLOSED: Final = 120
+"""A closed phrase is short: no longer reply is asked whether it is one."""
+
+MANNERS: Final = frozenset(_MANNERS.split("|"))
+"""Words that change nothing about a keyword beside them: ``stop please``."""
+
+TWO_READINGS: Final = frozenset({"cancel", "end", "remove", "td", "fin", "baja", "alto", "fine"})
+"""Keywords that are heard alone, and beside anything else may mean something else."""
+
+_ENGLISH: Final = (
+    r"\b(?:do not|dont|never|not|stop|quit) (?:ever )?"
+    r"(?:text|txt|message|msg|contact|call|calling|send|sms|e?mail|write|bother|spam|disturb)",
+    r"\bno (?:more|further) (?:\w+ )?(?:texts?|txts?|messages?|msgs?|sms|spam|ads|calls?|contact)",
+    r"\bleave (?:me|us) (?:the \w+ )?alone\b|\blose (?:my|this) number\b",
+    r"\b(?:take|get|remove|delete|scrub|drop|erase|kick) (?:me|us|my|this (?:number|phone))\b",
+    r"\b(?:off|from) (?:of )?(?:your|ur|this|the|any|all) (?:\w+ )?(?:lists?|database|system)\b",
+    r"\bwrong (?:number|person|guy|phone)\b|\b(?:sold|new owner|not (?:my|his|her)) "
+    r".{0,80}number\b",
+    r"\b(?:not|no longer|never) interested\b|\bunwanted\b|\bunsolicited\b",
+    r"\bharass|\bspam|\bscam|\b(?:lawyer|attorney|lawsuit|sue|suing|fcc|ftc|tcpa|legal action)\b",
+    r"\b(?:withdr[ae]w|rescind|revok|retract)\w*",
+    r"\b(?:no|not|never|without|dont|didnt|who gave) (?:\w+ ){0,3}"
+    r"(?:consent|permission|authoriz)",
+    r"\b(?:didnt|did not|never|dont remember) (?:\w+ )?(?:sign|subscrib|consent|opt|agree|ask)\w*",
+    r"\breport(?:ing|ed)? (?:you|u|this|it)\b|\bblock(?:ing|ed)? (?:you|u|this|ur)\b",
+    r"^(?:(?:you|u)(?: are|re)? |youre )?(?:now )?blocked$|\bcease\b|\bdesist\b|^no more$",
+    r"\b(?:f|fuck|piss|bugger|sod|back|buzz) off\b|\bget lost\b|\bgo away\b|\bshut up\b",
+    r"\bfuck (?:you|u)\b",
+    r"\b(?:do not|dont|no longer|never) (?:want|wish|need|care)(?:ed)? "
+    r"(?:these|your|ur|any|more|this|them|to (?:receive|get|hear|be))",
+    r"\b(?:unsub\w*|opt\w* (?:me )?out|optout|dnc)\b",
+    r"\bdo not (?:call|contact|text) (?:list|registry)\b",
+    r"\b(?:enough|knock it off|cut it out|give it a rest)\b",
+)
+_OTHERS: Final = (
+    r"\bnumero (?:equivocado|sbagliato|errado)\b|\b(?:mauvais|faux) numero\b",
+    r"\bfalsche nummer\b|\bverkeerd nummer\b|\bbasta\b",
+    # Spanish
+    r"\bno (?:me |nos )?(?:envi|mand|escrib|contact|llam|molest)\w*",
+    r"\bdej\w* de (?:me )?(?:envi|mand|escrib|molest|contact|llam)\w*",
+    r"\bno (?:quiero|deseo|queremos) (?:recibir|mas|sus|estos|seguir)\b|\bde baja\b",
+    r"\b(?:quit|borr|elimin|saqu|sac|remuev)\w*(?:me|nme)\b|\bno mas (?:mensajes|sms|textos)\b",
+    r"\b(?:cancel|revoc|desuscri|deteng)\w*",
+    # French
+    r"\bne (?:me |m|nous )\w* ?(?:plus|pas|jamais)\b",
+    r"\b(?:plus|pas) de (?:sms|messages?|textos?)\b",
+    r"\b(?:arret|desabonn|desinscri|resili|revoqu)\w*|\blaisse[zr]? moi (?:tranquille|en paix)\b",
+    r"\b(?:retir|supprim|enlev)\w* (?:moi|mon|de votre)\b|\bje ne veux (?:plus|pas)\b",
+    # German
+    r"\b(?:keine?n?|nicht mehr|nie wieder|nie mehr)\b.{0,80}\b(?:sms|nachricht|"
+    r"schreib|send|schick|kontakt|werbung)\w*",
+    r"\b(?:schreib|schick|send|kontaktier)\w* (?:sie |ihr )?(?:mir|mich) (?:nicht|nie|keine)",
+    r"\bhor\w* (?:sie |bitte |endlich )*(?:damit )?auf\b|\bhoeren sie auf\b|\bin ruhe\b",
+    r"\b(?:abmeld|abbestell|austrag|widerruf|kundig|kuendig|aufhor|aufhoer)\w*",
+    r"\bmelde\w* .{0,80}\bab\b",
+    r"\b(?:losch|entfern|streich|nehm)\w* (?:sie )?(?:mich|meine)\b|\btrag\w* mich .{0,80}aus\b",
+    # Italian
+    r"\bnon (?:mi |ci )?(?:mand|invi|scriv|contatt|disturb)\w*|\bnon voglio (?:piu|ricevere)\b",
+    r"\b(?:smett|disiscri|cancell|annull|revoc|rimuov|toglie|togli)\w*|\bin pace\b",
+    # Portuguese
+    r"\b(?:nao|n) (?:me )?(?:envi|mand|contat|escrev|incomod)\w*|\bpare?m? de (?:me )?\w+",
+    r"\b(?:nao|n) (?:quero|desejo) (?:mais|receber)\b|\b(?:descadastr|desinscrev|remov|revog)\w*",
+    r"\bme (?:tir|remov|exclu|descadastr|cancel)\w*|\bsair da lista\b|\bem paz\b",
+    # Dutch
+    r"\bgeen (?:\w+ ){0,4}(?:sms\w*|berichten)\b|\bstuur\w* (?:me |mij )?(?:niet|geen)\b",
+    r"\bmet rust\b",
+    r"\b(?:afmeld|uitschrijv|opzegg)\w*|\bmeld (?:me|mij) .{0,80}af\b",
+    r"\bschrijf (?:me|mij) .{0,80}uit\b",
+)
+READ: Final = re.compile("|".join((*_ENGLISH, *_OTHERS)))
+"""Where a reply has one of these it may be a revocation: a person reads it."""
+
+SIGNS: Final = re.compile("[\U0001f6d1\U0001f6ab\u270b\U0001f590\u26d4]")
+"""A stop sign, no entry, a raised hand: read by a person where nothing else says what is meant."""
