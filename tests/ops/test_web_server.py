@@ -321,9 +321,9 @@ def test_serve_says_which_variable_is_missing_and_what_to_set(home: Path) -> Non
         "listening on http://h:1",
         "webhooks are taken for old; a messaging profile's URL is http://h:1/receipts/ACCOUNT",
         "webhooks are not taken for default: to check them, set SLUICEGATE_TELNYX_PUBLIC_KEY",
-        "what comes in for old goes to no app: set inbound_url",
         receipts,
         apps,
+        "what comes in for old goes to no app: set inbound_url",
     ]
 
 

@@ -82,12 +82,12 @@ def greeting(site: "Site", url: str) -> str:
     if unchecked:
         names, variables = listed(sorted(unchecked)), listed(sorted(set(unchecked.values())))
         lines.append(f"webhooks are not taken for {names}: to check them, set {variables}")
+    if not web.public_url:
+        lines.append("messages ask for no receipts: to get them, set web.public_url")
+    lines.append(f"apps that may send: {apps or 'none; to let one, add [web.apps.NAME]'}")
     relaying = [name for name, account in site.config.accounts.items() if account.inbound_url]
     if relaying:
         lines.append(f"what comes in is passed on for {listed(sorted(relaying))}")
     if silent := sorted(set(site.webhook_accounts) - set(relaying)):
         lines.append(f"what comes in for {listed(silent)} goes to no app: set inbound_url")
-    if not web.public_url:
-        lines.append("messages ask for no receipts: to get them, set web.public_url")
-    lines.append(f"apps that may send: {apps or 'none; to let one, add [web.apps.NAME]'}")
     return "\n".join(lines)

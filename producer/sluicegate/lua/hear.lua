@@ -2,11 +2,11 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] number, [2] stop | start | review, [3] wall ms at which it was written, [4] messaging
 --   profile, [5] what is said of it (JSON, stored/optouts.py), [6] the event's id, [7] ms for which
---   that and a START are remembered, [8] 1 where the time of writing is the provider's own, [9] token
---   of this call.
--- Returns: heard | review | stale (a START that was written before the last STOP, or a STOP before a
---   START that was heard: webhooks come out of order) | duplicate (the event was heard before). A call
---   repeated with its token is answered as it was the first time.
+--   that and a START are remembered, [8] 1 where the time of writing is the provider's own, [9]
+--   token of this call.
+-- Returns: heard | review | stale (a START that was written before the last STOP, or a STOP before
+--   a START that was heard: webhooks come out of order) | duplicate (the event was heard before).
+--   A call repeated with its token is answered as it was the first time.
 -- Keys touched: those of optout_changes.lua, inbound:<event>, optin:<number>:<profile>.
 -- The first write frees, so that a full server still takes a STOP.
 local key, num = part('sluicegate.account').key, part('sluicegate.texts').num

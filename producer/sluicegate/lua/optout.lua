@@ -1,8 +1,8 @@
--- Put numbers on the opt-out list, or take them off it, by the word of a person, an app or the
--- provider's list.
+-- Put numbers on the opt-out list, or take them off it.
+-- It is done by the word of a person, of an app or of the provider's list.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] token of this call, [2] add | remove, [3] who says so (its source), [4] what is said of it
---   (JSON, stored/optouts.py), then the number and its profile ('' for none) by turns.
+-- ARGV[1] token of this call, [2] add | remove, [3] who says so (its source), [4] what is said of
+--   it (JSON, stored/optouts.py), then the number and its profile ('' for none) by turns.
 -- Returns: {how many were new, or were on the list; of those removed, how many had written STOP}.
 --   A call repeated with its token is answered as it was the first time.
 -- Keys touched: those of optout_changes.lua, acted:<token>.
@@ -20,15 +20,14 @@ local since = texts.whole_ms(now_ms)
 
 local count, own = 0, 0
 for i = 5, #ARGV, 2 do
-  local number, profile, done, asked = ARGV[i], ARGV[i + 1], nil, nil
   if verb == 'add' then
-    local reason = { since = since, source = source, profile = profile, act = 'add' }
-    done = changes.add(now_ms, number, reason, said)
+    local reason = { since = since, source = source, profile = ARGV[i + 1], act = 'add' }
+    if changes.add(now_ms, ARGV[i], reason, said) then count = count + 1 end
   else
-    done, asked = changes.remove(now_ms, number, said)
+    local gone, asked = changes.remove(now_ms, ARGV[i], said)
+    if gone then count = count + 1 end
+    if asked then own = own + 1 end
   end
-  count = count + (done and 1 or 0)
-  own = own + (asked and 1 or 0)
 end
 acted.remember(token, { texts.rounded(count), texts.rounded(own) })
 return { count, own }

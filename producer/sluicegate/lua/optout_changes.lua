@@ -149,7 +149,7 @@ local function review(now_ms, number, said)
   return true
 end
 
--- A person decides: 'opt out' or 'release'. `seen` is at_ms of the reply that they read, '' for any.
+-- A person decides: 'opt out' or 'release'. `seen` is at_ms of the reply that they read ('': any).
 -- Returns what was done, 'unknown' where no reply waits, 'changed' where a later one does.
 local function decide(now_ms, number, verdict, seen, source, said)
   local entry = call('HGET', key('reviews'), number)

@@ -1,8 +1,8 @@
 -- A person decides about replies that wait: those numbers opt out, or are sent to again.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this call, [2] opt out | release, [3] who says so (its source), [4] what is said
---   of it (JSON, stored/optouts.py), then the number and the ms of the last reply that was read ('' for
---   any) by turns.
+--   of it (JSON, stored/optouts.py), then the number and the ms of the last reply that was read
+--   ('' for any) by turns.
 -- Returns: one text per number: opted out | released | unknown (no reply waits) | changed (another
 --   came since). A call repeated with its token is answered as it was the first time.
 -- Keys touched: those of optout_changes.lua, acted:<token>.

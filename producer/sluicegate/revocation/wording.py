@@ -10,16 +10,23 @@ _OBJECT: Final = (
     "promotional|marketing|ads|alerts|notifications|everything|anymore|again|ever|list|lists|"
     "mailing|receiving|getting|anything|other|further|future"
 )
-_MANNERS: Final = (
-    "please|pls|plz|plse|kindly|hey|hi|hello|ok|okay|yes|no|just|sorry|thanks|thank you|thx|ty|"
-    "now|right now|right away|immediately|asap|at once|today|already|sir|maam|guys|everyone|"
-    "folks|bitte|por favor|porfa|gracias|svp|sil vous plait|sil te plait|merci|danke|"
-    "per favore|grazie|obrigado|obrigada|alstublieft|aub"
+MANNERS: Final = frozenset(
+    (
+        *("please", "pls", "plz", "plse", "kindly", "hey", "hi", "hello", "ok", "okay", "yes"),
+        *("no", "just", "sorry", "thanks", "thx", "ty", "now", "immediately", "asap"),
+        *("already", "sir", "maam", "guys", "everyone", "folks", "bitte", "porfa", "gracias"),
+        *("svp", "merci", "danke", "grazie", "obrigado", "obrigada", "alstublieft", "aub"),
+        *("thank you", "right now", "right away", "at once", "por favor", "sil vous plait"),
+        *("sil te plait", "per favore"),
+    )
 )
+"""What changes nothing about a keyword beside it: ``stop please``."""
+
+_MANNERS: Final = "|".join(sorted(MANNERS, key=len, reverse=True))
 _ASK: Final = (
     r"i (?:just )?(?:want|need|wish|would like|d like|id like|demand|request|choose|am asking|ask)"
     r"(?: for)?(?: you| u| yall)?(?: guys)?(?: to)?|id like(?: you| u| yall)?(?: guys)?(?: to)?|"
-    r"(?:can|could|would|will) (?:you|u|yall|i|we)(?: all| guys)?|"
+    r"(?:can|could|would|will) (?:you|u|yall)(?: all| guys)?|"
     r"(?:you|u) (?:need to|must|have to|should)|i am|im|let me|i hereby|i hereby do"
 )
 _TEXTS: Final = r"(?:texts|txts|messages|msgs|sms|notifications|alerts|texting|messaging)"
@@ -31,13 +38,15 @@ _CORES: Final = (
     rf"(?:stop|quit|cease){_OBJECTS}",
     rf"(?:end|cancel|discontinue) {_THEM}{_TEXTS}{_OBJECTS}",
     rf"(?:unsubscribe|unsub|unsubscribing){_OBJECTS}",
-    rf"(?:opt|opting|take|keep) (?:{_WHOM} )?out(?: of)?{_OBJECTS}",
+    rf"(?:opt|opting) (?:{_WHOM} )?out(?: of)?{_OBJECTS}",
+    rf"(?:take|leave) {_WHOM} out of{_OBJECTS}",
     r"(?:i |we )?(?:hereby )?(?:revoke|revoking|withdraw|withdrawing|rescind)(?: all| any)?"
     r"(?: my)? (?:prior |previous )?"
     rf"(?:consent|permission|authorization|opt in)(?: (?:for|of))?{_OBJECTS}(?: contact)?(?: me)?",
     r"(?:my )?(?:consent|permission) (?:is )?(?:hereby )?(?:revoked|withdrawn)",
-    rf"(?:remove|delete|erase|drop|scrub|unlist) {_WHOM}{_OBJECTS}(?: (?:database|system))?",
-    rf"(?:take|get) {_WHOM} off(?: of)?{_OBJECTS}",
+    rf"(?:remove|delete|erase|scrub|unlist) {_WHOM}{_OBJECTS}(?: (?:database|system))?",
+    rf"take {_WHOM} off(?: of)?{_OBJECTS}",
+    rf"get {_WHOM} off(?: of)? (?:your|this|the|all){_OBJECTS}",
     r"(?:do not|dont|never|not to) (?:ever )?(?:text|txt|message|msg|contact|sms|spam)"
     rf"{_OBJECTS}",
     rf"(?:do not|dont|never) (?:ever )?send{_OBJECTS} {_TEXTS}{_OBJECTS}",
@@ -53,9 +62,6 @@ CLOSED: Final = re.compile(
 
 MOST_CLOSED: Final = 120
 """A closed phrase is short: no longer reply is asked whether it is one."""
-
-MANNERS: Final = frozenset(_MANNERS.split("|"))
-"""Words that change nothing about a keyword beside them: ``stop please``."""
 
 TWO_READINGS: Final = frozenset({"cancel", "end", "remove", "td", "fin", "baja", "alto", "fine"})
 """Keywords that are heard alone, and beside anything else may mean something else."""

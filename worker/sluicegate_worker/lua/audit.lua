@@ -6,10 +6,10 @@
 -- An entry is a JSON object: at_ms and count, then `said` as it came. A run of many calls says the
 -- same in each, and has one entry, as long as nobody else's comes between.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
+local acted = part('sluicegate.acted')
 local call = redis.call
 
 local MOST_ENTRIES = 10000
-local ACTED_MS = 60000
 local ENTRY = '^{"at_ms":(%d+),"count":(%d+),(.*)$'
 
 local function write(now, said, count)
@@ -24,19 +24,6 @@ local function write(now, said, count)
   call('LTRIM', key('audit'), 0, MOST_ENTRIES - 1)
 end
 
--- What a call on many messages was answered when it came first; nil where this is the first time.
-local function answered(token)
-  local text = call('GET', key('acted:' .. token))
-  if not text then return nil end
-  local answers = {}
-  for answer in string.gmatch(text, '[^|]+') do answers[#answers + 1] = answer end
-  return answers
-end
-
-local function remember(token, answers)
-  call('SET', key('acted:' .. token), table.concat(answers, '|'), 'PX', ACTED_MS)
-end
-
 -- The end of such a call: where it `did` anything to any of them, that is written and remembered.
 -- Returns the answers.
 local function answer(now, token, said, answers, did)
@@ -44,9 +31,11 @@ local function answer(now, token, said, answers, did)
   for _, text in ipairs(answers) do count = count + (text == did and 1 or 0) end
   if count > 0 then
     write(now, said, count)
-    remember(token, answers)
+    acted.remember(token, answers)
   end
   return answers
 end
 
-return { write = write, answered = answered, remember = remember, answer = answer }
+return {
+  write = write, answered = acted.answered, remember = acted.remember, answer = answer,
+}

@@ -1,5 +1,5 @@
--- Take the webhooks of one target that are to be passed on now; nobody else takes that target's
--- until the lease ends or they are told of.
+-- Take the webhooks of one target that are to be passed on now.
+-- Nobody else takes that target's until the lease ends, or they are told of.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] ms of the lease, [2] how many at most.
 -- Returns: {target, the lease, id, webhook, id, webhook, ...}; or, where nothing is due, {'', ms
