@@ -38,10 +38,11 @@ class OptOutExportOptions:
 
 @command
 def export(session: Session, options: OptOutExportOptions) -> None:
-    """Write the list to a file, with whole numbers; or, with --history, all that led to it.
+    """Write the list to a file, with whole numbers.
 
-    A number has a line for each reason why it is on the list. "optout import"
-    reads the list again. Keep the file where personal data belongs.
+    A number has a line for each reason why it is on the list; "optout import"
+    reads the file again. With --history it is all that was ever said and done.
+    Keep the file where personal data belongs.
 
     \b
     Example:

@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 
-import httpx
 import typer
 
 from sluicegate_worker.provider.optouts import ListRefused, OptOutPage
@@ -48,6 +47,8 @@ def sync(session: Session, options: SyncOptions) -> None:
     account, read = session.account, provider_of(session.account).optouts
     if read is None:
         fail(f"API {account.api} has no list of opt-outs: name another account", BAD_INPUT)
+    import httpx  # heavy, and no other command of the group needs it
+
     by = by_whom(options.who, options.why, needed=False)
     sums, key = _Sums(), account.api_key()
     timeout = httpx.Timeout(account.read_timeout_seconds, connect=account.connect_timeout_seconds)

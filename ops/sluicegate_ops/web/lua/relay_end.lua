@@ -1,7 +1,7 @@
 -- Tell what became of the webhooks that were taken of one target.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] target, [2] the lease, [3] what went wrong, for people ('' for nothing), [4] a random
---   number from 0 to 1, [5] how many are over (passed on or dropped), [6] 1 where any was passed on,
+--   number from 0 to 1, [5] how many are over (passed on, or dropped), [6] 1 where any was taken,
 --   then those ids, then the ids of those that failed.
 -- Returns: how many wait for that target.
 -- Keys touched: relays, relays:<target>, relay:<target>, relay_targets, relay_tries, relay_sums.
