@@ -22,7 +22,7 @@ from .caps import Caps
 from .config import Config, load
 from .connections import bytes_only, connect, connect_async_client
 from .deadlines import CALL_SECONDS, within
-from .errors import OutboxError, OutboxFull
+from .errors import CapReached, OutboxError, OutboxFull
 from .keys import Keys
 from .lazy_results import AsyncLazyResults, LazyResults
 from .message import MessageFields
@@ -98,7 +98,8 @@ class Sluice(_Base):
 
     ``app`` names who enqueues, for people and for fairness: apps take turns, however much each has
     waiting, and the ids of an app's messages live under its name. To the app they are its own;
-    whoever else looks adds the name, as in ``sluicegate message show billing:order-1``.
+    whoever else looks adds the name, as in ``sluicegate message show billing:order-1``. Beyond
+    the ``caps`` of its app, if it has any, enqueueing raises CapReached.
 
     ``config`` defaults to ``sluicegate.toml`` and the environment. A ``Sluice`` is safe to share
     between threads and across fork, and opens its first connection when it is first used.
@@ -113,10 +114,11 @@ class Sluice(_Base):
         *,
         account: str = "default",
         app: str = "",
+        caps: Caps | None = None,
         client: redis.Redis | None = None,
         timeout_seconds: float = CALL_SECONDS,
     ) -> None:
-        super().__init__(config, account, app, None, timeout_seconds)
+        super().__init__(config, account, app, caps, timeout_seconds)
         url = self.config.redis_url
         self.client = connect(url, timeout_seconds) if client is None else bytes_only(client)
         self.optouts = OptOuts(self.client, self.keys)
@@ -142,9 +144,9 @@ class Sluice(_Base):
         The result of a message that is invalid, or reuses an id, holds its error; the others are
         enqueued all the same.
 
-        Raises OutboxFull and OutboxUnavailable, which name the ids of the messages that were read
-        and have no result: all before them have theirs, and none after them was read. If the
-        messages have ids of your own, the whole call may simply be repeated.
+        Raises OutboxFull, OutboxUnavailable and CapReached, which name the ids of the messages
+        that were read and have no result: all before them have theirs, and none after them was
+        read. If the messages have ids of your own, the whole call may simply be repeated.
         """
         return LazyResults(self._enqueue_many(messages))
 
@@ -185,7 +187,7 @@ class Sluice(_Base):
             results: list[EnqueueResult] = []
             try:
                 self._store(items, results)
-            except OutboxError:
+            except (OutboxError, CapReached):
                 yield from results
                 raise
             yield from results
@@ -203,7 +205,11 @@ class Sluice(_Base):
                     reply, following = self._store_batch(batch, rest)
             except redis.RedisError as error:
                 raise translated(error, self._outbox.ids(batch, rest)) from error
-            results += batch.results(reply)
+            try:
+                results += batch.results(reply)
+            except CapReached as error:
+                ids = self._outbox.ids(batch, rest)
+                raise CapReached(error.app, error.cap, error.wait_ms, ids) from None
         return results
 
     def _store_batch(self, batch: Batch, rest: list[Item]) -> tuple[bytes, Batch]:
@@ -228,10 +234,7 @@ class Sluice(_Base):
 
 
 class AsyncSluice(_Base):
-    """``Sluice`` for asyncio: the same calls, awaited; it belongs to one event loop.
-
-    Beyond the ``caps`` of its app, if it has any, ``enqueue`` raises CapReached.
-    """
+    """``Sluice`` for asyncio: the same calls, awaited; it belongs to one event loop."""
 
     def __init__(
         self,

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sluicegate import Config, InvalidConfig, Sluice, UnknownMessage, load_config
+from sluicegate import CapReached, Config, InvalidConfig, Sluice, UnknownMessage, load_config
 from sluicegate.campaigns.plan import message_id
 from sluicegate.caps import Caps
 from sluicegate.config import Account, App, Sender, Web
@@ -452,6 +452,16 @@ def test_3_2_a_batch_beyond_a_cap_is_refused_whole(store: redis.Redis) -> None:
     assert caller.ask(1, 2) == "ee"
     assert caller.ask(2, 3, 4) == "daily_messages"
     assert caller.ask(1, 3) == "ke"
+
+
+def test_3_2_what_a_cap_lets_in_is_told_before_it_refuses(redis_url: str) -> None:
+    with Sluice(Config(redis_url=redis_url), app="shop", caps=Caps(daily_messages=600)) as sluice:
+        told, results = sluice.enqueue_many(map(message, range(1000))), list[Any]()
+        with pytest.raises(CapReached) as caught:
+            results.extend(told)  # so far it comes
+        taken = sum(sluice.enqueue(message(n)).outcome == "known" for n in range(500))
+    assert (len(results), taken) == (500, 500)
+    assert (caught.value.cap, len(caught.value.ids)) == ("daily_messages", 500)
 
 
 def test_3_2_money_is_counted_exactly(store: redis.Redis) -> None:

@@ -50,7 +50,7 @@ def served() -> set[str]:
     """What the web counts itself; its text is put together where it stands."""
     sources = (ROOT / "ops/sluicegate_ops/web").rglob("*.py")
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-    return set(re.findall(r"\bsluicegate_http_total\b", text))
+    return set(re.findall(r"\bsluicegate_(?:http|app_requests)_total\b", text))
 
 
 def slugs() -> set[str]:

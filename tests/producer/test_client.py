@@ -190,7 +190,7 @@ def test_accounts_share_nothing(store: redis.Redis) -> None:
 def test_the_digest_is_the_message_s_own() -> None:
     made = message(1, text="Grüße", priority="bulk")
     args = Outbox(Config(), "default").enqueue_args([made])
-    assert args[3] == digest(made)
+    assert args[4] == digest(made)
 
 
 def test_a_client_that_decodes_is_refused() -> None:
