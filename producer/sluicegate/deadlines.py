@@ -4,10 +4,11 @@ Timeouts alone multiply: each holds for one wait, and a call has one per try, pe
 connection up and per command. Here every wait asks how much of its call's time is left.
 """
 
+import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -30,6 +31,17 @@ def within(seconds: float) -> Iterator[None]:
         yield
     finally:
         _ends.reset(token)
+
+
+@asynccontextmanager
+async def in_time(seconds: float) -> AsyncIterator[None]:
+    """``within`` for asyncio, which also cancels what else is awaited; raises TimeoutError then.
+
+    Cancelling does not suffice: redis-py takes one for a timeout of its own, and tries again.
+    """
+    with within(seconds):
+        async with asyncio.timeout(seconds):
+            yield
 
 
 def _left(most: float | None) -> float | None:

@@ -49,7 +49,7 @@ def imported(account: Account, rows: int) -> tuple[Campaigns, list[str]]:
 
 def heard(account: Account) -> dict[str, int]:
     """What the front door counted, without what it never did."""
-    with urlopen(f"{account.deployment.web_url}/metrics", timeout=10) as answer:  # noqa: S310 - our own server
+    with urlopen(f"{account.deployment.monitoring_url}/metrics", timeout=10) as answer:  # noqa: S310 - our own server
         text = answer.read().decode()
     found = re.findall(r'^sluicegate_http_total\{what="(\w+)",.*\} (\d+)$', text, re.MULTILINE)
     return {what: int(count) for what, count in found if int(count)}

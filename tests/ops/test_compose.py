@@ -54,8 +54,9 @@ def test_prometheus_asks_where_the_services_answer(services: dict[str, Any]) -> 
     text = (ROOT / "ops/prometheus/prometheus.yml").read_text(encoding="utf-8")
     jobs = {job["job_name"]: job for job in yaml.safe_load(text)["scrape_configs"]}
     [serve] = jobs["sluicegate-serve"]["static_configs"]
-    assert serve["targets"] == ["web:8080"]
-    assert services["web"]["command"].endswith("--port 8080")
+    assert serve["targets"] == ["web:8081"]
+    assert services["web"]["command"].endswith("--metrics-host 0.0.0.0 --metrics-port 8081")
+    assert ":8081/healthz" in services["web"]["healthcheck"]["test"][-1]
     [workers] = jobs["sluicegate-worker"]["dns_sd_configs"]
     assert workers["names"] == ["worker"]
     assert str(workers["port"]) == services["worker"]["environment"]["SLUICEGATE_METRICS_PORT"]

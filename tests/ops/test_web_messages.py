@@ -435,7 +435,7 @@ def test_a_full_redis_takes_no_messages_and_says_when_to_come_again(redis_url: s
             assert refused(answer) == (503, "10037", "")
             assert answer.headers["retry-after"] == "10"
             assert "x-should-retry" not in answer.headers
-            checks = (await door.http.get("/readyz")).json()
+            checks = (await door.monitoring.get("/readyz")).json()
             assert checks == {"redis": "ok", "writable": "ok", "memory": checks["memory"]}
             assert checks["memory"].startswith("full")
 
@@ -462,10 +462,10 @@ def test_a_redis_that_is_away_leaves_it_unknown(redis_url: str) -> None:
 def test_readiness_and_metrics_tell_how_it_goes(bench: Bench, front: Config) -> None:
     async def story(door: Front) -> None:
         await door.send()
-        ready = await door.http.get("/readyz")
+        ready = await door.monitoring.get("/readyz")
         assert (ready.status_code, ready.json()["redis"]) == (200, "ok")
-        assert (await door.http.get("/healthz")).json() == {"status": "ok"}
-        text = (await door.http.get("/metrics")).text
+        assert (await door.monitoring.get("/healthz")).json() == {"status": "ok"}
+        text = (await door.monitoring.get("/metrics")).text
         assert 'sluicegate_events_total{account="default",event="enqueued"} 1.0' in text
         assert 'sluicegate_http_total{what="messages_taken",account="default"} 1' in text
         assert "sluicegate_redis_up 1" in text

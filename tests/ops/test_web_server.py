@@ -30,8 +30,8 @@ from sluicegate_ops.simulator import Settings
 from sluicegate_ops.simulator.settings import Webhooks
 from sluicegate_ops.web.bodies import body_of
 from sluicegate_ops.web.problems import HttpProblem
-from sluicegate_ops.web.server import Hurried
 from sluicegate_ops.web.site import Site
+from sluicegate_ops.web.wall import Limits
 from support.bench import Bench
 from support.messages import message
 from support.served import (
@@ -44,6 +44,7 @@ from support.served import (
     V1_SECRET,
     config,
     served,
+    serving,
 )
 from support.simulated import Client, simulated
 
@@ -132,11 +133,11 @@ def test_what_the_provider_tells_is_recorded_and_its_forger_is_not_believed(
     chances: dict[str, Any] = dict.fromkeys(
         ("duplicate", "reorder", "forged", "tampered", "stale"), 1.0
     )
-    at_once = {"delay_seconds": 0.0, "jitter_seconds": 0.0}
-    hooks = Webhooks(signing_key=SIGNING_KEY, **chances | at_once)
+    soon = {"delay_seconds": 0.3, "jitter_seconds": 0.0}  # once it is settled
+    hooks = Webhooks(signing_key=SIGNING_KEY, **chances | soon)
     bench.enqueue(message(1))
     with (
-        served(config(redis_url)) as url,
+        serving(config(redis_url)) as (url, monitoring),
         simulated(Settings(limit=None, webhooks=hooks)) as provider,
     ):
         hook = url + URLS.url("shop:m1")
@@ -144,7 +145,7 @@ def test_what_the_provider_tells_is_recorded_and_its_forger_is_not_believed(
         bench.send(provider_id=provider_id)
         wait_for(lambda: is_idle(provider.face("webhooks")))
         told = provider.face("webhooks")
-        metrics = httpx.get(f"{url}/metrics").text
+        metrics = httpx.get(f"{monitoring}/metrics").text
     forged = told["forged"] + told["tampered"] + told["stale"]
     assert f'sluicegate_http_total{{what="forged",account="default"}} {forged}\n' in metrics
     assert (bench.record("m1")["delivery"], bench.totals()["delivered"]) == ("delivered", 1)
@@ -211,7 +212,7 @@ def test_node_sends(url: str, bench: Bench) -> None:
 
 
 def test_it_does_not_say_what_it_is(url: str) -> None:
-    for path in ("/healthz", "/nowhere"):
+    for path in ("/openapi.json", "/nowhere"):
         assert "server" not in httpx.get(url + path).headers
 
 
@@ -224,13 +225,9 @@ def raw(url: str, sent: bytes) -> bytes:
 
 
 def test_a_connection_that_sends_no_whole_head_is_closed(redis_url: str) -> None:
-    class Impatient(Hurried):
-        head_seconds = 0.05
-
-    with served(config(redis_url), Impatient) as url:
-        assert raw(url, b"") == raw(url, b"GET /healthz HT") == b""
-        again = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n" + b"GET /hea"
-        assert raw(url, again).startswith(b"HTTP/1.1 200 OK")
+    with serving(config(redis_url), limits=Limits(exchange_seconds=0.05)) as (url, _):
+        assert raw(url, b"") == b""
+        assert raw(url, b"GET /x HT").startswith(b"HTTP/1.1 408 ")
 
 
 def test_what_is_too_large_is_not_read_on(url: str) -> None:
@@ -289,15 +286,16 @@ def test_serve_runs_until_it_is_told_to_stop(home: Path, bench: Bench) -> None:
     assert process.stdout is not None
     try:
         url = process.stdout.readline().removeprefix("listening on ").strip()
-        said = [process.stdout.readline() for _ in range(2)]
+        said = [process.stdout.readline() for _ in range(3)]
         done = run(url, EXAMPLES / "send.sh", NUMBER, SENDER, "hi", "order-1")
         assert done.returncode == 0
     finally:
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
     assert (process.returncode, out, err) == (0, "", "")
-    assert "https://sms.example/receipts/ACCOUNT" in said[0]
-    assert said[1] == "apps that may send: shop\n"
+    assert said[0].startswith("health and metrics are at http://127.0.0.1:")
+    assert "https://sms.example/receipts/ACCOUNT" in said[1]
+    assert said[2] == "apps that may send: shop\n"
     assert bench.status("order-1").state == "waiting"
 
 
@@ -310,15 +308,17 @@ def test_serve_says_which_variable_is_missing_and_what_to_set(home: Path) -> Non
     receipts = "messages ask for no receipts: to get them, set web.public_url"
     apps = "apps that may send: none; to let one, add [web.apps.NAME]"
     unset = "to check them, set OLD_SECRET, SLUICEGATE_TELNYX_PUBLIC_KEY"
-    assert greeting(Site(settings, environ), "http://h:1").splitlines() == [
+    assert greeting(Site(settings, environ), "http://h:1", "http://h:2").splitlines() == [
         "listening on http://h:1",
+        "health and metrics are at http://h:2",
         f"webhooks are not taken for default, old: {unset}",
         receipts,
         apps,
     ]
     some = environ | {"OLD_SECRET": "s" * 16}
-    assert greeting(Site(settings, some), "http://h:1").splitlines() == [
+    assert greeting(Site(settings, some), "http://h:1", "http://h:2").splitlines() == [
         "listening on http://h:1",
+        "health and metrics are at http://h:2",
         "webhooks are taken for old; a messaging profile's URL is http://h:1/receipts/ACCOUNT",
         "webhooks are not taken for default: to check them, set SLUICEGATE_TELNYX_PUBLIC_KEY",
         receipts,
@@ -363,6 +363,6 @@ def test_serve_says_in_a_line_what_is_missing(
 def test_serve_says_that_a_port_is_taken(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        result = CliRunner().invoke(app, ["serve", "--port", port])
+        result = CliRunner().invoke(app, ["serve", "--port", port, "--metrics-port", "0"])
     assert (result.exit_code, "--port 0 takes a free port" in result.stderr) == (1, True)
     assert result.stderr.startswith(f"sluicegate: 127.0.0.1:{port}: ")

@@ -7,7 +7,7 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -15,9 +15,10 @@ from sluicegate import Config
 from sluicegate.config import Account, App, Web
 from sluicegate.webhook_urls import WebhookUrls
 from sluicegate_ops.simulator.webhooks.signing import Signer, v1_headers
-from sluicegate_ops.web.app import make_app
-from sluicegate_ops.web.server import Hurried, Server, listening
+from sluicegate_ops.web.app import make_app, make_health_app
+from sluicegate_ops.web.server import Server, listening
 from sluicegate_ops.web.site import Site
+from sluicegate_ops.web.wall import LIMITS, Limits
 
 NOW = 1_700_000_000
 PUBLIC_URL = "https://sms.example"
@@ -64,6 +65,8 @@ class Front:
         self.app = make_app(self.site)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://front")
+        monitored = httpx.ASGITransport(make_health_app(self.site))
+        self.monitoring = httpx.AsyncClient(transport=monitored, base_url="http://health")
 
     async def hook(
         self, path: str, body: object, headers: Mapping[str, str] | None = None
@@ -87,7 +90,7 @@ class Front:
 @asynccontextmanager
 async def opened(config: Config, **options: Any) -> AsyncIterator[Front]:
     front = Front(config, **options)
-    async with front.app.router.lifespan_context(front.app), front.http:
+    async with front.app.router.lifespan_context(front.app), front.http, front.monitoring:
         yield front
 
 
@@ -101,22 +104,37 @@ def run(config: Config, story: Callable[[Front], Awaitable[None]], **options: An
     asyncio.run(told())
 
 
+class Urls(NamedTuple):
+    """Where a server is reached: by everybody, and by whoever watches it."""
+
+    front: str
+    monitoring: str
+
+
 @contextmanager
-def served(
-    config: Config, protocol: type[Hurried] = Hurried, environ: Mapping[str, str] = ENVIRON
-) -> Iterator[str]:
-    """A real server in a thread; gives its URL."""
+def serving(
+    config: Config, environ: Mapping[str, str] = ENVIRON, limits: Limits = LIMITS
+) -> Iterator[Urls]:
+    """A real server in a thread."""
     ready = threading.Event()
-    with listening("127.0.0.1", 0) as sock:
-        server = Server(Site(config, environ), ready.set, protocol)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+    with listening("127.0.0.1", 0) as front, listening("127.0.0.1", 0) as monitored:
+        sockets = [front, monitored]
+        server = Server(Site(config, environ), ready.set, limits)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": sockets})
         thread.start()
         try:
             assert ready.wait(10), "the server did not start"
-            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+            yield Urls(*(f"http://127.0.0.1:{sock.getsockname()[1]}" for sock in sockets))
         finally:
             server.should_exit = True
             thread.join()
+
+
+@contextmanager
+def served(config: Config) -> Iterator[str]:
+    """``serving``, of which only the front is of interest."""
+    with serving(config) as urls:
+        yield urls.front
 
 
 def bearer(token: str, more: Mapping[str, str] | None = None) -> dict[str, str]:

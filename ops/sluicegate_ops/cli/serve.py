@@ -1,18 +1,24 @@
 """``sluicegate serve``: receipts from the provider and messages from apps, over HTTP."""
 
 import logging
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
+from sluicegate.addresses import is_loopback
+from sluicegate.config.web import FEWEST_CONNECTIONS, Web
 from sluicegate_worker.observe.logs import configure, secrets_of, style
 
 from .kit.command import command, option_set
-from .kit.failures import fail
+from .kit.failures import fail, say
 from .kit.output import listed
 from .kit.session import Session
 
 if TYPE_CHECKING:  # the web framework is heavy, and no other command needs it
+    import socket
+
     from sluicegate_ops.web.site import Site
 
 
@@ -30,7 +36,23 @@ class ServeOptions:
             metavar="PORT",
             min=0,
             max=65_535,
-            help="The port; else web.port, 8080. 0 takes a free one.",
+            help="The port; else web.port, 8080. 0 takes a free one, and one for monitoring.",
+        ),
+    ] = None
+    metrics_host: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST",
+            help="The address for health and metrics; else web.metrics_host, 127.0.0.1.",
+        ),
+    ] = None
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=65_535,
+            help="Their port; else web.metrics_port, 8081. 0 takes a free one.",
         ),
     ] = None
 
@@ -41,32 +63,68 @@ def serve(session: Session, options: ServeOptions) -> None:
 
     It listens on loopback unless told otherwise: put a proxy that speaks HTTPS
     in front of it. The [web] table in sluicegate.toml says which apps may send
-    and where the provider reaches it; secrets are in the environment.
+    and where the provider reaches it; secrets are in the environment. Health
+    and metrics are at a port of their own.
 
     \b
     Example:
       export SLUICEGATE_TELNYX_PUBLIC_KEY=... SLUICEGATE_RECEIPTS_SECRET=$(openssl rand -hex 32)
       sluicegate serve --port 8080
     """
-    web = session.config.web
-    from sluicegate_ops.web.server import listening
+    web = listening_web(session.config.web, options)
+    from sluicegate_ops.web.server import Server, connections_possible
     from sluicegate_ops.web.server import serve as serve_on
     from sluicegate_ops.web.site import Site
 
     configure(logging.WARNING, style(), secrets_of(session.config))
-    site = Site(session.config)
-    host, port = options.host or web.host, web.port if options.port is None else options.port
-    try:
-        sock = listening(host, port)
-    except OSError as error:
-        fail(f"{host}:{port}: {error.strerror or error}. --port 0 takes a free port")
-    with sock:
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{sock.getsockname()[1]}"
-        serve_on(site, sock, lambda: typer.echo(greeting(site, url)))
+    possible = connections_possible(web.connections)
+    if possible < FEWEST_CONNECTIONS:
+        fail("the limit on open files is too low to serve anybody: raise it (ulimit -n)")
+    allowed = msgspec.structs.replace(web, connections=possible)
+    site = Site(msgspec.structs.replace(session.config, web=allowed))
+    with ExitStack() as opened:
+        front = opened.enter_context(_socket(web.host, web.port, "--port"))
+        monitored = opened.enter_context(
+            _socket(web.metrics_host, web.metrics_port, "--metrics-port")
+        )
+        for warning in warnings(web, possible):
+            say(f"warning: {warning}")
+        urls = _url(front), _url(monitored)
+        serve_on(Server(site, lambda: typer.echo(greeting(site, *urls))), [front, monitored])
 
 
-def greeting(site: "Site", url: str) -> str:
+def listening_web(web: Web, options: ServeOptions) -> Web:
+    """The settings with what the command line says; port 0 is for monitoring as well."""
+    port = web.port if options.port is None else options.port
+    free = options.port == 0 and options.metrics_port is None
+    metrics_port = web.metrics_port if options.metrics_port is None else options.metrics_port
+    return msgspec.structs.replace(
+        web,
+        host=options.host or web.host,
+        port=port,
+        metrics_host=options.metrics_host or web.metrics_host,
+        metrics_port=0 if free else metrics_port,
+    )
+
+
+def warnings(web: Web, possible: int) -> list[str]:
+    """What is to be known before it serves; ``possible`` connections may be open."""
+    said = []
+    if not is_loopback(web.host) and not web.proxies:
+        said.append(
+            f"{web.host} is not loopback, and this server speaks no TLS: tokens, numbers and "
+            "texts can be read on the way. Listen on 127.0.0.1 behind a proxy that speaks HTTPS; "
+            "if one is in front already, name its address in web.proxies"
+        )
+    if possible < web.connections:
+        said.append(
+            f"the limit on open files allows {possible} connections, not the {web.connections} "
+            "of web.connections: raise it (ulimit -n, LimitNOFILE=)"
+        )
+    return said
+
+
+def greeting(site: "Site", url: str, metrics_url: str) -> str:
     """What is served, and what is not set up."""
     web = site.config.web
     accounts, apps = listed(sorted(site.webhook_accounts)), listed(sorted(web.apps))
@@ -75,7 +133,7 @@ def greeting(site: "Site", url: str) -> str:
         for name, account in site.config.accounts.items()
         if name not in site.webhook_accounts
     }
-    lines = [f"listening on {url}"]
+    lines = [f"listening on {url}", f"health and metrics are at {metrics_url}"]
     if accounts:
         webhook = f"{web.public_url or url}/receipts/ACCOUNT"
         lines.append(f"webhooks are taken for {accounts}; a messaging profile's URL is {webhook}")
@@ -91,3 +149,17 @@ def greeting(site: "Site", url: str) -> str:
     if silent := sorted(set(site.webhook_accounts) - set(relaying)):
         lines.append(f"what comes in for {listed(silent)} goes to no app: set inbound_url")
     return "\n".join(lines)
+
+
+def _socket(host: str, port: int, option: str) -> "socket.socket":
+    from sluicegate_ops.web.server import listening
+
+    try:
+        return listening(host, port)
+    except OSError as error:
+        fail(f"{host}:{port}: {error.strerror or error}. {option} 0 takes a free port")
+
+
+def _url(sock: "socket.socket") -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,49 +1,82 @@
-"""The ASGI app: its routes, and how each kind of refusal is answered.
+"""The two ASGI apps: their routes, and how each kind of refusal is answered.
 
-Starlette and uvicorn are small, typed and well maintained, leave the raw body alone (a signature
-covers its bytes) and validate nothing by themselves. A framework that reads bodies into models
-would parse them before their signature is checked, and answer errors in a shape of its own.
+Starlette is small, typed and well maintained, leaves the raw body alone (a signature covers its
+bytes) and validates nothing by itself. A framework that reads bodies into models would parse them
+before their signature is checked, and answer errors in a shape of its own.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from . import openapi
 from .health import HealthRoutes
 from .messages import MessageRoutes
+from .peers import Proxies
 from .problems import HttpProblem, refuse, refuse_fault, refuse_route
 from .site import Site
+from .threshold import Threshold
 from .webhooks import WebhookRoutes
+
+HEALTH_CONNECTIONS: Final = 64
+HEALTH_CONNECTIONS_PER_ADDRESS: Final = 16
+
+_REFUSALS: Final[Mapping[Any, Any]] = {
+    HttpProblem: refuse,
+    HTTPException: refuse_route,
+    Exception: refuse_fault,
+}
 
 
 def make_app(site: Site) -> Starlette:
-    """The app over one site, which it opens when it starts and closes when it ends."""
+    """The app for the provider and for apps; it opens its site at the start, and closes it."""
 
     @asynccontextmanager
     async def opened(app: Starlette) -> AsyncIterator[None]:
         async with site:
             yield
 
-    messages, webhooks, health = MessageRoutes(site), WebhookRoutes(site), HealthRoutes(site)
-    app = Starlette(
-        routes=[
-            Route("/receipts/{account}/{id}/{mac}", webhooks.of_message, methods=["POST"]),
-            Route("/receipts/{account}", webhooks.of_profile, methods=["POST"]),
-            Route("/v2/messages", messages.post, methods=["POST"]),
-            Route("/v2/messages/{id}", messages.get, methods=["GET"]),
-            Route("/healthz", health.alive, methods=["GET"]),
-            Route("/readyz", health.ready, methods=["GET"]),
-            Route("/metrics", health.metrics, methods=["GET"]),
-        ],
-        exception_handlers={
-            HttpProblem: refuse,
-            HTTPException: refuse_route,
-            Exception: refuse_fault,
-        },
-        lifespan=opened,
+    web, messages, webhooks = site.config.web, MessageRoutes(site), WebhookRoutes(site)
+    threshold = Middleware(
+        Threshold,
+        most=web.connections,
+        most_of_one=web.connections_per_address,
+        most_body_bytes=web.max_body_bytes,
+        proxies=Proxies(web.proxies),
     )
+    routes = [
+        Route("/receipts/{account}/{id}/{mac}", webhooks.of_message, methods=["POST"]),
+        Route("/receipts/{account}", webhooks.of_profile, methods=["POST"]),
+        Route("/v2/messages", messages.post, methods=["POST"]),
+        Route("/v2/messages/{id}", messages.get, methods=["GET"]),
+        Route("/openapi.json", openapi.get, methods=["GET"]),
+    ]
+    return _app(routes, threshold, lifespan=opened)
+
+
+def make_health_app(site: Site) -> Starlette:
+    """The app for monitoring, on a site that ``make_app``'s opens."""
+    health = HealthRoutes(site)
+    threshold = Middleware(
+        Threshold,
+        most=HEALTH_CONNECTIONS,
+        most_of_one=HEALTH_CONNECTIONS_PER_ADDRESS,
+        most_body_bytes=0,
+    )
+    routes = [
+        Route("/healthz", health.alive, methods=["GET"]),
+        Route("/readyz", health.ready, methods=["GET"]),
+        Route("/metrics", health.metrics, methods=["GET"]),
+    ]
+    return _app(routes, threshold)
+
+
+def _app(routes: list[Route], threshold: Middleware, **options: Any) -> Starlette:
+    app = Starlette(routes=routes, middleware=[threshold], exception_handlers=_REFUSALS, **options)
     app.router.redirect_slashes = False  # the provider takes a redirect for a failure
     return app

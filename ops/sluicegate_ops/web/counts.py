@@ -25,10 +25,17 @@ _REFUSED: Final = {
     "not_stored": "messages answered 503, for the app to send again",
     "not_read": "questions about messages answered 503",
 }
-_REFUSED_SECONDS: Final = 10.0
-"""While requests are answered 503, a line is logged so often: an outage is to be seen as one."""
+_CUT: Final = {
+    "connections_refused": "connections refused: all that there may be are being answered",
+    "connections_ended_for_room": "connections ended, to make room for newer ones",
+    "connections_late": "connections ended: a request or the reading of its answer took too long",
+    "not_http": "requests refused: not HTTP/1.1, or with too large a head",
+}
+_OFTEN: Final = {**_REFUSED, **_CUT}
+_OFTEN_SECONDS: Final = 10.0
+"""A line about these is logged so often: an outage, or a flood, is to be seen as one."""
 
-_OF_NOBODY: Final = ("unauthorized",)
+_OF_NOBODY: Final = ("unauthorized", *_CUT)
 _OF_ACCOUNTS: Final = (
     *(*_NOTABLE, *_REFUSED, "messages_taken", "relays"),
     *(f"receipts_{answer}" for answer in get_args(ReceiptResult)),
@@ -80,20 +87,29 @@ class Counts(Counter[tuple[str, str]]):
         """Count one; of what a person should know, log the 1st, the 10th, the 100th..."""
         self[what, account] += 1
         count = self[what, account]
-        if what in _REFUSED:
-            self._note_refused(what, account, count, why)
+        if what in _OFTEN:
+            self._note_often(what, account, why)
         elif what in _NOTABLE and str(count).strip("0") == "1":
-            log.warning(
-                "%s%d %s%s",
-                f"{account}: " if account else "",
-                count,
-                _NOTABLE[what],
-                f" ({why})" if why else "",
-            )
+            log.warning("%s%d %s%s", _of(account), count, _NOTABLE[what], _because(why))
 
-    def _note_refused(self, what: str, account: str, count: int, why: str) -> None:
-        now = self._monotonic()
-        at, before = self._logged.get((what, account), (now - _REFUSED_SECONDS, 0))
-        if now - at >= _REFUSED_SECONDS:
+    def summarise(self) -> None:
+        """Log how many there were of what was logged last too short a time before."""
+        for (what, account), (_, logged) in list(self._logged.items()):
+            if self[what, account] > logged:
+                self._note_often(what, account, "")
+
+    def _note_often(self, what: str, account: str, why: str) -> None:
+        now, count = self._monotonic(), self[what, account]
+        at, before = self._logged.get((what, account), (now - _OFTEN_SECONDS, 0))
+        if now - at >= _OFTEN_SECONDS:
             self._logged[what, account] = now, count
-            log.warning("%s: %d %s: %s", account, count - before, _REFUSED[what], why)
+            reason = f": {why}" if why else ""
+            log.warning("%s%d %s%s", _of(account), count - before, _OFTEN[what], reason)
+
+
+def _of(account: str) -> str:
+    return f"{account}: " if account else ""
+
+
+def _because(why: str) -> str:
+    return f" ({why})" if why else ""

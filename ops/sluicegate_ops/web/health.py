@@ -1,12 +1,12 @@
 """``/healthz``, ``/readyz`` and ``/metrics``: for monitoring."""
 
-import asyncio
 from typing import Any, Final, cast
 
 import redis
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from sluicegate.deadlines import in_time
 from sluicegate.keys import Keys
 
 from ..inspect import aread_memory
@@ -41,7 +41,7 @@ class HealthRoutes:
         client = cast("Any", site.client)
         checks = {"redis": "away", "writable": "unknown", "memory": "unknown"}
         try:
-            async with asyncio.timeout(CHECK_SECONDS):
+            async with in_time(CHECK_SECONDS):
                 memory = await aread_memory(site.client, site.config)
                 checks["redis"] = "ok"
                 checks["memory"] = "full: no messages are taken" if memory.full else "ok"

@@ -1,11 +1,11 @@
 """``POST /v2/messages``, ``GET /v2/messages/{id}``: the provider's API in front of our queue."""
 
-import asyncio
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sluicegate.deadlines import in_time
 from sluicegate.errors import (
     CapReached,
     IdReused,
@@ -57,7 +57,7 @@ class MessageRoutes:
         caller.check(message)
         keyed = KEY in request.headers
         try:
-            async with asyncio.timeout(STORE_SECONDS), self._turns.of(caller.name):
+            async with in_time(STORE_SECONDS), self._turns.of(caller.name):
                 return await self._take(caller, message)
         except InvalidMessage as error:
             raise refusal(error, message) from None
@@ -77,7 +77,7 @@ class MessageRoutes:
         caller = self._site.caller(request.headers)
         id = id_of_key(request.path_params["id"])
         try:
-            async with asyncio.timeout(STORE_SECONDS), self._turns.of(caller.name):
+            async with in_time(STORE_SECONDS), self._turns.of(caller.name):
                 record = await self._record(caller, id)
         except UnknownMessage:
             raise not_found("No such message here, or it is past its retention.") from None

@@ -1,4 +1,7 @@
-"""How a refused request is answered: with errors in the provider's own shape."""
+"""How a refused request is answered: with errors in the provider's own shape.
+
+The handlers are asynchronous because Starlette runs others in threads, of which it has forty.
+"""
 
 from collections.abc import Mapping
 
@@ -36,13 +39,13 @@ class HttpProblem(Exception):
         return Response(self.body, self.status, self.headers, "application/json")
 
 
-def refuse(request: Request, error: Exception) -> Response:
+async def refuse(request: Request, error: Exception) -> Response:
     """The answer to a ``HttpProblem``."""
     assert isinstance(error, HttpProblem)  # noqa: S101 - it is registered for no other
     return error.response()
 
 
-def refuse_route(request: Request, error: Exception) -> Response:
+async def refuse_route(request: Request, error: Exception) -> Response:
     """The answer to a request that matches no route."""
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     if error.status_code == 405:
@@ -52,9 +55,10 @@ def refuse_route(request: Request, error: Exception) -> Response:
     return not_found("There is nothing at this URL.").response()
 
 
-def refuse_fault(request: Request, error: Exception) -> Response:
+async def refuse_fault(request: Request, error: Exception) -> Response:
     """The answer to a fault of our own; the server logs the error itself."""
-    return HttpProblem(500, "10007", "Unexpected error", "Something broke on our side.").response()
+    detail, closed = "Something broke on our side.", {"connection": "close"}
+    return HttpProblem(500, "10007", "Unexpected error", detail, headers=closed).response()
 
 
 def not_found(detail: str) -> HttpProblem:

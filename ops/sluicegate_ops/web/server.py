@@ -1,98 +1,130 @@
-"""Runs the app on a socket: uvicorn, with limits where it has none by default."""
+"""Runs the two apps on their sockets: uvicorn behind the wall, until it is told to stop."""
 
 import asyncio
+import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from .app import make_app
+from .app import (
+    HEALTH_CONNECTIONS,
+    HEALTH_CONNECTIONS_PER_ADDRESS,
+    make_app,
+    make_health_app,
+)
+from .folding import Folded
+from .peers import Peers, Proxies
 from .site import Site
-
-HEAD_SECONDS: Final = 10.0
-"""How long a client may take to send the head of a request."""
-
-CONNECTIONS: Final = 1_000
-"""How many connections there may be; a request beyond them is answered 503."""
+from .threshold import HEAD_BYTES
+from .wall import LIMITS, Door, Limits
 
 STOP_SECONDS: Final = 10
 """How long requests under way may take once the server is told to stop."""
 
+BACKLOG: Final = 4_096
+"""How many connections the kernel keeps until they are accepted."""
 
-class Hurried(HttpToolsProtocol):
-    """uvicorn's protocol, with a limit on how long a request's head may take."""
+SPARE_FILES: Final = HEALTH_CONNECTIONS + 256
+"""How many files are open beside the connections: on Redis, to apps' webhooks, our own."""
 
-    head_seconds = HEAD_SECONDS
-    _late: asyncio.TimerHandle | None = None
+FRAMED: Final = 8
+"""How much larger than a body its pieces may be together."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        super().connection_made(transport)
-        self._late = self.loop.call_later(self.head_seconds, transport.close)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._late is None:
-            self._late = self.loop.call_later(self.head_seconds, self.transport.close)
-
-    def on_headers_complete(self) -> None:
-        self._in_time()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._in_time()
-        super().connection_lost(exc)
-
-    def _in_time(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+_TICKS_PER_SUMMARY: Final = 100  # of a tenth of a second
 
 
 def listening(host: str, port: int) -> socket.socket:
     """A listening socket; raises OSError where the address is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1_024)
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
 class Server(uvicorn.Server):
-    """A server of one site, to be run on a socket; ``on_ready`` is called once it answers.
+    """A server of one site, to be run on two sockets: for everybody, and for monitoring.
 
-    It writes no access log, since URLs hold the mark that makes them ours, and sends no ``Server``
-    header.
+    ``on_ready`` is called once it answers. It writes no access log, since URLs hold the mark that
+    makes them ours, and sends no ``Server`` header.
     """
 
     def __init__(
         self,
         site: Site,
         on_ready: Callable[[], None] = lambda: None,
-        protocol: type[HttpToolsProtocol] = Hurried,
+        limits: Limits = LIMITS,
     ) -> None:
-        options: dict[str, Any] = {
-            "http": protocol,
-            "ws": "none",
-            "lifespan": "on",
-            "log_config": None,
-            "access_log": False,
-            "server_header": False,
-            "proxy_headers": False,
-            "limit_concurrency": CONNECTIONS,
-            "timeout_graceful_shutdown": STOP_SECONDS,
-        }
-        super().__init__(uvicorn.Config(make_app(site), **options))
-        self._on_ready = on_ready
+        web = site.config.web
+        peers = Peers(web.connections, web.connections_per_address, Proxies(web.proxies))
+        of_health = Peers(HEALTH_CONNECTIONS, HEALTH_CONNECTIONS_PER_ADDRESS)
+        super().__init__(_config(make_app(site), limits))
+        health = _config(make_health_app(site), limits)
+        health.load()
+        most_bytes = web.max_body_bytes
+        limits = limits._replace(
+            linger_bytes=most_bytes, request_bytes=HEAD_BYTES + FRAMED * most_bytes
+        )
+        note = site.counts.note
+        self._door = Door(self.config, self.server_state, peers, note, limits)
+        self._health = Door(health, self.server_state, of_health, note, limits)
+        self._site, self._on_ready = site, on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self._on_ready()
+        """Open the site, then listen on the two sockets, of which the second is for monitoring."""
+        front, monitored = sockets or []
+        await super().startup([])
+        loop = asyncio.get_running_loop()
+        for door, sock in ((self._door, front), (self._health, monitored)):
+            made = await loop.create_server(door.opened(), sock=sock, backlog=BACKLOG)
+            self.servers.append(cast("Any", made))
+        self._on_ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_PER_SUMMARY == 0:
+            self._site.counts.summarise()
+        return await super().on_tick(counter)
 
 
-def serve(site: Site, sock: socket.socket, on_ready: Callable[[], None]) -> None:
+def _config(app: Any, limits: Limits) -> uvicorn.Config:
+    options: dict[str, Any] = {
+        "http": "httptools",
+        "ws": "none",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": int(limits.idle_seconds) + 60,  # the wall's own comes first
+        "timeout_graceful_shutdown": STOP_SECONDS,
+    }
+    return uvicorn.Config(app, **options)
+
+
+def connections_possible(wanted: int) -> int:
+    """How many of the connections the limit on open files lets us have; it is raised if it may be.
+
+    At least 0.
+    """
+    if sys.platform == "win32":  # has no such limit
+        return wanted
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        return max(0, min(wanted, soft - SPARE_FILES))
+    return wanted
+
+
+def serve(server: Server, sockets: list[socket.socket]) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests under way and return."""
     # uvicorn raises the signal again when it has ended; nothing is left to do then.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    Server(site, on_ready).run(sockets=[sock])
+    folded = Folded()
+    for name in ("asyncio", "uvicorn.error", "sluicegate_ops.web.wall"):
+        logging.getLogger(name).addFilter(folded)
+    server.run(sockets=sockets)

@@ -31,6 +31,9 @@ _DELIVERIES: Final[Mapping[str, str]] = {
     "failed": "delivery_failed",
     "unconfirmed": "delivery_unconfirmed",
 }
+MESSAGE_STATUSES: Final = frozenset((*STATUSES.values(), *_DELIVERIES.values()))
+"""Every status that a message may be shown with."""
+
 _TITLES: Final[Mapping[str, str]] = {
     "dead": "Not sent; a person decides what becomes of it",
     "suppressed": "Blocked due to STOP message",

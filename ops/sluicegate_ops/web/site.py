@@ -16,7 +16,7 @@ import redis
 from starlette.datastructures import Headers
 
 from sluicegate.config import Account, Config
-from sluicegate.connections import connect, connect_async
+from sluicegate.connections import connect, connect_async_client
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
 from sluicegate.outbox import translated
@@ -66,7 +66,7 @@ class Site:
     ) -> None:
         self.config, self.wall, self.counts = config, wall, Counts(config.accounts)
         self.answers = AppAnswers(config.web.apps)
-        self.client = connect_async(config.redis_url)
+        self.client = connect_async_client(config.redis_url)
         self.blocking = connect(config.redis_url)  # for metrics, which are read in a thread
         self.scrape = AccountScrape(self.blocking, config)
         self.heartbeat = Heartbeat(self.client, config)
@@ -88,7 +88,8 @@ class Site:
         if kind.lower() != "bearer" or not callers:
             self.counts.note("unauthorized")
             detail = "Send an app's token: Authorization: Bearer ..."
-            raise HttpProblem(401, "10009", "Authentication failed", detail)
+            challenge = {"www-authenticate": "Bearer"}
+            raise HttpProblem(401, "10009", "Authentication failed", detail, headers=challenge)
         return callers[0]
 
     def inbound_accounts(self, profile: str, account: str) -> list[str]:

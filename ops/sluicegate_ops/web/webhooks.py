@@ -1,6 +1,5 @@
 """``POST /receipts/...``: the provider's webhooks, which are recorded before they are answered."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -9,6 +8,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sluicegate.deadlines import in_time
 from sluicegate.errors import OutboxError
 from sluicegate.receipts import Receipt, ReceiptResult
 from sluicegate.stored import MessageId
@@ -95,7 +95,7 @@ class WebhookRoutes:
     async def _recording(self, account: str) -> AsyncIterator[None]:
         """Answer 503 where Redis has not taken all of a webhook in time."""
         try:
-            async with asyncio.timeout(RECORD_SECONDS):
+            async with in_time(RECORD_SECONDS):
                 yield
         except (OutboxError, TimeoutError) as error:
             self._site.counts.note("not_recorded", account, _reason(error))

@@ -40,6 +40,8 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Bytes = Annotated[int, msgspec.Meta(ge=1_024, le=16 * 1_048_576)]
 _NETWORKS = 'a list of networks: ["10.1.2.0/24"]'
 Networks = Annotated[tuple[str, ...], msgspec.Meta(description=_NETWORKS)]
+FEWEST_CONNECTIONS: Final = 8
+Connections = Annotated[int, msgspec.Meta(ge=FEWEST_CONNECTIONS, le=100_000)]
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,15 +96,24 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     Webhooks are passed on to the URLs that apps give with their messages, where these lead to the
     internet, or into one of ``relay_networks``. Up to ``relay_bytes`` of them wait in Redis for
     each account while their apps are away, and as many of what came in for ``inbound_url``.
+
+    Health and metrics are served at ``metrics_host`` and ``metrics_port``. There are at most
+    ``connections`` in all, and ``connections_per_address`` of one address, unless it is one of
+    ``proxies``: addresses or networks of the proxies in front, which also speak HTTPS for us.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port = 8081
     public_url: str = ""
     receipts_secret_env: str = "SLUICEGATE_RECEIPTS_SECRET"  # noqa: S105 - a variable's name
     max_body_bytes: Bytes = 262_144
     relay_networks: Networks = ()
     relay_bytes: Annotated[int, msgspec.Meta(ge=1_048_576)] = 134_217_728
+    connections: Connections = 1_000
+    connections_per_address: Connections = 100
+    proxies: Networks = ()
     apps: dict[str, App] = {}
 
     def receipts_secret(self, environ: Mapping[str, str] = os.environ) -> str:
@@ -166,8 +177,11 @@ def is_web_url(url: str, *, plain_http: bool = False) -> bool:
 
 def web_faults(web: Web, accounts: Mapping[str, object]) -> SettingFaults:
     """Yield what the types can't check of ``web``; ``accounts`` are the known ones, by name."""
-    if not web.host:
-        yield ("host",), "must be an address to listen on, such as 127.0.0.1"
+    for name, host in {"host": web.host, "metrics_host": web.metrics_host}.items():
+        if not host:
+            yield (name,), "must be an address to listen on, such as 127.0.0.1"
+    if not all(map(_is_network, web.proxies)):
+        yield ("proxies",), "each must be an address or a network, such as 10.0.0.7 or 10.0.0.0/24"
     if web.public_url and not _is_base(web.public_url):
         yield (
             ("public_url",),

@@ -63,7 +63,8 @@ class Deployment:
         self.directory = Path(self._directory.name)
         self.workers: list[WorkerProcess] = []
         self.web: Process | None = None
-        self._web_port = secrets.choice(PORTS) if receipts else 0
+        self._web_port, self._metrics_port = secrets.SystemRandom().sample(PORTS, 2)
+        self._receives = receipts
         self._processes = contextlib.ExitStack()
         self._started = 0
         self._public_key = self.url = ""
@@ -92,6 +93,11 @@ class Deployment:
     def web_url(self) -> str:
         """The front door's URL, also before it is started."""
         return f"http://127.0.0.1:{self._web_port}"
+
+    @property
+    def monitoring_url(self) -> str:
+        """Where the front door tells its health and its metrics."""
+        return f"http://127.0.0.1:{self._metrics_port}"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -146,7 +152,7 @@ class Deployment:
     def start_web(self) -> Process:
         """Start ``sluicegate serve``, always at the same URL; see ``wait_for_web``."""
         command = [sys.executable, "-m", "sluicegate_ops.cli", "serve"]
-        command += ["--port", str(self._web_port)]
+        command += ["--port", str(self._web_port), "--metrics-port", str(self._metrics_port)]
         self.web = Process.launched("web", command, self.environ, self.directory)
         return self.web
 
@@ -201,7 +207,7 @@ class Deployment:
 
     def _web_answers(self) -> bool:
         try:
-            urllib.request.urlopen(f"{self.web_url}/healthz", timeout=1).close()  # noqa: S310 - our own server
+            urllib.request.urlopen(f"{self.monitoring_url}/healthz", timeout=1).close()  # noqa: S310 - our own server
         except OSError:
             return False
         return True
@@ -226,7 +232,7 @@ class Deployment:
             f'spool_directory = "{self.directory / "spool"}"',
             *_toml("accounts.default", {"base_url": self.url, **NO_LEVELS, **self._account}),
         ]
-        if self._web_port:
+        if self._receives:
             lines += _toml("web", {"public_url": self.web_url})
             for app in ("app", "other"):
                 variable = f"DEPLOYMENT_{app.upper()}_TOKEN"
