@@ -15,10 +15,10 @@ from support.rules import circle, commands, forms_by_hand, unreasoned
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
-    "producer/sluicegate": "masking characters errors spreadsheet segments times message "
-    "addresses urls revocation rules keys stored scripts pipelining config memory safety levels "
-    "webhook_urls optouts caps outbox receipts campaigns deadlines connections lazy_results "
-    "client testing",
+    "producer/sluicegate": "masking redaction words characters errors private spreadsheet "
+    "segments times message addresses urls revocation rules keys stored scripts audit pipelining "
+    "config memory safety levels webhook_urls optouts caps outbox identity receipts campaigns "
+    "deadlines connections lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep deafness "
     "account_work engine patience app tasks",
@@ -34,11 +34,11 @@ MAY_USE = {
 TOO_HEAVY_FOR_AN_APP = {"celery", "kombu", "httpx", "httpx_aiohttp", "tenacity", "aiohttp"}
 KNOW_CELERY = {"app", "tasks", "patience"}  # the rest of the worker runs without it
 ISSUE_COMMANDS = {  # rigs and tests aside, nobody else has a word with Redis
-    "sluicegate": "scripts pipelining optouts outbox client testing campaigns/campaign "
-    "campaigns/ledger campaigns/exclusion",
-    "sluicegate_worker": "operator/audit operator/deadletters operator/doubts operator/halts "
+    "sluicegate": "audit scripts pipelining optouts outbox client testing campaigns/campaign "
+    "campaigns/ledger campaigns/exclusion campaigns/members",
+    "sluicegate_worker": "operator/deadletters operator/doubts operator/halts "
     "account_work patience",
-    "sluicegate_ops": "web/health web/site",
+    "sluicegate_ops": "web/health",
 }
 READS_FOR_PEOPLE = "ops/sluicegate_ops/inspect"
 MOST_ISSUERS = 17

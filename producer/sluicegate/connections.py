@@ -1,4 +1,4 @@
-"""Connections to Redis, with the timeouts and retries that both clients and the worker use."""
+"""Connections to Redis, with the timeouts, retries and TLS that all clients and the worker use."""
 
 from typing import Any, TypeVar
 
@@ -7,6 +7,7 @@ import redis.asyncio
 from redis.backoff import ExponentialBackoff
 from redis.connection import HiredisRespSerializer
 
+from .config.redis_url import tls_options, without_tls_options
 from .deadlines import CALL_SECONDS, AsyncTimelyRetry, Timely, TimelyRetry, TimelySync
 
 _Client = TypeVar("_Client", redis.Redis, redis.asyncio.Redis)
@@ -22,14 +23,16 @@ def connect(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.Redis:
     that it is made within. Every script is safe to repeat, so a call whose reply was lost is
     simply made again.
     """
-    client = redis.Redis.from_url(url, **_timely(TimelyRetry, timeout_seconds))
+    options = tls_options(url) | _timely(TimelyRetry, timeout_seconds)
+    client = redis.Redis.from_url(without_tls_options(url), **options)
     _mix_in(client, TimelySync)
     return client
 
 
 def connect_async_client(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.asyncio.Redis:
     """``connect`` for asyncio."""
-    client = redis.asyncio.Redis.from_url(url, **_timely(AsyncTimelyRetry, timeout_seconds))
+    options = tls_options(url) | _timely(AsyncTimelyRetry, timeout_seconds)
+    client = redis.asyncio.Redis.from_url(without_tls_options(url), **options)
     _mix_in(client, Timely)
     return client
 
@@ -45,7 +48,8 @@ def connect_async(
     commands of a thousand arguments, which asynchronous connections encode in Python otherwise.
     """
     client = redis.asyncio.Redis.from_url(
-        url,
+        without_tls_options(url),
+        **tls_options(url),
         socket_connect_timeout=_CONNECT_SECONDS,
         socket_timeout=answer_seconds,
         retry=redis.asyncio.retry.Retry(_backoff(), _RETRIES),

@@ -17,6 +17,8 @@
     ├── UnknownCampaign       no campaign of that name
     ├── WrongCampaignState    the campaign's state does not allow the action
     ├── WrongRenderer         this version would render the campaign's texts differently
+    ├── LostHashKey           the key of a campaign's hashes is gone: nobody could be recognised
+    ├── WrongDeployment       the account in this Redis belongs to another deployment, URL or key
     └── OutboxError           Redis could not take or answer something
         ├── OutboxUnavailable     out of reach: whether the named ids were stored is unknown
         └── OutboxFull            out of memory, or nearly: nothing of this call was stored
@@ -205,6 +207,35 @@ class WrongRenderer(SluicegateError):
         super().__init__(
             f"campaign {campaign} is rendered by {renderer}, which this worker does not have: "
             "run a worker of the version that the campaign began with"
+        )
+
+
+class LostHashKey(SluicegateError):
+    """The key under which a campaign's recipients are hashed is gone, or is another one.
+
+    Whoever was imported before would not be recognised, and would get the campaign again.
+    """
+
+    def __init__(self, campaign: str) -> None:
+        self.campaign = campaign
+        super().__init__(
+            f"campaign {campaign}: the key of its recipients' hashes is gone from Redis, so those "
+            "it has already can't be recognised; restore the account's hash_key from a backup"
+        )
+
+
+class WrongDeployment(SluicegateError):
+    """The account in this Redis is another deployment's, or is sent with another API key.
+
+    ``known`` is whose it is by what Redis holds, and ``ours`` what this configuration says.
+    """
+
+    def __init__(self, account: str, known: str, ours: str) -> None:
+        self.account, self.known, self.ours = account, known, ours
+        super().__init__(
+            f"account {account}: this Redis knows it as {known}, and this configuration says "
+            f"{ours}. Use the Redis or the configuration that was meant; or, if it is to change "
+            f"for good: sluicegate deployment adopt --account {account} --why REASON"
         )
 
 

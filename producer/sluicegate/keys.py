@@ -26,6 +26,7 @@ is each script's ``KEYS[1]``.
     parked:t|b   zset    class/member of the tree -> steady ms at which a level allows it again
     parked_by    hash    class/member -> that level
     limits       hash    version, digest, and the published limits of every level (levels.py)
+    identity     hash    deployment, base_url, salt, keys: whose account this is (identity.py)
     levels       hash    level -> steady ms until which its rate is used up; brand:<b> -> day and
                          segments used; full:<sender> -> end and length of its last full queue
     twice        hash    id of a message that the provider has twice -> wall ms, recipient, its two
@@ -60,7 +61,8 @@ is each script's ``KEYS[1]``.
     acted:<tok>  string  such an action's answers, for a client that repeats it after a lost reply
     breaker      hash    state, and what the breaker counts (worker's breaker.lua, evidence.lua)
     event:<id>   string  a receipt's event, remembered for a day: token and answer of its batch
-    unknown_events list  the latest webhook events of unknown kinds, as received
+    strange_events zset  the latest webhook events of unknown kinds, as received -> wall ms, for a
+                         week; version 0.1 kept them in the list unknown_events
     relays       hash    id -> a webhook to be passed on to an app (msgpack, web/relay_queue.py)
     relay_targets zset   target -> wall ms at which it may be asked next, or its lease ends
     relays:<target> zset id -> wall ms at which it is due
@@ -68,14 +70,16 @@ is each script's ``KEYS[1]``.
     relay_tries  hash    id -> how often its target took others and not this one
     relay_sums   hash    inbound, receipt: how many wait; inbound_bytes, receipt_bytes
     campaigns    zset    name -> wall ms of its creation
-    campaign:<n> hash    plan, digest of the plan, state, shards, created, started, paused,
+    hash_key     string  32 random bytes that key the hashes of recipients (campaigns/members.py)
+    campaign:<n> hash    plan, digest of the plan, state, keyed_shards and hash_check (before there
+                         was a hash_key: shards, and bare hashes), created, started, paused,
                          ended, per_second (segments, its own rate), weight
     running      set     names of the campaigns that are being sent
     closed       zset    name of a draft or paused campaign -> wall ms since when it is that
     lanes:<n>    set     its other lanes: of dead letters replayed with another sender
     ledger:<n>   hash    imported, and how many of its recipients are in each state; maybe_sent:
                          how many of those not accepted may have been sent a message
-    members:<n>:<shard>  set of 64-bit hashes: everybody who was ever imported
+    members:<n>:<shard>  set of 64-bit hashes, keyed: everybody who was ever imported
     unsent:<n>:<state>   list of tickets that ended before they were ever started
     import:<n>   string  the last batch imported, for a day: its token and answers
     wake         list    tokens that wake a listening worker

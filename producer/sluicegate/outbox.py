@@ -41,6 +41,7 @@ from .stored import (
     ticket_text,
     wall_ms,
 )
+from .webhook_urls import relay_fault
 
 BATCH = 1000
 """Messages that ``enqueue_many`` reads at a time, for several calls of the script."""
@@ -191,7 +192,16 @@ class Outbox:
             message = from_dict(message)
         message = validated(message)
         check_sender(self._account, message.sender, message.messaging_profile_id, message.id)
+        self._check_relay(message)
         return message
+
+    def _check_relay(self, message: Message) -> None:
+        """Refuse now a webhook URL with which no worker could make the request."""
+        public_url, relay = self.config.web.public_url, message.webhook_url
+        if not (relay and public_url and self._account.receipts):
+            return
+        if fault := relay_fault(public_url, self.keys.account, message.id, relay):
+            raise InvalidMessage("webhook_url", relay, fault, message.id)
 
     def batch(self, items: Sequence[Item], token: str = "") -> Batch:
         """Check ``items`` and make the arguments of ``ENQUEUE``; invalid ones are set aside.

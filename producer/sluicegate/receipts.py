@@ -18,11 +18,13 @@ from typing import Any, Final, Literal, cast
 import msgspec
 import redis
 import redis.asyncio
+from msgspec.structs import force_setattr
 
 from .config import Config
 from .keys import Keys
 from .outbox import translated
 from .scripts import Argument, Script, Scripts, new_token
+from .words import code_word, id_word
 
 RECEIPT = Script("sluicegate.receipt")
 BATCH = 50
@@ -41,7 +43,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """The provider's event ``event_id`` about message ``id``.
 
     ``delivery`` is ``""`` while the message is on its way, and ``code`` is the provider's error
-    code, ``""`` for none. ``occurred_ms`` is in wall milliseconds.
+    code, ``""`` for none. ``occurred_ms`` is in wall milliseconds. The provider's id and code are
+    as the gate for foreign words lets them through.
     """
 
     event_id: str
@@ -50,6 +53,11 @@ class Receipt(msgspec.Struct, frozen=True):
     delivery: Delivery | Literal[""]
     occurred_ms: int
     code: str = ""
+
+    def __post_init__(self) -> None:
+        """No code and no id of the provider passes as it came."""
+        force_setattr(self, "provider_id", id_word(self.provider_id))
+        force_setattr(self, "code", code_word(self.code))
 
 
 class AsyncReceipts:

@@ -13,10 +13,10 @@ from typing import Any, Final, NamedTuple, get_args
 import msgspec
 from msgspec.structs import astuple, replace
 
-from .characters import unfit
+from .characters import control_in, unfit
 from .errors import InvalidMessage
 from .message import Encoding, Message, Priority, new_id, shown
-from .segments import MAX_PARTS, count, sms_parts, strangers
+from .segments import MAX_PARTS, MAX_SMS_TEXT, count, sms_parts, strangers
 from .urls import URL_RULE, is_media_url, is_webhook_url
 
 E164: Final = re.compile(r"^\+[1-9][0-9]{6,14}\Z")
@@ -39,8 +39,10 @@ MAX_SUBJECT: Final = 255
 _SHORT_CODE = re.compile(r"[0-9]{3,8}\Z")  # 5 or 6 digits in the US, 3 to 8 elsewhere
 _ALPHANUMERIC = re.compile(r"(?=.*[A-Za-z])(?! )[A-Za-z0-9 ]{1,11}(?<! )\Z")  # 3GPP TS 23.040
 _SHOWN = 3  # characters named in an error
-_ID = re.compile(r"[A-Za-z0-9_-]{0,200}\Z")  # empty: one is made
-_PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}\Z")
+_EXPLAINED = 4  # times the longest text: so much may be counted, to say by how much it is too long
+# No leading hyphen: on a command line it would be an option, as --all.
+_ID = re.compile(r"(?!-)[A-Za-z0-9_-]{0,200}\Z")  # empty: one is made
+_PROFILE = re.compile(r"(?!-)[A-Za-z0-9_-]{1,100}\Z")
 
 
 class Rule(NamedTuple):
@@ -65,10 +67,12 @@ def _is_sender(text: str) -> bool:
 _WEBHOOK = Rule(is_webhook_url, f"{URL_RULE} (http only to a loopback host)")
 
 RULES: Final[dict[str, Rule]] = {
-    "id": Rule(_ID.match, "must be 1 to 200 of A-Z a-z 0-9 _ -"),
+    "id": Rule(_ID.match, "must be 1 to 200 of A-Z a-z 0-9 _ -, and not begin with -"),
     "priority": Rule(get_args(Priority).__contains__, "must be 'transactional' or 'bulk'"),
     "encoding": Rule(get_args(Encoding).__contains__, "must be 'auto', 'gsm7' or 'ucs2'"),
-    "messaging_profile_id": Rule(_PROFILE.match, "must be 1 to 100 of A-Z a-z 0-9 _ -"),
+    "messaging_profile_id": Rule(
+        _PROFILE.match, "must be 1 to 100 of A-Z a-z 0-9 _ -, and not begin with -"
+    ),
     "to": Rule(E164.match, "must be an E.164 number: + and 7 to 15 digits, no others"),
     "sender": Rule(
         _is_sender,
@@ -140,10 +144,10 @@ def validated(message: Message) -> Message:
     text                   SMS: not blank, at most 10 parts (Telnyx). MMS: 5,000 characters
     media_urls             1 to 10 (Telnyx) https URLs of at most 2,000 characters: an MMS
     subject                only with media; at most 255 characters
-    messaging_profile_id   1 to 100 of A-Z a-z 0-9 _ -
+    messaging_profile_id   1 to 100 of A-Z a-z 0-9 _ -, the first not -
     webhook URLs           https, or http to a loopback host; at most 2,000 characters
     send_at, expires_at    timezone-aware; expires_at after send_at; either may be past
-    id                     1 to 200 of A-Z a-z 0-9 _ -, or "" for a new one
+    id                     1 to 200 of A-Z a-z 0-9 _ -, the first not -, or "" for a new one
     ====================== =====================================================================
 
     Subclasses of ``str`` and ``datetime``, as template engines and tests bring them, come back as
@@ -256,16 +260,21 @@ def _check_content(message: Message) -> None:
 
 
 def _check_mms(message: Message) -> None:
-    _check_unicode(message, "text")
     if message.text is not None and len(message.text) > MAX_MMS_TEXT:
         raise _fault(message, "text", f"an MMS has at most {MAX_MMS_TEXT:,} characters")
-    _check_unicode(message, "subject")
     if message.subject is not None and len(message.subject) > MAX_SUBJECT:
         raise _fault(message, "subject", f"at most {MAX_SUBJECT} characters are allowed")
+    for field in ("text", "subject"):
+        _check_unicode(message, field)
+        if fault := control_in(getattr(message, field) or ""):
+            raise _fault(message, field, fault)
 
 
 def _explain_sms(message: Message, text: str) -> None:
     """Raise what keeps ``text`` from being sent in the message's encoding, if anything does."""
+    if len(text) > _EXPLAINED * MAX_SMS_TEXT:  # by how many parts it is too long says nothing
+        most = f"at most {MAX_SMS_TEXT:,} fit into {MAX_PARTS} parts"
+        raise _fault(message, "text", f"{len(text):,} characters; {most}")
     _check_unicode(message, "text")
     if not text or text.isspace():
         raise _fault(message, "text", "an SMS needs one that is not blank")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from .addresses import is_loopback
 from .config import Account, Config
 from .config.apis import APIS
+from .config.redis_url import is_redis, tls_options
 
 _REAL_KEY = re.compile(r"KEY\w{20,}")
 """An API key of Telnyx's v2; the simulator takes any word for one."""
@@ -33,7 +34,21 @@ def hazards(
 ) -> list[Hazard]:
     """All that can be seen from here, by the server's ``INFO``; raises InvalidConfig."""
     credential = credential_hazard(account, config.account(account), environ)
-    return [*redis_hazards(info), *([credential] if credential else [])]
+    found = (unverified_hazard(config), credential)
+    return [*redis_hazards(info), *(hazard for hazard in found if hazard)]
+
+
+def unverified_hazard(config: Config) -> Hazard | None:
+    """Whether TLS with Redis or the broker is spoken with whoever answers."""
+    for name, url in (("redis_url", config.redis_url), ("broker_url", config.broker_url)):
+        options = tls_options(url) if is_redis(url) else {}
+        if options.get("ssl_cert_reqs", "required") != "required":
+            return Hazard(
+                "whoever stands between may read all messages and send others",
+                f"{name} has ssl_cert_reqs={options['ssl_cert_reqs']}, so no server is verified",
+                "leave it out, and name the server's CA in ssl_ca_certs",
+            )
+    return None
 
 
 def redis_hazards(info: Mapping[str, Any]) -> Iterator[Hazard]:
@@ -66,7 +81,7 @@ def credential_hazard(name: str, account: Account, environ: Mapping[str, str]) -
 
     The key itself is never in the answer. None too where no key is set here.
     """
-    key = environ.get(account.api_key_env, "").strip()
+    key = account.known_api_key(environ)
     api = APIS.get(account.api)
     if not key or api is None or account.api != "v2":
         return None  # a v1 secret has no form of its own

@@ -18,6 +18,9 @@ from .errors import InvalidMessage
 MAX_PARTS = 10
 """Telnyx: at most 10 parts (segments) a message."""
 
+MAX_SMS_TEXT = MAX_PARTS * 153
+"""Characters that can be in a message at all; a longer text need not be counted."""
+
 # 3GPP TS 23.038, section 6.2.1: the default alphabet (without ESC, which is not a character) and
 # its extension table. It has no backtick, tab or curly quotes; Ç is in it, ç is not.
 _BASIC = (
@@ -79,7 +82,7 @@ def sms_parts(text: str) -> int:
 
     It can't if it is too long or not ``sendable``.
     """
-    if not sendable(text):
+    if len(text) > MAX_SMS_TEXT or not sendable(text):
         return 0
     taken = _basic_parts(len(text)) if _only_basic(text) else count(text).parts
     return taken if taken <= MAX_PARTS else 0

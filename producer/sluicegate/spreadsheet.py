@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self, TextIO, cast
 
+from .private import private_text
+
 GUARD = "'"
 
 # What a spreadsheet runs as a formula, with the full-width forms that Excel reads in East Asia.
@@ -96,7 +98,8 @@ class SheetFile:
     """A file of such rows at ``path``, in the delimiter and the encoding of another file.
 
     UTF-8 and UTF-16 get a byte order mark, by which Excel recognises them. If a value can't be
-    written in ``encoding``, the whole file becomes UTF-8. It is created with its first row.
+    written in ``encoding``, the whole file becomes UTF-8. It is created with its first row, and
+    only its owner may read it.
     """
 
     def __init__(self, path: Path, delimiter: str = ",", encoding: str = "utf-8") -> None:
@@ -123,7 +126,7 @@ class SheetFile:
             self._file.close()
 
     def _open(self) -> None:
-        self._file = self.path.open("w", encoding=self._encoding, newline="")
+        self._file = private_text(self.path, self._encoding)
         self._writer = SheetWriter(self._file, self._delimiter)
 
     def _widen(self) -> None:

@@ -15,37 +15,54 @@ from urllib.parse import quote
 from .errors import InvalidMessage
 from .urls import MAX_URL
 
-_MAC_BYTES = 15  # 20 characters
+_MAC_BYTES, _MAC_CHARACTERS = 15, 20
+
+
+def relay_fault(public_url: str, account: str, id: str, relay: str) -> str:
+    """Say why ``relay``, an app's own URL, can't be part of one of ours; ``""`` if it can.
+
+    An app knows no secret of ours, but each mac is as long as another.
+    """
+    return _too_long(_url(public_url, account, id, "m" * _MAC_CHARACTERS, relay))
 
 
 class WebhookUrls:
     """The URLs of one account; ``secret`` is the receipts' secret."""
 
     def __init__(self, public_url: str, secret: str, account: str) -> None:
-        self._base = f"{public_url}/receipts/"
-        self._secret, self._account = secret, account
+        self._public_url, self._secret, self._account = public_url, secret, account
 
     def url(self, id: str, relay: str | None = None) -> str:
         """Where receipts of message ``id`` go; they are passed on to ``relay``, the app's own URL.
 
         Raises InvalidMessage where that makes it longer than the provider takes.
         """
-        path = f"{quote(self._account, safe='')}/{quote(id, safe='')}"
-        url = f"{self._base}{path}/{_mac(self._secret, self._account, id, relay)}"
-        url = f"{url}?relay={quote(relay, safe='')}" if relay else url
-        if len(url) > MAX_URL:
-            reason = (
-                f"too long to be passed on to: with ours around it {len(url):,} characters, and "
-                f"the provider takes {MAX_URL:,}; shorten it, or set receipts = false"
-            )
-            raise InvalidMessage("webhook_url", relay, reason, id)
+        mac = _mac(self._secret, self._account, id, relay)
+        url = _url(self._public_url, self._account, id, mac, relay)
+        if fault := _too_long(url):
+            raise InvalidMessage("webhook_url", relay, fault, id)
         return url
 
 
-def verified(secret: str, account: str, id: str, mac: str, relay: str | None) -> bool:
-    """Whether we made the URL with these parts; in constant time."""
-    expected = _mac(secret, account, id, relay)
-    return hmac.compare_digest(expected.encode(), mac.encode(errors="replace"))
+def _url(public_url: str, account: str, id: str, mac: str, relay: str | None) -> str:
+    url = f"{public_url}/receipts/{quote(account, safe='')}/{quote(id, safe='')}/{mac}"
+    return f"{url}?relay={quote(relay, safe='')}" if relay else url
+
+
+def _too_long(url: str) -> str:
+    if len(url) <= MAX_URL:
+        return ""
+    return (
+        f"too long to be passed on to: with ours around it {len(url):,} characters, and "
+        f"the provider takes {MAX_URL:,}; shorten it, or set receipts = false"
+    )
+
+
+def verified(secrets: tuple[str, ...], account: str, id: str, mac: str, relay: str | None) -> bool:
+    """Whether we made the URL with these parts and one of the secrets; in constant time."""
+    given = mac.encode(errors="replace")
+    expected = [_mac(secret, account, id, relay).encode() for secret in secrets]
+    return sum(hmac.compare_digest(each, given) for each in expected) > 0
 
 
 def _mac(secret: str, account: str, id: str, relay: str | None) -> str:

@@ -14,7 +14,6 @@ from urllib.request import urlopen
 import msgspec
 
 from sluicegate.campaigns.campaign import Campaigns
-from sluicegate.campaigns.plan import message_id
 from sluicegate.optouts import START_TO_POST_SECONDS
 from sluicegate.receipts import DELIVERIES
 from sluicegate.scripts import Scripts
@@ -44,7 +43,7 @@ def imported(account: Account, rows: int) -> tuple[Campaigns, list[str]]:
     campaigns = Campaigns(account.sluice.client, account.keys)
     campaigns.create(JULY, rows)
     added = campaigns.add(JULY.name, (recipient(JULY, row) for row in range(rows)))
-    return campaigns, [message_id(JULY.name, who.hash) for who, _ in added]
+    return campaigns, [campaigns.id_of(JULY.name, who) for who, _ in added]
 
 
 def heard(account: Account) -> dict[str, int]:

@@ -158,7 +158,8 @@ def test_09_doubts_are_resolved_together(
     assert doubtful.document(*command)["count"] == count
     assert len(doubtful.lines("doubt", "list")) == 4 - count
     assert doubtful.bench.totals()["resolved"] == count
-    entries = doubtful.lines("audit", "list")
+    listed = doubtful.lines("audit", "list")
+    entries = [entry for entry in listed if entry["action"] not in ("import", "start")]
     assert [entry["count"] for entry in entries] == [count] * bool(count)
     doubtful.bench.check()
 

@@ -140,7 +140,7 @@ def test_a_doubt_is_shown_with_what_to_do(cli: Cli) -> None:
     shown = cli("doubt", "show", "m1").stdout
     assert re.search(r"decided +by you\n", shown)
     assert "the request was written and no complete answer came back" in shown
-    assert "sluicegate doubt resolve m1" in shown
+    assert "sluicegate doubt resolve --accepted, --resend or --drop m1" in shown
     assert NUMBER not in shown
     assert cli.document("doubt", "show", "m1", "--full")["to"] == NUMBER
     cli("doubt", "resolve", "m1", "--accepted")
@@ -446,7 +446,7 @@ ALL = [*paths(get_command(app))]
 def test_no_command_is_missing() -> None:
     groups = {
         "": "send campaign status why lanes message audit cancel repair dead doubt twice "
-        "optout halt serve simulate probe",
+        "optout halt deployment serve simulate probe",
         "campaign": "preflight start list status watch pause resume cancel pace report export",
         "message": "show",
         "audit": "list export",
@@ -455,6 +455,7 @@ def test_no_command_is_missing() -> None:
         "twice": "list clear",
         "optout": "add remove list review history export import sync",
         "halt": "list set clear",
+        "deployment": "show adopt forget",
     }
     named = [(*group.split(), name) for group, names in groups.items() for name in names.split()]
     assert sorted(ALL) == sorted(named)

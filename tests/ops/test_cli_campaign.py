@@ -790,7 +790,7 @@ def test_a_report_says_what_became_of_everybody_and_what_to_do(cli: Cli) -> None
         f"    why     +1312•••09 is none\n    means   {told.means}\n    do      {told.advice}\n"
     )
     assert f"2 recipients dead 40310\n{because}" in shown
-    assert "look at them: sluicegate dead list --code 49999" in shown
+    assert "look at them: sluicegate dead list --all --code 49999" in shown
     assert "1 recipient in doubt no_answer\n    why     timed out\n    means   " in shown
     assert "1 recipient retrying 10007\n" in shown
     found = cli.document("report", "july")

@@ -14,11 +14,11 @@ import redis
 import typer
 from typer.testing import CliRunner
 
+from sluicegate.audit import os_user
 from sluicegate.message import decode
 from sluicegate_ops.cli.audit import audit
 from sluicegate_ops.cli.kit.acts import paced
 from sluicegate_ops.cli.kit.session import Session
-from sluicegate_worker.operator.audit import os_user
 from sluicegate_worker.operator.deadletters import Replay
 from sluicegate_worker.provider.codes import advice_for
 from support.command_line import ANSWER, MASKED, NUMBER, Cli
@@ -48,7 +48,9 @@ class DeadCli(Cli):
         return ids
 
     def audited(self, *args: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.audit("--json", *args).splitlines()]
+        """What was done to dead letters, not to the campaigns that they are of."""
+        entries = [json.loads(line) for line in self.audit("--json", *args).splitlines()]
+        return [entry for entry in entries if entry["action"] not in ("import", "start")]
 
     def audit(self, *args: str) -> str:
         with closing(Session("default", None)) as session:

@@ -10,12 +10,11 @@ import pytest
 import redis
 from typer.testing import CliRunner, Result
 
-from sluicegate.campaigns.plan import message_id
 from sluicegate.stored import History
 from sluicegate_ops.cli.app import app
 from sluicegate_worker.provider.codes import advice_for, delivery_advice
 from support.bench import Bench
-from support.messages import message, plan, recipient
+from support.messages import member_id, message, plan, recipient
 from support.receipts import tell
 
 RETRY: dict[str, Any] = {"kind": "retry", "code": "10007", "reason": "in passing", "heard": True}
@@ -64,7 +63,7 @@ class Cli:
         self.bench.campaigns.create(JULY)
         self.bench.add("july", *rows)
         self.bench.act("july", "start")
-        return [message_id("july", row.hash) for row in rows]
+        return [member_id("july", row) for row in rows]
 
 
 @pytest.fixture

@@ -513,11 +513,11 @@ def test_a_missing_key_is_named_by_its_variable(value: str | None) -> None:
 def test_what_signs_webhooks_comes_from_the_environment() -> None:
     environ = {"SLUICEGATE_TELNYX_PUBLIC_KEY": " k\n", "SLUICEGATE_TELNYX_API_KEY": "s", "X": "x"}
     account = Account()
-    assert (account.public_key(environ), account.webhook_secret(environ)) == ("k", "")
-    assert Account(api="v1").webhook_secret(environ) == "s"
+    assert (account.public_keys(environ), account.webhook_secrets(environ)) == (("k",), ())
+    assert Account(api="v1").webhook_secrets(environ) == ("s",)
     named = Account(public_key_env="X", v1_webhook_secret_env="X")
-    assert (named.public_key(environ), named.webhook_secret(environ)) == ("x", "x")
-    assert (account.public_key({}), Account(api="v1").webhook_secret({})) == ("", "")
+    assert (named.public_keys(environ), named.webhook_secrets(environ)) == (("x",), ("x",))
+    assert (account.public_keys({}), Account(api="v1").webhook_secrets({})) == ((), ())
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", "fifteen letters"])

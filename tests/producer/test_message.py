@@ -360,7 +360,7 @@ messages = st.builds(
     auto_detect=st.none() | st.booleans(),
     send_at=times,
     expires_at=times,
-    id=st.from_regex(r"\A[A-Za-z0-9_-]{1,200}\Z"),
+    id=st.from_regex(r"\A(?!-)[A-Za-z0-9_-]{1,200}\Z"),
 )
 
 

@@ -23,7 +23,7 @@ def parts(url: str) -> tuple[str, str, str, str | None]:
 
 def known(url: str, secret: str = SECRET) -> bool:
     account, id, mac, relay = parts(url)
-    return verified(secret, account, id, mac, relay)
+    return verified((secret,), account, id, mac, relay)
 
 
 def test_a_url_says_what_it_is_for() -> None:
@@ -48,12 +48,12 @@ def test_a_url_of_ours_is_known_again(relay: str | None) -> None:
 
 def test_nothing_of_it_can_be_exchanged() -> None:
     account, id, mac, relay = parts(URLS.url("m1", RELAY))
-    assert not verified(SECRET, "other", id, mac, relay)
-    assert not verified(SECRET, account, "m2", mac, relay)
-    assert not verified(SECRET, account, id, mac, None)
-    assert not verified(SECRET, account, id, mac, RELAY + "x")
+    assert not verified((SECRET,), "other", id, mac, relay)
+    assert not verified((SECRET,), account, "m2", mac, relay)
+    assert not verified((SECRET,), account, id, mac, None)
+    assert not verified((SECRET,), account, id, mac, RELAY + "x")
     for wrong in ("", mac[:-1], mac + "A", mac.swapcase(), "é", "\ud800"):
-        assert not verified(SECRET, account, id, wrong, relay)
+        assert not verified((SECRET,), account, id, wrong, relay)
 
 
 TEXTS = st.text(alphabet="ab/?%\n.é", max_size=6)
@@ -65,7 +65,7 @@ def test_no_other_parts_have_the_same_mac(
 ) -> None:
     mac = parts(WebhookUrls("", SECRET, a).url(id_a, relay_a))[2]
     same = (a, id_a, relay_a) == (b, id_b, relay_b)
-    assert verified(SECRET, b, id_b, mac, relay_b) == same
+    assert verified((SECRET,), b, id_b, mac, relay_b) == same
 
 
 def test_a_relay_that_makes_it_too_long_is_refused() -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -302,12 +303,16 @@ def test_a_log_that_tells_a_secret_or_a_number_is_found_and_not_repeated(tmp_pat
     log.write_text(
         "at 1700000000000.123: sent to +1212•••0001, 2122000009 waits, 12122000001234 bytes\n"
         "key KEY-of-someone refused\n"
+        f"Authorization: Basic {b64encode(b'user:KEY-of-someone').decode()}\n"
+        "GET /?key=KEY%2Dof%2Dsomeone\n"
         "to +12122000001, please\nto 2122000001\nto 12122000001.\n"
     )
     found = list(leaks([log], {"THE_KEY": "KEY-of-someone"}, {"+12122000001"}))
     assert found == [
         "worker1.log:2: THE_KEY in: key ••• refused",
-        "worker1.log:3: a number in: to +1•••, please",
-        "worker1.log:4: a number in: to •••",
-        "worker1.log:5: a number in: to 1•••.",
+        "worker1.log:3: THE_KEY in: Authorization: Basic dXNlcj•••",
+        "worker1.log:4: THE_KEY in: (left out: it repeats •••)",
+        "worker1.log:5: a number in: to +1•••, please",
+        "worker1.log:6: a number in: to •••",
+        "worker1.log:7: a number in: to 1•••.",
     ]

@@ -10,13 +10,12 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluicegate.campaigns.plan import message_id
 from sluicegate.keys import FINAL_STATES
 from sluicegate.receipts import DELIVERIES, REMEMBERED_MS
 from sluicegate_worker.provider.telnyx.events import DELIVERY_OF
 from sluicegate_worker.wire import Grant
 from support.bench import Bench
-from support.messages import message, plan, recipient
+from support.messages import member_id, message, plan, recipient
 from support.receipts import apply, receipt, tell
 
 UNDER_WAY = ("queued", "sending", "sent", "something new")
@@ -71,7 +70,7 @@ def campaign_recipient(bench: Bench, number: int, **fields: Any) -> Case:
     bench.campaigns.create(of)
     bench.add(of.name, row)
     bench.act(of.name, "start")
-    return Case(bench, message_id(of.name, row.hash), of.name, row.to)
+    return Case(bench, member_id(of.name, row), of.name, row.to)
 
 
 def heard(store: redis.Redis) -> Bench:

@@ -1,13 +1,4 @@
-"""An account that version 0.1 stored: today's code goes on with it as if it had written it itself.
-
-``support/stored_0_1.json`` was written by that version's scripts, driven on a test's clock: its
-moment, the state of each id (null where a recipient has no record), the tokens of its leases, and
-every key by its type.
-"""
-
-import json
-from pathlib import Path
-from typing import Any
+"""An account of version 0.1: today's code goes on with it as if it had written it itself."""
 
 import msgspec
 import pytest
@@ -18,36 +9,15 @@ from sluicegate.stored import Lease, Record
 from sluicegate_worker.wire import Grant
 from support.bench import Bench
 from support.receipts import tell
+from support.stored import STORED, restore
 
-STORED = json.loads(
-    (Path(__file__).parents[1] / "support" / "stored_0_1.json").read_text(encoding="utf-8")
-)
 LEASES: dict[str, str] = STORED["leases"]
 NOT_RECORDED_BEFORE_A_START = None
 
 
-def restore(store: Any, prefix: str) -> None:
-    for name, (kind, value) in STORED["keys"].items():
-        key = prefix + name
-        if kind == "string":
-            store.set(key, value)
-        elif kind == "hash":
-            store.hset(key, mapping=value)
-        elif kind == "set":
-            store.sadd(key, *value)
-        elif kind == "list":
-            store.rpush(key, *value)
-        else:
-            store.zadd(key, {member: float(score) for member, score in value})
-
-
 @pytest.fixture
 def bench(store: redis.Redis) -> Bench:
-    bench = Bench(store)
-    store.delete(*store.scan_iter(f"{bench.keys.prefix}*"))
-    restore(store, bench.keys.prefix)
-    bench.at(STORED["now_ms"])
-    return bench
+    return restore(store)
 
 
 def state_of(bench: Bench, id: str) -> str | None:

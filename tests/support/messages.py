@@ -3,11 +3,16 @@
 from typing import Any
 
 from sluicegate import Message
-from sluicegate.campaigns.plan import Plan, key_hash, ticket
+from sluicegate.campaigns.members import keyed_hashing
+from sluicegate.campaigns.plan import Plan, key_hash, message_id, ticket
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.rules import validated
 
 SENDER = "+15550000000"
+HASH_KEY = bytes(range(32))
+"""The key of recipients' hashes of whatever a bench made."""
+
+_hash_of = keyed_hashing(HASH_KEY)
 
 
 def message(number: int = 1, **fields: Any) -> Message:
@@ -31,3 +36,8 @@ def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient
     hash = key_hash(key or to)
     stored = ticket(plan, hash, to, segments.parts, values)
     return Recipient(number, hash, to, text, segments.parts, segments.encoding, stored)
+
+
+def member_id(campaign: str, row: Recipient) -> str:
+    """The id of a campaign's message to a recipient, of whatever a bench made."""
+    return message_id(campaign, _hash_of(row.hash))

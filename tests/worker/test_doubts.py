@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from sluicegate.audit import Audit, By
 from sluicegate.errors import UnknownMessage, WrongState
-from sluicegate_worker.operator.audit import Audit, By
 from sluicegate_worker.operator.doubts import Doubts, Resolution
 from support.bench import Bench
 from support.messages import SENDER, message

@@ -1,6 +1,7 @@
 """One account's part of a worker process: its listener, its sweep, its drains.
 
-All of it lives on one event loop. At most one drain claims at a time. Whoever finds work while no
+All of it lives on one event loop. Nothing of it begins before Redis has said that the account is
+this deployment's. At most one drain claims at a time. Whoever finds work while no
 drain claims sends a signal, and the signal starts a drain.
 """
 
@@ -16,7 +17,8 @@ import redis
 
 from sluicegate.config import Config
 from sluicegate.connections import connect_async
-from sluicegate.errors import OutboxError
+from sluicegate.errors import OutboxError, WrongDeployment
+from sluicegate.identity import Identities
 from sluicegate.keys import Keys
 from sluicegate.outbox import translated
 from sluicegate.safety import hazards
@@ -47,6 +49,7 @@ class AccountWork:
 
     ``signal(account)`` asks for a drain from outside. It is called in a thread, so it may block,
     and it may fail. ``diagnose()`` says why signals start no drain, "" where it can't tell.
+    ``refuse(why)`` is called if the account is another deployment's: then nothing is ever done.
     """
 
     def __init__(
@@ -58,10 +61,11 @@ class AccountWork:
         meters: Meters,
         signal: Callable[[str], None],
         diagnose: Callable[[], str] = str,
+        refuse: Callable[[str], None] = lambda why: None,
     ) -> None:
         self._config, self._account = config, account
         self._gateway, self._meters, self._signal = gateway, meters, signal
-        self._deafness = Deafness(diagnose)
+        self._deafness, self._refuse = Deafness(diagnose), refuse
         self._client = connect_async(config.redis_url, pack_in_c=True)
         self._listening_client = connect_async(
             config.redis_url, answer_seconds=2 * _LISTEN_SECONDS
@@ -73,20 +77,17 @@ class AccountWork:
         self._signalled_at = -RESIGNAL_SECONDS
         self._over = asyncio.Event()
         self._over.set()
-        self._tasks = [
-            asyncio.create_task(self._listen()),
-            asyncio.create_task(
-                sweeping(self._queue, self._on_swept, self._meters, self._deafness.reason)
-            ),
-            asyncio.create_task(self._once_redis_answers(self._publish)),
-            asyncio.create_task(self._once_redis_answers(self._unspool)),
-            asyncio.create_task(self._once_redis_answers(self._warn)),
-        ]
+        self._tasks: set[asyncio.Task[None]] = set()
         self._signals: set[asyncio.Task[None]] = set()
+        self._is_ours = False
+        self._identified = asyncio.create_task(self._begin())
 
     async def drain(self) -> Summary:
         """Drain until idle, stopped or out of time; return at once where a drain claims here."""
         self._deafness.note_drain()
+        await asyncio.wait([self._identified], timeout=self._config.drain_seconds)
+        if not self._is_ours:
+            return self._counted(Summary(Counter(), 0.0, "not known to be this deployment's"))
         if self._claiming:
             return self._counted(Summary(Counter(), 0.0, "another drain runs here"))
         self._signalled_at = -RESIGNAL_SECONDS
@@ -113,12 +114,14 @@ class AccountWork:
 
     def stop(self) -> None:
         """Claim no more, and let what was started come to its end."""
+        self._identified.cancel()
         for drain in self._drains:
             drain.stop(self._config.shutdown_grace_seconds)
 
     async def aclose(self) -> None:
         """Wait for the drains, end every task, and close the connections."""
         await self._over.wait()
+        await end({self._identified})
         await end({*self._tasks, *self._signals})
         await self._gateway.aclose()
         await self._client.aclose()
@@ -168,6 +171,22 @@ class AccountWork:
             self._deafness.note_signal(time.monotonic(), f"no signal can be sent: {error}")
         else:
             self._deafness.note_signal(time.monotonic())
+
+    async def _begin(self) -> None:
+        """Go to work once Redis has said that the account is ours."""
+        try:
+            await self._once_redis_answers(self._claim_identity)
+        except WrongDeployment as error:
+            log.error("nothing is sent: %s", error)
+            self._refuse(str(error))
+            return
+        self._is_ours = True
+        sweeps = sweeping(self._queue, self._on_swept, self._meters, self._deafness.reason)
+        once = map(self._once_redis_answers, (self._publish, self._unspool, self._warn))
+        self._tasks.update(map(asyncio.create_task, (self._listen(), sweeps, *once)))
+
+    async def _claim_identity(self) -> None:
+        await Identities(self._client, self._config, self._account).aclaim()
 
     async def _listen(self) -> None:
         """Wait for the wake that an enqueue leaves behind, for ever."""

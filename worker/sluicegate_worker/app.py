@@ -4,10 +4,13 @@ Celery supervises the workers; messages never travel in its queues. Its transpor
 double a message when a worker dies, so it carries only signals, which may be lost or doubled.
 """
 
+from typing import Any
+
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
-from sluicegate.config import load
+from sluicegate.config import Config, load
+from sluicegate.config.redis_url import broker_of, is_redis, tls_options
 
 QUEUE = "sluicegate"
 """The queue that all workers share; each worker also has one of its own, see ``own_queue``."""
@@ -21,10 +24,21 @@ def own_queue(worker: str) -> Queue:
     return Queue(name, Exchange(name), routing_key=name, expires=_OWN_QUEUE_EXPIRES_SECONDS)
 
 
+def broker_url(config: Config) -> str:
+    """The broker's URL; what it says of TLS is in ``broker_tls``, which kombu would ignore."""
+    return broker_of(config.broker) if is_redis(config.broker) else config.broker
+
+
+def broker_tls(config: Config) -> dict[str, Any] | None:
+    """How TLS is spoken with a broker that is a Redis: as with the data's; None for no TLS."""
+    return (tls_options(config.broker) or None) if is_redis(config.broker) else None
+
+
 config = load()
 
-app = Celery("sluicegate", broker=config.broker, include=["sluicegate_worker.tasks"])
+app = Celery("sluicegate", broker=broker_url(config), include=["sluicegate_worker.tasks"])
 app.conf.update(
+    broker_use_ssl=broker_tls(config),
     task_default_queue=QUEUE,
     task_ignore_result=True,
     # The sweep sends a lost signal again. Acknowledging or returning one late, on a connection

@@ -25,6 +25,7 @@ class Engine:
 
     ``signal(account)`` asks for a drain from outside, through Celery; it may block and it may
     fail. ``diagnose()`` says why signals start no drain, "" where it can't tell.
+    ``refuse(why)`` is called if an account turns out to be another deployment's.
     ``gateway(config, account)`` makes an account's gateway; tests hand in their own.
     """
 
@@ -35,9 +36,11 @@ class Engine:
         signal: Callable[[str], None],
         gateway: Callable[[Config, str], Gateway] = gateway_of,
         diagnose: Callable[[], str] = str,
+        refuse: Callable[[str], None] = lambda why: None,
     ) -> None:
         self._config, self._worker = config, worker
         self._signal, self._gateway_of, self._diagnose = signal, gateway, diagnose
+        self._refuse = refuse
         self.meters = {name: Meters() for name in config.accounts}
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -97,6 +100,7 @@ class Engine:
                 self.meters[account],
                 self._ask_for_drain,
                 self._diagnose,
+                self._refuse,
             )
         return self._work[account]
 

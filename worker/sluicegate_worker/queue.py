@@ -8,6 +8,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from sluicegate.audit import By, act
 from sluicegate.config import Config
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
@@ -103,7 +104,9 @@ class Queue:
     def publish_args(self) -> list[Argument]:
         """Arguments of ``PUBLISH``: the account's limits as this worker's file has them."""
         fields = published(self._account)
-        args: list[Argument] = [self._account.limits_version, digest(fields)]
+        version, hash = self._account.limits_version, digest(fields)
+        about = {"version": str(version), "digest": hash, "worker": self.worker}
+        args: list[Argument] = [version, hash, act(By(), "limits", filter=about).said()]
         return args + [text for field in fields.items() for text in field]
 
     async def publish(self) -> bool:

@@ -2,6 +2,8 @@
 
 import gc
 import logging
+import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +11,9 @@ from celery import signals
 from celery.concurrency import ALIASES
 
 from sluicegate.campaigns.template import Template
-from sluicegate.errors import InvalidConfig
+from sluicegate.connections import connect
+from sluicegate.errors import InvalidConfig, OutboxError, WrongDeployment
+from sluicegate.identity import Identities
 
 from .app import app, config, own_queue
 from .engine import Engine
@@ -38,11 +42,16 @@ def _engine_of(worker: str) -> Engine:
     if _engine is None:
         own = own_queue(worker).name
 
-        def signal(account: str) -> None:
+        def ask(account: str) -> None:
             drain.apply_async([account], queue=own, expires=_SIGNAL_EXPIRES_SECONDS, retry=False)
 
-        _engine = Engine(config, worker, signal, diagnose=lambda: _deaf(own))
+        _engine = Engine(config, worker, ask, diagnose=lambda: _deaf(own), refuse=_give_up)
     return _engine
+
+
+def _give_up(why: str) -> None:
+    """End this worker, which learnt late that the account is another deployment's."""
+    os.kill(os.getpid(), signal.SIGTERM)  # Celery's own orderly end; this is not its main thread
 
 
 def _deaf(own: str) -> str:
@@ -66,8 +75,22 @@ def _check(conf: Any, options: Mapping[str, Any], **_: object) -> None:
         listen_at()
         for account in config.accounts:
             gateway_of(config, account)
-    except InvalidConfig as error:
+        _claim_identities()
+    except (InvalidConfig, WrongDeployment) as error:
         raise SystemExit(f"sluicegate: {error}") from None
+
+
+def _claim_identities() -> None:
+    """Raise WrongDeployment for an account of another deployment.
+
+    While Redis doesn't answer, that is left to the engine, which does nothing before it knows.
+    """
+    with connect(config.redis_url) as client:
+        try:
+            for account in config.accounts:
+                Identities(client, config, account).claim()
+        except OutboxError as error:
+            log.warning("whose accounts these are is asked again: %s", error)
 
 
 def _refuse_other_pools(pool: Any) -> None:

@@ -8,12 +8,22 @@ from typing import Annotated
 import msgspec
 import typer
 
-from sluicegate_worker.operator.audit import Audit, Entry
+from sluicegate.audit import Audit, Entry
 
+from .kit.acts import note_export
 from .kit.command import command, option_set
 from .kit.files import sheet_output, text_output
 from .kit.groups import group
-from .kit.options import AsJsonLines, ExportFormat, FormatOption, ListLimit, Overwrite, Unmasked
+from .kit.options import (
+    AsJsonLines,
+    ExportFormat,
+    FormatOption,
+    ListLimit,
+    Overwrite,
+    Unmasked,
+    WhoOption,
+    WhyOption,
+)
 from .kit.output import clean, counted, hidden, table, when, write, write_lines
 from .kit.session import Session
 
@@ -39,6 +49,8 @@ class AuditExportOptions:
     format: FormatOption = ExportFormat.CSV
     overwrite: Overwrite = False
     full: Unmasked = False
+    who: WhoOption = None
+    why: WhyOption = ""
 
 
 @audit.command("list")
@@ -89,6 +101,7 @@ def export(session: Session, options: AuditExportOptions) -> None:
                 sheet.row(
                     (when(entry.at_ms), entry.who, entry.action, entry.count, which, entry.why)
                 )
+    note_export(session, options, "audit", len(kept), file)
     if file is not None:
         typer.echo(f"{counted(len(kept), 'entry', 'entries')} in {file}")
 

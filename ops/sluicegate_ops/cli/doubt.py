@@ -40,6 +40,7 @@ from .kit.output import (
     write_pairs,
     write_result,
 )
+from .kit.pasting import pasted
 from .kit.session import Session
 from .message.screen import MessageScreen, read_screen
 from .resolve_many import SILENT, resolve_many
@@ -155,7 +156,7 @@ def show(session: Session, options: DoubtShowOptions) -> None:
         write_document(about | advised(code))
         return
     write_pairs([*_pairs(record), *pairs(code)])
-    typer.echo(f"\nend it: sluicegate doubt resolve {id} --accepted, --resend or --drop")
+    typer.echo(f"\nend it: sluicegate doubt resolve --accepted, --resend or --drop {pasted(id)}")
 
 
 @doubt.command()

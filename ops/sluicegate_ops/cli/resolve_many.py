@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 
-from sluicegate_worker.operator.audit import By, act
+from sluicegate.audit import By, act
 from sluicegate_worker.operator.doubts import Doubtful, Resolution
 from sluicegate_worker.queue import KEY_REUSE_MS
 

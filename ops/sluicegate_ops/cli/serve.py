@@ -9,6 +9,7 @@ import typer
 
 from sluicegate.addresses import is_loopback
 from sluicegate.config.web import FEWEST_CONNECTIONS, Web
+from sluicegate.errors import OutboxError
 from sluicegate_worker.observe.logs import configure, secrets_of, style
 
 from .kit.command import command, option_set
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # the web framework is heavy, and no other command needs it
     import socket
 
     from sluicegate_ops.web.site import Site
+
+log = logging.getLogger(__name__)
 
 
 @option_set
@@ -77,6 +80,7 @@ def serve(session: Session, options: ServeOptions) -> None:
     from sluicegate_ops.web.site import Site
 
     configure(logging.WARNING, style(), secrets_of(session.config))
+    _claim_identities(session)
     possible = connections_possible(web.connections)
     if possible < FEWEST_CONNECTIONS:
         fail("the limit on open files is too low to serve anybody: raise it (ulimit -n)")
@@ -122,6 +126,20 @@ def warnings(web: Web, possible: int) -> list[str]:
             "of web.connections: raise it (ulimit -n, LimitNOFILE=)"
         )
     return said
+
+
+def _claim_identities(session: Session) -> None:
+    """End ``serve`` with WrongDeployment where an account is another deployment's.
+
+    While Redis doesn't answer, or can't store who we are, that is left to the heartbeat.
+    """
+    session.of_any_deployment = True  # asked here, and of every account
+    for account in session.every_account():
+        try:
+            account.identities.claim()
+        except OutboxError as error:
+            log.warning("whose accounts these are is asked again: %s", error)
+            return
 
 
 def greeting(site: "Site", url: str, metrics_url: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from sluicegate_worker.operator.audit import act
+from sluicegate.audit import act
 from sluicegate_worker.operator.twice import clear_twice
 
 from ..inspect import SentTwice, read_twice

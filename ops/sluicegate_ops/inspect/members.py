@@ -42,8 +42,8 @@ def member(client: redis.Redis, keys: Keys, id: str) -> Member | None:
 
 
 def _was_imported(client: Any, keys: Keys, campaign: str, hash: int) -> bool:
-    shards = client.hget(keys.campaign(campaign), "shards")
-    if not shards:
+    bare, keyed = client.hmget(keys.campaign(campaign), "shards", "keyed_shards")
+    if not (shards := keyed or bare):
         return False
     return bool(client.sismember(keys.members(campaign, hash % int(shards)), str(hash)))
 

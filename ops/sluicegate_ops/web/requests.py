@@ -12,6 +12,7 @@ from starlette.datastructures import Headers
 
 from sluicegate.errors import BadTime, InvalidMessage
 from sluicegate.message import Message, Priority, new_id
+from sluicegate.rules import MAX_MMS_TEXT
 from sluicegate.segments import MAX_PARTS, count
 from sluicegate.times import exact_time
 
@@ -34,7 +35,7 @@ _OTHERS: Final = ("media_urls", "type", "send_at")
 _KNOWN: Final = frozenset((*_TEXTS, *_FLAGS, *_OTHERS))
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
-_KEY = re.compile(r"[A-Za-z0-9_:-]{1,255}")
+_KEY = re.compile(r"(?!-)[A-Za-z0-9_:-]{1,255}")
 
 _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
     "to": (400, "40310", "Invalid 'to' address"),
@@ -92,7 +93,7 @@ def id_of(headers: Headers) -> str:
     if not keys:
         return new_id()
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        detail = "One key, of 1 to 255 letters, digits, - and _."
+        detail = "One key, of 1 to 255 letters, digits, - and _, and not with - first."
         raise HttpProblem(400, "10015", "Bad Request", detail, f"/header/{KEY}")
     return id_of_key(keys[0])
 
@@ -121,6 +122,8 @@ def _text_refusal(message: Message) -> tuple[int, str, str]:
     text = message.text or ""
     if not text.strip():
         return 400, "40316", "No content provided for message"
+    if len(text) > MAX_MMS_TEXT:
+        return 422, "10015", "Message too long"
     try:
         parts = count(text, message.encoding).parts
     except InvalidMessage:

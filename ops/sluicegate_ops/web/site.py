@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from hashlib import sha256
 from types import TracebackType
-from typing import Any, NamedTuple, Self, cast
+from typing import NamedTuple, Self
 
 import httpx
 import redis
@@ -21,6 +21,7 @@ from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
 from sluicegate.outbox import translated
 from sluicegate.receipts import AsyncReceipts
+from sluicegate.scripts import Script, Scripts
 from sluicegate_worker.provider.registry import provider_of
 from sluicegate_worker.provider.webhooks import WebhookReader
 
@@ -35,6 +36,11 @@ from .tenants import Tenant
 
 EVENTS_KEPT = 100
 """How many events of unknown kinds are kept for a person to look at."""
+
+EVENTS_KEPT_MS = 7 * 86_400_000
+"""For how long: they may hold numbers and texts."""
+
+KEEP = Script("sluicegate_ops.web.keep")
 
 _EVENT_BYTES = 4_096
 _KIND = re.compile(r"[a-z._-]{1,60}")  # what may stand in a log
@@ -69,10 +75,10 @@ class Site:
         self.client = connect_async_client(config.redis_url)
         self.blocking = connect(config.redis_url)  # for metrics, which are read in a thread
         self.scrape = AccountScrape(self.blocking, config)
-        self.heartbeat = Heartbeat(self.client, config)
+        self.heartbeat = Heartbeat(self.client, config, environ)
         self.relays = Relays(self.client, config, self.counts, relay_client, time=time, wall=wall)
         self.keywords = Keywords(self.client, config)
-        self.receipts_secret = _receipts_secret(config, environ)
+        self.receipts_secrets = _receipts_secrets(config, environ)
         self.webhook_accounts = self._webhook_accounts(environ)
         self._tenants = self._apps(environ)
         self._stack = AsyncExitStack()
@@ -102,14 +108,11 @@ class Site:
         return [name for name in concerned if self.config.account(name).inbound_url]
 
     async def keep(self, account: str, kind: str, body: bytes) -> None:
-        """Keep an event of an unknown kind, the last EVENTS_KEPT; raises OutboxUnavailable."""
+        """Keep an event of an unknown kind, for EVENTS_KEPT_MS; raises OutboxUnavailable."""
         self.counts.note("unknown_events", account, kind if _KIND.fullmatch(kind) else "")
-        key = Keys(account)("unknown_events")
-        pipeline = self.client.pipeline(transaction=False)
-        pipeline.lpush(key, body[:_EVENT_BYTES])
-        pipeline.ltrim(key, 0, EVENTS_KEPT - 1)
+        scripts = Scripts(self.client, Keys(account).prefix)
         try:
-            await cast("Any", pipeline.execute())
+            await scripts.acall(KEEP, [body[:_EVENT_BYTES], EVENTS_KEPT, EVENTS_KEPT_MS])
         except redis.RedisError as error:
             raise translated(error, ()) from error
 
@@ -163,10 +166,10 @@ async def _ended(task: asyncio.Task[None]) -> None:
         await asyncio.wait([task], timeout=0.1)
 
 
-def _receipts_secret(config: Config, environ: Mapping[str, str]) -> str:
-    """The secret that marks URLs as ours; empty where no message has such a URL."""
+def _receipts_secrets(config: Config, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets that mark URLs as ours; empty where no message has such a URL."""
     asked = any(account.receipts for account in config.accounts.values())
-    return config.web.receipts_secret(environ) if config.web.public_url and asked else ""
+    return config.web.receipts_secrets(environ) if config.web.public_url and asked else ()
 
 
 def _no_key(name: str, account: Account) -> InvalidConfig:

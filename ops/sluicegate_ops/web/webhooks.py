@@ -45,8 +45,7 @@ class WebhookRoutes:
         reader = self._check(request, account, body)
         id, mac = request.path_params["id"], request.path_params["mac"]
         relay = request.query_params.get("relay")
-        secret = site.receipts_secret
-        if not secret or not verified(secret, account.name, id, mac, relay):
+        if not verified(site.receipts_secrets, account.name, id, mac, relay):
             site.counts.note("bad_urls", account.name)
             raise HttpProblem(403, "10010", "Authorization failed", "This URL is not one of ours.")
         async with self._recording(account.name):

@@ -10,7 +10,7 @@ A finished campaign runs again when recipients are imported or a dead letter is 
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal, NamedTuple, cast
 
@@ -18,6 +18,7 @@ import msgspec
 import redis
 import redis.asyncio
 
+from ..audit import By, act
 from ..config import Config
 from ..errors import (
     CampaignExists,
@@ -33,7 +34,8 @@ from ..pipelining import PipelinedScript
 from ..scripts import Argument, Script, Scripts, new_token
 from .exclusion import Exclusion
 from .ledger import Ledger, Ledgers
-from .plan import Plan, differences, plan_digest
+from .members import Members, check_of, hash_key, read_members
+from .plan import Plan, differences, message_id, plan_digest
 from .recipients import Recipient
 
 IMPORT = Script("sluicegate.import")
@@ -110,6 +112,7 @@ class Campaigns:
         shards = max(16, -(-expected_rows // (SHARD_SIZE // 2)))
         args: list[Argument] = [plan.name, "create", msgspec.json.encode(plan)]
         args += [plan_digest(plan), shards, plan.lane]
+        args += [check_of(hash_key(self._client, self._keys))]
         answer = self._scripts.call(CAMPAIGN, args)
         campaign = self.get(plan.name)
         # The digest of a campaign that an earlier version made covered its region too.
@@ -144,26 +147,32 @@ class Campaigns:
         return self._ledgers.recount(name)
 
     def add(
-        self, name: str, recipients: Iterable[Recipient]
+        self, name: str, recipients: Iterable[Recipient], by: By | None = None, file: str = ""
     ) -> Iterator[tuple[Recipient, ImportResult]]:
         """Import recipients in batches, and yield each with what became of it.
+
+        The audit notes ``by`` whom, else this process's user, from which ``file``, and how many.
 
         An import may be repeated or resumed: whoever is a member already is a ``duplicate``. Whom
         one of the plan's ``except_campaigns`` reached or still holds is ``excluded``. An error of
         ``recipients`` itself is raised after the results of all before it.
 
-        Raises UnknownCampaign, also for an excepted one; WrongCampaignState if the campaign is
-        cancelled; and OutboxFull if Redis uses more memory than an import may: whoever was yielded
-        before is imported.
+        Raises UnknownCampaign, also for an excepted one; LostHashKey; WrongCampaignState if the
+        campaign is cancelled; and OutboxFull if Redis uses more memory than an import may: whoever
+        was yielded before is imported.
         """
-        lane, shards = self._lane_and_shards(name)
-        exclusion = Exclusion(self._client, self._keys, self.get(name).plan)
+        lane, members = self._lane_and_members(name)
+        plan = self.get(name).plan
+        exclusion = Exclusion(self._client, self._keys, plan)
+        about = {"file": file, "except": " ".join(plan.except_campaigns)}
+        said = _said(by, "import", name, about)
         iterator = iter(recipients)
         batch, failure = _next_batch(iterator, exclusion)
         while batch.all:
             if kept := batch.kept:
                 self._mind_memory()
-                with self._pipelined.begin(_import_args(name, lane, shards, kept)) as answer:
+                args = _import_args(name, lane, members, kept, said)
+                with self._pipelined.begin(args) as answer:
                     following, failure = _next_batch(iterator, exclusion)  # meanwhile
                     reply = answer()
             else:
@@ -191,20 +200,27 @@ class Campaigns:
 
     def import_args(self, name: str, batch: Sequence[Recipient]) -> list[Argument]:
         """Return the arguments of ``IMPORT``, with a new token; raises UnknownCampaign."""
-        return _import_args(name, *self._lane_and_shards(name), batch)
+        return _import_args(name, *self._lane_and_members(name), batch)
 
-    def _lane_and_shards(self, name: str) -> tuple[bytes, int]:
-        """Return a campaign's lane and its number of sets of members; neither ever changes."""
-        lane, shards = self._client.hmget(self._keys.campaign(name), "lane", "shards")
-        if shards is None:
-            raise UnknownCampaign(name)
-        return lane, int(shards)
+    def id_of(self, name: str, recipient: Recipient) -> str:
+        """Return the id of a campaign's message to ``recipient``; raises as ``members``."""
+        return message_id(name, self.members(name).hash_of(recipient.hash))
 
-    def pace(self, name: str, per_second: float = 0.0, weight: float = 1.0) -> None:
+    def members(self, name: str) -> Members:
+        """Return how the members of a campaign are stored; raises UnknownCampaign, LostHashKey."""
+        return read_members(self._client, self._keys, name)
+
+    def _lane_and_members(self, name: str) -> tuple[bytes, Members]:
+        """Return a campaign's lane and its members; neither ever changes."""
+        return self._client.hget(self._keys.campaign(name), "lane"), self.members(name)
+
+    def pace(
+        self, name: str, per_second: float = 0.0, weight: float = 1.0, by: By | None = None
+    ) -> None:
         """Set a campaign's own rate, in segments a second (0 for none), and its weight.
 
         Where campaigns compete, one of weight 2 is sent twice as fast as one of weight 1. The
-        change takes effect with the next claim.
+        change takes effect with the next claim. The audit notes a change, and ``by`` whom.
 
         Raises UnknownCampaign, and ValueError if the rate is negative or infinite, or the weight
         is not 0.01 to 100.
@@ -212,19 +228,22 @@ class Campaigns:
         if not (0 <= per_second < math.inf and 0.01 <= weight <= 100):
             raise ValueError("the rate must be 0 or more, the weight 0.01 to 100")
         rate = f"{per_second:.6g}" if per_second else ""
-        before, _ = self._scripts.call(CAMPAIGN, [name, "pace", rate, f"{weight:.6g}"])
+        paced = {"rate": f"{per_second:g}", "weight": f"{weight:g}"}
+        args: list[Argument] = [name, "pace", rate, f"{weight:.6g}"]
+        before, _ = self._scripts.call(CAMPAIGN, [*args, _said(by, "pace", name, paced)])
         if before == b"unknown":
             raise UnknownCampaign(name)
 
-    def act(self, name: str, action: Action) -> CampaignState:
+    def act(self, name: str, action: Action, by: By | None = None) -> CampaignState:
         """Start, pause, resume or cancel a campaign, and return its new state.
 
         After a pause or a cancel has returned, no further POST of the campaign can start: it waits
-        for those that had just been started. Repeating an action does nothing.
+        for those that had just been started. Repeating an action does nothing. The audit notes an
+        action that changed something, and ``by`` whom, else this process's user.
 
         Raises UnknownCampaign, and WrongCampaignState if the state does not allow the action.
         """
-        before, after = self._scripts.call(CAMPAIGN, [name, action])
+        before, after = self._scripts.call(CAMPAIGN, [name, action, _said(by, action, name)])
         if before == b"unknown":
             raise UnknownCampaign(name)
         if not after:
@@ -233,6 +252,12 @@ class Campaigns:
             wait_for_posts(self._client, self._keys, self._sleep)
         state: CampaignState = after.decode()
         return state
+
+
+def _said(by: By | None, action: str, campaign: str, about: Mapping[str, str] = {}) -> bytes:
+    """The audit's entry of an act on a campaign; what is empty is left out."""
+    named = {name: text for name, text in about.items() if text}
+    return act(by or By(), action, filter={"campaign": campaign, **named}).said()
 
 
 class _ImportBatch(NamedTuple):
@@ -282,9 +307,10 @@ def _plan(campaign: str, stored: bytes | None) -> Plan:
 
 
 def _import_args(
-    name: str, lane: bytes, shards: int, batch: Sequence[Recipient]
+    name: str, lane: bytes, members: Members, batch: Sequence[Recipient], said: bytes = b""
 ) -> list[Argument]:
-    args: list[Argument] = [name, lane, new_token()]
+    args: list[Argument] = [name, lane, new_token(), said]
     for recipient in batch:
-        args += (recipient.hash % shards, recipient.hash, recipient.to, recipient.ticket)
+        hash, ticket = members.stored(recipient.hash, recipient.ticket)
+        args += (hash % members.shards, hash, recipient.to, ticket)
     return args

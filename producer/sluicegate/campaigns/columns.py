@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from os import PathLike
 from unicodedata import normalize
 
@@ -14,6 +15,7 @@ _QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
 _BETWEEN = r"""[^\w{}%'"|]+"""  # what stands between the words of a name in a tag
 
 
+@lru_cache(100_000)  # each column is asked for again with every name that is looked up
 def variable(column: str) -> str:
     """Return a column's variable: ``First Name`` becomes ``first_name``.
 
@@ -101,16 +103,24 @@ def _shown(tag: str, columns: Sequence[str]) -> str:
 
 def _in_block(tag: str, columns: Sequence[str]) -> str:
     """Rename in ``{% if ... %}``, where a name of several words may stand, but in no quotes."""
+    lowered = tag.casefold()
     for column in sorted(filter(None, columns), key=len, reverse=True):
-        words = re.findall(r"[^\W_]+", column)
+        words = _words(column)
         if len(words) < 2 and column.strip().isidentifier():
             continue
+        if not all(word.casefold() in lowered for word in words):
+            continue  # nearly always: a pattern for each column of a wide file takes seconds
         name = _BETWEEN.join(map(re.escape, words))
         pattern = re.compile(rf"(?<!\w){name}(?!\w)", re.IGNORECASE)
         parts = _QUOTED.split(tag)
         parts[::2] = [pattern.sub(variable(column), part) for part in parts[::2]]
         tag = "".join(parts)
     return tag
+
+
+@lru_cache(100_000)
+def _words(column: str) -> list[str]:
+    return re.findall(r"[^\W_]+", column)
 
 
 def _folded(name: str) -> str:

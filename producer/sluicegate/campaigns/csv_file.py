@@ -250,8 +250,8 @@ class CsvFile:
             raise BadFile(self.path, f"line {above + 1}, the header", fault, "export it again")
         names = [_name(value) for value in row.values]
         above += row.lines
-        rows = [row.values for row in sample_rows(lines[above:], self.delimiter)]
-        while names and not names[-1] and not any(any(row[len(names) - 1 :]) for row in rows):
+        used = max((row.width for row in sample_rows(lines[above:], self.delimiter)), default=0)
+        while len(names) > used and not names[-1]:
             names.pop()
         blank = self.delimiter + '" \r\n' + END_OF_FILE
         if not any(names) or (complete and not "".join(lines[above:]).strip(blank)):

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import msgspec
 import redis
 
-from ..errors import InvalidMessage, UnknownCampaign
+from ..errors import InvalidMessage
 from ..keys import Keys, unsent_states
 from ..stored import Record, Ticket, hash_of
+from .members import Members, read_members
 from .plan import Plan, message_id
 
 _PAGE = 1_000
@@ -26,14 +27,14 @@ _NOT_SENT = frozenset({"dead", "cancelled", "expired", "suppressed", "purged"})
 
 
 class _Other(NamedTuple):
-    """Another campaign, its number of member sets, and whom its lists name as unsent.
+    """Another campaign, its members, and whom its lists name as unsent.
 
     ``unsent`` holds their hashes in order: 8 bytes each, and there may be a million.
     """
 
     name: str
     cancelled: bool
-    shards: int
+    members: Members
     unsent: "array[int]"
 
     def is_unsent(self, hash: int) -> bool:
@@ -54,7 +55,10 @@ class Exclusion:
         self._others = [self._other(plan, name) for name in plan.except_campaigns]
 
     def of(self, hashes: Sequence[int]) -> list[str]:
-        """Return for each recipient the campaign for which it is left out, or ``""``."""
+        """Return for each recipient the campaign for which it is left out, or ``""``.
+
+        ``hashes`` are bare ones, as a file's reader makes them.
+        """
         found = [""] * len(hashes)
         if not hashes:
             return found
@@ -65,9 +69,11 @@ class Exclusion:
 
     def _held(self, other: _Other, hashes: Sequence[int]) -> list[int]:
         """The indexes of those whom ``other`` reached, or still holds."""
+        hashes = [other.members.hash_of(bare) for bare in hashes]
         pipeline = self._client.pipeline(transaction=False)
         for hash in hashes:
-            pipeline.sismember(self._keys.members(other.name, hash % other.shards), hash)
+            shard = hash % other.members.shards
+            pipeline.sismember(self._keys.members(other.name, shard), hash)
         members = [index for index, is_member in enumerate(pipeline.execute()) if is_member]
         pipeline = self._client.pipeline(transaction=False)
         for index in members:
@@ -80,10 +86,8 @@ class Exclusion:
         ]
 
     def _other(self, plan: Plan, name: str) -> _Other:
-        fields = ("shards", "plan", "state")
-        shards, stored, state = self._client.hmget(self._keys.campaign(name), fields)
-        if shards is None:
-            raise UnknownCampaign(name)
+        members = read_members(self._client, self._keys, name)
+        stored, state = self._client.hmget(self._keys.campaign(name), ("plan", "state"))
         theirs = msgspec.json.decode(stored, type=Plan).key_column
         if theirs != plan.key_column:
             by = "their number" if theirs is None else f"the column {theirs}"
@@ -92,7 +96,7 @@ class Exclusion:
         hashes = array("q")
         for ended in unsent_states():
             hashes.extend(self._listed(self._keys.unsent(name, ended)))
-        return _Other(name, state == b"cancelled", int(shards), array("q", sorted(hashes)))
+        return _Other(name, state == b"cancelled", members, array("q", sorted(hashes)))
 
     def _listed(self, key: str) -> "array[int]":
         hashes, start = array("q"), 0

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
 
 from ..characters import flaw, shows
 from ..errors import BadValue
 
 MAX_VALUE = 10_000
-"""The longest value, in characters, that ``replace`` may produce."""
+"""The longest value, in characters, that a file may have or ``replace`` may produce."""
 
 
 def cleaned(values: Mapping[str, str], name: str) -> str:
@@ -21,6 +22,8 @@ def cleaned(values: Mapping[str, str], name: str) -> str:
         return ""
     if not isinstance(value, str):
         raise BadValue(name, f"is not text ({type(value).__name__})")
+    if len(value) > MAX_VALUE:
+        raise BadValue(name, f"has {len(value):,} characters; at most {MAX_VALUE:,} are read")
     if value.isalnum() and value.isascii():  # one plain word, as most are
         return value
     value = " ".join(value.split())
@@ -59,6 +62,11 @@ def _filled(value: object, variable: str) -> str:
 
 
 def _title(text: str, variable: str) -> str:
+    return _titled(text)
+
+
+@lru_cache(64)  # the only slow filter, and a text may use it on the same value 700 times
+def _titled(text: str) -> str:
     return re.sub(r"[^-\s({\[<]+", lambda word: word[0][0].upper() + word[0][1:].lower(), text)
 
 

@@ -24,6 +24,9 @@ MAX_SOURCE = 10_000
 MAX_DEPTH = 20
 """How deeply blocks, filters and operators may be nested."""
 
+MAX_NUMBER = 10**100
+"""Whole numbers are below this: Python reads longer ones than it can write."""
+
 MAX_ELIFS = 100
 """How many ``{% elif %}`` a block may have. Python's compiler gives up at a few hundred."""
 
@@ -251,6 +254,8 @@ def _arguments(node: "nodes.Filter", known: _Filter) -> None:
 
 def _constant(node: "nodes.Const") -> _Kind:
     if type(node.value) is int:
+        if abs(node.value) >= MAX_NUMBER:
+            raise BadTemplate(node.lineno, "a number in it is too long")
         return "number"
     if not isinstance(node.value, str):
         raise BadTemplate(node.lineno, "only texts in quotes and whole numbers can be compared")

@@ -17,10 +17,11 @@ from typing import Literal
 import msgspec
 from msgspec.structs import force_setattr
 
+from ..characters import control_in
 from ..errors import InvalidMessage
 from ..message import Message
 from ..rules import E164, validated
-from ..segments import MAX_PARTS, Segments, count, sendable
+from ..segments import MAX_PARTS, MAX_SMS_TEXT, Segments, count, sendable
 from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
 from .template import Template, renderer_of
 
@@ -102,7 +103,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
 
         ``to`` is in E.164, as from ``Phones``.
         """
-        if sendable(text) and self._is_sound_sms:
+        if len(text) <= MAX_SMS_TEXT and sendable(text) and self._is_sound_sms:
             counted = count(text)
             if counted.parts <= MAX_PARTS and E164.match(to):
                 return counted
@@ -132,6 +133,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
             raise InvalidMessage("name", self.name, rule)
         if self.name in self.except_campaigns:
             raise InvalidMessage("except_campaigns", self.name, "is this campaign itself")
+        if fault := control_in(self.text):
+            raise InvalidMessage("text", self.text, fault)
         text = "x" if self.template.variables else self.template.render({})
         self.message("probe", "+15551234567", text)
         return self

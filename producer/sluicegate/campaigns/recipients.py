@@ -19,8 +19,9 @@ _UNREAD = "it holds U+FFFD, which stands for an unreadable character: write the 
 class Recipient(NamedTuple):
     """A row that can be sent.
 
-    ``line`` is where it begins in the file, ``hash`` that of its key, ``to`` an E.164 number,
-    ``text`` the rendered text in ``parts`` segments, and ``ticket`` what is stored of it.
+    ``line`` is where it begins in the file, ``to`` an E.164 number, and ``text`` the rendered text
+    in ``parts`` segments. ``hash`` is the bare hash of its key, and ``ticket`` begins with it;
+    ``members`` makes of both what is stored.
     """
 
     line: int

@@ -11,9 +11,9 @@ from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from ..errors import BadValue
+from ..errors import BadTemplate, BadValue
 from .filters import FILLED, FILTERS, Emptied, blank, cleaned
-from .grammar import checked, parsed
+from .grammar import MAX_SOURCE, checked, parsed
 from .own_lines import cleared, marked
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Template:
         if self._has_marks:
             tree = checked(environment.parse(lined))
         self._parts, self._holes = _joined(tree.body)
-        self._compiled = None if self._parts else environment.from_string(_prepared(tree))
+        self._compiled = None if self._parts else _compiled(environment, _prepared(tree))
 
     def __repr__(self) -> str:
         return f"Template({self.source!r})"
@@ -99,7 +99,8 @@ class Template:
                 parts[place] = value = cleaned(values, name)
                 if not value:
                     raise blank(values, name)
-            text = "".join(parts)
+            if len(text := "".join(parts)) > MAX_RENDERED:
+                raise self._too_long(values)
         else:
             text = self._rendered(self._compiled, values)
         text = (cleared(text) if self._has_marks else text).strip()
@@ -108,16 +109,30 @@ class Template:
         return text
 
     def _rendered(self, compiled: "jinja2.Template", values: Mapping[str, str]) -> str:
+        pieces, length = [], 0
         try:
-            return compiled.render({name: cleaned(values, name) for name in self.variables})
+            for piece in compiled.generate({n: cleaned(values, n) for n in self.variables}):
+                pieces.append(piece)
+                length += len(piece)
+                if length > MAX_RENDERED:
+                    raise self._too_long(values)
         except Emptied as error:
             raise blank(values, error.variable) from None
+        return "".join(pieces)
+
+    def _too_long(self, values: Mapping[str, str]) -> BadValue:
+        """Blame the longest value, if any."""
+        longest = max(self.variables, key=lambda name: len(values.get(name) or ""), default="text")
+        return BadValue(longest, f"makes a text of more than {MAX_RENDERED:,} characters")
 
     def _marked(self, values: Mapping[str, str]) -> BadValue:
         """Blame the first variable whose value has a brace: the template's own text has none."""
         culprits = (name for name in self.variables if "{" in cleaned(values, name))
         return BadValue(next(culprits), "puts '{{' or '{%' into the text")
 
+
+MAX_RENDERED = 2 * MAX_SOURCE
+"""Characters in a text at which its rendering stops: several times what any message holds."""
 
 _MARK = re.compile(r"\{[{%]")
 
@@ -139,6 +154,15 @@ def _environment() -> "ImmutableSandboxedEnvironment":
     environment.filters.clear()
     environment.filters.update(FILTERS)
     return environment
+
+
+def _compiled(
+    environment: "ImmutableSandboxedEnvironment", tree: "nodes.Template"
+) -> "jinja2.Template":
+    try:
+        return environment.from_string(tree)
+    except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+        raise BadTemplate(1, f"Python can't compile it: {type(error).__name__}") from error
 
 
 def _names(tree: "nodes.Template") -> tuple[str, ...]:

@@ -5,8 +5,12 @@ Secrets come only from the environment; the file names the variable, never the s
     SLUICEGATE_CONFIG           the file's path (default: sluicegate.toml, if there is one here)
     SLUICEGATE_REDIS_URL        overrides redis_url
     SLUICEGATE_BROKER_URL       overrides broker_url
+    SLUICEGATE_REDIS_PASSWORD   the password, if redis_url has none; SLUICEGATE_BROKER_PASSWORD
     SLUICEGATE_TELNYX_API_KEY   an account's key, unless its api_key_env names another variable
     SLUICEGATE_TELNYX_PUBLIC_KEY, SLUICEGATE_RECEIPTS_SECRET    likewise, to check webhooks with
+
+Instead of any of them but the first, ``<NAME>_FILE`` may name a file that holds it. What webhooks
+are checked with may have a value before, in ``<NAME>_PREVIOUS``, while it is being changed.
 """
 
 import math
@@ -15,7 +19,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec.structs import replace
@@ -24,6 +27,7 @@ from ..errors import InvalidConfig
 from .account import Account, InDoubt, Override, RetrySettings, Seconds, account_faults
 from .apps import tenant_faults
 from .file import SettingsFile
+from .redis_url import is_redis, redis_url_fault, with_password
 from .senders import Brand, Registration, Sender, SettingFaults
 from .web import NAME, NAME_RULE, App, Web, from_environment, web_faults
 
@@ -31,6 +35,12 @@ __all__ = [
     "NAME", "NAME_RULE", "Account", "App", "Brand", "Config", "InDoubt", "Override",
     "Registration", "RetrySettings", "Sender", "Web", "load",
 ]  # fmt: skip
+
+
+_PASSWORDS = {
+    "redis_url": "SLUICEGATE_REDIS_PASSWORD",
+    "broker_url": "SLUICEGATE_BROKER_PASSWORD",
+}
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -115,6 +125,22 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ
     config = replace(config, **overrides)
     for (name, *_), reason in _faults(config):
         raise InvalidConfig(f"SLUICEGATE_{name.upper()}", reason)
+    return _with_passwords(config, environ)
+
+
+def _with_passwords(config: Config, environ: Mapping[str, str]) -> Config:
+    """The configuration with the passwords that stand apart from their URLs."""
+    for name, variable in _PASSWORDS.items():
+        if not (password := from_environment(variable, environ)):
+            continue
+        url = getattr(config, name)
+        if not url:
+            raise InvalidConfig(variable, f"there is no {name} that it could be for")
+        try:
+            config = replace(config, **{name: with_password(url, password)})
+        except ValueError:
+            reason = f"{name} has a password already, or is not a Redis's: say it once"
+            raise InvalidConfig(variable, reason) from None
     return config
 
 
@@ -133,13 +159,7 @@ def _read(file: Path) -> str:
 
 def _faults(config: Config) -> SettingFaults:
     """Yield what the types can't check; values are never repeated: they may be secrets."""
-    if not _is_redis_url(config.redis_url):
-        yield (
-            ("redis_url",),
-            "must be redis://host:port/database-number, rediss://... or unix://path",
-        )
-    if config.broker_url and not re.match(r"\w[\w+]*://", config.broker_url):
-        yield ("broker_url",), "must be a URL of a Celery broker: redis://... or amqp://..."
+    yield from _url_faults(config)
     if config.sending_ceiling < config.memory_ceiling:
         yield (
             ("sending_ceiling",),
@@ -159,16 +179,13 @@ def _faults(config: Config) -> SettingFaults:
         yield ("web", "apps", *names), reason
 
 
-def _is_redis_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - it raises ValueError where it is not one
-    except ValueError:
-        return False
-    if parts.scheme == "unix":
-        return bool(parts.path)
-    # redis-py would take a database that is not a number for number 0.
-    return parts.scheme in ("redis", "rediss") and bool(re.fullmatch(r"/?[0-9]*", parts.path))
+def _url_faults(config: Config) -> SettingFaults:
+    if fault := redis_url_fault(config.redis_url):
+        yield ("redis_url",), fault
+    if config.broker_url and not re.match(r"\w[\w+]*://", config.broker_url):
+        yield ("broker_url",), "must be a URL of a Celery broker: redis://... or amqp://..."
+    elif is_redis(config.broker_url) and (fault := redis_url_fault(config.broker_url)):
+        yield ("broker_url",), fault
 
 
 def _without_secrets(url: str) -> str:

@@ -15,7 +15,7 @@ from ..revocation import LANGUAGES, OPT_IN, normalised
 from ..urls import MAX_URL
 from .apis import APIS, Policy, known_apis
 from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
-from .web import from_environment, is_web_url, variable_faults
+from .web import both_from_environment, from_environment, is_web_url, variable_faults
 
 PerSecond = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Seconds = Annotated[
@@ -28,7 +28,7 @@ Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 _SLOWEST = 0.001  # requests per second: the log of slots must remember that long
 
 _MOST_WORD = 60
-_PROFILE = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_PROFILE = re.compile(r"(?!-)[A-Za-z0-9_-]{1,100}")
 
 # No status below 300: what the provider has accepted is never sent again.
 _CODE = re.compile(r"[3-5][0-9]{2}|[1-9][0-9]{4}")
@@ -149,20 +149,28 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     def api_key(self, environ: Mapping[str, str] = os.environ) -> str:
         """Return the API key from the environment; raises InvalidConfig if it is not set."""
-        key = from_environment(self.api_key_env, environ)
+        key = self.known_api_key(environ)
         if not key:
             secret = APIS[self.api].secret if self.api in APIS else "credential"
             raise InvalidConfig(self.api_key_env, f"set it to the account's {secret}")
         return key
 
-    def public_key(self, environ: Mapping[str, str] = os.environ) -> str:
-        """Return the key that checks this account's webhooks, in base64; ``""`` if not set."""
-        return from_environment(self.public_key_env, environ)
+    def known_api_key(self, environ: Mapping[str, str] = os.environ) -> str:
+        """Return the API key from the environment; ``""`` if it is not set, as on many hosts."""
+        return from_environment(self.api_key_env, environ)
 
-    def webhook_secret(self, environ: Mapping[str, str] = os.environ) -> str:
-        """Return the secret that signs this account's webhooks; ``""`` if there is none."""
+    def public_keys(self, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+        """Return the keys that check this account's webhooks, in base64; empty if none is set.
+
+        There are two while the provider changes from one to another.
+        """
+        return both_from_environment(self.public_key_env, environ)
+
+    def webhook_secrets(self, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+        """Return the secrets that sign this account's webhooks, likewise."""
         own = self.api_key_env if self._webhooks_signed_with == "secret" else ""
-        return from_environment(self.v1_webhook_secret_env or own, environ)
+        variable = self.v1_webhook_secret_env or own
+        return both_from_environment(variable, environ) if variable else ()
 
     @property
     def webhook_key_env(self) -> str:

@@ -120,6 +120,13 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Return the secret from the environment; raises InvalidConfig if it can't be used."""
         return secret(self.receipts_secret_env, "a secret for receipts' URLs", environ)
 
+    def receipts_secrets(self, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+        """Return the secret, and the one before it while URLs signed with that are still about."""
+        current, before = self.receipts_secret(environ), previous(self.receipts_secret_env)
+        if not from_environment(before, environ):
+            return (current,)
+        return current, secret(before, "the secret that was used before", environ)
+
     @property
     def private_networks(self) -> Sequence[IpNetwork]:
         """``relay_networks``, read; raises ValueError, which ``web_faults`` prevents."""
@@ -140,6 +147,22 @@ def from_environment(variable: str, environ: Mapping[str, str]) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidConfig(f"{variable}_FILE", f"{path} can't be read: {error}") from error
+
+
+def previous(variable: str) -> str:
+    """The name of the variable that holds a secret's last value, while it is being changed."""
+    return f"{variable}_PREVIOUS"
+
+
+def both_from_environment(variable: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a secret of others and, if it is set, the one before it; nothing if there is none.
+
+    Raises InvalidConfig if only the one before is set, and as ``from_environment``.
+    """
+    current, before = (from_environment(name, environ) for name in (variable, previous(variable)))
+    if before and not current:
+        raise InvalidConfig(previous(variable), f"set {variable} too: this is the one before it")
+    return tuple(filter(None, (current, before)))
 
 
 def secret(variable: str, what: str, environ: Mapping[str, str]) -> str:

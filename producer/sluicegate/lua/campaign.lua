@@ -1,12 +1,13 @@
 -- A campaign's life: create, start, pause, resume, cancel; and its pace.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] name, [2] create | start | pause | resume | cancel | pace; for create also [3] plan, [4]
---   digest of the plan, [5] shards of its members, [6] lane; for pace [3] segments per second (''
---   for no rate of its own), [4] weight.
+--   digest of the plan, [5] shards of its members, [6] lane, [7] check of the key of their hashes; for pace [3] segments per second (''
+--   for no rate of its own), [4] weight, [5] the audit's entry (audit.lua, '' for none); for the
+--   others [3] that entry.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
--- Keys touched: those of states.lua and counts.lua, clock, campaigns, closed, lanes:<n>, leases,
+-- Keys touched: those of states.lua, counts.lua and audit.lua, clock, campaigns, closed, lanes:<n>, leases,
 --   unsent:<n>:cancelled, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
@@ -15,7 +16,7 @@ local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local campaigns, states, lanes =
   part('sluicegate.campaigns'), part('sluicegate.states'), part('sluicegate.lanes')
 local key, wake, whole_ms = account.key, account.wake, part('sluicegate.texts').whole_ms
-local call = redis.call
+local call, audit = redis.call, part('sluicegate.audit')
 
 local MOVED = 1000 -- tickets in one command
 local name, action = ARGV[1], ARGV[2]
@@ -25,8 +26,8 @@ local now = clock.read()
 if action == 'create' then
   local digest = call('HGET', campaign, 'digest')
   if digest then return digest == ARGV[4] and 'known' or 'exists' end
-  call('HSET', campaign, 'plan', ARGV[3], 'digest', ARGV[4], 'shards', ARGV[5], 'lane', ARGV[6],
-    'state', 'draft', 'created', whole_ms(now.wall))
+  call('HSET', campaign, 'plan', ARGV[3], 'digest', ARGV[4], 'keyed_shards', ARGV[5],
+    'lane', ARGV[6], 'hash_check', ARGV[7], 'state', 'draft', 'created', whole_ms(now.wall))
   counts.begin(name)
   call('ZADD', key('campaigns'), whole_ms(now.wall), name)
   call('ZADD', key('closed'), whole_ms(now.wall), name)
@@ -54,6 +55,7 @@ if action == 'pace' then
     call('HSET', campaign, 'per_second', ARGV[3], 'weight', ARGV[4])
     call('HDEL', key('levels'), 'campaign:' .. name)
     for _, lane in ipairs(all_lanes) do lanes.unpark(lanes.class_of(lane) .. '/' .. lane) end
+    audit.write(now, ARGV[5] or '', 1)
     wake()
   end
   return { before, before }
@@ -122,4 +124,5 @@ call('HSET', campaign, 'state', after)
 call('ZREM', key('closed'), name)
 if after == 'running' then open() else close() end
 if after == 'cancelled' then cancel() end
+audit.write(now, ARGV[3] or '', 1)
 return { before, after }

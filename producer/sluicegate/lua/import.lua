@@ -1,12 +1,12 @@
 -- Import a batch of a campaign's recipients: each once, whatever file and row it stands in.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] campaign, [2] its lane, [3] token of this batch, then four per recipient:
---   shard, hash of its key, to, ticket.
+-- ARGV[1] campaign, [2] its lane, [3] token of this batch, [4] the audit's entry ('' for none),
+--   then four per recipient: shard, hash of its key, to, ticket.
 -- Returns: one letter per recipient: a added, d duplicate, s suppressed (opted out); or, as an
 --   error of state, an array of the campaign's state ('unknown' where there is none).
 --   A batch repeated with its token is answered as it was the first time.
 -- Keys touched: campaign:<n>, import:<n>, members:<n>:*, optouts, unsent:<n>:suppressed, lane:*,
---   ready:*, ledger:<n>, running, totals, wake.
+--   ready:*, ledger:<n>, running, totals, wake, clock; those of audit.lua.
 -- The first write grows the data, so a full server refuses the batch whole.
 local account = part('sluicegate.account')
 local campaigns, optouts = part('sluicegate.campaigns'), part('sluicegate.optouts')
@@ -14,7 +14,7 @@ local states, lanes = part('sluicegate.states'), part('sluicegate.lanes')
 local count = part('sluicegate.counts').count
 local key, call = account.key, redis.call
 
-local FIELDS = 4
+local HEAD, FIELDS = 4, 4
 -- The importer may ask late: it hears of a lost reply only after its next batch is made.
 local REMEMBERED_MS = 86400000
 local args, name, lane, token = ARGV, ARGV[1], ARGV[2], ARGV[3]
@@ -24,14 +24,14 @@ local state = campaigns.state(name)
 if not state or state == 'cancelled' then return { state or 'unknown' } end
 
 -- One question for all: nearly always nobody of a batch has opted out.
-local size, recipients = (#args - 3) / FIELDS, {}
-for n = 1, size do recipients[n] = args[FIELDS * n + 2] end
+local size, recipients = (#args - HEAD) / FIELDS, {}
+for n = 1, size do recipients[n] = args[HEAD + FIELDS * n - 1] end
 optouts.fetch(recipients)
 
 local answers, tickets, suppressed = {}, {}, {}
 local members = key('members:' .. name .. ':')
 for n = 1, size do
-  local first = FIELDS * n
+  local first = HEAD + FIELDS * (n - 1) + 1
   if call('SADD', members .. args[first], args[first + 1]) == 0 then
     answers[n] = 'd'
   elseif optouts.has(recipients[n]) then
@@ -58,6 +58,9 @@ end
 if new > 0 then
   call('HINCRBY', ledger, 'imported', new)
   count('enqueued', new)
+  if args[HEAD] ~= '' then
+    part('sluicegate.audit').write(part('sluicegate.clock').read(), args[HEAD], new)
+  end
 end
 local text = table.concat(answers)
 call('SET', key('import:' .. name), token .. ' ' .. text, 'PX', REMEMBERED_MS)

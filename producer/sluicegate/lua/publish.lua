@@ -1,10 +1,11 @@
 -- Publish a configuration's limits: what every worker obeys, whichever file it started with.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] version, [2] digest of the fields, then field and value of each of them (levels.py has
---   the list).
+-- ARGV[1] version, [2] digest of the fields, [3] the audit's entry, then field and value of each of
+--   them (levels.py has the list).
 -- Returns: {version, digest} in force. A lower version than that in force changes nothing; of equal
 --   versions the last one published counts.
--- Keys touched: limits, ready:*, virtual, parked:t, parked:b, parked_by.
+-- Keys touched: limits, ready:*, virtual, parked:t, parked:b, parked_by, clock;
+--   those of audit.lua.
 -- Repeating it changes nothing. The tree of ready lanes is built anew: a sender may have a new
 -- registration.
 local key = part('sluicegate.account').key
@@ -42,7 +43,7 @@ local senders = {}
 for i, class in ipairs(lanes.CLASSES) do senders[i] = uprooted(class) end
 call('DEL', key('limits'))
 call('HSET', key('limits'), 'version', ARGV[1], 'digest', digest)
-for i = 3, #ARGV, 2 do call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) end
+for i = 4, #ARGV, 2 do call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) end
 limits.forget()
 lanes.forget()
 for i, class in ipairs(lanes.CLASSES) do
@@ -50,4 +51,5 @@ for i, class in ipairs(lanes.CLASSES) do
     if lanes.head_of(lanes.below(class, node)) then lanes.rise(class, node) end
   end
 end
+part('sluicegate.audit').write(part('sluicegate.clock').read(), ARGV[3], 1)
 return { ARGV[1], digest }

@@ -57,6 +57,11 @@ class Ticket(NamedTuple):
         return text[: text.index(b"|")]
 
     @staticmethod
+    def renamed(text: bytes, short: str) -> bytes:
+        """The ticket with another first part."""
+        return short.encode() + text[text.index(b"|") :]
+
+    @staticmethod
     def values_of(text: bytes) -> bytes:
         """The last part alone of a recipient's ticket: its values."""
         return text.split(b"|", 5)[5]

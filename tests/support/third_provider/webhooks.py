@@ -21,14 +21,15 @@ DELIVERY_OF: Mapping[str, Delivery] = {"LANDED": "delivered", "EATEN": "failed"}
 
 def webhook_readers(account: Account, environ: Mapping[str, str]) -> list[WebhookReader]:
     """One reader, where the token is set."""
-    token = account.webhook_secret(environ)
-    if not token:
+    tokens = account.webhook_secrets(environ)
+    if not tokens:
         return []
 
     def check(headers: Mapping[str, str], body: bytes, now_seconds: float) -> None:
         moment = headers.get(TIME, "")
         check_age(moment, now_seconds)
-        if not hmac.compare_digest(signature_of(token, moment, body), headers[SIGNATURE]):
+        signatures = [signature_of(token, moment, body) for token in tokens]
+        if not any(hmac.compare_digest(each, headers[SIGNATURE]) for each in signatures):
             raise Forged("its signature is not the pigeon's")
 
     return [WebhookReader((SIGNATURE, TIME), check, parse_event)]

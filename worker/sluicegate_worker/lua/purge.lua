@@ -7,7 +7,7 @@
 --   A call repeated with its token is answered as it was the first time.
 -- Keys touched: those of states.lua and audit.lua, clock, dead.
 local key, records = part('sluicegate.account').key, part('sluicegate.records')
-local states, audit = part('sluicegate.states'), part('sluicegate_worker.audit')
+local states, audit = part('sluicegate.states'), part('sluicegate.audit')
 
 local token, said, retention_ms = ARGV[1], ARGV[2], ARGV[3]
 local before = audit.answered(token)

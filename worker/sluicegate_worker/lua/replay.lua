@@ -10,7 +10,7 @@
 -- The new generation gives it a new idempotency key: the provider will not know it again.
 local account, records = part('sluicegate.account'), part('sluicegate.records')
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
-local lanes, audit = part('sluicegate.lanes'), part('sluicegate_worker.audit')
+local lanes, audit = part('sluicegate.lanes'), part('sluicegate.audit')
 local texts, count = part('sluicegate.texts'), part('sluicegate.counts').count
 local key, call = account.key, redis.call
 local num, whole_ms = texts.num, texts.whole_ms

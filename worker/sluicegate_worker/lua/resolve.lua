@@ -6,7 +6,7 @@
 --   cancelled | in a cancelled campaign | opted out.
 -- Keys touched: those of states.lua and audit.lua, clock, doubts, dead, wake.
 local account, records = part('sluicegate.account'), part('sluicegate.records')
-local states, audit = part('sluicegate.states'), part('sluicegate_worker.audit')
+local states, audit = part('sluicegate.states'), part('sluicegate.audit')
 local whole_ms, count = part('sluicegate.texts').whole_ms, part('sluicegate.counts').count
 local key = account.key
 

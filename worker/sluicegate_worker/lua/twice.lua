@@ -4,7 +4,7 @@
 -- Returns: one text per id: cleared | not sent twice.
 --   A call repeated with its token is answered as it was the first time.
 -- Keys touched: those of audit.lua, clock, twice.
-local key, audit = part('sluicegate.account').key, part('sluicegate_worker.audit')
+local key, audit = part('sluicegate.account').key, part('sluicegate.audit')
 
 local token, said = ARGV[1], ARGV[2]
 local before = audit.answered(token)

@@ -10,14 +10,17 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import msgspec
 
 from sluicegate.config import Config
+from sluicegate.config.web import from_environment, previous
 from sluicegate.errors import InvalidConfig
 from sluicegate.masking import masked
+from sluicegate.redaction import Redaction
 
 Style = Literal["text", "json"]
 
@@ -26,8 +29,8 @@ FIELDS: Final = ("account", "campaign", "app", "id", "code")
 
 _NUMBER = re.compile(r"(?:\+|%2B)[0-9]{8,}", re.IGNORECASE)
 _KEY = re.compile(r"\bKEY[0-9A-Za-z_-]{8,}|(?<=Bearer )\S+|(?<=://)[^/\s@]*(?=@)")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 _HIDDEN: Final = "•••"
-_SHORTEST_SECRET = 6  # what is shorter would hide words
 
 
 class Mask(logging.Filter):
@@ -39,7 +42,7 @@ class Mask(logging.Filter):
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         super().__init__()
-        self._secrets = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, reverse=True)
+        self._redaction = Redaction(secrets, _HIDDEN)
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = self.hide(_text(record)), ()
@@ -56,9 +59,7 @@ class Mask(logging.Filter):
 
     def hide(self, text: str) -> str:
         """``text`` with every number and secret masked."""
-        for secret in self._secrets:
-            text = text.replace(secret, _HIDDEN)
-        text = _KEY.sub(_HIDDEN, text)
+        text = _KEY.sub(_HIDDEN, self._redaction.hide(text))
         return _NUMBER.sub(lambda match: masked(match[0]), text)
 
 
@@ -71,7 +72,7 @@ class Readable(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         about = ", ".join(f"{name} {value}" for name, value in _fields(record).items())
         line = super().formatMessage(record)
-        return f"{line} ({about})" if about else line
+        return _on_one_line(f"{line} ({about})" if about else line)
 
 
 class JsonLines(logging.Formatter):
@@ -106,10 +107,16 @@ def style(environ: Mapping[str, str] = os.environ) -> Style:
 def secrets_of(config: Config, environ: Mapping[str, str] = os.environ) -> list[str]:
     """Every secret that the configuration names and the environment has."""
     names = {config.web.receipts_secret_env}
-    names |= {app.token_env for app in config.web.apps.values()}
+    for app in config.web.apps.values():
+        names |= {app.token_env, app.next_token_env}
     for account in config.accounts.values():
         names |= {account.api_key_env, account.v1_webhook_secret_env}
-    secrets = (environ.get(name, "").strip() for name in names)
+    names |= {"SLUICEGATE_REDIS_PASSWORD", "SLUICEGATE_BROKER_PASSWORD"}
+    secrets = []
+    for name in filter(None, names):
+        for variable in (name, previous(name)):
+            with suppress(InvalidConfig):  # whoever needs it says so; the others are hidden
+                secrets.append(from_environment(variable, environ))
     return [secret for secret in secrets if secret]
 
 
@@ -130,6 +137,11 @@ def configure(level: int, style: Style, secrets: Iterable[str] = ()) -> None:
     """Log to standard error from ``level`` on, unless logging is set up; then ``dress`` it."""
     logging.basicConfig(level=level)
     dress(logging.getLogger(), style, secrets)
+
+
+def _on_one_line(text: str) -> str:
+    """``text`` with its control characters escaped: one that comes from outside forges no line."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _text(record: logging.LogRecord) -> str:

@@ -7,12 +7,11 @@ from typing import Any
 import msgspec
 import redis
 
+from sluicegate.audit import Act, By, act
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 from sluicegate.stored import History, MessageId, Record
-
-from .audit import Act, By, act
 
 REPLAY = Script("sluicegate_worker.replay")
 PURGE = Script("sluicegate_worker.purge")

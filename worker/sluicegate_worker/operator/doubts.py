@@ -8,12 +8,11 @@ from typing import Any, Literal
 import msgspec
 import redis
 
+from sluicegate.audit import Act, By, act
 from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 from sluicegate.stored import MessageId, Record
-
-from .audit import Act, By, act
 
 RESOLVE = Script("sluicegate_worker.resolve")
 

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import redis
 
+from sluicegate.audit import Act
 from sluicegate.keys import Keys
 from sluicegate.scripts import Script, Scripts, new_token
-
-from .audit import Act
 
 CLEAR = Script("sluicegate_worker.twice")
 

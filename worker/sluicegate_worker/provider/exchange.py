@@ -4,10 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 
-import msgspec
+from msgspec.structs import replace
 
 from sluicegate.config import Account
 from sluicegate.message import Message
+from sluicegate.redaction import Redaction
 from sluicegate.webhook_urls import WebhookUrls
 
 from ..transport import GateClosed, MaybeSent, NotSent, Reply, Transport
@@ -54,7 +55,7 @@ class Exchange:
         outcome_of: Callable[[Reply], Outcome],
     ) -> None:
         self._transport, self._url, self._headers = transport, url, {**HEADERS, **headers}
-        self._secret, self._outcome_of = secret, outcome_of
+        self._redaction, self._outcome_of = Redaction([secret], _HIDDEN), outcome_of
 
     async def post(
         self, request: bytes, gate: Callable[[], bool], headers: Mapping[str, str] | None = None
@@ -67,16 +68,14 @@ class Exchange:
         except GateClosed:
             return Attempt(None)
         except NotSent as error:
-            why = self._without_secret(error)
+            why = self._redaction.hide(str(error))
             return Attempt(not_sent(why), took_ms=_ms_since(began), failing=True)
         except MaybeSent as error:
-            why = self._without_secret(error)
+            why = self._redaction.hide(str(error))
             return Attempt(maybe_sent(why), took_ms=_ms_since(began), failing=True)
         outcome, answer = self._outcome_of(reply), ""
         if not isinstance(outcome, Accepted):
-            body = reply.body.replace(self._secret.encode(), _HIDDEN.encode())
-            reply = msgspec.structs.replace(reply, body=body)
-            outcome, answer = self._outcome_of(reply), _shown(reply)
+            outcome, answer = self._without_secret(reply)
         failing = reply.status >= 500 or reply.status == REQUEST_TIMEOUT
         return Attempt(
             outcome, parse_rate_headers(reply.headers), _ms_since(began), True, answer, failing
@@ -94,9 +93,23 @@ class Exchange:
         """Close the connections."""
         await self._transport.aclose()
 
-    def _without_secret(self, error: Exception) -> str:
-        """What went wrong. A server that repeats our request in its answer repeats the secret."""
-        return str(error).replace(self._secret, _HIDDEN)
+    def _without_secret(self, reply: Reply) -> tuple[Outcome, str]:
+        """The outcome of an answer, and the answer as people see it.
+
+        A server that repeats our request in its answer repeats the secret, in whatever spelling.
+        It is cut out before the texts are cut to their lengths, or half of it would stay.
+        """
+        body = self._redaction.cut(reply.body.decode("utf-8", "surrogateescape"))
+        outcome = self._outcome_of(replace(reply, body=body.encode("utf-8", "surrogateescape")))
+        if isinstance(outcome, Accepted):
+            return outcome, ""
+        if self._redaction.repeats(body):
+            body = self._redaction.notice
+            code = outcome.code if outcome.code.isdigit() else str(reply.status)
+            outcome = replace(outcome, why=f"HTTP {reply.status} {body}", code=code)
+        shown = body.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        outcome = replace(outcome, code=self._redaction.hide(outcome.code))
+        return outcome, f"HTTP {reply.status} {shown}"[:_SHOWN]
 
 
 def webhooks_of(message: Message, receipts: WebhookUrls | None) -> tuple[str | None, str | None]:
@@ -108,10 +121,6 @@ def webhooks_of(message: Message, receipts: WebhookUrls | None) -> tuple[str | N
     if receipts is None:
         return message.webhook_url, message.webhook_failover_url
     return receipts.url(message.id, message.webhook_url), None
-
-
-def _shown(reply: Reply) -> str:
-    return f"HTTP {reply.status} {reply.body.decode('utf-8', 'replace')}"[:_SHOWN]
 
 
 def _ms_since(began: float) -> float:

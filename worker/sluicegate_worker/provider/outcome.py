@@ -17,8 +17,10 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from sluicegate.config import Override
+from sluicegate.words import code_word, id_word, title_word
 
 from .codes import CODES, OPTED_OUT, CodeRow, Ends, Verdict, row_of
 
@@ -32,6 +34,10 @@ class Accepted(msgspec.Struct, frozen=True):
     provider_id: str
     replayed: bool = False
     wait_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """The id is as the gate for foreign words lets it through."""
+        force_setattr(self, "provider_id", id_word(self.provider_id))
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -97,7 +103,8 @@ _OPT_OUT = re.compile(r"\b(?:STOP message|due to STOP|block rule|opted[ -]out)\b
 class ErrorAnswer(msgspec.Struct, frozen=True):
     """An answer that is not a success: its status, and its first error's code and texts.
 
-    ``wait_seconds`` is how long it asks to wait, 0 where it doesn't say.
+    The texts are as the gate for foreign words lets them through. ``wait_seconds`` is how long it
+    asks to wait, 0 where it doesn't say.
     """
 
     status: int
@@ -105,6 +112,12 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
     title: str = ""
     detail: str = ""
     wait_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        """No code, title or detail passes as it came."""
+        force_setattr(self, "code", code_word(self.code))
+        force_setattr(self, "title", title_word(self.title))
+        force_setattr(self, "detail", self.detail[:_SHOWN])
 
     @property
     def explained(self) -> bool:

@@ -105,8 +105,10 @@ class Traffic:
 
     def _import(self, campaigns: Campaigns, recipients: Sequence[Recipient]) -> None:
         self._repeated(lambda: list(campaigns.add(CAMPAIGN, recipients)))
+        members = self._repeated(lambda: campaigns.members(CAMPAIGN))
         self.sent |= {
-            message_id(CAMPAIGN, recipient.hash): recipient.to for recipient in recipients
+            message_id(CAMPAIGN, members.hash_of(recipient.hash)): recipient.to
+            for recipient in recipients
         }
 
     def _post(self) -> None:

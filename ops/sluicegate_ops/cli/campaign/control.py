@@ -5,7 +5,7 @@ import typer
 from sluicegate.campaigns.campaign import Action
 
 from ...inspect import claimed
-from ..kit.acts import by_whom, note
+from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
@@ -75,9 +75,7 @@ def cancel(session: Session, options: CampaignCancelOptions) -> None:
 
 def _act(session: Session, options: ControlOptions, action: Action) -> None:
     campaigns, name = session.campaigns, options.name
-    state = campaigns.act(name, action)
-    by = by_whom(options.who, options.why, needed=False)
-    note(session, by, action, {"campaign": name})
+    state = campaigns.act(name, action, by_whom(options.who, options.why, needed=False))
     ledger, held = campaigns.ledger(name), claimed(session.client, session.keys, name)
     if options.json:
         write_document(summary(campaigns.get(name), ledger) | {"claimed": held})

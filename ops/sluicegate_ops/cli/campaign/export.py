@@ -15,6 +15,7 @@ from sluicegate.campaigns.plan import Plan
 from sluicegate.stored import MessageId
 
 from ...inspect import CampaignRecipients, RecipientStatus
+from ..kit.acts import note_export
 from ..kit.command import command, option_set
 from ..kit.failures import say
 from ..kit.files import sheet_output, text_output
@@ -26,6 +27,8 @@ from ..kit.options import (
     FormatOption,
     Overwrite,
     Unmasked,
+    WhoOption,
+    WhyOption,
 )
 from ..kit.output import counted, hidden
 from ..kit.progress import Meter
@@ -55,6 +58,8 @@ class CampaignExportOptions:
     delimiter: DelimiterOption = None
     overwrite: Overwrite = False
     full: Unmasked = False
+    who: WhoOption = None
+    why: WhyOption = ""
 
 
 @command
@@ -75,18 +80,25 @@ def export(session: Session, options: CampaignExportOptions) -> None:
     files = [_opened(options, path) for path in options.with_ or ()]
     recipients = CampaignRecipients(session.client, session.keys, campaign)
     imported = session.campaigns.ledger(name).imported
+    members = session.campaigns.members(name)
+    # The bare hash of a number gives it away, beside a masked one at once.
+    telling = not members.keyed and campaign.plan.key_column is None
     count = 0
     with (
-        own_columns(campaign.plan, files) as own,
+        own_columns(campaign.plan, files, members) as own,
         _output(options, own.names, files[0] if files else None) as write,
         Meter("exporting", imported) as meter,
     ):
         for count, recipient in enumerate(recipients, 1):
-            write(_line(campaign.plan, recipient, own, options.full))
+            line = _line(campaign.plan, recipient, own, options.full)
+            write(_without_id(line) if telling and not options.full else line)
             meter.at(count, count)
+    note_export(session, options, f"campaign {name}", count, options.out)
     if options.out is not None:
         typer.echo(f"{counted(count, 'recipient')} in {options.out}")
     _tell_of(options, campaign.plan, own)
+    if telling and not options.full:
+        say(f"no ids: those of {name}, which is of an earlier version, would tell the numbers")
     if missing := imported - count:
         say(
             f"{missing:,} of {imported:,} are missing: their records are past the retention "
@@ -114,6 +126,10 @@ def _line(plan: Plan, recipient: RecipientStatus, own: OwnColumns, full: bool) -
         values[place] = values[place] and to
     masked = msgspec.structs.replace(recipient, to=to, reason=reason)
     return ExportLine(masked, [hidden(value) for value in values])
+
+
+def _without_id(line: ExportLine) -> ExportLine:
+    return line._replace(recipient=msgspec.structs.replace(line.recipient, id=""))
 
 
 def _tell_of(options: CampaignExportOptions, plan: Plan, own: OwnColumns) -> None:

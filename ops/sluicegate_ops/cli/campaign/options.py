@@ -114,7 +114,10 @@ class FileOptions:
         typer.Option(metavar="FILE", help="Where rejected rows go; else FILE.rejected.csv."),
     ] = None
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file of rejected rows that exists.")
+        bool,
+        typer.Option(
+            "--overwrite", "--force", help="Replace a file of rejected rows that exists."
+        ),
     ] = False
     rate: Annotated[
         float | None,

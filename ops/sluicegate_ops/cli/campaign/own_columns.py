@@ -8,6 +8,7 @@ from itertools import islice
 import msgspec
 
 from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.members import Members
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipients
 from sluicegate.campaigns.rejects import NOTES
@@ -24,12 +25,14 @@ class OwnColumns:
     one recipient the first is kept, as in a campaign. ``unused`` is how many recipients of the
     files have not been asked for.
 
-    Raises BadFile if a file lacks a column of the plan.
+    ``members`` are the campaign's. Raises BadFile if a file lacks a column of the plan.
     """
 
-    def __init__(self, plan: Plan, files: Sequence[CsvFile], rows: sqlite3.Connection) -> None:
+    def __init__(
+        self, plan: Plan, files: Sequence[CsvFile], members: Members, rows: sqlite3.Connection
+    ) -> None:
         self.names = list[str]()
-        self._rows, self._asked = rows, 0
+        self._rows, self._asked, self._hash_of = rows, 0, members.hash_of
         self._rows.execute("CREATE TABLE own (id TEXT PRIMARY KEY, row BLOB) WITHOUT ROWID")
         for file in files:
             self._read(plan, file)
@@ -57,7 +60,7 @@ class OwnColumns:
                 values = [""] * len(self.names)
                 for place, value in zip(places, row.values[noted:], strict=False):
                     values[place] = value
-                yield short_hash(recipient.hash), msgspec.json.encode(values)
+                yield short_hash(self._hash_of(recipient.hash)), msgspec.json.encode(values)
 
         rows = kept()
         while batch := list(islice(rows, _BATCH)):
@@ -77,10 +80,10 @@ class OwnColumns:
 
 
 @contextmanager
-def own_columns(plan: Plan, files: Sequence[CsvFile]) -> Iterator[OwnColumns]:
+def own_columns(plan: Plan, files: Sequence[CsvFile], members: Members) -> Iterator[OwnColumns]:
     """Read a campaign's files into a temporary database, which is gone afterwards."""
     rows = sqlite3.connect("")  # on disk, deleted when it is closed
     try:
-        yield OwnColumns(plan, files, rows)
+        yield OwnColumns(plan, files, members, rows)
     finally:
         rows.close()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ..kit.acts import by_whom, note
+from ..kit.acts import by_whom
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import AsJsonDocument, CampaignArgument, WhoOption, WhyOption
@@ -48,11 +48,9 @@ def pace(session: Session, options: PaceOptions) -> None:
     campaigns = session.campaigns
     campaign = campaigns.get(name)
     per_second = campaign.per_second if rate is None else _per_second(rate)
-    campaigns.pace(name, per_second, campaign.weight if weight is None else weight)
-    campaign = campaigns.get(name)
     by = by_whom(options.who, options.why, needed=False)
-    paced = {"rate": f"{campaign.per_second:g}", "weight": f"{campaign.weight:g}"}
-    note(session, by, "pace", {"campaign": name} | paced)
+    campaigns.pace(name, per_second, campaign.weight if weight is None else weight, by)
+    campaign = campaigns.get(name)
     ledger = campaigns.ledger(name)
     why = session.waits.of(campaign, ledger)
     if options.json:

@@ -1,7 +1,6 @@
 """``sluicegate campaign preflight``: what a file holds, before anything is sent."""
 
 import filecmp
-import os
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -13,6 +12,7 @@ from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import preflight
 from sluicegate.campaigns.rejects import Rejects
 from sluicegate.campaigns.report import Report
+from sluicegate.private import draft_of, put
 
 from ...inspect import limits_in_force
 from ..kit.command import command, option_set
@@ -79,8 +79,8 @@ def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> 
     twins = wanted.with_name(f"{sheet.path.stem}.duplicates.csv")
     if wanted.resolve() == sheet.path.resolve() or (wanted.exists() and not wanted.is_file()):
         fail(f"{wanted}: rejected rows can't be written there; name another file", BAD_INPUT)
-    rejects = Rejects(_draft_of(wanted), sheet)
-    duplicates = Duplicates(_draft_of(twins), sheet)
+    drafts = draft_of(wanted), draft_of(twins)
+    rejects, duplicates = Rejects(drafts[0], sheet), Duplicates(drafts[1], sheet)
     try:
         with Meter("reading", sheet.size_bytes) as meter, rejects, duplicates:
             report = preflight(
@@ -101,15 +101,11 @@ def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> 
     except OSError as error:
         fail(f"{wanted}: rejected rows can't be written: {error.strerror}; see --rejects")
     finally:
-        for each in (wanted, twins):
-            _draft_of(each).unlink(missing_ok=True)
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
     if options.rejects and kept not in (None, wanted):
         say(f"{wanted} exists with other rows, so they are in {kept}: see --overwrite")
     return ReadFile(sheet, plan, report, kept, listed)
-
-
-def _draft_of(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def refuse(options: FileOptions, report: Report) -> None:
@@ -141,7 +137,16 @@ def _kept(draft: Path | None, wanted: Path, overwrite: bool) -> Path | None:
     if draft is None:
         return None
     place, number = wanted, 1
-    while not overwrite and place.exists() and not filecmp.cmp(draft, place, shallow=False):
-        number += 1
-        place = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-    return draft.replace(place)
+    while True:
+        try:
+            put(draft, place, replace=overwrite or _holds_the_same(place, draft))
+        except FileExistsError:
+            number += 1
+            place = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+        else:
+            return place
+
+
+def _holds_the_same(place: Path, draft: Path) -> bool:
+    is_ours = place.is_file() and not place.is_symlink()
+    return is_ours and filecmp.cmp(draft, place, shallow=False)

@@ -7,6 +7,7 @@ from ..kit.advice import advised, write_advice
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, CampaignArgument
 from ..kit.output import clean, console, counted, tell, write_document
+from ..kit.pasting import pasted
 from ..kit.session import Session
 from ..message.deliveries import advice_on, deliveries_of, lines, set_up
 from .causes import masked_causes
@@ -69,7 +70,7 @@ def _show(
         title = f"{counted(unconfirmed, 'recipient')} accepted but unconfirmed"
         write_advice(title, [("why", _UNCONFIRMED)])
     if any(cause.state == "dead" for cause in ends):
-        replay = f"sluicegate dead replay --campaign {name} --code CODE --why WHY"
+        replay = f"sluicegate dead replay --campaign {pasted(name)} --code CODE --why WHY"
         tell(f"\nto send to the dead again: {replay}")
 
 
@@ -78,7 +79,7 @@ def _lines(cause: CampaignCause) -> list[tuple[str, str]]:
     if not cause.code:
         return []
     advice = advised(cause.code)
-    see = f"look at them: sluicegate dead list --code {cause.code} --all"
+    see = f"look at them: sluicegate dead list --all --code {pasted(cause.code)}"
     do = advice["advice"] or (see if cause.state == "dead" else "")
     return [("means", advice["means"]), ("do", do), ("portal", advice["portal"])]
 

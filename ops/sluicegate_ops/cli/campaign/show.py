@@ -17,6 +17,7 @@ from ..kit.failures import FAILED
 from ..kit.listing import Listing
 from ..kit.options import AsJsonDocument, CampaignArgument
 from ..kit.output import clean, console, table, tell, when, write, write_document, write_pairs
+from ..kit.pasting import pasted
 from ..kit.session import Session
 from ..message.deliveries import deliveries_of, unknown
 from ..status.reasons import expected, own_pace, sentence
@@ -133,7 +134,7 @@ def _dead(dead: list[CampaignCause], name: str) -> Listing:
     rows = table("DEAD", "CODE", "REASON")
     for cause in dead[:_CAUSES_SHOWN]:
         rows.add_row(f"{cause.count:,}", clean(cause.code), clean(cause.reason))
-    rows.add_row("", "", f"all of them, and what to do: sluicegate campaign report {name}")
+    rows.add_row("", "", f"all of them, and what to do: sluicegate campaign report {pasted(name)}")
     return rows
 
 

@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
+from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
 from sluicegate.campaigns.recipients import Recipient, Recipients
 
-from ..kit.acts import by_whom, note
+from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import Confirmed, WhoOption, WhyOption
 from ..kit.output import counted, tell, write_document
+from ..kit.pasting import pasted
 from ..kit.progress import Meter
 from ..kit.session import Session
 from .options import FileOptions
@@ -75,12 +77,10 @@ def start(session: Session, options: StartOptions) -> None:
     confirm(_question(campaigns, before, file), options.yes)
     if sheet.fingerprint() != file.report.fingerprint:
         fail(f"{options.file} has changed since it was read: nothing was done; start again")
-    _pace(campaigns, campaigns.create(plan, file.report.sendable), options)
-    tally = _import(campaigns, file)
     by = by_whom(options.who, options.why, needed=False)
-    about = {"campaign": plan.name, "file": options.file.name}
-    note(session, by, "start", about, tally["added"])
-    _finish(session, options, file, tally)
+    _pace(campaigns, campaigns.create(plan, file.report.sendable), options, by)
+    tally = _import(campaigns, file, by)
+    _finish(session, options, file, tally, by)
 
 
 def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> str:
@@ -97,22 +97,22 @@ def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> 
     return f"{known} Add whoever is new among these {people}?{paused}"
 
 
-def _pace(campaigns: Campaigns, campaign: Campaign, options: StartOptions) -> None:
+def _pace(campaigns: Campaigns, campaign: Campaign, options: StartOptions, by: By) -> None:
     """Set the rate and the weight that were given; leave the other as it is."""
     if options.rate is None and options.weight is None:
         return
     per_second = campaign.per_second if options.rate is None else options.rate
     weight = campaign.weight if options.weight is None else options.weight
-    campaigns.pace(campaign.name, per_second, weight)
+    campaigns.pace(campaign.name, per_second, weight, by)
 
 
-def _import(campaigns: Campaigns, file: ReadFile) -> Counter[ImportResult]:
+def _import(campaigns: Campaigns, file: ReadFile, by: By) -> Counter[ImportResult]:
     """Import everyone who can be sent to; count the outcomes."""
     report, name = file.report, file.plan.name
     tally: Counter[ImportResult] = Counter()
     try:
         with Meter("importing", report.rows - report.rejected) as meter:
-            added = campaigns.add(name, _recipients(file))
+            added = campaigns.add(name, _recipients(file), by, file.sheet.path.name)
             for done, (_, outcome) in enumerate(added, 1):
                 tally[outcome] += 1
                 meter.at(done, done)
@@ -120,7 +120,7 @@ def _import(campaigns: Campaigns, file: ReadFile) -> Counter[ImportResult]:
         fail(f"stopped: {_so_far(campaigns, name)}; repeat the command to go on where it stopped")
     if file.sheet.fingerprint() != report.fingerprint:
         changed = f"{file.sheet.path} was changed while it was imported"
-        way_out = f"To give it up: sluicegate campaign cancel {name}"
+        way_out = f"To give it up: sluicegate campaign cancel {pasted(name)}"
         fail(f"{changed}: {_so_far(campaigns, name)}. {way_out}")
     return tally
 
@@ -138,13 +138,17 @@ def _so_far(campaigns: Campaigns, name: str) -> str:
 
 
 def _finish(
-    session: Session, options: StartOptions, file: ReadFile, tally: Counter[ImportResult]
+    session: Session,
+    options: StartOptions,
+    file: ReadFile,
+    tally: Counter[ImportResult],
+    by: By,
 ) -> None:
     """Start the campaign if it is a draft, and say what was done."""
     campaigns, name, report = session.campaigns, file.plan.name, file.report
     state = campaigns.get(name).state
     if state == "draft":
-        state = campaigns.act(name, "start")
+        state = campaigns.act(name, "start", by)
     added, suppressed, excluded = tally["added"], tally["suppressed"], tally["excluded"]
     already = max(0, tally["duplicate"] - report.duplicates)
     if options.json:
@@ -159,4 +163,4 @@ def _finish(
     parts += [f"{excluded:,} left out for another campaign"] * bool(excluded)
     tell(", ".join(parts))
     verb = "resume" if state == "paused" else "watch"
-    tell(f"{name} is {state}; next: sluicegate campaign {verb} {name}")
+    tell(f"{name} is {state}; next: sluicegate campaign {verb} {pasted(name)}")

@@ -13,9 +13,17 @@ from sluicegate_worker.operator.deadletters import DeadLetter
 from sluicegate_worker.operator.edits import FAULTS, Letters
 from sluicegate_worker.provider.codes import advice_for
 
+from ..kit.acts import note_export
 from ..kit.command import command, option_set
 from ..kit.files import sheet_output, text_output
-from ..kit.options import ExportFormat, FormatOption, Overwrite, Unmasked
+from ..kit.options import (
+    ExportFormat,
+    FormatOption,
+    Overwrite,
+    Unmasked,
+    WhoOption,
+    WhyOption,
+)
 from ..kit.output import counted, hidden, when
 from ..kit.session import Session
 from .choice import filtered
@@ -38,6 +46,8 @@ class DeadExportOptions(LetterFilters):
     format: FormatOption = ExportFormat.CSV
     overwrite: Overwrite = False
     full: Unmasked = False
+    who: WhoOption = None
+    why: WhyOption = ""
 
 
 @command
@@ -62,6 +72,7 @@ def export(session: Session, options: DeadExportOptions) -> None:
             for letter, text in zip(page, texts, strict=True):
                 write(letter, (*_row(letter, options.full), *text))
             count += len(page)
+    note_export(session, options, "dead letters", count, file)
     if file is not None:
         typer.echo(f"{counted(count, 'dead letter')} in {file}")
 

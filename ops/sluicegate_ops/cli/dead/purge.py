@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import typer
 
-from sluicegate_worker.operator.audit import act
+from sluicegate.audit import act
 from sluicegate_worker.operator.deadletters import Replay
 
 from ..kit.acts import by_whom, carry_out, write_act

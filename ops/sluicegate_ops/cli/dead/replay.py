@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from sluicegate_worker.operator.audit import Act, By, act
+from sluicegate.audit import Act, By, act
 from sluicegate_worker.operator.deadletters import Replay
 from sluicegate_worker.operator.edits import FAULTS, Edit, Letters
 

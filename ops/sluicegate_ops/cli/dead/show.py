@@ -14,6 +14,7 @@ from ..kit.advice import advised, pairs
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
 from ..kit.output import hidden, when, write_document, write_pairs
+from ..kit.pasting import pasted
 from ..kit.session import Session
 from ..message.attempts import write_attempts
 from .choice import dead_letter
@@ -52,9 +53,11 @@ def show(session: Session, options: DeadShowOptions) -> None:
         return
     write_pairs([*_pairs(letter), ("text", text), ("request", request), *pairs(letter.code)])
     write_attempts(history, worker_names(session.client, session.keys))
-    typer.echo(f"\nsend it again: sluicegate dead replay {id}")
-    typer.echo(f"  or edited:   sluicegate dead replay {id} --from SENDER --text TEXT --why WHY")
-    typer.echo(f"give it up:    sluicegate dead purge {id}")
+    typer.echo(f"\nsend it again: sluicegate dead replay {pasted(id)}")
+    typer.echo(
+        f"  or edited:   sluicegate dead replay --from SENDER --text TEXT --why WHY {pasted(id)}"
+    )
+    typer.echo(f"give it up:    sluicegate dead purge {pasted(id)}")
 
 
 def masked_letter(letter: DeadLetter, full: bool) -> DeadLetter:

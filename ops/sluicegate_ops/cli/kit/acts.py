@@ -3,12 +3,13 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import redis
 
+from sluicegate.audit import By, act, os_user
 from sluicegate.errors import InvalidMessage, SluicegateError, UnknownMessage, WrongState
-from sluicegate_worker.operator.audit import By, act, os_user
 from sluicegate_worker.operator.deadletters import BATCH, Replay
 
 from .failures import BAD_INPUT, complain, fail, say, status_of
@@ -17,6 +18,18 @@ from .progress import Meter
 from .session import Session
 
 _ERRORS_SHOWN = 5
+
+
+class ExportNoted(Protocol):
+    """What an export's options say of the act itself."""
+
+    @property
+    def who(self) -> str | None: ...
+    @property
+    def why(self) -> str: ...
+    @property
+    def full(self) -> bool: ...
+
 
 Named = TypeVar("Named", Replay, str)
 """A message that is acted on: a dead letter of its generation, or an id."""
@@ -42,6 +55,15 @@ def note(
         session.audit.note(act(by, action, *ids, filter=about), count)
     except redis.ResponseError as error:
         say(f"done, and not noted in the audit: {error}")
+
+
+def note_export(
+    session: Session, options: ExportNoted, what: str, count: int, file: Path | None
+) -> None:
+    """Put into the audit that personal data left: which, how many, masked or not, and whereto."""
+    about = {"of": what, "numbers": "whole" if options.full else "masked"}
+    about |= {"file": "stdout" if file is None else file.name}
+    note(session, by_whom(options.who, options.why, needed=False), "export", about, count)
 
 
 def why_not(error: SluicegateError) -> str:

@@ -35,7 +35,9 @@ def option_set(kind: type[Options]) -> type[Options]:
     return dataclass(frozen=True, kw_only=True, eq=False, repr=False)(kind)
 
 
-def command(run: Callable[[Session, Options], None]) -> Callable[..., None]:
+def command(
+    run: Callable[[Session, Options], None], *, of_any_deployment: bool = False
+) -> Callable[..., None]:
     """Expand the fields of ``run``'s second parameter to the signature that typer reads.
 
     The fields are annotated as typer wants them, with ``Annotated[..., typer.Option(...)]``, and
@@ -56,6 +58,7 @@ def command(run: Callable[[Session, Options], None]) -> Callable[..., None]:
     ) -> None:
         ctx.obj.choose(account, config)
         ctx.obj.writes = run.__name__ not in _READ_ONLY
+        ctx.obj.of_any_deployment = of_any_deployment
         run(ctx.obj, kind(**given))
 
     signature = Signature([_CONTEXT, *_parameters(kind), *_EVERYWHERE])

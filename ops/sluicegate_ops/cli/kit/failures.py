@@ -20,18 +20,20 @@ from sluicegate.errors import (
     UnknownCampaign,
     UnknownMessage,
     WrongCampaignState,
+    WrongDeployment,
     WrongState,
 )
 from sluicegate.outbox import translated
 
 from .output import tell
+from .pasting import pasted
 from .session import Session
 
 FAILED, BAD_INPUT = 1, 2
 """Exit statuses: the command failed, or a person is needed; the command's input is wrong."""
 
 _BAD_INPUT = (
-    *(InvalidMessage, InvalidConfig, BadFile, BadTemplate),
+    *(InvalidMessage, InvalidConfig, BadFile, BadTemplate, WrongDeployment),
     *(UnknownMessage, UnknownCampaign, IdReused, CampaignExists),
 )
 _EXTRAS = ("jinja2", "phonenumbers")
@@ -118,7 +120,7 @@ def _way_out(error: SluicegateError, session: Session) -> str:
         case UnknownMessage():
             return f"Check the id and the account: this is {session.name}, --account names another"
         case WrongState(id=id):
-            return f"See: sluicegate message show {id}"
+            return f"See: sluicegate message show {pasted(id)}"
         case _:
             return _campaign_way_out(error)
 
@@ -130,14 +132,17 @@ def _campaign_way_out(error: SluicegateError) -> str:
     match error:
         case UnknownCampaign():
             return "To list the campaigns: sluicegate campaign list"
-        case CampaignExists(name=name):
+        case CampaignExists():
+            name = pasted(error.name)
             return (
                 f"To see what it sends: sluicegate campaign status {name}. To send this to "
                 f"whom it has not reached, end it with sluicegate campaign cancel {name}, and "
                 f"start this under another name with --except-campaign {name}"
             )
         case WrongCampaignState(state="draft", name=name):
-            return f"To start it, give its file: sluicegate campaign start FILE --name {name}"
+            return (
+                f"To start it, give its file: sluicegate campaign start FILE --name {pasted(name)}"
+            )
         case WrongCampaignState(state="finished"):
             return "It has nothing left to send; start it with another file to add recipients"
         case WrongCampaignState(state="cancelled"):

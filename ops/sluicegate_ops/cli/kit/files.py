@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from sluicegate.private import draft_of, private_text, put
 from sluicegate.spreadsheet import SheetFile, SheetWriter
 
 from .failures import BAD_INPUT, fail
@@ -34,9 +35,12 @@ def text_output(file: Path | None, overwrite: bool) -> Iterator[TextIO]:
     """A file to write text to, complete or not at all; None is standard output."""
     if file is None:
         yield sys.stdout
-        return
-    with _draft(file, overwrite) as path, path.open("w", encoding="utf-8", newline="") as output:
-        yield output
+    elif _is_device(file):
+        with _written(file), file.open("w", encoding="utf-8", newline="") as output:
+            yield output
+    else:
+        with _draft(file, overwrite) as draft, private_text(draft) as output:
+            yield output
 
 
 @contextmanager
@@ -46,26 +50,50 @@ def sheet_output(
     """A CSV file that lives through a spreadsheet, complete or not at all; None is stdout."""
     if file is None:
         yield SheetWriter(sys.stdout, delimiter)
-        return
-    with _draft(file, overwrite) as path, SheetFile(path, delimiter, encoding) as sheet:
-        yield sheet
+    elif _is_device(file):
+        with _written(file), file.open("w", encoding=encoding, newline="") as output:
+            yield SheetWriter(output, delimiter)
+    else:
+        with _draft(file, overwrite) as path, SheetFile(path, delimiter, encoding) as sheet:
+            yield sheet
+
+
+def refuse_existing(file: Path, overwrite: bool) -> None:
+    """End the command where a file, or a link, is in the place of one to be written."""
+    if os.path.lexists(file) and not overwrite:
+        fail(
+            f"{file} exists already: name another file, or replace it with --overwrite", BAD_INPUT
+        )
 
 
 @contextmanager
 def _draft(file: Path, overwrite: bool) -> Iterator[Path]:
-    """Where to write what becomes ``file`` once it is complete; a pipe or device is itself."""
-    if file.exists() and not file.is_file() and not file.is_dir():
-        yield file
-        return
-    if file.exists() and not overwrite:
-        fail(
-            f"{file} exists already: name another file, or replace it with --overwrite", BAD_INPUT
-        )
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    """Where to write what becomes ``file`` once it is complete; nobody else can read it."""
+    refuse_existing(file, overwrite)
+    with _written(file):
+        draft = draft_of(file)
+        try:
+            yield draft
+            put(draft, file, replace=overwrite)
+        except FileExistsError:  # somebody was quicker
+            refuse_existing(file, overwrite)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _written(file: Path) -> Iterator[None]:
     try:
-        yield draft
-        draft.replace(file)
+        yield
     except OSError as error:
         fail(f"{file}: cannot be written: {error.strerror}", BAD_INPUT)
-    finally:
-        draft.unlink(missing_ok=True)
+
+
+def _is_device(file: Path) -> bool:
+    """Whether ``file`` is a pipe or device, which is written as it is, and no link to one.
+
+    But links within /dev are the system's own, such as /dev/stdout.
+    """
+    if not file.exists() or file.is_file() or file.is_dir():
+        return False
+    return not file.is_symlink() or file.absolute().is_relative_to("/dev")

@@ -35,7 +35,9 @@ Unmasked = Annotated[bool, typer.Option("--full", help="Show whole phone numbers
 FormatOption = Annotated[
     ExportFormat, typer.Option(metavar="FORMAT", help="csv, or jsonl for programs.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", "--force", help="Replace the file if it exists.")
+]
 Confirmed = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 ListLimit = Annotated[
     int, typer.Option(metavar="N", min=0, help="List at most this many; 0 lists all.")

@@ -7,14 +7,15 @@ from urllib.parse import urlsplit
 
 import redis
 
+from sluicegate.audit import Audit
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.client import Sluice
 from sluicegate.config import Account, Config, load
 from sluicegate.connections import connect
-from sluicegate.errors import InvalidConfig
+from sluicegate.errors import InvalidConfig, OutboxUnavailable
+from sluicegate.identity import Identities
 from sluicegate.keys import Keys
 from sluicegate.optouts import wait_for_posts
-from sluicegate_worker.operator.audit import Audit
 from sluicegate_worker.operator.deadletters import DeadLetters
 from sluicegate_worker.operator.doubts import Doubts
 from sluicegate_worker.operator.halts import Halts
@@ -33,6 +34,10 @@ class Session:
         self.name, self._named, self._config_path = account or "default", account, config_path
         self.writes = True
         """Whether the command that runs may change something."""
+        self.of_any_deployment = False
+        """Whether the command that runs may look at another deployment's account."""
+        self.at_stake: tuple[str, ...] = ()
+        """The ids of the messages that the command is about, for an error."""
         self.sleep: Callable[[float], None] = time.sleep
 
     def choose(self, account: str | None, config_path: str | None) -> None:
@@ -60,11 +65,26 @@ class Session:
 
     @cached_property
     def client(self) -> redis.Redis:
+        """A connection; raises WrongDeployment where the account is another deployment's."""
         url = self.config.redis_url  # an error of the configuration is not the URL's
         try:
-            return connect(url)
+            client = connect(url)
         except ValueError as error:
             raise InvalidConfig("redis_url", str(error)) from error
+        self._check(client)
+        return client
+
+    def _check(self, client: redis.Redis) -> None:
+        if self.of_any_deployment or self.name not in self.config.accounts:
+            return
+        try:
+            Identities(client, self.config, self.name).check(with_key=self.writes)
+        except OutboxUnavailable as error:
+            raise OutboxUnavailable(error.reason, self.at_stake) from error
+
+    @property
+    def identities(self) -> Identities:
+        return Identities(self.client, self.config, self.name)
 
     @cached_property
     def sluice(self) -> Sluice:
@@ -108,6 +128,9 @@ class Session:
         for name in self.config.accounts:
             other = Session(name, self._config_path)
             other.config, other.client, other.sleep = self.config, self.client, self.sleep
+            other.writes, other.of_any_deployment = self.writes, self.of_any_deployment
+            if name != self.name:
+                other._check(self.client)
             yield other
 
     def wait_for_starts(self) -> None:

@@ -12,6 +12,7 @@ from ..kit.command import command, option_set
 from ..kit.failures import FAILED, complain, status_of
 from ..kit.options import AsJsonLines, WhoOption, WhyOption
 from ..kit.output import write_lines
+from ..kit.pasting import pasted
 from ..kit.session import Session
 
 
@@ -86,8 +87,9 @@ def _refusal(recipient: Member) -> str:
     """Why a recipient that was never started can't be cancelled by its id."""
     if recipient.state not in ("waiting", "granted"):
         return f"not cancelled: it is already {recipient.state}"
+    cancel = f"sluicegate campaign cancel {pasted(recipient.campaign)}"
     return (
         f"not cancelled: it waits in campaign {recipient.campaign}, which can only be cancelled "
-        f"as a whole: sluicegate campaign cancel {recipient.campaign}; or keep its number out of "
+        f"as a whole: {cancel}; or keep its number out of "
         "it: sluicegate optout add NUMBER"
     )

@@ -22,6 +22,7 @@ from ..kit.options import (
     SenderOption,
 )
 from ..kit.output import clean, hidden, write_document
+from ..kit.pasting import pasted
 from ..kit.session import Session
 from ..kit.times import time_option
 
@@ -85,6 +86,7 @@ def send(session: Session, options: SendOptions) -> None:
     if mark := template_mark(fields.get("text", "")):
         what = f"The text has {mark} in it, which only a campaign fills in. Send it as it is?"
         confirm(what, options.yes)
+    session.at_stake = (options.id,) if options.id else ()
     result = session.sluice.enqueue(**fields)
     if options.json:
         _send_for_program(session, options, result)
@@ -160,9 +162,9 @@ def _conclude(status: MessageStatus, seconds: float) -> None:
         case "accepted":
             typer.echo(f"accepted as {status.provider_id}", err=True)
         case "dead":
-            fail(f"{about} ({why}). See: sluicegate dead show {status.id}")
+            fail(f"{about} ({why}). See: sluicegate dead show {pasted(status.id)}")
         case "in_doubt":
-            fail(f"{about} ({why}). See: sluicegate message show {status.id}")
+            fail(f"{about} ({why}). See: sluicegate message show {pasted(status.id)}")
         case _ if status.finished:
             fail(about)
         case _:

@@ -6,6 +6,7 @@ from ...inspect import worker_names
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
 from ..kit.output import lasting, when, write_document, write_pairs
+from ..kit.pasting import pasted
 from ..kit.session import Session
 from .attempts import write_attempts
 from .deliveries import lines, unknown
@@ -77,7 +78,7 @@ def _outlook(record: MessageScreen) -> str:
     if record.campaign and record.state == "waiting":
         return f" in campaign {record.campaign}"
     if record.held:
-        return f", until you decide: sluicegate doubt resolve {record.id}"
+        return f", until you decide: sluicegate doubt resolve {pasted(record.id)}"
     if record.decided_ms is not None:
         return f", policy decides at {when(record.decided_ms)}"
     return f", due at {when(record.due_ms)}" if record.due_ms is not None else ""

@@ -7,7 +7,8 @@ import typer
 
 from ..kit.command import command, option_set
 from ..kit.failures import fail
-from ..kit.options import AsJsonDocument
+from ..kit.files import refuse_existing
+from ..kit.options import AsJsonDocument, Overwrite
 from ..kit.output import write_document
 from ..kit.session import Session
 
@@ -28,8 +29,12 @@ class ProbeOptions:
         str, typer.Option(metavar="PATH", help="What to GET; it must be free of charge.")
     ] = "/v2/balance"
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where anonymised samples are written.")
-    ] = Path("build/probe.json")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Where anonymised samples are written; else build/probe.json."
+        ),
+    ] = None
+    overwrite: Overwrite = False
     json: AsJsonDocument = False
 
 
@@ -51,17 +56,20 @@ def probe(session: Session, options: ProbeOptions) -> None:
     from .run import document, free_path, make_calls, request_for, save_samples
     from .screen import show_findings
 
+    if options.out is not None:
+        refuse_existing(options.out, options.overwrite)
+    out = options.out or Path("build/probe.json")
     account, path = session.account, free_path(options.path)
     request = request_for(account, path)
     calls = make_calls(
         account, request, options.count, options.interval_seconds, quiet=options.json
     )
     conclusions = findings(calls)
-    save_samples(calls, options.out)
+    save_samples(calls, out)
     if options.json:
         write_document(document(calls, conclusions, account))
     else:
         show_findings(conclusions, account)
-        typer.echo(f"\nanonymised samples: {options.out}")
+        typer.echo(f"\nanonymised samples: {out}")
     if not any(200 <= status < 300 for status in conclusions.statuses):
         fail(f"no call succeeded; is {path} a path that answers GET?")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from sluicegate.private import draft_of, private_text, put
 from sluicegate_worker.provider.rate_headers import parse_http_date
 
 from .calls import Call
@@ -56,7 +57,13 @@ def save(calls: Sequence[Call], out: Path) -> None:
     """Write the samples as JSON. Raises OSError."""
     out.parent.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(anonymised(calls)), indent=2)
-    out.write_bytes(text + b"\n")
+    draft = draft_of(out)
+    try:
+        with private_text(draft) as file:
+            file.write(f"{text.decode()}\n")
+        put(draft, out, replace=True)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _value(text: str, names: dict[str, str]) -> str:

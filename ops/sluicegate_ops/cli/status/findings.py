@@ -6,6 +6,7 @@ from sluicegate_worker.distance import TOO_FAR_SECONDS
 
 from ...inspect import LIVE_SECONDS, AccountCause, AccountState, RequestRate
 from ..kit.output import clean, counted, lasting, listed, when
+from ..kit.pasting import pasted
 from .finding import Finding
 from .reasons import PROVIDER, SHARE, advice_on, named, shared
 from .replies import reviews, webhooks
@@ -27,7 +28,7 @@ def findings(state: AccountState) -> list[Finding]:
 def _halts(state: AccountState) -> Iterator[Finding]:
     for halt in state.halts:
         why, level = clean(halt.why), named(halt.level)
-        clear = f"sluicegate halt clear {halt.level}"
+        clear = f"sluicegate halt clear {pasted(halt.level)}"
         advice = advice_on(halt.why)
         if halt.until_ms is None:
             told = advice and f"{advice.for_key(state.key_variable)} {_portal(advice.portal)}"

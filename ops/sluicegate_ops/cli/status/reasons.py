@@ -8,6 +8,7 @@ from sluicegate_worker.provider.codes import Advice, advice_for
 
 from ...inspect import Finish, RequestRate, Wait, WaitKind, Why
 from ..kit.output import clean, counted, hidden, lasting, local, when
+from ..kit.pasting import pasted
 
 SETTINGS = (
     "A change to sluicegate.toml takes effect once its limits_version is raised and a worker is "
@@ -238,7 +239,7 @@ def _faster(wait: Wait) -> str:
     if kind == "account":
         return f"raise {name}_per_second, if Telnyx allows the account more"
     if kind == "campaign":
-        return f"sluicegate campaign pace {name} --rate MORE, or --rate none"
+        return f"sluicegate campaign pace {pasted(name)} --rate MORE, or --rate none"
     if kind == "registration":
         return f"carrier_class or att_share of registrations.{name}, if carriers allow it more"
     key = name.removeprefix("pool:")
@@ -246,11 +247,11 @@ def _faster(wait: Wait) -> str:
 
 
 _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
-    "draft": lambda wait: f"sluicegate campaign start FILE --name {_name(wait)}",
-    "paused": lambda wait: f"sluicegate campaign resume {_name(wait)}",
+    "draft": lambda wait: f"sluicegate campaign start FILE --name {pasted(_name(wait))}",
+    "paused": lambda wait: f"sluicegate campaign resume {pasted(_name(wait))}",
     "read_only": lambda wait: READ_ONLY,
     "memory": lambda wait: MORE_MEMORY,
-    "halted": lambda wait: f"sluicegate halt clear {wait.level}",
+    "halted": lambda wait: f"sluicegate halt clear {pasted(wait.level)}",
     "no_worker": lambda wait: "celery -A sluicegate_worker.app worker",
     "stalled": lambda wait: STALLED,
     "failing": lambda wait: PROVIDER,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ...inspect import AccountState
 from ..kit.output import clean, counted, lasting, listed, when
+from ..kit.pasting import pasted
 from .finding import Finding
 from .reasons import MORE_MEMORY, READ_ONLY, STALLED
 
@@ -81,8 +82,8 @@ def paused(state: AccountState) -> Iterator[Finding]:
         yield Finding(
             f"campaign {campaign.name} is paused since {when(campaign.since_ms)}",
             f"{counted(campaign.waiting, 'message')} waiting",
-            f"sluicegate campaign resume {campaign.name}, or: "
-            f"sluicegate campaign cancel {campaign.name}",
+            f"sluicegate campaign resume {pasted(campaign.name)}, or: "
+            f"sluicegate campaign cancel {pasted(campaign.name)}",
         )
     if rest := paused[_CAMPAIGNS_SHOWN:]:
         waiting = sum(campaign.waiting for campaign in rest)

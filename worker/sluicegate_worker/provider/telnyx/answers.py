@@ -9,8 +9,6 @@ from ..rate_headers import parse_retry_after_ms
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding a body may raise."""
 
-_CODE_SHOWN = 40
-
 
 def decoded(body: bytes) -> dict[str, object]:
     """A body's JSON object; empty where it is anything else."""
@@ -32,9 +30,7 @@ def parse_error(reply: Reply) -> ErrorAnswer:
 def error_answer(reply: Reply, code: object, title: object, detail: object = None) -> ErrorAnswer:
     """An error with these texts; whatever is not a text counts as an empty one."""
     wait_seconds = max(0.0, parse_retry_after_ms(reply.headers) / 1000)
-    return ErrorAnswer(
-        reply.status, text_of(code)[:_CODE_SHOWN], text_of(title), text_of(detail), wait_seconds
-    )
+    return ErrorAnswer(reply.status, text_of(code), text_of(title), text_of(detail), wait_seconds)
 
 
 def text_of(value: object) -> str:

@@ -35,7 +35,6 @@ _KEYWORDS: Final[Mapping[str, Keyword]] = {
 
 _EVENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,120}")
 _PROFILE_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_CODE_SHOWN = 40
 
 
 def parse_v2_event(raw: bytes, id: str, heard_ms: int) -> WebhookEvent:
@@ -122,7 +121,7 @@ def _event_id(id: str, raw: bytes) -> str:
 
 def _code(record: Mapping[str, Any]) -> str:
     code = _first(record.get("errors")).get("code")
-    return str(code)[:_CODE_SHOWN] if type(code) in (str, int) else ""
+    return str(code) if type(code) in (str, int) else ""
 
 
 def _profile(value: object) -> str:

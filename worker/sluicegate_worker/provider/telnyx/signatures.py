@@ -4,7 +4,8 @@ import binascii
 import hmac
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Final
 
@@ -21,26 +22,32 @@ _V1_VALUE = re.compile(r"\s*t=([0-9]{1,12})\s*,\s*h=([A-Za-z0-9+/]{43}=)\s*", re
 
 
 class V2Signature:
-    """What v2 signs with: ``public_key`` is 32 bytes in base64. Raises ValueError for another."""
+    """What v2 signs with: each key is 32 bytes in base64. Raises ValueError for any other.
 
-    def __init__(self, public_key: str) -> None:
-        self._key = Ed25519PublicKey.from_public_bytes(_decoded(public_key))
+    There is more than one while the provider changes to the first of them.
+    """
+
+    def __init__(self, public_keys: Sequence[str]) -> None:
+        decoded = map(_decoded, public_keys)
+        self._keys = [Ed25519PublicKey.from_public_bytes(key) for key in decoded]
 
     def check(self, headers: Mapping[str, str], body: bytes, now_seconds: float) -> None:
         """Raise Forged unless Telnyx signed ``body`` within the last minutes."""
         timestamp = headers.get(V2_TIMESTAMP, "")
         check_age(timestamp, now_seconds)
-        try:
-            self._key.verify(_decoded(headers[V2_SIGNATURE]), timestamp.encode() + b"|" + body)
-        except (InvalidSignature, ValueError):
-            raise Forged("its signature is not the provider's") from None
+        signed = timestamp.encode() + b"|" + body
+        for key in self._keys:
+            with suppress(InvalidSignature, ValueError):
+                key.verify(_decoded(headers[V2_SIGNATURE]), signed)
+                return
+        raise Forged("its signature is not the provider's")
 
 
 class V1Signature:
-    """What v1 signs with: ``secret`` is a messaging profile's."""
+    """What v1 signs with: ``secrets`` are a messaging profile's, the one now and one before."""
 
-    def __init__(self, secret: str) -> None:
-        self._secret = secret.encode()
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._secrets = [secret.encode() for secret in secrets]
 
     def check(self, headers: Mapping[str, str], body: bytes, now_seconds: float) -> None:
         """Raise Forged unless Telnyx signed ``body`` within the last minutes."""
@@ -49,8 +56,10 @@ class V1Signature:
             raise Forged("its signature can't be read")
         timestamp, signature = value.groups()
         check_age(timestamp, now_seconds)
-        expected = hmac.digest(self._secret, timestamp.encode() + b"." + body, sha256)
-        if not hmac.compare_digest(b64encode(expected), signature.encode()):
+        signed = timestamp.encode() + b"." + body
+        expected = [b64encode(hmac.digest(secret, signed, sha256)) for secret in self._secrets]
+        # All are compared, so that the time taken does not tell which of them is near.
+        if not sum(hmac.compare_digest(each, signature.encode()) for each in expected):
             raise Forged("its signature is not the provider's")
 
 

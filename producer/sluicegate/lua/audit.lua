@@ -1,4 +1,4 @@
--- The audit: what people did to messages, who and why, written by the call that does it.
+-- The audit: what people did, who and why, written by the call that does it, and kept whole.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: write, answered, remember, answer.
 -- Keys touched: audit, acted:<token>.
@@ -9,10 +9,10 @@ local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local acted = part('sluicegate.acted')
 local call = redis.call
 
-local MOST_ENTRIES = 10000
 local ENTRY = '^{"at_ms":(%d+),"count":(%d+),(.*)$'
 
 local function write(now, said, count)
+  if said == '' then return end
   local rest = string.sub(said, 2)
   local last = call('LINDEX', key('audit'), 0) or ''
   local began, before, last_rest = string.match(last, ENTRY)
@@ -21,7 +21,6 @@ local function write(now, said, count)
     .. texts.rounded(count + (same and tonumber(before) or 0)) .. ',' .. rest
   if same then return call('LSET', key('audit'), 0, entry) end
   call('LPUSH', key('audit'), entry)
-  call('LTRIM', key('audit'), 0, MOST_ENTRIES - 1)
 end
 
 -- The end of such a call: where it `did` anything to any of them, that is written and remembered.

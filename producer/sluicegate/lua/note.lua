@@ -3,7 +3,7 @@
 -- ARGV[1] token of this call, [2] the audit's entry (audit.lua), [3] how many it changed.
 -- Returns: 1 where it was noted, 0 where this call had been before.
 -- Keys touched: those of audit.lua, clock.
-local audit = part('sluicegate_worker.audit')
+local audit = part('sluicegate.audit')
 
 local token, said, count = ARGV[1], ARGV[2], tonumber(ARGV[3])
 if audit.answered(token) then return 0 end
