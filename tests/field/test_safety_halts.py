@@ -160,6 +160,18 @@ def test_3_1_before_anything_was_accepted_a_key_that_is_wrong_halts_the_account(
     assert provider.states("shop:m0", "shop:m4") == {"waiting"}
 
 
+def test_3_1_after_an_upgrade_nobody_is_taken_for_a_stranger_at_first(provider: Provider) -> None:
+    # Version 0.1 kept no senders: what it had accepted may have been this one's.
+    provider.bench.store.hset(provider.bench.keys("totals"), "accepted", 1000)
+    senders = [wrong(number) for number in range(4)]
+    for number, sender in enumerate(senders):
+        provider.refuse(sender, "40312", 403)
+        provider.enqueue(provider.shop, message(number, sender=sender))
+    provider.work(0.5)
+    assert set(provider.halted()) == {f"sender:{sender}" for sender in senders}
+    assert provider.states("shop:m0", "shop:m3") == {"waiting"}
+
+
 def test_3_1_the_same_fault_of_several_known_senders_is_the_account_s(
     provider: Provider,
 ) -> None:
@@ -315,6 +327,16 @@ def test_3_1_a_declared_sender_costs_no_entry(valkey: redis.Redis) -> None:
     provider.enqueue(provider.clinic, message(1))
     provider.work()
     assert not valkey.exists(provider.bench.keys("senders"))
+
+
+def test_3_1_a_stranger_s_dead_letter_is_advised_on_without_a_halt(cli: Cli) -> None:
+    cli.bench.enqueue(message(1, sender=wrong(1)))
+    cli.bench.send(kind="back", halt="sender", code="40305", reason="HTTP 400 40305", heard=True)
+    assert cli.lines("halt", "list") == []
+    [letter] = cli.lines("dead", "list", "--all")
+    assert letter["code"] == "40305"
+    assert letter["advice"] == "Assign the number to the messaging profile, then replay it."
+    assert "halt" not in cli("dead", "list").stdout
 
 
 # Lifting a halt.

@@ -190,26 +190,24 @@ def test_3_2_what_version_0_1_stored_is_still_found_and_not_sent_twice(
 
 
 def test_3_2_a_relay_tells_an_app_its_own_id(redis_url: str) -> None:
-    headers: list[Mapping[str, str]] = []
+    got = list[httpx.Request]()
 
-    class Relays:
-        def put(self, account: str, url: str, given: Mapping[str, str], body: bytes) -> None:
-            headers.append(given)
-
-        async def __aenter__(self) -> "Relays":
-            return self
-
-        async def __aexit__(self, *exc: object) -> None:
-            pass
+    def answer(request: httpx.Request) -> httpx.Response:
+        got.append(request)
+        return httpx.Response(200)
 
     async def story(door: Front) -> None:
         url = URLS.url("shop:order-1", "https://shop.example/hook")
-        await door.hook(url, told("delivered", "p-1"))
+        assert (await door.hook(url, told("delivered", "p-1"))).status_code == 200
+        async with asyncio.timeout(10):
+            while not got:  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0.01)
 
     config = tenants(redis_url)
     config = replace(config, web=replace(config.web, public_url="https://sms.example"))
-    run(config, story, relays=Relays())
-    assert [given["Sluicegate-Message-Id"] for given in headers] == ["order-1"]
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    run(config, story, relay_client=client)
+    assert [request.headers["Sluicegate-Message-Id"] for request in got] == ["order-1"]
 
 
 # Tokens.

@@ -1,7 +1,7 @@
 -- Senders: which of those that messages name are known to be the account's own.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: is_known, is_any_known, which only read; note_accepted.
--- Keys touched: limits, senders.
+-- Returns: is_known, is_any_known, has_forgotten, which only read; note_accepted.
+-- Keys touched: limits, senders; it reads totals.
 --
 -- Known is who is declared in the configuration, or had a message accepted before: the MOST_KEPT of
 -- them that were accepted last. What anybody else's message meets tells of that message alone:
@@ -28,6 +28,11 @@ local function is_any_known()
   return false
 end
 
+-- Whether messages were accepted before this was kept: then whose they were is not known.
+local function has_forgotten()
+  return not is_any_known() and call('HEXISTS', key('totals'), 'accepted') == 1
+end
+
 local noted = {} -- lanes, in this call
 
 -- A message of the lane was accepted.
@@ -42,4 +47,7 @@ local function note_accepted(now, lane)
   call('ZREMRANGEBYRANK', key('senders'), 0, -MOST_KEPT - 1)
 end
 
-return { is_known = is_known, is_any_known = is_any_known, note_accepted = note_accepted }
+return {
+  is_known = is_known, is_any_known = is_any_known, has_forgotten = has_forgotten,
+  note_accepted = note_accepted,
+}

@@ -69,11 +69,13 @@ local function many_senders(breaker, code, sender)
 end
 
 -- Whether what should stop a level is the fault of the message alone, since nobody knows its
--- sender. Where nobody at all is known yet, the account may be to blame for what all would meet. A
--- campaign's sender was chosen by a person, for thousands: it stops instead, and nobody else.
+-- sender. Where nobody at all is known yet, the account may be to blame for what all would meet;
+-- and what version 0.1 had accepted may have been any sender's. A campaign's sender was chosen by a
+-- person, for thousands: it stops instead, and nobody else.
 local function is_strangers(outcome, lane)
   if outcome.halt == '' or lanes.campaign_in(lane) or senders.is_known(lane) then return false end
-  return outcome.halt == 'sender' or senders.is_any_known()
+  if outcome.halt == 'account' then return senders.is_any_known() end
+  return not senders.has_forgotten()
 end
 
 -- The level that further messages would meet the same refusal on. Evidence for one that is wider

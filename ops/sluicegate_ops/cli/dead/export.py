@@ -108,7 +108,7 @@ def _row(letter: DeadLetter, full: bool) -> tuple[object, ...]:
         letter.campaign,
         letter.code,
         hidden(letter.reason, full),
-        advice.advice if advice else "",
+        advice.for_letter if advice else "",
         letter.attempts,
         letter.maybe,
         when(letter.died_ms),

@@ -8,11 +8,11 @@ from .output import tell
 
 
 def advised(code: str) -> dict[str, str]:
-    """``means``, ``advice`` and ``portal`` of a code; each is ``""`` if there is none."""
+    """``means``, ``advice``, ``portal`` of a message's code; each is ``""`` if there is none."""
     advice = advice_for(code)
     if advice is None:
         return {"means": "", "advice": "", "portal": ""}
-    return {"means": advice.means, "advice": advice.advice, "portal": advice.portal}
+    return {"means": advice.means, "advice": advice.for_letter, "portal": advice.portal}
 
 
 def pairs(code: str) -> Iterator[tuple[str, str]]:

@@ -39,6 +39,11 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
         """The advice, with the name of the environment variable that holds the account's key."""
         return self.advice.replace(KEY_VARIABLE, variable)
 
+    @property
+    def for_letter(self) -> str:
+        """The advice to whoever has a dead letter of this code, for which nothing was halted."""
+        return self.advice.replace("lift the halt", "replay it")
+
 
 class CodeRow(Advice, frozen=True, kw_only=True):
     """What becomes of a message by an answer; ``perhaps`` the provider has acted on the request.
