@@ -21,8 +21,9 @@ is each script's ``KEYS[1]``.
                          apps' names
     spent:<app>  hash    day (since 1970, UTC), messages, money (in billionths) that it enqueued
     pace:<app>   list    steady ms of its latest messages, as many as its rate allows in a second
-    senders      zset    undeclared sender of whom a message was accepted -> wall ms of about the
-                         last one, the latest 10,000
+    senders      zset    undeclared sender of whom a message was accepted, and sender|profile where
+                         the message named a messaging profile too -> wall ms of about the last
+                         one, the latest 10,000
     parked:t|b   zset    class/member of the tree -> steady ms at which a level allows it again
     parked_by    hash    class/member -> that level
     limits       hash    version, digest, and the published limits of every level (levels.py)

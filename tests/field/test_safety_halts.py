@@ -1,9 +1,9 @@
 """Whom one app's faults may stop: nobody but itself, whatever senders it names."""
 
 import asyncio
-from typing import Any
+import re
+from typing import Any, cast
 
-import msgspec
 import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
@@ -13,10 +13,10 @@ from sluicegate import Message
 from sluicegate.config import Sender
 from sluicegate.outbox import Outbox
 from sluicegate.stored import LaneName
-from sluicegate_worker.attempt import settled
+from sluicegate_worker.attempt import Attempts, app_message
 from sluicegate_worker.provider.codes import CODES
 from sluicegate_worker.provider.gateway import Attempt
-from sluicegate_worker.provider.outcome import Accepted, ErrorAnswer, Outcome, Retry, decided
+from sluicegate_worker.provider.outcome import Accepted, ErrorAnswer, Outcome, decided
 from sluicegate_worker.wire import Grant
 from support.bench import Bench
 from support.command_line import Cli
@@ -45,6 +45,8 @@ class Provider:
         self.shop = Outbox(self.bench.config, "default", "shop")
         self.clinic = Outbox(self.bench.config, "default", "clinic")
         self.refusals: dict[str, ErrorAnswer] = {}
+        account = self.bench.config.account("default")
+        self._attempts = Attempts(cast("Any", None), account, "default", "test", app_message)
 
     def enqueue(self, outbox: Outbox, *messages: Message) -> None:
         self.bench.outbox, before = outbox, self.bench.outbox
@@ -60,14 +62,16 @@ class Provider:
         bench.later(max(grant.slot_ms, 0))
         if bench.start(grant) != [True]:
             return "not started"
-        refusal = self.refusals.get(sender)
+        refusal = self.refusals.get(sender) or self.refusals.get(self.profile_of(grant))
         outcome: Outcome = decided(refusal) if refusal else Accepted(f"p-{grant.id}")
-        if isinstance(outcome, Retry) and outcome.delay_seconds is None:
-            outcome = msgspec.structs.replace(outcome, delay_seconds=60.0)
         failing = refusal is not None and refusal.status >= 500
         attempt = Attempt(outcome, took_ms=20, heard=True, failing=failing)
-        settle = settled(grant, attempt, bench.config.account("default"), outcome)
+        settle = self._attempts.settle(grant, attempt)
         return bench.step(settles=[settle]).settled[0]
+
+    def profile_of(self, grant: Grant) -> str:
+        found = re.search(rb'"messaging_profile_id":"([^"]*)"', grant.content)
+        return found[1].decode() if found else ""
 
     def work(self, seconds: float = 5.0) -> None:
         """Send what may be sent, until nothing is left or the time is over."""
@@ -223,6 +227,44 @@ def test_3_1_however_they_are_mixed_the_healthy_ones_all_go(
     assert provider.halted() == []
     assert provider.states(*healthy) <= {"accepted"}
     provider.bench.check()
+
+
+@pytest.mark.parametrize(("code", "status"), [("10005", 404), ("", 404), ("40312", 403)])
+@pytest.mark.parametrize("declared", [True, False])
+def test_3_1_a_wrong_profile_beside_a_known_sender_is_the_message_s_fault(
+    valkey: redis.Redis, code: str, status: int, declared: bool
+) -> None:
+    senders = {SENDER: Sender(kind="long_code", per_second=0.0)} if declared else {}
+    provider = Provider(valkey, senders=senders)
+    provider.enqueue(provider.clinic, message(100))
+    provider.work()
+    provider.refuse("nobody-s", code, status)
+    for number in range(5):
+        provider.enqueue(provider.shop, message(number, messaging_profile_id="nobody-s"))
+    provider.enqueue(provider.clinic, message(101))
+    provider.work()
+    assert provider.halted() == []
+    assert provider.states("shop:m0", "shop:m4") == {"dead"}
+    assert provider.states("clinic:m101") == {"accepted"}
+
+
+def test_3_1_a_profile_that_was_accepted_with_its_sender_is_evidence(provider: Provider) -> None:
+    provider.enqueue(provider.shop, message(1, messaging_profile_id="ours"))
+    provider.work()
+    provider.refuse("ours", "40312", 403)
+    provider.enqueue(provider.shop, message(2, messaging_profile_id="ours"))
+    provider.work(0.5)
+    assert provider.halted() == [f"sender:{SENDER}"]
+    assert provider.states("shop:m2") == {"waiting"}
+
+
+def test_3_1_a_profile_of_the_configuration_is_evidence_at_once(valkey: redis.Redis) -> None:
+    senders = {SENDER: Sender(kind="long_code", per_second=0.0)}
+    provider = Provider(valkey, senders=senders, messaging_profiles=("ours",))
+    provider.refuse("ours", "40312", 403)
+    provider.enqueue(provider.shop, message(2, messaging_profile_id="ours"))
+    provider.work(0.5)
+    assert provider.halted() == [f"sender:{SENDER}"]
 
 
 def test_3_1_hundreds_of_wrong_senders_through_drains_hold_nobody_up(valkey: redis.Redis) -> None:

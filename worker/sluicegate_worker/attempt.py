@@ -23,6 +23,8 @@ THROTTLE_WAIT_MS = 1000.0
 OTHER_WORKER_WAIT_MS = 60_000.0
 """When a message that this worker can't make is tried again, by a newer worker with luck."""
 
+_PROFILE = b'"messaging_profile_id"'
+
 log = logging.getLogger(__name__)
 
 
@@ -103,7 +105,23 @@ class Attempts:
                 outcome = msgspec.structs.replace(
                     outcome, delay_seconds=alone.delay_seconds or 0.0, last=alone.last
                 )
-        return settled(grant, attempt, self._account, outcome)
+        settle = settled(grant, attempt, self._account, outcome)
+        profile = self._profile(grant) if isinstance(outcome, Accepted | Halt) else ""
+        return msgspec.structs.replace(settle, profile=profile) if profile else settle
+
+    def _profile(self, grant: Grant) -> str:
+        """The messaging profile that an app's message names beside its sender.
+
+        ``""`` where it names none, and where the configuration lists it: that is evidence enough.
+        """
+        if _PROFILE not in grant.content:  # of nearly every message
+            return ""
+        try:
+            message = decode(grant.content, grant.id)
+        except InvalidMessage:  # a campaign's ticket, with that word among its values
+            return ""
+        profile = message.messaging_profile_id if message.sender else None
+        return "" if profile in (None, *self._account.messaging_profiles) else str(profile)
 
     def _retried(self, grant: Grant, attempt: Attempt, retry: Retry) -> Outcome:
         """The retry with its delay; or a doubt, or the end of all attempts, by the policies."""

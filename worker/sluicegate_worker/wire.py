@@ -54,7 +54,8 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
 
     ``took_ms`` is how long the POST took, and ``answer`` what came back, for people. ``halt`` is
     a level to stop, ``account`` or ``sender``. ``halt_ends`` is ``""`` if a person is to lift the
-    halt, ``midnight`` (in UTC), or a number of milliseconds.
+    halt, ``midnight`` (in UTC), or a number of milliseconds. ``profile`` is the messaging profile
+    that the message names beside its sender, where the configuration does not list it.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     hold_ms: float = 0
     halt: str = ""
     halt_ends: str = ""
+    profile: str = ""
 
     def args(self) -> tuple[Argument, ...]:
         """The nine arguments of every settle, the last of them a count of pairs; then the pairs.
@@ -102,6 +104,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
                 ("hold", self.hold_ms, 0),
                 ("halt", self.halt, ""),
                 ("halt_ends", self.halt_ends, ""),
+                ("profile", self.profile, ""),
             )
             if value != default
         ]

@@ -6,6 +6,10 @@
 -- Known is who is declared in the configuration, or had a message accepted before: the MOST_KEPT of
 -- them that were accepted last. What anybody else's message meets tells of that message alone:
 -- whoever may enqueue can name any sender, and must not stop others by it.
+--
+-- The same holds of a messaging profile that a message names beside its sender: with one that is
+-- neither declared as a pool nor was accepted with this sender, the sender is as good as unknown.
+-- The worker doesn't tell of those that the configuration lists.
 local key, whole_ms = part('sluicegate.account').key, part('sluicegate.texts').whole_ms
 local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
 local call = redis.call
@@ -13,10 +17,14 @@ local call = redis.call
 local MOST_KEPT = 10000
 local KEPT_MS = 3600000 -- that old may an entry be before it is written again
 
-local function is_known(lane)
+local function is_declared(sender) return limits.get('sender:' .. sender) ~= nil end
+local function pair(sender, profile) return sender .. '|' .. profile end
+local function was_accepted(member) return call('ZSCORE', key('senders'), member) ~= false end
+
+local function is_known(lane, profile)
   local sender = lanes.sender_of(lane)
-  if limits.get('sender:' .. sender) then return true end
-  return call('ZSCORE', key('senders'), sender) and true or false
+  if not (is_declared(sender) or was_accepted(sender)) then return false end
+  return profile == '' or is_declared('pool:' .. profile) or was_accepted(pair(sender, profile))
 end
 
 -- Whether any sender is: if not, nobody can be told from a stranger.
@@ -33,18 +41,24 @@ local function has_forgotten()
   return not is_any_known() and call('HEXISTS', key('totals'), 'accepted') == 1
 end
 
-local noted = {} -- lanes, in this call
+local noted = {} -- in this call
 
--- A message of the lane was accepted.
-local function note_accepted(now, lane)
-  if noted[lane] then return end
+local function note(now, member)
+  if noted[member] then return end
+  noted[member] = true
+  local last = tonumber(call('ZSCORE', key('senders'), member) or nil)
+  if last and now.wall - last < KEPT_MS then return end
+  call('ZADD', key('senders'), whole_ms(now.wall), member)
+  call('ZREMRANGEBYRANK', key('senders'), 0, -MOST_KEPT - 1)
+end
+
+-- A message of the lane was accepted; `profile` is what it names beside its sender, '' for nothing.
+local function note_accepted(now, lane, profile)
+  if profile == '' and noted[lane] then return end
   noted[lane] = true
   local sender = lanes.sender_of(lane)
-  if limits.get('sender:' .. sender) then return end
-  local last = tonumber(call('ZSCORE', key('senders'), sender) or nil)
-  if last and now.wall - last < KEPT_MS then return end
-  call('ZADD', key('senders'), whole_ms(now.wall), sender)
-  call('ZREMRANGEBYRANK', key('senders'), 0, -MOST_KEPT - 1)
+  if not is_declared(sender) then note(now, sender) end
+  if profile ~= '' then note(now, pair(sender, profile)) end
 end
 
 return {

@@ -73,7 +73,8 @@ end
 -- and what version 0.1 had accepted may have been any sender's. A campaign's sender was chosen by a
 -- person, for thousands: it stops instead, and nobody else.
 local function is_strangers(outcome, lane)
-  if outcome.halt == '' or lanes.campaign_in(lane) or senders.is_known(lane) then return false end
+  if outcome.halt == '' or lanes.campaign_in(lane) then return false end
+  if senders.is_known(lane, outcome.profile) then return false end
   if outcome.halt == 'account' then return senders.is_any_known() end
   return not senders.has_forgotten()
 end
@@ -82,7 +83,7 @@ end
 -- than the sender is only what known senders meet.
 local function level_of(breaker, outcome, lane)
   local sender = lanes.sender_of(lane)
-  local known, wide = senders.is_known(lane), outcome.halt == 'account'
+  local known, wide = senders.is_known(lane, outcome.profile), outcome.halt == 'account'
   if wide then
     wide = known or not senders.is_any_known()
   elseif known then
@@ -224,7 +225,7 @@ local function move(now, breaker, outcome, record, lane, ticket, retention_ms)
     records.add(record, 'attempts', 1)
     note_doubts(outcome, record.maybe)
     acceptance.accept(now, outcome, retention_ms)
-    senders.note_accepted(now, lane)
+    senders.note_accepted(now, lane, outcome.profile)
     hold(now, lane, outcome.hold)
     breaker.faults = ''
   else
@@ -274,7 +275,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   states.know(id, num(maybe, 0) + num(before, 0) > 0)
   count('accepted')
   apps.tally(id, 'accepted', 1)
-  senders.note_accepted(now, lease.lane)
+  senders.note_accepted(now, lease.lane, outcome.profile)
   hold(now, lease.lane, outcome.hold)
   breaker.faults = ''
   return true
@@ -285,7 +286,7 @@ end
 local function hear(now, breaker, outcome, lease, record)
   local halting = outcome.halt ~= ''
   local function is_stranger()
-    return evidence.is_well(now, breaker) and not senders.is_known(lease.lane)
+    return evidence.is_well(now, breaker) and not senders.is_known(lease.lane, outcome.profile)
   end
   if outcome.kind == 'accepted' then
     evidence.hear_success(now, breaker, outcome.id, lease)
