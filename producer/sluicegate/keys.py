@@ -50,7 +50,7 @@ is each script's ``KEYS[1]``.
                          first, how many, and the last as JSON; nothing is sent to it meanwhile
     held         zset    number|id of the messages that wait for that (all at 0)
     inbound:<event> string  what came in, remembered for a week: token and answer of its call
-    optin:<number>:<profile> string  wall ms at which the last START was written, for a week
+    opted_in:<number>:<profile> string  wall ms at which the last START was written, for a week
     halts        hash    level -> until ms (empty: until cleared), why
     totals       hash    counters since the account's first message, by state and by event
     clock        hash    wall, offset, gap: see clock.lua

@@ -54,7 +54,7 @@ def wait_for_posts(client: redis.Redis, keys: Keys, sleep: Callable[[float], Non
 OPTOUT = Script("sluicegate.optout")
 REVIEW = Script("sluicegate.review")
 
-_CALL = 200  # numbers in one call of the script
+_CALL = 100  # numbers in one call of the script
 _RESERVED = ("stop", "provider")
 
 _Batched = TypeVar("_Batched")

@@ -302,6 +302,29 @@ def test_1_it_is_bounded_and_beyond_that_the_provider_keeps_it(
     told_by(settings, apps, story)
 
 
+def test_1_a_full_server_takes_what_came_in_and_passes_it_on(
+    valkey: redis.Redis, front: Config, clock: Clock
+) -> None:
+    apps = Apps()
+
+    async def story(door: Front) -> None:
+        valkey.config_set("maxmemory", "1mb")
+        assert (await door.hook("/receipts/default", wrote("hello"))).status_code == 200
+        apps.away = True
+        await door.site.relays.settle()
+        valkey.config_set("maxmemory", "0")
+        clock.later(400)
+        valkey.config_set("maxmemory", "1mb")
+        apps.away = False
+        assert await door.site.relays.settle() == float("inf")
+
+    try:
+        told_by(taking(front), apps, story)
+    finally:
+        valkey.config_set("maxmemory", "0")
+    assert apps.texts == ["hello"]
+
+
 def test_1_status_says_who_takes_nothing_and_since_when(
     cli: Cli, valkey: redis.Redis, front: Config
 ) -> None:

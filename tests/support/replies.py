@@ -307,6 +307,202 @@ afmelden
 geen berichten meer
 meld me af
 stuur me geen sms meer
+stop txting me
+Stahp
+stop msg
+STOP. I'm not interested.
+take me off
+off list
+please unsubscribe this number
+I want off this list
+Kindly remove my number from your records
+Discontinue
+I would like to be removed
+please no more
+No more please
+no more text
+No texts
+do not reply
+dont message
+Don't contact
+don't send
+Not me
+unsubcrive
+STOP!stop!STOP!
+no msgs
+please cease
+halt
+I revoke
+I'd like to be taken off
+get rid of my number
+exclude me
+deactivate
+terminate
+withdraw
+erase my data
+forget me
+delete my data
+no longer want texts
+nope remove me
+No gracias, no me manden mas
+ya no quiero mensajes
+ya no me manden
+detener
+elimíname
+quitar mi número
+sácame de la lista
+no molestar
+no molesten
+deje de mandar
+dejen de molestar
+je refuse
+retirez-moi
+supprimez mon numéro
+cessez
+cessez de m'écrire
+fichez-moi la paix
+foutez-moi la paix
+aufhören
+nicht mehr schreiben
+bitte löschen
+bitte aus dem Verteiler nehmen
+nimm mich raus
+kein Interesse
+lass mich in ruhe
+hör auf
+togliermi dalla lista
+toglietemi
+non voglio
+non sono interessato
+smetti di scrivermi
+lasciami in pace
+eliminami
+pare!
+não tenho interesse
+retire meu número
+exclua meu contato
+me exclua
+deixem de mandar
+não envie mais
+me remova
+I don't want this
+do not want
+don't want any
+dont want ur texts
+I don't need these
+This number is no longer John's
+You've got the wrong person
+He died, please stop
+John is deceased
+I'm at work stop texting
+STOP sending
+Stop sending these
+stop sendin me stuff
+stop w the texts
+stop with the messages
+Stop with these texts already
+enough with the texts
+Enough of these messages
+I've asked you to stop
+asked you to stop several times
+why do you keep texting me
+Why are you texting me
+stop blowing up my phone
+quit blowing up my phone
+please take my name off
+take my name off this
+remove from list
+remove from your list
+remove number
+Delete
+delete number
+delete this number
+please opt-out
+opt. out
+optout me
+Opting out of texts
+opt out of all
+opt-out all
+optout all
+no consent
+Consent withdrawn
+I take back my consent
+I no longer consent
+I do not consent
+I object
+No contact
+do not disturb
+Please do not disturb
+do not bother me
+don't bother me
+don't bother texting
+not interested stop
+no interest
+no longer interested
+wrong #
+wrong num
+u have the wrong number
+Sorry wrong number
+this isn't her number anymore
+new phone who dis, stop
+lose this #
+quit it!
+END!
+end it
+End this
+End messages
+cancel this
+Cancel it
+Cancel texts please
+cancel sms
+cancel messages
+cancel alerts
+Cancel subscription
+Cancel my subscription
+cancel everything
+unsubscribe all
+Unsubscribe from all
+unsubscribe from this list
+unsubscribe immediately
+UNSUBSCRIBE NOW
+Un subscribe
+unsubscribe!!!
+please unsubscribe my number from your list
+I said unsubscribe
+REVOKE CONSENT
+revoke permission
+revoke authorization
+revoked
+I am revoking consent
+REVOKE ALL
+I wish to revoke my consent to receive texts
+stop please.
+S.T.O.P.
+ST0P
+5TOP
+$top
+st op
+S-TOP
+sTOp
+Stop stop stop stop
+stop🛑
+🛑🛑
+🚫
+✋
+stop.stop
+stop/quit
+STOP END
+STOP QUIT CANCEL
+stopall please
+stop all texts now
+DO NOT SEND ANY MORE TEXTS!!
+DO NOT CALL OR TEXT
+don't call or text
+never call me
+please don't call
+stop calling
+STOP CALLING ME
+no calls no texts
 """.strip().split("\n")
 
 OTHERS = """
@@ -462,7 +658,6 @@ Weekend works
 this weekend
 Have a good weekend
 Nonstop fun
-one-stop shop
 Is it a bus shop?
 The top one
 drop off at noon
@@ -533,6 +728,84 @@ window seat
 blue
 Pizza
 Pepperoni
+What time do you close
+Is the weekend ok
+cancellation policy?
+Was my flight cancelled?
+no problem
+No worries
+no thx
+nope
+Not yet
+Not sure
+never mind
+Nevermind
+I never got my order
+I never received it
+I don't have a car
+Don't worry about it
+do not forget my keys
+I do not eat meat
+don't be late
+I don't want onions
+I want more information
+I need help with my account
+Who is calling
+call or text?
+Do you text updates?
+Sorry I missed your text
+I got your text
+text received
+Got your message
+your message was cut off
+My number is 5551234
+new number is 5551234
+My new phone number
+Please update my number
+change my phone number please
+can you send to this number
+wrong size
+Wrong color, can I return it
+wrong address
+that's the wrong date
+I have the wrong item
+delete the last order
+I spent too much
+my package is stuck
+Back in 5
+get off work at 6
+I get off at 5
+Take off the mayo
+take off 10%
+taking off soon
+out of office
+out of town
+Opt for delivery
+option 2
+options?
+I agree
+agree
+accept
+YES 1
+I'd like to order
+Bring a friend
+I love your texts
+love these texts
+Thanks for the text!
+thanks for letting me know
+quite good
+Quite happy
+The endings are great
+what's the catch
+Is this legit?
+is this real
+Are you a bot
+Who gave you my number
+How did you get my number
+where did you get my number?
+Who is this and how did you get my number
+What is this
+Whats this regarding
 """.strip().split("\n")
 
 HOLDING = """
@@ -592,6 +865,17 @@ Je voudrais annuler, arrêt de bus ?
 Bitte den Termin stornieren, nicht abmelden
 Posso cancellare l'appuntamento?
 quero cancelar a consulta
+one-stop shop
+Great, see you at the end
+In the end I bought it
+Is this a scam?
+Revoked license?
+STOP by tomorrow?
+When does the sale end?
+do you have a stop near me
+non-stop flight
+parking stop?
+spam musubi please
 """.strip().split("\n")
 """None of these is a revocation by itself, and a person has to see each that holds a keyword."""
 

@@ -7,7 +7,7 @@
 -- Returns: heard | review | stale (a START that was written before the last STOP, or a STOP before
 --   a START that was heard: webhooks come out of order) | duplicate (the event was heard before).
 --   A call repeated with its token is answered as it was the first time.
--- Keys touched: those of optout_changes.lua, inbound:<event>, optin:<number>:<profile>.
+-- Keys touched: those of optout_changes.lua, inbound:<event>, opted_in:<number>:<profile>.
 -- The first write frees, so that a full server still takes a STOP.
 local key, num = part('sluicegate.account').key, part('sluicegate.texts').num
 local changes = part('sluicegate.optout_changes')
@@ -16,7 +16,7 @@ local call = redis.call
 local number, verdict, written, profile, said = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local event, remembered_ms, believed = key('inbound:' .. ARGV[6]), ARGV[7], ARGV[8] == '1'
 local token = ARGV[9]
-local optin = key('optin:' .. number .. ':' .. profile)
+local opted_in = key('opted_in:' .. number .. ':' .. profile)
 
 local before = call('GET', event)
 if before then
@@ -32,7 +32,7 @@ function hear.review() return changes.review(now_ms, number, said) and 'review' 
 
 -- Of a STOP and a START of the same moment the STOP counts.
 function hear.stop()
-  if num(written, 0) < num(call('GET', optin), 0) then
+  if num(written, 0) < num(call('GET', opted_in), 0) then
     changes.note(now_ms, number, 'stop before start', said)
     return 'stale'
   end
@@ -43,8 +43,8 @@ end
 
 -- A START whose time can't be right keeps no later STOP from counting.
 function hear.start()
-  if believed and num(written, 0) > num(call('GET', optin), 0) then
-    call('SET', optin, written, 'PX', remembered_ms)
+  if believed and num(written, 0) > num(call('GET', opted_in), 0) then
+    call('SET', opted_in, written, 'PX', remembered_ms)
   end
   local lifted, older = changes.lift(now_ms, number, profile, num(written, 0), said)
   return older and not lifted and 'stale' or 'heard'

@@ -40,7 +40,7 @@ LANGUAGES: Final[Mapping[str, Language]] = {
             "i opt out",
             "opt out please",
         ),
-        clear=(*LEGAL, *CARRIERS, "unsubscribed", "revoked", "stopp"),
+        clear=(*LEGAL, *CARRIERS, "unsubscribed", "revoked", "stopp", "stahp"),
     ),
     "es": Language(
         words=(

@@ -27,6 +27,7 @@ _LOOK_ALIKE: Final = str.maketrans(
 )
 
 _APOSTROPHES: Final = re.compile(r"['\u2018\u2019\u02bc\u00b4`\uff07]")
+_DOLLAR: Final = re.compile(r"(?<!\S)\$(?=[a-z]{2})")  # which stands for an S, and for no sum
 _SPELT: Final = re.compile(r"(?<!\S)\w(?: \w){2,}(?!\S)")
 _LONG: Final = re.compile(r"(\w)\1{2,}")
 
@@ -39,7 +40,7 @@ def normalised(text: str) -> str:
     """
     plain = text[:MOST_CHARACTERS].translate(_BLANKS).translate(_BOXED)
     plain = unicodedata.normalize("NFKC", plain).translate(_BLANKS).casefold().translate(_PLAIN)
-    plain = _APOSTROPHES.sub("", plain)
+    plain = _DOLLAR.sub("s", _APOSTROPHES.sub("", plain))
     kept = map(_kept, unicodedata.normalize("NFKD", plain))
     words = " ".join("".join(kept).split())
     return _SPELT.sub(lambda spelt: spelt[0].replace(" ", ""), words)

@@ -43,7 +43,8 @@ class Hearing:
         tokens = [_read(word, exact) for word in words.split()]
         words = " ".join(tokens)
         closed = len(words) <= MOST_CLOSED and CLOSED.fullmatch(words)
-        if closed or words in exact or _only_keywords(tokens, exact):
+        torn = len(tokens) > 1 and "".join(tokens) in exact  # S-TOP
+        if closed or torn or words in exact or _only_keywords(tokens, exact):
             return "stop"
         return "review" if self._holds_one(words, tokens) or READ.search(words) else ""
 

@@ -67,29 +67,42 @@ TWO_READINGS: Final = frozenset({"cancel", "end", "remove", "td", "fin", "baja",
 """Keywords that are heard alone, and beside anything else may mean something else."""
 
 _ENGLISH: Final = (
+    # Not to be sent to.
     r"\b(?:do not|dont|never|not|stop|quit) (?:ever )?"
     r"(?:text|txt|message|msg|contact|call|calling|send|sms|e?mail|write|bother|spam|disturb)",
     r"\bno (?:more|further) (?:\w+ )?(?:texts?|txts?|messages?|msgs?|sms|spam|ads|calls?|contact)",
-    r"\bleave (?:me|us) (?:the \w+ )?alone\b|\blose (?:my|this) number\b",
-    r"\b(?:take|get|remove|delete|scrub|drop|erase|kick) (?:me|us|my|this (?:number|phone))\b",
-    r"\b(?:off|from) (?:of )?(?:your|ur|this|the|any|all) (?:\w+ )?(?:lists?|database|system)\b",
-    r"\bwrong (?:number|person|guy|phone)\b|\b(?:sold|new owner|not (?:my|his|her)) "
-    r".{0,80}number\b",
-    r"\b(?:not|no longer|never) interested\b|\bunwanted\b|\bunsolicited\b",
-    r"\bharass|\bspam|\bscam|\b(?:lawyer|attorney|lawsuit|sue|suing|fcc|ftc|tcpa|legal action)\b",
-    r"\b(?:withdr[ae]w|rescind|revok|retract)\w*",
-    r"\b(?:no|not|never|without|dont|didnt|who gave) (?:\w+ ){0,3}"
-    r"(?:consent|permission|authoriz)",
-    r"\b(?:didnt|did not|never|dont remember) (?:\w+ )?(?:sign|subscrib|consent|opt|agree|ask)\w*",
-    r"\breport(?:ing|ed)? (?:you|u|this|it)\b|\bblock(?:ing|ed)? (?:you|u|this|ur)\b",
-    r"^(?:(?:you|u)(?: are|re)? |youre )?(?:now )?blocked$|\bcease\b|\bdesist\b|^no more$",
-    r"\b(?:f|fuck|piss|bugger|sod|back|buzz) off\b|\bget lost\b|\bgo away\b|\bshut up\b",
-    r"\bfuck (?:you|u)\b",
+    r"^(?:please )?no (?:more|contact|more please)$",
+    r"^(?:please )?no (?:texts|txts|messages|msgs|sms|calls|spam)\b",
     r"\b(?:do not|dont|no longer|never) (?:want|wish|need|care)(?:ed)? "
-    r"(?:these|your|ur|any|more|this|them|to (?:receive|get|hear|be))",
-    r"\b(?:unsub\w*|opt\w* (?:me )?out|optout|dnc)\b",
+    r"(?:these|your|ur|any|more|this|them|texts|messages|sms|to (?:receive|get|hear|be))",
+    r"^i? ?(?:do not|dont) want$|\bwhy (?:are|do|r|did) (?:you|u) .{0,30}(?:text|messag|contact)",
+    # To be taken off a list.
+    r"\b(?:take|remove|delete|scrub|drop|erase|kick|exclude|unlist) (?:me|us|my|this [np])",
+    r"\bforget (?:me|us)\b",
+    r"^(?:please )?(?:delete|remove|erase|block)(?: (?:number|it|everything|account))?$",
+    r"\bget (?:me|us|my \w+) (?:off|out)\b|\bget rid of (?:me|my)\b|\btaken? back my\b",
+    r"\bbe (?:taken|removed|deleted|excluded|unlisted)\b|\btaken off\b",
+    r"\b(?:off|from) (?:of )?(?:(?:your|ur|this|the|any|all) )?(?:\w+ )?"
+    r"(?:lists?|database|system)\b",
+    r"\b(?:unsub\w*|opt\w* (?:me )?out|optout|dnc|deactivate|terminate|discontinue)\b",
     r"\bdo not (?:call|contact|text) (?:list|registry)\b",
-    r"\b(?:enough|knock it off|cut it out|give it a rest)\b",
+    # Never agreed to.
+    r"\b(?:withdr[ae]w|rescind|revok|retract)\w*|\bconsent\b|^i object",
+    r"\b(?:no|not|never|without|dont|didnt|who gave) (?:\w+ ){0,3}(?:permission|authoriz)",
+    r"\b(?:didnt|did not|never|dont remember) (?:\w+ )?(?:sign|subscrib|consent|opt|agree|ask)\w*",
+    # Somebody else's number.
+    r"\bwrong (?:number|num|person|guy|phone)\b|^(?:sorry )?wrong$|\bdeceased\b|\bpassed away\b",
+    r"\b(?:sold|new owner|not (?:my|his|her)) .{0,80}number\b",
+    r"\bnumber (?:is )?(?:no longer|not)\b",
+    r"\b(?:isnt|is not|no longer) (?:\w+ ){1,3}number\b",
+    r"\blose (?:my|this)(?: number)?\b|\bleave (?:me|us) (?:the \w+ )?alone\b",
+    # Angry.
+    r"\b(?:not|no longer|never) interested\b|\bno interest\b|\bunwanted\b|\bunsolicited\b",
+    r"\bharass|\bspam|\bscam|\b(?:lawyer|attorney|lawsuit|sue|suing|fcc|ftc|tcpa|legal action)\b",
+    r"\breport(?:ing|ed)? (?:you|u|this|it)\b|\bblock(?:ing|ed)? (?:you|u|this|ur|me)\b",
+    r"^(?:(?:you|u)(?: are|re)? |youre )?(?:now )?blocked$|\bcease\b|\bdesist\b|^halt$",
+    r"\b(?:f|fuck|piss|bugger|sod|back|buzz) off\b|\bget lost\b|\bgo away\b|\bshut up\b",
+    r"\bfuck (?:you|u)\b|\b(?:enough|knock it off|cut it out|give it a rest)\b",
 )
 _OTHERS: Final = (
     r"\bnumero (?:equivocado|sbagliato|errado)\b|\b(?:mauvais|faux) numero\b",
@@ -99,11 +112,13 @@ _OTHERS: Final = (
     r"\bdej\w* de (?:me )?(?:envi|mand|escrib|molest|contact|llam)\w*",
     r"\bno (?:quiero|deseo|queremos) (?:recibir|mas|sus|estos|seguir)\b|\bde baja\b",
     r"\b(?:quit|borr|elimin|saqu|sac|remuev)\w*(?:me|nme)\b|\bno mas (?:mensajes|sms|textos)\b",
-    r"\b(?:cancel|revoc|desuscri|deteng)\w*",
+    r"\b(?:revoc|desuscri|deteng)\w*|\bcancel(?:ar|a|e|en|o|ado|ada|acion)\b",
+    r"\b(?:ya|yo) no (?:\w+ )?(?:quiero|quieren|envi|mand)|\b(?:quitar|borrar|eliminar) mi\b",
     # French
     r"\bne (?:me |m|nous )\w* ?(?:plus|pas|jamais)\b",
     r"\b(?:plus|pas) de (?:sms|messages?|textos?)\b",
     r"\b(?:arret|desabonn|desinscri|resili|revoqu)\w*|\blaisse[zr]? moi (?:tranquille|en paix)\b",
+    r"^cesse[zr]?\b|\bje refuse\b|\bla paix\b",
     r"\b(?:retir|supprim|enlev)\w* (?:moi|mon|de votre)\b|\bje ne veux (?:plus|pas)\b",
     # German
     r"\b(?:keine?n?|nicht mehr|nie wieder|nie mehr)\b.{0,80}\b(?:sms|nachricht|"
@@ -113,13 +128,19 @@ _OTHERS: Final = (
     r"\b(?:abmeld|abbestell|austrag|widerruf|kundig|kuendig|aufhor|aufhoer)\w*",
     r"\bmelde\w* .{0,80}\bab\b",
     r"\b(?:losch|entfern|streich|nehm)\w* (?:sie )?(?:mich|meine)\b|\btrag\w* mich .{0,80}aus\b",
+    r"\b(?:nimm|nehm\w*) .{0,30}\b(?:raus|aus|verteiler)\b|\bverteiler\b|\bkein interesse\b",
+    r"^(?:bitte )?loschen$",
     # Italian
-    r"\bnon (?:mi |ci )?(?:mand|invi|scriv|contatt|disturb)\w*|\bnon voglio (?:piu|ricevere)\b",
-    r"\b(?:smett|disiscri|cancell|annull|revoc|rimuov|toglie|togli)\w*|\bin pace\b",
+    r"\bnon (?:mi |ci )?(?:mand|invi|scriv|contatt|disturb)\w*",
+    r"\bnon voglio (?:piu|ricevere)\b|^non voglio$|\bnon sono interessat|\belimin\w*mi\b",
+    r"\b(?:smett|disiscri|annull|rimuov|toglie|togli)\w*|\bin pace\b",
+    r"\bcancell(?:a|are|ami|ate|atemi|i|o|azione)\b",
     # Portuguese
-    r"\b(?:nao|n) (?:me )?(?:envi|mand|contat|escrev|incomod)\w*|\bpare?m? de (?:me )?\w+",
+    r"\b(?:nao|n) (?:me )?(?:envi|mand|contat|escrev|incomod)\w*",
+    r"\b(?:pare?|deixe?)m? de (?:me )?\w+",
     r"\b(?:nao|n) (?:quero|desejo) (?:mais|receber)\b|\b(?:descadastr|desinscrev|remov|revog)\w*",
     r"\bme (?:tir|remov|exclu|descadastr|cancel)\w*|\bsair da lista\b|\bem paz\b",
+    r"\b(?:retir|exclu|tir|apag)\w* (?:o )?(?:meu|minha|me)\b|\b(?:nao|n) tenho interesse\b",
     # Dutch
     r"\bgeen (?:\w+ ){0,4}(?:sms\w*|berichten)\b|\bstuur\w* (?:me |mij )?(?:niet|geen)\b",
     r"\bmet rust\b",

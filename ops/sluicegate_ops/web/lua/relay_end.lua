@@ -4,7 +4,8 @@
 --   number from 0 to 1, [5] how many are over (passed on, or dropped), [6] 1 where any was taken,
 --   then those ids, then the ids of those that failed.
 -- Returns: how many wait for that target.
--- Keys touched: relays, relays:<target>, relay:<target>, relay_targets, relay_tries, relay_sums.
+-- Keys touched: relays, relays:<target>, relay:<target>, relay_targets, relay_tries, relay_sums,
+--   granted.
 --
 -- Where none is taken, the target itself is away: all wait for it together, longer each time. Where
 -- others are taken, what failed is at fault by itself, and waits alone.
@@ -20,6 +21,7 @@ local waiting, about = key('relays:' .. target), key('relay:' .. target)
 
 local function backoff(times) return min(FIRST_MS * 2 ^ (times - 1), LONGEST_MS) * (0.5 + dice) end
 
+call('ZREM', key('granted'), '') -- a write that frees: a full server is told as well
 local kind = call('HGET', about, 'kind') or ''
 for i = 7, 6 + over do
   local bytes = call('HSTRLEN', key('relays'), ARGV[i])

@@ -4,10 +4,12 @@
 -- ARGV[1] ms of the lease, [2] how many at most.
 -- Returns: {target, the lease, id, webhook, id, webhook, ...}; or, where nothing is due, {'', ms
 --   until something is (-1: nothing waits)}.
--- Keys touched: relays, relays:<target>, relay_targets.
+-- Keys touched: relays, relays:<target>, relay_targets, granted.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local now_ms = part('sluicegate.time').server_ms()
 local call, max = redis.call, math.max
+
+call('ZREM', key('granted'), '') -- a write that frees: a full server passes on what would free it
 
 local SKIPPED = 100 -- targets without a webhook, which are no targets
 
