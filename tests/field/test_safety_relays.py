@@ -96,7 +96,7 @@ def told_by(front: Config, apps: Apps, story: Story, *, time: str | None = CLOCK
 
     async def tell() -> None:
         door = Front(front, relay_client=apps.client(), time=time)
-        async with door.http:
+        async with door.http, door.monitoring:
             await story(door)
             await door.site.client.aclose()
 
@@ -335,7 +335,7 @@ def test_1_status_says_who_takes_nothing_and_since_when(
         await door.hook("/receipts/default", wrote("hello"))
         await door.hook(URLS.url("m1", APP), told("delivered", "p"))
         await door.site.relays.settle()
-        text = (await door.http.get("/metrics")).text
+        text = (await door.monitoring.get("/metrics")).text
         assert 'sluicegate_webhooks_waiting{account="default",kind="inbound"} 1.0' in text
         assert 'sluicegate_webhooks_waiting{account="default",kind="receipt"} 1.0' in text
 
@@ -413,7 +413,7 @@ def test_1_apps_that_are_away_hold_up_no_other(valkey: redis.Redis, front: Confi
     async def tell() -> None:
         client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
         door = Front(front, relay_client=client, time=CLOCK)
-        async with door.http:
+        async with door.http, door.monitoring:
             await story(door)
             await door.site.client.aclose()
 
@@ -572,7 +572,7 @@ def test_3_4_a_receipt_goes_to_loopback_only_where_that_is_permitted(
         server = await asyncio.start_server(answer, sock=listener)
         web = msgspec.structs.replace(front.web, relay_networks=permitted)
         door = Front(msgspec.structs.replace(front, web=web), time=CLOCK)
-        async with server, door.http:
+        async with server, door.http, door.monitoring:
             await story(door, f"http://localhost:{listener.getsockname()[1]}/x")
             await door.site.client.aclose()
         assert len(got) == taken
