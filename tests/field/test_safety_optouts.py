@@ -18,6 +18,7 @@ from sluicegate.errors import InvalidConfig, InvalidMessage
 from sluicegate.keys import Keys
 from sluicegate.optouts import OptOuts
 from sluicegate.revocation import LANGUAGES, Hearing, languages_of, normalised
+from sluicegate.scripts import Argument
 from sluicegate.stored import OptOutAct
 from sluicegate_ops.inspect import Waits, read_account
 from sluicegate_ops.simulator import Settings, simulator_in_thread
@@ -341,7 +342,7 @@ def test_1_what_is_held_comes_back_on_any_server(store: redis.Redis) -> None:
     bench.enqueue(message(1), message(2), message(3, to=message(1).to))
     for number in (1, 2):
         said = OptOutAct(source="recipient", text=STOP_BILL).said()
-        args = [
+        args: list[Argument] = [
             message(number).to,
             "review",
             1,
