@@ -12,14 +12,14 @@ from typing import Any
 import httpx
 import pytest
 import redis
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sluicegate import CapReached, Config, InvalidConfig, Sluice, UnknownMessage, load_config
 from sluicegate.campaigns.plan import message_id
 from sluicegate.caps import Caps
-from sluicegate.config import Account, App, Sender, Web
+from sluicegate.config import Account, App, Registration, Sender, Web
 from sluicegate.outbox import Outbox
 from sluicegate.rules import RULES
 from sluicegate.stored import MessageId
@@ -490,7 +490,7 @@ def test_3_2_a_day_s_money_goes_by_the_price_list(tmp_path: Path, redis_url: str
 
 
 @pytest.mark.parametrize(
-    ("settings", "says"),
+    ("own", "says"),
     [
         ({"daily_money": 1.0}, "add a row such as \\*,SMS"),
         ({"daily_money": 1.0, "countries": ("US", "FR")}, "add a row such as FR,SMS"),
@@ -499,12 +499,12 @@ def test_3_2_a_day_s_money_goes_by_the_price_list(tmp_path: Path, redis_url: str
     ],
 )
 def test_3_2_what_can_t_be_reckoned_is_refused_at_the_start(
-    tmp_path: Path, redis_url: str, settings: dict[str, Any], says: str
+    tmp_path: Path, redis_url: str, own: dict[str, Any], says: str
 ) -> None:
     prices = tmp_path / "prices.csv"
     prices.write_text(PRICES)
     with pytest.raises(InvalidConfig, match=f"^web.apps.shop.*{says}"):
-        Site(tenants(redis_url, {"price_list": str(prices)}, **settings), ENVIRON)
+        Site(tenants(redis_url, {"price_list": str(prices)}, **own), ENVIRON)
 
 
 FAULTS = [
@@ -598,6 +598,74 @@ def test_3_2_two_apps_of_one_slow_sender_take_turns(valkey: redis.Redis) -> None
     bench.check()
 
 
+SLOW: dict[str, Any] = {
+    "senders": {
+        SENDER: Sender(kind="10dlc", registration="notices"),
+        "+15550000009": Sender(kind="10dlc", registration="notices"),
+        "+18005550199": Sender(kind="toll_free", per_second=5.0),
+        "12345": Sender(kind="short_code", per_second=0.0),
+    },
+    "registrations": {"notices": Registration(sms_per_minute=600.0)},
+}
+STEPS = st.one_of(
+    st.tuples(
+        st.just("enqueue"),
+        st.sampled_from(["", "shop", "clinic"]),
+        st.sampled_from(sorted(SLOW["senders"])),
+        st.sampled_from(["transactional", "bulk"]),
+        st.integers(1, 8),
+    ),
+    st.tuples(st.just("drain"), st.integers(1, 2000)),
+    st.tuples(st.just("unused")),
+    st.tuples(st.just("halt"), st.sampled_from(["account", f"sender:{SENDER}"])),
+    st.tuples(st.just("clear"), st.sampled_from(["account", f"sender:{SENDER}"])),
+    st.tuples(st.just("publish"), st.booleans()),
+    st.tuples(st.just("lose"), st.sampled_from(["virtual", "parked_by", "ready:ts:a|shop"])),
+)
+
+
+def step(bench: Bench, number: int, what: str, *args: Any) -> int:
+    """Do one of ``STEPS``; ``number`` messages were enqueued before. Returns how many now are."""
+    match what, *args:
+        case "enqueue", app, sender, priority, count:
+            bench.outbox = Outbox(bench.config, "default", app)
+            numbers = range(number, number + count)
+            bench.enqueue(*(message(n, sender=sender, priority=priority) for n in numbers))
+            return number + int(count)
+        case "drain", ms:
+            bench.drain(ms)
+        case ("unused",):
+            for grant in bench.claim(5).grants:
+                bench.settle(grant, "unused")
+        case "halt", level:
+            bench.halts.set(level, "a test")
+        case "clear", level:
+            bench.halts.clear(level)
+        case "publish", together:
+            bench.publish(**(SLOW if together else {"registrations": {}, "senders": {}}))
+        case "lose", name:
+            bench.store.delete(bench.keys(name))
+            for _ in range(4):
+                bench.sweep()
+    return number
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=size(15, 150))
+@given(st.lists(STEPS, max_size=25))
+def test_3_2_whatever_happens_no_message_of_an_app_is_left_behind(
+    valkey: redis.Redis, steps: list[Any]
+) -> None:
+    valkey.flushdb()
+    bench, number = Bench(valkey, limit=50, **SLOW), 0
+    for one in steps:
+        number = step(bench, number, *one)
+    for level in ("account", f"sender:{SENDER}"):
+        bench.halts.clear(level)
+    bench.later(60_000)
+    bench.drain(60_000)
+    assert bench.check() == ({"accepted": number} if number else {})
+
+
 def test_3_2_an_app_shares_with_who_has_no_name(valkey: redis.Redis) -> None:
     bench = Bench(valkey, limit=50)
     flood(bench, "shop", 500)
@@ -664,8 +732,8 @@ def test_3_2_people_see_whose_a_message_is(cli: Cli) -> None:
 def test_3_2_why_tells_what_holds_an_app_and_what_of_its_caps_is_used(
     cli: Cli, tmp_path: Path
 ) -> None:
-    settings = "daily_messages = 5\ndaily_money = 1.5\nmost_waiting = 2000"
-    Path("sluicegate.toml").write_text(f'[web.apps.shop]\ntoken_env = "T"\n{settings}\n')
+    caps_set = "daily_messages = 5\ndaily_money = 1.5\nmost_waiting = 2000"
+    Path("sluicegate.toml").write_text(f'[web.apps.shop]\ntoken_env = "T"\n{caps_set}\n')
     bench = cli.bench
     price = Decimal("0.004")
     caps = Caps(daily_messages=5, price=lambda message: price)
