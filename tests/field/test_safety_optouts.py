@@ -1,6 +1,7 @@
 """What trials in the field found about opt-outs: words, who may lift them, what is kept."""
 
 import json
+import stat
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -650,6 +651,13 @@ def test_1_the_history_is_shown_and_exported(
     assert {"export optouts", "import optouts"} <= {
         line["action"] for line in cli.lines("audit", "list")
     }
+
+
+def test_1_exports_are_for_their_owner_alone(cli: Cli, tmp_path: Path) -> None:
+    cli("optout", "add", NUMBER)
+    for name, form in (("a.csv", "csv"), ("a.jsonl", "jsonl")):
+        cli("optout", "export", name, "--format", form, "--history")
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ _OFTEN_SECONDS: Final = 10.0
 
 _OF_NOBODY: Final = ("unauthorized", *_CUT)
 _OF_ACCOUNTS: Final = (
-    *(*_NOTABLE, *_REFUSED, "messages_taken", "relays"),
+    *(*_NOTABLE, *_REFUSED, "messages_taken", "relays", "inbound_unclaimed"),
     *(f"receipts_{answer}" for answer in get_args(ReceiptResult)),
     *(f"inbound_{answer}" for answer in get_args(Heard)),
 )

@@ -136,7 +136,11 @@ class Relays:
         transport = GuardedTransport(networks, self._resolver)
         timeout = httpx.Timeout(TRY_SECONDS)
         return httpx.AsyncClient(
-            transport=transport, timeout=timeout, follow_redirects=False, trust_env=False
+            transport=transport,
+            headers={"user-agent": "sluicegate"},
+            timeout=timeout,
+            follow_redirects=False,
+            trust_env=False,
         )
 
     async def _go_on(self) -> None:

@@ -68,7 +68,10 @@ class WebhookRoutes:
         async with self._recording(account.name):
             event = await self._record(account, reader, body, "")
             profile = event.profile if isinstance(event, InboundMessage) else ""
-            for name in site.inbound_accounts(profile, account.name):
+            names = site.inbound_accounts(profile, account.name)
+            if not names:
+                site.counts.note("inbound_unclaimed", account.name)
+            for name in names:
                 headers = _passed_on(request, reader) | {ACCOUNT: name}
                 await site.relays.put(name, "inbound", "", headers, body)
         return Response()

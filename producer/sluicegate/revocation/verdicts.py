@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from .languages import LANGUAGES, OPT_IN, languages_of
 from .normal import as_it_looks, normalised, shortened
-from .wording import CLOSED, MANNERS, MOST_CLOSED, READ, SIGNS, TWO_READINGS
+from .wording import MANNERS, MOST_CLOSED, SIGNS, TWO_READINGS, closed, read
 
 ReplyVerdict = Literal["stop", "start", "review", ""]
 
@@ -31,6 +31,7 @@ class Hearing:
         self._exact = clear | own | _words(word for language in heard for word in language.words)
         self._clear = clear | own
         self._exact_in = cache(self._exact_where)
+        self._closed, self._read = closed(), read()
 
     def verdict(self, text: str, number: str = "") -> ReplyVerdict:
         """What ``text`` asks for; ``number`` is its writer's, in E.164, for their languages."""
@@ -42,11 +43,11 @@ class Hearing:
         exact = self._exact_in(languages_of(number))
         tokens = [_read(word, exact) for word in words.split()]
         words = " ".join(tokens)
-        closed = len(words) <= MOST_CLOSED and CLOSED.fullmatch(words)
+        phrase = len(words) <= MOST_CLOSED and self._closed.fullmatch(words)
         torn = len(tokens) > 1 and "".join(tokens) in exact  # S-TOP
-        if closed or torn or words in exact or _only_keywords(tokens, exact):
+        if phrase or torn or words in exact or _only_keywords(tokens, exact):
             return "stop"
-        return "review" if self._holds_one(words, tokens) or READ.search(words) else ""
+        return "review" if self._holds_one(words, tokens) or self._read.search(words) else ""
 
     def _exact_where(self, spoken: frozenset[str]) -> frozenset[str]:
         """What opts out as a whole reply where these languages are spoken."""

@@ -1,6 +1,10 @@
-"""Closed phrases that end consent, and wordings that a person must read, of normalised text."""
+"""Closed phrases that end consent, and wordings that a person must read, of normalised text.
+
+They are compiled when they are first asked for: most of those who import this package hear nobody.
+"""
 
 import re
+from functools import cache
 from typing import Final
 
 _OBJECT: Final = (
@@ -54,12 +58,6 @@ _CORES: Final = (
     r"i (?:do not|dont|no longer) (?:want|wish)(?: to (?:receive|get|have))? "
     rf"{_THEM}{_TEXTS}{_OBJECTS}",
 )
-CLOSED: Final = re.compile(
-    rf"(?:(?:{_MANNERS}) )*(?:(?:{_ASK}) )?(?:(?:{_MANNERS}) )*(?:{'|'.join(_CORES)})"
-    rf"(?: (?:{_MANNERS}))*"
-)
-"""A whole reply that is one of these asks for nothing else: ``please stop texting me now``."""
-
 MOST_CLOSED: Final = 120
 """A closed phrase is short: no longer reply is asked whether it is one."""
 
@@ -147,8 +145,20 @@ _OTHERS: Final = (
     r"\b(?:afmeld|uitschrijv|opzegg)\w*|\bmeld (?:me|mij) .{0,80}af\b",
     r"\bschrijf (?:me|mij) .{0,80}uit\b",
 )
-READ: Final = re.compile("|".join((*_ENGLISH, *_OTHERS)))
-"""Where a reply has one of these it may be a revocation: a person reads it."""
-
 SIGNS: Final = re.compile("[\U0001f6d1\U0001f6ab\u270b\U0001f590\u26d4]")
 """A stop sign, no entry, a raised hand: read by a person where nothing else says what is meant."""
+
+
+@cache
+def closed() -> re.Pattern[str]:
+    """A whole reply that is one of these asks for nothing else: ``please stop texting me now``."""
+    manners = rf"(?:(?:{_MANNERS}) )*"
+    return re.compile(
+        rf"{manners}(?:(?:{_ASK}) )?{manners}(?:{'|'.join(_CORES)})(?: (?:{_MANNERS}))*"
+    )
+
+
+@cache
+def read() -> re.Pattern[str]:
+    """Where a reply has one of these it may be a revocation: a person reads it."""
+    return re.compile("|".join((*_ENGLISH, *_OTHERS)))
