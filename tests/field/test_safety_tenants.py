@@ -770,7 +770,7 @@ def test_3_2_metrics_name_the_apps_of_the_configuration_and_no_others(
 
     async def story(door: Front) -> None:
         await send(door)
-        text = (await door.http.get("/metrics")).text
+        text = (await door.monitoring.get("/metrics")).text
         assert 'sluicegate_app_waiting_messages{account="default",app="shop"} 4.0' in text
         assert 'sluicegate_app_waiting_messages{account="default",app="other"} 6.0' in text
         assert "unheard-of" not in text
