@@ -47,7 +47,19 @@ def check_consistency(store: Any, keys: Any) -> Counter[str]:
     assert totals.get("enqueued", 0) == sum(states.values())
     for state in FINAL_STATES:
         assert totals.get(state, 0) == states[state], state
+    _check_apps(names, known)
     return states
+
+
+def _check_apps(names: dict[str, Any], known: dict[str, str]) -> None:
+    """Assert that what is counted of each app agrees with its messages' states."""
+    expected = Counter[str]()
+    for id, state in known.items():
+        app, colon, _ = id.partition(":")
+        expected.update([f"{app}:enqueued"] * bool(colon))
+        expected.update([f"{app}:{state}"] * bool(colon and state in FINAL_STATES))
+    counts = {name.decode(): int(count) for name, count in names.get("apps", {}).items()}
+    assert {name: n for name, n in counts.items() if ":" in name and n} == expected
 
 
 def _unsent(names: dict[str, Any]) -> dict[str, list[str]]:

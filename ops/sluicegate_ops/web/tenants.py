@@ -95,10 +95,11 @@ class Tenant:
             return False
         if account.senders and not sender_of(account, sender, profile):
             return False
+        if sender is None or profile is None or not account.senders:
+            return True
         pools = {name for name, one in account.senders.items() if one.kind == "pool"}
         profiles = pools | set(account.messaging_profiles)
-        beside = sender is not None and profile is not None and account.senders
-        return not (beside and profiles) or profile in profiles
+        return not profiles or profile in profiles
 
 
 def beyond(cap: str, wait_seconds: float) -> HttpProblem:
