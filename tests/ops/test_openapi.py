@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+from hypothesis import HealthCheck, given, settings
 from starlette.routing import Route
 
 from sluicegate import Config
 from sluicegate_ops.web.app import make_app
 from sluicegate_ops.web.openapi import document
 from sluicegate_ops.web.site import Site
-from support.served import ENVIRON, Front, run
+from sluicegate_rigs.embedded import EmbeddedServer
+from support.served import ENVIRON, TOKEN, Front, bearer, config, run, serving
 
 
 def test_the_document_names_every_route_and_no_other(front: Config) -> None:
@@ -46,3 +49,47 @@ def test_every_reference_leads_somewhere() -> None:
         for name in reference.removeprefix("#/").split("/"):
             found = found[name]
         assert found
+
+
+# The document against the server. schemathesis is imported here because it takes a second.
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Any]:
+    """The document, as a real server serves it."""
+    import schemathesis
+
+    with EmbeddedServer() as own, serving(config(own.url)) as (front, _):
+        yield schemathesis.openapi.from_url(f"{front}/openapi.json")
+
+
+def answers_as_documented(api: Any, examples: int) -> None:
+    """Ask each operation for what it should take and for what it should not."""
+    from schemathesis import GenerationMode
+    from schemathesis.checks import positive_data_acceptance
+
+    # Whether a text can be sent is more than a schema can say.
+    left_out = [positive_data_acceptance]
+
+    quiet = settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    for operation in (found.ok() for found in api.get_all_operations()):
+        # Of a webhook, nothing is wrong by a schema: its signature decides.
+        messages = operation.path == "/v2/messages"
+        modes = GenerationMode if messages else [GenerationMode.POSITIVE]
+        for mode in modes:
+
+            @quiet
+            @given(case=operation.as_strategy(generation_mode=mode))
+            def holds(case: Any) -> None:
+                case.call_and_validate(headers=bearer(TOKEN), excluded_checks=left_out)
+
+            holds()
+
+
+def test_answers_are_as_the_document_says(api: Any) -> None:
+    answers_as_documented(api, 3)
+
+
+@pytest.mark.long
+def test_many_answers_are_as_the_document_says(api: Any) -> None:
+    answers_as_documented(api, 100)

@@ -134,11 +134,19 @@ def reset(port: int, sent: bytes) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-class Honest:
-    """Somebody who asks again and again, each time on a new connection, and notes the answers."""
+def kept_waiting_seconds(pid: int) -> float:
+    """How long the main thread of a process has been ready to run, and got no core."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text("ascii").split()[1]) / 1e9
 
-    def __init__(self, ask: Sequence[Callable[[], int]]) -> None:
-        self._ask, self._over = ask, threading.Event()
+
+class Honest:
+    """Somebody who asks again and again, each time on a new connection, and notes the answers.
+
+    What other processes kept the server ``pid`` and us from running is no part of its time.
+    """
+
+    def __init__(self, pid: int, ask: Sequence[Callable[[], int]]) -> None:
+        self._pid, self._ask, self._over = pid, ask, threading.Event()
         self.statuses, self.slowest_seconds, self.errors = list[int](), 0.0, list[str]()
 
     @contextlib.contextmanager
@@ -154,14 +162,18 @@ class Honest:
     def _go_on(self) -> None:
         while True:
             for ask in self._ask:
-                began = time.monotonic()
+                began = self._now()
                 try:
                     self.statuses.append(ask())
                 except (OSError, http.client.HTTPException) as error:
                     self.errors.append(repr(error))
-                self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
+                self.slowest_seconds = max(self.slowest_seconds, self._now() - began)
             if self._over.wait(0.1):
                 return
+
+    def _now(self) -> float:
+        waited = kept_waiting_seconds(self._pid) + kept_waiting_seconds(threading.get_native_id())
+        return time.monotonic() - waited
 
 
 def asked(
@@ -173,7 +185,7 @@ def asked(
 ) -> int:
     """The status that an honest request from ``source`` is answered with."""
     connection = http.client.HTTPConnection(
-        "127.0.0.1", port, timeout=5, source_address=(source, 0)
+        "127.0.0.1", port, timeout=60, source_address=(source, 0)
     )
     with contextlib.closing(connection):
         connection.request("GET" if body is None else "POST", path, body, dict(headers))
@@ -186,7 +198,7 @@ def main(port: int, pid: int, count: int) -> None:
     """Print what each kind does to the server at ``port``, which is process ``pid``."""
     for name, kind in KINDS.items():
         before = most = rss_bytes(pid)
-        honest = Honest([lambda: asked(port, "/")])
+        honest = Honest(pid, [lambda: asked(port, "/")])
         with honest.asking():
             ends = time.monotonic() + 16
             swarm = Swarm(kind, count, port)

@@ -242,11 +242,15 @@ def _new_message() -> Shape:
         "type": "object",
         "properties": fields,
         "required": ["to"],
-        "anyOf": [{"required": ["from"]}, {"required": ["messaging_profile_id"]}],
+        "anyOf": [_given("from"), _given("messaging_profile_id")],
         "additionalProperties": False,
         "description": "As at Telnyx. An SMS has a text of at most 10 parts, an MMS media_urls; "
         "null is as good as absent.",
     }
+
+
+def _given(name: str) -> Shape:
+    return {"required": [name], "properties": {name: {"type": "string"}}}
 
 
 def _message() -> Shape:

@@ -19,7 +19,6 @@ from .app import (
 from .folding import Folded
 from .peers import Peers, Proxies
 from .site import Site
-from .threshold import HEAD_BYTES
 from .wall import LIMITS, Door, Limits
 
 STOP_SECONDS: Final = 10
@@ -30,9 +29,6 @@ BACKLOG: Final = 4_096
 
 SPARE_FILES: Final = HEALTH_CONNECTIONS + 256
 """How many files are open beside the connections: on Redis, to apps' webhooks, our own."""
-
-FRAMED: Final = 8
-"""How much larger than a body its pieces may be together."""
 
 _TICKS_PER_SUMMARY: Final = 100  # of a tenth of a second
 
@@ -62,10 +58,6 @@ class Server(uvicorn.Server):
         super().__init__(_config(make_app(site), limits))
         health = _config(make_health_app(site), limits)
         health.load()
-        most_bytes = web.max_body_bytes
-        limits = limits._replace(
-            linger_bytes=most_bytes, request_bytes=HEAD_BYTES + FRAMED * most_bytes
-        )
         note = site.counts.note
         self._door = Door(self.config, self.server_state, peers, note, limits)
         self._health = Door(health, self.server_state, of_health, note, limits)

@@ -7,12 +7,14 @@ because all that it keeps of a connection passes through here:
 - **One deadline over all phases.** An exchange, from the first byte of the request to the last
   of the answer, may take ``exchange_seconds``, and between two of them a connection may idle for
   ``idle_seconds``. Whoever is slow where, none lasts longer.
-- **One request at a time.** The head has a most, and so has the whole of it. Another one that
-  comes before the answer is not read, and the connection closes after the answer.
+- **One request at a time.** The head has a most, and so has what stands around the pieces of a
+  body; the body itself is left to whoever asks for it. Another request that comes before the
+  answer is not read, and the connection closes after the answer.
 - **Who answers before the body has ended closes.** The client may read the answer: what it still
   sends is dropped for ``linger_seconds``, up to ``linger_bytes``.
-- Reading goes through one small buffer for all, so that no connection keeps more than a head and
-  what its application has asked for.
+- **Everybody in turn.** Reading goes through one small buffer for all. Whoever filled it rests
+  until the others have had their turn, and nobody keeps more than a head and what its application
+  has asked for.
 """
 
 import asyncio
@@ -44,16 +46,12 @@ Note = Callable[[str], object]
 
 
 class Limits(NamedTuple):
-    """What each connection may take; ``exchanges`` is how many requests it may bring.
-
-    ``request_bytes`` are of the head, the body, and what is around the pieces of a body.
-    """
+    """What each connection may take; ``exchanges`` is how many requests it may bring."""
 
     exchange_seconds: float = 10.0
     idle_seconds: float = 4.0
     linger_seconds: float = 1.0
-    linger_bytes: int = 262_144
-    request_bytes: int = 2_097_152
+    linger_bytes: int = 65_536
     exchanges: int = 1_000
 
 
@@ -84,7 +82,7 @@ class Wall(asyncio.BufferedProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._idle, self._begun, self._exchanges = False, False, 0
         self._dropped_bytes = 0
-        self._closing = False
+        self._closing = self._held = self._resting = False
         self._transport: asyncio.Transport
         self._inside: _Http | None = None
 
@@ -107,6 +105,8 @@ class Wall(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        if nbytes == len(self._buffer):
+            self._rest()
         if self._closing or self._inside is None:
             self._dropped_bytes += nbytes
             if self._dropped_bytes > self._limits.linger_bytes:
@@ -164,6 +164,17 @@ class Wall(asyncio.BufferedProtocol):
             self._idle, self._begun = True, False
             self._allow(self._limits.idle_seconds)
 
+    def hold(self) -> None:
+        """Read no more for now: it has not been asked for."""
+        self._held = True
+        self._transport.pause_reading()
+
+    def release(self) -> None:
+        """Read on."""
+        self._held = False
+        if not self._resting:
+            self._transport.resume_reading()
+
     @property
     def closing(self) -> bool:
         return self._closing or self._transport.is_closing()
@@ -180,9 +191,19 @@ class Wall(asyncio.BufferedProtocol):
         # Closing with something unread is a reset, and the client might not see the answer.
         try:
             self._transport.write_eof()
-            self._transport.resume_reading()
+            self.release()
         except OSError:  # the client has gone
             self._transport.abort()
+
+    def _rest(self) -> None:
+        self._resting = True
+        self._transport.pause_reading()
+        self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._resting = False
+        if not self._held:
+            self._transport.resume_reading()
 
     def _allow(self, seconds: float) -> None:
         if self._deadline is not None:
@@ -228,10 +249,10 @@ class _Inside(asyncio.Transport):
         return self._wall.closing
 
     def pause_reading(self) -> None:
-        self._transport.pause_reading()
+        self._wall.hold()
 
     def resume_reading(self) -> None:
-        self._transport.resume_reading()
+        self._wall.release()
 
 
 class _Http(HttpToolsProtocol):
@@ -241,7 +262,7 @@ class _Http(HttpToolsProtocol):
         super().__init__(door.config, door.state, {}, asyncio.get_running_loop())
         self._door, self._wall = door, wall
         self.logger = log  # instead of uvicorn's own
-        self._lines = self._bytes = 0
+        self._lines = self._bytes = self._body_bytes = 0
         self._in_head, self._whole, self._last, self._kept = False, True, False, True
 
     @property
@@ -266,7 +287,7 @@ class _Http(HttpToolsProtocol):
             return
         if self._in_head and self._bytes > HEAD_BYTES:
             self._refuse(TOO_LONG)
-        elif self._bytes > self._door.limits.request_bytes:
+        elif self._bytes - self._body_bytes > self._body_bytes + 2 * HEAD_BYTES:
             self._refuse(_TOO_LARGE)
         self._mark()
 
@@ -298,6 +319,10 @@ class _Http(HttpToolsProtocol):
         super().on_headers_complete()
         self._kept = self.cycle.keep_alive
 
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         self._whole = True
         super().on_message_complete()
@@ -321,7 +346,7 @@ class _Http(HttpToolsProtocol):
         if self.unread or self._wall.is_last:
             self.transport.close()
         super().on_response_complete()
-        self._bytes = 0
+        self._bytes = self._body_bytes = 0
         self._wall.exchange_over()
 
     def refuse_slow(self) -> bool:
@@ -355,7 +380,7 @@ class _TooLong(Exception):
 
 
 _SLOW: Final = HttpProblem(408, "10008", "Request timeout", "The request did not come in time.")
-_TOO_LARGE: Final = HttpProblem(413, "10015", "Bad Request", "The request has too many bytes.")
+_TOO_LARGE: Final = HttpProblem(413, "10015", "Bad Request", "More stands around it than in it.")
 _MALFORMED: Final = HttpProblem(400, "10015", "Bad Request", "This is not HTTP/1.1.")
 
 
