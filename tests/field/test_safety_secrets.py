@@ -357,6 +357,7 @@ def test_4_8_the_paper_s_users_may_do_their_work_and_no_more(users: str) -> None
     assert answers(worker, "a worker")
 
 
+@pytest.mark.long
 def test_4_8_a_worker_and_serve_run_as_the_paper_s_user(users: str) -> None:
     url = of_user(users, "worker")
     urls = {"SLUICEGATE_REDIS_URL": url, "SLUICEGATE_BROKER_URL": url.replace("/0?", "/1?")}

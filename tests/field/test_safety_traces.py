@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from io import StringIO
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
@@ -20,6 +20,7 @@ from starlette.datastructures import Headers
 
 import sluicegate_ops
 from sluicegate import Sluice
+from sluicegate.audit import Audit, By, act, os_user
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.exclusion import Exclusion
 from sluicegate.campaigns.plan import key_hash, message_id
@@ -38,6 +39,7 @@ from sluicegate_worker.observe.logs import dress
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, ErrorAnswer, Halt, Retry
 from sluicegate_worker.provider.telnyx.v2 import TelnyxV2
+from sluicegate_worker.queue import PUBLISH, Queue
 from sluicegate_worker.transport import Reply
 from support.bench import Bench
 from support.command_line import Cli
@@ -379,3 +381,57 @@ def test_4_1_no_advice_puts_a_name_into_a_command_unquoted() -> None:
         if bare.search(line)
     ]
     assert not found
+
+
+# The audit.
+
+
+def test_10_what_python_does_to_a_campaign_is_in_the_audit(store: redis.Redis) -> None:
+    many, by = campaigns(store), By("deploy-bot", "nightly")
+    again = plan("again", except_campaigns=("july",))
+    for each in (JULY, again):
+        many.create(each)
+    rows = [recipient(JULY, number) for number in range(600)]
+    assert len(list(many.add("july", rows, by, "people.csv"))) == 600
+    list(many.add("july", rows, by))  # nobody is new
+    list(many.add("again", [recipient(again, 999)]))
+    many.act("july", "start", by)
+    many.act("july", "start", by)
+    many.pace("july", 5, by=by)
+    many.act("july", "pause")
+    entries = list(Audit(store, KEYS))
+    assert [(entry.action, entry.count) for entry in reversed(entries)] == [
+        ("import", 600), ("import", 1), ("start", 1), ("pace", 1), ("pause", 1),
+    ]  # fmt: skip
+    paused, paced, started, other, imported = entries
+    assert {(one.who, one.why) for one in (paced, started, imported)} == {
+        ("deploy-bot", "nightly")
+    }
+    assert paused.who == os_user()
+    assert imported.filter == {"campaign": "july", "file": "people.csv"}
+    assert other.filter == {"campaign": "again", "except": "july"}
+    assert all(entry.at_ms for entry in entries)
+
+
+def test_10_limits_that_a_worker_puts_in_force_are_in_the_audit(bench: Bench) -> None:
+    def publish(limit: int) -> None:
+        account = replace(bench.config.accounts["default"], limit=limit)
+        config = replace(bench.config, accounts={"default": account})
+        queue = Queue(cast("Any", bench.store), config, "default", "worker1")
+        bench.call(PUBLISH, queue.publish_args())
+
+    publish(7)
+    publish(7)
+    publish(8)
+    entries = list(Audit(bench.store, bench.keys))
+    assert [entry.action for entry in entries] == ["limits", "limits"]
+    assert entries[0].filter["worker"] == "worker1"
+    assert entries[0].filter["digest"] != entries[1].filter["digest"]
+
+
+def test_10_no_entry_makes_way_for_another(bench: Bench) -> None:
+    audit = Audit(bench.store, bench.keys)
+    old = b'{"at_ms":1,"count":1,"who":"a","action":"x"}'
+    bench.store.rpush(bench.keys("audit"), *[old] * 10_500)
+    audit.note(act(By("ann"), "export"))
+    assert len(audit) == 10_501

@@ -1,14 +1,14 @@
 -- A campaign's life: create, start, pause, resume, cancel; and its pace.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] name, [2] create | start | pause | resume | cancel | pace; for create also [3] plan, [4]
---   digest of the plan, [5] shards of its members, [6] lane, [7] check of the key of their hashes; for pace [3] segments per second (''
---   for no rate of its own), [4] weight, [5] the audit's entry (audit.lua, '' for none); for the
---   others [3] that entry.
+--   digest of the plan, [5] shards of its members, [6] lane, [7] check of the key of their hashes;
+--   for pace [3] segments per second ('' for no rate of its own), [4] weight, [5] the audit's entry
+--   (audit.lua, '' for none); for the others [3] that entry.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
--- Keys touched: those of states.lua, counts.lua and audit.lua, clock, campaigns, closed, lanes:<n>, leases,
---   unsent:<n>:cancelled, wake.
+-- Keys touched: those of states.lua, counts.lua and audit.lua, clock, campaigns, closed, lanes:<n>,
+--   leases, unsent:<n>:cancelled, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
