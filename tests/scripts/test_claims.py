@@ -426,6 +426,25 @@ def test_the_late_settle_of_the_attempt_in_doubt_resolves_it(
     bench.check()
 
 
+def test_who_asks_again_for_a_start_that_is_in_doubt_has_not_begun_its_post(bench: Bench) -> None:
+    """The answer to the first was lost with the connection, and the worker slept."""
+    enqueued(bench, 1)
+    [grant] = bench.claim_all(1)
+    start = Start(grant.id, grant.token, b"{}")
+    assert bench.step(starts=[start]).started == [True]
+    away(bench, LEASE_MS)
+    assert bench.sweep().in_doubt == 1
+    again = bench.step(starts=[start])
+    assert (again.started, again.doubted) == ([False], [True])
+    assert bench.status("m1").state == "in_doubt", "an old request may have been held up"
+    assert bench.settle(grant, "unused") == "applied"
+    assert bench.status("m1").state == "waiting"
+    [other] = bench.claim_all(1)
+    assert (other.id, other.maybe) == ("m1", 0)
+    again = bench.step(starts=[start])
+    assert (again.started, again.doubted) == ([False], [False]), "it is another's now"
+
+
 @pytest.mark.parametrize(
     "state",
     ["waiting", "granted", "scheduled", "retrying", "in_doubt", "dead", "cancelled", "expired",

@@ -266,6 +266,16 @@ def begin(made: Schedule, now: float) -> list[HeldMessage]:
     return made.on_stepped(step, stepped, now)
 
 
+def test_a_start_that_an_earlier_call_left_in_doubt_is_given_back() -> None:
+    made = holding(0.0, 0.0)
+    step = made.next_step(START)
+    assert step is not None
+    refused = Stepped([], [False, False], [], Claimed(0, ""), [True, False])
+    assert made.on_stepped(step, refused, START) == []
+    [told] = made.unsettled
+    assert (told.id, told.kind) == (step.starts[0].grant.id, "unused")
+
+
 def test_a_start_is_asked_for_its_lead_before_the_slot() -> None:
     made = holding(0.02, 0.03)
     assert made.wake_at() == pytest.approx(START + 0.02 - LEAD_SECONDS)

@@ -206,6 +206,9 @@ class Schedule:
             self._posting[held] = None
         if len(begun) < len(step.starts):
             self.wake()  # most often the message waits in its lane again
+        for held, doubted in zip(step.starts, stepped.doubted, strict=False):
+            if doubted:  # an earlier call started it, but nobody began its POST
+                self.end(held.grant.unused(), now)
         return begun
 
     def on_claimed(self, claimed: Claimed, now: float) -> None:

@@ -219,12 +219,17 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class Stepped(msgspec.Struct, frozen=True):
-    """What one step did, item by item in the order asked."""
+    """What one step did, item by item in the order asked.
+
+    ``doubted`` says which starts were refused because their message is in doubt: an earlier call,
+    whose answer was lost, had started it, and its lease has ended since.
+    """
 
     settled: Sequence[str]
     started: Sequence[bool]
     renewed: Sequence[bool]
     claimed: Claimed
+    doubted: Sequence[bool] = ()
 
 
 class Swept(msgspec.Struct, frozen=True):
@@ -250,6 +255,7 @@ def parse_stepped(reply: Sequence[Any], token: str) -> Stepped:
         [answer == b"started" for answer in started],
         [answer == b"renewed" for answer in renewed],
         Claimed(float(wait_ms), why.decode(), [_parse_grant(fields, token) for fields in grants]),
+        [answer == b"doubted" for answer in started],
     )
 
 

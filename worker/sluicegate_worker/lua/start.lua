@@ -25,12 +25,21 @@ local function ended(now, id, ticket, retention_ms, token)
   return false
 end
 
--- Start a POST: id, token, request ('' where it is stored already). Returns started, or refused:
--- then its slot is free again and the message is where it belongs.
+-- A start whose answer was lost is asked for again, and its lease may have ended meanwhile. Whoever
+-- asks has not begun: its word `unused` ends the doubt. This script may not, since a request that
+-- was held up on the way may come after the POST.
+local function refusal(id, token)
+  local state, last = unpack(records.look(id, 'state', 'token'))
+  return state == 'in_doubt' and last == token and 'doubted' or 'refused'
+end
+
+-- Start a POST: id, token, request ('' where it is stored already). Returns started; or refused:
+-- then its slot is free again and the message is where it belongs; or doubted: refused, and in
+-- doubt under this token.
 local function start(now, breaker, post, lease_ms, retention_ms)
   local id = post.id
   local lease = leases.get(id)
-  if not lease or lease.token ~= post.token then return 'refused' end
+  if not lease or lease.token ~= post.token then return refusal(id, post.token) end
   if lease.started then return 'started' end
   local ticket = leases.ticket(lease)
   local state, key_at, maybe = unpack(records.look(id, 'state', 'key_at', 'maybe'))

@@ -152,7 +152,11 @@ def _evidence(
     _resolve(sluice, {id: received.get(traffic.sent[id], "") for id in before.indexes["doubts"]})
     after = _when_finished(sluice, ids)
     dead = [worker for worker in deployment.workers if not worker.alive]
-    ended = [f"{worker.name} ended" for worker in dead if tag_of(worker) not in workers.killed]
+    ended = [
+        f"{worker.name} ended with {worker.process.returncode}: {worker.last_words()}"
+        for worker in dead
+        if tag_of(worker) not in workers.killed
+    ]
     deployment.stop_workers()  # their last log lines count too
     server_log = Path(cast("Any", sluice.client).config_get("dir")["dir"]) / "valkey.log"
     logs = [*sorted(deployment.directory.glob("*.log")), server_log]

@@ -105,7 +105,10 @@ class Workers:
         worker.thaw()
 
     def _examined(self, worker: WorkerProcess) -> Caught:
-        """When ``worker`` was frozen, and the messages that it has started."""
+        """When ``worker`` was frozen, and the messages that it has started.
+
+        Also those that an earlier freeze left in doubt: they wait for its word.
+        """
         tag = tag_of(worker)
         for _ in range(
             2
@@ -117,4 +120,11 @@ class Workers:
             id for id, lease in held.items() if (lease.worker, lease.state) == (tag, "started")
         }
         seconds, micros = self._client.time()
-        return Caught(seconds * 1000 + micros / 1000, begun)
+        return Caught(seconds * 1000 + micros / 1000, begun | self._doubted_by(tag))
+
+    def _doubted_by(self, tag: str) -> Set[str]:
+        """The messages in doubt that the worker of this tag was the last to start."""
+        ids = [id.decode() for id in self._client.zrange(self._keys("doubts"), 0, -1)]
+        tokens = [self._client.hget(self._keys.record(id), "token") or b"" for id in ids]
+        pairs = zip(ids, tokens, strict=True)
+        return {id for id, token in pairs if token.decode().startswith(tag)}

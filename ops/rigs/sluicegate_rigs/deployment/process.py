@@ -40,6 +40,11 @@ class Process:
     def alive(self) -> bool:
         return self.process.poll() is None
 
+    def last_words(self) -> str:
+        """The last line of its log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
     def kill(self) -> None:
         """``kill -9``: it gets no chance to log or settle anything."""
         self.process.kill()
