@@ -102,7 +102,7 @@ def test_every_way_of_importing_again_sends_each_recipient_once(
 def test_an_importer_killed_on_the_way_goes_on_where_it_stopped(
     fast: Account, tmp_path: Path
 ) -> None:
-    rows = size(8_000, 20_000)
+    rows = size(4_000, 20_000)
     path = write(tmp_path / "people.csv", list(range(rows)))
     importer = subprocess.Popen(
         start(fast, path),

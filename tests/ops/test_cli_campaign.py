@@ -502,7 +502,7 @@ def test_an_import_that_was_killed_goes_on_where_it_stopped(cli: Cli) -> None:
 
 
 def test_an_import_is_stopped_with_ctrl_c_and_goes_on_later(cli: Cli) -> None:
-    count = size(30_000, 100_000)
+    count = size(10_000, 100_000)
     file = cli.file(*(f"312{n:07d},Ann" for n in range(2_000_000, 2_000_000 + count)))
     with terminal(cli, "start", file, "--name", "july", *OPTIONS, "--yes") as screen:
         screen.until("importing")

@@ -104,6 +104,7 @@ def full() -> Bench:
     )
 
 
+@pytest.mark.long
 def test_two_contenders_drain_everything_once_and_are_written_down() -> None:
     before, failed = os.sched_getaffinity(0), dict[str, str]()
     with Environment() as environment:

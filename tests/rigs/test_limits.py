@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 SECOND = DeployedRun(limit=50, window=1.0, workers=2, warm_up=1.0, windows=1)
 
 
-@pytest.mark.parametrize("provider", ["fixed", "sliding"])
+@pytest.mark.parametrize("provider", [pytest.param("fixed", marks=pytest.mark.long), "sliding"])
 def test_the_documented_limit_is_used_and_never_exceeded(
     valkey: redis.Redis, provider: ProviderKind
 ) -> None:
