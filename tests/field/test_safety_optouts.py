@@ -147,6 +147,7 @@ def test_1_they_are_on_the_list_before_the_answer(
         *("stop texting me", "ARRET", "ARRÊT", "\u200bSTOP", wide("STOP"), "REMOVE", "TD"),
         *("STOPALL", "STOP ALL", "stooop", "unsuscribe", "\u0405\u0422\u041e\u0420"),
         *("\U0001f142\U0001f143\U0001f13e\U0001f13f", "\U0001f1f8\U0001f1f9\U0001f1f4\U0001f1f5"),
+        *("\ua731\u1d1b\u1d0f\u1d18", "S-TOP", "$top"),
         *("stop please", "please remove me from your list", "I want you to stop texting me"),
     ],
 )
@@ -250,6 +251,22 @@ def test_1_a_common_word_of_another_language_counts_only_where_it_is_a_keyword(
     assert HEARING.verdict(word, "+447400123456") != "stop"
     [language] = languages_of(there)
     assert Hearing([language]).verdict(word, "+447400123456") == "stop"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "Liked \u201c{}\u201d",
+        'Loved "{}"',
+        "\U0001f44d to \u201c{}\u201d",
+        "Disliked \u201c{}\u201d",
+    ],
+)
+def test_1_a_thumb_on_our_own_words_is_no_reply(form: str) -> None:
+    ours = "Your order has been shipped. Reply STOP to unsubscribe."
+    assert HEARING.verdict(form.format(ours)) == ""
+    assert HEARING.verdict(form.format(ours) + " STOP") == "review"
+    assert HEARING.verdict(form.format("STOP")) == "review", "that was no text of ours"
 
 
 def test_1_a_stop_sign_alone_is_read() -> None:

@@ -260,6 +260,23 @@ def test_1_several_processes_share_the_work_and_take_over_from_one_that_died(
     assert set(sums.values()) == {0}
 
 
+def test_1_what_came_in_is_found_again_should_the_index_be_lost_or_the_clock_set_back(
+    valkey: redis.Redis, front: Config, clock: Clock
+) -> None:
+    apps = Apps()
+
+    async def story(door: Front) -> None:
+        await door.hook("/receipts/default", wrote("hello"))
+        clock.later(-3_600)
+        assert await door.site.relays.settle() == float("inf")
+        await door.hook("/receipts/default", wrote("again", NOW - 1))
+        valkey.delete(KEYS("relay_targets"))
+        assert await door.site.relays.settle() == float("inf")
+
+    told_by(taking(front), apps, story)
+    assert apps.texts == ["hello", "again"]
+
+
 def test_1_a_new_inbound_url_gets_what_waited(
     valkey: redis.Redis, front: Config, clock: Clock
 ) -> None:

@@ -80,6 +80,15 @@ def test_a_text_that_came_in(sender: object) -> None:
         assert len(v1_event.event_id) == 32, "a hash: it has no id of its own"
 
 
+@pytest.mark.parametrize("text", [rb"STOP \ud83d", rb"STOP \ude00 \ud83d\ud83d", b"STOP \xf0\x9f"])
+def test_a_text_that_was_cut_in_the_middle_of_a_character_is_read(text: bytes) -> None:
+    raw = v2("message.received", {"from": "+15550000001", "text": "@"}).replace(b"@", text)
+    event = parse_v2_event(raw, "", HEARD)
+    assert isinstance(event, InboundMessage)
+    assert event.text.startswith("STOP ")
+    assert event.text.encode().decode() == event.text
+
+
 @pytest.mark.parametrize("at", [None, "", "yesterday", 5, "2024-01-15T21:32:14"])
 def test_an_event_without_a_time_happened_when_it_was_heard(at: object) -> None:
     event = parse_v2_event(v2("message.sent", {}, occurred_at=at), "m1", HEARD)

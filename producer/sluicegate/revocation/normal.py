@@ -20,10 +20,10 @@ _PLAIN: Final = str.maketrans(
     {"\u0131": "i", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
 )
 
-# Letters of other scripts that look like Latin ones: a word of them is read as it looks.
+# Letters of other scripts, and small capitals, that look like Latin ones.
 _LOOK_ALIKE: Final = str.maketrans(
-    "абвекмнорстухѕіјԛԝαβεικνορτυχ",
-    "abbekmhopctyxsijqwabeiknoptux",
+    "абвекмнорстухѕіјԛԝαβεικνορτυχᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
+    "abbekmhopctyxsijqwabeiknoptuxabcdeghijklmnoprstuvwyz",
 )
 
 _APOSTROPHES: Final = re.compile(r"['\u2018\u2019\u02bc\u00b4`\uff07]")
@@ -47,7 +47,7 @@ def normalised(text: str) -> str:
 
 
 def as_it_looks(word: str) -> str:
-    """A word of Greek or Cyrillic letters as the Latin one that it looks like."""
+    """A word of other letters as the Latin one that it looks like."""
     return word.translate(_LOOK_ALIKE)
 
 

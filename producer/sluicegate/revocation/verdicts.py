@@ -5,8 +5,8 @@ from functools import cache
 from typing import Final, Literal
 
 from .languages import LANGUAGES, OPT_IN, languages_of
-from .normal import as_it_looks, normalised, shortened
-from .wording import MANNERS, MOST_CLOSED, SIGNS, TWO_READINGS, closed, read
+from .normal import MOST_CHARACTERS, as_it_looks, normalised, shortened
+from .wording import MANNERS, MOST_CLOSED, REACTION, SIGNS, TWO_READINGS, closed, read
 
 ReplyVerdict = Literal["stop", "start", "review", ""]
 
@@ -38,6 +38,8 @@ class Hearing:
         words = normalised(text)
         if not words:
             return "review" if SIGNS.search(text) else ""
+        if REACTION.fullmatch(text[:MOST_CHARACTERS]):
+            return ""
         if words in OPT_IN:
             return "start"
         exact = self._exact_in(languages_of(number))

@@ -145,6 +145,15 @@ _OTHERS: Final = (
     r"\b(?:afmeld|uitschrijv|opzegg)\w*|\bmeld (?:me|mij) .{0,80}af\b",
     r"\bschrijf (?:me|mij) .{0,80}uit\b",
 )
+REACTION: Final = re.compile(
+    r"\s*(?:liked|loved|laughed at|emphasi[sz]ed|questioned|disliked|reacted [^\w\s]+ to|"
+    r"[^\w\s]{1,6} to|"
+    r"removed an? \w+ from|le (?:gust[oó]|encant[oó])|a (?:aim[eé]|ador[eé]))\s*"
+    r"[\"\u201c\u00ab][^\"\u201c\u201d\u00ab\u00bb]{25,}[\"\u201d\u00bb]\s*",
+    re.IGNORECASE,
+)
+"""What a phone sends for a thumb on a message: the text is ours, and often tells of STOP."""
+
 SIGNS: Final = re.compile("[\U0001f6d1\U0001f6ab\u270b\U0001f590\u26d4]")
 """A stop sign, no entry, a raised hand: read by a person where nothing else says what is meant."""
 

@@ -1,5 +1,6 @@
 """What Telnyx's webhooks tell, on either API: a receipt, or a message that came in."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -54,9 +55,21 @@ def keyword_of(acted_on: str) -> Keyword:
 
 def _parsed(raw: bytes, event_of: Callable[[Mapping[str, Any]], WebhookEvent]) -> WebhookEvent:
     try:
-        return event_of(_table(msgspec.json.decode(raw)))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return event_of(_table(_decoded(raw)))
+    except (ValueError, RecursionError):
         return UnknownEvent("not JSON")
+
+
+def _decoded(raw: bytes) -> object:
+    """The JSON of a webhook; raises ValueError.
+
+    A reply that was cut in the middle of an emoji holds half a character, which is no valid text.
+    It may say STOP before: so the reader that takes it is asked where ours does not.
+    """
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(raw.decode("utf-8", "replace"))
 
 
 def _v2_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> WebhookEvent:
@@ -152,4 +165,6 @@ def _table(value: object) -> Mapping[str, Any]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()

@@ -40,7 +40,7 @@ def optout_pages(
     """See ``optouts.OptOutPages``; numbers are asked for whole."""
     url = account.base_url.rstrip("/") + "/messaging_optouts"
     headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
-    number = 1
+    number, before = 1, b""
     while True:
         page_of = {"page[number]": str(number), "page[size]": str(PAGE)}
         asked = page_of | {"redaction_enabled": "false"}
@@ -50,10 +50,13 @@ def optout_pages(
             page = msgspec.json.decode(answer.content, type=_List)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise ListRefused(f"page {number} of the list can't be read") from None
+        if answer.content == before:
+            raise ListRefused(f"page {number} of the list is the one before it")
         yield _page(page)
-        if number >= page.meta.total_pages or not page.data:
+        # It may not say how many there are: then the one after the last is empty.
+        if not page.data or 0 < page.meta.total_pages <= number:
             return
-        number += 1
+        number, before = number + 1, answer.content
 
 
 def _page(page: _List) -> OptOutPage:
