@@ -229,6 +229,18 @@ def test_3_1_however_they_are_mixed_the_healthy_ones_all_go(
     provider.bench.check()
 
 
+def test_3_1_an_mms_that_a_sender_can_t_send_stops_none_of_its_texts(valkey: redis.Redis) -> None:
+    provider = Provider(valkey, senders={SENDER: Sender(kind="long_code", per_second=0.0)})
+    provider.enqueue(provider.shop, message(1, media_urls=("https://a.example/1.png",)))
+    provider.refuse(SENDER, "40308")
+    provider.work(0.2)
+    provider.refusals.clear()
+    provider.enqueue(provider.clinic, message(2))
+    provider.work()
+    assert provider.halted() == []
+    assert (provider.states("shop:m1"), provider.states("clinic:m2")) == ({"dead"}, {"accepted"})
+
+
 @pytest.mark.parametrize(("code", "status"), [("10005", 404), ("", 404), ("40312", 403)])
 @pytest.mark.parametrize("declared", [True, False])
 def test_3_1_a_wrong_profile_beside_a_known_sender_is_the_message_s_fault(

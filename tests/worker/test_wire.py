@@ -19,6 +19,7 @@ KNOWN = (
     "uncharged",
     "opted_out",
     "last",
+    "alone",
 )
 FLAGS = 5  # their place among a settle's arguments
 

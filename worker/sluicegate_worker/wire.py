@@ -50,6 +50,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     uncharged  it doesn't count towards the most attempts
     opted_out  the recipient wants no more messages
     last       if it counts after all, it is the last that the policy allows
+    alone      what should halt its sender is its own fault, unless it is a campaign's
     =========  =================================================================================
 
     ``took_ms`` is how long the POST took, and ``answer`` what came back, for people. ``halt`` is
@@ -72,6 +73,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     uncharged: bool = False
     opted_out: bool = False
     last: bool = False
+    alone: bool = False
     rate: RateHeaders = NO_RATE_HEADERS
     delay_ms: float = 0
     bulk_delay_ms: float = -1
@@ -124,6 +126,7 @@ _LETTERS = {
     "uncharged": "u",
     "opted_out": "o",
     "last": "l",
+    "alone": "a",
 }
 
 

@@ -74,6 +74,7 @@ end
 -- person, for thousands: it stops instead, and nobody else.
 local function is_strangers(outcome, lane)
   if outcome.halt == '' or lanes.campaign_in(lane) then return false end
+  if outcome.alone then return true end
   if senders.is_known(lane, outcome.profile) then return false end
   if outcome.halt == 'account' then return senders.is_any_known() end
   return not senders.has_forgotten()

@@ -81,7 +81,7 @@ class Halt(msgspec.Struct, frozen=True):
 
     By ``ends`` it lasts until a person clears it or until midnight UTC, and with ``seconds`` at
     most that long. ``delay_seconds`` and ``last`` are those of a retry, for a message that is
-    refused alone.
+    refused alone. ``alone``: the sender's messages of another kind would not meet it.
     """
 
     level: Literal["account", "sender"]
@@ -91,6 +91,7 @@ class Halt(msgspec.Struct, frozen=True):
     seconds: float | None = None
     delay_seconds: float = 0.0
     last: bool = False
+    alone: bool = False
 
 
 Outcome = Accepted | Retry | Dead | Doubt | Halt
@@ -191,4 +192,4 @@ def _halt(
     level: Literal["account", "sender"], answer: ErrorAnswer, row: CodeRow, why: str, code: str
 ) -> Halt:
     seconds = answer.wait_seconds or row.seconds if row.seconds else None
-    return Halt(level, why, code, row.ends, seconds)
+    return Halt(level, why, code, row.ends, seconds, alone=row.alone and level == "sender")

@@ -104,6 +104,7 @@ MESSAGES: Mapping[str, CodeRow] = {
         "this sender can't send MMS",
         "Send MMS from a US long code or a short code enabled for it, then lift the halt.",
         NUMBERS,
+        alone=True,
     ),
     "40312": sender(
         "the messaging profile is switched off",

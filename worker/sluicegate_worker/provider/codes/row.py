@@ -49,13 +49,15 @@ class CodeRow(Advice, frozen=True, kw_only=True):
     """What becomes of a message by an answer; ``perhaps`` the provider has acted on the request.
 
     ``seconds`` is when a retry is due, unless the provider says so, or how long a halt lasts; None
-    leaves it to the policy, or to ``ends``.
+    leaves it to the policy, or to ``ends``. ``alone``: the sender's messages of another kind would
+    not meet it, so an app's message dies alone, and only for a campaign's the sender is halted.
     """
 
     verdict: Verdict
     perhaps: bool = False
     seconds: float | None = None
     ends: Ends = "cleared"
+    alone: bool = False
 
 
 PROFILES = "Messaging > Messaging Profiles"
@@ -81,6 +83,7 @@ def sender(
     *,
     seconds: float | None = None,
     ends: Ends = "cleared",
+    alone: bool = False,
 ) -> CodeRow:
     """A fault that every message of this sender would meet."""
     return CodeRow(
@@ -90,6 +93,7 @@ def sender(
         portal=portal,
         seconds=seconds,
         ends=ends,
+        alone=alone,
     )
 
 
