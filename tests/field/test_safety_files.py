@@ -1,6 +1,7 @@
 """Files that people get and give: who may read them, what may stand there, how slow they are."""
 
 import os
+import re
 import stat
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
+import sluicegate_ops
 from sluicegate import Message, Sluice
 from sluicegate.campaigns.columns import named_by_variables
 from sluicegate.campaigns.csv_file import CsvFile
@@ -179,6 +181,17 @@ def test_4_3_standard_output_and_pipes_are_no_files(filled: Cli, tmp_path: Path)
         assert os.read(reader, 100).startswith(b"id,")
     finally:
         os.close(reader)
+
+
+def test_4_3_every_file_that_a_command_writes_goes_through_one_place() -> None:
+    folder = Path(sluicegate_ops.__file__).parent / "cli"
+    writes = re.compile(r"""write_(?:text|bytes)\(|open\([^)\n]*["'][wax]b?["']""")
+    found = {
+        str(file.relative_to(folder))
+        for file in folder.rglob("*.py")
+        if writes.search(file.read_text(encoding="utf-8"))
+    }
+    assert found == {"kit/files.py"}, "pipes and devices; everything else is sluicegate.private"
 
 
 def test_4_3_an_export_is_in_the_audit(filled: Cli) -> None:
