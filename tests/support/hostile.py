@@ -60,7 +60,7 @@ KINDS: Final = {
     ),
     "requests never read": Kind(_get("/x", 100), _get("/x", 100)),
     "a long answer never read": Kind(_get("/openapi.json", 20), _get("/openapi.json", 20)),
-    "a slow head": Kind(b"G", b"E", 0.3),
+    "a slow head": Kind(b"GET / HTTP/1.1\r\n" + _HOST + b"a: ", b"x", 0.3),
     "a slow body": Kind(_post("/receipts/default", "content-length: 100000"), b"x", 0.3),
     "most of a body": Kind(_post("/receipts/default", "content-length: 262144") + b"x" * 262_000),
     "nothing": Kind(b""),
