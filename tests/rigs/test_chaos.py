@@ -38,7 +38,7 @@ from sluicegate_rigs.chaos.workers import Caught, Thawed
 from support.effort import THOROUGH, size
 
 CHAOS = [sys.executable, "-m", "sluicegate_rigs.chaos"]
-SECONDS = size(7, 20)
+SECONDS = size(8, 20)
 KINDS = 10  # of disaster
 
 

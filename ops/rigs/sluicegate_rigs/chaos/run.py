@@ -94,7 +94,8 @@ class ChaosRun:
     def _break(self, workers: Workers, disasters: Disasters, traffic: Traffic) -> None:
         began, killed_at, last = time.monotonic(), 0.0, ""
         due = disasters.drawn(self._seconds)
-        while (passed := time.monotonic() - began) < self._seconds:
+        # On a slow machine, longer: until each disaster has struck.
+        while (passed := time.monotonic() - began) < self._seconds or due:
             traffic.check()
             workers.tend()
             disasters.tend()
