@@ -890,6 +890,7 @@ def test_the_last_attempt_makes_a_dead_letter(world: World) -> None:
     assert "3 attempts" in world.status(1).reason
 
 
+@configured(limit=1000, retry=RetrySettings(base_seconds=0.1))  # sooner than a drain is idle
 def test_a_throttle_is_not_an_attempt_and_blocks_everyone(world: World) -> None:
     world.enqueue(1, 2, 3)
     throttle = Retry("429", "10011", 0.0, charged=False, throttled=True)
