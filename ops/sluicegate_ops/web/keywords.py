@@ -61,9 +61,7 @@ class Keywords:
         Of two that differ the one that stops more counts.
         """
         said = self._hearings[account].verdict(inbound.text, inbound.number)
-        if "stop" in (said, inbound.keyword):
-            return "stop"
-        return "review" if said == "review" else said or inbound.keyword
+        return "stop" if inbound.keyword == "stop" else said or inbound.keyword
 
     def concerned(self, profile: str, account: str) -> Iterable[str]:
         """The accounts that list a messaging profile; ``account`` where none does."""
