@@ -32,7 +32,11 @@ from support.effort import size
 from support.messages import SENDER, message, plan, recipient
 from support.served import ENVIRON, URLS, Front, bearer, opened, run, told
 
-SHOP, CLINIC, NEXT = "token-of-the-shop-0123", "token-of-the-clinic-0123", "next-token-of-the-shop"
+SHOP, CLINIC, BEFORE = (
+    "token-of-the-shop-0123",
+    "token-of-the-clinic-0123",
+    "old-token-of-the-shop-0",
+)
 TOKENS = {"shop": SHOP, "clinic": CLINIC}
 KEY = {"Idempotency-Key": "order-1"}
 US, CANADA, FRANCE = "+12025550123", "+14165550123", "+33612345678"
@@ -214,29 +218,28 @@ def test_3_2_a_relay_tells_an_app_its_own_id(redis_url: str) -> None:
 
 
 def test_3_2_while_tokens_are_exchanged_both_are_good(redis_url: str) -> None:
-    config = tenants(redis_url, next_token_env="TOKEN_NEXT")
+    config = tenants(redis_url)
 
     async def story(door: Front) -> None:
-        for token in (SHOP, NEXT):
+        for token in (SHOP, BEFORE):
             answer = await door.send(token=token, headers=KEY)
             assert answer.status_code == 200
         assert answer.headers["idempotent-replayed"] == "true"  # they are one app's
 
-    async def before(door: Front) -> None:
+    async def after(door: Front) -> None:
         assert (await door.send(token=SHOP)).status_code == 200
-        assert (await door.send(token=NEXT)).status_code == 401
+        assert (await door.send(token=BEFORE)).status_code == 401
 
-    run(config, story, environ=ENVIRON | {"TOKEN_NEXT": NEXT})
-    run(config, before)
+    run(config, story, environ=ENVIRON | {"TOKEN_SHOP_PREVIOUS": BEFORE})
+    run(config, after)
 
 
-@pytest.mark.parametrize("next_token", [CLINIC, SHOP, "short"])
-def test_3_2_a_next_token_that_can_t_be_used_is_refused_at_the_start(
-    redis_url: str, next_token: str
+@pytest.mark.parametrize("before", [CLINIC, SHOP, "short"])
+def test_3_2_a_token_before_that_can_t_be_used_is_refused_at_the_start(
+    redis_url: str, before: str
 ) -> None:
-    config = tenants(redis_url, next_token_env="TOKEN_NEXT")
     with pytest.raises(InvalidConfig):
-        Site(config, ENVIRON | {"TOKEN_NEXT": next_token})
+        Site(tenants(redis_url), ENVIRON | {"TOKEN_SHOP_PREVIOUS": before})
 
 
 # What an app may ask for.
@@ -517,11 +520,6 @@ FAULTS = [
     ("most_waiting = -1", "web.apps.shop.most_waiting: must be a whole number, at least 1"),
     ("daily_money = 0", "web.apps.shop.daily_money: must be a number above 0"),
     ("daily_money = 5.0", "web.apps.shop.daily_money: account default has no prices"),
-    ('next_token_env = "T"', "web.apps.shop.next_token_env: belongs to the app shop"),
-    (
-        'next_token_env = "sk-1"',
-        "web.apps.shop.next_token_env: must be the name of an environment",
-    ),
     ("rate = 5", "web.apps.shop.rate: no such setting"),
 ]
 

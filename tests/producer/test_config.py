@@ -67,7 +67,6 @@ def test_what_the_example_leaves_out_is_valid_as_it_stands(path: Path) -> None:
     assert account.outcomes == {"503": "doubt"}
     shop = App(
         token_env="SLUICEGATE_TOKEN_SHOP",
-        next_token_env="SLUICEGATE_NEXT_TOKEN_SHOP",
         senders=("+15557654321",),
         countries=("US", "CA"),
         per_second=20.0,

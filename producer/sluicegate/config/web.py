@@ -47,8 +47,8 @@ Connections = Annotated[int, msgspec.Meta(ge=FEWEST_CONNECTIONS, le=100_000)]
 class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An app that may enqueue over HTTP, and how far it may go.
 
-    ``token_env`` is the variable of its token; while tokens are exchanged, that of
-    ``next_token_env`` is as good, if it is set. ``account`` is the name of the account that sends.
+    ``token_env`` is the variable of its token; while tokens are exchanged, the one before it is as
+    good, from ``<token_env>_PREVIOUS``. ``account`` is the name of the account that sends.
 
     ``senders`` are those of the account's that it may use (a pool's is its profile's id), and
     ``countries`` where it may send to (ISO codes); empty for all. ``priority`` is what it has if
@@ -63,7 +63,6 @@ class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """
 
     token_env: str
-    next_token_env: str = ""
     account: str = "default"
     senders: SenderNames = ()
     countries: Countries = ()
@@ -79,11 +78,10 @@ class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
         Raises InvalidConfig if one of them can't be used, or if the first is missing.
         """
-        first = secret(self.token_env, "a token for this app", environ)
-        following = self.next_token_env
-        if not following or not from_environment(following, environ):
-            return (first,)
-        return first, secret(following, "this app's next token", environ)
+        current = secret(self.token_env, "a token for this app", environ)
+        if not from_environment(previous(self.token_env), environ):
+            return (current,)
+        return current, secret(previous(self.token_env), "this app's token before it", environ)
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -225,18 +223,14 @@ def _app_faults(apps: Mapping[str, App], accounts: Mapping[str, object]) -> Sett
     for name, app in apps.items():
         if not NAME.fullmatch(name):
             yield (name,), f"an app's {NAME_RULE}"
-        variables = {"token_env": app.token_env}
-        if app.next_token_env:
-            variables["next_token_env"] = app.next_token_env
-        for setting, variable in variables.items():
-            if not is_variable(variable):
-                yield (name, setting), _NOT_A_VARIABLE
-            elif variable in taken:
-                yield (
-                    (name, setting),
-                    f"belongs to the app {taken[variable]}: each app needs its own",
-                )
-            taken[variable] = name
+        if not is_variable(app.token_env):
+            yield (name, "token_env"), _NOT_A_VARIABLE
+        elif app.token_env in taken:
+            yield (
+                (name, "token_env"),
+                f"belongs to the app {taken[app.token_env]}: each app needs its own",
+            )
+        taken |= dict.fromkeys((app.token_env, previous(app.token_env)), name)
         if app.account not in accounts:
             yield (name, "account"), f"no such account; known: {', '.join(sorted(accounts))}"
 

@@ -107,8 +107,7 @@ def style(environ: Mapping[str, str] = os.environ) -> Style:
 def secrets_of(config: Config, environ: Mapping[str, str] = os.environ) -> list[str]:
     """Every secret that the configuration names and the environment has."""
     names = {config.web.receipts_secret_env}
-    for app in config.web.apps.values():
-        names |= {app.token_env, app.next_token_env}
+    names |= {app.token_env for app in config.web.apps.values()}
     for account in config.accounts.values():
         names |= {account.api_key_env, account.v1_webhook_secret_env}
     names |= {"SLUICEGATE_REDIS_PASSWORD", "SLUICEGATE_BROKER_PASSWORD"}
