@@ -341,7 +341,8 @@ def translated(error: redis.RedisError, ids: Sequence[str], *, wrote: bool = Tru
     if isinstance(error, redis.ResponseError):
         return OutboxError(f"Redis refused: {error}", ids)
     reached = not _refused_to_connect(error)
-    reason = f"Redis {'did not answer' if reached else 'cannot be reached'}: {error}"
+    said = str(error).rstrip(".")  # the system's own words end with one
+    reason = f"Redis {'did not answer' if reached else 'cannot be reached'}: {said}"
     if wrote:
         done = "it may have been" if reached else "unless Redis went away meanwhile, nothing was"
         reason += f"; {done} done, and repeating it is safe"

@@ -235,7 +235,11 @@ class Schedule:
         return self.end(settle, now)
 
     def end(self, settle: Settle, now: float) -> bool:
-        """Have ``settle`` carried by a call; True if it may be due before ``wake_at`` said."""
+        """Have ``settle`` carried by a call; True if it may be due before ``wake_at`` said.
+
+        A claim is not reckoned here: if a faster answer made one worth a call of its own, it goes
+        with the call that carries this.
+        """
         if not self._ended:
             self._ended_at = now
         self._ended.append(settle)

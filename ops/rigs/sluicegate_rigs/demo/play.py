@@ -13,6 +13,7 @@ from sluicegate import Sluice
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
+from sluicegate_ops.cli.kit.output import counted
 
 from ..deployment import Deployment
 from .display import console, display
@@ -168,7 +169,7 @@ def tell(result: dict[str, Any]) -> bool:
         "the provider",
         f"accepted {result['accepted_by_provider']:,} messages, none twice"
         if result["received_twice"] == 0
-        else f"accepted messages twice for {result['received_twice']} recipients",
+        else f"accepted messages twice for {counted(result['received_twice'], 'recipient')}",
     )
     table.add_row(
         "rate",
@@ -193,8 +194,9 @@ def tell(result: dict[str, Any]) -> bool:
         table.add_row(
             "in comparison",
             f"a loop with the official SDK over {loop['recipients']} of these rows:\n"
-            f"{loop['responses_429']} answers 429; {loop['received_twice']} recipients got it "
-            f"twice, {loop['never_received']} never",
+            f"{loop['responses_429']} answers 429; "
+            f"{counted(loop['received_twice'], 'recipient')} got it twice, "
+            f"{loop['never_received']} never",
         )
     console.print(table)
     console.print(f"As JSON: {OUT}\nRejected rows, for you to correct: {REJECTED}")
