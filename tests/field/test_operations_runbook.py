@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 import redis
 
+from sluicegate.stored import OptOutAct
 from sluicegate_ops.inspect import CAMPAIGNS_SHOWN
 from sluicegate_ops.metrics import exposed
+from sluicegate_ops.web.keywords import HEAR
 from sluicegate_worker.operator.halts import Halts
 from support.bench import Bench
 from support.command_line import SENDER, Cli
@@ -42,6 +44,7 @@ tmobile_daily = 1000
 """
 NAMED = {"SENDER": SENDER, "NAME": "july", "CODE": "40300", "LEVEL": "account"}
 NAMED |= {"CAUSE": "a test", "WHY": "a test"}
+REPLIES = "+15551234567"
 IDS = {"dead": "m1", "doubt": "m2"}
 """Which message a group of commands is about; the others are about one that waits."""
 
@@ -68,11 +71,13 @@ def words(line: str) -> list[str]:
 
 @pytest.fixture
 def scene(cli: Cli) -> Cli:
-    """A server with one of all that the runbook is about: a letter, a doubt, halts, a campaign."""
+    """A server with one of all that the runbook is about: a letter, a doubt, a reply, halts."""
     Path("sluicegate.toml").write_text(CONFIG)
     cli.die(1)
     cli.doubt(2)
     cli.bench.enqueue(message(3))
+    said = OptOutAct(source="recipient", text="We have got to STOP this bill").said()
+    cli.bench.call(HEAR, [REPLIES, "review", int(cli.bench.now_ms), "", said, "e1", 1000, 1, "t"])
     july = plan()
     cli.bench.campaigns.create(july)
     cli.bench.add("july", recipient(july, 1, "Ann", "77"))

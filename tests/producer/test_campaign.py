@@ -964,6 +964,7 @@ def walk(played: Blasts, seed: str, steps: int) -> None:
         played.no_more_are_under_way_than_may_be()
 
 
+@pytest.mark.slow_on_fake
 @pytest.mark.parametrize("truthful", [True, False], ids=["honest", "dishonest"])
 @pytest.mark.parametrize("policy", ["resend", "hold", "drop"])
 def test_the_ledgers_agree_along_a_long_walk(
