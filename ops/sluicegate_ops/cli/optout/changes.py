@@ -1,5 +1,7 @@
 """``sluicegate optout add``, ``remove`` and ``import``: the list as people change it."""
 
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -41,14 +43,7 @@ def add(session: Session, options: NumbersOptions) -> None:
       sluicegate optout add +15551234567
       sluicegate optout add --file stopped.csv --column from --region US
     """
-    by = by_whom(options.who, options.why, needed=False)
-    new = given = 0
-    with given_numbers(options) as numbers:
-        for batch in batches(numbers):
-            given += len(batch)
-            new += session.sluice.optouts.add(batch, SOURCE, who=by.who, why=by.why)
-    note(session, by, "add optouts", _about(options.file), new)
-    _tell_added(new, given, as_json=options.json)
+    _add(session, options, given_numbers(options), SOURCE, "add optouts")
 
 
 @command
@@ -62,14 +57,7 @@ def import_(session: Session, options: ImportOptions) -> None:
     Example:
       sluicegate optout import optouts.csv --why "from the old system"
     """
-    by = by_whom(options.who, options.why, needed=False)
-    new = given = 0
-    with numbers_in(options, options.file) as numbers:
-        for batch in batches(numbers):
-            given += len(batch)
-            new += session.sluice.optouts.add(batch, _IMPORTED, who=by.who, why=by.why)
-    note(session, by, "import optouts", _about(options.file), new)
-    _tell_added(new, given, as_json=options.json)
+    _add(session, options, numbers_in(options, options.file), _IMPORTED, "import optouts")
 
 
 @command
@@ -101,6 +89,19 @@ def _about(file: Path | None) -> dict[str, str]:
     return {} if file is None else {"file": file.name}
 
 
-def _tell_added(new: int, given: int, *, as_json: bool) -> None:
-    text = f"{counted(new, 'number')} added, {given - new:,} known already"
-    write_result({"added": new, "known": given - new}, text, as_json=as_json)
+def _add(
+    session: Session,
+    options: NumbersOptions | ImportOptions,
+    given: AbstractContextManager[Iterable[str]],
+    source: str,
+    action: str,
+) -> None:
+    by = by_whom(options.who, options.why, needed=False)
+    new = known = 0
+    with given as numbers:
+        for batch in batches(numbers):
+            added = session.sluice.optouts.add(batch, source, who=by.who, why=by.why)
+            new, known = new + added, known + len(batch) - added
+    note(session, by, action, _about(options.file), new)
+    text = f"{counted(new, 'number')} added, {known:,} known already"
+    write_result({"added": new, "known": known}, text, as_json=options.json)
