@@ -67,9 +67,11 @@ is each script's ``KEYS[1]``.
     relays       hash    id -> a webhook to be passed on to an app (msgpack, web/relay_queue.py)
     relay_targets zset   target -> wall ms at which it may be asked next, or its lease ends
     relays:<target> zset id -> wall ms at which it is due
-    relay:<target> hash  kind, host; while it takes none: failures in a row, since (wall ms), why
+    relay:<target> hash  kind, host, app; while it takes none: failures in a row, since (wall ms),
+                         why
     relay_tries  hash    id -> how often its target took others and not this one
-    relay_sums   hash    inbound, receipt: how many wait; inbound_bytes, receipt_bytes
+    relay_sums   hash    inbound, receipt: how many wait; inbound_bytes, receipt_bytes, and
+                         bytes:<app> of the latter
     campaigns    zset    name -> wall ms of its creation
     hash_key     string  32 random bytes that key the hashes of recipients (campaigns/members.py)
     campaign:<n> hash    plan, digest of the plan, state, keyed_shards and hash_check (before there

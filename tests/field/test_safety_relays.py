@@ -18,6 +18,7 @@ from sluicegate.addresses import IpAddress, is_loopback, is_permitted, is_public
 from sluicegate.config import load
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
+from sluicegate_ops.cli.status.replies import webhooks
 from sluicegate_ops.inspect import read_account
 from sluicegate_ops.web.guard import EVERYWHERE, GuardedTransport, NotPermitted, Resolver
 from sluicegate_rigs.embedded import EmbeddedServer
@@ -317,6 +318,38 @@ def test_1_it_is_bounded_and_beyond_that_the_provider_keeps_it(
         assert receipt.status_code == 200, "another kind has room of its own"
 
     told_by(settings, apps, story)
+
+
+def test_3_2_an_app_that_is_away_leaves_the_others_room(
+    valkey: redis.Redis, front: Config, clock: Clock
+) -> None:
+    apps = Apps()
+    apps.away = True
+    settings = taking(front, relay_bytes=1_048_576)
+
+    async def story(door: Front) -> None:
+        for app, hooks in (("deaf", 12), ("shop", 2)):
+            url = URLS.url(f"{app}:m1", f"https://{app}.example/hook")
+            for n in range(hooks):
+                receipt = told("delivered", "p", f"event-{app}-{n}")
+                receipt["data"]["payload"]["text"] = "x" * 100_000
+                assert (await door.hook(url, receipt)).status_code == 200
+        assert 0.4 * 1_048_576 < share("deaf") <= 0.5 * 1_048_576
+        assert share("shop") > 200_000
+        says = [finding.what for finding in webhooks(read_account(valkey, settings, "default"))]
+        assert any("receipts of the app deaf" in what for what in says)
+        assert not any("receipts of the app shop" in what for what in says)
+        apps.away = False
+        await until_taken(door, clock, apps)
+
+    def share(app: str) -> int:
+        return int(valkey.hget(KEYS("relay_sums"), f"bytes:{app}") or 0)
+
+    told_by(settings, apps, story)
+    hosts = [request.url.host for request in apps.got]
+    assert (hosts.count("deaf.example"), hosts.count("shop.example")) == (5, 2)
+    assert share("deaf") == share("shop") == 0
+    assert not valkey.hexists(KEYS("relay_sums"), "bytes:deaf"), "nothing is kept of it"
 
 
 def test_1_a_full_server_takes_what_came_in_and_passes_it_on(

@@ -9,6 +9,7 @@ from sluicegate.keys import Keys
 
 _TARGETS = 50
 _KINDS = ("inbound", "receipt")
+_OF_APP = "bytes:"
 
 
 class BehindTarget(msgspec.Struct, frozen=True):
@@ -27,11 +28,13 @@ class BehindTarget(msgspec.Struct, frozen=True):
 class WaitingWebhooks(msgspec.Struct, frozen=True):
     """How many wait, and their bytes in Redis, by kind: ``inbound`` or ``receipt``.
 
+    ``app_bytes`` are those of the receipts of each app ("" for messages of none).
     ``behind`` are the targets that took nothing when they were last asked, the longest first.
     """
 
     waiting: dict[str, int] = {}
     bytes: dict[str, int] = {}
+    app_bytes: dict[str, int] = {}
     behind: Sequence[BehindTarget] = ()
 
     def behind_seconds(self, now_ms: float) -> float:
@@ -65,5 +68,10 @@ def read_waiting_webhooks(client: Any, keys: Keys) -> WaitingWebhooks:
     return WaitingWebhooks(
         waiting={kind: sums.get(kind, 0) for kind in _KINDS},
         bytes={kind: sums.get(f"{kind}_bytes", 0) for kind in _KINDS},
+        app_bytes={
+            name.removeprefix(_OF_APP): size
+            for name, size in sums.items()
+            if name.startswith(_OF_APP)
+        },
         behind=sorted(behind, key=lambda target: target.since_ms),
     )

@@ -26,7 +26,7 @@ INBOUND: Final = "inbound"
 class RelayedWebhook(msgspec.Struct, frozen=True):
     """A webhook as it came, to be passed on to ``url``: empty for what ``inbound_url`` then is.
 
-    ``put_ms`` (wall) is when it came.
+    ``put_ms`` (wall) is when it came; ``app`` is whose message it tells of, if anybody's.
     """
 
     kind: RelayKind
@@ -34,6 +34,7 @@ class RelayedWebhook(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     body: bytes
     put_ms: int
+    app: str = ""
 
     @property
     def id(self) -> str:
@@ -58,7 +59,7 @@ class TakenWebhooks(NamedTuple):
 class RelayQueue:
     """One account's, on an asynchronous client; all methods raise OutboxError.
 
-    Those to one origin wait together: while it is away, none of them is tried. Tests pass
+    One app's to one origin wait together: while that is away, none of them is tried. Tests pass
     ``time``: see ``Script.source``.
     """
 
@@ -70,10 +71,14 @@ class RelayQueue:
         self._most_bytes = most_bytes
 
     async def put(self, webhook: RelayedWebhook) -> Literal["put", "known", "full"]:
-        """Keep a webhook; once this returns ``put`` or ``known`` it will be passed on."""
+        """Keep a webhook; once this returns ``put`` or ``known`` it will be passed on.
+
+        ``full``: too much waits already, of all apps or of its own.
+        """
         target, host = _target(webhook)
         packed = msgspec.msgpack.encode(webhook)
         args: list[Argument] = [webhook.id, webhook.kind, target, host, packed, self._most_bytes]
+        args.append(webhook.app)
         answer = await self._call(PUT, args)
         return cast("Literal['put', 'known', 'full']", cast("bytes", answer).decode())
 
@@ -120,7 +125,8 @@ def _target(webhook: RelayedWebhook) -> tuple[str, str]:
         return INBOUND, "inbound_url"
     parts = urlsplit(webhook.url)
     origin = f"{parts.scheme}://{parts.netloc}".lower()
-    return blake2b(origin.encode(), digest_size=8).hexdigest(), parts.hostname or ""
+    name = f"{webhook.app}\n{origin}" if webhook.app else origin
+    return blake2b(name.encode(), digest_size=8).hexdigest(), parts.hostname or ""
 
 
 def _read(packed: bytes) -> RelayedWebhook | None:

@@ -82,17 +82,25 @@ class Relays:
         self._wake = asyncio.Event()
 
     async def put(
-        self, account: str, kind: RelayKind, url: str, headers: Mapping[str, str], body: bytes
+        self,
+        account: str,
+        kind: RelayKind,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        app: str = "",
     ) -> None:
         """Keep a webhook, to be passed on as it came.
 
-        A receipt is dropped where its URL is none, or too many wait. Raises OutboxError, and
-        OutboxFull where too much of what came in waits: then the provider keeps it for a while.
+        A receipt is dropped where its URL is none, or too many wait: of all apps, or of the one
+        whose message it tells of, which may take as much as it leaves free. Raises OutboxError,
+        and OutboxFull where too much of what came in waits: then the provider keeps it for a
+        while.
         """
         if kind != INBOUND and not is_web_url(url):
             self._counts.note("relays_dropped", account, "neither https nor a loopback host")
             return
-        webhook = RelayedWebhook(kind, url, dict(headers), body, int(self._wall() * 1000))
+        webhook = RelayedWebhook(kind, url, dict(headers), body, int(self._wall() * 1000), app)
         answer = await self._queues[account].put(webhook)
         if answer == "full":
             self._counts.note("relays_dropped", account, "web.relay_bytes of them wait")

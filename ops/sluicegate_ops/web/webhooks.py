@@ -51,9 +51,9 @@ class WebhookRoutes:
         async with self._recording(account.name):
             await self._record(account, reader, body, id)
             if relay:
-                own_id = MessageId.parse(id).key  # we made the URL, and so the id
-                headers = _passed_on(request, reader) | {MESSAGE_ID: own_id}
-                await site.relays.put(account.name, "receipt", relay, headers, body)
+                own = MessageId.parse(id)  # we made the URL, and so the id
+                headers = _passed_on(request, reader) | {MESSAGE_ID: own.key}
+                await site.relays.put(account.name, "receipt", relay, headers, body, own.app)
         return Response()
 
     async def of_profile(self, request: Request) -> Response:

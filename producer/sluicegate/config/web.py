@@ -93,7 +93,8 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     Webhooks are passed on to the URLs that apps give with their messages, where these lead to the
     internet, or into one of ``relay_networks``. Up to ``relay_bytes`` of them wait in Redis for
-    each account while their apps are away, and as many of what came in for ``inbound_url``.
+    each account while their apps are away, of which one app's take at most as many as they leave
+    free; and as many of what came in for ``inbound_url``.
 
     Health and metrics are served at ``metrics_host`` and ``metrics_port``. There are at most
     ``connections`` in all, and ``connections_per_address`` of one address, unless it is one of

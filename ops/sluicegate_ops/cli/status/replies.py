@@ -45,6 +45,15 @@ def webhooks(state: AccountState) -> Iterator[Finding]:
                 f"{state.webhook_bytes / _MIB:,.0f} MiB are allowed; beyond that {_END[kind]}",
                 "let the apps take theirs, or raise web.relay_bytes",
             )
+    free = state.webhook_bytes - state_of.bytes.get("receipt", 0)
+    for app, size in state_of.app_bytes.items():
+        if size >= _NEARLY_FULL * free:
+            whose = f"the app {clean(app)}" if app else "messages of no app"
+            yield Finding(
+                f"receipts of {whose} to be passed on take {size / _MIB:,.0f} MiB of Redis",
+                f"an app may take as much as it leaves free: beyond that {_END['receipt']}",
+                "let it take them, or raise web.relay_bytes",
+            )
 
 
 _END = {

@@ -19,15 +19,25 @@ local target, lease, why, dice = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local over, any_taken = tonumber(ARGV[5]), ARGV[6] == '1'
 local waiting, about = key('relays:' .. target), key('relay:' .. target)
 
+-- What an app has taken of the room; nothing is kept of one that has nothing waiting.
+local function give_back(app, bytes)
+  local field = 'bytes:' .. app
+  if call('HINCRBY', key('relay_sums'), field, -bytes) <= 0 then
+    call('HDEL', key('relay_sums'), field)
+  end
+end
+
 local function backoff(times) return min(FIRST_MS * 2 ^ (times - 1), LONGEST_MS) * (0.5 + dice) end
 
 call('ZREM', key('granted'), '') -- a write that frees: a full server is told as well
-local kind = call('HGET', about, 'kind') or ''
+local kind, app = unpack(call('HMGET', about, 'kind', 'app'))
+kind = kind or ''
 for i = 7, 6 + over do
   local bytes = call('HSTRLEN', key('relays'), ARGV[i])
   if call('ZREM', waiting, ARGV[i]) == 1 then
     call('HINCRBY', key('relay_sums'), kind, -1)
     call('HINCRBY', key('relay_sums'), kind .. '_bytes', -bytes)
+    if app and kind == 'receipt' then give_back(app, bytes) end
   end
   call('HDEL', key('relays'), ARGV[i])
   call('HDEL', key('relay_tries'), ARGV[i])
