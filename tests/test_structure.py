@@ -15,8 +15,9 @@ from support.rules import circle, commands, forms_by_hand, unreasoned
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
-    "producer/sluicegate": "masking redaction words characters errors private spreadsheet "
-    "segments times message addresses urls revocation rules keys stored scripts audit pipelining "
+    "producer/sluicegate": "masking redaction words characters carriers errors private "
+    "spreadsheet segments times message addresses urls revocation rules keys stored scripts audit "
+    "pipelining "
     "config memory safety levels webhook_urls optouts caps outbox identity receipts campaigns "
     "deadlines connections lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "

@@ -116,6 +116,7 @@ A record's fields; one that says nothing is absent:
     delivery     delivered, failed or unconfirmed, as a receipt said;  delivery_at: wall ms;
                  delivery_code; version 0.1 wrote fate, fate_at and fate_code instead
     history      its attempts, see history.lua
+    bill         what the provider said of it: carrier, parts, cost, ... (bills.lua)
     code reason  of the last failed attempt, or why it waits
     answer       status and body of that answer, cut to 500 bytes
 """

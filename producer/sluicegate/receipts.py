@@ -24,6 +24,7 @@ from .config import Config
 from .keys import Keys
 from .outbox import translated
 from .scripts import Argument, Script, Scripts, new_token
+from .stored import NO_BILL, Bill
 from .words import code_word, id_word
 
 RECEIPT = Script("sluicegate.receipt")
@@ -44,7 +45,8 @@ class Receipt(msgspec.Struct, frozen=True):
 
     ``delivery`` is ``""`` while the message is on its way, and ``code`` is the provider's error
     code, ``""`` for none. ``occurred_ms`` is in wall milliseconds. The provider's id and code are
-    as the gate for foreign words lets them through.
+    as the gate for foreign words lets them through. ``bill`` is what it says of the number's
+    carrier, the parts and the cost.
     """
 
     event_id: str
@@ -53,6 +55,7 @@ class Receipt(msgspec.Struct, frozen=True):
     delivery: Delivery | Literal[""]
     occurred_ms: int
     code: str = ""
+    bill: Bill = NO_BILL
 
     def __post_init__(self) -> None:
         """No code and no id of the provider passes as it came."""
@@ -96,6 +99,6 @@ def receipt_args(
     for receipt in receipts:
         args += (
             receipt.event_id, receipt.id, receipt.provider_id, receipt.delivery,
-            receipt.occurred_ms, receipt.code,
+            receipt.occurred_ms, receipt.code, receipt.bill.format(),
         )  # fmt: skip
     return args

@@ -10,6 +10,7 @@ import pytest
 from sluicegate.config import Account
 from sluicegate.errors import InvalidMessage
 from sluicegate.message import Message
+from sluicegate.stored import Bill
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
 from sluicegate_worker.provider.rate_headers import NO_RATE_HEADERS
@@ -139,7 +140,8 @@ def test_what_v1_cant_send_is_refused(fields: dict[str, Any], field: str) -> Non
 def test_the_secret_goes_in_its_header_and_no_idempotency_key_goes_at_all() -> None:
     one, canned = gateway()
     attempt = asyncio.run(one.send(one.request(message()), "key"))
-    assert attempt.outcome == Accepted("834f3d53-8a3c-4aa0-a733-7f2d682a72df")
+    bill = Bill(parts=1)
+    assert attempt.outcome == Accepted("834f3d53-8a3c-4aa0-a733-7f2d682a72df", bill=bill)
     assert (attempt.heard, attempt.answer, attempt.rate) == (True, "", NO_RATE_HEADERS)
     [(url, headers, _)] = canned.posts
     assert url == "https://sms.telnyx.com/messages"

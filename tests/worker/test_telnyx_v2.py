@@ -121,7 +121,9 @@ def test_an_idempotency_key_is_one_message_of_one_generation() -> None:
 def test_accepted_then_replayed() -> None:
     [first, again], simulator = sent(9999, 9999, same_key=True)
     assert isinstance(first.outcome, Accepted)
-    assert again.outcome == Accepted(first.outcome.provider_id, replayed=True)
+    assert again.outcome == Accepted(
+        first.outcome.provider_id, replayed=True, bill=first.outcome.bill
+    )
     assert first.heard
     assert first.took_ms > 0
     assert first.answer == ""

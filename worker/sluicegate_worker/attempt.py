@@ -149,6 +149,7 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
             rate=attempt.rate,
             answer=attempt.answer,
             hold_ms=outcome.wait_seconds * 1000,
+            bill=outcome.bill,
         )
     settle = partial(
         Settle,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from sluicegate.scripts import Argument
+from sluicegate.stored import NO_BILL, Bill
 
 from .provider.rate_headers import NO_RATE_HEADERS, RateHeaders
 
@@ -28,7 +29,8 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     ``kind`` says what becomes of the message:
 
     =========  =================================================================================
-    accepted   the provider has it as ``provider_id``; its sender waits for ``hold_ms``
+    accepted   the provider has it as ``provider_id``, and told ``bill`` of it; its sender waits
+               for ``hold_ms``
     retry      it is sent again in ``delay_ms``
     back       it returns to the head of its lane, and the attempt is not charged; if it is refused
                again and again, and others are not, it is sent again in ``delay_ms``
@@ -84,6 +86,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     halt: str = ""
     halt_ends: str = ""
     profile: str = ""
+    bill: Bill = NO_BILL
 
     def args(self) -> tuple[Argument, ...]:
         """The nine arguments of every settle, the last of them a count of pairs; then the pairs.
@@ -107,6 +110,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
                 ("halt", self.halt, ""),
                 ("halt_ends", self.halt_ends, ""),
                 ("profile", self.profile, ""),
+                ("bill", "" if self.bill is NO_BILL else self.bill.format(), ""),
             )
             if value != default
         ]

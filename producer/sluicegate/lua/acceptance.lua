@@ -1,7 +1,8 @@
 -- Acceptance: the provider has a message, whoever proves it, and whenever.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: accept, accept_late, is_second. Each takes the proof: id, provider_id, token (of the
---   settle that brings it; nil for a receipt), replayed (whether the provider knew the key).
+--   settle that brings it; nil for a receipt), replayed (whether the provider knew the key), bill
+--   (what the provider said of the message; bills.lua).
 -- Keys touched: those of states.lua and charges.lua, due, dead, doubts,
 --   twice.
 local key = part('sluicegate.account').key
@@ -9,13 +10,24 @@ local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 local count, whole_ms = part('sluicegate.counts').count, part('sluicegate.texts').whole_ms
 
+local merged = part('sluicegate.bills').merged
+
 local MOST_TWICE = 10000 -- so many are kept for a person; the rest are only counted
 
 local ENDED = { cancelled = true, expired = true, suppressed = true, purged = true }
 
+-- What a proof says of the message's carrier, parts and cost. A final receipt's word is the last:
+-- what comes later only adds to it.
+local function note_bill(record, proof)
+  if not proof.bill or proof.bill == '' then return end
+  local known = record.bill
+  record.bill = record.delivery and merged(proof.bill, known or '') or merged(known, proof.bill)
+end
+
 local function accept(now, proof, retention_ms, from)
   local record = records.get(proof.id)
   record.reason, record.code, record.answer, record.provider_id = nil, nil, nil, proof.provider_id
+  note_bill(record, proof)
   if proof.replayed then count('replayed') end -- the provider had the message already
   states.know(proof.id, states.maybe_sent(record))
   states.finish(now, proof.id, 'accepted', retention_ms, proof.token, from)
@@ -51,7 +63,10 @@ end
 local function accept_late(now, proof, retention_ms)
   local id = proof.id
   local record = records.get(id)
-  if record.state == 'accepted' then return accept_again(now, id, record, proof.provider_id) end
+  if record.state == 'accepted' then
+    note_bill(record, proof)
+    return accept_again(now, id, record, proof.provider_id)
+  end
   local lease = leases.get(id)
   local from = states.current(id, record.state, lease)
   if ENDED[from] then

@@ -1,8 +1,8 @@
 -- Apply a batch of receipts: what the provider says became of messages after it accepted them.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this batch, [2] retention_ms, [3] ms for which an event's id is remembered, then
---   six per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed, ''
---   while it is under way), ms of its occurrence, code.
+--   seven per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed, ''
+--   while it is under way), ms of its occurrence, code, bill (bills.lua, '' where it says nothing).
 -- Returns: one text per receipt: applied | twice (applied, and the provider has the message under a
 --   second id) | stale (it told nothing new) | duplicate (of an event seen before) | unknown (no
 --   such message). A batch repeated with its token is answered as it was the first time.
@@ -63,10 +63,10 @@ local function apply_once(receipt)
 end
 
 local answers = {}
-for i = 4, #ARGV, 6 do
+for i = 4, #ARGV, 7 do
   answers[#answers + 1] = apply_once({
     event = ARGV[i], id = ARGV[i + 1], provider_id = ARGV[i + 2], delivery = ARGV[i + 3],
-    occurred_ms = ARGV[i + 4], code = ARGV[i + 5],
+    occurred_ms = ARGV[i + 4], code = ARGV[i + 5], bill = ARGV[i + 6],
   })
 end
 return answers

@@ -7,6 +7,8 @@
     TreeMember  bs/s|+15550000001                   lanes.lua: park, unpark
     Ticket      id|segments|type|expires_ms|to      tickets.lua: parse
     Lease       token|slot|seq|started|lane|ticket  leases.lua: parse, formatted
+    Bill        carrier|parts|billionths|currency|  bills.lua: parse, merged
+                line_type|registration|name
     Record      the fields of a message's hash      records.lua: get, at_end
     History     began,late,took,outcome,code,worker history.lua: with_attempt, shortened
     HaltInfo    ends_ms,since_ms,who|why            halts.lua: in_force
@@ -21,6 +23,7 @@
 the part of the scripts that reads and writes the same text: they must agree on every character.
 """
 
+from .bill import MOST_COST, NO_BILL, Bill
 from .history import History, PastAttempt
 from .limits import (
     BrandDay,
@@ -47,7 +50,10 @@ from .twice import AcceptedTwice
 
 __all__ = [
     "DELIVERY_FIELDS",
+    "MOST_COST",
+    "NO_BILL",
     "AcceptedTwice",
+    "Bill",
     "BrandDay",
     "BrandLimits",
     "HaltInfo",

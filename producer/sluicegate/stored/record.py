@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from ..errors import Malformed
+from .bill import NO_BILL, Bill
 from .history import History
 from .names import LaneName
 from .tickets import Ticket
@@ -55,6 +56,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivery_at: int = 0
     delivery_code: str = ""
     history: History = History()
+    bill: Bill = NO_BILL
     code: str = ""
     reason: str = ""
     answer: str = ""
@@ -86,7 +88,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         stored: dict[str, str | bytes] = {}
         for name in self.__struct_fields__:
             value: Any = getattr(self, name)
-            if isinstance(value, (LaneName, Ticket, History)):
+            if isinstance(value, (LaneName, Ticket, History, Bill)):
                 value = value.format()
             if value:
                 stored[name] = value if isinstance(value, bytes) else str(value)
@@ -114,4 +116,6 @@ def _value(name: str, stored: bytes) -> Any:
     if name == "ticket":
         return Ticket.parse(stored)
     text = stored.decode(errors="replace")  # answers and reasons are cut at a byte
+    if name == "bill":
+        return Bill.parse(text)
     return History.parse(text) if name == "history" else text

@@ -246,6 +246,10 @@ local function too_late(now, outcome, state, retention_ms)
   return unstarted and 'applied' or 'stale'
 end
 
+local function said(bill)
+  if bill ~= '' then return 'bill', bill end
+end
+
 -- What nearly every message comes to, as `move` does it but in two commands: accepted at its own
 -- lease's end. Returns false where it is not that.
 local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_ms)
@@ -264,7 +268,8 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   records.clear(id, 'content', 'request', 'lane', 'ticket', 'reason', 'code', 'answer')
   records.put(id, 'state', 'accepted', 'at', whole_ms(now.wall), 'token', outcome.token,
     'provider_id', outcome.provider_id, 'attempts', num(attempts, 0) + 1,
-    'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true))
+    'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),
+    said(outcome.bill))
   local campaign = campaign_of(id)
   if campaign then
     states.tally(campaign, 'waiting', 'accepted')

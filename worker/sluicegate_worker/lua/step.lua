@@ -9,7 +9,7 @@
 --     (what the answer said of the rate, -1 where nothing), then count and that many of name and
 --     value: delay, bulk_delay (ms), code, reason, answer, wait, window, reset (ms, of the rate; -1
 --     where not said), hold (ms, of the sender), halt, halt_ends, profile (that the message names
---     beside its sender)
+--     beside its sender), bill (what the provider says of the message: bills.lua)
 --   count and that many starts of 3: id, token, request ('' where it is stored already)
 --   count and that many renewals of 2: id, token
 --   token ('' to claim nothing), want, horizon_ms
@@ -37,7 +37,7 @@ local NUMBERS = {
 }
 local UNSAID = {
   delay = 0, bulk_delay = -1, code = '', reason = '', answer = '', wait = -1, window = -1,
-  reset = -1, hold = 0, halt = '', halt_ends = '', profile = '',
+  reset = -1, hold = 0, halt = '', halt_ends = '', profile = '', bill = '',
 }
 local OR_UNSAID = { __index = UNSAID }
 

@@ -20,6 +20,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from sluicegate.config import Override
+from sluicegate.stored import NO_BILL, Bill
 from sluicegate.words import code_word, id_word, title_word
 
 from .codes import CODES, OPTED_OUT, CodeRow, Ends, Verdict, row_of
@@ -28,12 +29,14 @@ from .codes import CODES, OPTED_OUT, CodeRow, Ends, Verdict, row_of
 class Accepted(msgspec.Struct, frozen=True):
     """The provider took it as ``provider_id``; ``replayed`` where it had taken it before.
 
-    ``wait_seconds`` is how long it stays in the provider's own queue.
+    ``wait_seconds`` is how long it stays in the provider's own queue, and ``bill`` what the
+    provider said of the number's carrier, the parts and the cost.
     """
 
     provider_id: str
     replayed: bool = False
     wait_seconds: float = 0.0
+    bill: Bill = NO_BILL
 
     def __post_init__(self) -> None:
         """The id is as the gate for foreign words lets it through."""

@@ -12,6 +12,7 @@ import msgspec
 from sluicegate.receipts import Delivery, Receipt
 
 from ..webhooks import InboundMessage, Keyword, UnknownEvent, WebhookEvent
+from .bills import v1_bill, v2_bill
 
 DELIVERY_OF: Final[Mapping[str, Delivery]] = {
     "delivered": "delivered",
@@ -95,6 +96,7 @@ def _v2_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> We
         delivery=DELIVERY_OF.get(status, ""),
         occurred_ms=occurred_ms,
         code=_code(payload),
+        bill=v2_bill(payload),
     )
 
 
@@ -124,6 +126,7 @@ def _v1_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> We
         delivery=DELIVERY_OF.get(status, DELIVERY_OF.get(delivery_status, "")),
         occurred_ms=occurred_ms,
         code=_code(body),
+        bill=v1_bill(body),
     )
 
 

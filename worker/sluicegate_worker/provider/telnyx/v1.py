@@ -24,6 +24,7 @@ from ..exchange import Exchange, transport_of, webhooks_of
 from ..gateway import Attempt
 from ..outcome import Accepted, Doubt, ErrorAnswer, Outcome, decided
 from .answers import decoded, error_answer, parse_error, text_of
+from .bills import v1_bill
 
 _KINDS: Mapping[str, str] = {
     **dict.fromkeys((".mp4", ".mov", ".3gp", ".3gpp", ".webm"), "video"),
@@ -93,10 +94,11 @@ def outcome_of(reply: Reply, overrides: Mapping[str, str] = {}) -> Outcome:
     """The outcome of an answer, whatever it looks like; never raises."""
     if not 200 <= reply.status < 300:
         return decided(_parse_error(reply), overrides)
-    provider_id = decoded(reply.body).get("sms_id")
+    body = decoded(reply.body)
+    provider_id = body.get("sms_id")
     if not provider_id or not isinstance(provider_id, str):
         return Doubt(f"HTTP {reply.status} with an answer that can't be read", "unreadable")
-    return Accepted(provider_id)
+    return Accepted(provider_id, bill=v1_bill(body))
 
 
 def _parse_error(reply: Reply) -> ErrorAnswer:

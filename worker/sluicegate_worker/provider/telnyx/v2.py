@@ -6,6 +6,7 @@ import msgspec
 
 from sluicegate.config import Account
 from sluicegate.message import Message
+from sluicegate.stored import Bill
 from sluicegate.webhook_urls import WebhookUrls
 
 from ...transport import Reply, Transport
@@ -13,14 +14,25 @@ from ..exchange import Exchange, transport_of, webhooks_of
 from ..gateway import Attempt
 from ..outcome import Accepted, Doubt, Outcome, decided
 from .answers import UNREADABLE, parse_error
+from .bills import v2_bill
 
 MAX_WAIT_SECONDS = 14_400.0
 """Telnyx queues a message for at most 4 hours, so a longer ``wait_seconds`` is cut to this."""
 
 
+_UNSAID = msgspec.Raw(b"null")
+_BILLED = ("to", "parts", "cost", "cost_breakdown", "tcr_campaign_id")
+
+
 class _AcceptedMessage(msgspec.Struct):
     id: str = ""
-    wait_seconds: msgspec.Raw = msgspec.Raw(b"0")  # raw: garbage in it must not hide the id
+    # All but the id are raw: garbage in one of them must not hide the others.
+    wait_seconds: msgspec.Raw = msgspec.Raw(b"0")
+    to: msgspec.Raw = _UNSAID
+    parts: msgspec.Raw = _UNSAID
+    cost: msgspec.Raw = _UNSAID
+    cost_breakdown: msgspec.Raw = _UNSAID
+    tcr_campaign_id: msgspec.Raw = _UNSAID
 
 
 class _AcceptedBody(msgspec.Struct):
@@ -99,7 +111,18 @@ def _accepted(reply: Reply) -> Outcome:
     if not data.id:
         return Doubt(f"HTTP {reply.status} with an answer that can't be read", "unreadable")
     replayed = reply.headers.get("idempotent-replayed", "").lower() == "true"
-    return Accepted(data.id, replayed, _wait_seconds(data.wait_seconds))
+    return Accepted(data.id, replayed, _wait_seconds(data.wait_seconds), _bill(data))
+
+
+def _bill(data: _AcceptedMessage) -> Bill:
+    return v2_bill({name: _value(getattr(data, name)) for name in _BILLED})
+
+
+def _value(raw: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except UNREADABLE:  # a number beyond all numbers
+        return None
 
 
 def _wait_seconds(raw: msgspec.Raw) -> float:
