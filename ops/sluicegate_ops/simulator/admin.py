@@ -22,6 +22,7 @@ class Admin:
             ("GET", "/_sim/recipients"): lambda _: provider.recipients(),
             ("GET", "/_sim/requests"): self._requests,
             ("GET", "/_sim/arrivals"): self._arrivals,
+            ("GET", "/_sim/costs"): lambda _: provider.costs(),
             ("GET", "/_sim/inflight"): lambda _: provider.in_flight,
             ("GET", "/_sim/webhooks"): lambda _: provider.webhooks(),
             ("GET", "/_sim/public_key"): lambda _: {"public_key": provider.public_key},

@@ -9,6 +9,7 @@ from sluicegate.segments import Segments
 
 from . import idempotency
 from .api import payload, validation
+from .billing import Billed, bill
 from .faults import Fault, FaultInjector
 from .gate import Admission
 from .http.exchange import Request
@@ -127,13 +128,28 @@ def _accept(
             return Decision(spent, holds_key=True)
         wait_seconds = spent
     message = AcceptedMessage(
-        post.request.body, post.wall, post.now, post.key or "", parts, wait_seconds, post.secret
+        post.request.body,
+        post.wall,
+        post.now,
+        post.key or "",
+        parts,
+        wait_seconds,
+        _billed(post, body, parts, context),
+        post.secret,
     )
     number = context.messages.add(message)
     if post.key is not None:
         scoped = (post.request.path, post.key)
         post.admission.credential.keys.store(scoped, number, post.wall)
     return Decision(number=number, segments=segments, fault=fault, holds_key=True)
+
+
+def _billed(post: Post, body: validation.Body, parts: int, context: Context) -> Billed:
+    settings, number = context.settings, context.messages.count
+    kind = payload.kind_of(body)
+    return bill(
+        post.recipient, kind, payload.CARRIER, parts, number, settings.billing, settings.seed
+    )
 
 
 def _spend(post: Post, body: validation.Body, parts: int, settings: Settings) -> str | float:

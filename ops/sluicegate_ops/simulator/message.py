@@ -3,6 +3,7 @@
 import msgspec
 
 from .api import v1_body, validation
+from .billing import Billed
 from .delivery import QUEUED, DeliveryState, PlannedDelivery
 
 
@@ -18,10 +19,13 @@ class AcceptedMessage(msgspec.Struct, gc=False):
     idempotency_key: str
     segments: int
     wait_seconds: float
+    billed: Billed
     #: The profile secret of a message sent with API v1, otherwise empty.
     secret: str = ""
     #: None if no webhook reports on it; it then stays queued.
     delivery: PlannedDelivery | None = None
+    #: Whether its final event was acknowledged.
+    finally_told: bool = False
 
     def read(self) -> validation.Body:
         """The request's fields, by their names in API v2."""

@@ -7,6 +7,7 @@ import msgspec
 from sluicegate.segments import Segments, count
 
 from .api import payload, v1_payload, validation
+from .billing import BilledMessage, CostSums, amount_text, sums
 from .message import AcceptedMessage
 
 
@@ -25,6 +26,13 @@ class Arrival(msgspec.Struct, rename={"from_": "from"}):
     id: str
     #: The final status that it has or will have; empty if no webhook reports on it.
     final: str
+    #: What it costs by its answer, and in the end; whether each of them was told. The final event
+    #: was told once it was acknowledged.
+    answered_cost: str
+    billed_cost: str
+    currency: str
+    cost_answered: bool
+    cost_finally_told: bool
 
 
 class AcceptedMessages:
@@ -62,7 +70,21 @@ class AcceptedMessages:
             idempotency_key=message.idempotency_key,
             id=self.id_of(number),
             final=message.delivery.status if message.delivery else "",
+            answered_cost=amount_text(message.billed.first_cost),
+            billed_cost=amount_text(message.billed.cost),
+            currency=message.billed.currency,
+            cost_answered=message.billed.tells(final=False),
+            cost_finally_told=message.finally_told and message.billed.tells(final=True),
         )
+
+    @property
+    def count(self) -> int:
+        """How many there are: the number of the next."""
+        return len(self._all)
+
+    def costs(self) -> CostSums:
+        """The books: what was billed in all; callable from any thread."""
+        return sums(_booked(message) for message in self._all[:])
 
     def id_of(self, number: int) -> str:
         """The provider's id of a message."""
@@ -93,6 +115,12 @@ class AcceptedMessages:
         message = self._all[number]
         render = v1_payload.record if message.secret else payload.render
         return render(self.id_of(number), message, *_counted(message), message.state(now))
+
+
+def _booked(message: AcceptedMessage) -> BilledMessage:
+    body = message.read()
+    sender = str(body.from_ or payload.profile_of(body))
+    return BilledMessage(message.billed, sender, payload.CARRIER, message.received_at)
 
 
 def _counted(message: AcceptedMessage) -> tuple[validation.Body, Segments]:

@@ -9,6 +9,7 @@ from random import Random
 from .api import replies, v1_body, validation
 from .api.payload import PROFILE, iso
 from .api.retrieval import retrieve
+from .billing import CostSums
 from .decisions import Context, Decision, Post, decide
 from .faults import FaultInjector
 from .gate import Admission, Gate
@@ -118,6 +119,10 @@ class Provider:
     def arrivals(self, after: int = 0, limit: int = ARRIVALS_PAGE) -> list[Arrival]:
         """The accepted messages after the first ``after``, in order of arrival."""
         return self._messages.arrivals(after, limit)
+
+    def costs(self) -> CostSums:
+        """What was billed in all."""
+        return self._messages.costs()
 
     def handle(self, request: Request) -> HttpReply:
         """Decide the reply to a request; the caller must call its ``on_end`` when it is over."""

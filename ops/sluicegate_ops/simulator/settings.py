@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from .billing import Billing
+
 #: Settings that can't change while the simulator runs: its socket and its dice depend on them.
 FIXED = ("host", "port", "seed")
 
@@ -157,6 +159,7 @@ class Settings:
     #: The format of API v1's errors, which is not documented: a flat object, or v2's array.
     v1_errors: Literal["flat", "array"] = "flat"
     webhooks: Webhooks = field(default_factory=Webhooks)
+    billing: Billing = field(default_factory=Billing)
     #: How far the imitated provider's clock is ahead. It decides what lasts a day or until
     #: midnight; rate headers and signatures use the true time.
     clock_offset_seconds: float = 0.0
@@ -206,9 +209,9 @@ def _rate(rate: float | None) -> tuple[bool, str]:
 def changed(settings: Settings, changes: Mapping[str, object]) -> Settings:
     """A copy of the settings with some replaced by plain (JSON) values.
 
-    ``faults`` is replaced as a whole: kinds that it does not name become 0. ``webhooks`` keeps
-    what it does not name. Raises ``ValueError`` for a name that is unknown or cannot be changed,
-    with a list of valid names, and for a value of the wrong type or range.
+    ``faults`` is replaced as a whole: kinds that it does not name become 0. ``webhooks`` and
+    ``billing`` keep what they do not name. Raises ``ValueError`` for a name that is unknown or
+    cannot be changed, with a list of valid names, and for a value of the wrong type or range.
     """
     _refuse_unknown("setting", changes, [f.name for f in fields(Settings) if f.name not in FIXED])
     faults = changes.get("faults")
@@ -219,6 +222,10 @@ def changed(settings: Settings, changes: Mapping[str, object]) -> Settings:
         valid = [f.name for f in fields(Webhooks) if f.name != "signing_key"]
         _refuse_unknown("webhook setting", webhooks, valid)
         changes = {**changes, "webhooks": {**before["webhooks"], **webhooks}}
+    billing = changes.get("billing")
+    if isinstance(billing, Mapping):
+        _refuse_unknown("billing setting", billing, [f.name for f in fields(Billing)])
+        changes = {**changes, "billing": {**before["billing"], **billing}}
     try:
         return msgspec.convert({**before, **changes}, Settings)
     except msgspec.ValidationError as error:

@@ -77,8 +77,10 @@ def _run(settings: "Settings") -> None:
         url, base, key = simulator.url, simulator.base, simulator.public_key
         typer.echo(_HOW_TO.format(url=url, base=base, key=key))
         stopped.wait()
-        report, events = simulator.report(), simulator.webhooks()
+        report, events, costs = simulator.report(), simulator.webhooks(), simulator.costs()
     _show(report, events)
+    for currency, amount in costs.billed.items():
+        typer.echo(f"\nBilled: {amount} {currency} for {costs.messages:,} messages")
 
 
 def _show(report: dict[str, object], events: dict[str, int]) -> None:

@@ -127,9 +127,32 @@ class WebhookOptions:
     ] = ""
 
 
+@option_set
+class BillOptions:
+    """What messages cost, and what is told of it; the shares are those of ``Billing``."""
+
+    price: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PLACE=PRICE",
+            help="Price of a part: '+44 SMS=0.05'; * is all other numbers. May be repeated.",
+        ),
+    ] = None
+    carrier_fee: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CARRIER=FEE", help="Its fee for each part; may be repeated."),
+    ] = None
+    currency: Annotated[str, typer.Option(metavar="CODE", help="The currency of prices.")] = "USD"
+    changed_cost: Annotated[float, _share("messages whose final price differs")] = 0.0
+    changed_parts: Annotated[float, _share("messages that have one part more at last")] = 0.0
+    silent_answer: Annotated[float, _share("answers that tell no cost")] = 0.0
+    silent_final: Annotated[float, _share("final events that tell no cost")] = 0.0
+    unreadable: Annotated[float, _share("messages whose costs are nonsense")] = 0.0
+
+
 # Bases are read from the last to the first: limits stand first in the help.
 @option_set
-class SimulateOptions(WebhookOptions, QueueOptions, FaultOptions, LimitOptions):
+class SimulateOptions(BillOptions, WebhookOptions, QueueOptions, FaultOptions, LimitOptions):
     """The options of ``simulate``."""
 
 
@@ -161,7 +184,7 @@ def settings_of(options: SimulateOptions) -> "Settings":
 
 
 def _parts(options: SimulateOptions) -> dict[str, Any]:
-    from sluicegate_ops.simulator import Faults, Webhooks
+    from sluicegate_ops.simulator import Billing, Faults, Webhooks
 
     faults = {name: getattr(options, name) for name in FaultOptions.__dataclass_fields__}
     webhooks = Webhooks(
@@ -179,7 +202,28 @@ def _parts(options: SimulateOptions) -> dict[str, Any]:
         stale=options.webhook_stale,
         signing_key=options.signing_key,
     )
-    return {"faults": Faults(**faults), "webhooks": webhooks}
+    billing = Billing(
+        currency=options.currency,
+        prices=Billing().prices | _named(options.price or [], "--price", "'+44 SMS=0.05'"),
+        carrier_fees=_named(options.carrier_fee or [], "--carrier-fee", "T-Mobile=0.003"),
+        changed_cost=options.changed_cost,
+        changed_parts=options.changed_parts,
+        silent_answer=options.silent_answer,
+        silent_final=options.silent_final,
+        unreadable=options.unreadable,
+    )
+    return {"faults": Faults(**faults), "webhooks": webhooks, "billing": billing}
+
+
+def _named(texts: list[str], option: str, example: str) -> dict[str, str]:
+    """``NAME=AMOUNT`` by name; raises ValueError."""
+    named = {}
+    for text in texts:
+        name, equals, amount = text.rpartition("=")
+        if not (name and equals):
+            raise ValueError(f"{option} {text}: give it as {example}")
+        named[name.strip()] = amount.strip()
+    return named
 
 
 def _sender_rates(texts: list[str]) -> dict[str, float]:

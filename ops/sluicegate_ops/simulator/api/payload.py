@@ -6,12 +6,13 @@ import msgspec
 
 from sluicegate.segments import MAX_PARTS, Segments
 
+from ..billing import ToldCost
 from ..delivery import DELIVERY_ERRORS, QUEUED, DeliveryState
 from ..message import AcceptedMessage
 from ..settings import QUEUE_SECONDS
 from .validation import Body
 
-_COST_PER_PART = {"SMS": 0.004, "MMS": 0.015}
+CARRIER = "SIMULATED"
 ORGANIZATION = "5b6f9f0e-7d0c-4a55-9c3f-1f0f5a1c0de5"
 PROFILE = "40017f3a-52c6-4d4a-8a39-0c5d9f6b7a11"
 
@@ -33,6 +34,11 @@ class _Media(msgspec.Struct):
 class Money(msgspec.Struct):
     amount: str
     currency: str = "USD"
+
+
+class CostBreakdown(msgspec.Struct):
+    carrier_fee: Money
+    rate: Money
 
 
 class Error(msgspec.Struct):
@@ -58,7 +64,7 @@ class MessagePayload(msgspec.Struct, rename={"from_": "from"}):
     encoding: str
     parts: int
     num_chars: int
-    cost: Money
+    cost: Money | None
     received_at: str
     valid_until: str | None
     cc: list[Address] = []
@@ -66,7 +72,7 @@ class MessagePayload(msgspec.Struct, rename={"from_": "from"}):
     direction: str = "outbound"
     organization_id: str = ORGANIZATION
     tags: list[str] = []
-    cost_breakdown: None = None
+    cost_breakdown: CostBreakdown | None = None
     tcr_campaign_id: None = None
     tcr_campaign_billable: bool = False
     tcr_campaign_registered: None = None
@@ -115,14 +121,16 @@ def shown(
 ) -> MessagePayload:
     """The message in a state; ``body`` has passed ``validation.check``."""
     text = str(body.text or "")
-    kind, parts, received_at = kind_of(body), message.segments, message.received_at
+    kind, received_at = kind_of(body), message.received_at
+    told = message.billed.told(final=state.completed_at is not None)
+    cost, breakdown = _cost(told)
     status = "scheduled" if body.send_at else state.status
     return MessagePayload(
         id=id,
         type=kind,
         messaging_profile_id=profile_of(body),
         from_=Address(_text(body.from_) or "+15555550000", "Telnyx", "VoIP"),
-        to=[Address(str(body.to), "SIMULATED", "Wireless", status)],
+        to=[Address(str(body.to), CARRIER, "Wireless", status)],
         text=text,
         subject=_text(body.subject),
         media=[_Media(url) for url in body.media_urls]
@@ -131,9 +139,10 @@ def shown(
         webhook_url=_text(body.webhook_url),
         webhook_failover_url=_text(body.webhook_failover_url),
         encoding=segments.encoding,
-        parts=parts,
+        parts=told.parts,
         num_chars=len(text),
-        cost=Money(f"{parts * _COST_PER_PART[kind]:.4f}"),
+        cost=cost,
+        cost_breakdown=breakdown,
         received_at=iso(received_at),
         valid_until=iso(received_at + QUEUE_SECONDS) if state.sent_at is None else None,
         wait_seconds=round(message.wait_seconds, 3),
@@ -141,6 +150,16 @@ def shown(
         completed_at=None if state.completed_at is None else iso(state.completed_at),
         errors=[_error(state.code)] if state.code else [],
     )
+
+
+def _cost(told: ToldCost) -> tuple[Money | None, CostBreakdown | None]:
+    if told.amount is None:
+        return None, None
+    cost = Money(told.amount, told.currency)
+    if not told.fee:
+        return cost, None
+    parts = (Money(told.fee, told.currency), Money(told.rate, told.currency))
+    return cost, CostBreakdown(*parts)
 
 
 def _error(code: str) -> Error:

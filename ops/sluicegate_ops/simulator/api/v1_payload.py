@@ -10,7 +10,7 @@ from sluicegate.segments import Segments
 from ..delivery import DELIVERY_ERRORS, DeliveryState
 from ..message import AcceptedMessage
 from .errors import PROBLEMS
-from .payload import ORGANIZATION, kind_of, profile_of
+from .payload import CARRIER, ORGANIZATION, kind_of, profile_of
 from .validation import Body
 
 #: State: API v1's status and delivery status.
@@ -43,6 +43,7 @@ def record(
     raw = text.encode()
     # Both hashes are the same: only a carrier would see the text in another coding.
     digest = hashlib.sha256(raw).hexdigest()
+    told = message.billed.told(final=state.completed_at is not None)
     content = {
         "text": text,
         "text_hash": digest,
@@ -50,7 +51,7 @@ def record(
         "num_chars": len(text),
         "num_bytes": len(raw),
         "bytes_hash": digest,
-        "parts": message.segments,
+        "parts": told.parts,
     }
     return msgspec.json.encode(
         {
@@ -61,8 +62,8 @@ def record(
             "from": body.from_,
             "to": body.to,
             "on_net": False,
-            "cost": None,
-            "currency": None,
+            "cost": told.amount,
+            "currency": None if told.amount is None else told.currency,
             "body": content,
         }
     )
@@ -92,7 +93,7 @@ def _common(
         "date_created": _naive(message.received_at),
         "date_updated": _naive(updated),
         "errors": [{"code": code, "title": DELIVERY_ERRORS.get(code, "")}] if code else [],
-        "carrier": "SIMULATED",
+        "carrier": CARRIER,
         "line_type": "Wireless",
     }
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from ..admin import Admin
+from ..billing import CostSums
 from ..messages import Arrival
 from ..provider import ARRIVALS_PAGE, Provider
 from ..request_log import LoggedPost
@@ -113,6 +114,10 @@ class Simulator:
     def arrivals(self, after: int = 0, limit: int = ARRIVALS_PAGE) -> list[Arrival]:
         """The accepted messages after the first ``after``, in order; callable from any thread."""
         return self._provider.arrivals(after, limit)
+
+    def costs(self) -> CostSums:
+        """What was billed in all, by sender, carrier and day."""
+        return self._provider.costs()
 
     def webhooks(self) -> dict[str, int]:
         """The content of ``GET /_sim/webhooks``: counts of the events."""

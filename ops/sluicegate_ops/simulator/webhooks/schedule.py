@@ -13,6 +13,7 @@ from ..api import v1_payload
 from ..api.payload import iso, shown
 from ..api.validation import Body
 from ..delivery import SILENT, DeliveryState, draw
+from ..message import AcceptedMessage
 from ..messages import AcceptedMessages
 from ..settings import Webhooks
 from . import events, signing
@@ -102,11 +103,16 @@ class WebhookSchedule:
             self._webhook_sender.put(due, (self.webhooks.url, self.webhooks.failover_url), write)
 
     def _tell(self, news: _News, due: float, urls: tuple[str, str]) -> None:
-        write = partial(self._write, news, "")
+        write, put = partial(self._write, news, ""), self._webhook_sender.put
+        told = partial(self._note_told, self._messages[news.number], news.kind)
         if not self._happens("lost", self.webhooks.loss):
-            self._webhook_sender.put(due, urls, write)
+            put(due, urls, write, acknowledged=told)
         if self._happens("duplicate", self.webhooks.duplicate):
-            self._webhook_sender.put(due + self.webhooks.delay_seconds, urls, write)
+            put(due + self.webhooks.delay_seconds, urls, write, acknowledged=told)
+
+    @staticmethod
+    def _note_told(message: AcceptedMessage, kind: str) -> None:
+        message.finally_told = message.finally_told or kind == "message.finalized"
 
     def _lie(self, news: _News, due: float, urls: tuple[str, str]) -> None:
         for lie in LIES:

@@ -33,6 +33,8 @@ class QueuedEvent(NamedTuple):
     write: Write
     #: The number of tries in total.
     tries: int
+    #: What to do once it is acknowledged.
+    acknowledged: Callable[[], None]
     tried: int = 0
 
 
@@ -63,12 +65,24 @@ class WebhookSender:
         self._waiting: list[QueuedEvent] = []
         self._counts: Counter[str] = Counter()
 
-    def put(self, due: float, urls: Iterable[str], write: Write, *, once: bool = False) -> None:
-        """Schedule an event for the first URL that accepts it, or for one try if ``once``."""
+    def put(
+        self,
+        due: float,
+        urls: Iterable[str],
+        write: Write,
+        *,
+        once: bool = False,
+        acknowledged: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Schedule an event for the first URL that accepts it, or for one try if ``once``.
+
+        ``acknowledged`` is called when one has accepted it.
+        """
         given = tuple(url for url in urls if url)
         tries = 1 if once else TRIES * len(given)
         self._counts["events"] += 1
-        self._push(QueuedEvent(due, next(self._numbers), self._era, given, write, tries))
+        event = QueuedEvent(due, next(self._numbers), self._era, given, write, tries, acknowledged)
+        self._push(event)
 
     def report(self) -> dict[str, int]:
         """Counts of events and tries so far, by what happened to them."""
@@ -125,6 +139,7 @@ class WebhookSender:
         counts["tries"] += 1
         if 200 <= status < 300:
             counts["acknowledged"] += 1
+            event.acknowledged()
         elif number == event.tries:
             counts["given_up"] += 1
         else:
