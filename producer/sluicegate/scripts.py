@@ -5,6 +5,11 @@ returns a table of what the part offers. A script is a part that returns its ans
 other by full name, ``local lanes = part('sluicegate.lanes')``, and use no globals but Lua's own,
 ``redis``, ``KEYS`` and ``ARGV``.
 
+Every call of a script makes all functions of its parts anew, which is most of the work of a call
+that finds nothing to do. So what few calls need is a *late* part, which is made when it is first
+asked for: ``local unreadable = later('sluicegate_worker.unreadable')`` gets a function, and
+``unreadable().set_aside(...)`` asks. What only late parts use is late as well.
+
 If a part offers ``at_end``, that is called once the script has its answer. A part that keeps
 tables while a script runs writes its changes there, so that no script has to remember to.
 
@@ -25,7 +30,8 @@ TIME = "sluicegate.time"
 
 _COMMENT = re.compile(r"--[^\n]*")
 _COMMENT_LINES = re.compile(r"^[ \t]*(?:--[^\n]*)?\n", re.MULTILINE)  # a fourth of the text
-_USE = re.compile(r"\bpart\b(?:\('([\w.]+)'\))?")
+_USE = re.compile(r"\b(part|later)\b(?:\('([\w.]+)'\))?")
+_OFFERS_AT_END = re.compile(r"\bat_end\b")
 
 # A part is a local: looking it up by name, at each call of each script, took 10 us of a call.
 _PART = """\
@@ -33,12 +39,22 @@ local {local} = (function() -- {name}
 {text}
 end)()"""
 
+_LATE_PART = """\
+local made_{local}
+local function {local}() -- {name}
+if not made_{local} then made_{local} = (function()
+{text}
+end)() end
+return made_{local}
+end"""
+
 _SCRIPT = """\
 local answer = (function()
 {text}
 end)()"""
 
-_AT_END = "if {local}.at_end then {local}.at_end() end"
+_AT_END = "{local}.at_end()"
+_LATE_AT_END = "if made_{local} then made_{local}.at_end() end"
 
 
 def new_token(tag: str = "") -> str:
@@ -96,19 +112,46 @@ def joined(script: str, read: Callable[[str], str]) -> str:
     """
     order: dict[str, str] = {}
     _add(script, read, order, ())
-    own = order.pop(script)
+    late = order.keys() - _made_at_once(script, order)
     local = {name: f"part_{number}" for number, name in enumerate(order)}
 
-    def by_locals(text: str) -> str:
-        return _USE.sub(lambda use: local.get(use[1] or "", use[0]), text)
+    def replaced(use: re.Match[str]) -> str:
+        how, name = use.groups()
+        if name not in local:  # in a comment
+            return use[0]
+        if how == "part":
+            return local[name] + ("()" if name in late else "")
+        return local[name] if name in late else f"(function() return {local[name]} end)"
 
-    parts = [
-        _PART.format(local=local[name], name=name, text=by_locals(text))
+    def by_locals(text: str) -> str:
+        return _USE.sub(replaced, _COMMENT_LINES.sub("", text))
+
+    own = order.pop(script)
+    lines = [
+        (_LATE_PART if name in late else _PART).format(
+            local=local[name], name=name, text=by_locals(text)
+        )
         for name, text in order.items()
     ]
-    at_ends = [_AT_END.format(local=name) for name in local.values()]
-    text = "\n".join([*parts, _SCRIPT.format(text=by_locals(own)), *at_ends, "return answer"])
-    return _COMMENT_LINES.sub("", text)
+    lines.append(_SCRIPT.format(text=by_locals(own)))
+    lines += [
+        (_LATE_AT_END if name in late else _AT_END).format(local=local[name])
+        for name, text in order.items()
+        if _OFFERS_AT_END.search(_COMMENT.sub("", text))
+    ]
+    return "\n".join([*lines, "return answer"])
+
+
+def _made_at_once(script: str, order: dict[str, str]) -> set[str]:
+    """Return ``script`` and all parts that are made before it; the others are late."""
+    found: set[str] = set()
+    ahead = [script]
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            ahead += [used for how, used in _uses(name, order[name]) if how == "part"]
+    return found
 
 
 @cache
@@ -139,13 +182,17 @@ def _add(
         text = read(name)
     except ValueError as error:
         raise ValueError(f"{' -> '.join((*users, name))}: {error}") from None
-    for used in _used(name, text):
+    for _, used in _uses(name, text):
         _add(used, read, order, (*users, name))
     order[name] = text
 
 
-def _used(name: str, text: str) -> list[str]:
-    names = [match[1] for match in _USE.finditer(_COMMENT.sub("", text))]
-    if None in names:
-        raise ValueError(f"the Lua part {name!r} has a part() without a name in single quotes")
-    return names
+def _uses(name: str, text: str) -> list[tuple[str, str]]:
+    """Return what a part uses: ``part`` or ``later``, and the full name of another."""
+    uses = [(match[1], match[2]) for match in _USE.finditer(_COMMENT.sub("", text))]
+    for how, used in uses:
+        if used is None:
+            raise ValueError(
+                f"the Lua part {name!r} has a {how}() without a name in single quotes"
+            )
+    return uses

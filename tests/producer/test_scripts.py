@@ -53,9 +53,12 @@ def test_a_part_is_joined_once_and_after_what_it_uses(store: redis.Redis) -> Non
 
 def test_only_what_is_used_is_joined() -> None:
     script = joined(
-        "p.script", reader(script="-- Not part('p.other').\nreturn 1", other="return {}")
+        "p.script",
+        reader(
+            script="-- Not part('p.other').\nreturn 1 -- nor later('p.other')", other="return {}"
+        ),
     )
-    assert "p.other'] =" not in script
+    assert "-- p.other" not in script
 
 
 def test_what_parts_offer_at_the_end_is_called_once_the_script_has_its_answer(
@@ -70,6 +73,34 @@ def test_what_parts_offer_at_the_end_is_called_once_the_script_has_its_answer(
     script = "local keeps = part('p.keeps') keeps.keep('this') do return 'answer' end"
     assert run(store, joined("p.script", reader(script=script, keeps=keeps))) == b"answer"
     assert store.get("{p}:kept") == b"this"
+
+
+LOW = "redis.call('RPUSH', KEYS[1] .. 'made', 'low') return { name = 'low' }"
+
+
+def test_a_late_part_is_made_once_and_only_when_it_is_asked_for(store: redis.Redis) -> None:
+    late = """
+        local low = part('p.low')
+        redis.call('RPUSH', KEYS[1] .. 'made', 'late')
+        return {
+          low = low, at_end = function() redis.call('RPUSH', KEYS[1] .. 'made', 'end') end,
+        }"""
+    script = (
+        "local late = later('p.late') if %s then return late().low.name .. late().low.name end"
+    )
+    parts = {"late": late, "low": LOW}
+    assert run(store, joined("p.script", reader(script=script % "false", **parts))) is None
+    assert not store.exists("{p}:made")
+    assert run(store, joined("p.script", reader(script=script % "true", **parts))) == b"lowlow"
+    assert store.lrange("{p}:made", 0, -1) == [b"low", b"late", b"end"]
+
+
+def test_a_part_that_one_makes_at_once_is_there_for_whoever_asks_later(store: redis.Redis) -> None:
+    mid = "local low = later('p.low') return { name = function() return low().name end }"
+    script = "return { part('p.low').name, part('p.mid').name() }"
+    script = joined("p.script", reader(script=script, mid=mid, low=LOW))
+    assert run(store, script) == [b"low", b"low"]
+    assert store.lrange("{p}:made", 0, -1) == [b"low"]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +121,11 @@ def test_what_parts_offer_at_the_end_is_called_once_the_script_has_its_answer(
         *(
             ({"script": text}, "the Lua part 'p.script' has a part() without a name")
             for text in ("part(name)", 'part("p.a")', "local get = part")
+        ),
+        ({"script": "later(name)"}, "the Lua part 'p.script' has a later() without a name"),
+        (
+            {"script": "later('p.a')", "a": "part('p.b')", "b": "later('p.a')"},
+            "Lua parts use each other: p.script -> p.a -> p.b -> p.a",
         ),
     ],
 )

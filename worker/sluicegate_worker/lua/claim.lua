@@ -12,7 +12,7 @@ local charge = part('sluicegate.charges').charge
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
 local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
-local is_full = part('sluicegate_worker.standstill').is_full
+local standstill = part('sluicegate_worker.standstill')
 local evidence, apps = part('sluicegate_worker.evidence'), part('sluicegate.apps')
 local set_aside = part('sluicegate_worker.unreadable').set_aside
 local optouts, changes = part('sluicegate.optouts'), part('sluicegate.optout_changes')
@@ -227,12 +227,12 @@ end
 -- Grant what may go before the horizon's end, at most `want`. Returns the grants, why there are no
 -- more (`again`: it looked at too many) and the slot that was not granted.
 local function collect(now, bucket, room, request, want, bulk_want)
-  local grants, visits, later = {}, 0, nil
+  local grants, visits, beyond = {}, 0, nil
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
     local slot, bulk_slot = next_slots(now, bucket, room)
     local last, bulk_until = admission.last_slots(now, bucket, request.horizon)
-    later = slot > last and slot or bulk_slot
+    beyond = slot > last and slot or bulk_slot
     if slot > last then break end
     -- The floor takes half the spare visits, lest a cancelled campaign hold up the others.
     local floor_open = visits - #grants <= SPARE_VISITS / 2
@@ -255,18 +255,18 @@ local function collect(now, bucket, room, request, want, bulk_want)
       end
     end
   end
-  return grants, visits >= want + SPARE_VISITS, later
+  return grants, visits >= want + SPARE_VISITS, beyond
 end
 
--- Why nothing was granted, where nothing but slots and levels was in the way. `later` is the slot
+-- Why nothing was granted, where nothing but slots and levels was in the way. `beyond` is the slot
 -- that was next.
-local function why_none(now, bucket, room, request, later)
+local function why_none(now, bucket, room, request, beyond)
   local _, _, bulk_last = admission.last_slots(now, bucket, request.horizon)
-  if later > bulk_last and next_lane(bucket, later, later) then
-    local turn = slots.turn(now, room, request.token, later, request.horizon)
+  if beyond > bulk_last and next_lane(bucket, beyond, beyond) then
+    local turn = slots.turn(now, room, request.token, beyond, request.horizon)
     return refused(turn - bulk_last + request.horizon / 2, 'rate')
   end
-  if next(cursors.refused) or not next_lane(bucket, later, later) then return when_idle(now) end
+  if next(cursors.refused) or not next_lane(bucket, beyond, beyond) then return when_idle(now) end
   return refused(BUSY_MS, 'concurrency')
 end
 
@@ -274,7 +274,7 @@ end
 local function closed(now, breaker, request)
   halts.clear_ended(now)
   if halts.in_force(now).account then return refused(IDLE_MS, 'halted') end
-  if is_full() then return refused(IDLE_MS, 'memory') end
+  if standstill.is_full() then return refused(IDLE_MS, 'memory') end
   local wait = Breaker.wait(now, breaker)
   if not wait then return nil end
   if wait > 0 then return refused(wait, 'breaker') end
@@ -298,7 +298,7 @@ local function grants_or_why(now, bucket, breaker, request)
   local room = Bucket.look(now, bucket)
   request.moved = unpark_due((next_slots(now, bucket, room))) or request.moved
   local want = min(request.want, cap - busy)
-  local grants, tired, later = collect(now, bucket, room, request, want, bulk_cap - busy)
+  local grants, tired, beyond = collect(now, bucket, room, request, want, bulk_cap - busy)
   cursors.leave_all()
   slots.save_log(room)
   if request.moved then lanes.save_clocks() end
@@ -307,16 +307,16 @@ local function grants_or_why(now, bucket, breaker, request)
     return { '0', '', grants }
   end
   if tired then return refused(0, 'again') end
-  return why_none(now, bucket, room, request, later)
+  return why_none(now, bucket, room, request, beyond)
 end
 
 -- request: token, want, horizon (ms), lease_ms, retention_ms, concurrency. Returns wait (ms), why,
 -- grants; one that moved anything is remembered: a repeat must not move more.
 local function claim(now, bucket, breaker, request)
   local again = remembered(now, request)
-  if again then return again end
-  local answer = grants_or_why(now, bucket, breaker, request)
+  local answer = again or grants_or_why(now, bucket, breaker, request)
   if request.moved then remember(request, answer) end
+  standstill.note_claim(now, #answer[3])
   return answer
 end
 

@@ -22,10 +22,8 @@ local key, num = part('sluicegate.account').key, part('sluicegate.texts').num
 local clock, limits = part('sluicegate.clock'), part('sluicegate.limits')
 local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
-local starting = part('sluicegate_worker.start')
-local settle = part('sluicegate_worker.settle').settle
-local claim = part('sluicegate_worker.claim').claim
-local note_claim = part('sluicegate_worker.standstill').note_claim
+local starting = later('sluicegate_worker.start')
+local settling, claiming = later('sluicegate_worker.settle'), later('sluicegate_worker.claim')
 local args = ARGV
 
 local FLAGS = {
@@ -109,14 +107,14 @@ local renewals = read_all(read_renewal)
 if #settles + #starts + #renewals > 0 then redis.call('ZREM', key('granted'), '') end
 Breaker.hear_probe(now, breaker, prober, well)
 local settled = each(settles, function(outcome)
-  return settle(now, bucket, breaker, outcome, retention_ms)
+  return settling().settle(now, bucket, breaker, outcome, retention_ms)
 end)
 optouts.fetch_all(recipients_of(starts)) -- now, for a settle may have told of one
 local started = each(starts, function(post)
-  return starting.start(now, breaker, post, lease_ms, retention_ms)
+  return starting().start(now, breaker, post, lease_ms, retention_ms)
 end)
 local renewed = each(renewals, function(renewal)
-  return starting.renew(now, renewal, lease_ms)
+  return starting().renew(now, renewal, lease_ms)
 end)
 
 clock.save(now) -- a write that grows: where nothing ended or was kept, a full server stops here
@@ -126,8 +124,7 @@ local request = { token = arg(), want = number_arg(), horizon = number_arg() }
 if request.token ~= '' and limits.get('limit') then
   request.lease_ms, request.retention_ms = lease_ms, retention_ms
   request.concurrency = tonumber(limits.get('concurrency'))
-  claimed = claim(now, bucket, breaker, request)
-  note_claim(now, #claimed[3])
+  claimed = claiming().claim(now, bucket, breaker, request)
 elseif request.token ~= '' then
   claimed = { '0', 'unconfigured', {} }
 end
