@@ -53,6 +53,8 @@ class Admin:
     def _settings(self) -> object:
         settings = asdict(self._provider.settings)
         del settings["webhooks"]["signing_key"]
+        for profile in settings["account"]["profiles"]:
+            del profile["v1_secret"]
         secrets = ("api_keys", "profile_secrets")
         return settings | {name: len(settings[name]) for name in secrets}
 

@@ -8,6 +8,7 @@ import msgspec
 from sluicegate.segments import Segments
 
 from . import idempotency
+from .account.owner import Owner
 from .api import payload, validation
 from .billing import Billed, bill
 from .faults import Fault, FaultInjector
@@ -49,6 +50,7 @@ class Context(NamedTuple):
     messages: AcceptedMessages
     injector: FaultInjector
     optouts: Optouts
+    owner: Owner
     #: Whether the settings have any rate or cap for messages.
     spends: bool
 
@@ -109,7 +111,10 @@ def _fresh(post: Post, context: Context) -> Decision:
     owned = context.settings.senders
     if owned and body.from_ and body.from_ not in owned:
         return Decision("bad_from", "/from", holds_key=True)
-    if context.optouts.blocks and (payload.profile_of(body), body.to) in context.optouts.blocks:
+    if (refused := context.owner.refusal(body)) is not None:
+        return Decision(*refused, holds_key=True)
+    profile = context.owner.profile_id(body)
+    if context.optouts.blocks and (profile, body.to) in context.optouts.blocks:
         return Decision("opted_out", holds_key=True)
     fault = injector.magic(post.recipient, post.key or post.recipient) or injector.roll()
     if fault is not None and not fault.accepts:
@@ -123,7 +128,7 @@ def _accept(
     parts = payload.parts_of(body, segments)
     wait_seconds = 0.0
     if context.spends:
-        spent = _spend(post, body, parts, context.settings)
+        spent = _spend(post, body, parts, context)
         if isinstance(spent, str):
             return Decision(spent, holds_key=True)
         wait_seconds = spent
@@ -131,6 +136,7 @@ def _accept(
         post.request.body,
         post.wall,
         post.now,
+        context.owner.profile_id(body),
         post.key or "",
         parts,
         wait_seconds,
@@ -152,9 +158,10 @@ def _billed(post: Post, body: validation.Body, parts: int, context: Context) -> 
     )
 
 
-def _spend(post: Post, body: validation.Body, parts: int, settings: Settings) -> str | float:
+def _spend(post: Post, body: validation.Body, parts: int, context: Context) -> str | float:
     """The seconds that the message waits in its queues, or the problem that refuses it."""
-    credential, profile = post.admission.credential, payload.profile_of(body)
+    credential, settings = post.admission.credential, context.settings
+    profile = context.owner.profile_id(body)
     cap = settings.spend_cap
     if cap is not None and not credential.spending.has_room(profile, cap, post.wall):
         return "spend_cap"

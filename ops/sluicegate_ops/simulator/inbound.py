@@ -8,7 +8,6 @@ from sluicegate.segments import count
 
 from .api.payload import Address, Money, iso
 from .optouts import Autoresponse
-from .settings import Webhooks
 from .webhooks.events import InboundPayload
 
 
@@ -31,9 +30,13 @@ def read(body: bytes) -> Written:
 
 
 def inbound(
-    written: Written, profile: str, kind: Autoresponse | None, wall: float, webhooks: Webhooks
+    written: Written,
+    profile: str,
+    kind: Autoresponse | None,
+    wall: float,
+    urls: tuple[str, str],
 ) -> InboundPayload:
-    """The message as an event reports it; ``wall`` is its Unix time."""
+    """The message as an event reports it to ``urls``; ``wall`` is its Unix time."""
     segments = count(written.text)
     return InboundPayload(
         id=str(uuid4()),
@@ -46,7 +49,7 @@ def inbound(
         parts=segments.parts,
         num_chars=len(written.text),
         autoresponse_type=kind,
-        webhook_url=webhooks.url or None,
-        webhook_failover_url=webhooks.failover_url or None,
+        webhook_url=urls[0] or None,
+        webhook_failover_url=urls[1] or None,
         cost=Money("0.0000"),
     )

@@ -15,6 +15,8 @@ class AcceptedMessage(msgspec.Struct, gc=False):
     received_at: float
     #: Monotonic seconds.
     arrived: float
+    #: The id of the messaging profile that sends it.
+    profile: str
     #: Empty if there was none.
     idempotency_key: str
     segments: int

@@ -1,5 +1,6 @@
 """The accepted messages, each stored as its request and shown as the provider would show it."""
 
+from collections.abc import Iterator
 from os import urandom
 
 import msgspec
@@ -43,6 +44,9 @@ class AcceptedMessages:
         # A new prefix each time, so that even two simulators with the same seed share no id.
         raw = urandom(8).hex()
         self._prefix = f"{raw[:8]}-{raw[8:12]}-4{raw[13:16]}-8000-"
+
+    def __iter__(self) -> Iterator[AcceptedMessage]:
+        return iter(self._all)
 
     def __getitem__(self, number: int) -> AcceptedMessage:
         return self._all[number]
@@ -119,7 +123,7 @@ class AcceptedMessages:
 
 def _booked(message: AcceptedMessage) -> BilledMessage:
     body = message.read()
-    sender = str(body.from_ or payload.profile_of(body))
+    sender = str(body.from_ or message.profile)
     return BilledMessage(message.billed, sender, payload.CARRIER, message.received_at)
 
 

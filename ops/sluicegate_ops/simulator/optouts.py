@@ -1,10 +1,12 @@
 """Opt-outs: each messaging profile's blocks, set and lifted by keywords in inbound messages."""
 
-from collections.abc import Mapping, Sequence
-from math import ceil
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
+
+from .account.pages import of_page
 
 Autoresponse = Literal["STOP", "START", "HELP"]
 
@@ -16,8 +18,6 @@ KEYWORDS: dict[str, Autoresponse] = {
     **dict.fromkeys(("START", "UNSTOP"), "START"),
     **dict.fromkeys(("HELP", "INFO"), "HELP"),
 }
-
-_PAGE_SIZE, _MOST_ON_A_PAGE = 20, 250
 
 
 class Optout(msgspec.Struct, rename={"from_": "from"}):
@@ -48,9 +48,8 @@ class Optouts:
             self.blocks.pop((profile, recipient), None)
         return kind
 
-    def page(self, query: Mapping[str, Sequence[str]]) -> bytes:
-        """One page of the list, in the provider's format; ``query`` is the URL's query."""
-        options = {name: values[-1] for name, values in query.items()}
+    def page(self, options: Mapping[str, str]) -> bytes:
+        """One page of the list, in the provider's format; ``options`` are the URL's query."""
         matching = [
             block
             for block in self.blocks.values()
@@ -58,19 +57,6 @@ class Optouts:
             and options.get("filter[messaging_profile_id]", block.messaging_profile_id)
             == block.messaging_profile_id
         ]
-        number = _positive(options.get("page[number]", ""), 1)
-        size = min(_positive(options.get("page[size]", ""), _PAGE_SIZE), _MOST_ON_A_PAGE)
-        meta = {
-            "page_number": number,
-            "page_size": size,
-            "total_pages": ceil(len(matching) / size),
-            "total_results": len(matching),
-        }
-        data = matching[(number - 1) * size : number * size]
         if options.get("redaction_enabled") == "true":
-            data = [msgspec.structs.replace(block, to=f"{block.to[:-4]}****") for block in data]
-        return msgspec.json.encode({"data": data, "meta": meta})
-
-
-def _positive(text: str, otherwise: int) -> int:
-    return max(1, int(text)) if text.isdecimal() else otherwise
+            matching = [replace(block, to=f"{block.to[:-4]}****") for block in matching]
+        return of_page(matching, options)

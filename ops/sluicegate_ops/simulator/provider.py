@@ -2,12 +2,18 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from random import Random
 
+from .account.deliveries import WebhookDeliveries
+from .account.detail_records import DetailRecords
+from .account.holdings import Holdings
+from .account.owner import Owner
+from .account.routes import AccountApi
 from .api import replies, v1_body, validation
-from .api.payload import PROFILE, iso
+from .api.payload import iso
 from .api.retrieval import retrieve
 from .billing import CostSums
 from .decisions import Context, Decision, Post, decide
@@ -46,7 +52,7 @@ class Provider:
         self._injector = FaultInjector(settings.faults, settings.seed)
         # Separate dice, so that a change of latency does not change which faults are injected.
         self._random = Random(settings.seed + 1)  # noqa: S311 - repeatable, nothing secret
-        self.webhook_sender = WebhookSender(settings.webhooks, monotonic=monotonic)
+        self.webhook_sender = WebhookSender(settings.webhooks, monotonic=monotonic, wall=wall)
         self._schedule = WebhookSchedule(
             settings.webhooks, self.webhook_sender, wall, settings.seed + 2
         )
@@ -63,7 +69,7 @@ class Provider:
         self._highest_concurrency = self.in_flight
         self._injector.forget()
         self._schedule.forget(self._messages)
-        self._optouts = Optouts()
+        self._optouts, self._deliveries = Optouts(), WebhookDeliveries()
         #: Sender: the messaging profile with which it last sent.
         self._profiles: dict[object, str] = {}
         self._set_context()
@@ -71,7 +77,29 @@ class Provider:
     def _set_context(self) -> None:
         settings = self.settings
         spends = settings.paced or settings.spend_cap is not None
-        self._context = Context(settings, self._messages, self._injector, self._optouts, spends)
+        self._owner = owner = Owner(settings.account)
+        self._context = Context(
+            settings, self._messages, self._injector, self._optouts, owner, spends
+        )
+        records = DetailRecords(self._messages, self._profile_name)
+        self._account = AccountApi(
+            settings.account, self._keep, records, self._deliveries, lambda: self.public_key
+        )
+        self._schedule.profile_urls = self._profile_urls
+        self.webhook_sender.on_end = self._deliveries.ended if settings.account else None
+
+    def _keep(self, holdings: Holdings) -> None:
+        self.change(replace(self.settings, account=holdings))
+
+    def _profile_name(self, id: str) -> str:
+        profile = self._owner.profile(id)
+        return profile.name if profile else ""
+
+    def _profile_urls(self, id: str) -> tuple[str, str]:
+        """The profile's own URLs or, where the account owns none, those of the settings."""
+        if profile := self._owner.profile(id):
+            return profile.webhook_url or "", profile.webhook_failover_url or ""
+        return self.settings.webhooks.url, self.settings.webhooks.failover_url
 
     def change(self, settings: Settings) -> None:
         """Change the settings."""
@@ -93,9 +121,10 @@ class Provider:
     def receive(self, written: Written) -> InboundPayload:
         """Receive a message: it may opt its writer out or back in, and causes a webhook."""
         wall = self._wall() + self.settings.clock_offset_seconds
-        profile = written.messaging_profile_id or self._profiles.get(written.to, PROFILE)
+        known = self._profiles.get(written.to) or self._owner.profile_of_sender(written.to)
+        profile = written.messaging_profile_id or known
         kind = self._optouts.hear(profile, written.to, written.from_, written.text, iso(wall))
-        message = inbound(written, profile, kind, wall, self.settings.webhooks)
+        message = inbound(written, profile, kind, wall, self._profile_urls(profile))
         self._schedule.received(message, self._monotonic())
         return message
 
@@ -133,7 +162,8 @@ class Provider:
         admission = self._gate.admit(request, now, wall, self.in_flight)
         if request.method == "POST":
             return self._post(request, admission, now, wall)
-        reply = retrieve(request, admission, self._context, now)
+        told_wall = wall + self.settings.clock_offset_seconds
+        reply = retrieve(request, admission, self._context, self._account, now, told_wall)
         self._request_log.other(reply.status)
         reply.delay_seconds = replies.latency_seconds(self.settings, self._random)
         reply.on_end = self._end
@@ -166,7 +196,7 @@ class Provider:
     def _accepted(self, number: int, body: validation.Body) -> None:
         if body.messaging_profile_id:
             self._profiles[body.from_] = str(body.messaging_profile_id)
-        if body.webhook_url or self.settings.webhooks.url:
+        if body.webhook_url or self.settings.webhooks.url or self.settings.account:
             self._schedule.accepted(number, body)
 
     def _note(

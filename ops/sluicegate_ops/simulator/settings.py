@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from .account.holdings import Holdings
 from .billing import Billing
 
 #: Settings that can't change while the simulator runs: its socket and its dice depend on them.
@@ -160,6 +161,8 @@ class Settings:
     v1_errors: Literal["flat", "array"] = "flat"
     webhooks: Webhooks = field(default_factory=Webhooks)
     billing: Billing = field(default_factory=Billing)
+    #: What the account owns; with nothing, any sender may send and nothing is listed.
+    account: Holdings = field(default_factory=Holdings)
     #: How far the imitated provider's clock is ahead. It decides what lasts a day or until
     #: midnight; rate headers and signatures use the true time.
     clock_offset_seconds: float = 0.0
@@ -209,9 +212,10 @@ def _rate(rate: float | None) -> tuple[bool, str]:
 def changed(settings: Settings, changes: Mapping[str, object]) -> Settings:
     """A copy of the settings with some replaced by plain (JSON) values.
 
-    ``faults`` is replaced as a whole: kinds that it does not name become 0. ``webhooks`` and
-    ``billing`` keep what they do not name. Raises ``ValueError`` for a name that is unknown or
-    cannot be changed, with a list of valid names, and for a value of the wrong type or range.
+    ``faults`` is replaced as a whole: kinds that it does not name become 0. ``webhooks``,
+    ``account`` and ``billing`` keep what they do not name. Raises ``ValueError`` for a name that
+    is unknown or cannot be changed, with a list of valid names, and for a value of the wrong type
+    or range.
     """
     _refuse_unknown("setting", changes, [f.name for f in fields(Settings) if f.name not in FIXED])
     faults = changes.get("faults")
@@ -226,6 +230,10 @@ def changed(settings: Settings, changes: Mapping[str, object]) -> Settings:
     if isinstance(billing, Mapping):
         _refuse_unknown("billing setting", billing, [f.name for f in fields(Billing)])
         changes = {**changes, "billing": {**before["billing"], **billing}}
+    account = changes.get("account")
+    if isinstance(account, Mapping):
+        _refuse_unknown("part of the account", account, [f.name for f in fields(Holdings)])
+        changes = {**changes, "account": {**before["account"], **account}}
     try:
         return msgspec.convert({**before, **changes}, Settings)
     except msgspec.ValidationError as error:

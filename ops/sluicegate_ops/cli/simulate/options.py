@@ -54,6 +54,10 @@ class LimitOptions:
     idempotency: Annotated[
         bool, typer.Option("--idempotency/--no-idempotency", help="Honour Idempotency-Key.")
     ] = True
+    sample_account: Annotated[
+        bool,
+        typer.Option("--sample-account", help="Own profiles, numbers and a 10DLC campaign."),
+    ] = False
 
 
 @option_set
@@ -159,6 +163,8 @@ class SimulateOptions(BillOptions, WebhookOptions, QueueOptions, FaultOptions, L
 def settings_of(options: SimulateOptions) -> "Settings":
     """The simulator's settings; raises ValueError, naming the one that makes no sense."""
     from sluicegate_ops.simulator import Settings
+    from sluicegate_ops.simulator.account.holdings import Holdings
+    from sluicegate_ops.simulator.account.sample import sample
 
     values: dict[str, Any] = {  # untyped: the names of two choices are plain text until checked
         "host": options.host,
@@ -179,6 +185,7 @@ def settings_of(options: SimulateOptions) -> "Settings":
         "account_mms_rate": options.account_mms_rate or None,
         "queue_seconds": options.queue_seconds,
         "spend_cap": options.spend_cap or None,
+        "account": sample() if options.sample_account else Holdings(),
     }
     return Settings(**values, **_parts(options))
 

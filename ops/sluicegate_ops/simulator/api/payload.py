@@ -100,11 +100,6 @@ def parts_of(body: Body, segments: Segments) -> int:
     return 1 if kind_of(body) == "MMS" else min(segments.parts, MAX_PARTS)
 
 
-def profile_of(body: Body) -> str:
-    """The id of the named messaging profile, or of the default one."""
-    return _text(body.messaging_profile_id) or PROFILE
-
-
 def render(
     id: str,
     message: AcceptedMessage,
@@ -128,7 +123,7 @@ def shown(
     return MessagePayload(
         id=id,
         type=kind,
-        messaging_profile_id=profile_of(body),
+        messaging_profile_id=message.profile,
         from_=Address(_text(body.from_) or "+15555550000", "Telnyx", "VoIP"),
         to=[Address(str(body.to), CARRIER, "Wireless", status)],
         text=text,

@@ -1,22 +1,30 @@
-"""The answers to read requests: one message, the balance, the opt-outs."""
+"""The answers to all but POSTs: one message, the opt-outs, the account."""
 
-from urllib.parse import parse_qs
-
+from ..account.pages import options_of
+from ..account.routes import AccountApi
 from ..decisions import Context
 from ..gate import Admission
 from ..http.exchange import HttpReply, Request
 from . import replies
-from .validation import BALANCE, OPTOUTS, READ_ONLY, REQUIRED
-
-_BALANCE = (
-    b'{"data":{"record_type":"balance","balance":"1000.00","credit_limit":"0.00",'
-    b'"available_credit":"1000.00","pending":"0.00","currency":"USD"}}'
-)
+from .validation import OPTOUTS, READ_ONLY, REQUIRED
 
 
-def retrieve(request: Request, admission: Admission, context: Context, now: float) -> HttpReply:
-    """The reply to anything but a POST, at ``now`` in monotonic seconds."""
+def retrieve(
+    request: Request,
+    admission: Admission,
+    context: Context,
+    account: AccountApi,
+    now: float,
+    wall: float,
+) -> HttpReply:
+    """The reply to anything but a POST, at ``now`` in monotonic and ``wall`` in Unix seconds."""
     number, problem = _number(request, context), admission.problem
+    if not problem and (told := account.answer(request, now, wall)) is not None:
+        if isinstance(told, bytes):
+            return HttpReply(200, told, headers=admission.rate_headers)
+        return replies.refusal(
+            told.problem, request, admission, context.settings, pointer=told.pointer
+        )
     if not problem and request.method != "GET":
         exists = number is not None or request.path in (*READ_ONLY, *REQUIRED)
         problem = "method" if exists else "not_found"
@@ -41,8 +49,6 @@ def _number(request: Request, context: Context) -> int | None:
 def _body(request: Request, context: Context, number: int | None, now: float) -> bytes | None:
     if number is not None:
         return context.messages.show(number, now)
-    if request.path == BALANCE:
-        return _BALANCE
     if request.path == OPTOUTS:
-        return context.optouts.page(parse_qs(request.query))
+        return context.optouts.page(options_of(request.query))
     return None

@@ -10,7 +10,7 @@ from sluicegate.segments import Segments
 from ..delivery import DELIVERY_ERRORS, DeliveryState
 from ..message import AcceptedMessage
 from .errors import PROBLEMS
-from .payload import CARRIER, ORGANIZATION, kind_of, profile_of
+from .payload import CARRIER, ORGANIZATION, kind_of
 from .validation import Body
 
 #: State: API v1's status and delivery status.
@@ -85,7 +85,7 @@ def _common(
     return {
         "sms_id": id,
         "user_id": ORGANIZATION,
-        "profile_id": profile_of(body),
+        "profile_id": message.profile,
         "status": status,
         "delivery_status": delivery_status,
         "created": int(message.received_at * 1000),

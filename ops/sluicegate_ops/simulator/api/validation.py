@@ -30,10 +30,10 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "/messages": ("from",),
 }
 
-BALANCE, OPTOUTS = "/v2/balance", "/v2/messaging_optouts"
+OPTOUTS = "/v2/messaging_optouts"
 
 #: Paths that only allow reading.
-READ_ONLY = (BALANCE, OPTOUTS)
+READ_ONLY = ("/v2/balance", OPTOUTS)
 
 
 class Body(msgspec.Struct, rename={"from_": "from"}):

@@ -47,6 +47,8 @@ class WebhookSchedule:
         seed: int,
     ) -> None:
         self.webhooks, self._webhook_sender, self._wall = webhooks, webhook_sender, wall
+        #: The URLs of a messaging profile; empty for none.
+        self.profile_urls: Callable[[str], tuple[str, str]] = lambda _: ("", "")
         self.signer, self._forger = signing.Signer(webhooks.signing_key), signing.Signer()
         self._random = Random(seed)  # noqa: S311 - repeatable dice, nothing secret
         self.forget(AcceptedMessages())
@@ -62,23 +64,23 @@ class WebhookSchedule:
         names = ("lost", "duplicate", "reordered", *LIES)
         return {**self._webhook_sender.report(), **{name: self._counts[name] for name in names}}
 
-    def urls(self, body: Body) -> tuple[str, str]:
-        """Where the events of a message go; empty for nowhere."""
+    def urls(self, body: Body, profile: str) -> tuple[str, str]:
+        """Where the events of a message of that profile go; empty for nowhere."""
         if body.webhook_url:
             return str(body.webhook_url), str(body.webhook_failover_url or "")
         if body.use_profile_webhooks is False:
             return "", ""
-        return self.webhooks.url, self.webhooks.failover_url
+        return self.profile_urls(profile)
 
     def accepted(self, number: int, body: Body) -> None:
-        """Draw a message's delivery and schedule its events, if it has a URL."""
-        urls = self.urls(body)
-        if not urls[0] or body.send_at:
-            return
+        """Draw a message's delivery, and schedule its events if it has a URL."""
         message, webhooks = self._messages[number], self.webhooks
+        urls = self.urls(body, message.profile)
+        if body.send_at:
+            return
         delivery = draw(str(body.to), message.wait_seconds, webhooks, self._random)
         message.delivery = delivery
-        if body.to == SILENT:
+        if body.to == SILENT or not urls[0]:
             return
         sent_due, final_due = (
             message.arrived + delivery.sent_after,
@@ -98,9 +100,10 @@ class WebhookSchedule:
 
     def received(self, inbound: events.InboundPayload, due: float) -> None:
         """Schedule ``message.received``, if the profile has a URL."""
-        if self.webhooks.url:
+        urls = self.profile_urls(inbound.messaging_profile_id)
+        if urls[0]:
             write = partial(self._write_inbound, self._id(), inbound)
-            self._webhook_sender.put(due, (self.webhooks.url, self.webhooks.failover_url), write)
+            self._webhook_sender.put(due, urls, write)
 
     def _tell(self, news: _News, due: float, urls: tuple[str, str]) -> None:
         write, put = partial(self._write, news, ""), self._webhook_sender.put

@@ -36,6 +36,16 @@ class QueuedEvent(NamedTuple):
     #: What to do once it is acknowledged.
     acknowledged: Callable[[], None]
     tried: int = 0
+    #: The tries so far: Unix seconds, URL and status of each (0: none came in time).
+    tries_made: tuple[tuple[float, str, int], ...] = ()
+
+
+class EndedEvent(NamedTuple):
+    """An event that a URL has taken, or that was given up, with its last body and its tries."""
+
+    taken: bool
+    body: bytes
+    tries: tuple[tuple[float, str, int], ...]
 
 
 class WebhookSender:
@@ -50,8 +60,11 @@ class WebhookSender:
         *,
         post: Posting | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self.webhooks = webhooks
+        self.webhooks, self._wall = webhooks, wall
+        #: Called for each event that ended; None keeps no tries.
+        self.on_end: Callable[[EndedEvent], None] | None = None
         self._outgoing = Outgoing()
         self._post, self._monotonic = post or self._outgoing.post, monotonic
         self._numbers, self._era = count(), 0
@@ -134,9 +147,14 @@ class WebhookSender:
         number = event.tried + 1
         url = event.urls[event.tried // TRIES]
         headers, body = event.write(number, url)
-        counts = self._counts
+        counts, at = self._counts, self._wall()
         status = await self._post(url, headers, body, self.webhooks.timeout_seconds)
         counts["tries"] += 1
+        ended = 200 <= status < 300 or number == event.tries
+        if self.on_end is not None:
+            event = event._replace(tries_made=(*event.tries_made, (at, url, status)))
+            if ended and event.era == self._era:
+                self.on_end(EndedEvent(200 <= status < 300, body, event.tries_made))
         if 200 <= status < 300:
             counts["acknowledged"] += 1
             event.acknowledged()

@@ -1,0 +1,1 @@
+"""What the imitated account owns, and the API that lists and changes it."""
