@@ -42,7 +42,7 @@ demo: $(READY) ## see the whole system work with a simulated Telnyx that throttl
 play: $(READY) ## run the demo and keep it running until Ctrl-C, for you to try things
 	@$(RUN) sluicegate_rigs.demo --keep $(ARGS)
 
-limits: $(READY) ## measure how well the rate limit is used; in a minute: ARGS=--quick
+limits: $(READY) ## measure how well the rate limit is used; in two minutes: ARGS=--quick
 	@$(RUN) sluicegate_rigs.limits $(ARGS)
 
 bench: $(READY) .venv/.bench ## compare rates and costs with Celery, dramatiq, BullMQ and scripts; half an hour

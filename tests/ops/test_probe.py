@@ -47,13 +47,12 @@ class World:
         **headers: str,
     ) -> None:
         self.now, self.slept, self.under_way, self.methods = 0.0, list[float](), 0, set[str]()
-        self.reset, self.skew_seconds, self.others = reset, skew_seconds, others
+        self.skew_seconds, self.others = skew_seconds, others
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        made = limits.build(
-            Settings(limiter=kind, limit=limit, window_seconds=window_seconds),
-            now=0.0,
-            random=Random(3),
+        self.settings = Settings(
+            limiter=kind, limit=limit, window_seconds=window_seconds, reset=reset
         )
+        made = limits.build(self.settings, now=0.0, random=Random(3))
         assert made is not None
         self.limiter = made
 
@@ -81,9 +80,7 @@ class World:
             "date": formatdate(int(wall), usegmt=True),
             "x-ratelimit-limit": str(self.limiter.limit),
             "x-ratelimit-remaining": str(verdict.remaining),
-            "x-ratelimit-reset": str(
-                ceil(verdict.reset_seconds + (wall if self.reset == "epoch" else 0) - 1e-6)
-            ),
+            "x-ratelimit-reset": limits.reset_text(verdict, wall, self.settings),
             "x-request-id": "a1b2c3d4",
             "set-cookie": "session=a1b2c3d4",
         }

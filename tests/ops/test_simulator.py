@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
@@ -115,6 +115,53 @@ def test_refused_requests_use_quota_only_when_told_to(kind: str) -> None:
 
 
 # -- rate headers
+
+
+@pytest.mark.parametrize(
+    ("kind", "means", "first", "second"),
+    [
+        ("sliding", "usual", 10.0, 7.0),
+        ("sliding", "first", 10.0, 7.0),
+        ("sliding", "all", 10.0, 10.0),
+        ("bucket", "first", 2.5, 2.0),
+        ("bucket", "all", 2.5, 2.5 + 2.0),
+        ("bucket", "usual", 2.5, 2.5 + 2.0),
+    ],
+)
+def test_a_reset_tells_of_the_first_of_the_quota_or_of_all(
+    kind: Literal["sliding", "bucket"],
+    means: Literal["usual", "first", "all"],
+    first: float,
+    second: float,
+) -> None:
+    later = 3.0 if kind == "sliding" else 0.5
+    told = Settings(
+        limiter=kind, limit=4, window_seconds=10, reset="delta", reset_means=means,
+        reset_rounded=False,
+    )  # fmt: skip
+    limiter = build(kind, 4, window_seconds=10)
+    assert limits.reset_text(limiter.take(1.0), 0.0, told) == f"{first:.3f}"
+    assert limits.reset_text(limiter.take(1.0 + later), 0.0, told) == f"{second:.3f}"
+
+
+def test_a_reset_counts_from_now_or_since_1970_exactly_or_in_whole_seconds() -> None:
+    verdict = limits.FixedWindow(4, 10.0, phase=0.25).take(1.0)
+
+    def told(**settings: Any) -> str:
+        return limits.reset_text(verdict, 1_700_000_000.5, Settings(limiter="fixed", **settings))
+
+    assert told(reset="epoch", reset_rounded=False) == "1700000009.750"
+    assert told(reset="epoch") == "1700000010"
+    assert told(reset="delta", reset_rounded=False) == "9.250"
+    assert told(reset="delta") == "10"
+    assert told(reset="absent") == ""
+
+
+@settings(limit=3, window_seconds=600, reset="absent")
+def test_a_provider_may_leave_the_reset_out(client: Client) -> None:
+    answer = client.send()
+    assert answer.headers["x-ratelimit-remaining"] == "2"
+    assert "x-ratelimit-reset" not in answer.headers
 
 
 @settings(limit=3, window_seconds=600, reset="delta")

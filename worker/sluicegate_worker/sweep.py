@@ -22,6 +22,7 @@ async def sweeping(
     on_work: Callable[[Swept], None],
     meters: Meters | None = None,
     deaf: Callable[[], str] = str,
+    interval_seconds: float = INTERVAL_SECONDS,
 ) -> None:
     """Sweep until cancelled; ``on_work`` is called with each sweep that found work for a drain.
 
@@ -44,7 +45,7 @@ async def sweeping(
             was_far = _report_distance(queue.distance, was_far)
             if swept.work:
                 on_work(swept)
-        await asyncio.sleep(INTERVAL_SECONDS)
+        await asyncio.sleep(interval_seconds)
 
 
 def _report_distance(distance: Distance, was_far: bool) -> bool:

@@ -1,6 +1,5 @@
 """The checks before the API: authorisation, the concurrency cap, the request limiter."""
 
-from math import ceil
 from random import Random
 from typing import NamedTuple
 
@@ -127,10 +126,9 @@ class Gate:
     def _headers(self, limit: int, verdict: limits.LimitVerdict, wall: float) -> bytes:
         if not self._settings.rate_headers:
             return b""
-        base = wall if self._settings.reset == "epoch" else 0.0
-        # Subtract an epsilon, so that a rounding error does not push a whole number up.
-        reset = ceil(base + verdict.reset_seconds - 1e-6)
-        return (
-            b"x-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\nx-ratelimit-reset: %d\r\n"
-            % (limit, verdict.remaining, reset)
+        headers = b"x-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\n" % (
+            limit,
+            verdict.remaining,
         )
+        reset = limits.reset_text(verdict, wall, self._settings)
+        return headers + (f"x-ratelimit-reset: {reset}\r\n".encode() if reset else b"")

@@ -1,7 +1,7 @@
 """Three request limiters that providers use: fixed window, sliding log, token bucket."""
 
 from collections import deque
-from math import floor
+from math import ceil, floor
 from random import Random
 from typing import NamedTuple, Protocol
 
@@ -13,8 +13,11 @@ class LimitVerdict(NamedTuple):
 
     admitted: bool
     remaining: int
-    #: Until the window ends (fixed), the oldest request leaves (sliding) or it is full (bucket).
-    reset_seconds: float
+    #: Until the first of the quota in use is back: the window ends (fixed), the oldest request
+    #: leaves (sliding), there is one token more (bucket).
+    first_seconds: float
+    #: Until all of it is back: the window ends, the newest request leaves, the bucket is full.
+    all_seconds: float
     #: Until a request can be admitted again; 0 if one can be now.
     retry_seconds: float
 
@@ -67,7 +70,7 @@ class FixedWindow:
     def _verdict(self, now: float, admitted: bool) -> LimitVerdict:
         left = max(0.0, self._phase + (self._index + 1) * self._window - now)
         remaining = max(0, self.limit - self._used)
-        return LimitVerdict(admitted, remaining, left, 0.0 if remaining else left)
+        return LimitVerdict(admitted, remaining, left, left, 0.0 if remaining else left)
 
 
 class SlidingLog:
@@ -96,10 +99,11 @@ class SlidingLog:
     def _verdict(self, now: float, admitted: bool) -> LimitVerdict:
         times = self._times
         over = len(times) - self.limit
-        reset = max(0.0, times[0] + self._window - now) if times else self._window
+        first, last = (times[0], times[-1]) if times else (now, now)
+        first, last = max(0.0, first + self._window - now), max(0.0, last + self._window - now)
         if over < 0:
-            return LimitVerdict(admitted, -over, reset, 0.0)
-        return LimitVerdict(admitted, 0, reset, max(0.0, times[over] + self._window - now))
+            return LimitVerdict(admitted, -over, first, last, 0.0)
+        return LimitVerdict(admitted, 0, first, last, max(0.0, times[over] + self._window - now))
 
 
 class Bucket:
@@ -110,6 +114,11 @@ class Bucket:
     ) -> None:
         self.limit, self._window, self._count_rejected = limit, window_seconds, count_rejected
         self._tokens, self._last = float(limit), now
+
+    def tokens(self, now: float) -> float:
+        """How many it holds."""
+        self._refill(now)
+        return self._tokens
 
     def take(self, now: float) -> LimitVerdict:
         self._refill(now)
@@ -131,7 +140,8 @@ class Bucket:
         per_token = self._window / self.limit
         missing = max(0.0, 1 - self._tokens)
         full = (self.limit - self._tokens) * per_token
-        return LimitVerdict(admitted, int(self._tokens), full, missing * per_token)
+        one = min(full, (1 - self._tokens % 1) * per_token)
+        return LimitVerdict(admitted, int(self._tokens), one, full, missing * per_token)
 
 
 def build(settings: Settings, *, now: float, random: Random) -> Limiter | None:
@@ -149,3 +159,17 @@ def build(settings: Settings, *, now: float, random: Random) -> Limiter | None:
     if settings.limiter == "bucket":
         return Bucket(limit, window, count_rejected=counts, now=now)
     return SlidingLog(limit, window, count_rejected=counts)
+
+
+def reset_text(verdict: LimitVerdict, wall: float, settings: Settings) -> str:
+    """``x-ratelimit-reset`` of an answer at ``wall``, the provider's Unix time; "" if absent."""
+    if settings.reset == "absent":
+        return ""
+    tells_all = settings.reset_means == "all" or (
+        settings.reset_means == "usual" and settings.limiter == "bucket"
+    )
+    value = verdict.all_seconds if tells_all else verdict.first_seconds
+    if settings.reset == "epoch":
+        value += wall
+    # Less an epsilon, so that a rounding error does not push a whole number up.
+    return str(ceil(value - 1e-6)) if settings.reset_rounded else f"{value:.3f}"

@@ -10,6 +10,8 @@ import msgspec
 from .account.holdings import Holdings
 from .billing import Billing
 
+ResetMeaning = Literal["usual", "first", "all"]
+
 #: Settings that can't change while the simulator runs: its socket and its dice depend on them.
 FIXED = ("host", "port", "seed")
 
@@ -120,8 +122,14 @@ class Settings:
     limit: int | None = 50
     window_seconds: float = 1.0
     limiter: Literal["fixed", "sliding", "bucket"] = "sliding"
-    #: ``x-ratelimit-reset`` is documented both as a Unix time and as seconds from now.
-    reset: Literal["epoch", "delta"] = "epoch"
+    #: ``x-ratelimit-reset`` is documented both as a Unix time and as seconds from now; some
+    #: providers leave it out.
+    reset: Literal["epoch", "delta", "absent"] = "epoch"
+    #: Whether it is rounded up to whole seconds; if not, it has milliseconds.
+    reset_rounded: bool = True
+    #: Whether it tells when the first of the quota in use is back, or when all of it is. Usual for
+    #: a sliding log is the first, and for a bucket all; a fixed window's is back all at once.
+    reset_means: ResetMeaning = "usual"
     rate_headers: bool = True
     #: Whether a request refused by the limiter still uses quota.
     count_rejected: bool = False
@@ -182,7 +190,11 @@ class Settings:
                 self.limiter in ("fixed", "sliding", "bucket"),
                 "fixed, sliding or bucket",
             ),
-            "reset": (self.reset in ("epoch", "delta"), "epoch or delta"),
+            "reset": (self.reset in ("epoch", "delta", "absent"), "epoch, delta or absent"),
+            "reset_means": (
+                self.reset_means in ("usual", "first", "all"),
+                "usual, first or all",
+            ),
             "latency_ms": (self.latency_ms >= 0, "at least 0"),
             "latency_jitter_ms": (self.latency_jitter_ms >= 0, "at least 0"),
             "hang_seconds": (self.hang_seconds >= 0, "at least 0"),

@@ -1,6 +1,7 @@
 """``python -m sluicegate_rigs.limits``: measure every case, and say which targets hold."""
 
 import argparse
+import itertools
 import json
 import secrets
 import sys
@@ -11,13 +12,16 @@ from random import Random
 
 from rich.table import Table
 
-from .cases import every_case, quick_cases
+from .cases import Case, every_case, quick_cases
 from .costs import costs
 from .deployed import deployed
+from .grid import Cell, grid, sample
 from .latency import latency
-from .outcome import CaseResult
+from .outcome import CaseResult, judged
 from .pool import simulated
 from .progress import console
+from .report import entry, grid_table, told_misses
+from .verdict import RowResult, verdicts
 
 OUT = Path("build/limits.json")
 
@@ -25,35 +29,60 @@ OUT = Path("build/limits.json")
 def main() -> int:
     """Exit with 0 if every target holds, else with 1."""
     parser = argparse.ArgumentParser(prog="python -m sluicegate_rigs.limits", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a minute of simulated cases only")
+    parser.add_argument("--quick", action="store_true", help="some simulated cases only")
     parser.add_argument("--seed", type=int, help="repeat the random runs of an earlier run")
     parser.add_argument(
-        "--only", default="", help="only cases with this in their name; writes no file"
+        "--only",
+        action="append",
+        default=[],
+        help="only cases with this in their name; may be repeated, and then all must be in it; "
+        "writes no file",
     )
     options = parser.parse_args()
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+
+    def chosen(name: str) -> bool:
+        return all(part in name for part in options.only)
+
     console.print(f"[bold]Rate limits[/], random runs drawn with --seed {seed}")
     every = (quick_cases if options.quick else every_case)(Random(seed))  # noqa: S311 - no secret
-    cases = [case for case in every if options.only in case.name]
+    cases = [case for case in every if chosen(case.name)]
+    cells = [cell for cell in (sample if options.quick else grid)(seed) if chosen(cell.name)]
     began = time.monotonic()
     try:
-        outcomes = simulated(cases)
+        outcomes, rows = _simulated(cases, cells)
         if not options.quick:
-            outcomes += [*deployed(options.only), *latency(options.only), *costs(options.only)]
+            outcomes += [*deployed(chosen), *latency(chosen), *costs(chosen)]
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind.")
         return 130
-    console.print(_table(outcomes))
+    if outcomes:
+        console.print(_table(outcomes))
+    if rows:
+        console.print(grid_table(rows))
+    for line in told_misses(rows, seed):
+        console.print(line, highlight=False, soft_wrap=True)
     if not options.only:
         OUT.parent.mkdir(exist_ok=True)
-        entries = [_entry(outcome) for outcome in outcomes]
+        entries = [*map(_entry, outcomes), *map(entry, rows)]
         OUT.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
-    short = [outcome.case for outcome in outcomes if not outcome.held]
-    console.print(
-        f"{len(outcomes) - len(short)} of {len(outcomes)} cases hold, in "
-        f"{time.monotonic() - began:.0f} s"
-    )
-    return 1 if short else 0
+    held = [*(outcome.held for outcome in outcomes), *(row.held for row in rows)]
+    console.print(f"{sum(held)} of {len(held)} cases hold, in {time.monotonic() - began:.0f} s")
+    return 0 if all(held) else 1
+
+
+def _simulated(
+    cases: Sequence[Case], cells: Sequence[Cell]
+) -> tuple[list[CaseResult], list[RowResult]]:
+    """Run them all together, so that both processes are busy until the end."""
+    of_cases = [run for case in cases for run in case.runs]
+    figures = simulated([*of_cases, *(cell.run for cell in cells)])
+    measured = iter(figures)
+    results = [
+        judged(case.name, case.targets, [*itertools.islice(measured, len(case.runs))])
+        for case in cases
+    ]
+    return results, verdicts(cells, [*measured])
 
 
 def _table(outcomes: Sequence[CaseResult]) -> Table:

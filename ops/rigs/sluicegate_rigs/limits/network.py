@@ -8,7 +8,15 @@ from email.utils import format_datetime
 from random import Random
 
 from sluicegate.message import Message
-from sluicegate_ops.simulator.limits import Bucket, FixedWindow, Limiter, LimitVerdict, SlidingLog
+from sluicegate_ops.simulator import Settings
+from sluicegate_ops.simulator.limits import (
+    Bucket,
+    FixedWindow,
+    Limiter,
+    LimitVerdict,
+    SlidingLog,
+    reset_text,
+)
 from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.outcome import Accepted, Retry
 from sluicegate_worker.provider.rate_headers import parse_rate_headers
@@ -27,7 +35,14 @@ class Network:
         self._scenario, self._random = scenario, random
         self.phase = random.random() * scenario.window
         self.limiter = self._built()
+        self._settings = Settings(
+            limiter=scenario.provider,
+            reset=scenario.reset,
+            reset_rounded=scenario.rounded,
+            reset_means=scenario.reset_means,
+        )
         self.sent = 0
+        self.posted_at: dict[str, float] = {}
         self.accepted: list[tuple[float, int]] = []
         self.refused: list[float] = []
         self.taken_by_others: list[float] = []
@@ -55,10 +70,15 @@ class Network:
             if self.limiter.take(loop.time()).admitted:
                 self.taken_by_others.append(loop.time())
 
-    async def post(self, worker: int) -> Attempt:
-        """Send one of our requests, and return its answer."""
+    def stored(self, now: float) -> float:
+        """How many tokens a bucket holds; 0 for other kinds."""
+        return self.limiter.tokens(now) if isinstance(self.limiter, Bucket) else 0.0
+
+    async def post(self, worker: int, text: str) -> Attempt:
+        """Send one of our requests, and return its answer; the first with a text is noted."""
         loop = asyncio.get_running_loop()
         self.sent += 1
+        self.posted_at.setdefault(text, loop.time())
         took = self.round_trip()
         there = took * self._random.uniform(0.4, 0.6)
         await asyncio.sleep(there)
@@ -77,18 +97,19 @@ class Network:
         return Attempt(outcome, parse_rate_headers(headers), took * 1000, heard=True)
 
     def _headers(self, verdict: LimitVerdict, now: float) -> dict[str, str]:
-        """The answer's headers, by the provider's clock and in whole seconds."""
+        """The answer's headers, by the provider's clock."""
         clock = EPOCH_SECONDS + now + self._scenario.skew
-        headers: dict[str, str] = {}
+        headers = {"date": _date(clock)}
         if not verdict.admitted:
             wait = max(1, math.ceil(verdict.retry_seconds - 1e-6))
-            headers = {"date": _date(clock), "retry-after": str(wait)}
+            headers["retry-after"] = str(wait)
             if self._random.random() < 0.5:
                 headers["retry-after"] = _date(clock + wait)
         if self._random.random() < self._scenario.headers:
             headers["x-ratelimit-limit"] = str(self.limiter.limit)
             headers["x-ratelimit-remaining"] = str(verdict.remaining)
-            headers["x-ratelimit-reset"] = str(math.ceil(clock + verdict.reset_seconds))
+            if reset := reset_text(verdict, clock, self._settings):
+                headers["x-ratelimit-reset"] = reset
         return headers
 
 
@@ -99,10 +120,12 @@ class NetworkGateway:
         self._network, self._worker = network, worker
 
     def request(self, message: Message) -> bytes:
-        return b"{}"
+        return (message.text or "").encode()
 
     async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
-        return await self._network.post(self._worker) if gate() else Attempt(None)
+        if not gate():
+            return Attempt(None)
+        return await self._network.post(self._worker, request.decode())
 
     async def probe(self) -> bool:
         return True

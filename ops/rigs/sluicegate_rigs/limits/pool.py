@@ -1,4 +1,4 @@
-"""Runs all cases on a few processes, each with its own server."""
+"""Runs simulations on a few processes, each with its own server."""
 
 import logging
 import multiprocessing
@@ -9,8 +9,6 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 import redis
 
 from ..embedded import EmbeddedServer
-from .cases import Case
-from .outcome import CaseResult, judged
 from .progress import progress
 from .scenario import RunFigures, Scenario
 from .world import simulate
@@ -21,30 +19,24 @@ LINE_EVERY = 10  # runs
 _servers: list[EmbeddedServer] = []
 
 
-def simulated(cases: Sequence[Case]) -> list[CaseResult]:
-    """Run all cases on a few processes, the longest runs first."""
-    if not cases:
+def simulated(runs: Sequence[Scenario]) -> list[RunFigures]:
+    """Run all on a few processes, the longest first; return their figures in the order given."""
+    if not runs:
         return []
-    runs = [(case.name, number, run) for case in cases for number, run in enumerate(case.runs)]
-    runs.sort(key=lambda item: -_cost(item[2]))
-    figures: dict[tuple[str, int], RunFigures] = {}
+    figures: dict[int, RunFigures] = {}
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, context, _serve) as pool:
-        futures = {pool.submit(_run, run): (name, number) for name, number, run in runs}
+        longest_first = sorted(range(len(runs)), key=lambda rank: -_cost(runs[rank]))
+        futures = {pool.submit(_run, runs[rank]): rank for rank in longest_first}
         try:
             _follow(futures, figures)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return [
-        judged(case.name, case.targets, [figures[case.name, n] for n in range(len(case.runs))])
-        for case in cases
-    ]
+    return [figures[rank] for rank in range(len(runs))]
 
 
-def _follow(
-    futures: dict[Future[RunFigures], tuple[str, int]], figures: dict[tuple[str, int], RunFigures]
-) -> None:
+def _follow(futures: dict[Future[RunFigures], int], figures: dict[int, RunFigures]) -> None:
     with progress("simulating", len(futures), "runs", LINE_EVERY) as show:
         for done, future in enumerate(as_completed(futures), 1):
             figures[futures[future]] = future.result()

@@ -4,10 +4,13 @@ import asyncio
 import itertools
 import math
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
 from typing import Any, cast
 
+import msgspec
 import redis
 
 from sluicegate.config import Account, Config
@@ -29,6 +32,8 @@ CLOCK = "return { server_ms = function() return tonumber(KEYS[2]) end }"
 BACKLOG, BATCH = 1000, 250
 HOUR = 3600.0
 MESSAGE = Message(id="m", to="+15551234567", sender="+15550000000", text="hello")
+MARK = "transactional-"  # begins the ids of the transactional messages amid the rest
+SLOTS_APART = 4  # between two of these, at least, so that none waits for another
 
 
 class Killed(Exception):
@@ -43,9 +48,10 @@ class World:
         self.network = Network(scenario, self.random)
         # Waiting for a connection is not measured here, so there are enough connections.
         enough = max(100, math.ceil(4 * scenario.rate * scenario.rtt))
+        limit, window = scenario.configured or (scenario.limit, scenario.window)
         account = Account(
-            limit=scenario.limit,
-            window_seconds=scenario.window,
+            limit=limit,
+            window_seconds=window,
             max_requests_per_second=scenario.ceiling,
             concurrency=enough,
             worker_concurrency=enough,
@@ -61,6 +67,8 @@ class World:
         self.calls: list[float] = []
         self.sweeps: list[float] = []
         self.victim = -1
+        self._drains: deque[Drain] = deque()
+        self._due_at: dict[str, float] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> RunFigures:
@@ -72,6 +80,8 @@ class World:
             self._begin(self._worker(number))
         if scenario.others:
             self._begin(self.network.others())
+        if scenario.transactional:
+            self._begin(self._transactional())
         struck = scenario.warm_up
         if scenario.event == "none":
             begins = struck
@@ -83,9 +93,12 @@ class World:
             whole = math.ceil((begins - self.network.phase) / scenario.window)
             begins = self.network.phase + whole * scenario.window
         ends = begins + scenario.windows * scenario.window
+        await asyncio.sleep(begins - self._loop.time())
+        stored = self.network.stored(self._loop.time())
         await asyncio.sleep(ends - self._loop.time())
+        stored -= self.network.stored(self._loop.time())
         await self._end()
-        return self._figures(struck, begins, ends)
+        return self._figures(struck, begins, ends, max(0.0, stored))
 
     def _begin(self, work: Any) -> None:
         self._tasks.add(asyncio.create_task(work))
@@ -110,14 +123,36 @@ class World:
             read=_read,
             monotonic=self._loop.time,
         )
+        self._drains.append(drain)
         # While a worker's drain claims, a sweep that finds work need not wake it.
-        sweep = asyncio.create_task(sweeping(queue, lambda swept: None))
+        sweep = asyncio.create_task(self._sweep(queue, number))
         try:
             await drain.run(float("inf"))
         except Killed:
             sweep.cancel()
         else:
             raise RuntimeError("a drain ended on its own")
+
+    async def _sweep(self, queue: Queue, number: int) -> None:
+        if not self.scenario.sweepers or number < self.scenario.sweepers:
+            seconds = self.scenario.sweep_seconds
+            await sweeping(queue, lambda swept: None, interval_seconds=seconds)
+
+    async def _transactional(self) -> None:
+        """An app enqueues transactional messages, one at a time, at random moments."""
+        scenario = self.scenario
+        mean = scenario.slot / scenario.transactional
+        least = SLOTS_APART * scenario.slot
+        for number in itertools.count():
+            await asyncio.sleep(least + self.random.expovariate(1 / (mean - least)))
+            message = _marked(f"{MARK}{number}")
+            self.run_script(ENQUEUE, self._outbox.enqueue_args([message]))
+            self._backlog += 1
+            self._due_at[message.id] = self._loop.time()
+            await asyncio.sleep(self._hop())
+            # The listener that has waited longest gets the wake.
+            self._drains[0].wake()
+            self._drains.rotate(-1)
 
     async def _strike(self) -> None:
         limiter = self.network.limiter
@@ -189,24 +224,42 @@ class World:
 
     # The figures.
 
-    def _figures(self, struck: float, begins: float, ends: float) -> RunFigures:
-        network = self.network
+    def _figures(self, struck: float, begins: float, ends: float, stored: float) -> RunFigures:
+        """``stored`` is how many requests came from what a bucket held before."""
+        network, window = self.network, self.scenario.window
         ours = [(moment, by) for moment, by in network.accepted if begins <= moment < ends]
         refused = network.refused
         theirs = sum(begins <= moment < ends for moment in network.taken_by_others)
-        allowed = network.limiter.limit * (ends - begins) / self.scenario.window - theirs
+        allowed = network.limiter.limit * (ends - begins) / window - theirs
+        waits = [(at, self._waited_ms(name, ends)) for name, at in self._due_at.items()]
+        late = ends - self.scenario.patience  # what came later may still be in time
         messages = max(1, len(ours) + sum(begins <= moment < ends for moment in refused))
         return RunFigures(
-            utilisation=len(ours) / allowed,
+            utilisation=(len(ours) - stored) / allowed,
             densest_second=_densest([moment for moment, _ in ours]),
             sent=network.sent,
             refused=len(refused),
-            refused_in_first_window=sum(moment < self.scenario.window for moment in refused),
+            refused_in_first_window=sum(moment < window for moment in refused),
             refused_after_event=sum(moment >= struck for moment in refused),
             calls=sum(begins <= moment < ends for moment in self.calls) / messages,
             sweeps=sum(begins <= moment < ends for moment in self.sweeps) / messages,
             jain=jain(ours, begins, ends, self.scenario.workers),
+            answers=len(ours) + sum(begins <= moment < ends for moment in refused),
+            refused_later=sum(begins <= moment < ends for moment in refused),
+            first_silence=_silence([moment for moment, _ in network.accepted], window, ends),
+            waits_ms=tuple(wait for at, wait in waits if begins <= at < late),
+            first_wait_ms=max((wait for at, wait in waits if at < begins), default=0.0),
         )
+
+    def _waited_ms(self, name: str, ends: float) -> float:
+        """From when a transactional message was due to its POST, or to the end."""
+        return 1000 * (self.network.posted_at.get(name, ends) - self._due_at[name])
+
+
+def _silence(moments: list[float], window: float, ends: float) -> float:
+    """The longest time without one of ``moments``, which are in order, that began before."""
+    times = [0.0, *moments, ends]
+    return max(after - before for before, after in pairwise(times) if before < window)
 
 
 def _densest(moments: list[float]) -> int:
@@ -235,7 +288,12 @@ class _WorldQueue(Queue):
 
 
 async def _read(grant: Grant) -> Message:
-    return MESSAGE
+    return _marked(grant.id) if grant.id.startswith(MARK) else MESSAGE
+
+
+def _marked(id: str) -> Message:
+    """A transactional message that the network can tell by its text."""
+    return msgspec.structs.replace(MESSAGE, id=id, text=id)
 
 
 def simulate(scenario: Scenario, store: redis.Redis) -> RunFigures:

@@ -40,7 +40,7 @@ class LimitOptions:
         str, typer.Option(metavar="KIND", help="How it counts: fixed, sliding or bucket.")
     ] = "sliding"
     reset: Annotated[
-        str, typer.Option(metavar="KIND", help="The form of x-ratelimit-reset: epoch or delta.")
+        str, typer.Option(metavar="KIND", help="x-ratelimit-reset: epoch, delta or absent.")
     ] = "epoch"
     latency_ms: Annotated[
         float, typer.Option(metavar="MS", min=0, help="How long an answer takes, on average.")
