@@ -446,9 +446,10 @@ ALL = [*paths(get_command(app))]
 def test_no_command_is_missing() -> None:
     groups = {
         "": "send campaign status why lanes message audit cancel repair dead doubt twice "
-        "optout halt deployment serve simulate probe",
+        "optout halt deployment profile serve simulate probe",
         "campaign": "preflight start list status watch pause resume cancel pace report export",
-        "message": "show",
+        "message": "show retrieve",
+        "profile": "list show set-webhook",
         "audit": "list export",
         "dead": "list show replay export purge",
         "doubt": "list show resolve",

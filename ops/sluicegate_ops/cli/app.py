@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from . import audit, campaign, dead, deployment, doubt, halt, message, optout, serve, twice
+from . import (
+    audit,
+    campaign,
+    dead,
+    deployment,
+    doubt,
+    halt,
+    message,
+    optout,
+    profile,
+    serve,
+    twice,
+)
 from . import repair as repairing
 from .kit.groups import CONTEXT, Commands
 from .kit.options import AccountOption, ConfigOption
@@ -73,6 +85,7 @@ app.add_typer(optout.optout, name="optout", rich_help_panel=ACT)
 app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
 app.command(rich_help_panel=ACT)(repairing.repair)
 app.add_typer(deployment.deployment, name="deployment", rich_help_panel=RUN)
+app.add_typer(profile.profile, name="profile", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(serve.serve)
 app.command(rich_help_panel=RUN)(simulate.simulate)
 app.command(rich_help_panel=RUN)(probe.probe)

@@ -24,6 +24,7 @@ from sluicegate.webhook_urls import WebhookUrls
 
 from .gateway import Gateway
 from .optouts import OptOutPage, OptOutPages
+from .owned import AccountBooks, BooksFactory
 from .telnyx.v1 import TelnyxV1
 from .telnyx.v2 import TelnyxV2
 from .webhooks import WebhookReader
@@ -47,7 +48,8 @@ class ProviderApi(NamedTuple):
 
     ``webhooks(account, environ)`` makes the readers for which the account has a key, and raises
     InvalidConfig for a malformed key. ``rate_headers``: whether answers say how much of the rate
-    limit is left. ``optouts`` reads the provider's own list of opt-outs, where it has one.
+    limit is left. ``optouts`` reads the provider's own list of opt-outs, where it has one, and
+    ``books`` what the account owns there, where the key can tell.
     """
 
     api: Api
@@ -55,6 +57,7 @@ class ProviderApi(NamedTuple):
     webhooks: Callable[[Account, Mapping[str, str]], Sequence[WebhookReader]]
     rate_headers: bool
     optouts: OptOutPages | None = None
+    books: BooksFactory | None = None
 
 
 def _telnyx_webhooks(account: Account, environ: Mapping[str, str]) -> Sequence[WebhookReader]:
@@ -72,11 +75,20 @@ def _telnyx_optouts(
     return optout_pages(account, key, client, sleep)
 
 
+def _telnyx_books(
+    account: Account, key: str, client: "httpx.Client", sleep: Callable[[float], object]
+) -> AccountBooks:
+    from .telnyx.books import TelnyxBooks, TelnyxV1Books  # likewise
+
+    kind = TelnyxBooks if account.api == TELNYX_V2.name else TelnyxV1Books
+    return kind(account, key, client, sleep)
+
+
 _PROVIDERS: dict[str, ProviderApi] = {
     row.api.name: row
     for row in (
-        ProviderApi(TELNYX_V2, TelnyxV2, _telnyx_webhooks, True, _telnyx_optouts),
-        ProviderApi(TELNYX_V1, TelnyxV1, _telnyx_webhooks, False),
+        ProviderApi(TELNYX_V2, TelnyxV2, _telnyx_webhooks, True, _telnyx_optouts, _telnyx_books),
+        ProviderApi(TELNYX_V1, TelnyxV1, _telnyx_webhooks, False, None, _telnyx_books),
     )
 }
 

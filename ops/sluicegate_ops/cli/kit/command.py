@@ -13,7 +13,19 @@ from .session import Session
 Options = TypeVar("Options")
 
 _READ_ONLY = frozenset(
-    ("status", "why", "list_lanes", "list_", "show", "check", "report", "export", "watch", "probe")
+    (
+        "status",
+        "why",
+        "list_lanes",
+        "list_",
+        "show",
+        "check",
+        "report",
+        "export",
+        "watch",
+        "probe",
+        "retrieve",
+    )
 )
 """Commands that change nothing, whatever becomes of them."""
 

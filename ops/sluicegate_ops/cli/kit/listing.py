@@ -16,7 +16,8 @@ _WORD = r"-{1,2}[\w-]+(?:[= ][\w.+:@/-]+)?|[A-Z]{2,}\S*|\"[^\"]*\"|\S*[:+@/=_\d]
 _SUBCOMMANDS = (
     "status why lanes send campaign preflight start list watch pause resume cancel pace report "
     "export message show audit dead replay purge doubt resolve optout add remove halt set clear "
-    "repair twice review history import sync serve simulate probe worker"
+    "repair twice review history import sync serve simulate probe worker profile "
+    "retrieve doctor setup"
 )
 _PART = "|".join([_WORD, *_SUBCOMMANDS.split()])
 _NAME = r"[a-z0-9][a-z0-9_-]*"
