@@ -82,6 +82,10 @@ is each script's ``KEYS[1]``.
     lanes:<n>    set     its other lanes: of dead letters replayed with another sender
     ledger:<n>   hash    imported, and how many of its recipients are in each state; maybe_sent:
                          how many of those not accepted may have been sent a message
+    day_costs:<d> hash   of a day (since 1970, UTC), for cost_days: currency|all or
+                         currency|kind|name -> billionths messages parts; kind is app, campaign,
+                         sender or carrier, and without a cost the currency is empty (costs.lua)
+    costs:<n>    hash    a campaign's, of all days: currency|carrier|letter, likewise
     members:<n>:<shard>  set of 64-bit hashes, keyed: everybody who was ever imported
     unsent:<n>:<state>   list of tickets that ended before they were ever started
     import:<n>   string  the last batch imported, for a day: its token and answers
@@ -117,6 +121,8 @@ A record's fields; one that says nothing is absent:
                  delivery_code; version 0.1 wrote fate, fate_at and fate_code instead
     history      its attempts, see history.lua
     bill         what the provider said of it: carrier, parts, cost, ... (bills.lua)
+    billed       for which sender, and when its cost was told;  bill:<provider_id>: the bill of a
+                 further id; both see costs.lua
     code reason  of the last failed attempt, or why it waits
     answer       status and body of that answer, cut to 500 bytes
 """
@@ -168,6 +174,12 @@ class Keys:
 
     def ledger(self, campaign: str) -> str:
         return f"{self.prefix}ledger:{campaign}"
+
+    def day_costs(self, day: int) -> str:
+        return f"{self.prefix}day_costs:{day}"
+
+    def costs(self, campaign: str) -> str:
+        return f"{self.prefix}costs:{campaign}"
 
     def members(self, campaign: str, shard: int | str) -> str:
         return f"{self.prefix}members:{campaign}:{shard}"

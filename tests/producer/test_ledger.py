@@ -7,6 +7,7 @@ import redis
 
 from sluicegate.campaigns.ledger import STATES, Ledger
 from sluicegate.receipts import DELIVERIES
+from sluicegate.stored import CostSum
 from support.bench import Bench
 from support.messages import plan, recipient
 from support.receipts import tell
@@ -49,7 +50,9 @@ def blast(bench: Bench, name: str, count: int) -> None:
 def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
     expected = dict.fromkeys(STATES, 1) | {"expired": 0, "waiting": 5, "accepted": 4}
     ledger = bench.campaigns.ledger("july")
-    assert ledger == Ledger(COUNT, expected, dict.fromkeys(DELIVERIES, 1), maybe_sent=1)
+    costs = {"": {"unknown": CostSum(messages=4)}}  # nobody told any
+    told = dict.fromkeys(DELIVERIES, 1)
+    assert ledger == Ledger(COUNT, expected, told, maybe_sent=1, costs=costs)
     assert ledger.unknown == 1
     assert bench.campaigns.recount("july") == ledger
     assert ledger.adds_up

@@ -1,11 +1,12 @@
 """The check that records, lanes, leases and counters agree, as they must after every script."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from sluicegate.keys import FINAL_STATES
 from sluicegate.receipts import DELIVERIES
-from sluicegate.stored import Record
+from sluicegate.stored import Bill, CostSum, LaneName, Record
 
 from .values import values_of
 
@@ -48,7 +49,54 @@ def check_consistency(store: Any, keys: Any) -> Counter[str]:
     for state in FINAL_STATES:
         assert totals.get(state, 0) == states[state], state
     _check_apps(names, known)
+    _check_costs(names)
     return states
+
+
+def _check_costs(names: dict[str, Any]) -> None:
+    """Assert that the sums of costs are those of the records' bills, day by day."""
+    records = {
+        name.removeprefix("m:"): Record.parse(value)
+        for name, value in names.items()
+        if name.startswith("m:")
+    }
+    expected: dict[str, dict[str, CostSum]] = {}
+    for id, record in records.items():
+        assert record.state == "accepted" or not record.bills, id
+        for bill in record.bills:
+            for key, field in _places(id, record, bill, names):
+                sums = expected.setdefault(key, {})
+                sums[field] = sums.get(field, CostSum()) + CostSum.of(bill)
+    stored = {
+        name: {field.decode(): CostSum.parse(sum) for field, sum in value.items()}
+        for name, value in names.items()
+        if name.startswith(("day_costs:", "costs:"))
+    }
+    for sums in stored.values():
+        for field in [field for field, sum in sums.items() if not sum.messages]:
+            assert sums.pop(field) == CostSum(), field
+    assert {name: sums for name, sums in stored.items() if sums} == expected
+
+
+def _places(
+    id: str, record: Record, bill: Bill, names: dict[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """The key and the field of each sum in which a send counts."""
+    campaign, dot, _ = id.partition(".")
+    app, colon, _ = id.partition(":")
+    sender = record.billed.partition("|")[0]
+    if dot and not sender:
+        sender = LaneName.parse(names[f"campaign:{campaign}"][b"lane"]).sender
+    kinds = {
+        "sender": sender,
+        "carrier": bill.carrier_letter,
+        "campaign" if dot else "app": campaign if dot else app * bool(colon),
+    }
+    day = f"day_costs:{record.at // 86_400_000}"
+    yield day, f"{bill.currency}|all"
+    yield from ((day, f"{bill.currency}|{kind}|{name}") for kind, name in kinds.items())
+    if dot:
+        yield f"costs:{campaign}", f"{bill.currency}|carrier|{bill.carrier_letter}"
 
 
 def _check_apps(names: dict[str, Any], known: dict[str, str]) -> None:

@@ -4,6 +4,7 @@
              + cancelled + expired + suppressed + purged
     accepted = delivered + failed + unconfirmed + unknown
     maybe_sent: of those not accepted, whom an attempt may have reached
+    costs: what the provider billed for them, by currency and carrier
 
 A message that a worker holds still counts as waiting, and an accepted one stays accepted whatever
 a receipt says later. The scripts that move a message or apply a receipt keep the counters;
@@ -11,15 +12,26 @@ a receipt says later. The scripts that move a message or apply a receipt keep th
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import redis
 
+from ..carriers import Carrier
 from ..keys import Keys, unsent_states
 from ..receipts import DELIVERIES
-from ..stored import DELIVERY_FIELDS, LaneName, MessageId, Record, Ticket
+from ..stored import (
+    DELIVERY_FIELDS,
+    Bill,
+    CostSum,
+    LaneName,
+    MessageId,
+    Record,
+    Ticket,
+    carrier_of_letter,
+    parse_sums,
+)
 
 PENDING = ("waiting", "retrying", "in_doubt")
 """States that keep a campaign running: it is finished once no recipient is in any of them."""
@@ -27,6 +39,9 @@ PENDING = ("waiting", "retrying", "in_doubt")
 STATES = (*PENDING, "accepted", "dead", "cancelled", "expired", "suppressed", "purged")
 
 _PAGE = 1000
+
+Costs = Mapping[str, Mapping[Carrier, CostSum]]
+"""Sums of what was billed by currency and carrier; those without a cost are under ``""``."""
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -36,12 +51,15 @@ class Ledger(msgspec.Struct, frozen=True):
     ``receipts.DELIVERIES``: what receipts said of the accepted recipients. ``maybe_sent`` of those
     that are not accepted, in whatever state, may have been sent a message all the same; the
     counters of a campaign that version 0.1 created do not know, None, but a recount does.
+    ``costs`` count each time that the provider has one of them: whom it sent a message twice costs
+    twice.
     """
 
     imported: int
     states: dict[str, int]
     deliveries: dict[str, int]
     maybe_sent: int | None = None
+    costs: Costs = {}
 
     @property
     def adds_up(self) -> bool:
@@ -75,8 +93,10 @@ class Ledgers:
         pipeline = self._client.pipeline(transaction=False)
         for campaign in campaigns:
             pipeline.hgetall(self._keys.ledger(campaign))
-        stored = zip(campaigns, pipeline.execute(), strict=True)
-        return {campaign: _stored_ledger(fields) for campaign, fields in stored}
+            pipeline.hgetall(self._keys.costs(campaign))
+        answers = pipeline.execute()
+        stored = zip(campaigns, answers[::2], answers[1::2], strict=True)
+        return {campaign: _stored_ledger(counts, costs) for campaign, counts, costs in stored}
 
     def recount(self, campaign: str) -> Ledger:
         """Count the recipients from every ticket, lease, list and record of the campaign.
@@ -89,9 +109,11 @@ class Ledgers:
         for state in unsent_states():
             states |= dict.fromkeys(self._unsent(campaign, state), state)
         deliveries: dict[bytes, str] = {}
+        bills: list[Bill] = []
         maybe_sent = 0
         for short, record in self._recorded(campaign):
             state, delivery = record.state, record.delivery
+            bills += record.bills
             maybe_sent += record.maybe_sent
             # One that waits was found in a lane; or, cancelled with its campaign, in that list.
             if state != "waiting":
@@ -100,7 +122,7 @@ class Ledgers:
                 deliveries[short] = delivery
         members = sum(self._client.scard(shard) for shard in self._shards(campaign))
         counts = Counter([*states.values(), *deliveries.values()])
-        return _ledger(members, counts, maybe_sent)
+        return _ledger(members, counts, maybe_sent, _summed(bills))
 
     def _waiting(self, campaign: str) -> Iterator[bytes]:
         lanes = self._keys.lane(LaneName.pattern(campaign))
@@ -122,7 +144,9 @@ class Ledgers:
     def _recorded(self, campaign: str) -> Iterator[tuple[bytes, Record]]:
         """Yield each recipient's short id, and of its record what a ledger tells."""
         prefix = self._keys.record(MessageId.prefix(campaign))
-        names = ("state", "maybe", "maybe_before", *DELIVERY_FIELDS)
+        names = (
+            "state", "maybe", "maybe_before", *DELIVERY_FIELDS, "bill", "billed", "provider_id_2",
+        )  # fmt: skip
         cursor, first = 0, True
         while cursor or first:
             first = False
@@ -132,6 +156,8 @@ class Ledgers:
                 pipeline.hmget(key, *names)
             for key, values in zip(keys, pipeline.execute(), strict=True):
                 record = Record.parse_some(names, values)
+                if record.provider_id_2:  # seldom: what the further ones cost has no fixed names
+                    record = Record.parse(self._client.hgetall(key))
                 if record.state:
                     yield key[len(prefix) :], record
 
@@ -139,13 +165,27 @@ class Ledgers:
         yield from self._client.scan_iter(match=self._keys.members(campaign, "*"), count=_PAGE)
 
 
-def _stored_ledger(fields: Mapping[bytes, bytes]) -> Ledger:
+def _stored_ledger(fields: Mapping[bytes, bytes], sums: Mapping[bytes, bytes]) -> Ledger:
     counts = {name.decode(): int(count) for name, count in fields.items()}
     maybe_sent = counts.get("maybe_sent") if counts else 0
-    return _ledger(counts.get("imported", 0), counts, maybe_sent)
+    costs: dict[str, dict[Carrier, CostSum]] = {}
+    for field, sum in parse_sums(sums).items():
+        if sum.messages:
+            costs.setdefault(field.currency, {})[carrier_of_letter(field.name)] = sum
+    return _ledger(counts.get("imported", 0), counts, maybe_sent, costs)
 
 
-def _ledger(imported: int, counts: Mapping[str, int], maybe_sent: int | None) -> Ledger:
+def _summed(bills: Iterable[Bill]) -> Costs:
+    costs: dict[str, dict[Carrier, CostSum]] = {}
+    for bill in bills:
+        of_currency = costs.setdefault(bill.currency, {})
+        of_currency[bill.carrier] = of_currency.get(bill.carrier, CostSum()) + CostSum.of(bill)
+    return costs
+
+
+def _ledger(
+    imported: int, counts: Mapping[str, int], maybe_sent: int | None, costs: Costs
+) -> Ledger:
     states = {state: counts.get(state, 0) for state in STATES}
     deliveries = {delivery: counts.get(delivery, 0) for delivery in DELIVERIES}
-    return Ledger(imported, states, deliveries, maybe_sent)
+    return Ledger(imported, states, deliveries, maybe_sent, costs)

@@ -10,27 +10,22 @@ local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 local count, whole_ms = part('sluicegate.counts').count, part('sluicegate.texts').whole_ms
 
-local merged = part('sluicegate.bills').merged
+local take = part('sluicegate.costs').take
 
 local MOST_TWICE = 10000 -- so many are kept for a person; the rest are only counted
 
 local ENDED = { cancelled = true, expired = true, suppressed = true, purged = true }
 
--- What a proof says of the message's carrier, parts and cost. A final receipt's word is the last:
--- what comes later only adds to it.
-local function note_bill(record, proof)
-  if not proof.bill or proof.bill == '' then return end
-  local known = record.bill
-  record.bill = record.delivery and merged(proof.bill, known or '') or merged(known, proof.bill)
-end
-
-local function accept(now, proof, retention_ms, from)
+-- `lane` is where the message comes from, nil where the record has it; `from` the state that it
+-- was in, where that is not the record's.
+local function accept(now, proof, retention_ms, lane, from)
   local record = records.get(proof.id)
+  lane = lane or record.lane
   record.reason, record.code, record.answer, record.provider_id = nil, nil, nil, proof.provider_id
-  note_bill(record, proof)
   if proof.replayed then count('replayed') end -- the provider had the message already
   states.know(proof.id, states.maybe_sent(record))
   states.finish(now, proof.id, 'accepted', retention_ms, proof.token, from)
+  take(now, record, proof, true, lane)
 end
 
 -- The provider has the message twice, under two ids: a person should know which one.
@@ -59,13 +54,13 @@ local function accept_again(now, id, record, provider_id)
 end
 
 -- Also from a lease that ended long ago, and for a message that has ended otherwise since. Returns
--- whether it told anything new.
+-- whether it told anything new, and whether a cost.
 local function accept_late(now, proof, retention_ms)
   local id = proof.id
   local record = records.get(id)
   if record.state == 'accepted' then
-    note_bill(record, proof)
-    return accept_again(now, id, record, proof.provider_id)
+    local new = accept_again(now, id, record, proof.provider_id)
+    return new, take(now, record, proof, false)
   end
   local lease = leases.get(id)
   local from = states.current(id, record.state, lease)
@@ -80,8 +75,8 @@ local function accept_late(now, proof, retention_ms)
   end
   count('late')
   for _, set in ipairs({ 'due', 'doubts', 'dead' }) do redis.call('ZREM', key(set), id) end
-  accept(now, proof, retention_ms, from)
-  return true
+  accept(now, proof, retention_ms, lease and lease.lane, from)
+  return true, true
 end
 
 return { accept = accept, accept_late = accept_late, is_second = is_second }

@@ -17,14 +17,15 @@ local function of(id)
 end
 
 -- Its state (false where there is no such campaign), interval (ms a segment, nil for no rate of its
--- own) and weight.
+-- own), weight, and the sender of its plan ('' where there is none).
 local function facts(name)
   if not campaigns[name] then
-    local fields = redis.call('HMGET', key('campaign:' .. name), 'state', 'per_second', 'weight')
+    local campaign = key('campaign:' .. name)
+    local fields = redis.call('HMGET', campaign, 'state', 'per_second', 'weight', 'lane')
     local rate = num(fields[2], 0)
     campaigns[name] = {
       state = fields[1], interval = whole_us(rate > 0 and 1000 / rate or nil),
-      weight = num(fields[3], 1),
+      weight = num(fields[3], 1), sender = string.match(fields[4] or '', '^..:([^#]*)') or '',
     }
   end
   return campaigns[name]

@@ -11,7 +11,7 @@
 --
 -- Receipts come before the settle, twice and out of order. Whatever state a message is in, a
 -- receipt proves that the provider has it: a retry ends, a doubt is resolved, a dead letter lives.
--- Its delivery is told once, and stays.
+-- Its delivery is told once, and stays. Its cost is the one told last (costs.lua).
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local acceptance, campaigns = part('sluicegate.acceptance'), part('sluicegate.campaigns')
@@ -39,13 +39,11 @@ local function apply(receipt)
   local record = records.get(receipt.id)
   local state = record.state
   if not state then return 'unknown' end
-  local new = acceptance.accept_late(now, receipt, retention_ms)
+  local told = tell_delivery(record, receipt)
+  local new, billed = acceptance.accept_late(now, receipt, retention_ms)
   if state ~= 'accepted' then count('by_receipt') end
-  if new and acceptance.is_second(receipt) then
-    tell_delivery(record, receipt)
-    return TWICE
-  end
-  return (tell_delivery(record, receipt) or new) and APPLIED or 'stale'
+  if new and acceptance.is_second(receipt) then return TWICE end
+  return (told or new or billed) and APPLIED or 'stale'
 end
 
 local function apply_once(receipt)

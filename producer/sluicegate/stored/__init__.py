@@ -9,6 +9,9 @@
     Lease       token|slot|seq|started|lane|ticket  leases.lua: parse, formatted
     Bill        carrier|parts|billionths|currency|  bills.lua: parse, merged
                 line_type|registration|name
+    CostSum     billionths messages parts           costs.lua: text_of
+    SumField    currency|kind|name                  costs.lua: spread
+    OtherBill   at_ms|bill                          costs.lua: known, store
     Record      the fields of a message's hash      records.lua: get, at_end
     History     began,late,took,outcome,code,worker history.lua: with_attempt, shortened
     HaltInfo    ends_ms,since_ms,who|why            halts.lua: in_force
@@ -23,7 +26,8 @@
 the part of the scripts that reads and writes the same text: they must agree on every character.
 """
 
-from .bill import MOST_COST, NO_BILL, Bill
+from .bill import MOST_COST, NO_BILL, Bill, carrier_of_letter
+from .costs import OTHERS, UNITS, CostSum, OtherBill, SumField, SumKind, parse_sums
 from .history import History, PastAttempt
 from .limits import (
     BrandDay,
@@ -52,10 +56,13 @@ __all__ = [
     "DELIVERY_FIELDS",
     "MOST_COST",
     "NO_BILL",
+    "OTHERS",
+    "UNITS",
     "AcceptedTwice",
     "Bill",
     "BrandDay",
     "BrandLimits",
+    "CostSum",
     "HaltInfo",
     "History",
     "LaneName",
@@ -64,19 +71,24 @@ __all__ = [
     "OptOutAct",
     "OptOutEvent",
     "OptOutReason",
+    "OtherBill",
     "PastAttempt",
     "Record",
     "RegistrationLimits",
     "ReviewedNumber",
     "SenderLimits",
+    "SumField",
+    "SumKind",
     "Ticket",
     "TreeMember",
+    "carrier_of_letter",
     "hash_of",
     "interval_text",
     "limit_text",
     "parse_events",
     "parse_reasons",
     "parse_review",
+    "parse_sums",
     "sender_name",
     "short_hash",
     "ticket_middle",

@@ -70,6 +70,11 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError as error:
             raise Malformed("bill", text) from error
 
+    @property
+    def carrier_letter(self) -> str:
+        """The carrier as it is stored."""
+        return _LETTERS[self.carrier]
+
     def format(self) -> str:
         """As it is stored; ``""`` if it says nothing."""
         cost = "" if self.cost_billionths is None else self.cost_billionths
@@ -81,3 +86,8 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
 
 _NOTHING: Final = "||||||"
 NO_BILL: Final = Bill()
+
+
+def carrier_of_letter(letter: str) -> Carrier:
+    """The carrier that is stored as ``letter``."""
+    return _CARRIERS.get(letter, "unknown")

@@ -7,6 +7,7 @@ import msgspec
 
 from ..errors import Malformed
 from .bill import NO_BILL, Bill
+from .costs import OtherBill
 from .history import History
 from .names import LaneName
 from .tickets import Ticket
@@ -16,6 +17,7 @@ _COUNTS: Final = (
     "due", "enqueued", "at", "delivery_at",
 )  # fmt: skip
 _BYTES: Final = ("content", "request")
+_OTHER: Final = "bill:"
 _RENAMED: Final = {"fate": "delivery", "fate_at": "delivery_at", "fate_code": "delivery_code"}
 
 DELIVERY_FIELDS: Final = (*_RENAMED.values(), *_RENAMED)
@@ -57,6 +59,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivery_code: str = ""
     history: History = History()
     bill: Bill = NO_BILL
+    billed: str = ""
+    other_bills: Mapping[str, OtherBill] = {}
     code: str = ""
     reason: str = ""
     answer: str = ""
@@ -69,14 +73,29 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         return self.state != "accepted" and self.maybe + self.maybe_before > 0
 
+    @property
+    def bills(self) -> list[Bill]:
+        """What counts of it in sums of costs: the bill of each send, of one without a cost too.
+
+        Needs ``bill`` and ``billed``, and the whole record where the provider has it twice.
+        """
+        first = [self.bill] if self.billed or self.bill.cost_billionths is not None else []
+        return [*first, *(other.bill for other in self.other_bills.values())]
+
     @classmethod
     def parse(cls, fields: Mapping[bytes, bytes]) -> "Record":
         """Read a whole hash, as HGETALL answers; raises Malformed.
 
         A field that only a newer version knows is left out.
         """
-        known = ((name.decode(), value) for name, value in fields.items())
-        return cls._of((name, value) for name, value in known if name in _KNOWN)
+        named = {name.decode(): value for name, value in fields.items()}
+        others = {
+            name.removeprefix(_OTHER): OtherBill.parse(value.decode())
+            for name, value in named.items()
+            if name.startswith(_OTHER)
+        }
+        record = cls._of((name, value) for name, value in named.items() if name in _KNOWN)
+        return msgspec.structs.replace(record, other_bills=others) if others else record
 
     @classmethod
     def parse_some(cls, names: Sequence[str], values: Sequence[bytes | None]) -> "Record":
@@ -86,7 +105,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def format(self) -> dict[str, str | bytes]:
         """The fields that say something, as they are stored."""
         stored: dict[str, str | bytes] = {}
+        for id, other in self.other_bills.items():
+            stored[_OTHER + id] = other.format()
         for name in self.__struct_fields__:
+            if name == "other_bills":
+                continue
             value: Any = getattr(self, name)
             if isinstance(value, (LaneName, Ticket, History, Bill)):
                 value = value.format()
@@ -100,7 +123,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return cls(**{name: _value(name, stored) for name, stored in named})
 
 
-_KNOWN: Final = frozenset({*Record.__struct_fields__, *_RENAMED})
+_KNOWN: Final = frozenset({*Record.__struct_fields__, *_RENAMED} - {"other_bills"})
 
 
 def _value(name: str, stored: bytes) -> Any:

@@ -4,7 +4,7 @@
 --   provider_id or '', [6] reason, [7] the audit's entry (audit.lua).
 -- Returns: resolved | unknown | the state that it is in instead; or why it must not be resent:
 --   cancelled | in a cancelled campaign | opted out.
--- Keys touched: those of states.lua and audit.lua, clock, doubts, dead, wake.
+-- Keys touched: those of states.lua, costs.lua and audit.lua, clock, doubts, dead, wake.
 local account, records = part('sluicegate.account'), part('sluicegate.records')
 local states, audit = part('sluicegate.states'), part('sluicegate.audit')
 local whole_ms, count = part('sluicegate.texts').whole_ms, part('sluicegate.counts').count
@@ -25,9 +25,11 @@ count('resolved')
 audit.write(now, said, 1)
 if verdict == 'accepted' then
   if provider_id ~= '' then record.provider_id = provider_id end
+  local lane, proof = record.lane, { id = id, provider_id = record.provider_id }
   record.reason = reason
   states.know(id, states.maybe_sent(record))
   states.finish(now, id, 'accepted', retention_ms, token)
+  part('sluicegate.costs').take(now, record, proof, true, lane)
 elseif verdict == 'resend' then
   states.become(id, 'waiting')
   record.token = token

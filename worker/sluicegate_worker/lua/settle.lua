@@ -19,7 +19,7 @@ local records, leases, count =
 local lanes, levels, halts =
   part('sluicegate.lanes'), part('sluicegate.levels'), part('sluicegate.halts')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
-local apps = part('sluicegate.apps')
+local apps, take_at_once = part('sluicegate.apps'), part('sluicegate.costs').take_at_once
 local campaign_of, acceptance = part('sluicegate.campaigns').of, part('sluicegate.acceptance')
 local add_optout = part('sluicegate.optout_changes').add
 local with_attempt = part('sluicegate.history').with_attempt
@@ -225,7 +225,7 @@ local function move(now, breaker, outcome, record, lane, ticket, retention_ms)
   if outcome.kind == 'accepted' then
     records.add(record, 'attempts', 1)
     note_doubts(outcome, record.maybe)
-    acceptance.accept(now, outcome, retention_ms)
+    acceptance.accept(now, outcome, retention_ms, lane)
     senders.note_accepted(now, lane, outcome.profile)
     hold(now, lane, outcome.hold)
     breaker.faults = ''
@@ -246,8 +246,11 @@ local function too_late(now, outcome, state, retention_ms)
   return unstarted and 'applied' or 'stale'
 end
 
-local function said(bill)
-  if bill ~= '' then return 'bill', bill end
+-- What is stored of a bill: nothing that says nothing.
+local function billing(bill, billed)
+  if bill == '' then return 'billed', billed end
+  if billed then return 'bill', bill, 'billed', billed end
+  return 'bill', bill
 end
 
 -- What nearly every message comes to, as `move` does it but in two commands: accepted at its own
@@ -269,7 +272,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   records.put(id, 'state', 'accepted', 'at', whole_ms(now.wall), 'token', outcome.token,
     'provider_id', outcome.provider_id, 'attempts', num(attempts, 0) + 1,
     'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),
-    said(outcome.bill))
+    billing(outcome.bill, take_at_once(now, id, lease.lane, outcome.bill)))
   local campaign = campaign_of(id)
   if campaign then
     states.tally(campaign, 'waiting', 'accepted')
