@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import redis
 
-from sluicegate.campaigns.ledger import STATES, Ledger
+from sluicegate.campaigns.ledger import STATES, Costs, Ledger
 from sluicegate.receipts import DELIVERIES
 from sluicegate.stored import CostSum
 from support.bench import Bench
@@ -50,7 +50,7 @@ def blast(bench: Bench, name: str, count: int) -> None:
 def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
     expected = dict.fromkeys(STATES, 1) | {"expired": 0, "waiting": 5, "accepted": 4}
     ledger = bench.campaigns.ledger("july")
-    costs = {"": {"unknown": CostSum(messages=4)}}  # nobody told any
+    costs: Costs = {"": {"unknown": CostSum(messages=4)}}  # nobody told any
     told = dict.fromkeys(DELIVERIES, 1)
     assert ledger == Ledger(COUNT, expected, told, maybe_sent=1, costs=costs)
     assert ledger.unknown == 1

@@ -1,6 +1,6 @@
 """What was billed: each send counts once, whatever tells its cost, in whatever order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import pytest
@@ -126,7 +126,11 @@ def test_a_message_that_the_provider_has_twice_is_billed_twice(bench: Bench) -> 
     bench.send(bill=bill(4))
     assert tell(bench, "m1", provider_id="other", bill=bill(5)) == "twice"
     assert all_of(bench) == CostSum(9, 2, 2)
-    later = {"event_id": "more", "provider_id": "other", "occurred_ms": NOW_MS + 10**9}
+    later: dict[str, Any] = {
+        "event_id": "more",
+        "provider_id": "other",
+        "occurred_ms": NOW_MS + 10**9,
+    }
     assert tell(bench, "m1", bill=bill(6), **later) == "applied"
     assert tell(bench, "m1", provider_id="third", bill=bill(1)) == "twice"
     assert all_of(bench) == CostSum(11, 3, 3)
@@ -280,7 +284,7 @@ def test_the_last_cost_told_counts_in_whatever_order_they_come(
 ) -> None:
     bench = cleared(store)
     grant = granted(bench)
-    tellings = [
+    tellings: list[Callable[[], str]] = [
         lambda: bench.settle(grant, "accepted", provider_id="p-m1", heard=True, bill=bill(1)),
         lambda: tell(bench, "m1", "sent", bill=bill(2), occurred_ms=NOW_MS),
         lambda: tell(bench, "m1", bill=bill(3), occurred_ms=NOW_MS),
