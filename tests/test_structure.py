@@ -18,11 +18,11 @@ MODULES = {
     "producer/sluicegate": "masking redaction words characters carriers errors private "
     "spreadsheet segments times message addresses urls revocation rules keys stored scripts audit "
     "pipelining "
-    "config memory safety levels webhook_urls optouts caps outbox identity receipts campaigns "
-    "deadlines connections lazy_results client testing",
+    "config memory safety levels webhook_urls optouts caps outbox identity receipts archive "
+    "campaigns deadlines connections lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
-    "operator observe capacity spool schedule alarm pump summary drain sweep deafness "
-    "account_work engine patience app tasks",
+    "operator observe capacity spool schedule alarm pump summary drain sweep archiver archiving "
+    "deafness account_work engine patience app tasks",
     "ops/sluicegate_ops": "simulator inspect metrics web cli",
     "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }
@@ -33,6 +33,7 @@ MAY_USE = {
     "sluicegate_rigs": {"sluicegate", "sluicegate_worker", "sluicegate_ops"},
 }
 TOO_HEAVY_FOR_AN_APP = {"celery", "kombu", "httpx", "httpx_aiohttp", "tenacity", "aiohttp"}
+ONLY_IN_THE_ARCHIVE = {"sqlalchemy", "alembic"}  # and imported once one is opened
 KNOW_CELERY = {"app", "tasks", "patience"}  # the rest of the worker runs without it
 ISSUE_COMMANDS = {  # rigs and tests aside, nobody else has a word with Redis
     "sluicegate": "audit scripts pipelining optouts outbox client testing campaigns/campaign "
@@ -120,10 +121,16 @@ def test_the_producer_needs_nothing_heavy() -> None:
     assert not faults({path: roots(path) & TOO_HEAVY_FOR_AN_APP for path in producer})
 
 
+def test_only_the_archive_knows_sql() -> None:
+    others = [path for path in SOURCES if module_of(path) != "archive"]
+    assert not faults({path: roots(path) & ONLY_IN_THE_ARCHIVE for path in others})
+
+
 def test_importing_the_producer_is_light() -> None:
-    code = "import sluicegate, sys; print(*(name.partition('.')[0] for name in sys.modules))"
+    code = """import sluicegate, sluicegate.archive, sys
+print(*(name.partition('.')[0] for name in sys.modules))"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not set(run.stdout.split()) & TOO_HEAVY_FOR_AN_APP
+    assert not set(run.stdout.split()) & (TOO_HEAVY_FOR_AN_APP | ONLY_IN_THE_ARCHIVE)
 
 
 def test_only_app_and_tasks_know_celery() -> None:

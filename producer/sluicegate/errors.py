@@ -19,6 +19,8 @@
     ├── WrongRenderer         this version would render the campaign's texts differently
     ├── LostHashKey           the key of a campaign's hashes is gone: nobody could be recognised
     ├── WrongDeployment       the account in this Redis belongs to another deployment, URL or key
+    ├── WrongArchive          the account's books are in another archive than the configured one
+    ├── ArchiveUnavailable    the archive is not there, is locked, or can't be read
     └── OutboxError           Redis could not take or answer something
         ├── OutboxUnavailable     out of reach: whether the named ids were stored is unknown
         └── OutboxFull            out of memory, or nearly: nothing of this call was stored
@@ -237,6 +239,33 @@ class WrongDeployment(SluicegateError):
             f"{ours}. Use the Redis or the configuration that was meant; or, if it is to change "
             f"for good: sluicegate deployment adopt --account {account} --why REASON"
         )
+
+
+class WrongArchive(SluicegateError):
+    """The account's books are in another archive than the one that is configured.
+
+    ``known`` is where they are by what Redis holds, ``""`` where it knows of none; ``ours`` is the
+    configured one.
+    """
+
+    def __init__(self, account: str, known: str, ours: str) -> None:
+        self.account, self.known, self.ours = account, known, ours
+        where = f"its finished messages are in another archive, {known}"
+        if not known:
+            where = "this Redis knows of no archive, and that one has an account of this name"
+        super().__init__(
+            f"account {account}: [archive] names {ours}, but {where}. Nothing is archived, so "
+            "that the books stay in one place. Name the archive that was meant; or, if it is to "
+            f"change for good: sluicegate archive adopt --account {account} --why REASON"
+        )
+
+
+class ArchiveUnavailable(SluicegateError):
+    """The archive is not there, is locked or can't be read: whatever is in it is not known now."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the archive can't be used: {reason}")
 
 
 class OutboxError(SluicegateError):

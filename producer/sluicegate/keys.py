@@ -73,6 +73,13 @@ is each script's ``KEYS[1]``.
     relay_sums   hash    inbound, receipt: how many wait; inbound_bytes, receipt_bytes, and
                          bytes:<app> of the latter
     campaigns    zset    name -> wall ms of its creation
+    archive      hash    where its finished messages go: id, books (whose they are there), place,
+                         since; what the last pass found: passed (wall ms), stay, oldest; archived,
+                         unknown (receipts of nobody's message); ids and shards (archived.lua)
+    archiver     string  token of whoever archives now, for a minute
+    ids:<n>      hash    hash of an archived message's id -> digest, state, hour of its end
+                         (archived.lua)
+    late         list    receipts of messages that are not here: JSON, as receipt.lua takes them
     hash_key     string  32 random bytes that key the hashes of recipients (campaigns/members.py)
     campaign:<n> hash    plan, digest of the plan, state, keyed_shards and hash_check (before there
                          was a hash_key: shards, and bare hashes), created, started, paused,

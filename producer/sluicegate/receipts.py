@@ -9,7 +9,8 @@ provider has the message, whatever its state is here. The first final delivery s
     dead                accepted: it is no longer a dead letter
     another end         accepted after all, and counted as late
     accepted            sets the delivery, once; a second provider id counts as sent twice
-    no record           answered ``unknown``: nothing changes
+    no record           answered ``unknown``, and nothing changes; or, where there is an archive,
+                        ``later``: it is set aside until the archiver has fetched the record back
 """
 
 from collections.abc import Sequence
@@ -31,13 +32,16 @@ RECEIPT = Script("sluicegate.receipt")
 BATCH = 50
 """Receipts per script call."""
 
+FIELDS = 7
+"""Arguments that the script takes for each of them."""
+
 REMEMBERED_MS = 24 * 3_600_000
 """How long an event's id is remembered; the provider repeats an event within minutes."""
 
 Delivery = Literal["delivered", "failed", "unconfirmed"]
 DELIVERIES: Final = ("delivered", "failed", "unconfirmed")
 
-ReceiptResult = Literal["applied", "twice", "stale", "duplicate", "unknown"]
+ReceiptResult = Literal["applied", "twice", "stale", "duplicate", "later", "unknown"]
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from sluicegate.keys import Keys
 from sluicegate.outbox import translated
 from sluicegate.safety import hazards
 
+from .archiving import archiving
 from .deafness import Deafness
 from .drain import Drain
 from .observe.metrics import Meters
@@ -183,7 +184,9 @@ class AccountWork:
         self._is_ours = True
         sweeps = sweeping(self._queue, self._on_swept, self._meters, self._deafness.reason)
         once = map(self._once_redis_answers, (self._publish, self._unspool, self._warn))
-        self._tasks.update(map(asyncio.create_task, (self._listen(), sweeps, *once)))
+        archives = archiving(self._config, self._account)
+        running = (self._listen(), sweeps, archives, *once)
+        self._tasks.update(map(asyncio.create_task, running))
 
     async def _claim_identity(self) -> None:
         await Identities(self._client, self._config, self._account).aclaim()

@@ -5,6 +5,7 @@ Secrets come only from the environment; the file names the variable, never the s
     SLUICEGATE_CONFIG           the file's path (default: sluicegate.toml, if there is one here)
     SLUICEGATE_REDIS_URL        overrides redis_url
     SLUICEGATE_BROKER_URL       overrides broker_url
+    SLUICEGATE_ARCHIVE_URL      overrides the archive's url, and switches it on
     SLUICEGATE_REDIS_PASSWORD   the password, if redis_url has none; SLUICEGATE_BROKER_PASSWORD
     SLUICEGATE_TELNYX_API_KEY   an account's key, unless its api_key_env names another variable
     SLUICEGATE_TELNYX_PUBLIC_KEY, SLUICEGATE_RECEIPTS_SECRET    likewise, to check webhooks with
@@ -26,14 +27,15 @@ from msgspec.structs import replace
 from ..errors import InvalidConfig
 from .account import Account, InDoubt, Override, RetrySettings, Seconds, account_faults
 from .apps import tenant_faults
+from .archive import ArchiveSettings, archive_faults
 from .file import SettingsFile
 from .redis_url import is_redis, redis_url_fault, with_password
 from .senders import Brand, Registration, Sender, SettingFaults
 from .web import NAME, NAME_RULE, App, Web, from_environment, web_faults
 
 __all__ = [
-    "NAME", "NAME_RULE", "Account", "App", "Brand", "Config", "InDoubt", "Override",
-    "Registration", "RetrySettings", "Sender", "Web", "load",
+    "NAME", "NAME_RULE", "Account", "App", "ArchiveSettings", "Brand", "Config", "InDoubt",
+    "Override", "Registration", "RetrySettings", "Sender", "Web", "load",
 ]  # fmt: skip
 
 
@@ -54,7 +56,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``spool_directory`` the outcomes that Redis could not take. ``memory_ceiling`` is the share of
     Redis's ``maxmemory`` beyond which nothing more is enqueued or imported, and
     ``sending_ceiling`` the share beyond which nothing more is claimed, so that what is under way
-    can end and every stop still works. ``web`` is what HTTP serves.
+    can end and every stop still works. ``web`` is what HTTP serves. ``archive`` is where finished
+    messages go; without it Redis keeps an app's for their retention, and a campaign's for ever.
     """
 
     redis_url: str = "redis://127.0.0.1:6379/0"
@@ -68,6 +71,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     memory_ceiling: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.9
     sending_ceiling: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
     web: Web = Web()
+    archive: ArchiveSettings | None = None
 
     def __repr__(self) -> str:
         """Hide user names and passwords in URLs, since reprs end up in logs."""
@@ -116,7 +120,7 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ
     accounts = {
         name: _placed(account, settings.parent) for name, account in config.accounts.items()
     }
-    config = replace(config, accounts=accounts)
+    config = replace(config, accounts=accounts, archive=_placed_archive(config, settings, environ))
     overrides = {
         name: url
         for name in ("redis_url", "broker_url")
@@ -142,6 +146,22 @@ def _with_passwords(config: Config, environ: Mapping[str, str]) -> Config:
             reason = f"{name} has a password already, or is not a Redis's: say it once"
             raise InvalidConfig(variable, reason) from None
     return config
+
+
+def _placed_archive(
+    config: Config, file: Path, environ: Mapping[str, str]
+) -> ArchiveSettings | None:
+    """The archive with the URL of the environment, or with the path of its file from here."""
+    variable = "SLUICEGATE_ARCHIVE_URL"
+    if url := from_environment(variable, environ):
+        archive = replace(config.archive or ArchiveSettings(), url=url)
+        for _, reason in archive_faults(archive):
+            raise InvalidConfig(variable, reason)
+        return archive
+    if config.archive is None or not config.archive.url.startswith("sqlite:///"):
+        return config.archive
+    path = config.archive.url.removeprefix("sqlite:///")
+    return replace(config.archive, url=f"sqlite:///{file.parent / path}")
 
 
 def _placed(account: Account, folder: Path) -> Account:
@@ -175,6 +195,8 @@ def _faults(config: Config) -> SettingFaults:
             yield (*path, *names), reason
     for names, reason in web_faults(config.web, config.accounts):
         yield ("web", *names), reason
+    for names, reason in archive_faults(config.archive):
+        yield ("archive", *names), reason
     for names, reason in tenant_faults(config.web.apps, config.accounts):
         yield ("web", "apps", *names), reason
 

@@ -95,11 +95,17 @@ def _tables(kind: Any) -> list[tuple[str, Any, bool]]:
     """
     if not _is_struct(kind):
         return []
-    hints = get_type_hints(kind)
+    hints = {name: _given(hint) for name, hint in get_type_hints(kind).items()}
     return [
         *((name, hint, False) for name, hint in hints.items() if _is_struct(hint)),
         *((n, get_args(hint)[1], True) for n, hint in hints.items() if get_origin(hint) is dict),
     ]
+
+
+def _given(hint: Any) -> Any:
+    """The type of a table that may be absent; of anything else, itself."""
+    given = [one for one in get_args(hint) if _is_struct(one)]
+    return given[0] if len(given) == 1 and type(None) in get_args(hint) else hint
 
 
 def _is_struct(kind: Any) -> bool:

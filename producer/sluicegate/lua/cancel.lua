@@ -3,7 +3,8 @@
 -- Returns: cancelled | maybe_sent (cancelled too, but an attempt before may have reached the
 --   provider) | in_flight (its POST may be under way, and is its last) | unknown | the state that
 --   it is in or had ended in.
--- Keys touched: those of states.lua and charges.lua, clock, due, doubts.
+-- Keys touched: those of states.lua and charges.lua, clock, due, doubts. It reads those of
+--   archived.lua.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
@@ -14,8 +15,12 @@ local CANCELLABLE = { waiting = true, scheduled = true, retrying = true }
 local id, retention_ms, token = ARGV[1], ARGV[2], ARGV[3]
 local lease = leases.get(id)
 local state = states.current(id, records.get(id).state, lease)
-if not state then return 'unknown' end
-local record, now = records.get(id), clock.read()
+local now = clock.read()
+if not state then
+  local _, ended = part('sluicegate.archived').find(now.wall, id)
+  return ended or 'unknown'
+end
+local record = records.get(id)
 
 -- Its record keeps that nothing of it may be sent any more. A doubt waits for evidence, or for a
 -- person.

@@ -7,7 +7,8 @@
 --   reused (other content). A batch repeated with its token is answered as it was the first time.
 --   Or, where a cap refuses it, an array: the cap's name, and ms until it may be tried again; then
 --   nothing was stored.
--- Keys touched: those of states.lua and apps.lua, clock, m:<id>, optouts, due, wake.
+-- Keys touched: those of states.lua and apps.lua, clock, m:<id>, optouts, due, wake. It reads those
+--   of archived.lua.
 -- The first write grows the data, so a full server refuses the batch whole. Lua hands some
 -- thousands of values to one command and no more, so neither may a batch be larger.
 local account, texts, clock =
@@ -15,6 +16,7 @@ local account, texts, clock =
 local optouts, states, lanes =
   part('sluicegate.optouts'), part('sluicegate.states'), part('sluicegate.lanes')
 local count, apps = part('sluicegate.counts').count, part('sluicegate.apps')
+local archived = part('sluicegate.archived')
 local key, num = account.key, texts.num
 local call, sub = redis.call, string.sub
 
@@ -32,6 +34,7 @@ for n = 1, size do
 end
 local any_known = size > 0 and call('EXISTS', unpack(names)) > 0
 optouts.fetch(recipients)
+local any_archived = states.has_archive()
 
 -- What version 0.1 stored under the app's own key for a message.
 local function older(id, digest)
@@ -52,9 +55,16 @@ local function repeated(name, digest)
   return answered[name] or known[3] == 'suppressed' and 's' or 'e'
 end
 
+-- What the archive has by now; of this batch nothing can be there.
+local function archived_as(id, digest)
+  local known = archived.find(now.wall, id)
+  return known and (known == sub(digest, 1, archived.DIGEST) and 'k' or 'r')
+end
+
 -- What is known of the message whose arguments begin at `first`: its answer, nil where it is new.
 local function known_as(name, first)
   local answer = (any_known or answered[name]) and repeated(name, args[first + 1])
+    or any_archived and archived_as(args[first], args[first + 1])
   return answer or caps and caps.older and older(args[first], args[first + 1]) or nil
 end
 

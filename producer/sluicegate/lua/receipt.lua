@@ -4,9 +4,11 @@
 --   seven per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed, ''
 --   while it is under way), ms of its occurrence, code, bill (bills.lua, '' where it says nothing).
 -- Returns: one text per receipt: applied | twice (applied, and the provider has the message under a
---   second id) | stale (it told nothing new) | duplicate (of an event seen before) | unknown (no
---   such message). A batch repeated with its token is answered as it was the first time.
--- Keys touched: those of acceptance.lua, clock, event:<id>, m:<id>, ledger:<n>, totals.
+--   second id) | stale (it told nothing new) | duplicate (of an event seen before) | later (the
+--   message may be in the archive: the archiver repeats it) | unknown (no such message). A batch
+--   repeated with its token is answered as it was the first time.
+-- Keys touched: those of acceptance.lua and late.lua, clock, event:<id>, m:<id>, ledger:<n>,
+--   totals.
 -- The first write frees, so that a full server still takes receipts.
 --
 -- Receipts come before the settle, twice and out of order. Whatever state a message is in, a
@@ -15,10 +17,11 @@
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local acceptance, campaigns = part('sluicegate.acceptance'), part('sluicegate.campaigns')
-local count = counts.count
+local count, set_aside = counts.count, part('sluicegate.late').set_aside
 local call = redis.call
 
-local APPLIED, TWICE = 'applied', 'twice'
+local APPLIED, TWICE, LATER = 'applied', 'twice', 'later'
+local FIELDS = 7
 local token, retention_ms, remembered_ms = ARGV[1], ARGV[2], ARGV[3]
 call('ZREM', key('granted'), '')
 local now = clock.read()
@@ -35,10 +38,15 @@ local function tell_delivery(record, receipt)
   return true
 end
 
-local function apply(receipt)
+-- `waits`: whether it was set aside before.
+local function apply(receipt, waits)
   local record = records.get(receipt.id)
   local state = record.state
-  if not state then return 'unknown' end
+  if not state then
+    local fields = receipt.first
+    local kept = waits or set_aside(unpack(ARGV, fields, fields + FIELDS - 1))
+    return kept and LATER or 'unknown'
+  end
   local told = tell_delivery(record, receipt)
   local new, billed = acceptance.accept_late(now, receipt, retention_ms)
   if state ~= 'accepted' then count('by_receipt') end
@@ -48,12 +56,11 @@ end
 
 local function apply_once(receipt)
   local event = key('event:' .. receipt.event)
-  local known = call('GET', event)
-  if known then
-    local by, answer = string.match(known, '^(%S+) (%S+)$')
-    return by == token and answer or 'duplicate'
-  end
-  local answer = apply(receipt)
+  local by, before = string.match(call('GET', event) or '', '^(%S+) (%S+)$')
+  if by == token then return before end
+  if before and before ~= LATER then return 'duplicate' end
+  local answer = apply(receipt, before == LATER)
+  if answer == before then return 'duplicate' end
   call('SET', event, token .. ' ' .. answer, 'PX', remembered_ms)
   local told = answer == TWICE and APPLIED or answer
   count('receipts_' .. told)
@@ -61,9 +68,9 @@ local function apply_once(receipt)
 end
 
 local answers = {}
-for i = 4, #ARGV, 7 do
+for i = 4, #ARGV, FIELDS do
   answers[#answers + 1] = apply_once({
-    event = ARGV[i], id = ARGV[i + 1], provider_id = ARGV[i + 2], delivery = ARGV[i + 3],
+    first = i, event = ARGV[i], id = ARGV[i + 1], provider_id = ARGV[i + 2], delivery = ARGV[i + 3],
     occurred_ms = ARGV[i + 4], code = ARGV[i + 5], bill = ARGV[i + 6],
   })
 end

@@ -1,8 +1,9 @@
 -- States: how a message moves from one to the next, and what its campaign's ledger says of it.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: of, current, stopped, maybe_sent, which only read; become, tally, perhaps, know,
---   note_attempt, finish, end_waiting, put_back, run_again.
+-- Returns: has_archive, of, current, stopped, maybe_sent, which only read; become, tally, perhaps,
+--   know, note_attempt, keep, finish, end_waiting, put_back, run_again.
 -- Keys touched: those of records.lua, counts.lua and lanes.lua, campaign:<name>, running, unsent:*.
+--   It reads archive.
 --
 -- A campaign's recipient has no record until its first start or its end by a person: it is its
 -- ticket.
@@ -13,6 +14,12 @@ local lanes, apps = part('sluicegate.lanes'), part('sluicegate.apps')
 local key, num = account.key, texts.num
 local campaign_of, campaign_state = campaigns.of, campaigns.state
 local call = redis.call
+
+local archive -- whether the account has one, once it was asked
+local function has_archive()
+  if archive == nil then archive = call('EXISTS', key('archive')) == 1 end
+  return archive
+end
 
 local function tally(campaign, from, to)
   counts.add('ledger:' .. campaign, from, -1)
@@ -84,16 +91,21 @@ local function note_attempt(now, id, lease, took, outcome, code)
   record.history = history.with_attempt(now, record.history, lease, took, outcome, code, accepted)
 end
 
--- The end of a message: its record becomes compact and is forgotten after its retention. A
--- campaign's records stay as long as the campaign does. Without a `token`, the record keeps the one
--- that it has.
+-- How long a finished message's record is kept: for its retention, or until the archive has it. A
+-- campaign's stay as long as the campaign does.
+local function keep(id, retention_ms)
+  if not campaign_of(id) and not has_archive() then records.expire(id, retention_ms) end
+end
+
+-- The end of a message: its record becomes compact. Without a `token`, it keeps the one that it
+-- has.
 local function finish(now, id, state, retention_ms, token, from)
   local record = records.get(id)
   record.content, record.request, record.lane, record.ticket = nil, nil, nil, nil
   become(id, state, from)
   record.at, record.token = texts.whole_ms(now.wall), token or record.token
   record.history = record.history and history.shortened(record.history, history.ENDED_BYTES)
-  if not campaign_of(id) then records.expire(id, retention_ms) end
+  keep(id, retention_ms)
   counts.count(state)
   apps.tally(id, state, 1)
 end
@@ -120,8 +132,8 @@ local function put_back(now, id, lane, ticket)
 end
 
 return {
-  of = of, current = current, stopped = stopped, maybe_sent = maybe_sent, become = become,
-  tally = tally,
+  has_archive = has_archive, of = of, current = current, stopped = stopped,
+  maybe_sent = maybe_sent, become = become, tally = tally, keep = keep,
   perhaps = perhaps, know = know, note_attempt = note_attempt, finish = finish,
   end_waiting = end_waiting, put_back = put_back, run_again = run_again,
 }

@@ -1,7 +1,7 @@
 -- Settling: one attempt's outcome ends its lease and moves its message.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: settle.
--- Keys touched: those of acceptance.lua, halts.lua, senders.lua, rate_headers.lua and
+-- Keys touched: those of acceptance.lua, halts.lua, senders.lua, rate_headers.lua, late.lua and
 --   optout_changes.lua, due, dead, doubts.
 --
 -- kind      accepted | retry (in `delay` ms) | back (to the head of its lane, uncharged) | dead |
@@ -22,6 +22,7 @@ local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 local apps, take_at_once = part('sluicegate.apps'), part('sluicegate.costs').take_at_once
 local campaign_of, acceptance = part('sluicegate.campaigns').of, part('sluicegate.acceptance')
 local add_optout = part('sluicegate.optout_changes').add
+local set_aside = part('sluicegate.late').set_aside
 local with_attempt = part('sluicegate.history').with_attempt
 local hear_attempt = part('sluicegate_worker.breaker').hear_attempt
 local evidence, senders = part('sluicegate_worker.evidence'), part('sluicegate_worker.senders')
@@ -241,6 +242,8 @@ local function too_late(now, outcome, state, retention_ms)
     acceptance.accept_late(now, outcome, retention_ms)
     return acceptance.is_second(outcome) and 'twice' or 'applied'
   end
+  if outcome.kind == 'accepted' and set_aside('settle:' .. outcome.token, outcome.id,
+    outcome.provider_id, '', whole_ms(now.wall), '') then return 'applied' end
   -- A recipient that was never started has no record to know a repeat by, and nothing to tell.
   local unstarted = outcome.kind == 'unused' and not state and campaign_of(outcome.id)
   return unstarted and 'applied' or 'stale'
@@ -274,11 +277,8 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
     'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),
     billing(outcome.bill, take_at_once(now, id, lease.lane, outcome.bill)))
   local campaign = campaign_of(id)
-  if campaign then
-    states.tally(campaign, 'waiting', 'accepted')
-  else
-    records.expire(id, retention_ms)
-  end
+  if campaign then states.tally(campaign, 'waiting', 'accepted') end
+  states.keep(id, retention_ms)
   if outcome.replayed then count('replayed') end
   note_doubts(outcome, maybe)
   states.know(id, num(maybe, 0) + num(before, 0) > 0)

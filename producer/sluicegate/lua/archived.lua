@@ -1,0 +1,98 @@
+-- The ids of archived messages: what stays of an app's message here, so that its id is known.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: find, which only reads; add, forget.
+-- Keys touched: ids:<n>, archive.
+--
+-- An entry is 16 digits of the id's hash, and under it the first 12 characters of the content's
+-- digest, a letter for the state, and the hour after which it is forgotten. Small hashes take some
+-- 40 bytes an entry, and there are as many as keep them small: by linear hashing, one more is split
+-- off at a time. Campaigns' recipients need none, since their members are known.
+local account, texts = part('sluicegate.account'), part('sluicegate.texts')
+local key, num, rounded = account.key, texts.num, texts.rounded
+local call, sub, floor = redis.call, string.sub, math.floor
+
+local ENTRIES = 100 -- in a hash, on the average
+local DIGEST, HOUR_MS = 12, 3600000
+local STATES = {
+  a = 'accepted', c = 'cancelled', e = 'expired', s = 'suppressed', p = 'purged',
+}
+
+local shards -- how many hashes there are, once it was asked
+
+local function size()
+  shards = shards or num(call('HGET', key('archive'), 'shards'), 1)
+  return shards
+end
+
+-- Of `count` hashes, all below `half` were split already but for those from count - half on.
+local function halved(count)
+  local half = 1
+  while half * 2 <= count do half = half * 2 end
+  return half
+end
+
+local function place(field, count)
+  local number, half = tonumber(sub(field, 9, 16), 16), halved(count)
+  local shard = number % (half * 2)
+  return shard < count and shard or shard - half
+end
+
+local function name(shard) return key('ids:' .. rounded(shard)) end
+local function field_of(id) return sub(redis.sha1hex(id), 1, 16) end
+
+-- One hash more: what belongs there leaves the one that held it.
+local function split()
+  local count, moved = size(), {}
+  local from = name(count - halved(count))
+  shards = count + 1
+  local entries = call('HGETALL', from)
+  for i = 1, #entries, 2 do
+    if place(entries[i], shards) == count then moved[#moved + 1] = i end
+  end
+  for _, i in ipairs(moved) do
+    call('HSET', name(count), entries[i], entries[i + 1])
+    call('HDEL', from, entries[i])
+  end
+  call('HSET', key('archive'), 'shards', rounded(shards))
+end
+
+-- A message that was archived: the first characters of its digest, and its state; nil for none.
+local function find(now_ms, id)
+  local field = field_of(id)
+  local text = call('HGET', name(place(field, size())), field)
+  if not text or tonumber(sub(text, DIGEST + 2)) * HOUR_MS < now_ms then return nil end
+  return sub(text, 1, DIGEST), STATES[sub(text, DIGEST + 1, DIGEST + 1)]
+end
+
+local function add(id, digest, state, until_ms)
+  local field = field_of(id)
+  local text = sub(digest .. string.rep('-', DIGEST), 1, DIGEST) .. sub(state, 1, 1)
+    .. rounded(floor(until_ms / HOUR_MS) + 1)
+  local added = call('HSET', name(place(field, size())), field, text)
+  if added == 0 then return end
+  local ids = call('HINCRBY', key('archive'), 'ids', 1)
+  if ids > size() * ENTRIES then split() end
+end
+
+-- Forget what is past its time in one hash; returns the next one, 0 after the last.
+local function forget(now_ms, shard)
+  local gone, entries = { 'HDEL', name(shard) }, call('HGETALL', name(shard))
+  for i = 1, #entries, 2 do
+    if tonumber(sub(entries[i + 1], DIGEST + 2)) * HOUR_MS < now_ms then
+      gone[#gone + 1] = entries[i]
+    end
+  end
+  account.run(gone)
+  if #gone > 2 then call('HINCRBY', key('archive'), 'ids', 2 - #gone) end
+  return shard + 1 < size() and shard + 1 or 0
+end
+
+-- Forget one message before its time.
+local function drop(id)
+  local field = field_of(id)
+  if call('HDEL', name(place(field, size())), field) == 1 then
+    call('HINCRBY', key('archive'), 'ids', -1)
+  end
+end
+
+return { DIGEST = DIGEST, find = find, add = add, forget = forget, drop = drop }

@@ -1,0 +1,302 @@
+"""Archiving: finished messages leave Redis once the archive has them, and nothing else does."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+
+from sluicegate import Config
+from sluicegate.archive import open_archive
+from sluicegate.config import ArchiveSettings
+from sluicegate.errors import ArchiveUnavailable, WrongArchive
+from sluicegate.receipts import RECEIPT, Receipt, receipt_args
+from sluicegate_worker.archiver import Archived, Archiver
+from support.bench import Bench, settle_of, warm_bench
+from support.clock import CLOCK
+from support.messages import member_id, message, plan, recipient
+
+DAY_MS = 86_400_000
+
+
+def configured(bench: Bench, folder: Path, **fields: Any) -> Config:
+    settings = ArchiveSettings(**{"url": f"sqlite:///{folder}/archive.sqlite3"} | fields)
+    return msgspec.structs.replace(bench.config, archive=settings)
+
+
+def archiver(bench: Bench, folder: Path, **fields: Any) -> Archiver:
+    return Archiver(bench.store, configured(bench, folder, **fields), "default", clock=CLOCK)
+
+
+@pytest.fixture
+def bench(valkey: redis.Redis) -> Bench:
+    """On the real server alone: the fake's Lua has no sha1hex."""
+    return warm_bench(valkey)
+
+
+@pytest.fixture
+def work(bench: Bench, tmp_path: Path) -> Archiver:
+    """The bench's archiver, attached."""
+    made = archiver(bench, tmp_path)
+    made.open()
+    bench.enqueue(message(1), message(2))
+    bench.send()
+    return made
+
+
+def tell(bench: Bench, id: str, *, provider_id: str = "", event: str = "e1") -> str:
+    receipt = Receipt(event, id, provider_id or f"p-{id}", "delivered", int(bench.now_ms))
+    args = receipt_args([receipt], bench.config.retention_ms, bench.token())
+    return str(bench.call(RECEIPT, args)[0].decode())
+
+
+def test_a_finished_message_goes_to_the_archive_after_its_time(
+    bench: Bench, work: Archiver
+) -> None:
+    assert work.run() == Archived(stay=2)  # the bench's own first too
+    bench.later(DAY_MS)
+    before = bench.record("m1")
+    assert work.run() == Archived(messages=2)
+    assert bench.record("m1") == {}
+    kept = work.open().get("default", "m1")
+    assert kept is not None
+    stored = {name: str(value) for name, value in kept.record.format().items()}
+    assert stored == before
+    assert bench.record("m2")["state"] == "waiting"
+
+
+def test_what_is_not_finished_never_goes(bench: Bench, work: Archiver) -> None:
+    bench.enqueue(message(3), message(4))
+    bench.send(kind="dead")
+    [grant] = bench.claim_all(1)
+    bench.later(max(grant.slot_ms, 0))
+    bench.start(grant)
+    bench.later(9 * DAY_MS)
+    work.run()
+    assert {bench.record(f"m{n}")["state"] for n in (2, 3, 4)} == {"dead", "waiting"}
+
+
+def test_the_archives_messages_are_still_known_by_their_ids(bench: Bench, work: Archiver) -> None:
+    bench.later(DAY_MS)
+    work.run()
+    assert [result.outcome for result in bench.enqueue(message(1))] == ["known"]
+    [reused] = bench.enqueue(message(1, text="another"))
+    assert reused.outcome == "reused"
+    assert bench.cancel("m1") == "accepted"
+    bench.later(bench.config.retention_ms)
+    assert [result.outcome for result in bench.enqueue(message(1))] == ["enqueued"]
+
+
+def test_ids_are_spread_over_hashes_that_stay_small(bench: Bench, work: Archiver) -> None:
+    ids = [f"n{number}" for number in range(450)]
+    for id in ids:
+        bench.store.hset(bench.keys.record(id), mapping={"state": "accepted", "digest": "d" * 22,
+                                                         "at": int(bench.now_ms)})  # fmt: skip
+    bench.later(DAY_MS)
+    work.run()
+    facts = {k.decode(): v.decode() for k, v in bench.store.hgetall(bench.keys("archive")).items()}
+    shards = [bench.keys(f"ids:{n}") for n in range(int(facts["shards"]))]
+    sizes = [bench.store.hlen(shard) for shard in shards]
+    assert len(sizes) > 4
+    assert sum(sizes) == int(facts["ids"]) >= 450
+    assert max(sizes) < 250
+    results = bench.enqueue(*(message(n, id=id) for n, id in enumerate(ids)))
+    assert {result.outcome for result in results} == {"reused"}  # each is known
+
+
+def test_ids_are_forgotten_after_their_retention(bench: Bench, tmp_path: Path) -> None:
+    work = archiver(bench, tmp_path)
+    bench.later(DAY_MS)
+    work.run()
+    assert bench.store.hget(bench.keys("archive"), "ids") == b"1"
+    bench.later(2 * bench.config.retention_ms)
+    archiver(bench, tmp_path).run()
+    assert bench.store.hget(bench.keys("archive"), "ids") == b"0"
+    assert not bench.store.exists(bench.keys("ids:0"))
+
+
+def test_a_record_that_changed_since_it_was_read_stays(bench: Bench, work: Archiver) -> None:
+    bench.later(DAY_MS)
+    page = [read for read in work._pages() for read in read[1:]]
+    rows = [work._row(*read) for read in page if read[0] == b"m1"]
+    digests = ["m1", "what it was read as"]
+    tell(bench, "m1")
+    assert work._move(rows, digests) == 0
+    assert bench.record("m1")["delivery"] == "delivered"
+    assert work.run().messages >= 1
+    kept = work.open().get("default", "m1")
+    assert kept is not None
+    assert kept.record.delivery == "delivered"
+
+
+def test_a_late_receipt_finds_its_message_in_the_archive(bench: Bench, work: Archiver) -> None:
+    bench.later(DAY_MS)
+    work.run()
+    assert tell(bench, "m1") == "later"
+    assert tell(bench, "m1") == "duplicate"  # the provider repeats its event
+    assert work.fold() == 1
+    assert bench.totals()["delivered"] == 1
+    assert bench.record("m1") == {}
+    kept = work.open().get("default", "m1")
+    assert kept is not None
+    assert kept.record.delivery == "delivered"
+    assert tell(bench, "m1") == "duplicate"
+    assert bench.store.llen(bench.keys("late")) == 0
+
+
+def test_a_second_acceptance_is_seen_of_an_archived_message(bench: Bench, work: Archiver) -> None:
+    bench.later(DAY_MS)
+    work.run()
+    assert tell(bench, "m1", provider_id="another") == "later"
+    work.fold()
+    assert bench.totals()["sent_twice"] == 1
+    assert bench.store.hexists(bench.keys("twice"), "m1")
+
+
+def test_a_late_settle_of_an_archived_message_is_not_lost(bench: Bench, work: Archiver) -> None:
+    bench.store.delete(bench.keys("late"))
+    [grant] = bench.claim_all(1)
+    bench.later(max(grant.slot_ms, 0))
+    bench.start(grant)
+    assert tell(bench, "m2") == "applied"  # while its worker is frozen
+    bench.store.hdel(bench.keys("leases"), "m2")
+    bench.store.zrem(bench.keys("started"), "m2")
+    bench.later(DAY_MS)
+    work.run()
+    bench.repeat = False  # without a record a repeat is set aside again, and then told once
+    late = settle_of(grant, "accepted", provider_id="another", heard=True)
+    assert bench.step(settles=[late]).settled == ["applied"]
+    bench.step(settles=[late])
+    assert work.fold() == 2
+    assert bench.totals()["sent_twice"] == 1
+
+
+def test_a_receipt_of_nobody_is_dropped_and_counted(bench: Bench, work: Archiver) -> None:
+    assert tell(bench, "nobody") == "later"
+    assert work.fold() == 1
+    assert bench.store.hget(bench.keys("archive"), "unknown") == b"1"
+    assert bench.record("nobody") == {}
+
+
+def test_what_ended_before_there_was_an_archive_does_not_expire(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.enqueue(message(1))
+    bench.send()
+    assert bench.store.pttl(bench.keys.record("m1")) > 0
+    archiver(bench, tmp_path).run()
+    assert bench.store.pttl(bench.keys.record("m1")) == -1
+
+
+def test_a_campaigns_recipients_go_and_its_ledger_still_adds_up(
+    bench: Bench, work: Archiver
+) -> None:
+    campaign = plan()
+    bench.campaigns.create(campaign)
+    rows = [recipient(campaign, number) for number in range(4)]
+    bench.add("july", *rows)
+    bench.act("july", "start")
+    bench.cancel("m2")
+    grant = bench.send()
+    bench.act("july", "cancel")
+    bench.later(DAY_MS)
+    bench.sweep()
+    assert work.run().messages >= 4
+    kept = {one.id: one for one in work.open().of_campaign("default", "july")}
+    assert {one.record.state for one in kept.values()} == {"accepted", "cancelled"}
+    assert kept.keys() == {member_id("july", row) for row in rows}
+    assert kept[grant.id].record.provider_id == f"p-{grant.id}"
+    assert {one.record.to for one in kept.values()} == {row.to for row in rows}
+    assert not list(bench.store.scan_iter(f"{bench.keys.record('july.')}*"))
+
+
+def test_a_recipient_whose_ticket_is_still_in_its_lane_is_never_sent_to_again(
+    bench: Bench, work: Archiver
+) -> None:
+    bench.cancel("m2")
+    campaign = plan()
+    bench.campaigns.create(campaign)
+    bench.add("july", recipient(campaign, 1), recipient(campaign, 2))
+    bench.act("july", "start")
+    grants = bench.claim_all(1)
+    bench.later(max(grants[0].slot_ms, 0))
+    bench.start(grants[0])
+    bench.settle(grants[0], "back")  # its ticket waits in the lane again
+    assert tell(bench, grants[0].id, provider_id="p") == "applied"
+    bench.act("july", "pause")
+    bench.later(DAY_MS)
+    work.run()
+    assert bench.record(grants[0].id)["state"] == "accepted"
+    bench.act("july", "resume")
+    sent = bench.drain(5_000)
+    assert grants[0].id not in {one.id for one in sent}
+    assert len(sent) == 1
+    bench.later(DAY_MS)
+    work.run()
+    assert bench.record(grants[0].id) == {}
+
+
+def test_another_archive_than_the_accounts_is_refused(
+    bench: Bench, work: Archiver, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(ArchiveUnavailable, match="not there"):
+        archiver(bench, other).run()
+    assert not list(other.iterdir())
+    elsewhere = configured(bench, other)
+    open_archive(elsewhere, writes=True).close()
+    with pytest.raises(WrongArchive, match="archive adopt"):
+        archiver(bench, other).run()
+
+
+def test_another_redis_accounts_books_are_refused(
+    bench: Bench, work: Archiver, tmp_path: Path
+) -> None:
+    bench.store.delete(bench.keys("archive"))
+    with pytest.raises(WrongArchive, match="knows of no archive"):
+        archiver(bench, tmp_path).run()
+
+
+def test_only_one_archiver_at_a_time(bench: Bench, work: Archiver, tmp_path: Path) -> None:
+    work._call("note", "", 0)
+    assert archiver(bench, tmp_path).run() == Archived(busy=True)
+    work.run()
+    assert not archiver(bench, tmp_path).run().busy
+
+
+def test_a_stopped_archiver_ends_its_pass(bench: Bench, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    config = configured(bench, tmp_path)
+    bench.later(DAY_MS)
+    assert Archiver(bench.store, config, "default", stop=stop, clock=CLOCK).run().messages == 0
+
+
+def test_messages_are_kept_for_as_long_as_configured(bench: Bench, tmp_path: Path) -> None:
+    work = archiver(bench, tmp_path, keep_days=30.0)
+    bench.later(DAY_MS)
+    work.run()
+    archive = work.open()
+    assert archive.count("default") == 1
+    bench.later(31 * DAY_MS)
+    assert work.run().removed == 1
+    assert archive.count("default") == 0
+
+
+def test_a_full_server_is_relieved(valkey: redis.Redis, tmp_path: Path) -> None:
+    bench = Bench(valkey, limit=1000)
+    for number in range(3):
+        bench.enqueue(message(number))
+        bench.send()
+    work = archiver(bench, tmp_path)
+    work.open()
+    bench.later(DAY_MS)
+    store: Any = valkey
+    store.config_set("maxmemory", 1)
+    try:
+        assert work.run().messages == 3
+    finally:
+        store.config_set("maxmemory", 0)

@@ -1,0 +1,26 @@
+-- Attach an account to its archive, so that its books are never in two.
+-- KEYS[1] the account's key prefix.
+-- ARGV[1] look | attach (where it has none) | adopt (whatever it has), [2] the archive's id, [3]
+--   the id of the account's books, [4] where the archive is, [5] the audit's entry (audit.lua, ''
+--   for none).
+-- Returns: {the archive's id, the books', where it is}, each '' where the account has none.
+-- Keys touched: archive; those of audit.lua, clock.
+local key, audit = part('sluicegate.account').key, part('sluicegate.audit')
+local clock, whole_ms = part('sluicegate.clock'), part('sluicegate.texts').whole_ms
+local call = redis.call
+
+local verb, id, books, place, said = unpack(ARGV)
+local known = call('HGET', key('archive'), 'id')
+if verb == 'adopt' or verb == 'attach' and not known then
+  local now = clock.read()
+  call('HSET', key('archive'), 'id', id, 'books', books, 'place', place,
+    'since', whole_ms(now.wall))
+  audit.write(now, said or '', 1)
+elseif verb == 'attach' and known == id and call('HGET', key('archive'), 'books') == books then
+  call('HSET', key('archive'), 'place', place)
+end
+local answers = {}
+for i, field in ipairs({ 'id', 'books', 'place' }) do
+  answers[i] = call('HGET', key('archive'), field) or ''
+end
+return answers
