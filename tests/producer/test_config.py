@@ -12,6 +12,7 @@ from sluicegate import Config, InvalidConfig, load_config
 from sluicegate.config import (
     Account,
     App,
+    ArchiveSettings,
     Brand,
     InDoubt,
     Registration,
@@ -40,6 +41,33 @@ def refused(path: Path, text: str, **environ: str) -> InvalidConfig:
     return caught.value
 
 
+def test_an_archive_is_a_file_beside_the_configuration_or_a_url(path: Path) -> None:
+    at_home = read(path, "[archive]").archive
+    assert at_home is not None
+    assert at_home.url == f"sqlite:///{path.parent}/sluicegate-archive.sqlite3"
+    elsewhere = read(path, '[archive]\nurl = "sqlite:////var/lib/a.sqlite3"').archive
+    assert elsewhere is not None
+    assert elsewhere.url == "sqlite:////var/lib/a.sqlite3"
+    shared = read(path, "", SLUICEGATE_ARCHIVE_URL="postgresql://me:secret@db/books").archive
+    assert shared is not None
+    assert shared.url == "postgresql://me:secret@db/books"
+    assert "secret" not in repr(shared)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('url = "mysql://db/books"', "must begin with sqlite:/// or postgresql://"),
+        ('url = "sqlite://"', "must name a file"),
+        ("after_days = 9\nkeep_days = 8", "must not be below after_days"),
+        ("after_days = 0", "a number above 0"),
+        ("every_day = 1", "no such setting; known: url"),
+    ],
+)
+def test_an_archive_that_makes_no_sense_is_refused(path: Path, text: str, said: str) -> None:
+    assert said in refused(path, f"[archive]\n{text}").reason
+
+
 def test_the_example_is_the_defaults() -> None:
     assert load_config(EXAMPLE, {}) == Config()
 
@@ -51,7 +79,8 @@ def test_the_example_has_every_setting_each_explained() -> None:
         return {at}
 
     text = EXAMPLE.read_text(encoding="utf-8")
-    assert names(tomllib.loads(text)) == names(msgspec.to_builtins(Config()))
+    # Without its table, which stands there as a comment, there is no archive.
+    assert names(tomllib.loads(text)) == names(msgspec.to_builtins(Config())) - {"/archive"}
     paragraphs = [part for part in text.split("\n\n") if "=" in part]
     bare = [part for part in paragraphs if not part.startswith("#") and "timeout" not in part]
     assert bare == []
@@ -65,6 +94,9 @@ def test_what_the_example_leaves_out_is_valid_as_it_stands(path: Path) -> None:
     assert set(account.registrations) == {"notices", "marketing"}
     assert set(account.brands) == {"acme"}
     assert account.outcomes == {"503": "doubt"}
+    folder = path.parent
+    url = f"sqlite:///{folder}/sluicegate-archive.sqlite3"
+    assert config.archive == ArchiveSettings(url=url, keep_days=400.0)
     shop = App(
         token_env="SLUICEGATE_TOKEN_SHOP",
         senders=("+15557654321",),
