@@ -10,6 +10,8 @@ local texts = part('sluicegate.texts')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 
+local archived = later('sluicegate.archived')
+
 local CANCELLABLE = { waiting = true, scheduled = true, retrying = true }
 
 local id, retention_ms, token = ARGV[1], ARGV[2], ARGV[3]
@@ -17,7 +19,7 @@ local lease = leases.get(id)
 local state = states.current(id, records.get(id).state, lease)
 local now = clock.read()
 if not state then
-  local _, ended = part('sluicegate.archived').find(now.wall, id)
+  local _, ended = archived().find(now.wall, id)
   return ended or 'unknown'
 end
 local record = records.get(id)

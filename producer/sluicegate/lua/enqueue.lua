@@ -16,7 +16,7 @@ local account, texts, clock =
 local optouts, states, lanes =
   part('sluicegate.optouts'), part('sluicegate.states'), part('sluicegate.lanes')
 local count, apps = part('sluicegate.counts').count, part('sluicegate.apps')
-local archived = part('sluicegate.archived')
+local archived = later('sluicegate.archived')
 local key, num = account.key, texts.num
 local call, sub = redis.call, string.sub
 
@@ -57,8 +57,8 @@ end
 
 -- What the archive has by now; of this batch nothing can be there.
 local function archived_as(id, digest)
-  local known = archived.find(now.wall, id)
-  return known and (known == sub(digest, 1, archived.DIGEST) and 'k' or 'r')
+  local known = archived().find(now.wall, id)
+  return known and (known == sub(digest, 1, archived().DIGEST) and 'k' or 'r')
 end
 
 -- What is known of the message whose arguments begin at `first`: its answer, nil where it is new.

@@ -17,7 +17,7 @@
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local acceptance, campaigns = part('sluicegate.acceptance'), part('sluicegate.campaigns')
-local count, set_aside = counts.count, part('sluicegate.late').set_aside
+local count, late = counts.count, later('sluicegate.late')
 local call = redis.call
 
 local APPLIED, TWICE, LATER = 'applied', 'twice', 'later'
@@ -44,7 +44,7 @@ local function apply(receipt, waits)
   local state = record.state
   if not state then
     local fields = receipt.first
-    local kept = waits or set_aside(unpack(ARGV, fields, fields + FIELDS - 1))
+    local kept = waits or late().set_aside(unpack(ARGV, fields, fields + FIELDS - 1))
     return kept and LATER or 'unknown'
   end
   local told = tell_delivery(record, receipt)

@@ -22,7 +22,7 @@ local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 local apps, take_at_once = part('sluicegate.apps'), part('sluicegate.costs').take_at_once
 local campaign_of, acceptance = part('sluicegate.campaigns').of, part('sluicegate.acceptance')
 local add_optout = part('sluicegate.optout_changes').add
-local set_aside = part('sluicegate.late').set_aside
+local late = later('sluicegate.late')
 local with_attempt = part('sluicegate.history').with_attempt
 local hear_attempt = part('sluicegate_worker.breaker').hear_attempt
 local evidence, senders = part('sluicegate_worker.evidence'), part('sluicegate_worker.senders')
@@ -242,8 +242,8 @@ local function too_late(now, outcome, state, retention_ms)
     acceptance.accept_late(now, outcome, retention_ms)
     return acceptance.is_second(outcome) and 'twice' or 'applied'
   end
-  if outcome.kind == 'accepted' and set_aside('settle:' .. outcome.token, outcome.id,
-    outcome.provider_id, '', whole_ms(now.wall), '') then return 'applied' end
+  if outcome.kind == 'accepted' and late().set_aside('settle:' .. outcome.token, outcome.id,
+    outcome.provider_id, '', whole_ms(now.wall), '', outcome.bill or '') then return 'applied' end
   -- A recipient that was never started has no record to know a repeat by, and nothing to tell.
   local unstarted = outcome.kind == 'unused' and not state and campaign_of(outcome.id)
   return unstarted and 'applied' or 'stale'
