@@ -10,7 +10,7 @@ provider has the message, whatever its state is here. The first final delivery s
     another end         accepted after all, and counted as late
     accepted            sets the delivery, once; a second provider id counts as sent twice
     no record           answered ``unknown``, and nothing changes; or, where there is an archive,
-                        ``later``: it is set aside until the archiver has fetched the record back
+                        ``archived``: set aside until the archiver has fetched the record back
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ REMEMBERED_MS = 24 * 3_600_000
 Delivery = Literal["delivered", "failed", "unconfirmed"]
 DELIVERIES: Final = ("delivered", "failed", "unconfirmed")
 
-ReceiptResult = Literal["applied", "twice", "stale", "duplicate", "later", "unknown"]
+ReceiptResult = Literal["applied", "twice", "stale", "duplicate", "archived", "unknown"]
 
 
 class Receipt(msgspec.Struct, frozen=True):

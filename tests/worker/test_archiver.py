@@ -134,7 +134,7 @@ def test_a_record_that_changed_since_it_was_read_stays(bench: Bench, work: Archi
 def test_a_late_receipt_finds_its_message_in_the_archive(bench: Bench, work: Archiver) -> None:
     bench.later(DAY_MS)
     work.run()
-    assert tell(bench, "m1") == "later"
+    assert tell(bench, "m1") == "archived"
     assert tell(bench, "m1") == "duplicate"  # the provider repeats its event
     assert work.fold() == 1
     assert bench.totals()["delivered"] == 1
@@ -149,7 +149,7 @@ def test_a_late_receipt_finds_its_message_in_the_archive(bench: Bench, work: Arc
 def test_a_second_acceptance_is_seen_of_an_archived_message(bench: Bench, work: Archiver) -> None:
     bench.later(DAY_MS)
     work.run()
-    assert tell(bench, "m1", provider_id="another") == "later"
+    assert tell(bench, "m1", provider_id="another") == "archived"
     work.fold()
     assert bench.totals()["sent_twice"] == 1
     assert bench.store.hexists(bench.keys("twice"), "m1")
@@ -174,7 +174,7 @@ def test_a_late_settle_of_an_archived_message_is_not_lost(bench: Bench, work: Ar
 
 
 def test_a_receipt_of_nobody_is_dropped_and_counted(bench: Bench, work: Archiver) -> None:
-    assert tell(bench, "nobody") == "later"
+    assert tell(bench, "nobody") == "archived"
     assert work.fold() == 1
     assert bench.store.hget(bench.keys("archive"), "unknown") == b"1"
     assert bench.record("nobody") == {}

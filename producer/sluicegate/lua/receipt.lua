@@ -4,9 +4,9 @@
 --   seven per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed, ''
 --   while it is under way), ms of its occurrence, code, bill (bills.lua, '' where it says nothing).
 -- Returns: one text per receipt: applied | twice (applied, and the provider has the message under a
---   second id) | stale (it told nothing new) | duplicate (of an event seen before) | later (the
---   message may be in the archive: the archiver repeats it) | unknown (no such message). A batch
---   repeated with its token is answered as it was the first time.
+--   second id) | stale (it told nothing new) | duplicate (of an event seen before) | archived
+--   (perhaps: it is set aside for the archiver, which repeats it) | unknown (no such message). A
+--   batch repeated with its token is answered as it was the first time.
 -- Keys touched: those of acceptance.lua and late.lua, clock, event:<id>, m:<id>, ledger:<n>,
 --   totals.
 -- The first write frees, so that a full server still takes receipts.
@@ -20,7 +20,7 @@ local acceptance, campaigns = part('sluicegate.acceptance'), part('sluicegate.ca
 local count, late = counts.count, later('sluicegate.late')
 local call = redis.call
 
-local APPLIED, TWICE, LATER = 'applied', 'twice', 'later'
+local APPLIED, TWICE, ARCHIVED = 'applied', 'twice', 'archived'
 local FIELDS = 7
 local token, retention_ms, remembered_ms = ARGV[1], ARGV[2], ARGV[3]
 call('ZREM', key('granted'), '')
@@ -45,7 +45,7 @@ local function apply(receipt, waits)
   if not state then
     local fields = receipt.first
     local kept = waits or late().set_aside(unpack(ARGV, fields, fields + FIELDS - 1))
-    return kept and LATER or 'unknown'
+    return kept and ARCHIVED or 'unknown'
   end
   local told = tell_delivery(record, receipt)
   local new, billed = acceptance.accept_late(now, receipt, retention_ms)
@@ -58,8 +58,8 @@ local function apply_once(receipt)
   local event = key('event:' .. receipt.event)
   local by, before = string.match(call('GET', event) or '', '^(%S+) (%S+)$')
   if by == token then return before end
-  if before and before ~= LATER then return 'duplicate' end
-  local answer = apply(receipt, before == LATER)
+  if before and before ~= ARCHIVED then return 'duplicate' end
+  local answer = apply(receipt, before == ARCHIVED)
   if answer == before then return 'duplicate' end
   call('SET', event, token .. ' ' .. answer, 'PX', remembered_ms)
   local told = answer == TWICE and APPLIED or answer
