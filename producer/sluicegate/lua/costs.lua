@@ -99,9 +99,9 @@ local function take(now, record, proof, new, lane)
   local before, counts, own, known_at = known(record, field)
   local at = num(proof.occurred_ms, 0)
   local final = (proof.delivery or '') ~= ''
-  local later = at > known_at or final and at == known_at or not counts
-  local after = later and merged(before, said) or merged(said, before)
-  if later and has_cost(said) then known_at = at end
+  local newer = at > known_at or final and at == known_at or not counts
+  local after = newer and merged(before, said) or merged(said, before)
+  if newer and has_cost(said) then known_at = at end
   if not (counts or new or other or has_cost(after)) then -- accepted before costs were counted
     record.bill = after ~= '' and after or nil
     return false
