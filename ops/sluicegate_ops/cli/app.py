@@ -24,6 +24,7 @@ from .kit.options import AccountOption, ConfigOption
 from .kit.session import Session
 from .message import cancel, send
 from .probe import command as probe
+from .setup import command as setting_up
 from .simulate import command as simulate
 from .status import command as status
 from .status import lanes, why
@@ -84,6 +85,7 @@ app.add_typer(twice.twice, name="twice", rich_help_panel=ACT)
 app.add_typer(optout.optout, name="optout", rich_help_panel=ACT)
 app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
 app.command(rich_help_panel=ACT)(repairing.repair)
+app.command(rich_help_panel=RUN)(setting_up.setup)
 app.add_typer(deployment.deployment, name="deployment", rich_help_panel=RUN)
 app.add_typer(profile.profile, name="profile", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(serve.serve)

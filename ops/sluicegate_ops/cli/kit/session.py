@@ -54,6 +54,11 @@ class Session:
         return load(self._config_path)
 
     @property
+    def config_path(self) -> str | None:
+        """The configuration that an option names."""
+        return self._config_path
+
+    @property
     def account(self) -> Account:
         return self.config.account(self.name)
 

@@ -1,0 +1,1 @@
+"""``sluicegate setup``: from a key to a written configuration, and back."""
