@@ -375,6 +375,32 @@ def test_how_long_a_worker_says_it_took_changes_no_more_than_the_jitter(
     assert len(granted) >= 3 * LIMIT * 0.9  # a tenth of the window at most
 
 
+def test_a_trace_of_a_margin_costs_a_trace_of_the_limit(store: redis.Redis) -> None:
+    made = bench(store, waiting=120)
+    answered(made, throttled=True, limit=LIMIT, wait_ms=1.0)
+    made.later(120_000)
+    made.step()
+    assert 0.05 < made.bucket()["margin"] < 0.1
+    assert len(full_window(made, 5 * WINDOW_MS)) >= 5 * LIMIT * 0.97
+
+
+@pytest.mark.parametrize("took_ms", [150.0, 3_600_000.0])
+def test_a_request_that_took_longer_may_have_arrived_later(
+    store: redis.Redis, took_ms: float
+) -> None:
+    made = bench(store)
+    for _ in range(30):
+        answered(made, took_ms=20.0)
+        made.later(WINDOW_MS / LIMIT)
+    [grant] = made.claim(1).grants
+    made.later(grant.slot_ms)
+    slot = made.now_ms
+    made.start(grant)
+    made.later(150.0)
+    made.settle(grant, "accepted", heard=True, took_ms=took_ms)
+    assert max(made.log()) == pytest.approx(slot + (130.0 if took_ms == 150.0 else 150.0), abs=10)
+
+
 def test_slots_given_back_leave_the_log_as_it_was(store: redis.Redis) -> None:
     made = bench(store)
     [first] = made.claim(1).grants

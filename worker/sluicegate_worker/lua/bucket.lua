@@ -16,7 +16,7 @@ local CATCH_UP = 1.02       -- slots come a little faster than refill, to make u
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
 local GROUP = 8             -- slots less than so many ms apart go together: a call starts several
 local PIECE = 50            -- slots of the log that are read together
-local KEEP_FROM = 20        -- slots in a window from which bulk leaves one
+local KEEP_FROM = 100       -- slots in a window from which bulk leaves one
 local FIELDS = {
   'limit', 'configured', 'tat', 'block', 'margin', 'margin_at', 'rtt', 'rtt_var', 'peak',
   'last_peak', 'peak_at',
@@ -99,11 +99,13 @@ local function budget(bucket)
   return ceiling and min(slots, ceiling.slots * bucket.window / ceiling.window) or slots
 end
 
--- At most `slots` in any `window`; of them bulk leaves `kept` free.
+-- At most `slots` in any `window`; of them bulk leaves `kept` free. A fraction makes the window
+-- longer for whole ones: rounded down, a trace of a margin would cost a tenth of a limit of ten.
 local function bound(bucket, slots, window)
-  local size = max(1, floor(slots))
+  local size = max(1, ceil(slots))
   return {
-    size = size, kept = size < KEEP_FROM and 0 or 1, span = window + jitter(bucket, window),
+    size = size, kept = size < KEEP_FROM and 0 or 1,
+    span = window * size / slots + jitter(bucket, window),
   }
 end
 

@@ -1,7 +1,7 @@
 -- What the headers of the provider's answers tell the bucket.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: report, which changes the bucket that was loaded.
--- Keys touched: log, which it only reads.
+-- Keys touched: log.
 --
 --   limit                       sets the size
 --   limit - remaining - ours    what others use, or what we forgot; its peak is held for one to two
@@ -10,9 +10,10 @@
 --   429                         a margin that halves with time, and a block until retry-after
 local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
 local jitter = part('sluicegate_worker.bucket').jitter
-local min, max = math.min, math.max
+local min, max, sqrt = math.min, math.max, math.sqrt
 
 local MAX_MARGIN = 0.25
+local STRAGGLES = 3 -- so many deviations: a request that took longer is a straggler
 local SHARED_HALF = 3000 -- ms in which half of what was known of others' use is replaced
 local MAX_RAISE = 10 -- a limit, and a rate, is believed up to so many times the configured one
 
@@ -47,6 +48,19 @@ local function ours_before(bucket, started)
   return counted[started]
 end
 
+-- How much longer than usual an answer took. A window is wider than the limit's by what is usual; a
+-- request that took longer still is logged as late as it may have arrived, and does not widen it.
+local function hear_time(now, bucket, lease, beyond)
+  local usual = jitter(bucket, bucket.window)
+  if beyond > usual then
+    redis.call('ZADD', key('log'), 'XX', ms(min(lease.slot + beyond, now.steady)), lease.seq)
+  end
+  beyond = min(beyond, max(usual, STRAGGLES * sqrt(bucket.rtt_var)))
+  bucket.rtt = bucket.rtt + 0.1 * beyond
+  local deviation = (0.9 * beyond) ^ 2 - bucket.rtt_var
+  bucket.rtt_var = bucket.rtt_var + max(0.01, 1 / bucket.seq) * deviation
+end
+
 -- An answer to an older request cannot undo what a newer one said of the limit.
 local function hear_limit(bucket, seq, limit, window)
   if limit <= 0 or seq < bucket.limit_seq then return end
@@ -63,13 +77,8 @@ end
 local function report(now, bucket, lease, answer)
   bucket.heard = 1
   local late = lease.started - lease.slot + answer.took
-  if bucket.rtt == 0 then
-    bucket.rtt = late
-  else
-    bucket.rtt = bucket.rtt + 0.1 * (late - bucket.rtt)
-  end
-  local deviation = (late - bucket.rtt) ^ 2 - bucket.rtt_var
-  bucket.rtt_var = bucket.rtt_var + max(0.01, 1 / bucket.seq) * deviation
+  if bucket.rtt == 0 then bucket.rtt = late end
+  hear_time(now, bucket, lease, late - bucket.rtt)
   hear_limit(bucket, tonumber(lease.seq), answer.limit, answer.window)
   -- The longest: shown where it says that the window is longer.
   bucket.reset = max(bucket.reset, answer.reset)
