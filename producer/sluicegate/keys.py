@@ -83,7 +83,9 @@ is each script's ``KEYS[1]``.
     hash_key     string  32 random bytes that key the hashes of recipients (campaigns/members.py)
     campaign:<n> hash    plan, digest of the plan, state, keyed_shards and hash_check (before there
                          was a hash_key: shards, and bare hashes), created, started, paused,
-                         ended, per_second (segments, its own rate), weight
+                         ended, per_second (segments, its own rate), weight;
+                         estimate:<currency>: what its recipients were reckoned to cost, in
+                         billionths
     running      set     names of the campaigns that are being sent
     closed       zset    name of a draft or paused campaign -> wall ms since when it is that
     lanes:<n>    set     its other lanes: of dead letters replayed with another sender

@@ -18,6 +18,7 @@ from . import (
     serve,
     twice,
 )
+from . import costs as costing
 from . import repair as repairing
 from .kit.groups import CONTEXT, Commands
 from .kit.options import AccountOption, ConfigOption
@@ -77,6 +78,7 @@ app.command(rich_help_panel=WATCH)(status.status)
 app.command(rich_help_panel=WATCH)(why.why)
 app.command("lanes", rich_help_panel=WATCH)(lanes.list_lanes)
 app.add_typer(message.message, name="message", rich_help_panel=WATCH)
+app.command(rich_help_panel=WATCH)(costing.costs)
 app.add_typer(audit.audit, name="audit", rich_help_panel=WATCH)
 app.command(rich_help_panel=ACT)(cancel.cancel)
 app.add_typer(dead.dead, name="dead", rich_help_panel=ACT)

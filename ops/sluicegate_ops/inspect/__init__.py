@@ -4,6 +4,7 @@ Client, keys and account are handed in. Nothing is masked and nothing is written
 are whole, and what a screen shows of them is the screen's affair.
 
 members     a campaign's recipient that was never started
+costs       what messages cost, as it was billed
 record      one message's record
 recipients  every recipient of a campaign
 campaign    what workers hold of a campaign, and what its recipients were answered
@@ -39,7 +40,15 @@ from .account import (
 )
 from .apps import AppCounts, AppUse, app_use
 from .behind import Behind, behind
-from .campaign import INDEXES, CampaignCause, campaign_causes, claimed, undelivered
+from .campaign import (
+    INDEXES,
+    AcceptedPart,
+    CampaignCause,
+    accepted_parts,
+    campaign_causes,
+    claimed,
+)
+from .costs import CostRow, amount_text, cost_of_day, cost_row, day_of, days_of_month, read_costs
 from .facts import (
     LIVE_SECONDS,
     AccountFacts,
@@ -68,6 +77,7 @@ __all__ = [
     "INDEXES",
     "LIVE_SECONDS",
     "STALLED_SECONDS",
+    "AcceptedPart",
     "AccountCause",
     "AccountFacts",
     "AccountState",
@@ -79,6 +89,7 @@ __all__ = [
     "CampaignCause",
     "CampaignRecipients",
     "ClosedCampaign",
+    "CostRow",
     "Finish",
     "LaneLimits",
     "LaneState",
@@ -96,6 +107,8 @@ __all__ = [
     "WaitingWebhooks",
     "Waits",
     "Why",
+    "accepted_parts",
+    "amount_text",
     "app_use",
     "aread_memory",
     "aread_older",
@@ -103,11 +116,16 @@ __all__ = [
     "behind",
     "campaign_causes",
     "claimed",
+    "cost_of_day",
+    "cost_row",
+    "day_of",
+    "days_of_month",
     "deliveries_of",
     "limits_in_force",
     "member",
     "published_levels",
     "read_account",
+    "read_costs",
     "read_facts",
     "read_ledgers",
     "read_memory",
@@ -119,6 +137,5 @@ __all__ = [
     "refused_writes",
     "server_ms",
     "sorted_halts",
-    "undelivered",
     "worker_names",
 ]

@@ -15,6 +15,7 @@ from sluicegate.safety import Hazard
 from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, Record
 from sluicegate_worker.queue import worker_tag
 
+from .costs import CostRow, cost_of_day, cost_row, day_of
 from .facts import LIVE_SECONDS, AccountFacts, BreakerState, MessageCounts, RequestRate
 from .server import ServerState, read_hazards, read_server
 from .standstill import Standstill
@@ -93,7 +94,8 @@ class AccountState(msgspec.Struct, frozen=True):
     nothing, and ``reviewed_messages`` held for them, until a person has read what they wrote.
     ``webhooks`` wait to be passed on to the apps' URLs, ``webhook_bytes`` of each kind at most.
     ``parked`` counts the lanes, senders and registrations that wait for a level. ``key_variable``
-    is the environment variable that holds the account's key.
+    is the environment variable that holds the account's key. ``costs_today`` is what messages
+    accepted today (UTC) cost, by currency.
     """
 
     account: str
@@ -122,6 +124,7 @@ class AccountState(msgspec.Struct, frozen=True):
     standstill: Standstill
     hazards: Sequence[Hazard]
     distant_ms: Mapping[str, float]
+    costs_today: Sequence[CostRow] = ()
 
 
 def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
@@ -161,6 +164,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         standstill=facts.standstill,
         hazards=read_hazards(client, config, name),
         distant_ms=facts.distant_ms,
+        costs_today=_costs(client, keys, facts.now_ms),
     )
 
 
@@ -208,6 +212,16 @@ def published_levels(client: redis.Redis, keys: Keys) -> list[str]:
     """Names of the levels and settings in the limits in force, such as ``sender:+15557654321``."""
     store: Any = client
     return [field.decode() for field in store.hkeys(keys("limits"))]
+
+
+def _costs(client: redis.Redis, keys: Keys, now_ms: float) -> list[CostRow]:
+    """What messages accepted today cost, by currency."""
+    today = day_of(now_ms)
+    return [
+        cost_row(today.isoformat(), field.currency, sum)
+        for field, sum in cost_of_day(client, keys, today).items()
+        if field.kind == "all" and sum.messages
+    ]
 
 
 def _receipts(

@@ -1,7 +1,7 @@
 """A campaign as it stands: what workers hold of it, and what its recipients were answered."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -9,7 +9,7 @@ import msgspec
 import redis
 
 from sluicegate.keys import Keys
-from sluicegate.stored import DELIVERY_FIELDS, MessageId, Record
+from sluicegate.stored import DELIVERY_FIELDS, CostSum, MessageId, Record
 
 _PAGE = 1000
 
@@ -44,23 +44,45 @@ def campaign_causes(
     return sorted(causes.values(), key=lambda cause: (cause.state, -cause.count))
 
 
-def undelivered(client: redis.Redis, keys: Keys, name: str) -> list[tuple[str, int]]:
-    """Codes of its recipients that were accepted and not delivered, the most frequent first.
+class AcceptedPart(msgspec.Struct, frozen=True):
+    """Accepted recipients with one ``delivery``, "unknown" without a receipt, and one ``code``.
+
+    ``costs`` are what was billed for them, by currency; "" has those without a cost.
+    """
+
+    delivery: str
+    code: str
+    count: int
+    costs: Mapping[str, CostSum]
+
+
+def accepted_parts(client: redis.Redis, keys: Keys, name: str) -> list[AcceptedPart]:
+    """Its accepted recipients by what receipts said of them, the most frequent first.
 
     Reads every record of the campaign.
     """
     store: Any = client
-    codes: dict[bytes, str] = {}
+    seen: dict[bytes, tuple[str, str]] = {}
+    costs: dict[tuple[str, str], dict[str, CostSum]] = {}
     records = store.scan_iter(match=keys.record(f"{name}.*"), count=_PAGE)
-    while page := list(islice(records, _PAGE)):
+    names = ("state", "bill", "billed", "provider_id_2", *DELIVERY_FIELDS)
+    while scanned := list(islice(records, _PAGE)):
+        page = [key for key in dict.fromkeys(scanned) if key not in seen]  # a scan may repeat one
         pipeline = store.pipeline(transaction=False)
         for key in page:
-            pipeline.hmget(key, *DELIVERY_FIELDS)
+            pipeline.hmget(key, *names)
         for key, values in zip(page, pipeline.execute(), strict=True):
-            record = Record.parse_some(DELIVERY_FIELDS, values)
-            if record.delivery == "failed":
-                codes[key] = record.delivery_code
-    return Counter(codes.values()).most_common()
+            record = Record.parse_some(names, values)
+            if record.state != "accepted":
+                continue
+            if record.provider_id_2:  # seldom: what the others cost has no fixed names
+                record = Record.parse(store.hgetall(key))
+            place = seen[key] = (record.delivery or "unknown", record.delivery_code)
+            sums = costs.setdefault(place, {})
+            for bill in record.bills:
+                sums[bill.currency] = sums.get(bill.currency, CostSum()) + CostSum.of(bill)
+    counted = Counter(seen.values()).most_common()
+    return [AcceptedPart(*place, count, costs[place]) for place, count in counted]
 
 
 def _answers(client: Any, keys: Keys, name: str, index: str) -> Iterator[tuple[str, str]]:

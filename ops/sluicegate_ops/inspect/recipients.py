@@ -11,6 +11,7 @@ from sluicegate.campaigns.campaign import Campaign
 from sluicegate.keys import Keys, unsent_states
 from sluicegate.stored import DELIVERY_FIELDS, Lease, MessageId, Record, Ticket
 
+from .costs import amount_text
 from .record import delivery_of
 
 _PAGE = 1000
@@ -18,6 +19,7 @@ _ROUNDS = 3
 _FIELDS = (
     *("state", "to", "attempts", "maybe", "maybe_before"),
     *("provider_id", "code", "reason", "at"),
+    *("bill", "billed", "provider_id_2"),
     *DELIVERY_FIELDS,
 )
 
@@ -27,6 +29,8 @@ class RecipientStatus(msgspec.Struct, frozen=True):
 
     ``delivery`` is what a receipt said of one that was accepted, "unknown" without one.
     ``maybe_sent``: it isn't accepted, whatever its state, but may have been sent a message.
+    ``cost`` is what was billed for it, an exact amount, "" where that is not known; for each time
+    where it was sent a message twice, with a comma between, and likewise ``currency``.
     """
 
     id: str
@@ -41,6 +45,9 @@ class RecipientStatus(msgspec.Struct, frozen=True):
     delivery_at: str = ""
     delivery_code: str = ""
     maybe_sent: bool = False
+    cost: str = ""
+    currency: str = ""
+    parts: int = 0
 
 
 class CampaignRecipients:
@@ -140,6 +147,10 @@ class CampaignRecipients:
 
     def _recipient(self, short: bytes, values: list[bytes | None]) -> RecipientStatus:
         record = Record.parse_some(_FIELDS, values)
+        if record.provider_id_2:  # seldom: what the others cost has no fixed names
+            id = self._id(short)
+            record = Record.parse(self._client.hgetall(self._keys.record(id)))
+        costs = [bill for bill in record.bills if bill.cost_billionths is not None]
         return RecipientStatus(
             id=self._id(short),
             to=record.to,
@@ -153,6 +164,9 @@ class CampaignRecipients:
             delivery_at=_moment(record.delivery_at),
             delivery_code=record.delivery_code,
             maybe_sent=record.maybe_sent,
+            cost=", ".join(amount_text(bill.cost_billionths or 0) for bill in costs),
+            currency=", ".join(bill.currency for bill in costs),
+            parts=sum(bill.parts for bill in record.bills),
         )
 
 

@@ -13,11 +13,9 @@ from sluicegate.errors import InvalidMessage, Malformed, UnknownMessage
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
 from sluicegate.outbox import MessageState, MessageStatus, Outbox, translated
-from sluicegate.stored import DELIVERY_FIELDS, History, MessageId, Record, sender_name
+from sluicegate.stored import NO_BILL, Bill, History, MessageId, Record, sender_name
 
 from .members import member
-
-_FIELDS = ("content", "maybe", "answer", "key_at", "history", *DELIVERY_FIELDS)
 
 
 class MessageRecord(msgspec.Struct, frozen=True):
@@ -28,7 +26,8 @@ class MessageRecord(msgspec.Struct, frozen=True):
     says why what is stored of it can't be read. ``maybe`` of its attempts may have been acted on.
     ``due_ms`` is when it is tried first or again, ``decided_ms`` when policy decides on a doubt,
     ``held`` where only a person does. ``delivery`` is what a receipt said of an accepted message,
-    "unknown" without one.
+    "unknown" without one. ``bill`` is what the provider billed for it, and ``other_bills`` for
+    each further time that it has it.
     """
 
     status: MessageStatus
@@ -46,6 +45,8 @@ class MessageRecord(msgspec.Struct, frozen=True):
     delivery: str = ""
     delivery_ms: int | None = None
     delivery_code: str = ""
+    bill: Bill = NO_BILL
+    other_bills: Sequence[Bill] = ()
     history: History = History()
 
     @property
@@ -118,7 +119,7 @@ class _Reader:
     def ask(self, pipeline: Any, id: str) -> None:
         keys, stored_id = self.outbox.keys, self.outbox.id_of(id)
         self.outbox.ask_status(pipeline, id)
-        pipeline.hmget(keys.record(stored_id), *_FIELDS)
+        pipeline.hgetall(keys.record(stored_id))
         pipeline.zscore(keys("due"), stored_id)
         pipeline.zscore(keys("doubts"), stored_id)
         pipeline.time()
@@ -126,7 +127,7 @@ class _Reader:
     def record(self, id: str, replies: Sequence[Any]) -> MessageRecord:
         *about, fields, due, decided, (seconds, _) = replies
         status = Outbox.status(id, about)
-        stored = Record.parse_some(_FIELDS, fields)
+        stored = Record.parse(fields)
         used_ms = stored.key_at or None
         message, unreadable = _content(stored.content, id)
         held = decided is not None and math.isinf(decided)
@@ -146,6 +147,8 @@ class _Reader:
             delivery=delivery_of(status.state, stored.delivery),
             delivery_ms=stored.delivery_at or None,
             delivery_code=stored.delivery_code,
+            bill=stored.bill,
+            other_bills=[other.bill for other in stored.other_bills.values()],
             history=stored.history,
         )
 

@@ -8,12 +8,15 @@ import msgspec
 
 from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import FINAL_STATES, Keys
+from sluicegate.stored import CostSum, SumField
 
 from ..inspect import (
     AccountFacts,
     AppCounts,
     Look,
     WaitingWebhooks,
+    cost_of_day,
+    day_of,
     read_facts,
     read_ledgers,
     read_scrape,
@@ -59,7 +62,7 @@ class Seen(NamedTuple):
     """One account at a scrape; ``halts`` and ``parked`` count by level, and how a halt ends.
 
     ``ledgers`` are those of the newest campaigns that have not ended, by name; ``apps`` are by
-    name too.
+    name too. ``costs`` are the sums of today (UTC).
     """
 
     facts: AccountFacts
@@ -73,6 +76,7 @@ class Seen(NamedTuple):
     twice: int
     apps: Mapping[str, AppCounts]
     webhooks: WaitingWebhooks
+    costs: Mapping[SumField, CostSum]
 
     @property
     def states(self) -> Mapping[str, int]:
@@ -107,6 +111,7 @@ def look(client: Any, keys: Keys) -> Seen:
         twice=counts.twice,
         apps=counts.apps,
         webhooks=counts.webhooks,
+        costs=cost_of_day(client, keys, day_of(facts.now_ms)),
     )
 
 

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from sluicegate.config import Config
 from sluicegate.keys import Keys
+from sluicegate.stored import UNITS, SumField, carrier_of_letter
 
 from ..inspect import CAMPAIGNS_SHOWN, read_memory, receipts_are_set_up
 from .account import BREAKER, LEVELS, Seen, look
@@ -184,7 +185,7 @@ def _families(seen: Mapping[str, Seen], apps: Collection[str]) -> Iterator[Metri
             for ends in ("person", "itself"):
                 halts.add_metric([account, level, ends], one.halts[level, ends])
     yield from (messages, breaker, parked, halts, *_webhooks(seen))
-    yield from (*_campaigns(seen), *_apps(seen, apps))
+    yield from (*_campaigns(seen), *_apps(seen, apps), *_costs(seen, apps))
     yield _events(seen)
 
 
@@ -227,6 +228,28 @@ def _campaigns(seen: Mapping[str, Seen]) -> Iterator[Metric]:
             for delivery, count in ledger.deliveries.items():
                 deliveries.add_metric([account, campaign, delivery], count)
     yield from (recipients, deliveries)
+
+
+def _costs(seen: Mapping[str, Seen], apps: Collection[str]) -> Iterator[Metric]:
+    """What today's messages cost: in all by carrier, and each app of the configuration's."""
+    day = "of messages accepted today (UTC)"
+    cost = _gauge("cost_today", f"Cost as billed {day}.", "currency", "carrier")
+    of_app = _gauge("app_cost_today", f"Cost as billed {day}, by app.", "app", "currency")
+    unknown = _gauge("messages_without_cost_today", f"How many {day} have no cost told.")
+    for account, one in seen.items():
+        owned = Counter[tuple[str, str]]()
+        for field, sum in one.costs.items():
+            if field.currency and field.kind == "carrier":
+                carrier = carrier_of_letter(field.name)
+                cost.add_metric([account, field.currency, carrier], sum.cost_billionths / UNITS)
+            elif field.currency and field.kind == "app" and field.name:
+                app = field.name if field.name in apps else OTHER
+                owned[app, field.currency] += sum.cost_billionths
+        for (app, currency), billionths in owned.items():
+            of_app.add_metric([account, app, currency], billionths / UNITS)
+        untold = one.costs.get(SumField("", "all"))
+        unknown.add_metric([account], untold.messages if untold else 0)
+    yield from (cost, of_app, unknown)
 
 
 def _events(seen: Mapping[str, Seen]) -> Metric:

@@ -54,6 +54,7 @@ ImportResult = Literal["added", "duplicate", "suppressed", "excluded"]
 """A recipient is new, is a member already, has opted out, or another campaign has them."""
 
 _MEMORY_CHECK_SECONDS = 1.0
+_ESTIMATE = "estimate:"
 _IMPORT_RESULTS: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
 
@@ -141,6 +142,20 @@ class Campaigns:
     def ledger(self, name: str) -> Ledger:
         """Return a campaign's counters, as the scripts keep them."""
         return self._ledgers.read(name)
+
+    def note_estimate(self, name: str, currency: str, billionths: int) -> None:
+        """Add what was reckoned that recipients just imported will cost."""
+        self._client.hincrby(self._keys.campaign(name), _ESTIMATE + currency, billionths)
+
+    def estimates(self, name: str) -> dict[str, int]:
+        """What was reckoned that the imported recipients will cost: billionths by currency."""
+        fields = self._client.hgetall(self._keys.campaign(name)).items()
+        named = ((field.decode(), cost) for field, cost in fields)
+        return {
+            field.removeprefix(_ESTIMATE): int(cost)
+            for field, cost in named
+            if field.startswith(_ESTIMATE)
+        }
 
     def recount(self, name: str) -> Ledger:
         """Count a campaign's recipients from their records; see ``Ledgers.recount``."""

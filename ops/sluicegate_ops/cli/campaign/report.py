@@ -2,7 +2,7 @@
 
 from sluicegate.campaigns.ledger import Ledger
 
-from ...inspect import INDEXES, CampaignCause, undelivered
+from ...inspect import INDEXES, CampaignCause, accepted_parts
 from ..kit.advice import advised, write_advice
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, CampaignArgument
@@ -11,6 +11,7 @@ from ..kit.pasting import pasted
 from ..kit.session import Session
 from ..message.deliveries import advice_on, deliveries_of, lines, set_up
 from .causes import masked_causes
+from .costs import costs_document, show_costs
 from .show import show_ledger
 
 _STATES = {
@@ -32,7 +33,7 @@ class ReportOptions:
 
 @command
 def report(session: Session, options: ReportOptions) -> None:
-    """Show what became of everybody, and what to do about it.
+    """Show what became of everybody, what it cost, and what to do about it.
 
     \b
     Example:
@@ -46,13 +47,17 @@ def report(session: Session, options: ReportOptions) -> None:
         for state, reason in _STATES.items()
         if ledger.states[state]
     ]
-    lost = undelivered(session.client, session.keys, name) if ledger.deliveries["failed"] else []
+    told = ledger.deliveries["failed"] or ledger.costs
+    parts = accepted_parts(session.client, session.keys, name) if told else []
+    lost = [(part.code, part.count) for part in parts if part.delivery == "failed"]
     if options.json:
         about = {"name": name, "state": campaign.state, "receipts_set_up": set_up(session)}
-        write_document(about | _document(ledger, ends, lost))
+        costs = costs_document(ledger, campaigns.estimates(name), parts)
+        write_document(about | _document(ledger, ends, lost) | {"costs": costs})
         return
     console().print(f"campaign {name}: {campaign.state}", style="bold")
     show_ledger(session, ledger)
+    show_costs(ledger, campaigns.estimates(name), parts)
     _show(name, ledger, ends, lost)
 
 

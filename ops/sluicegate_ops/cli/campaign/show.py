@@ -23,6 +23,7 @@ from ..message.deliveries import deliveries_of, unknown
 from ..status.reasons import expected, own_pace, sentence
 from ..status.why import document
 from .causes import masked_causes
+from .costs import costs_document, costs_pairs
 from .preflight_screen import write_sum
 
 if TYPE_CHECKING:  # rich is heavy, and help does without it
@@ -66,11 +67,15 @@ def status(session: Session, options: CampaignStatusOptions) -> None:
         about = summary(campaign, ledger) | {"claimed": held, "why": sentence(why), "dead": dead}
         about |= {"rate": why.rate, "finish": why.finish, "plan": _plan(campaign)}
         about |= {"waits": document(why)["waits"]}
+        about |= {"costs": costs_document(ledger, campaigns.estimates(name))}
         write_document(about | ({} if proof is None else {"recount": _counts(proof[1])}))
     else:
         _show(campaign, why)
         typer.echo()
         show_ledger(session, ledger, held)
+        if pairs := list(costs_pairs(ledger, campaigns.estimates(name))):
+            typer.echo()
+            write_pairs(pairs)
         if dead:
             typer.echo()
             write(_dead(dead, name))
@@ -174,6 +179,8 @@ def _proved(counters: Ledger, recount: Ledger, *, moving: bool, quiet: bool) -> 
         delivery: (counters.deliveries[delivery], recount.deliveries[delivery])
         for delivery in DELIVERIES
     }
+    if counters.costs != recount.costs:
+        rows.add_row("costs", "see: sluicegate campaign report", "  differ")
     for state, (counter, counted) in both.items():
         differs = "" if counter == counted else "  differs"
         rows.add_row(state.replace("_", " "), f"{counter:,}", f"{counted:,}{differs}")

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
 from sluicegate.campaigns.recipients import Recipient, Recipients
+from sluicegate.stored import UNITS
 
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
@@ -117,12 +119,23 @@ def _import(campaigns: Campaigns, file: ReadFile, by: By) -> Counter[ImportResul
                 tally[outcome] += 1
                 meter.at(done, done)
     except KeyboardInterrupt:
+        _note_estimate(campaigns, file, tally["added"])
         fail(f"stopped: {_so_far(campaigns, name)}; repeat the command to go on where it stopped")
+    _note_estimate(campaigns, file, tally["added"])
     if file.sheet.fingerprint() != report.fingerprint:
         changed = f"{file.sheet.path} was changed while it was imported"
         way_out = f"To give it up: sluicegate campaign cancel {pasted(name)}"
         fail(f"{changed}: {_so_far(campaigns, name)}. {way_out}")
     return tally
+
+
+def _note_estimate(campaigns: Campaigns, file: ReadFile, added: int) -> None:
+    """Keep what the added recipients were reckoned to cost: their share of the file's cost."""
+    report = file.report
+    if added and report.sendable:
+        cost = sum((country.cost for country in report.countries), Decimal(0))
+        billionths = int((cost * UNITS * added / report.sendable).to_integral_value())
+        campaigns.note_estimate(file.plan.name, report.currency, billionths)
 
 
 def _recipients(file: ReadFile) -> Iterator[Recipient]:

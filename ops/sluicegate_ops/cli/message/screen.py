@@ -1,25 +1,41 @@
 """One message's record as screens show it: flat, with numbers and texts hidden by default."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from sluicegate.errors import UnknownCampaign, UnknownMessage
-from sluicegate.stored import History, MessageId
+from sluicegate.stored import Bill, History, MessageId
 
-from ...inspect import MessageRecord, read_record
+from ...inspect import MessageRecord, amount_text, read_record
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.output import hidden
 from ..kit.session import Session
 from ..status.reasons import sentence
 
 
+class CostScreen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the provider billed: an exact amount, None where it told none."""
+
+    cost: str | None
+    currency: str | None
+    parts: int
+
+    @classmethod
+    def of(cls, bill: Bill) -> "CostScreen":
+        cost = bill.cost_billionths
+        amount = None if cost is None else amount_text(cost)
+        return cls(amount, bill.currency or None, bill.parts)
+
+
 class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     """What ``message show`` and ``doubt show`` tell of one message; times are wall milliseconds.
 
-    ``held_by`` is what holds it back while it waits. The other fields are those of
-    ``MessageRecord`` and of what is in it.
+    ``billed`` is what an accepted message cost, and ``billed_again`` each further time that the
+    provider has it. ``held_by`` is what holds it back while it waits. The other fields are those
+    of ``MessageRecord`` and of what is in it.
     """
 
     id: str
@@ -54,6 +70,8 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     delivery: str = ""
     delivery_ms: int | None = None
     delivery_code: str = ""
+    billed: CostScreen | None = None
+    billed_again: Sequence[CostScreen] = ()
     history: History = History()
 
 
@@ -66,8 +84,11 @@ def read_screen(session: Session, id: str, full: bool = True) -> MessageScreen:
     fields = msgspec.structs.asdict(record.status) | {
         name: value
         for name, value in msgspec.structs.asdict(record).items()
-        if name not in ("status", "message")
+        if name not in ("status", "message", "bill", "other_bills")
     }
+    if record.status.state == "accepted":
+        fields["billed"] = CostScreen.of(record.bill)
+        fields["billed_again"] = [CostScreen.of(bill) for bill in record.other_bills]
     fields |= {name: hidden(fields[name], full) for name in ("to", "reason", "answer")}
     return MessageScreen(**fields, **_content(record, full), held_by=_held_by(session, record))
 

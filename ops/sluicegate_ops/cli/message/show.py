@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from ...inspect import worker_names
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
-from ..kit.output import lasting, when, write_document, write_pairs
+from ..kit.output import counted, lasting, when, write_document, write_pairs
 from ..kit.pasting import pasted
 from ..kit.session import Session
 from .attempts import write_attempts
 from .deliveries import lines, unknown
-from .screen import MessageScreen, read_screen
+from .screen import CostScreen, MessageScreen, read_screen
 
 
 @option_set
@@ -58,6 +58,10 @@ def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, objec
     yield "generation", record.generation or None
     yield "provider id", record.provider_id
     yield "provider id too", record.second_provider_id and f"{record.second_provider_id}: TWICE"
+    if record.billed:
+        yield "cost", _cost(record.billed)
+    for again in record.billed_again:
+        yield "cost too", _cost(again)
     yield "code", record.code
     yield "reason", record.reason
     yield "last answer", record.answer
@@ -72,6 +76,13 @@ def _delivery(record: MessageScreen, session: Session) -> str:
         return record.delivery and f"unknown: {unknown(session)}"
     time = "" if record.delivery_ms is None else f" at {when(record.delivery_ms)}"
     return f"{record.delivery}{time}" + f" ({record.delivery_code})" * bool(record.delivery_code)
+
+
+def _cost(billed: CostScreen) -> str:
+    if billed.cost is None:
+        return "not known: neither the answer nor a receipt told it"
+    parts = f" for {counted(billed.parts, 'part')}" if billed.parts else ""
+    return f"{billed.cost} {billed.currency}{parts}"
 
 
 def _outlook(record: MessageScreen) -> str:

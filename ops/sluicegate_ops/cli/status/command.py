@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import typer
 
-from ...inspect import AccountCause, AccountState, RequestRate, read_account
+from ...inspect import AccountCause, AccountState, CostRow, RequestRate, read_account
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED
 from ..kit.options import AsJsonDocument
@@ -149,8 +149,16 @@ def _around(state: AccountState) -> list[tuple[str, str]]:
         *[("to review", counted(state.reviewed, "number"))] * bool(state.reviewed),
         *[("webhooks to pass on", f"{waiting:,}")] * bool(waiting),
         *[("sent twice", f"{twice:,}")] * bool(twice),
+        *[("cost today", _costs(state.costs_today))] * bool(state.costs_today),
         *_workers(state),
     ]
+
+
+def _costs(rows: Sequence[CostRow]) -> str:
+    """What today's messages cost in each currency, and of how many that is not known."""
+    known = [f"{row.cost} {row.currency}" for row in rows if row.cost is not None]
+    known += [f"{row.messages:,} not known yet" for row in rows if row.cost is None]
+    return ", ".join(known)
 
 
 def _workers(state: AccountState) -> Iterator[tuple[str, str]]:
