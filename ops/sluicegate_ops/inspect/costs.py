@@ -12,7 +12,7 @@ from sluicegate.stored import CostSum, SumField, SumKind, carrier_of_letter, par
 
 EPOCH = date(1970, 1, 1)
 
-By = Literal["day", "app", "sender", "carrier", "campaign"]
+CostKind = Literal["day", "app", "sender", "carrier", "campaign"]
 
 
 class CostRow(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ def cost_row(name: str, currency: str, sum: CostSum) -> CostRow:
 
 
 def read_costs(
-    client: redis.Redis, keys: Keys, days: Sequence[date], by: By = "day"
+    client: redis.Redis, keys: Keys, days: Sequence[date], by: CostKind = "day"
 ) -> list[CostRow]:
     """The costs of some days, by day or by the names of a kind, the dearest name first.
 
