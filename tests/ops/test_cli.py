@@ -446,7 +446,7 @@ ALL = [*paths(get_command(app))]
 def test_no_command_is_missing() -> None:
     groups = {
         "": "send campaign status why lanes message audit cancel repair dead doubt twice "
-        "optout halt setup deployment profile serve simulate probe",
+        "optout halt setup doctor deployment profile serve simulate probe",
         "campaign": "preflight start list status watch pause resume cancel pace report export",
         "message": "show retrieve",
         "profile": "list show set-webhook",

@@ -20,6 +20,7 @@ from . import (
 )
 from . import costs as costing
 from . import repair as repairing
+from .doctor import command as doctoring
 from .kit.groups import CONTEXT, Commands
 from .kit.options import AccountOption, ConfigOption
 from .kit.session import Session
@@ -88,6 +89,7 @@ app.add_typer(optout.optout, name="optout", rich_help_panel=ACT)
 app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
 app.command(rich_help_panel=ACT)(repairing.repair)
 app.command(rich_help_panel=RUN)(setting_up.setup)
+app.command(rich_help_panel=RUN)(doctoring.doctor)
 app.add_typer(deployment.deployment, name="deployment", rich_help_panel=RUN)
 app.add_typer(profile.profile, name="profile", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(serve.serve)

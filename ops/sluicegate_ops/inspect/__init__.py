@@ -11,6 +11,7 @@ campaign    what workers hold of a campaign, and what its recipients were answer
 memory      the memory that Redis uses
 server      whether Redis takes writes, and its memory
 look        what the scripts decide at this moment, of the account and of lanes
+vitals      the server's version, role, clock, distance, and what it permits
 standstill    what stands still, and since when
 facts       an account at one moment, as its scripts see it
 waiting_webhooks  what waits to be passed on to the apps' URLs
@@ -68,6 +69,7 @@ from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape
 from .server import ServerState, read_server, refused_writes
 from .standstill import STALLED_SECONDS, ClosedCampaign, Standstill
 from .twice import SentTwice, read_twice
+from .vitals import ServerVitals, read_vitals
 from .wait import Wait, WaitKind
 from .waiting_webhooks import BehindTarget, WaitingWebhooks
 from .why import Waits, Why
@@ -101,6 +103,7 @@ __all__ = [
     "RequestRate",
     "SentTwice",
     "ServerState",
+    "ServerVitals",
     "Standstill",
     "Wait",
     "WaitKind",
@@ -133,6 +136,7 @@ __all__ = [
     "read_scrape",
     "read_server",
     "read_twice",
+    "read_vitals",
     "receipts_are_set_up",
     "refused_writes",
     "server_ms",

@@ -25,6 +25,7 @@ _READ_ONLY = frozenset(
         "watch",
         "probe",
         "retrieve",
+        "doctor",
     )
 )
 """Commands that change nothing, whatever becomes of them."""

@@ -47,7 +47,7 @@ def _portal(place: str) -> str:
     return f"In the portal: {place}. " if place else ""
 
 
-def _workers(state: AccountState) -> Iterator[Finding]:
+def no_worker(state: AccountState) -> Iterator[Finding]:
     heard = min((worker.seconds_ago for worker in state.workers), default=None)
     if state.server.refuses or not state.work_due or (heard is not None and heard < LIVE_SECONDS):
         return
@@ -61,7 +61,7 @@ def _workers(state: AccountState) -> Iterator[Finding]:
     )
 
 
-def _distant(state: AccountState) -> Iterator[Finding]:
+def distant(state: AccountState) -> Iterator[Finding]:
     """Live workers whose calls on Redis take long."""
     heard = {worker.name for worker in state.workers if not worker.silent}
     for name, away_ms in state.distant_ms.items():
@@ -126,7 +126,7 @@ def _dead(state: AccountState) -> Iterator[Finding]:
         )
 
 
-def _serving(state: AccountState) -> Iterator[Finding]:
+def serving(state: AccountState) -> Iterator[Finding]:
     """Nobody takes receipts and STOPs, though there is something to hear of."""
     receipts, counts = state.receipts, state.counts
     heard = receipts.heard_seconds_ago
@@ -141,7 +141,7 @@ def _serving(state: AccountState) -> Iterator[Finding]:
     )
 
 
-def _receipts(state: AccountState) -> Iterator[Finding]:
+def receipts(state: AccountState) -> Iterator[Finding]:
     """Messages were accepted, but their receipts do not come."""
     receipts = state.receipts
     if not receipts.missing or 2 * receipts.missing < receipts.sampled:
@@ -177,7 +177,7 @@ def _blocked(state: AccountState) -> Iterator[Finding]:
         )
 
 
-def _limits(state: AccountState) -> Iterator[Finding]:
+def limits(state: AccountState) -> Iterator[Finding]:
     """The file read here differs from the limits that all workers obey."""
     limits = state.limits
     if not limits.differ:
@@ -234,7 +234,7 @@ def _causes(causes: Sequence[AccountCause], total: int) -> str:
 
 
 _KINDS = (
-    server, memory, _halts, _workers, deaf, _distant, stalled, paused, _breaker,
-    mended, _twice, reviews, _held, _dead, _serving, webhooks, _receipts, _others, _blocked,
-    _limits, _resets, hazards,
+    server, memory, _halts, no_worker, deaf, distant, stalled, paused, _breaker,
+    mended, _twice, reviews, _held, _dead, serving, webhooks, receipts, _others, _blocked,
+    limits, _resets, hazards,
 )  # fmt: skip

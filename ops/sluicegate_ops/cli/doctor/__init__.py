@@ -1,0 +1,1 @@
+"""``sluicegate doctor``: everything that a deployment gets wrong, each with its remedy."""
