@@ -40,7 +40,8 @@ is each script's ``KEYS[1]``.
     claim:<tok>  string  a claim's answer, for a client that repeats it after a lost reply
     log          zset    slot number -> steady ms: the slots granted in the last window
     turns        zset    worker -> steady ms of its next turn, while workers compete
-    bucket       hash    limit, residual, margin, block, round-trip time (worker's bucket.lua)
+    bucket       hash    limit, window, margin, block, round-trip time (worker's bucket.lua);
+                         clues: what the window is learned by, in one text (clues.lua)
     dead         zset    id -> wall ms at which it became a dead letter
     doubts       zset    id -> wall ms at which the policy decides; inf: only a person does
     optouts      hash    number -> its reasons, a line each: wall ms, source, and where a

@@ -596,21 +596,43 @@ def test_status_shows_the_providers_window_where_it_names_one(cli: LevelsCli) ->
     assert "100 per 60 s (the provider's window; 50 per 1 s configured)" in cli("status").stdout
 
 
-@pytest.mark.parametrize(("reset_ms", "window"), [(58_000, "60 s"), (250_000, "300 s")])
-def test_a_reset_that_suggests_another_window_is_reported(
-    cli: LevelsCli, reset_ms: float, window: str
-) -> None:
+def test_a_reset_alone_is_not_worth_a_word(cli: LevelsCli) -> None:
     cli.bench.enqueue(message(1, sender=FAST))
-    cli.bench.send(limit=50, remaining=49, reset_ms=reset_ms)
+    cli.bench.send(limit=50, remaining=49, reset_ms=250_000)
     shown = cli("status").stdout
-    assert f"the provider's resets suggest a window of {window}; 1 s is configured" in shown
-    assert "limit             50 per 1 s" in shown
+    assert "limit             50 per 1 s\n" in shown
+    assert "no person is needed" in shown
 
 
-def test_a_reset_within_the_window_is_not_worth_a_word(cli: LevelsCli) -> None:
+def test_a_limit_that_is_not_the_configured_one_is_reported_with_the_doubt(cli: LevelsCli) -> None:
     cli.bench.enqueue(message(1, sender=FAST))
-    cli.bench.send(limit=50, remaining=49, reset_ms=2_000)
-    assert "no person is needed" in cli("status").stdout
+    cli.bench.send(limit=600, remaining=599)
+    shown = cli("status").stdout
+    assert "600 per 12 s (a guess at the provider's window; 50 per 1 s configured)" in shown
+    assert "how long the provider's window is, is not certain; 50 per 1 s is configured" in shown
+    assert "its answers name another limit, but no window; it names a limit of 600" in shown
+
+
+def test_what_the_provider_allows_is_reported_with_what_to_configure(cli: LevelsCli) -> None:
+    cli.bench.publish(limit=20, window_seconds=1)
+    at = cli.bench.now_ms
+    for number in range(10):  # what was used comes back at once, every 5 s
+        cli.bench.at(at + 1_000 * number)
+        cli.bench.enqueue(message(number + 1, sender=FAST))
+        cli.bench.send(limit=20, remaining=19 - (number + 2) % 5)
+    state = cli.document("status")
+    [found] = [one for one in state["findings"] if "the provider allows" in one["what"]]
+    assert found["what"] == "the provider allows 20 per 5 s; 20 per 1 s is configured"
+    assert found["why"].startswith("all that was used came back at once, 5 s apart since ")
+    assert "limit = 20, window_seconds = 5, and a higher limits_version" in found["do"]
+    assert state["rate"]["evidence"] == "drops"
+
+
+def test_headers_that_allow_more_than_is_believed_are_reported(cli: LevelsCli) -> None:
+    cli.bench.enqueue(message(1, sender=FAST))
+    cli.bench.send(limit=6_000, remaining=5_999, window_ms=1_000)
+    shown = cli("status", exits=1).stdout
+    assert "the provider's headers allow more than ten times the configured rate" in shown
 
 
 def test_status_finds_every_halted_level(cli: LevelsCli) -> None:

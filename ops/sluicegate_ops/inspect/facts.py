@@ -40,6 +40,10 @@ class MessageCounts(msgspec.Struct, frozen=True):
     purged: int
 
 
+WindowEvidence = Literal["", "policy", "reset", "limit", "quiet", "drops", "age", "refill", "room"]
+"""What told how long the provider's window is; worker's window.lua says what each means."""
+
+
 class RequestRate(msgspec.Struct, frozen=True):
     """The account's requests: of ``limit`` per window, ``budget`` may really go.
 
@@ -49,6 +53,10 @@ class RequestRate(msgspec.Struct, frozen=True):
     ``others`` is their peak; ``shared`` is what they use on average, 0 if not heard for a minute.
     ``used`` slots went in the last window; the next is ``next_seconds`` from now, and
     ``next_bulk_seconds`` for bulk. ``reset_seconds`` is the longest that the provider named.
+    ``said`` is the limit that the provider named last, 0 before it named any. ``evidence`` is what
+    told the window where that is not the configuration (worker's window.lua), and
+    ``believed_since_ms`` (wall) since when it is believed. ``in_doubt`` says that it was not seen
+    yet, and ``bounded`` that the provider names a rate higher than is believed.
     ``heard`` is False until its first answer. Of ``concurrency`` requests, ``most`` may be under
     way at this moment, ``most_bulk`` for bulk, and ``under_way`` are. ``refuses`` says that the
     next slot is too far ahead to be granted now, ``refuses_bulk`` the same of bulk.
@@ -73,6 +81,11 @@ class RequestRate(msgspec.Struct, frozen=True):
     next_bulk_seconds: float = 0.0
     reset_seconds: float = 0.0
     round_trip_seconds: float = 0.0
+    said: int = 0
+    evidence: WindowEvidence = ""
+    believed_since_ms: float | None = None
+    in_doubt: bool = False
+    bounded: bool = False
     heard: bool = False
     refuses: bool = False
     refuses_bulk: bool = False
@@ -205,6 +218,7 @@ def _rate(account: AccountLook, limits: Mapping[str, str]) -> RequestRate:
     def seconds_to(name: str) -> float:
         return max(0.0, values[name] - now_ms) / 1000
 
+    evidence: Any = account.evidence
     if not values["limit"]:
         return RequestRate()
     return RequestRate(
@@ -227,6 +241,11 @@ def _rate(account: AccountLook, limits: Mapping[str, str]) -> RequestRate:
         next_bulk_seconds=seconds_to("bulk_slot"),
         reset_seconds=max(0.0, values["reset"]) / 1000,
         round_trip_seconds=values["round_trip"] / 1000,
+        said=int(values["said"]),
+        evidence=evidence,
+        believed_since_ms=values.get("believed_since"),
+        in_doubt=bool(values["doubt"]),
+        bounded=bool(values["bounded"]),
         heard=bool(values["heard"]),
         refuses=values["slot"] > values["last"],
         refuses_bulk=values["bulk_slot"] > values["bulk_last"],

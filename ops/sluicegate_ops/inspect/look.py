@@ -79,6 +79,7 @@ class AccountLook(NamedTuple):
     breaker: str
     cause: str
     culprit: str
+    evidence: str
     halts: Mapping[str, HaltInfo]
 
 
@@ -99,9 +100,10 @@ class Look:
             else str(value)
             for name, value in zip(pairs[::2], pairs[1::2], strict=True)
         }
-        full, state, cause, culprit = map(texts.pop, ("full", "breaker", "cause", "culprit"))
+        names = ("full", "breaker", "cause", "culprit", "evidence")
+        full, state, cause, culprit, evidence = map(texts.pop, names)
         values = {name: float(text) for name, text in texts.items() if text}
-        return AccountLook(values, full, state, cause, culprit, dict(_halts(halts)))
+        return AccountLook(values, full, state, cause, culprit, evidence, dict(_halts(halts)))
 
     def lanes(self, names: Iterable[str]) -> Iterator[LaneLimits]:
         """What would be decided of each lane's next message, in the order asked."""

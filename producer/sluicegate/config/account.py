@@ -77,8 +77,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Its API: ``api`` is one of ``APIS``, which gives ``base_url`` and ``in_doubt.policy`` their
     defaults. v1 is Telnyx's legacy API, whose key is a messaging profile's secret.
 
-    Its limits: ``limit`` requests per ``window_seconds`` are allowed until the provider's headers
-    say otherwise, and never more than ``max_requests_per_second``, whatever they say; 0 for no
+    Its limits: ``limit`` requests per ``window_seconds`` are allowed until the provider's answers
+    tell its own, and never more than ``max_requests_per_second``, whatever they say; 0 for no
     such ceiling. ``sms_per_second`` and ``mms_per_second`` are segments a second, 0 for no limit.
     ``senders`` are by number, name or, for a pool, messaging profile's id; if there are any, no
     others are allowed. While a deployment is being updated, the highest ``limits_version``

@@ -1,19 +1,23 @@
 -- The token bucket: paced, about two tokens deep, sized by what the provider's headers say.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: GROUP, load, kept_ms, jitter, budget, look, next_slots, which only read; save.
+-- Returns: GROUP, MAX_RAISE, load, kept_ms, jitter, budget, look, next_slots, which only read;
+--   save.
 -- Keys touched: bucket, log.
 --
 -- What decides is our own log of granted slots, on one clock: in every stretch of window + jitter
 -- there are at most `limit` of them, whatever the provider's window looks like. Its answers correct
--- it (rate_headers.lua), and slots.lua takes what it offers. `reset` is not needed, so no clock but
--- the server's is ever read. A configured ceiling bounds the log the same way, whatever they say.
+-- it (rate_headers.lua), tell how long the window is (window.lua), and slots.lua takes what it
+-- offers. No clock but the server's is ever read. A configured ceiling bounds the log the same way,
+-- whatever they say. While the window is in doubt, bulk spreads what the provider says remains.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
+local clues = later('sluicegate_worker.clues')
 local key, num, ms = account.key, texts.num, texts.ms
 local call = redis.call
 local min, max, floor, ceil, sqrt = math.min, math.max, math.floor, math.ceil, math.sqrt
 
 local CATCH_UP = 1.02       -- slots come a little faster than refill, to make up for those lost
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
+local MAX_RAISE = 10        -- a rate is believed up to so many times the configured one
 local GROUP = 8             -- slots less than so many ms apart go together: a call starts several
 local PIECE = 50            -- slots of the log that are read together
 local KEEP_FROM = 100       -- slots in a window from which bulk leaves one
@@ -21,7 +25,7 @@ local FIELDS = {
   'limit', 'configured', 'tat', 'block', 'margin', 'margin_at', 'rtt', 'rtt_var', 'peak',
   'last_peak', 'peak_at',
   'seq', 'limit_seq', 'heard', 'gate', 'streak', 'slot', 'window', 'policy', 'reset',
-  'shared', 'shared_at',
+  'shared', 'shared_at', 'said', 'learned', 'unsettled', 'doubt', 'clues',
 }
 
 -- What was seen fades: a margin by half in two windows, others' peak after one to two.
@@ -52,14 +56,17 @@ local function load(now, limit, window, ceiling)
   for i, field in ipairs(FIELDS) do bucket[field] = num(stored[i], 0) end
   local configured, configured_window = num(stored[2], limit), num(stored[18], window)
   bucket.limit, bucket.configured = num(stored[1], limit), limit
+  bucket.doubt, bucket.clues = num(stored[26], 1), stored[27] or ''
   bucket.window, bucket.configured_window = window, window
   bucket.margin_at, bucket.peak_at = num(stored[6], now.steady), num(stored[11], now.steady)
   -- A changed configuration starts over from its own limit and window; headers go on correcting
   -- both.
   if configured ~= limit or configured_window ~= window then
     bucket.limit, bucket.limit_seq, bucket.policy, bucket.reset = limit, bucket.seq, 0, 0
+    bucket.said, bucket.learned, bucket.doubt, bucket.clues = 0, 0, 1, ''
   end
-  if bucket.policy > 0 then bucket.window = bucket.policy end
+  local told = bucket.learned > 0 and bucket.learned or bucket.policy
+  if told > 0 then bucket.window = told end
   bucket.ceiling = ceiling_of(ceiling)
   age(bucket, now)
   return bucket
@@ -75,7 +82,10 @@ local function save(bucket)
     'limit_seq', bucket.limit_seq, 'heard', bucket.heard, 'gate', ms(bucket.gate),
     'streak', bucket.streak, 'slot', ms(bucket.slot), 'window', bucket.configured_window,
     'policy', bucket.policy, 'reset', bucket.reset,
-    'shared', string.format('%.3f', bucket.shared), 'shared_at', ms(bucket.shared_at))
+    'shared', string.format('%.3f', bucket.shared), 'shared_at', ms(bucket.shared_at),
+    'said', bucket.said, 'learned', bucket.learned, 'unsettled', ms(bucket.unsettled),
+    'doubt', bucket.doubt,
+    'clues', bucket.known and clues().text(bucket.known) or bucket.clues)
 end
 
 -- How much later than planned a request may arrive, where a window is that long: two deviations of
@@ -165,10 +175,13 @@ local function next_slots(now, bucket, room)
     paced = max(paced, left(room, one.span, one.size))
     bulk = max(bulk, left(room, one.span, max(1, one.size - one.kept)))
   end
+  if bucket.doubt == 1 or now.steady < bucket.unsettled then
+    bulk = max(bulk, bucket.slot + clues().bulk_gap(bucket, room, left))
+  end
   return slot_after(bucket, room, paced), slot_after(bucket, room, max(paced, bulk))
 end
 
 return {
-  GROUP = GROUP, load = load, save = save, kept_ms = kept_ms, jitter = jitter, budget = budget,
-  look = look, next_slots = next_slots,
+  GROUP = GROUP, MAX_RAISE = MAX_RAISE, load = load, save = save,
+  kept_ms = kept_ms, jitter = jitter, budget = budget, look = look, next_slots = next_slots,
 }

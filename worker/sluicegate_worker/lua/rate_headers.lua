@@ -6,16 +6,16 @@
 --   limit                       sets the size
 --   limit - remaining - ours    what others use, or what we forgot; its peak is held for one to two
 --                               windows
---   policy                      the window, where the provider names it
+--   the newest of them          how long the window is (window.lua)
 --   429                         a margin that halves with time, and a block until retry-after
 local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
 local jitter = part('sluicegate_worker.bucket').jitter
+local window_of = later('sluicegate_worker.window')
 local min, max, sqrt = math.min, math.max, math.sqrt
 
 local MAX_MARGIN = 0.25
 local STRAGGLES = 3 -- so many deviations: a request that took longer is a straggler
 local SHARED_HALF = 3000 -- ms in which half of what was known of others' use is replaced
-local MAX_RAISE = 10 -- a limit, and a rate, is believed up to so many times the configured one
 
 local function throttled(now, bucket, wait)
   if now.steady >= bucket.gate then -- one step per burst of refusals, not one per refusal
@@ -62,13 +62,11 @@ local function hear_time(now, bucket, lease, beyond)
 end
 
 -- An answer to an older request cannot undo what a newer one said of the limit.
-local function hear_limit(bucket, seq, limit, window)
+local function hear_limit(now, bucket, seq, limit, window)
   if limit <= 0 or seq < bucket.limit_seq then return end
-  local most = MAX_RAISE * bucket.configured / bucket.configured_window
-  if window <= 0 then
-    bucket.limit, bucket.limit_seq = min(limit, most * bucket.window), seq
-  elseif limit / window <= most then -- the two belong together
-    bucket.limit, bucket.limit_seq, bucket.policy, bucket.window = limit, seq, window, window
+  bucket.limit_seq = seq
+  if limit ~= bucket.said or window > 0 and window ~= bucket.policy then
+    window_of().hear_limit(now, bucket, limit, window)
   end
 end
 
@@ -79,7 +77,8 @@ local function report(now, bucket, lease, answer)
   local late = lease.started - lease.slot + answer.took
   if bucket.rtt == 0 then bucket.rtt = late end
   hear_time(now, bucket, lease, late - bucket.rtt)
-  hear_limit(bucket, tonumber(lease.seq), answer.limit, answer.window)
+  local seq = tonumber(lease.seq)
+  hear_limit(now, bucket, seq, answer.limit, answer.window)
   -- The longest: shown where it says that the window is longer.
   bucket.reset = max(bucket.reset, answer.reset)
   if answer.throttled then throttled(now, bucket, answer.wait) end
@@ -89,6 +88,12 @@ local function report(now, bucket, lease, answer)
     local foreign = answer.limit - remaining - ours_before(bucket, lease.started)
     bucket.peak = max(bucket.peak, foreign)
     hear_others(now, bucket, foreign)
+    if not bucket.newest or seq > bucket.newest.seq then
+      bucket.newest = {
+        seq = seq, at = lease.started, used = answer.limit - remaining, room = remaining,
+        left = answer.reset, throttled = answer.throttled,
+      }
+    end
   end
 end
 

@@ -3,20 +3,25 @@
 -- Returns: forget_old, take, save_log, turn, end_turn.
 -- Keys touched: log, turns.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local Bucket = part('sluicegate_worker.bucket')
+local Bucket, clues = part('sluicegate_worker.bucket'), later('sluicegate_worker.clues')
 local key, num, ms = account.key, texts.num, texts.ms
 local call, min, max = redis.call, math.min, math.max
 
+local REMEMBERED = 10000    -- slots that are kept at most while the window is in doubt
 local TRIMMED = 200         -- slots that leave the log in one call
 local BEFORE = 60000        -- ms for which the log remembers more than a window: late answers ask
 local MAX_TURN = 5000       -- ms for which a worker is sent away at most
 local OVERDUE = 1000        -- ms for which the turn of a worker that does not come is kept
 local TAG = 4               -- characters of a token that name its worker
 
--- Take slots that nobody will ask for any more out of the log.
+-- Take slots that nobody will ask for any more out of the log. While the window is in doubt, all
+-- that may be counted are asked for.
 local function forget_old(now, bucket)
   local since = now.steady - Bucket.kept_ms(bucket) - BEFORE
   local old = call('ZCOUNT', key('log'), '-inf', '(' .. ms(since))
+  if old > 0 and bucket.doubt == 1 and clues().of(bucket).room >= 0 then
+    old = min(old, call('ZCARD', key('log')) - min(bucket.limit, REMEMBERED))
+  end
   if old > 0 then call('ZREMRANGEBYRANK', key('log'), 0, min(old, TRIMMED) - 1) end
 end
 

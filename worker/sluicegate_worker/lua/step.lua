@@ -22,7 +22,7 @@ local key, num = part('sluicegate.account').key, part('sluicegate.texts').num
 local clock, limits = part('sluicegate.clock'), part('sluicegate.limits')
 local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
-local starting = later('sluicegate_worker.start')
+local starting, window = later('sluicegate_worker.start'), later('sluicegate_worker.window')
 local settling, claiming = later('sluicegate_worker.settle'), later('sluicegate_worker.claim')
 local args = ARGV
 
@@ -109,6 +109,7 @@ Breaker.hear_probe(now, breaker, prober, well)
 local settled = each(settles, function(outcome)
   return settling().settle(now, bucket, breaker, outcome, retention_ms)
 end)
+if bucket.newest then window().learn(now, bucket) end
 optouts.fetch_all(recipients_of(starts)) -- now, for a settle may have told of one
 local started = each(starts, function(post)
   return starting().start(now, breaker, post, lease_ms, retention_ms)

@@ -25,7 +25,7 @@ from ..message.deliveries import summed
 from .finding import Finding
 from .findings import findings
 from .halts import masked
-from .reasons import limit, sentence
+from .reasons import is_guess, limit, sentence
 from .why import document
 
 _WORKERS_SHOWN = 5
@@ -195,7 +195,8 @@ def _origin(rate: RequestRate) -> str:
         return " (no answer yet)"
     configured = f"{rate.configured} per {rate.configured_seconds:g} s configured"
     if rate.window_seconds != rate.configured_seconds:
-        return f" (the provider's window; {configured})"
+        guess = "a guess at the provider's window" if is_guess(rate) else "the provider's window"
+        return f" ({guess}; {configured})"
     return f" ({rate.configured} configured)" if rate.limit != rate.configured else ""
 
 

@@ -4,20 +4,27 @@ from collections.abc import Iterator, Sequence
 
 from sluicegate_worker.distance import TOO_FAR_SECONDS
 
-from ...inspect import LIVE_SECONDS, AccountCause, AccountState, RequestRate
+from ...inspect import LIVE_SECONDS, AccountCause, AccountState
 from ..kit.output import clean, counted, lasting, listed, when
 from ..kit.pasting import pasted
 from .finding import Finding
-from .reasons import PROVIDER, SHARE, advice_on, named, shared
+from .reasons import (
+    PROVIDER,
+    SHARE,
+    advice_on,
+    differs,
+    evidence_of,
+    is_guess,
+    limit,
+    named,
+    shared,
+)
 from .replies import reviews, webhooks
 from .standstills import deaf, hazards, memory, mended, paused, server, stalled
 
 _CAUSES_SHOWN = 3
 SERVE_SECONDS = 20.0
 """It is heard every 5 s; one that was not for so long is taken for gone."""
-
-_WINDOWS = (1, 2, 5, 10, 15, 30, 60, 300, 3_600, 86_400)
-_MUCH_LONGER = 3
 
 
 def findings(state: AccountState) -> list[Finding]:
@@ -199,27 +206,41 @@ def _publish(version: int) -> str:
     )
 
 
-def _resets(state: AccountState) -> Iterator[Finding]:
-    """Resets are reported, not obeyed: what they count to is documented nowhere."""
+def _window(state: AccountState) -> Iterator[Finding]:
+    """The provider's answers tell of another limit or window than the configured ones."""
     rate = state.rate
-    window = _suggested(rate)
-    if window is not None:
+    configured = f"{rate.configured} per {rate.configured_seconds:g} s"
+    if not differs(rate):
+        return
+    since = "" if rate.believed_since_ms is None else f" since {when(rate.believed_since_ms)}"
+    if is_guess(rate):
         yield Finding(
-            f"the provider's resets suggest a window of {window} s; "
-            f"{rate.window_seconds:g} s is configured",
-            f"the longest reset was {rate.reset_seconds:.3g} s ahead; it is not acted on",
-            f"if Telnyx confirms it: set limit for {window} s, window_seconds = {window}, and a "
-            "higher limits_version",
+            f"how long the provider's window is, is not certain; {configured} is configured",
+            f"{evidence_of(rate)}; it names a limit of {rate.said or rate.limit:g}",
+            "nothing: what remains of the limit is spread until its answers have told. To begin "
+            "with what is right, set limit and window_seconds, and a higher limits_version",
             person=False,
         )
+        return
+    right = f"limit = {rate.limit:.0f}, window_seconds = {rate.window_seconds:g}"
+    yield Finding(
+        f"the provider allows {limit(rate)}; {configured} is configured",
+        f"{evidence_of(rate)}{since}",
+        f"nothing: the workers go by it. To begin with it: {right}, and a higher limits_version",
+        person=False,
+    )
 
 
-def _suggested(rate: RequestRate) -> int | None:
-    """The window that resets suggest; None if it fits, or if the provider named its window."""
-    named_by_provider = rate.window_seconds != rate.configured_seconds
-    if named_by_provider or rate.reset_seconds <= _MUCH_LONGER * rate.window_seconds:
-        return None
-    return next((size for size in _WINDOWS if size >= rate.reset_seconds), None)
+def _bounded(state: AccountState) -> Iterator[Finding]:
+    """Headers may not raise the rate without end."""
+    rate = state.rate
+    if rate.bounded and rate.limit:
+        yield Finding(
+            "the provider's headers allow more than ten times the configured rate",
+            f"a rate above {limit(rate)} is not believed",
+            "if the provider confirms its limit: set limit and window_seconds to it, and a higher "
+            "limits_version",
+        )
 
 
 def _causes(causes: Sequence[AccountCause], total: int) -> str:
@@ -236,5 +257,5 @@ def _causes(causes: Sequence[AccountCause], total: int) -> str:
 _KINDS = (
     server, memory, _halts, no_worker, deaf, distant, stalled, paused, _breaker,
     mended, _twice, reviews, _held, _dead, serving, webhooks, receipts, _others, _blocked,
-    limits, _resets, hazards,
+    limits, _window, _bounded, hazards,
 )  # fmt: skip

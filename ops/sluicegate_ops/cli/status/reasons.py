@@ -110,6 +110,33 @@ def limit(rate: RequestRate) -> str:
     return f"{rate.limit:g} per {rate.window_seconds:g} s"
 
 
+def differs(rate: RequestRate) -> bool:
+    """Whether the provider's answers told of another limit or window than the configured ones."""
+    configured = (rate.configured, rate.configured_seconds)
+    return bool(rate.limit) and (rate.limit, rate.window_seconds) != configured
+
+
+def is_guess(rate: RequestRate) -> bool:
+    """Whether nothing yet has told how long the window is; a policy that names it is believed."""
+    return rate.in_doubt and rate.evidence != "policy"
+
+
+def evidence_of(rate: RequestRate) -> str:
+    """What told how long the provider's window is, for people."""
+    seconds = f"{rate.window_seconds:.4g} s"
+    return {
+        "": "its answers name another limit",
+        "policy": "its policy names the window",
+        "reset": f"all that was used came back at once, and its reset was {seconds} away then",
+        "limit": "its answers name another limit, but no window",
+        "quiet": f"for {seconds} nothing of what was used came back",
+        "drops": f"all that was used came back at once, {seconds} apart",
+        "age": f"each request stopped counting after {seconds}",
+        "refill": f"what was used came back evenly, at {rate.limit:g} in {seconds}",
+        "room": "all that was used came back at once after each request",
+    }[rate.evidence]
+
+
 def shared(rate: RequestRate) -> str:
     """What others use of the key; ``""`` if that is little, or not known."""
     if not rate.is_shared:

@@ -24,6 +24,7 @@ local SHARED_KNOWN = 60000 -- ms for which others' use is taken to go on
 local horizon = tonumber(ARGV[1])
 local now = part('sluicegate.clock').read()
 local breaker = Breaker.load()
+local clues_of = part('sluicegate_worker.clues').of
 local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000),
   num(limits.get('ceiling'), 0))
 Breaker.mind_silence(now, breaker, bucket)
@@ -38,6 +39,8 @@ local function account()
   local concurrency = num(limits.get('concurrency'), 0)
   local cap, bulk_cap, full = admission.caps(now, breaker, bucket, concurrency)
   local last, bulk_last = admission.last_slots(now, bucket, horizon)
+  local clues = clues_of(bucket)
+  local fastest = Bucket.MAX_RAISE * bucket.configured / bucket.configured_window
   local window_began = '(' .. ms(now.steady - bucket.window)
   return {
     'wall', ms(now.wall), 'steady', ms(now.steady),
@@ -47,6 +50,9 @@ local function account()
     'others', exact(math.max(0, bucket.peak, bucket.last_peak)),
     'shared', exact(now.steady - bucket.shared_at < SHARED_KNOWN and bucket.shared or 0),
     'margin', exact(bucket.margin),
+    'said', bucket.said, 'doubt', bucket.doubt, 'evidence', bucket.learned > 0 and clues.why or '',
+    'believed_since', clues.since > 0 and ms(clues.since) or '',
+    'bounded', flag(bucket.limit / bucket.window > 0.999 * fastest),
     'block', wall(bucket.block), 'reset', exact(bucket.reset), 'heard', bucket.heard,
     'round_trip', exact(bucket.rtt), 'full', full, 'under_way', admission.under_way(),
     'cap', known and cap or 0, 'bulk_cap', known and bulk_cap or 0,

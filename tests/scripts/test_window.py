@@ -1,0 +1,140 @@
+"""How the bucket learns the provider's window, from providers of every kind."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sluicegate_ops.simulator.limits import Bucket, FixedWindow, Limiter, SlidingLog
+from support.bench import Bench
+from support.fake import examples
+from support.messages import message
+
+LIMIT, WINDOW = 20, 5.0
+RATE_PER_MS = LIMIT / (1000 * WINDOW)
+
+KINDS: dict[str, Callable[[int, float], Limiter]] = {
+    "fixed": lambda limit, window: FixedWindow(limit, window, phase=0.4 * window),
+    "sliding": SlidingLog,
+    "bucket": Bucket,
+}
+
+
+def bench(store: redis.Redis, **fields: Any) -> Bench:
+    for key in list(store.scan_iter(count=1000)):
+        store.delete(key)
+    made = Bench(store, **{"limit": LIMIT, "window_seconds": WINDOW, "concurrency": 1000} | fields)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250)])
+    return made
+
+
+def sent(made: Bench, provider: Limiter, seconds: float, **headers: Any) -> tuple[int, int]:
+    """Send for so long as bulk may; return how many were accepted, and how many answered 429."""
+    accepted = refused = 0
+    began, ends = made.now_ms, made.now_ms + 1000 * seconds
+    while made.now_ms < ends:
+        claimed = made.claim(1)
+        if not claimed.grants:
+            made.later(max(1.0, min(claimed.wait_ms, ends - made.now_ms)))
+            continue
+        [grant] = claimed.grants
+        made.later(max(0.0, grant.slot_ms))
+        assert made.start(grant) == [True]
+        verdict = provider.take((made.now_ms - 1_700_000_000_000.0) / 1000)
+        said = {"limit": provider.limit, "remaining": verdict.remaining, "heard": True} | headers
+        if verdict.admitted:
+            accepted += 1
+            made.settle(grant, "accepted", provider_id="p", **said)
+        else:
+            refused += 1
+            made.settle(
+                grant, "back", throttled=True, wait_ms=1000 * verdict.retry_seconds, **said
+            )
+    assert made.now_ms > began
+    return accepted, refused
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("limit", "window_seconds"),
+    [
+        (50, 1.0),
+        (LIMIT, 10 * WINDOW),
+        pytest.param(LIMIT, WINDOW, marks=pytest.mark.long),
+        pytest.param(5 * LIMIT, WINDOW, marks=pytest.mark.long),
+        pytest.param(LIMIT, WINDOW / 10, marks=pytest.mark.long),
+    ],
+)
+def test_the_window_is_learned_whatever_is_configured(
+    valkey: redis.Redis, kind: str, limit: int, window_seconds: float
+) -> None:
+    made = bench(valkey, limit=limit, window_seconds=window_seconds)
+    provider = KINDS[kind](LIMIT, WINDOW)
+    first, refused = sent(made, provider, 4.6 * WINDOW)
+    then, more = sent(made, provider, 2 * WINDOW)
+    bucket = made.bucket()
+    assert bucket["limit"] / (bucket["learned"] or 1000 * window_seconds) == pytest.approx(
+        RATE_PER_MS, rel=0.05
+    )
+    assert refused + more <= 1
+    assert first > 0
+    assert then >= 0.9 * 2 * LIMIT
+
+
+def test_nothing_is_learned_from_answers_without_headers(valkey: redis.Redis) -> None:
+    made = bench(valkey)
+    sent(made, SlidingLog(LIMIT, WINDOW), 2 * WINDOW, limit=-1, remaining=-1)
+    assert made.bucket()["learned"] == 0
+
+
+def test_a_limit_that_the_provider_changes_holds_for_the_same_window(valkey: redis.Redis) -> None:
+    made = bench(valkey)
+    provider = SlidingLog(LIMIT, WINDOW)
+    sent(made, provider, 2 * WINDOW)
+    provider.limit = LIMIT // 2
+    sent(made, provider, 2 * WINDOW)
+    bucket = made.bucket()
+    assert bucket["limit"] == LIMIT // 2
+    assert (bucket["learned"] or 1000 * WINDOW) == 1000 * WINDOW
+
+
+def test_a_window_that_the_provider_changes_is_learned_again(valkey: redis.Redis) -> None:
+    made = bench(valkey)
+    sent(made, SlidingLog(LIMIT, WINDOW), 2 * WINDOW)
+    sent(made, SlidingLog(LIMIT, 2.0), 3 * WINDOW)
+    assert made.bucket()["learned"] == 2_000
+
+
+said = st.fixed_dictionaries(
+    {
+        "limit": st.sampled_from([-1, 1, 7, 20, 100, 10_000, 999_999_999]),
+        "remaining": st.sampled_from([-1, 0, 1, 6, 19, 500, 999_999_999]),
+        "reset_ms": st.sampled_from([-1.0, 0.0, 1_000.0, 60_000.0, 86_400_000.0]),
+        "window_ms": st.sampled_from([-1.0, -1.0, 500.0, 60_000.0, 86_400_000.0]),
+    }
+)
+
+
+def test_no_headers_raise_the_rate_beyond_ten_times_the_configured_one(
+    store: redis.Redis,
+) -> None:
+    @settings(max_examples=examples(store, 10))
+    @given(st.lists(said, min_size=4, max_size=16), st.sampled_from([10.0, 400.0, 3_000.0]))
+    def holds(answers: list[dict[str, Any]], apart_ms: float) -> None:
+        made = bench(store)
+        for answer in answers:
+            made.later(apart_ms)
+            claimed = made.claim(1)
+            if claimed.grants:
+                [grant] = claimed.grants
+                made.later(max(0.0, grant.slot_ms))
+                assert made.start(grant) == [True]
+                made.settle(grant, "accepted", provider_id="p", heard=True, **answer)
+            bucket = made.bucket()
+            window_ms = bucket["learned"] or bucket["policy"] or 1000 * WINDOW
+            assert bucket["limit"] / window_ms <= 10.001 * RATE_PER_MS
+
+    holds()

@@ -1,0 +1,255 @@
+-- How long the provider's window is: learned from how its count of us grows and comes down again.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: hear_limit, learn, which change the bucket that was loaded.
+-- Keys touched: log, which it only reads.
+--
+-- An answer says how much of the limit is used, and so which of the requests in our own log are
+-- counted no more: they are `gone`. How they go tells windows apart, with no clock but ours:
+--
+--   quiet    none goes for longer than the window: it is longer. The guess grows with the silence
+--   drops    all go at once: a fixed window. From one drop to the next it is one window
+--   age      each goes at the same age, however fast we send: that age is a sliding window
+--   refill   they go in step with time: a token bucket, whose limit / window is that pace
+--   room     all are gone at once after each answer: there is room. It is tried at up to four times
+--            the rate, which tells a window that is shorter from a bucket that fills up faster
+--
+-- What is configured, and what the provider names, is where it starts. Others of the same key hide
+-- some of what comes back, and so make each of these look longer. So a window that is claimed is
+-- given up for a longer one only after silence, and for a shorter one by what nobody else can fake.
+local Bucket = part('sluicegate_worker.bucket')
+local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
+local clues_of = part('sluicegate_worker.clues').of
+local call = redis.call
+local min, max, floor, sqrt, exp = math.min, math.max, math.floor, math.sqrt, math.exp
+local huge = math.huge
+
+local LEAST_MS = 500
+local LOG_MOST = 10000  -- slots that are remembered for a window that is only guessed
+local ROUNDED_MS = 2000 -- a reset may be so much too late: rounded up, and its date down
+local HIDDEN = 2.2      -- others use up to so many times what our answers show of them
+local SHARED_MOST = 3   -- a bucket that others share looks up to so many times slower
+local USUAL_MS = {
+  86400000, 43200000, 21600000, 10800000, 7200000, 3600000, 1800000, 900000, 600000, 300000,
+  120000, 60000, 30000, 20000, 15000, 10000, 5000, 2000, 1000, 500,
+}
+
+-- From now on the window is that long. `claimed`: it is trusted; `doubt`: until it was seen.
+local function believe(now, bucket, window, why, claimed, doubt)
+  local known = clues_of(bucket)
+  local fastest = Bucket.MAX_RAISE * bucket.configured / bucket.configured_window
+  window = max(window, bucket.limit / fastest, LEAST_MS)
+  if math.abs(window - bucket.window) > 0.01 * bucket.window then
+    bucket.unsettled = now.steady + 2 * window
+    bucket.peak, bucket.last_peak, bucket.peak_at = 0, 0, now.steady
+    known.since = now.wall
+  end
+  known.why, known.claimed = why, claimed and 1 or 0
+  bucket.window, bucket.learned, bucket.doubt = window, window, doubt and 1 or 0
+end
+
+-- A window between two lengths: the configured one, or else the longest that is usual, or else the
+-- longer of the two.
+local function likely(bucket, low, high)
+  local configured = bucket.configured_window
+  if low <= configured and configured <= high then return configured end
+  for _, usual in ipairs(USUAL_MS) do
+    if low <= usual and usual <= high then return usual end
+  end
+  return high
+end
+
+-- An answer names another limit than the one before, or another window. A limit that is above the
+-- configured one may be for a longer window: until that is known the rate is not raised.
+local function hear_limit(now, bucket, limit, window)
+  local known = clues_of(bucket)
+  local guessed = bucket.learned == 0 or known.claimed == 0
+  bucket.said = limit
+  if window > 0 then
+    bucket.limit = limit
+    if window ~= bucket.policy then believe(now, bucket, window, 'policy', true, true) end
+    bucket.policy = window
+  elseif guessed and limit > bucket.configured then
+    bucket.limit = min(limit, LOG_MOST)
+    local guess = bucket.limit * bucket.configured_window / bucket.configured
+    believe(now, bucket, guess, 'limit', false, true)
+  elseif limit ~= bucket.limit then
+    bucket.limit = limit
+    local same = guessed and bucket.configured_window or bucket.window
+    believe(now, bucket, same, guessed and 'limit' or known.why, true, true)
+  end
+end
+
+-- The answer's place in the log: how old the oldest of ours is that must still be counted, and the
+-- youngest that must be gone (huge where the log does not go back so far). Answers that overtake
+-- each other, and others, blur the count.
+local function ages(bucket, seen, known, blur)
+  local rank = call('ZRANK', key('log'), seen.seq)
+  if not rank then return nil end
+  local slack = 1 + floor(2 * blur)
+  local gone = rank - seen.used - slack
+  local oldest = gone + 1 + 2 * slack
+  local near = call('ZRANGE', key('log'), max(0, gone), min(rank, max(0, oldest)), 'WITHSCORES')
+  local youngest = gone >= 0 and seen.at - tonumber(near[2]) or huge
+  local others = HIDDEN * known.others * min(youngest, bucket.window)
+  oldest = floor(oldest + others)
+  if oldest > rank then return 0, youngest end
+  local slot = others < 1 and near[#near]
+    or call('ZRANGE', key('log'), max(0, oldest), max(0, oldest), 'WITHSCORES')[2]
+  return max(0, seen.at - tonumber(slot)), youngest
+end
+
+-- What is seen of others: that more is used than we sent.
+local function hear_others(bucket, known, gone, since, blur)
+  local taken = max(0, known.last_gone - gone - floor(2 * blur))
+  local weight = 1 - exp(-since / max(2000, bucket.window / 4))
+  known.others = known.others + weight * (taken / since - known.others)
+  known.fallen = known.fallen + taken
+end
+
+-- A window between two lengths was seen, by a limiter of that kind. One that is known already is
+-- given up only for what was seen twice.
+local function consider(now, bucket, low, high, kind, why)
+  local known = clues_of(bucket)
+  local window = likely(bucket, low, high)
+  local shared = known.others * bucket.window > 0.02 * bucket.limit
+  local configured = bucket.configured_window
+  if kind == 'bucket' and shared and low / HIDDEN <= configured and configured <= high then
+    window = configured
+  end
+  local by_others = kind == 'sliding'
+    or kind == 'bucket' and shared and window < SHARED_MOST * bucket.window
+  if known.claimed == 1 and window > bucket.window and by_others then
+    known.kind = known.kind == '-' and kind or known.kind
+    if bucket.doubt == 1 then believe(now, bucket, bucket.window, known.why, true, false) end
+    return
+  end
+  local same = known.kind == kind and math.abs(window / bucket.window - 1) < 0.1
+  local again = known.pending > 0 and math.abs(known.pending / window - 1) < 0.15
+  if bucket.doubt == 1 or known.kind == '-' or same or again then
+    local fits = low <= bucket.window and bucket.window <= high
+    if bucket.doubt == 1 or not fits then believe(now, bucket, window, why, true, false) end
+    known.kind, known.pending = kind, 0
+  else
+    known.pending = window
+  end
+end
+
+local function start_over(known)
+  known.events, known.oldest, known.youngest = 0, 0, -1
+end
+
+-- Some of ours have gone, and not all at once.
+local function gradual(now, bucket, seen, known, dry, tolerance)
+  local low, high = known.oldest, known.youngest
+  if high < 0 then return end
+  if known.events == 1 then
+    -- Most went while hardly any answer came: the window is between those two ages.
+    local many = seen.gone - known.last_gone >= 0.25 * bucket.limit
+    if many and bucket.doubt == 1 and known.kind ~= 'bucket' and low <= high then
+      believe(now, bucket, likely(bucket, low, high), 'age', true, true)
+      start_over(known)
+    end
+    return
+  end
+  local gained = seen.gone - known.first_gone
+  if low <= high + tolerance + 0.02 * low then
+    local windowed = known.first_dry >= 4 * dry and known.first_dry >= 0.5 * low
+    if known.events < 3 and not windowed and low >= bucket.window / 8 then return end
+    if bucket.doubt == 0 and high >= 0.9 * bucket.window then return start_over(known) end
+    if windowed or low >= bucket.window / 4 and known.kind ~= 'bucket' then
+      if known.kind == 'bucket' and now.steady < known.no_room then return end
+      if known.kind == 'fixed' and bucket.doubt == 0 then return end
+      local turned = max(seen.used / 4, min(seen.used, 12))
+      if not windowed and gained < turned then return end
+      consider(now, bucket, low - tolerance, max(low, high) + tolerance, 'sliding', 'age')
+      start_over(known)
+    elseif now.steady >= known.no_room and low < bucket.window / 4 then
+      known.kind = '-'
+      believe(now, bucket, max(bucket.window / 4, low), 'room', false, true)
+      start_over(known)
+    end
+  elseif gained >= 6 and known.events >= 3 then
+    if known.fewest < 2 then return start_over(known) end
+    local pace, blur = gained / (seen.at - known.first_at), 2 / gained + 0.02
+    local low_window = bucket.limit / (pace + HIDDEN * known.others) * (1 - blur)
+    consider(now, bucket, low_window, bucket.limit / pace * (1 + blur), 'bucket', 'refill')
+    if known.kind ~= 'bucket' then start_over(known) end
+    known.no_room = now.steady + 20 * bucket.window
+  end
+end
+
+-- All of ours have gone at once, after nothing went for `dry` ms, give or take.
+local function dropped(now, bucket, seen, known, least, most, tolerance)
+  if known.dropped == 1 then
+    consider(now, bucket, least - tolerance, most + tolerance, 'fixed', 'drops')
+  elseif bucket.doubt == 1 then
+    local left, named = seen.left, nil
+    if left > ROUNDED_MS then named = likely(bucket, left - ROUNDED_MS, left) end
+    if named and named < left and named >= least - tolerance then
+      believe(now, bucket, named, 'reset', true, true)
+    elseif least > bucket.window + tolerance then
+      believe(now, bucket, least, 'quiet', false, true)
+    end
+  end
+  known.dropped = 1
+  start_over(known)
+end
+
+-- What the newest answer of the call tells: `seen` is its slot's number, when its request began,
+-- how much was used of its limit, and how long until the window ends (negative: not said).
+local function learn(now, bucket)
+  local seen = bucket.newest
+  if not seen then return end
+  local known = clues_of(bucket)
+  if seen.seq <= known.seen then return end
+  known.seen, known.room, known.left = seen.seq, seen.room, seen.left
+  if seen.throttled then return end
+  seen.gone = seen.seq - seen.used
+  local since = max(1, seen.at - known.last_at)
+  local deviation = sqrt(bucket.rtt_var)
+  local blur = bucket.limit / bucket.window * deviation
+  local tolerance = 2 * Bucket.jitter(bucket, bucket.window)
+  if known.last_at < 0 then
+    known.base, known.quiet, known.from = seen.gone, seen.at, seen.at
+    known.last_at, known.last_gone, known.last_used = seen.at, seen.gone, seen.used
+    return
+  end
+  hear_others(bucket, known, seen.gone, since, blur)
+  local oldest, youngest = ages(bucket, seen, known, blur)
+  if not oldest then return end
+  known.oldest, known.fewest = max(known.oldest, oldest), min(known.fewest, seen.used)
+  known.base = min(known.base, seen.gone)
+  local dry = seen.at - known.quiet
+  local enough = max(1, 0.75 + 2 * blur + 3 * sqrt(known.fallen))
+  if seen.gone - known.base >= enough then
+    local had = known.last_used
+    local all = had >= 3 and seen.gone - known.last_gone >= 0.8 * had and dry >= 2 * since
+    if all then
+      local least, most = known.last_at - known.quiet, seen.at - known.from
+      dropped(now, bucket, seen, known, least, most, tolerance)
+    else
+      known.events, known.dropped = known.events + 1, 0
+      if known.events == 1 then
+        known.first_at, known.first_gone, known.first_dry = seen.at, seen.gone, dry
+        known.fewest = seen.used
+      end
+      if youngest < huge then
+        known.youngest = known.youngest < 0 and youngest or min(known.youngest, youngest)
+      end
+      gradual(now, bucket, seen, known, dry, tolerance)
+    end
+    if known.events == 0 then known.oldest = 0 end
+    known.quiet, known.from, known.base, known.fallen = seen.at, known.last_at, seen.gone, 0
+    if known.kind == 'bucket' and seen.used < 3 then start_over(known) end
+  elseif dry > bucket.window + max(0.15 * bucket.window + 2 * tolerance,
+    4 * bucket.window / bucket.limit) then
+    local due = seen.at - bucket.window - tolerance
+    if call('ZCOUNT', key('log'), ms(known.quiet), ms(due)) >= 2 + 2 * enough then
+      known.kind = '-'
+      believe(now, bucket, dry, 'quiet', false, true)
+    end
+  end
+  known.last_at, known.last_gone, known.last_used = seen.at, seen.gone, seen.used
+end
+
+return { hear_limit = hear_limit, learn = learn }
