@@ -91,13 +91,22 @@ is each script's ``KEYS[1]``.
     closed       zset    name of a draft or paused campaign -> wall ms since when it is that
     lanes:<n>    set     its other lanes: of dead letters replayed with another sender
     ledger:<n>   hash    imported, and how many of its recipients are in each state; maybe_sent:
-                         how many of those not accepted may have been sent a message
+                         how many of those not accepted may have been sent a message; by code,
+                         how many of the suppressed were so by a limit on the recipient, and
+                         held_<code>: how many waited for one
     day_costs:<d> hash   of a day (since 1970, UTC), for cost_days: currency|all or
                          currency|kind|name -> billionths messages parts; kind is app, campaign,
                          sender or carrier, and without a cost the currency is empty (costs.lua)
     costs:<n>    hash    a campaign's, of all days: currency|carrier|letter, likewise
     members:<n>:<shard>  set of 64-bit hashes, keyed: everybody who was ever imported
-    unsent:<n>:<state>   list of tickets that ended before they were ever started
+    unsent:<n>:<ended>   list of tickets that ended before they were ever started, by state; what a
+                         limit on its recipient suppressed, by its code
+    got:<kept>:<n> hash  what recipients got in the n-th time of so many ms, if that is limited:
+                         t|b and number -> times of 5 bytes, in 10 ms of the steady clock;
+                         ts|bs and number -> texts' keyed hashes, 7 characters and a time each;
+                         p and prefix -> number:count of the tenths of its window
+    in_line      zset    line|place|id of the messages that wait for such a limit (all at 0): line
+                         as a field above (of an app's own limit with @ and its name)
     import:<n>   string  the last batch imported, for a day: its token and answers
     wake         list    tokens that wake a listening worker
     workers      zset    worker name -> wall ms at which it was last heard
@@ -133,10 +142,14 @@ A record's fields; one that says nothing is absent:
     bill         what the provider said of it: carrier, parts, cost, ... (bills.lua)
     billed       for which sender, and when its cost was told;  bill:<provider_id>: the bill of a
                  further id; both see costs.lua
+    line         its place among those that wait for a limit on their recipient: line|place
+    counted      steady ms from which on it counts there, once it may have been sent
+    text         keyed hash of what it says, if the same text is limited
     code reason  of the last failed attempt, or why it waits
     answer       status and body of that answer, cut to 500 bytes
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 STATES: Final = (
@@ -194,10 +207,17 @@ class Keys:
     def members(self, campaign: str, shard: int | str) -> str:
         return f"{self.prefix}members:{campaign}:{shard}"
 
-    def unsent(self, campaign: str, state: str) -> str:
-        return f"{self.prefix}unsent:{campaign}:{state}"
+    def unsent(self, campaign: str, ended: str) -> str:
+        """A list of ``UNSENT``."""
+        return f"{self.prefix}unsent:{campaign}:{ended}"
 
 
-def unsent_states() -> tuple[str, ...]:
-    """Return the final states that a campaign's recipient may reach before it was ever started."""
-    return ("cancelled", "expired", "suppressed")
+ENDED_BY_LIMITS: Final = ("too_many", "too_soon", "same_text")
+"""Codes of messages that a limit on their recipient ended: they are suppressed."""
+
+UNSENT: Final[Mapping[str, str]] = {
+    "cancelled": "cancelled",
+    "expired": "expired",
+    "suppressed": "suppressed",
+} | dict.fromkeys(ENDED_BY_LIMITS, "suppressed")
+"""The lists of a campaign's recipients that ended before they were ever started; their states."""

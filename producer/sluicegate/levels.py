@@ -25,6 +25,7 @@ from .stored import (
     limit_text,
     sender_name,
 )
+from .withheld import recipient_fields
 
 _DAY_SECONDS = 86_400
 _ZONE, _ZONE_FROM, _ZONE_TO = "America/Los_Angeles", 2025, 2045  # T-Mobile's midnight
@@ -89,6 +90,7 @@ def published(account: Account) -> dict[str, str]:
     sender:<name>           ``sms_ms|mms_ms|registration``, the name as in lanes
     registration:<name>     ``sms_ms|mms_ms|brand``
     brand:<name>            ``cap|share``: segments a day, and how much each is charged
+    recipient, prefix       what one recipient, and similar numbers, get: ``recipient_fields``
     zone                    ``from_ms offset_ms;...``: UTC offsets of the brands' time zone
     ======================  ==================================================================
 
@@ -113,7 +115,7 @@ def published(account: Account) -> dict[str, str]:
         fields[f"brand:{name}"] = BrandLimits(brand.tmobile_daily, brand.tmobile_share).format()
     if account.max_requests_per_second:
         fields["ceiling"] = limit_text(account.max_requests_per_second)
-    return fields | {"zone": _offsets() if account.brands else ""}
+    return fields | recipient_fields(account) | {"zone": _offsets() if account.brands else ""}
 
 
 def digest(fields: dict[str, str]) -> str:

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from sluicegate.keys import FINAL_STATES
+from sluicegate.keys import ENDED_BY_LIMITS, FINAL_STATES, UNSENT
 from sluicegate.receipts import DELIVERIES
 from sluicegate.stored import Bill, CostSum, LaneName, Record
+from sluicegate.withheld import WITHHELD
 
 from .values import values_of
 
@@ -115,7 +116,8 @@ def _unsent(names: dict[str, Any]) -> dict[str, list[str]]:
     unsent: dict[str, list[str]] = {}
     for name, value in names.items():
         if name.startswith("unsent:"):
-            _, campaign, state = name.split(":")
+            _, campaign, ended = name.split(":")
+            state = UNSENT[ended]
             for ticket in value:
                 unsent.setdefault(f"{campaign}.{_first(ticket)}", []).append(state)
     return unsent
@@ -156,6 +158,10 @@ def _check_campaigns(
         ledger = {k.decode(): int(v) for k, v in names.get(f"ledger:{name}", {}).items()}
         assert ledger.pop("imported", 0) == len(mine), name
         maybe_sent = ledger.pop("maybe_sent", None)
+        for code in WITHHELD:
+            ledger.pop(f"held_{code}", 0)
+        ended = {code: n for code in ENDED_BY_LIMITS if (n := ledger.pop(code, 0))}
+        assert ended == _ended_by_limits(names, name), name
         told = {delivery: ledger.pop(delivery, 0) for delivery in DELIVERIES}
         assert {k: v for k, v in ledger.items() if v} == Counter(mine.values()), name
         recorded = {id: Record.parse(names.get(f"m:{id}", {})) for id in mine}
@@ -170,6 +176,17 @@ def _check_campaigns(
         if state == "finished":
             assert not {"waiting", "retrying", "in_doubt"} & set(mine.values())
     assert names.get("running", set()) == running
+
+
+def _ended_by_limits(names: dict[str, Any], campaign: str) -> Counter[str]:
+    """How many of a campaign's recipients a limit on them suppressed, by its code."""
+    ended = Counter[str]()
+    for name, value in names.items():
+        if name.startswith(f"unsent:{campaign}:"):
+            ended[name.rpartition(":")[2]] += len(value)
+        elif name.startswith(f"m:{campaign}.") and value[b"state"] == b"suppressed":
+            ended[value.get(b"code", b"").decode()] += 1
+    return Counter({code: n for code, n in ended.items() if code in ENDED_BY_LIMITS})
 
 
 def _check_lanes(names: dict[str, Any]) -> Counter[str]:

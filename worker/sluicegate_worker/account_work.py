@@ -29,7 +29,7 @@ from .drain import Drain
 from .observe.metrics import Meters
 from .provider.gateway import Gateway
 from .queue import Queue
-from .rendering import GrantRenderer
+from .rendering import GrantRenderer, TextHashes
 from .spool import Spool
 from .summary import Summary
 from .sweep import sweeping
@@ -73,6 +73,7 @@ class AccountWork:
         )
         self._queue = Queue(self._client, config, account, worker)
         self._renderer = GrantRenderer(self._client, Keys(account))
+        self._texts = TextHashes(self._client, Keys(account), config.account(account))
         self._spool = Spool(config.spool_directory, account)
         self._drains: set[Drain] = set()
         self._signalled_at = -RESIGNAL_SECONDS
@@ -100,6 +101,7 @@ class AccountWork:
             deployment=self._config.deployment,
             meters=self._meters,
             read=self._renderer.message,
+            text_hash=self._texts.of,
             on_end=self._on_drain_end,
         )
         self._drains.add(drain)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
@@ -28,6 +29,18 @@ _PROFILE = b'"messaging_profile_id"'
 log = logging.getLogger(__name__)
 
 
+class Prepared(NamedTuple):
+    """What a grant's POST sends; ``text`` as in ``wire.Start``."""
+
+    request: bytes
+    text: str = ""
+
+
+async def not_limited(message: Message) -> str:
+    """The hash of a text of which no recipient's limit is to know."""
+    return ""
+
+
 async def app_message(grant: Grant) -> Message:
     """The message that an app enqueued; raises InvalidMessage."""
     return decode(grant.content, grant.id)
@@ -37,6 +50,7 @@ class Attempts:
     """One account's attempts; no message, and nothing that the provider does, makes a call raise.
 
     ``read`` makes a grant's message; ``rendering.GrantRenderer.message`` says what it may raise.
+    ``text_hash`` makes what ``Prepared`` has of its text: ``rendering.TextHashes.of``.
     """
 
     def __init__(
@@ -46,15 +60,19 @@ class Attempts:
         name: str,
         deployment: str,
         read: Callable[[Grant], Awaitable[Message]],
+        text_hash: Callable[[Message], Awaitable[str]] = not_limited,
     ) -> None:
         self._gateway, self._account, self._read = gateway, account, read
         self._name, self._deployment = name, deployment
-        self._policy = policy(account.retry)
+        self._policy, self._text_hash = policy(account.retry), text_hash
 
-    async def request(self, grant: Grant) -> bytes | Settle:
-        """The bytes to POST; or the settle of a message for which there are none."""
+    async def prepared(self, grant: Grant) -> Prepared | Settle:
+        """What to POST; or the settle of a message for which there is nothing."""
+        if grant.request:
+            return Prepared(grant.request)
         try:
-            return self._gateway.request(await self._read(grant))
+            message = await self._read(grant)
+            return Prepared(self._gateway.request(message), await self._text_hash(message))
         except OutboxError as error:
             log.warning("a message goes back, its plan could not be read: %s", error)
             return grant.unused()

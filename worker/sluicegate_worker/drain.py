@@ -18,7 +18,7 @@ from sluicegate.errors import OutboxFull
 from sluicegate.message import Message
 
 from .alarm import Alarm
-from .attempt import Attempts, app_message
+from .attempt import Attempts, app_message, not_limited
 from .capacity import Capacity
 from .observe.journal import Journal
 from .observe.metrics import Meters
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 class Drain:
     """One run of claiming and sending on one account.
 
-    ``read`` makes a grant's message: see ``Attempts``. ``on_end`` is told why claiming ended,
+    ``read`` and ``text_hash``: see ``Attempts``. ``on_end`` is told why claiming ended,
     while what was started is still being finished; from then on ``claiming`` is False.
     ``monotonic`` is a clock in seconds; whatever workers share is decided by the server's clock.
     """
@@ -55,11 +55,12 @@ class Drain:
         deployment: str = "default",
         meters: Meters | None = None,
         read: Callable[[Grant], Awaitable[Message]] = app_message,
+        text_hash: Callable[[Message], Awaitable[str]] = not_limited,
         on_end: Callable[[str], None] = lambda why: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gateway = gateway
-        self._attempts = Attempts(gateway, account, name, deployment, read)
+        self._attempts = Attempts(gateway, account, name, deployment, read, text_hash)
         self._distance = queue.distance
         self._schedule = Schedule(
             Capacity(account.worker_concurrency), account.lease_seconds / 3, self._distance
@@ -143,12 +144,13 @@ class Drain:
         self._schedule.on_claimed(claimed, now)
         messages: list[HeldMessage] = []
         for grant in claimed.grants:
-            request = grant.request or await self._attempts.request(grant)
-            if isinstance(request, Settle):
-                self._note_end(request, request.kind)
-                self._schedule.end(request, self._monotonic())
+            made = await self._attempts.prepared(grant)
+            if isinstance(made, Settle):
+                self._note_end(made, made.kind)
+                self._schedule.end(made, self._monotonic())
             else:
-                messages.append(HeldMessage(grant, now + grant.slot_ms / 1000, request))
+                at = now + grant.slot_ms / 1000
+                messages.append(HeldMessage(grant, at, made.request, made.text))
         self._schedule.hold(messages)
         self._journal.note_claim(claimed)
         if claimed.why == "probe":

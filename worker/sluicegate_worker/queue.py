@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 import redis
@@ -85,6 +86,8 @@ class Queue:
         args.append(len(starts))
         for start in starts:
             args += (start.id, start.token, start.request)
+        texts = [(start.id, start.text) for start in starts if start.text]
+        args += (len(texts), *chain.from_iterable(texts))
         args.append(len(renewals))
         for renewal in renewals:
             args += (renewal.id, renewal.token)

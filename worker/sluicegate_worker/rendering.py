@@ -1,11 +1,17 @@
 """What a grant is to send: a message as it is stored, or a recipient rendered from its plan."""
 
+import base64
+from hashlib import blake2b
+
+import msgspec
 import redis
 import redis.asyncio
 
 from sluicegate.campaigns.campaign import aread_plan
+from sluicegate.campaigns.members import ahash_key
 from sluicegate.campaigns.plan import Plan, rendered
 from sluicegate.campaigns.template import RENDERERS
+from sluicegate.config import Account
 from sluicegate.errors import WrongRenderer
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
@@ -13,6 +19,8 @@ from sluicegate.outbox import translated
 from sluicegate.stored import MessageId
 
 from .wire import Grant
+
+_HASH_CHARACTERS = 7
 
 
 class GrantRenderer:
@@ -47,3 +55,32 @@ class GrantRenderer:
             raise WrongRenderer(campaign, plan.renderer)
         self._plans[campaign] = plan
         return plan
+
+
+class TextHashes:
+    """Tells the texts of one account's messages apart, where it limits how often one is sent.
+
+    The hash is keyed, since there are few texts that anybody would send.
+    """
+
+    def __init__(self, client: redis.asyncio.Redis, keys: Keys, account: Account) -> None:
+        self._client, self._keys = client, keys
+        rules = account.per_recipient.rules.values()
+        self._limited = any(limits.same_text_seconds for limits in rules)
+        self._key = b""
+
+    async def of(self, message: Message) -> str:
+        """The hash of all that a message says; "" where that is not limited.
+
+        Raises OutboxUnavailable where the key could not be read.
+        """
+        if not self._limited:
+            return ""
+        if not self._key:
+            try:
+                self._key = await ahash_key(self._client, self._keys)
+            except redis.RedisError as error:
+                raise translated(error, ()) from error
+        said = msgspec.json.encode((message.text, message.subject, message.media_urls))
+        hash = blake2b(said, key=self._key, digest_size=6).digest()
+        return base64.urlsafe_b64encode(hash).decode()[:_HASH_CHARACTERS]

@@ -64,12 +64,13 @@ class HeldMessage(msgspec.Struct, eq=False):
     grant: Grant
     slot_at: float
     request: bytes
+    text: str = ""
     asked_at: float = 0.0
     renew_at: float = 0.0
 
     def start(self) -> Start:
         grant = self.grant
-        return Start(grant.id, grant.token, b"" if grant.request else self.request)
+        return Start(grant.id, grant.token, b"" if grant.request else self.request, self.text)
 
     def may_begin(self, now: float, within_seconds: float = START_TO_POST_SECONDS) -> bool:
         """Whether its POST may still begin: the last look, just before the first byte."""

@@ -159,12 +159,14 @@ def parse_settle(line: bytes) -> Settle:
 class Start(msgspec.Struct, frozen=True):
     """A granted message whose POST is about to be written.
 
-    ``request`` is its bytes, or empty where Redis has them already.
+    ``request`` is its bytes, or empty where Redis has them already. ``text`` is the keyed hash of
+    what it says, where the same text may be limited and Redis has it not yet.
     """
 
     id: str
     token: str
     request: bytes = b""
+    text: str = ""
 
 
 class Renewal(msgspec.Struct, frozen=True):

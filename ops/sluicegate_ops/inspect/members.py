@@ -6,18 +6,22 @@ from typing import Any, NamedTuple
 import redis
 
 from sluicegate.errors import Malformed
-from sluicegate.keys import Keys, unsent_states
+from sluicegate.keys import ENDED_BY_LIMITS, UNSENT, Keys
 from sluicegate.stored import Lease, MessageId, Ticket
 
 _PAGE = 1000
 
 
 class Member(NamedTuple):
-    """One recipient; ``to`` is "" while it waits in its lane, which is not searched."""
+    """One recipient; ``to`` is "" while it waits in its lane, which is not searched.
+
+    ``code`` says which limit on it ended its message, "" if none did.
+    """
 
     campaign: str
     state: str
     to: str = ""
+    code: str = ""
 
 
 def member(client: redis.Redis, keys: Keys, id: str) -> Member | None:
@@ -34,10 +38,11 @@ def member(client: redis.Redis, keys: Keys, id: str) -> Member | None:
     store: Any = client
     if lease := store.hget(keys("leases"), id):
         return Member(campaign, "granted", Lease.parse(lease).ticket.to)
-    for state in unsent_states():
-        for ticket in _tickets(store, keys.unsent(campaign, state)):
+    for ended, state in UNSENT.items():
+        for ticket in _tickets(store, keys.unsent(campaign, ended)):
             if Ticket.short_of(ticket) == short.encode():
-                return Member(campaign, state, Ticket.parse(ticket).to)
+                code = ended if ended in ENDED_BY_LIMITS else ""
+                return Member(campaign, state, Ticket.parse(ticket).to, code)
     return Member(campaign, "waiting")
 
 

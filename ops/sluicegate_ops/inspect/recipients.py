@@ -8,7 +8,7 @@ import msgspec
 import redis
 
 from sluicegate.campaigns.campaign import Campaign
-from sluicegate.keys import Keys, unsent_states
+from sluicegate.keys import ENDED_BY_LIMITS, UNSENT, Keys
 from sluicegate.stored import DELIVERY_FIELDS, Lease, MessageId, Record, Ticket
 
 from .costs import amount_text
@@ -105,8 +105,9 @@ class CampaignRecipients:
 
     def _unrecorded(self) -> Iterator[RecipientStatus]:
         """Those that wait or ended without a record, then those that wait and have one."""
-        for state in unsent_states():
-            yield from self._new(self._tickets(self._unsent(state)), state)
+        for ended, state in UNSENT.items():
+            code = ended if ended in ENDED_BY_LIMITS else ""
+            yield from self._new(self._tickets(self._unsent(ended)), state, code)
         yield from self._new(self._leased(), "waiting")
         yield from self._new(self._tickets(self._keys.lane(self._campaign.plan.lane)), "waiting")
         for short, recipient in self._waiting.items():
@@ -114,7 +115,9 @@ class CampaignRecipients:
                 self._seen.add(short)
                 yield recipient
 
-    def _new(self, tickets: Iterator[bytes], state: str) -> Iterator[RecipientStatus]:
+    def _new(
+        self, tickets: Iterator[bytes], state: str, code: str = ""
+    ) -> Iterator[RecipientStatus]:
         for ticket in tickets:
             short = Ticket.short_of(ticket)
             if short in self._seen:
@@ -124,7 +127,7 @@ class CampaignRecipients:
             if known is not None:
                 yield msgspec.structs.replace(known, state=state)
             else:
-                yield RecipientStatus(self._id(short), Ticket.parse(ticket).to, state)
+                yield RecipientStatus(self._id(short), Ticket.parse(ticket).to, state, code=code)
 
     def _leased(self) -> Iterator[bytes]:
         prefix = f"{self._campaign.name}.".encode()
@@ -139,8 +142,8 @@ class CampaignRecipients:
             yield from reversed(page)
             end -= _PAGE
 
-    def _unsent(self, state: str) -> str:
-        return self._keys.unsent(self._campaign.name, state)
+    def _unsent(self, ended: str) -> str:
+        return self._keys.unsent(self._campaign.name, ended)
 
     def _id(self, short: bytes) -> str:
         return MessageId(self._campaign.name, short.decode()).format()

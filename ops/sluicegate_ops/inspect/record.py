@@ -71,7 +71,8 @@ def read_record(client: redis.Redis, config: Config, account: str, id: str) -> M
         recipient = member(client, reader.outbox.keys, id)
         if recipient is None:
             raise
-    status = MessageStatus(id, cast("MessageState", recipient.state), recipient.to)
+    state = cast("MessageState", recipient.state)
+    status = MessageStatus(id, state, recipient.to, code=recipient.code)
     return MessageRecord(status, campaign=recipient.campaign)
 
 

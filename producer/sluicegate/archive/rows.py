@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ..keys import ENDED_BY_LIMITS, UNSENT
 from ..stored import MessageId, Record
 
 ArchiveRow = dict[str, Any]
@@ -77,15 +78,19 @@ def row_of(
     }
 
 
-def unsent_row(account: str, id: MessageId, to: str, state: str, ended_ms: int) -> ArchiveRow:
-    """The row of a recipient that ended before it was ever started, and so had no record."""
+def unsent_row(account: str, id: MessageId, to: str, ended: str, ended_ms: int) -> ArchiveRow:
+    """The row of a recipient that ended before it was ever started, and so had no record.
+
+    ``ended`` is the list of ``keys.UNSENT`` that it stood in.
+    """
     row: ArchiveRow = dict.fromkeys(_TEXTS, "") | dict.fromkeys(_NUMBERS, 0)
     return row | {
         "account": account,
         "id": id.format(),
         "campaign": id.campaign,
         "recipient": to,
-        "state": state,
+        "state": UNSENT[ended],
+        "code": ended if ended in ENDED_BY_LIMITS else "",
         "ended": ended_ms,
         "day": ended_ms // _DAY_MS,
         "maybe_sent": 0,

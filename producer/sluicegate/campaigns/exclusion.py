@@ -16,7 +16,7 @@ import msgspec
 import redis
 
 from ..errors import InvalidMessage
-from ..keys import Keys, unsent_states
+from ..keys import UNSENT, Keys
 from ..stored import Record, Ticket, hash_of
 from .members import Members, read_members
 from .plan import Plan, message_id
@@ -94,7 +94,7 @@ class Exclusion:
             rule = f"it tells recipients apart by {by}, so this campaign must do so too"
             raise InvalidMessage("except_campaigns", name, rule)
         hashes = array("q")
-        for ended in unsent_states():
+        for ended in UNSENT:
             hashes.extend(self._listed(self._keys.unsent(name, ended)))
         return _Other(name, state == b"cancelled", members, array("q", sorted(hashes)))
 

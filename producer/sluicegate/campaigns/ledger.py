@@ -19,7 +19,7 @@ import msgspec
 import redis
 
 from ..carriers import Carrier
-from ..keys import Keys, unsent_states
+from ..keys import ENDED_BY_LIMITS, UNSENT, Keys
 from ..receipts import DELIVERIES
 from ..stored import (
     DELIVERY_FIELDS,
@@ -32,6 +32,7 @@ from ..stored import (
     carrier_of_letter,
     parse_sums,
 )
+from ..withheld import WITHHELD
 
 PENDING = ("waiting", "retrying", "in_doubt")
 """States that keep a campaign running: it is finished once no recipient is in any of them."""
@@ -53,6 +54,9 @@ class Ledger(msgspec.Struct, frozen=True):
     counters of a campaign that version 0.1 created do not know, None, but a recount does.
     ``costs`` count each time that the provider has one of them: whom it sent a message twice costs
     twice.
+
+    Of the suppressed, ``ended`` tells how many were so by which limit on their recipients, and
+    ``held`` how many recipients had to wait for one: by code, those alone that occurred.
     """
 
     imported: int
@@ -60,6 +64,8 @@ class Ledger(msgspec.Struct, frozen=True):
     deliveries: dict[str, int]
     maybe_sent: int | None = None
     costs: Costs = {}
+    ended: dict[str, int] = {}
+    held: dict[str, int] = {}
 
     @property
     def adds_up(self) -> bool:
@@ -102,12 +108,16 @@ class Ledgers:
         """Count the recipients from every ticket, lease, list and record of the campaign.
 
         A message that moves meanwhile may be counted twice or not at all, so compare with ``read``
-        only while the campaign is paused, finished or cancelled. Reads everything once and takes
-        about 100 bytes of memory a recipient.
+        only while the campaign is paused, finished or cancelled. Only ``held``, of what is past,
+        is what the counters say. Reads everything once and takes about 100 bytes of memory a
+        recipient.
         """
         states: dict[bytes, str] = dict.fromkeys(self._waiting(campaign), "waiting")
-        for state in unsent_states():
-            states |= dict.fromkeys(self._unsent(campaign, state), state)
+        ended = Counter[str]()
+        for name, state in UNSENT.items():
+            shorts = dict.fromkeys(self._unsent(campaign, name), state)
+            ended[name] += len(shorts.keys() - states.keys())
+            states |= shorts
         deliveries: dict[bytes, str] = {}
         bills: list[Bill] = []
         maybe_sent = 0
@@ -115,6 +125,7 @@ class Ledgers:
             state, delivery = record.state, record.delivery
             bills += record.bills
             maybe_sent += record.maybe_sent
+            ended[record.code] += state == "suppressed"
             # One that waits was found in a lane; or, cancelled with its campaign, in that list.
             if state != "waiting":
                 states[short] = state
@@ -122,7 +133,9 @@ class Ledgers:
                 deliveries[short] = delivery
         members = sum(self._client.scard(shard) for shard in self._shards(campaign))
         counts = Counter([*states.values(), *deliveries.values()])
-        return _ledger(members, counts, maybe_sent, _summed(bills))
+        counts |= Counter({code: ended[code] for code in ENDED_BY_LIMITS})
+        ledger = _ledger(members, counts, maybe_sent, _summed(bills))
+        return msgspec.structs.replace(ledger, held=self.read(campaign).held)
 
     def _waiting(self, campaign: str) -> Iterator[bytes]:
         lanes = self._keys.lane(LaneName.pattern(campaign))
@@ -132,8 +145,8 @@ class Ledgers:
             if id.campaign == campaign:
                 yield id.short.encode()
 
-    def _unsent(self, campaign: str, state: str) -> Iterator[bytes]:
-        yield from self._tickets(self._keys.unsent(campaign, state))
+    def _unsent(self, campaign: str, ended: str) -> Iterator[bytes]:
+        yield from self._tickets(self._keys.unsent(campaign, ended))
 
     def _tickets(self, key: str | bytes) -> Iterator[bytes]:
         start = 0
@@ -145,7 +158,8 @@ class Ledgers:
         """Yield each recipient's short id, and of its record what a ledger tells."""
         prefix = self._keys.record(MessageId.prefix(campaign))
         names = (
-            "state", "maybe", "maybe_before", *DELIVERY_FIELDS, "bill", "billed", "provider_id_2",
+            "state", "maybe", "maybe_before", "code", *DELIVERY_FIELDS, "bill", "billed",
+            "provider_id_2",
         )  # fmt: skip
         cursor, first = 0, True
         while cursor or first:
@@ -188,4 +202,6 @@ def _ledger(
 ) -> Ledger:
     states = {state: counts.get(state, 0) for state in STATES}
     deliveries = {delivery: counts.get(delivery, 0) for delivery in DELIVERIES}
-    return Ledger(imported, states, deliveries, maybe_sent, costs)
+    ended = {code: counts[code] for code in ENDED_BY_LIMITS if counts.get(code)}
+    held = {code: counts[f"held_{code}"] for code in WITHHELD if counts.get(f"held_{code}")}
+    return Ledger(imported, states, deliveries, maybe_sent, costs, ended, held)

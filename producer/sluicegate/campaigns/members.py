@@ -16,6 +16,7 @@ from hashlib import blake2b, sha256
 from typing import Any, Final, NamedTuple
 
 import redis
+import redis.asyncio
 
 from ..errors import LostHashKey, UnknownCampaign
 from ..keys import Keys
@@ -62,6 +63,14 @@ def hash_key(client: redis.Redis, keys: Keys) -> bytes:
     if not store.exists(keys("hash_key")):
         store.set(keys("hash_key"), secrets.token_bytes(_KEY_BYTES), nx=True)
     return bytes(store.get(keys("hash_key")))
+
+
+async def ahash_key(client: redis.asyncio.Redis, keys: Keys) -> bytes:
+    """``hash_key`` on an asynchronous client."""
+    store: Any = client
+    if not await store.exists(keys("hash_key")):
+        await store.set(keys("hash_key"), secrets.token_bytes(_KEY_BYTES), nx=True)
+    return bytes(await store.get(keys("hash_key")))
 
 
 def check_of(key: bytes) -> str:

@@ -29,13 +29,15 @@ from .account import Account, InDoubt, Override, RetrySettings, Seconds, account
 from .apps import tenant_faults
 from .archive import ArchiveSettings, archive_faults
 from .file import SettingsFile
+from .recipients import AppLimits, PerPrefix, PerRecipient, RecipientLimits
 from .redis_url import is_redis, redis_url_fault, with_password
 from .senders import Brand, Registration, Sender, SettingFaults
 from .web import NAME, NAME_RULE, App, Web, from_environment, web_faults
 
 __all__ = [
-    "NAME", "NAME_RULE", "Account", "App", "ArchiveSettings", "Brand", "Config", "InDoubt",
-    "Override", "Registration", "RetrySettings", "Sender", "Web", "load",
+    "NAME", "NAME_RULE", "Account", "App", "AppLimits", "ArchiveSettings", "Brand", "Config",
+    "InDoubt", "Override", "PerPrefix", "PerRecipient", "RecipientLimits", "Registration",
+    "RetrySettings", "Sender", "Web", "load",
 ]  # fmt: skip
 
 

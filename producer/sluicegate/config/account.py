@@ -14,8 +14,17 @@ from ..errors import InvalidConfig
 from ..revocation import LANGUAGES, OPT_IN, normalised
 from ..urls import MAX_URL
 from .apis import APIS, Policy, known_apis
+from .recipients import PerPrefix, PerRecipient, recipient_faults
 from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
-from .web import both_from_environment, from_environment, is_web_url, variable_faults
+from .web import (
+    COUNTRY,
+    COUNTRY_RULE,
+    Countries,
+    both_from_environment,
+    from_environment,
+    is_web_url,
+    variable_faults,
+)
 
 PerSecond = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Seconds = Annotated[
@@ -85,6 +94,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     applies, and of equal ones that of the worker that started last. ``concurrency`` limits the
     POSTs under way on all hosts, ``worker_concurrency`` those of one worker process.
 
+    Its recipients: messages go only to ``countries`` (ISO codes; empty for all). ``per_recipient``
+    is how much one person gets, whoever sends it, and ``per_prefix`` a brake on numbers that begin
+    alike.
+
     Its requests: ``transport`` names the HTTP client. An answer must be complete within
     ``read_timeout_seconds``. ``lease_seconds`` is how long a silent worker keeps what it claimed.
     ``outcomes`` maps error codes and HTTP statuses to what they mean for this account, and takes
@@ -129,6 +142,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     senders: Senders = {}
     registrations: dict[str, Registration] = {}
     brands: dict[str, Brand] = {}
+    countries: Countries = ()
+    per_recipient: PerRecipient = PerRecipient()
+    per_prefix: PerPrefix = PerPrefix()
     outcomes: dict[str, Override] = {}
     receipts: bool = True
     public_key_env: str = "SLUICEGATE_TELNYX_PUBLIC_KEY"
@@ -202,6 +218,9 @@ def account_faults(account: Account) -> SettingFaults:
     if 0 < account.max_requests_per_second < _SLOWEST:
         yield ("max_requests_per_second",), f"must be at least {_SLOWEST:g}, or 0 for no ceiling"
     yield from faults(account.senders, account.registrations, account.brands)
+    yield from recipient_faults(account.per_recipient, account.per_prefix)
+    if not all(map(COUNTRY.fullmatch, account.countries)):
+        yield ("countries",), COUNTRY_RULE
     for code in account.outcomes:
         if not _CODE.fullmatch(code):
             reason = "must be an error code of five digits, or an HTTP status from 300 to 599"

@@ -3,14 +3,11 @@
 What the names of apps and of their variables must be is checked with the rest of ``[web]``.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 from .account import Account
 from .senders import SettingFaults
-from .web import App
-
-_COUNTRY = re.compile(r"[A-Z]{2}")
+from .web import COUNTRY, COUNTRY_RULE, App
 
 
 def tenant_faults(apps: Mapping[str, App], accounts: Mapping[str, Account]) -> SettingFaults:
@@ -33,8 +30,11 @@ def _faults(app: App, account: Account) -> Iterator[tuple[str, str]]:
                 f'as in [accounts.{app.account}.senders."+15557654321"]',
             )
     for country in app.countries:
-        if not _COUNTRY.fullmatch(country):
-            yield "countries", "each must be an ISO code of two capitals, such as US or GB"
+        if not COUNTRY.fullmatch(country):
+            yield "countries", COUNTRY_RULE
+        elif account.countries and country not in account.countries:
+            allowed = ", ".join(account.countries)
+            yield "countries", f"{country} is not among account {app.account}'s: {allowed}"
     flat = account.price_per_segment > 0 and account.price_per_mms > 0
     if app.daily_money is not None and not account.price_list and not flat:
         yield (

@@ -33,6 +33,8 @@ _SENDERS = 'a list of the account\'s senders: ["+15557654321", "Acme"]'
 SenderNames = Annotated[tuple[str, ...], msgspec.Meta(description=_SENDERS)]
 _COUNTRIES = 'a list of countries\' ISO codes: ["US", "CA"]'
 Countries = Annotated[tuple[str, ...], msgspec.Meta(description=_COUNTRIES)]
+COUNTRY: Final = re.compile(r"[A-Z]{2}")
+COUNTRY_RULE: Final = "each must be an ISO code of two capitals, such as US or GB"
 MessageRate = Annotated[float, msgspec.Meta(ge=0.001, le=10_000)]
 DailyMoney = Annotated[float, msgspec.Meta(gt=0, le=1_000_000)]
 

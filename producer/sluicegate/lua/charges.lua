@@ -6,6 +6,7 @@ local key = part('sluicegate.account').key
 local lanes, leases, levels =
   part('sluicegate.lanes'), part('sluicegate.leases'), part('sluicegate.levels')
 local carrier_day = part('sluicegate.carrier_day')
+local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
 local use, used_until = levels.use, levels.used_until
 local max = math.max
 
@@ -70,6 +71,7 @@ local function drop_grant(now, id, lease)
   leases.drop(id)
   redis.call('ZREM', key('log'), lease.seq)
   refund(now, lease)
+  if limits.get('recipient') then recipients().release(now, id, lease) end
 end
 
 return { charge = charge, refund_cap = refund_cap, drop_grant = drop_grant }

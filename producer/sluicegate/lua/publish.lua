@@ -41,10 +41,14 @@ for _, priority in ipairs({ 't', 'b' }) do
 end
 local senders = {}
 for i, class in ipairs(lanes.CLASSES) do senders[i] = uprooted(class) end
+-- What recipients got is found under the length of its generations.
+local kept = call('HMGET', key('limits'), 'recipient', 'recipient_before')
 call('DEL', key('limits'))
 call('HSET', key('limits'), 'version', ARGV[1], 'digest', digest)
 for i = 4, #ARGV, 2 do call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) end
 limits.forget()
+local before = kept[1] ~= limits.get('recipient') and kept[1] or kept[2]
+if before then call('HSET', key('limits'), 'recipient_before', before) end
 lanes.forget()
 for i, class in ipairs(lanes.CLASSES) do
   for _, node in ipairs(senders[i]) do

@@ -1,7 +1,7 @@
 -- States: how a message moves from one to the next, and what its campaign's ledger says of it.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: has_archive, of, current, stopped, maybe_sent, which only read; become, tally, perhaps,
---   know, note_attempt, keep, finish, end_waiting, put_back, run_again.
+--   know, note_attempt, keep, finish, end_waiting, put_back, set_by, run_again.
 -- Keys touched: those of records.lua, counts.lua and lanes.lua, campaign:<name>, running, unsent:*.
 --   It reads archive.
 --
@@ -11,6 +11,7 @@ local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local campaigns, history = part('sluicegate.campaigns'), part('sluicegate.history')
 local lanes, apps = part('sluicegate.lanes'), part('sluicegate.apps')
+local waiters = later('sluicegate.waiters')
 local key, num = account.key, texts.num
 local campaign_of, campaign_state = campaigns.of, campaigns.state
 local call = redis.call
@@ -101,7 +102,9 @@ end
 -- has.
 local function finish(now, id, state, retention_ms, token, from)
   local record = records.get(id)
+  if record.line then waiters().leave(now, id, record) end
   record.content, record.request, record.lane, record.ticket = nil, nil, nil, nil
+  record.text, record.counted = nil, nil
   become(id, state, from)
   record.at, record.token = texts.whole_ms(now.wall), token or record.token
   record.history = record.history and history.shortened(record.history, history.ENDED_BYTES)
@@ -111,12 +114,18 @@ local function finish(now, id, state, retention_ms, token, from)
 end
 
 -- The end of a message that waits: where it has no record, its ticket is kept in a list instead.
-local function end_waiting(now, id, state, ticket, retention_ms, token)
-  local campaign = campaign_of(id)
+-- `refusal` is what ended it, where that is a limit on its recipient (recipients.lua).
+local function end_waiting(now, id, state, ticket, retention_ms, token, refusal)
+  local campaign, code = campaign_of(id), refusal and refusal.code
+  if code then
+    counts.count(code)
+    if campaign then counts.add('ledger:' .. campaign, code, 1) end
+  end
   if not campaign or records.get(id).state then
+    if code then records.get(id).code, records.get(id).reason = code, refusal.why end
     return finish(now, id, state, retention_ms, token)
   end
-  call('RPUSH', key('unsent:' .. campaign .. ':' .. state), ticket)
+  call('RPUSH', key('unsent:' .. campaign .. ':' .. (code or state)), ticket)
   tally(campaign, 'waiting', state)
   counts.count(state)
 end
@@ -131,9 +140,17 @@ local function put_back(now, id, lane, ticket)
   end
 end
 
+-- A message leaves its lane to come back later; returns its record.
+local function set_by(id, lane, ticket)
+  local record = records.get(id)
+  become(id, 'retrying')
+  record.to, record.lane, record.ticket = ticket.to, lane, ticket.text
+  return record
+end
+
 return {
   has_archive = has_archive, of = of, current = current, stopped = stopped,
   maybe_sent = maybe_sent, become = become, tally = tally, keep = keep,
   perhaps = perhaps, know = know, note_attempt = note_attempt, finish = finish,
-  end_waiting = end_waiting, put_back = put_back, run_again = run_again,
+  end_waiting = end_waiting, put_back = put_back, set_by = set_by, run_again = run_again,
 }

@@ -17,6 +17,8 @@
     HaltInfo    ends_ms,since_ms,who|why            halts.lua: in_force
     Limits of a sender, registration, brand         levels.lua: of, limit_of
     AcceptedTwice  at_ms|to|first|second            acceptance.lua: keep_second
+    RecipientRule  beyond|quiet|same|kept|ms=most   recipients.lua: rule_of
+    PrefixRule  most|window_ms|digits|bulk|+44=most recipients.lua: prefix_rule
     BrandDay    day segments                        levels.lua: used_today; charges.lua: use_cap
     OptOutReason   since_ms source, profile, last   optout_changes.lua: add, lift
     OptOutEvent    a line of JSON                   optout_changes.lua: note
@@ -48,6 +50,7 @@ from .optouts import (
     parse_reasons,
     parse_review,
 )
+from .recipients import PrefixRule, RecipientRule, sent_times
 from .record import DELIVERY_FIELDS, Record
 from .tickets import Lease, Ticket, ticket_middle, ticket_text, ticket_writer, wall_ms
 from .twice import AcceptedTwice
@@ -73,6 +76,8 @@ __all__ = [
     "OptOutReason",
     "OtherBill",
     "PastAttempt",
+    "PrefixRule",
+    "RecipientRule",
     "Record",
     "RegistrationLimits",
     "ReviewedNumber",
@@ -90,6 +95,7 @@ __all__ = [
     "parse_review",
     "parse_sums",
     "sender_name",
+    "sent_times",
     "short_hash",
     "ticket_middle",
     "ticket_text",

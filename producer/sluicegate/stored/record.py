@@ -61,6 +61,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bill: Bill = NO_BILL
     billed: str = ""
     other_bills: Mapping[str, OtherBill] = {}
+    line: str = ""
+    counted: str = ""
+    text: str = ""
     code: str = ""
     reason: str = ""
     answer: str = ""

@@ -18,7 +18,7 @@ local ENDED = {
   accepted = true, cancelled = true, expired = true, suppressed = true, purged = true,
 }
 local OVER = { finished = true, cancelled = true }
-local LISTS = { 'cancelled', 'expired', 'suppressed' }
+local LISTS = { 'cancelled', 'expired', 'suppressed', 'too_many', 'too_soon', 'same_text' }
 local LOOKED_AT = 100 -- campaigns in one call
 local PREFIX = key('m:')
 

@@ -1,7 +1,8 @@
 -- Claiming: messages and slots to a worker, all conditions decided together.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: claim.
--- Keys touched: those of states.lua, cursors.lua and slots.lua, claim:<token>, due, full, held.
+-- Keys touched: those of states.lua, cursors.lua, slots.lua and withheld.lua, claim:<token>, due,
+--   full, held.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local parse_ticket = part('sluicegate.tickets').parse
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
@@ -16,7 +17,9 @@ local standstill = part('sluicegate_worker.standstill')
 local evidence, apps = part('sluicegate_worker.evidence'), part('sluicegate.apps')
 local set_aside = part('sluicegate_worker.unreadable').set_aside
 local optouts, changes = part('sluicegate.optouts'), part('sluicegate.optout_changes')
-local unhold = changes.unhold
+local unhold, set_by = changes.unhold, states.set_by
+local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
+local withheld = later('sluicegate_worker.withheld')
 local ms, look = texts.ms, records.look
 local next_slots, next_lane, next_ticket = Bucket.next_slots, cursors.next_lane, cursors.next_ticket
 local call, max, min = redis.call, math.max, math.min
@@ -80,6 +83,8 @@ end
 -- What a worker needs to send a message: an app's content, or a recipient's ticket. `fields` are
 -- its record's, as NEEDED names them.
 local NEEDED = { 'state', 'attempts', 'maybe', 'age', 'generation', 'content', 'request', 'free' }
+local limited -- whether the account limits what a recipient gets; then also:
+local PLACE = 9 -- a message's place in line
 local function grant(now, id, slot, ticket, fields)
   -- Not by ms(): no other text of the call is the same.
   local ahead = string.format('%.3f', slot - now.steady)
@@ -96,14 +101,6 @@ local function look_at(id, is_recipient)
   if not is_recipient then return look(id, unpack(NEEDED)) end
   local fields = look(id, 'state')
   return fields[1] and look(id, unpack(NEEDED)) or fields
-end
-
--- A message leaves its lane to come back later; returns its record.
-local function set_by(id, lane, ticket)
-  local record = records.get(id)
-  states.become(id, 'retrying')
-  record.to, record.lane, record.ticket = ticket.to, lane, ticket.text
-  return record
 end
 
 -- While one message at a time finds out how the provider is, it is not one to a recipient whose
@@ -138,8 +135,8 @@ local function nothing_is_ready()
 end
 
 -- Take the lane's next ticket if it may still be sent, with its record's fields; nil when it was
--- set aside, or there is none.
-local function next_message(now, cursor, request)
+-- set aside, or there is none; then a limit on its recipient, where that was why.
+local function next_message(now, cursor, request, slot)
   local open = not cursor.campaign or campaigns.state(cursor.campaign) == 'running'
   local ticket = open and next_but(cursor, request.passed_over)
   if not ticket and cursor.served > 0 then -- it goes once more, so that what it was served counts
@@ -166,6 +163,11 @@ local function next_message(now, cursor, request)
   end
   if request.trying and evidence.is_suspect(request.trying, ticket.to) then
     return defer(now, id, cursor.lane, ticket)
+  end
+  local refusal = limited and recipients().refusal(now, cursor.lane, ticket.to, slot, fields[3])
+  if refusal then
+    withheld().withhold(now, id, cursor.lane, ticket, refusal, request.retention_ms, request.token)
+    return nil, refusal
   end
   return ticket, fields
 end
@@ -221,6 +223,9 @@ local function grant_slot(now, bucket, room, request, slot, lane, ticket, fields
   }
   leases.write(ticket.id, lease, now.steady + request.lease_ms)
   charge(now, lane, ticket, slot)
+  if limited then
+    recipients().charge(now, ticket.id, lane, ticket.to, slot, fields[3], fields[PLACE])
+  end
   return grant(now, ticket.id, slot, ticket.text, fields)
 end
 
@@ -247,11 +252,13 @@ local function collect(now, bucket, room, request, want, bulk_want)
       cursors.leave(cursor)
       lanes.park(cursor.class, member, opens, level)
     else
-      local ticket, fields = next_message(now, cursor, request)
+      local ticket, fields = next_message(now, cursor, request, slot)
       if ticket then
         grants[#grants + 1] =
           grant_slot(now, bucket, room, request, slot, lane, ticket, fields)
         bucket.streak = bulk and 0 or bucket.streak + 1
+      elseif fields and not bulk then -- however many are held up, bulk has its turn
+        bucket.streak = bucket.streak + 1
       end
     end
   end
@@ -298,6 +305,11 @@ local function grants_or_why(now, bucket, breaker, request)
   local room = Bucket.look(now, bucket)
   request.moved = unpark_due((next_slots(now, bucket, room))) or request.moved
   local want = min(request.want, cap - busy)
+  limited = limits.get('recipient')
+  if limited then
+    NEEDED[PLACE] = 'line'
+    recipients().open(now)
+  end
   local grants, tired, beyond = collect(now, bucket, room, request, want, bulk_cap - busy)
   cursors.leave_all()
   slots.save_log(room)

@@ -12,6 +12,7 @@ local parse_ticket = part('sluicegate.tickets').parse
 local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
 local lanes, campaigns = part('sluicegate.lanes'), part('sluicegate.campaigns')
 local admission = part('sluicegate_worker.admission')
+local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
 local account_refusal, bulk_is_owed = admission.account_refusal, admission.bulk_is_owed
 local call, max, min = redis.call, math.max, math.min
 
@@ -113,6 +114,7 @@ local function next_ticket(cursor)
     end
     leases.fetch(ids)
     optouts.fetch_all(numbers)
+    if limits.get('recipient') then recipients().fetch(cursor.lane, numbers) end
   end
   return tickets[served + 1]
 end

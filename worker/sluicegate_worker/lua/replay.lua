@@ -16,7 +16,8 @@ local key, call = account.key, redis.call
 local num, whole_ms = texts.num, texts.whole_ms
 
 local AFRESH = {
-  'attempts', 'free', 'maybe', 'age', 'request', 'key_at', 'code', 'reason', 'answer',
+  'attempts', 'free', 'maybe', 'age', 'request', 'key_at', 'text', 'counted', 'code', 'reason',
+  'answer',
 }
 
 local token, who, said = ARGV[1], ARGV[2], ARGV[3]

@@ -20,6 +20,7 @@ local lanes, levels, halts =
   part('sluicegate.lanes'), part('sluicegate.levels'), part('sluicegate.halts')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 local apps, take_at_once = part('sluicegate.apps'), part('sluicegate.costs').take_at_once
+local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
 local campaign_of, acceptance = part('sluicegate.campaigns').of, part('sluicegate.acceptance')
 local add_optout = part('sluicegate.optout_changes').add
 local late = later('sluicegate.late')
@@ -272,6 +273,9 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   hear_attempt(now, breaker, true, outcome.failing)
   report(now, bucket, lease, outcome)
   records.clear(id, 'content', 'request', 'lane', 'ticket', 'reason', 'code', 'answer')
+  if limits.get('recipient') and recipients().limits_text(lease.lane) then
+    records.clear(id, 'text')
+  end
   records.put(id, 'state', 'accepted', 'at', whole_ms(now.wall), 'token', outcome.token,
     'provider_id', outcome.provider_id, 'attempts', num(attempts, 0) + 1,
     'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),
@@ -321,7 +325,12 @@ local function end_lease(now, bucket, breaker, outcome, lease, record)
   states.note_attempt(now, id, lease, outcome.took, kind, outcome.code)
   if hear(now, breaker, outcome, lease, record) then report(now, bucket, lease, outcome) end
   local refused = kind == 'retry' or kind == 'back' or kind == 'dead'
-  if refused and not outcome.perhaps then charges.refund_cap(now, lease) end
+  if refused and not outcome.perhaps then
+    charges.refund_cap(now, lease)
+    if limits.get('recipient') then recipients().release(now, id, lease) end
+  elseif kind ~= 'accepted' and limits.get('recipient') then
+    recipients().keep(id, lease)
+  end
 end
 
 -- What was in doubt has an outcome after all.
@@ -330,6 +339,10 @@ local function resolve(now, breaker, outcome, record, retention_ms)
   count('resolved')
   records.add(record, 'attempts', -1) -- the attempt was charged when it went in doubt
   states.perhaps(outcome.id, -1)
+  local surely_not = outcome.kind ~= 'accepted' and num(record.maybe, 0) == 0
+  if surely_not and not outcome.perhaps and limits.get('recipient') then
+    recipients().resolve(now, outcome.id, record.lane, record.to)
+  end
   move(now, breaker, outcome, record, record.lane, record.ticket, retention_ms)
 end
 

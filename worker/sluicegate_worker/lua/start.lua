@@ -1,13 +1,15 @@
 -- Starting: the last gate before a POST, and the last word on whether it may be written.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: ended, start, renew.
--- Keys touched: those of states.lua, charges.lua and halts.lua.
+-- Keys touched: those of states.lua, charges.lua, halts.lua and withheld.lua.
 local texts = part('sluicegate.texts')
 local records, leases, count =
   part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts').count
 local campaigns, optouts = part('sluicegate.campaigns'), part('sluicegate.optouts')
 local states, halts = part('sluicegate.states'), part('sluicegate.halts')
 local drop_grant = part('sluicegate.charges').drop_grant
+local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
+local withheld = later('sluicegate_worker.withheld')
 local wait_for_answer = part('sluicegate_worker.breaker').wait_for_answer
 
 local VOID_MS = 50 -- a slot is good for so long after its time
@@ -33,9 +35,27 @@ local function refusal(id, token)
   return state == 'in_doubt' and last == token and 'doubted' or 'refused'
 end
 
--- Start a POST: id, token, request ('' where it is stored already). Returns started; or refused:
--- then its slot is free again and the message is where it belongs; or doubted: refused, and in
--- doubt under this token.
+-- A text that its recipient got before waits or ends; any other counts from now on. `hash` is nil
+-- where it is stored already. Returns whether it may go.
+local function pass_text(now, id, lease, ticket, hash, maybe, retention_ms)
+  local lane, to = lease.lane, ticket.to
+  if not recipients().limits_text(lane) then return true end
+  hash = hash or records.look(id, 'text')[1]
+  local repeated = hash and recipients().text_refusal(now, lane, to, hash, lease.slot, maybe)
+  if repeated then
+    drop_grant(now, id, lease)
+    withheld().withhold(now, id, lane, ticket, repeated, retention_ms, lease.token)
+    count('unused')
+  elseif hash then
+    recipients().charge_text(now, id, lane, to, hash, lease.slot, maybe)
+  end
+  return not repeated
+end
+
+-- Start a POST: id, token, request ('' where it is stored already), text (the hash of what it
+-- says, nil where that is stored already, or is not limited). Returns started; or refused: then its
+-- slot is free again and the message is where it belongs; or doubted: refused, and in doubt under
+-- this token.
 local function start(now, breaker, post, lease_ms, retention_ms)
   local id = post.id
   local lease = leases.get(id)
@@ -53,6 +73,10 @@ local function start(now, breaker, post, lease_ms, retention_ms)
     count(over and 'overtaken' or void and 'void' or 'unused')
     return 'refused'
   end
+  local limited = limits.get('recipient')
+  if limited and not pass_text(now, id, lease, ticket, post.text, maybe, retention_ms) then
+    return 'refused'
+  end
   lease.started = now.steady
   leases.write(id, lease, now.steady + lease_ms)
   wait_for_answer(now, breaker)
@@ -62,6 +86,7 @@ local function start(now, breaker, post, lease_ms, retention_ms)
   elseif not key_at then
     records.put(id, 'request', post.request, 'key_at', now_ms)
   end
+  if post.text then records.put(id, 'text', post.text) end
   if texts.num(maybe, 0) > 0 then count('resent') end -- it relies on the provider knowing the key
   return 'started'
 end

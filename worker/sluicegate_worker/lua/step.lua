@@ -11,6 +11,7 @@
 --     where not said), hold (ms, of the sender), halt, halt_ends, profile (that the message names
 --     beside its sender), bill (what the provider says of the message: bills.lua)
 --   count and that many starts of 3: id, token, request ('' where it is stored already)
+--   count and that many texts of 2: id of a message that starts, the hash of what it says
 --   count and that many renewals of 2: id, token
 --   token ('' to claim nothing), want, horizon_ms
 -- Returns: {settle answers}, {start answers}, {renewal answers}, {wait_ms, why, grants}, each grant
@@ -102,6 +103,11 @@ local breaker = Breaker.load()
 local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000),
   num(limits.get('ceiling'), 0))
 local settles, starts = read_all(read_settle), read_all(read_start)
+local hashes = {} -- of what the messages that start say
+for _ = 1, number_arg() do
+  local id = arg()
+  hashes[id] = arg()
+end
 local renewals = read_all(read_renewal)
 -- A write that frees nothing counts as one that frees: after it, a full server takes the rest.
 if #settles + #starts + #renewals > 0 then redis.call('ZREM', key('granted'), '') end
@@ -112,6 +118,7 @@ end)
 if bucket.newest then window().learn(now, bucket) end
 optouts.fetch_all(recipients_of(starts)) -- now, for a settle may have told of one
 local started = each(starts, function(post)
+  post.text = hashes[post.id]
   return starting().start(now, breaker, post, lease_ms, retention_ms)
 end)
 local renewed = each(renewals, function(renewal)

@@ -15,7 +15,8 @@ local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
 local records, leases, counts =
   part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts')
-local states = part('sluicegate.states')
+local states, limits = part('sluicegate.states'), part('sluicegate.limits')
+local recipients, got = later('sluicegate.recipients'), later('sluicegate.got')
 local optouts = part('sluicegate.optouts')
 local charges, lanes = part('sluicegate.charges'), part('sluicegate.lanes')
 local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
@@ -69,6 +70,7 @@ local function doubt(id)
   local for_person = policy == 'hold' or record.cancel_at
   call('ZADD', key('doubts'), for_person and '+inf' or ms(now.wall + waits), id)
   states.note_attempt(now, id, lease, now.steady - lease.started, 'lost', '')
+  if limits.get('recipient') then recipients().keep(id, lease) end
   count('in_doubt')
   count('leases_lost')
   doubted = doubted + 1
@@ -190,6 +192,7 @@ if now.steady >= now.gap + lease_ms then
 end
 each('doubts', now.wall, decide)
 finish_campaigns()
+if limits.get('recipient') then got().forget_old(now) end
 clock.save(now)
 call('ZADD', key('workers'), whole_ms(now.wall), worker)
 forget_workers()
