@@ -86,7 +86,10 @@ is each script's ``KEYS[1]``.
                          was a hash_key: shards, and bare hashes), created, started, paused,
                          ended, per_second (segments, its own rate), weight;
                          estimate:<currency>: what its recipients were reckoned to cost, in
-                         billionths
+                         billionths; max_cost: its cap, billionths|currency|price of a part, and
+                         stopped: why that cap paused it (money.lua)
+    money        hash    lifted:<level> -> the day for which a person lifted its cap's halt;
+                         warned:<level> -> the day, of a campaign the cap, that was warned of
     running      set     names of the campaigns that are being sent
     closed       zset    name of a draft or paused campaign -> wall ms since when it is that
     lanes:<n>    set     its other lanes: of dead letters replayed with another sender

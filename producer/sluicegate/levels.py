@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_UP, Decimal
 from functools import cache
 from hashlib import blake2b
 from typing import NamedTuple
@@ -15,9 +16,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from .config import Account, Registration, Sender
+from .config import Account, App, Registration, Sender
 from .errors import InvalidMessage
 from .stored import (
+    UNITS,
     BrandLimits,
     RegistrationLimits,
     SenderLimits,
@@ -28,6 +30,7 @@ from .stored import (
 from .withheld import recipient_fields
 
 _DAY_SECONDS = 86_400
+_COST_DAYS = 400  # as costs.lua has it
 _ZONE, _ZONE_FROM, _ZONE_TO = "America/Los_Angeles", 2025, 2045  # T-Mobile's midnight
 
 
@@ -79,7 +82,32 @@ def check_sender(
     raise InvalidMessage(field, value, f"not among the account's senders: {declared}", id)
 
 
-def published(account: Account) -> dict[str, str]:
+def money_caps(account: Account, apps: Mapping[str, App]) -> dict[str, str]:
+    """Return the fields of the limits about money; none where neither account nor app has a cap.
+
+    ======================  ==================================================================
+    money                   ``currency|sms|mms|share``: billionths for a part, and of a cap the
+                            share from which it is told
+    money:account           the account's cap a day, in billionths
+    money:app:<app>         an app's
+    ======================  ==================================================================
+    """
+    caps = {f"app:{name}": app.daily_money for name, app in apps.items()}
+    caps["account"] = account.daily_money
+    known = {f"money:{level}": str(billionths(cap)) for level, cap in caps.items() if cap}
+    if not known:
+        return {}
+    prices = (account.price_per_segment, account.price_per_mms)
+    sms, mms = map(billionths, prices)
+    return {"money": f"{account.currency}|{sms}|{mms}|{limit_text(account.money_warning)}"} | known
+
+
+def billionths(amount: float) -> int:
+    """An amount of a currency in whole billionths, as costs are counted."""
+    return int((Decimal(str(amount)) * UNITS).to_integral_value(ROUND_UP))
+
+
+def published(account: Account, apps: Mapping[str, App] = {}) -> dict[str, str]:
     """Return the fields of the account's Redis hash of limits.
 
     ======================  ==================================================================
@@ -92,6 +120,8 @@ def published(account: Account) -> dict[str, str]:
     brand:<name>            ``cap|share``: segments a day, and how much each is charged
     recipient, prefix       what one recipient, and similar numbers, get: ``recipient_fields``
     zone                    ``from_ms offset_ms;...``: UTC offsets of the brands' time zone
+    cost_days               for how many days sums of costs are kept; only if not for 400
+    money, money:<level>    see ``money_caps``; ``apps`` are those of the account
     ======================  ==================================================================
 
     A part is empty where there is no such rate, level or brand.
@@ -115,7 +145,10 @@ def published(account: Account) -> dict[str, str]:
         fields[f"brand:{name}"] = BrandLimits(brand.tmobile_daily, brand.tmobile_share).format()
     if account.max_requests_per_second:
         fields["ceiling"] = limit_text(account.max_requests_per_second)
-    return fields | recipient_fields(account) | {"zone": _offsets() if account.brands else ""}
+    if account.cost_days != _COST_DAYS:
+        fields["cost_days"] = str(account.cost_days)
+    fields |= recipient_fields(account) | money_caps(account, apps)
+    return fields | {"zone": _offsets() if account.brands else ""}
 
 
 def digest(fields: dict[str, str]) -> str:

@@ -106,7 +106,7 @@ class Queue:
 
     def publish_args(self) -> list[Argument]:
         """Arguments of ``PUBLISH``: the account's limits as this worker's file has them."""
-        fields = published(self._account)
+        fields = published(self._account, self._config.apps_of(self.account))
         version, hash = self._account.limits_version, digest(fields)
         about = {"version": str(version), "digest": hash, "worker": self.worker}
         args: list[Argument] = [version, hash, act(By(), "limits", filter=about).said()]

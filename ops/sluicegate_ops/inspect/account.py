@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import redis
 
-from sluicegate.config import Account, Config
+from sluicegate.config import Account, App, Config
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
 from sluicegate.receipts import DELIVERIES
@@ -144,7 +144,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         counts=facts.counts,
         work_due=_work_due(facts, seen["next_doubt"]),
         parked=seen["parked:t"] + seen["parked:b"],
-        limits=_limits(facts, account),
+        limits=_limits(facts, account, config.apps_of(name)),
         rate=facts.rate,
         breaker=facts.breaker,
         why=waits.account(),
@@ -285,9 +285,9 @@ def _work_due(facts: AccountFacts, next_doubt: Sequence[tuple[bytes, float]]) ->
     return at_work or any(at <= facts.now_ms for at in soonest)
 
 
-def _limits(facts: AccountFacts, account: Account) -> LimitsState:
+def _limits(facts: AccountFacts, account: Account, apps: Mapping[str, App]) -> LimitsState:
     """The limits in force, compared with those that the configuration read here would publish."""
-    here, in_force = published(account), facts.limits
+    here, in_force = published(account, apps), facts.limits
     if not in_force:
         return LimitsState(None, account.limits_version, [])
     same = in_force.get("digest") == digest(here)

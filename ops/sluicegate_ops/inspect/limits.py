@@ -78,6 +78,9 @@ def _queue(facts: AccountFacts, limits: LaneLimits, level: RateLevel) -> Wait | 
 
 def _named(limits: LaneLimits) -> Wait:
     """The level that parked the lane, though by now it would let a message pass."""
+    kind, _, level = limits.refused_by.partition(":")
+    if kind == "money":
+        return Wait(kind="money", level=level, until_ms=limits.opens_ms, refuses=True)
     if limits.cap and limits.cap.name == limits.refused_by:
         return full_day(limits.cap)
     intervals = [level.interval_ms for level in limits.levels if level.name == limits.refused_by]

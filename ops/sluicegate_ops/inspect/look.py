@@ -68,7 +68,8 @@ class LaneLimits(msgspec.Struct, frozen=True):
         """The levels by which the lane may be halted, the widest first."""
         account, *others = (level.name for level in self.levels)
         brand = [self.cap.name] if self.cap else []
-        return [account.partition(":")[0], *brand, *others]
+        app = [f"app:{self.lane.app}"] if self.lane.app else []
+        return [account.partition(":")[0], *app, *brand, *others]
 
 
 class AccountLook(NamedTuple):

@@ -18,6 +18,7 @@ WaitKind = Literal[
     "trying",
     "blocked",
     "daily_cap",
+    "money",
     "queue_full",
     "queue",
     "rate",
@@ -42,6 +43,7 @@ WaitKind = Literal[
     failing, trying        the provider fails or is silent; it is tried with one message at a time
     blocked                the provider answered 429
     daily_cap              the brand's segments of the carrier's day are used up
+    money                  what is under way may cost all that is left of a cap in money
     queue_full, queue      the provider's own queue for the sender is full, or has yet to drain
     rate                   the level's segments per second
     requests               the account's requests per window
@@ -58,10 +60,10 @@ WaitKind = Literal[
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that holds messages back, by the level that it belongs to.
 
-    ``level`` is account, account:sms, account:mms, sender:<s>, registration:<r>, brand:<b> or
-    campaign:<n>. ``until_ms`` (wall) is when it lets go, None where it takes a person or nobody
-    can say. ``limit`` and ``used`` are in what it counts: segments per second, requests per
-    window, segments a day, requests under way, messages; of ``review``, ``limit`` is how many
+    ``level`` is account, account:sms, account:mms, sender:<s>, registration:<r>, brand:<b>,
+    campaign:<n> or app:<a>. ``until_ms`` (wall) is when it lets go, None where it takes a person
+    or nobody can say. ``limit`` and ``used`` are in what it counts: segments per second, requests
+    per window, segments a day, requests under way, messages; of ``review``, ``limit`` is how many
     numbers wrote. ``since_ms`` is when it began, where that
     is known. ``because`` is a halt's cause, as it was given: it may hold a phone number; or what
     Redis or a deaf worker says; or, where it is failing or trying, the message that failed last,

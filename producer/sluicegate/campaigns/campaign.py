@@ -11,6 +11,7 @@ A finished campaign runs again when recipients are imported or a dead letter is 
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import Any, Literal, NamedTuple, cast
 
@@ -19,7 +20,7 @@ import redis
 import redis.asyncio
 
 from ..audit import By, act
-from ..config import Config
+from ..config import Account, Config
 from ..errors import (
     CampaignExists,
     InvalidMessage,
@@ -32,6 +33,7 @@ from ..memory import intake_refusal, server_memory
 from ..optouts import wait_for_posts
 from ..pipelining import PipelinedScript
 from ..scripts import Argument, Script, Scripts, new_token
+from ..stored import UNITS
 from .exclusion import Exclusion
 from .ledger import Ledger, Ledgers
 from .members import Members, check_of, hash_key, read_members
@@ -55,6 +57,7 @@ ImportResult = Literal["added", "duplicate", "suppressed", "excluded"]
 
 _MEMORY_CHECK_SECONDS = 1.0
 _ESTIMATE = "estimate:"
+_MOST_MONEY = 10**9
 _IMPORT_RESULTS: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
 
@@ -63,6 +66,7 @@ class Campaign(msgspec.Struct, frozen=True):
 
     Times are wall milliseconds, 0 until the event happens. ``per_second`` is the campaign's own
     rate in segments a second, 0 for none. ``weight`` is its share relative to other campaigns.
+    ``max_cost`` is its cap in ``currency``, None for none; ``stopped`` says that it paused it.
     """
 
     plan: Plan
@@ -73,6 +77,9 @@ class Campaign(msgspec.Struct, frozen=True):
     paused_ms: int = 0
     per_second: float = 0.0
     weight: float = 1.0
+    max_cost: Decimal | None = None
+    currency: str = ""
+    stopped: str = ""
 
     @property
     def name(self) -> str:
@@ -132,7 +139,21 @@ class Campaigns:
         per_second = float(fields.get(b"per_second") or 0)
         weight = float(fields.get(b"weight") or 1)
         state = fields[b"state"].decode()
-        return Campaign(plan, state, created, started, ended, paused, per_second, weight)
+        cap, currency, _ = (fields.get(b"max_cost") or b"||").decode().split("|")
+        stopped = (fields.get(b"stopped") or b"").decode()
+        return Campaign(
+            plan,
+            state,
+            created,
+            started,
+            ended,
+            paused,
+            per_second,
+            weight,
+            max_cost=Decimal(int(cap)) / UNITS if cap else None,
+            currency=currency,
+            stopped=stopped,
+        )
 
     def __iter__(self) -> Iterator[Campaign]:
         """Yield every campaign, the newest first."""
@@ -248,6 +269,23 @@ class Campaigns:
         before, _ = self._scripts.call(CAMPAIGN, [*args, _said(by, "pace", name, paced)])
         if before == b"unknown":
             raise UnknownCampaign(name)
+
+    def cap(
+        self, name: str, max_cost: Decimal | None, account: Account, by: By | None = None
+    ) -> None:
+        """Cap what a campaign may cost, in the account's currency; None for no cap.
+
+        It is paused once what was billed for it, and may be for what is under way, comes to that.
+        Raises UnknownCampaign, and ValueError if it is not above 0.
+        """
+        if max_cost is not None and not 0 < max_cost <= _MOST_MONEY:
+            raise ValueError("the cap must be above 0")
+        mms = self.get(name).plan.kind == "MMS"
+        price = account.price_per_mms if mms else account.price_per_segment
+        units = [] if max_cost is None else [int(max_cost * UNITS), account.currency]
+        text = "|".join(map(str, [*units, int(Decimal(str(price)) * UNITS)])) if units else ""
+        about = {"max-cost": "none" if max_cost is None else f"{max_cost} {account.currency}"}
+        self._scripts.call(CAMPAIGN, [name, "cap", text, _said(by, "cap", name, about)])
 
     def act(self, name: str, action: Action, by: By | None = None) -> CampaignState:
         """Start, pause, resume or cancel a campaign, and return its new state.

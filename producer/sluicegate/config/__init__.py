@@ -97,6 +97,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Celery's broker: ``broker_url``, or else the data Redis itself."""
         return self.broker_url or self.redis_url
 
+    def apps_of(self, account: str) -> dict[str, App]:
+        """Return the apps of ``[web.apps]`` that send with an account."""
+        return {name: app for name, app in self.web.apps.items() if app.account == account}
+
     def account(self, name: str) -> Account:
         """Return the account called ``name``; raises InvalidConfig if there is none."""
         try:

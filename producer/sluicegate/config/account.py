@@ -31,6 +31,7 @@ Seconds = Annotated[
     float, msgspec.Meta(gt=0, le=3_660 * 86_400)
 ]  # ten years: more is a typing slip
 Price = Annotated[float, msgspec.Meta(ge=0)]
+Money = Annotated[float, msgspec.Meta(gt=0, le=1_000_000_000)]
 TransportName = Literal["aiohttp", "httpx"]
 Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 
@@ -107,6 +108,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     (a path from the configuration's folder; see ``campaigns/prices.py``), else of an SMS
     ``price_per_segment`` and of a media message ``price_per_mms``.
 
+    Its money: once what was billed today (UTC), and may be for what is under way, comes to
+    ``daily_money`` of ``currency``, the account is halted until the day ends; at the share
+    ``money_warning`` of a cap, be it this one, an app's or a campaign's, it is told. Sums of what
+    was billed are kept for ``cost_days`` days.
+
     Its webhooks: ``receipts`` asks for a receipt of each message, which needs ``web.public_url``;
     without it, an app's own webhook URL goes to the provider unchanged. A webhook is trusted if it
     is signed for the key in ``public_key_env`` (base64) or, on API v1, with the secret in
@@ -137,6 +143,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     price_per_mms: Price = 0.015
     price_list: str = ""
     currency: str = "USD"
+    daily_money: Money | None = None
+    money_warning: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
+    cost_days: Annotated[int, msgspec.Meta(ge=1, le=3_660)] = 400
     in_doubt: InDoubt = InDoubt()
     retry: RetrySettings = RetrySettings()
     senders: Senders = {}

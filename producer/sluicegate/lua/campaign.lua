@@ -1,9 +1,11 @@
 -- A campaign's life: create, start, pause, resume, cancel; and its pace.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] name, [2] create | start | pause | resume | cancel | pace; for create also [3] plan, [4]
---   digest of the plan, [5] shards of its members, [6] lane, [7] check of the key of their hashes;
+-- ARGV[1] name, [2] create | start | pause | resume | cancel | pace | cap; for create also [3]
+--   plan, [4] digest of the plan, [5] shards of its members, [6] lane, [7] check of the key of
+--   their hashes;
 --   for pace [3] segments per second ('' for no rate of its own), [4] weight, [5] the audit's entry
---   (audit.lua, '' for none); for the others [3] that entry.
+--   (audit.lua, '' for none); for cap [3] max_cost (money.lua; '' for none), [4] that entry; for
+--   the others [3] that entry.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
@@ -60,12 +62,23 @@ if action == 'pace' then
   end
   return { before, before }
 end
+if action == 'cap' then
+  if (call('HGET', campaign, 'max_cost') or '') ~= ARGV[3] then
+    if ARGV[3] == '' then call('HDEL', campaign, 'max_cost') end
+    if ARGV[3] ~= '' then call('HSET', campaign, 'max_cost', ARGV[3]) end
+    for _, lane in ipairs(all_lanes) do lanes.unpark(lanes.class_of(lane) .. '/' .. lane) end
+    audit.write(now, ARGV[4] or '', 1)
+    wake()
+  end
+  return { before, before }
+end
 local after = AFTER[action][before]
 if not after or after == before then return { before, after or '' } end
 
 local function open()
   if action == 'start' then call('HSET', campaign, 'started', whole_ms(now.wall)) end
   call('SADD', key('running'), name)
+  call('HDEL', campaign, 'stopped')
   for _, lane in ipairs(all_lanes) do
     if call('EXISTS', key('lane:' .. lane)) == 1 then
       lanes.activate(lane)

@@ -17,15 +17,18 @@ local function of(id)
 end
 
 -- Its state (false where there is no such campaign), interval (ms a segment, nil for no rate of its
--- own), weight, and the sender of its plan ('' where there is none).
+-- own), weight, the sender of its plan ('' where there is none) and max_cost (money.lua; nil for no
+-- cap).
 local function facts(name)
   if not campaigns[name] then
     local campaign = key('campaign:' .. name)
-    local fields = redis.call('HMGET', campaign, 'state', 'per_second', 'weight', 'lane')
+    local fields = redis.call('HMGET', campaign, 'state', 'per_second', 'weight', 'lane',
+      'max_cost')
     local rate = num(fields[2], 0)
     campaigns[name] = {
       state = fields[1], interval = whole_us(rate > 0 and 1000 / rate or nil),
       weight = num(fields[3], 1), sender = string.match(fields[4] or '', '^..:([^#]*)') or '',
+      max_cost = fields[5] or nil,
     }
   end
   return campaigns[name]

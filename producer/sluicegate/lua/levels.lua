@@ -89,9 +89,15 @@ local function of(lane)
   end
   if campaign then
     level = 'campaign:' .. campaign
+    local facts = campaigns.facts(campaign)
     levels.campaign = {
-      name = level, halt = level, waits = lane, interval = campaigns.facts(campaign).interval,
+      name = level, halt = level, waits = lane, interval = facts.interval,
+      max_cost = facts.max_cost,
     }
+  end
+  if scope ~= '' then -- an app's own: it can be halted
+    level = 'app:' .. sub(scope, 2)
+    levels.app = { name = level, halt = level, waits = levels.sender.waits }
   end
   by_lane[lane] = levels
   return levels

@@ -1,13 +1,14 @@
 -- Admission: what refuses a lane's next message, and how many may be under way. It only reads.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: level_opens, brand_opens, account_refusal, refusal, under_way, caps, bulk_is_owed,
---   last_slots.
+-- Returns: level_opens, brand_opens, account_refusal, has_cap, refusal, under_way, caps,
+--   bulk_is_owed, last_slots.
 -- Keys touched: those of levels.lua, halts.lua and leases.lua, none of which it changes.
 --
 -- A claim decides by these, and whoever tells people what a claim would decide calls them too.
 local leases, levels, halts =
   part('sluicegate.leases'), part('sluicegate.levels'), part('sluicegate.halts')
-local carrier_day = part('sluicegate.carrier_day')
+local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
+local carrier_day, money = part('sluicegate.carrier_day'), later('sluicegate_worker.money')
 local Breaker = part('sluicegate_worker.breaker')
 local used_until, SLACK_MS = levels.used_until, levels.SLACK_MS
 local max, min = math.max, math.min
@@ -46,6 +47,11 @@ local function halted(now, lane, of_lane)
   return level.halt, level.waits, opens
 end
 
+-- Whether anything that a lane's messages cost has a cap (money.lua).
+local function has_cap(lane)
+  return limits.get('money') or lanes.campaign_in(lane) and levels.of(lane).campaign.max_cost
+end
+
 -- Which level refuses a lane's next message at `slot`, the member of the tree that waits for it,
 -- and until when; nil where none does. `next_ticket(...)` returns that message's ticket, nil where
 -- there is none: it is called only where the ticket matters. The account's own rate is
@@ -64,6 +70,7 @@ local function refusal(now, lane, slot, next_ticket, ...)
     opens = level and level_opens(level)
     if opens and opens > slot then return level.name, level.waits, opens end
   end
+  if has_cap(lane) then return money().refusal(now, lane, next_ticket(...)) end
 end
 
 -- How many messages are granted or started.
@@ -88,6 +95,6 @@ end
 
 return {
   level_opens = level_opens, brand_opens = brand_opens, account_refusal = account_refusal,
-  refusal = refusal, under_way = under_way, caps = caps, bulk_is_owed = bulk_is_owed,
-  last_slots = last_slots,
+  has_cap = has_cap, refusal = refusal, under_way = under_way, caps = caps,
+  bulk_is_owed = bulk_is_owed, last_slots = last_slots,
 }

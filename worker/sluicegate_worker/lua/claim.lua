@@ -9,7 +9,7 @@ local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
 local lanes, levels, halts =
   part('sluicegate.lanes'), part('sluicegate.levels'), part('sluicegate.halts')
-local charge = part('sluicegate.charges').charge
+local charge, money = part('sluicegate.charges').charge, later('sluicegate_worker.money')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
 local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
@@ -22,7 +22,7 @@ local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipien
 local withheld = later('sluicegate_worker.withheld')
 local ms, look = texts.ms, records.look
 local next_slots, next_lane, next_ticket = Bucket.next_slots, cursors.next_lane, cursors.next_ticket
-local call, max, min = redis.call, math.max, math.min
+local call, max, min, sub = redis.call, math.max, math.min, string.sub
 
 local PROMOTED = 16      -- messages that return from the due set, and members from the parked
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
@@ -226,13 +226,14 @@ local function grant_slot(now, bucket, room, request, slot, lane, ticket, fields
   if limited then
     recipients().charge(now, ticket.id, lane, ticket.to, slot, fields[3], fields[PLACE])
   end
+  if admission.has_cap(lane) then money().charge(now, lane, ticket) end
   return grant(now, ticket.id, slot, ticket.text, fields)
 end
 
 -- Grant what may go before the horizon's end, at most `want`. Returns the grants, why there are no
 -- more (`again`: it looked at too many) and the slot that was not granted.
 local function collect(now, bucket, room, request, want, bulk_want)
-  local grants, visits, beyond = {}, 0, nil
+  local grants, visits, beyond, capped = {}, 0, nil, false
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
     local slot, bulk_slot = next_slots(now, bucket, room)
@@ -248,9 +249,11 @@ local function collect(now, bucket, room, request, want, bulk_want)
     local lane, bulk = cursor.lane, cursor.bulk
     slot = bulk and bulk_slot or slot
     local level, member, opens = admission.refusal(now, lane, slot, next_ticket, cursor)
+    capped = capped or admission.has_cap(lane)
     if level then
       cursors.leave(cursor)
-      lanes.park(cursor.class, member, opens, level)
+      local stopped = sub(level, 1, 6) == 'money:' and money().stop(now, level)
+      if not stopped then lanes.park(cursor.class, member, opens, level) end
     else
       local ticket, fields = next_message(now, cursor, request, slot)
       if ticket then
@@ -262,6 +265,7 @@ local function collect(now, bucket, room, request, want, bulk_want)
       end
     end
   end
+  if capped then money().note(now) end
   return grants, visits >= want + SPARE_VISITS, beyond
 end
 

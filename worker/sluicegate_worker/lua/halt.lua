@@ -1,9 +1,9 @@
 -- Set or lift a halt: a level's stop, by a person or for a cause that others would meet too.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] set | clear, [2] level (account, sender:<s>, campaign:<n>, registration:<r>, brand:<b>);
---   for set also [3] ms until it ends ('' until it is lifted), [4] why, [5] who.
+-- ARGV[1] set | clear, [2] level (account, sender:<s>, campaign:<n>, registration:<r>, brand:<b>,
+--   app:<a>); for set also [3] ms until it ends ('' until it is lifted), [4] why, [5] who.
 -- Returns: for set, 1; for clear, 1 where it was in force and 0 where not.
--- Keys touched: those of lanes.lua, clock, halts, breaker, wake.
+-- Keys touched: those of lanes.lua, clock, halts, money, breaker, wake.
 -- The first write frees, so that a full server can be stopped and can go on.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
 local whole_ms, unpark = part('sluicegate.texts').whole_ms, part('sluicegate.lanes').unpark
@@ -17,9 +17,13 @@ if action == 'set' then
   local ends = ARGV[3] ~= '' and whole_ms(now.wall + tonumber(ARGV[3])) or ''
   local head = ends .. ',' .. whole_ms(now.wall) .. ',' .. ARGV[5]
   call('HSET', key('halts'), level, head .. '|' .. ARGV[4])
-elseif call('HDEL', key('halts'), level) == 0 then
-  return 0
 else
+  local halt = call('HGET', key('halts'), level)
+  if call('HDEL', key('halts'), level) == 0 then return 0 end
+  if string.find(halt, ',money cap|', 1, true) then -- it stops nothing more on that day (money.lua)
+    local day = math.floor(clock.read().wall / 86400000)
+    call('HSET', key('money'), 'lifted:' .. level, string.format('%d', day))
+  end
   -- What was held against several senders is dealt with: else the next fault of one would do.
   call('HDEL', key('breaker'), 'faults')
 end

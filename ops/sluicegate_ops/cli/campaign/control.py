@@ -1,17 +1,22 @@
 """``sluicegate campaign pause``, ``resume`` and ``cancel``: control a campaign."""
 
+from decimal import Decimal
+
 import typer
 
+from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Action
 
 from ...inspect import claimed
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
+from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
 from ..kit.output import counted, write_document
+from ..kit.pasting import pasted
 from ..kit.session import Session
-from .options import CampaignOptions
+from .options import CampaignOptions, MaxCostOption
 from .show import show_ledger, summary
 
 
@@ -22,6 +27,13 @@ class ControlOptions(CampaignOptions):
     who: WhoOption = None
     why: WhyOption = ""
     json: AsJsonDocument = False
+
+
+@option_set
+class ResumeOptions(ControlOptions):
+    """The options of ``campaign resume``."""
+
+    max_cost: MaxCostOption = None
 
 
 @option_set
@@ -45,14 +57,30 @@ def pause(session: Session, options: ControlOptions) -> None:
 
 
 @command
-def resume(session: Session, options: ControlOptions) -> None:
+def resume(session: Session, options: ResumeOptions) -> None:
     """Let a paused campaign go on.
+
+    One that its cap has paused takes a higher one, or none.
 
     \b
     Example:
       sluicegate campaign resume july
+      sluicegate campaign resume july --max-cost 80
     """
+    campaign = session.campaigns.get(options.name)
+    if options.max_cost is not None:
+        by = by_whom(options.who, options.why, needed=False)
+        cap(session, options.name, options.max_cost, by)
+    elif campaign.stopped:
+        higher = f"sluicegate campaign resume {pasted(options.name)} --max-cost AMOUNT"
+        fail(f"{options.name}: {campaign.stopped}; raise it: {higher}, or none", BAD_INPUT)
     _act(session, options, "resume")
+
+
+def cap(session: Session, name: str, max_cost: str, by: By) -> None:
+    """Set a campaign's cap, or with ``none`` take it away."""
+    amount = None if max_cost == "none" else Decimal(max_cost)
+    session.campaigns.cap(name, amount, session.account, by)
 
 
 @command

@@ -1,6 +1,7 @@
 """The options that say what to send, to whom, and from which file."""
 
 import math
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +45,26 @@ def _check_weight(value: float | None) -> float | None:
     if value is not None and not 0.01 <= value <= 100:  # an option's own bounds let NaN pass
         raise typer.BadParameter("must be from 0.01 to 100")
     return value
+
+
+def _check_money(value: str | None) -> str | None:
+    try:
+        sound = value is None or value == "none" or 0 < Decimal(value) <= 10**9
+    except InvalidOperation:
+        sound = False
+    if not sound:
+        raise typer.BadParameter("must be an amount above 0, such as 50 or 49.90, or none")
+    return value
+
+
+MaxCostOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AMOUNT",
+        callback=_check_money,
+        help="Pause it before it costs more, in the account's currency; none for no cap.",
+    ),
+]
 
 
 WeightOption = Annotated[

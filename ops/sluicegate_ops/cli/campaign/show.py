@@ -113,6 +113,7 @@ def _show(campaign: Campaign, why: Why) -> None:
             ("why", sentence(why)),
             ("done", expected(why.finish, why.now_ms)),
             ("pace", own_pace(campaign)),
+            ("cap", campaign.max_cost and f"{campaign.max_cost} {campaign.currency}"),
             ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
             ("text", plan.text),
             ("media", " ".join(plan.media_urls)),

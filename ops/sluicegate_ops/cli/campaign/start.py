@@ -22,7 +22,8 @@ from ..kit.output import counted, tell, write_document
 from ..kit.pasting import pasted
 from ..kit.progress import Meter
 from ..kit.session import Session
-from .options import FileOptions
+from .control import cap
+from .options import FileOptions, MaxCostOption
 from .planning import existing, opened, planned
 from .preflight import ReadFile, read, refuse
 from .preflight_costs import cost
@@ -43,6 +44,7 @@ class _CampaignName:
 class StartOptions(FileOptions, _CampaignName):
     """The options of ``campaign start``."""
 
+    max_cost: MaxCostOption = None
     who: WhoOption = None
     why: WhyOption = ""
     yes: Confirmed = False
@@ -81,6 +83,8 @@ def start(session: Session, options: StartOptions) -> None:
         fail(f"{options.file} has changed since it was read: nothing was done; start again")
     by = by_whom(options.who, options.why, needed=False)
     _pace(campaigns, campaigns.create(plan, file.report.sendable), options, by)
+    if options.max_cost is not None:
+        cap(session, plan.name, options.max_cost, by)
     tally = _import(campaigns, file, by)
     _finish(session, options, file, tally, by)
 

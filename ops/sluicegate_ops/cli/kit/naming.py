@@ -7,7 +7,7 @@ from .failures import BAD_INPUT, fail
 from .output import listed
 from .session import Session
 
-LEVELS = "account, sender:SENDER, registration:NAME, brand:NAME or campaign:NAME"
+LEVELS = "account, sender:SENDER, registration:NAME, brand:NAME, campaign:NAME or app:NAME"
 
 _SHORT_CODE = 8  # digits at most
 
@@ -24,6 +24,8 @@ def level_named(session: Session, text: str) -> str:
         return f"sender:{sender_named(session, name)}"
     if kind == "campaign" and name:
         return f"campaign:{session.campaigns.get(name).name}"
+    if kind == "app" and name:
+        return text
     if kind not in ("registration", "brand") or not name:
         fail(f"{text}: no such level; a level is {LEVELS}", BAD_INPUT)
     return _declared(session, text)

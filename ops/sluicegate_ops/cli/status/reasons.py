@@ -223,7 +223,10 @@ def _busy(wait: Wait, rate: RequestRate) -> str:
 
 _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "draft": lambda wait, rate: f"{named(wait.level)} is a draft{_waiting_since(wait)}",
-    "paused": lambda wait, rate: f"{named(wait.level)} is paused{_waiting_since(wait)}",
+    "paused": lambda wait, rate: (
+        f"{named(wait.level)} is paused{_waiting_since(wait)}"
+        + f": {wait.because}" * bool(wait.because)
+    ),
     "read_only": lambda wait, rate: f"{wait.because}, so nothing is sent",
     "memory": lambda wait, rate: f"Redis is full{_since(wait)}, so nothing is sent",
     "halted": _halted,
@@ -253,6 +256,9 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "in_doubt": lambda wait, rate: (
         f"{counted(int(wait.used), 'message')} in doubt, left to policy"
     ),
+    "money": lambda wait, rate: (
+        f"what is under way may cost all that is left of the cap in money of {named(wait.level)}"
+    ),
     "turn": lambda wait, rate: "no level holds it back, it only waits for its turn",
 }
 
@@ -275,7 +281,10 @@ def _faster(wait: Wait) -> str:
 
 _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "draft": lambda wait: f"sluicegate campaign start FILE --name {pasted(_name(wait))}",
-    "paused": lambda wait: f"sluicegate campaign resume {pasted(_name(wait))}",
+    "paused": lambda wait: (
+        f"sluicegate campaign resume {pasted(_name(wait))}"
+        + " --max-cost AMOUNT" * bool(wait.because)
+    ),
     "read_only": lambda wait: READ_ONLY,
     "memory": lambda wait: MORE_MEMORY,
     "halted": lambda wait: f"sluicegate halt clear {pasted(wait.level)}",
@@ -298,5 +307,6 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "review": lambda wait: "sluicegate optout review",
     "held": lambda wait: "sluicegate doubt list",
     "in_doubt": lambda wait: f"{_BY_ITSELF}; sluicegate doubt list shows when",
+    "money": lambda wait: f"{_BY_ITSELF}, once their costs are known",
     "turn": lambda wait: "sluicegate lanes shows the order",
 }
