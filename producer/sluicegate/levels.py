@@ -21,6 +21,7 @@ from .errors import InvalidMessage
 from .stored import (
     UNITS,
     BrandLimits,
+    MoneyTerms,
     RegistrationLimits,
     SenderLimits,
     interval_text,
@@ -99,7 +100,8 @@ def money_caps(account: Account, apps: Mapping[str, App]) -> dict[str, str]:
         return {}
     prices = (account.price_per_segment, account.price_per_mms)
     sms, mms = map(billionths, prices)
-    return {"money": f"{account.currency}|{sms}|{mms}|{limit_text(account.money_warning)}"} | known
+    terms = MoneyTerms(account.currency, sms, mms, account.money_warning)
+    return {"money": terms.format()} | known
 
 
 def billionths(amount: float) -> int:

@@ -33,7 +33,7 @@ from ..memory import intake_refusal, server_memory
 from ..optouts import wait_for_posts
 from ..pipelining import PipelinedScript
 from ..scripts import Argument, Script, Scripts, new_token
-from ..stored import UNITS
+from ..stored import UNITS, MaxCost
 from .exclusion import Exclusion
 from .ledger import Ledger, Ledgers
 from .members import Members, check_of, hash_key, read_members
@@ -139,7 +139,8 @@ class Campaigns:
         per_second = float(fields.get(b"per_second") or 0)
         weight = float(fields.get(b"weight") or 1)
         state = fields[b"state"].decode()
-        cap, currency, _ = (fields.get(b"max_cost") or b"||").decode().split("|")
+        stored = fields.get(b"max_cost")
+        cap = MaxCost.parse(stored.decode()) if stored else None
         stopped = (fields.get(b"stopped") or b"").decode()
         return Campaign(
             plan,
@@ -150,8 +151,8 @@ class Campaigns:
             paused,
             per_second,
             weight,
-            max_cost=Decimal(int(cap)) / UNITS if cap else None,
-            currency=currency,
+            max_cost=None if cap is None else Decimal(cap.cost_billionths) / UNITS,
+            currency="" if cap is None else cap.currency,
             stopped=stopped,
         )
 
@@ -281,9 +282,11 @@ class Campaigns:
         if max_cost is not None and not 0 < max_cost <= _MOST_MONEY:
             raise ValueError("the cap must be above 0")
         mms = self.get(name).plan.kind == "MMS"
-        price = account.price_per_mms if mms else account.price_per_segment
-        units = [] if max_cost is None else [int(max_cost * UNITS), account.currency]
-        text = "|".join(map(str, [*units, int(Decimal(str(price)) * UNITS)])) if units else ""
+        price = Decimal(str(account.price_per_mms if mms else account.price_per_segment))
+        text = ""
+        if max_cost is not None:
+            cap = MaxCost(int(max_cost * UNITS), account.currency, int(price * UNITS))
+            text = cap.format()
         about = {"max-cost": "none" if max_cost is None else f"{max_cost} {account.currency}"}
         self._scripts.call(CAMPAIGN, [name, "cap", text, _said(by, "cap", name, about)])
 

@@ -12,6 +12,8 @@
     CostSum     billionths messages parts           costs.lua: text_of
     SumField    currency|kind|name                  costs.lua: spread
     OtherBill   at_ms|bill                          costs.lua: known, store
+    MaxCost     billionths|currency|price           money.lua: of_lane
+    MoneyTerms  currency|sms|mms|share              money.lua: of_lane, note
     Record      the fields of a message's hash      records.lua: get, at_end
     History     began,late,took,outcome,code,worker history.lua: with_attempt, shortened
     HaltInfo    ends_ms,since_ms,who|why            halts.lua: in_force
@@ -29,7 +31,17 @@ the part of the scripts that reads and writes the same text: they must agree on 
 """
 
 from .bill import MOST_COST, NO_BILL, Bill, carrier_of_letter
-from .costs import OTHERS, UNITS, CostSum, OtherBill, SumField, SumKind, parse_sums
+from .costs import (
+    OTHERS,
+    UNITS,
+    CostSum,
+    MaxCost,
+    MoneyTerms,
+    OtherBill,
+    SumField,
+    SumKind,
+    parse_sums,
+)
 from .history import History, PastAttempt
 from .limits import (
     BrandDay,
@@ -70,7 +82,9 @@ __all__ = [
     "History",
     "LaneName",
     "Lease",
+    "MaxCost",
     "MessageId",
+    "MoneyTerms",
     "OptOutAct",
     "OptOutEvent",
     "OptOutReason",

@@ -98,6 +98,45 @@ class OtherBill(NamedTuple):
         return f"{self.at_ms or ''}|{self.bill.format()}"
 
 
+class MoneyTerms(NamedTuple):
+    """What caps in money are reckoned by: ``currency|sms|mms|share``.
+
+    ``sms`` and ``mms`` are a part's price in billionths, ``share`` that of a cap from which it is
+    told. Mirrored by ``of_lane`` and ``note`` in ``money.lua``.
+    """
+
+    currency: str
+    sms: int
+    mms: int
+    share: float
+
+    def format(self) -> str:
+        return f"{self.currency}|{self.sms}|{self.mms}|{self.share:.6g}"
+
+
+class MaxCost(NamedTuple):
+    """A campaign's cap: ``billionths|currency|price`` of a part, in billionths.
+
+    Mirrored by ``of_lane`` in ``money.lua``.
+    """
+
+    cost_billionths: int
+    currency: str
+    price: int
+
+    @classmethod
+    def parse(cls, text: str) -> "MaxCost":
+        """Read a campaign's field ``max_cost``; raises Malformed."""
+        try:
+            cost, currency, price = text.split("|")
+            return cls(int(cost), currency, int(price))
+        except ValueError as error:
+            raise Malformed("cap of a campaign", text) from error
+
+    def format(self) -> str:
+        return f"{self.cost_billionths}|{self.currency}|{self.price}"
+
+
 def parse_sums(stored: Mapping[bytes, bytes]) -> dict[SumField, CostSum]:
     """Read a hash of sums; raises Malformed."""
     return {
