@@ -18,6 +18,7 @@ from .recipients import PerPrefix, PerRecipient, recipient_faults
 from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
 from .web import (
     COUNTRY,
+    DailyMoney,
     COUNTRY_RULE,
     Countries,
     both_from_environment,
@@ -31,7 +32,6 @@ Seconds = Annotated[
     float, msgspec.Meta(gt=0, le=3_660 * 86_400)
 ]  # ten years: more is a typing slip
 Price = Annotated[float, msgspec.Meta(ge=0)]
-Money = Annotated[float, msgspec.Meta(gt=0, le=1_000_000_000)]
 TransportName = Literal["aiohttp", "httpx"]
 Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
 
@@ -143,7 +143,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     price_per_mms: Price = 0.015
     price_list: str = ""
     currency: str = "USD"
-    daily_money: Money | None = None
+    daily_money: DailyMoney | None = None
     money_warning: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
     cost_days: Annotated[int, msgspec.Meta(ge=1, le=3_660)] = 400
     in_doubt: InDoubt = InDoubt()
