@@ -18,9 +18,9 @@ from .recipients import PerPrefix, PerRecipient, recipient_faults
 from .senders import Brand, Count, Registration, SegmentRate, Sender, SettingFaults, faults
 from .web import (
     COUNTRY,
-    DailyMoney,
     COUNTRY_RULE,
     Countries,
+    DailyMoney,
     both_from_environment,
     from_environment,
     is_web_url,
