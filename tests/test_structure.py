@@ -35,8 +35,8 @@ TOO_HEAVY_FOR_AN_APP = {"celery", "kombu", "httpx", "httpx_aiohttp", "tenacity",
 ONLY_IN_THE_ARCHIVE = {"sqlalchemy", "alembic"}  # and imported once one is opened
 KNOW_CELERY = {"app", "tasks", "patience"}  # the rest of the worker runs without it
 ISSUE_COMMANDS = {  # rigs and tests aside, nobody else has a word with Redis
-    "sluicegate": "audit scripts pipelining optouts outbox client testing campaigns/campaign "
-    "campaigns/ledger campaigns/exclusion campaigns/members",
+    "sluicegate": "audit scripts pipelining optouts outbox archive/reading client testing "
+    "campaigns/campaign campaigns/ledger campaigns/exclusion campaigns/members",
     "sluicegate_worker": "operator/deadletters operator/doubts operator/halts "
     "account_work patience",
     "sluicegate_ops": "web/health",

@@ -18,6 +18,7 @@ from typing import Any, Self, Unpack, overload
 import redis
 import redis.asyncio
 
+from .archive import ArchiveReader, aread_archived
 from .caps import Caps
 from .config import Config, load
 from .connections import bytes_only, connect, connect_async_client
@@ -32,6 +33,7 @@ from .outbox import (
     CALL,
     CANCEL,
     ENQUEUE,
+    STATUS_FIELDS,
     Batch,
     CancelResult,
     EnqueueResult,
@@ -122,6 +124,7 @@ class Sluice(_Base):
         url = self.config.redis_url
         self.client = connect(url, timeout_seconds) if client is None else bytes_only(client)
         self.optouts = OptOuts(self.client, self.keys)
+        self._archive = ArchiveReader(self.client, self.config, account)
         self._scripts = Scripts(self.client, self.keys.prefix)
         self._pipelined = PipelinedScript(self.client, self.keys.prefix, ENQUEUE, self._scripts)
 
@@ -151,11 +154,19 @@ class Sluice(_Base):
         return LazyResults(self._enqueue_many(messages))
 
     def status(self, id: str) -> MessageStatus:
-        """Return where a message stands; raises UnknownMessage and OutboxUnavailable."""
+        """Return where a message stands, also from the archive.
+
+        Raises UnknownMessage, OutboxUnavailable, and ArchiveUnavailable if it may be in an archive
+        that can't be asked.
+        """
         with _translating([id]), within(self.timeout_seconds):
             pipeline = self.client.pipeline(transaction=True)
             self._outbox.ask_status(pipeline, id)
-            return Outbox.status(id, pipeline.execute())
+            replies = pipeline.execute()
+            if replies[0][0] is None:
+                archived = self._archive.get(self._outbox.id_of(id))
+                replies = [archived.values(STATUS_FIELDS), None, None] if archived else replies
+            return Outbox.status(id, replies)
 
     def cancel(self, id: str) -> CancelResult:
         """Cancel a message; whatever this returns, no further POST of it begins.
@@ -272,7 +283,12 @@ class AsyncSluice(_Base):
         with _translating([id]), within(self.timeout_seconds):
             pipeline = self.client.pipeline(transaction=True)
             self._outbox.ask_status(pipeline, id)
-            return Outbox.status(id, await pipeline.execute())
+            replies = await pipeline.execute()
+            if replies[0][0] is None:
+                account, stored_id = self.keys.account, self._outbox.id_of(id)
+                archived = await aread_archived(self.client, self.config, account, stored_id)
+                replies = [archived.values(STATUS_FIELDS), None, None] if archived else replies
+            return Outbox.status(id, replies)
 
     async def cancel(self, id: str) -> CancelResult:
         """``Sluice.cancel``, awaited."""

@@ -19,8 +19,8 @@
     ├── WrongRenderer         this version would render the campaign's texts differently
     ├── LostHashKey           the key of a campaign's hashes is gone: nobody could be recognised
     ├── WrongDeployment       the account in this Redis belongs to another deployment, URL or key
-    ├── WrongArchive          the account's books are in another archive than the configured one
     ├── ArchiveUnavailable    the archive is not there, is locked, or can't be read
+    │   └── WrongArchive      the account's books are in another than the configured one
     └── OutboxError           Redis could not take or answer something
         ├── OutboxUnavailable     out of reach: whether the named ids were stored is unknown
         └── OutboxFull            out of memory, or nearly: nothing of this call was stored
@@ -241,7 +241,15 @@ class WrongDeployment(SluicegateError):
         )
 
 
-class WrongArchive(SluicegateError):
+class ArchiveUnavailable(SluicegateError):
+    """The archive is not there, is locked or can't be read: whatever is in it is not known now."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the archive can't be used: {reason}")
+
+
+class WrongArchive(ArchiveUnavailable):
     """The account's books are in another archive than the one that is configured.
 
     ``known`` is where they are by what Redis holds, ``""`` where it knows of none; ``ours`` is the
@@ -254,18 +262,10 @@ class WrongArchive(SluicegateError):
         if not known:
             where = "this Redis knows of no archive, and that one has an account of this name"
         super().__init__(
-            f"account {account}: [archive] names {ours}, but {where}. Nothing is archived, so "
-            "that the books stay in one place. Name the archive that was meant; or, if it is to "
+            f"for account {account}, [archive] names {ours}, but {where}. So nothing is archived, "
+            "and the books stay in one place. Name the archive that was meant; or, if it is to "
             f"change for good: sluicegate archive adopt --account {account} --why REASON"
         )
-
-
-class ArchiveUnavailable(SluicegateError):
-    """The archive is not there, is locked or can't be read: whatever is in it is not known now."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"the archive can't be used: {reason}")
 
 
 class OutboxError(SluicegateError):

@@ -132,7 +132,7 @@ class MessageStatus(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.state in FINAL_STATES
 
 
-_STATUS_FIELDS = (
+STATUS_FIELDS = (
     "state", "to", "enqueued", "at", "attempts", "generation", "provider_id", "provider_id_2",
     "code", "reason", "maybe", "maybe_before", *DELIVERY_FIELDS,
 )  # fmt: skip
@@ -289,7 +289,7 @@ class Outbox:
             campaign = MessageId.parse(stored_id).campaign
         except Malformed:
             raise UnknownMessage(id) from None
-        pipeline.hmget(self.keys.record(stored_id), *_STATUS_FIELDS)
+        pipeline.hmget(self.keys.record(stored_id), *STATUS_FIELDS)
         pipeline.hget(self.keys("leases"), stored_id)
         pipeline.hget(self.keys.campaign(campaign), "state")
 
@@ -297,7 +297,7 @@ class Outbox:
     def status(id: str, replies: Sequence[Any]) -> MessageStatus:
         """Read a message's status from the replies; raises UnknownMessage."""
         fields, lease, campaign = replies
-        record = Record.parse_some(_STATUS_FIELDS, fields)
+        record = Record.parse_some(STATUS_FIELDS, fields)
         state = record.state
         if not state:
             raise UnknownMessage(id)

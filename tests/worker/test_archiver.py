@@ -246,8 +246,7 @@ def test_another_archive_than_the_accounts_is_refused(
     with pytest.raises(ArchiveUnavailable, match="not there"):
         archiver(bench, other).run()
     assert not list(other.iterdir())
-    elsewhere = configured(bench, other)
-    open_archive(elsewhere, writes=True).close()
+    open_archive(f"sqlite:///{other}/archive.sqlite3", writes=True).close()
     with pytest.raises(WrongArchive, match="archive adopt"):
         archiver(bench, other).run()
 

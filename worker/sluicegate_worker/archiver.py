@@ -105,7 +105,7 @@ class Archiver:
 
     def adopt(self, by: By) -> str:
         """Make the configured archive this account's, whatever it was; return where it is."""
-        archive = open_archive(self._config, writes=True)
+        archive = open_archive(self._settings.url, writes=True)
         name = archive.books(self._account) or new_token()
         said = act(by, "adopt archive", archive.place).said()
         self._attached("adopt", archive, name, said)
@@ -145,13 +145,13 @@ class Archiver:
         """Open it; where the account has one already, a file that is not there is never made."""
         known, _, place = self._attached("look")
         if not known:
-            return open_archive(self._config, writes=True)
-        reading = open_archive(self._config)
+            return open_archive(self._settings.url, writes=True)
+        reading = open_archive(self._settings.url)
         ours, where = reading.id, reading.place
         reading.close()
         if ours != known:
             raise WrongArchive(self._account, place, where)
-        return open_archive(self._config, writes=True)
+        return open_archive(self._settings.url, writes=True)
 
     def _attach(self, archive: "Archive") -> None:
         """Raise WrongArchive unless Redis and the archive agree on whose books these are."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from . import (
+    archive,
     audit,
     campaign,
     dead,
@@ -90,6 +91,7 @@ app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
 app.command(rich_help_panel=ACT)(repairing.repair)
 app.command(rich_help_panel=RUN)(setting_up.setup)
 app.command(rich_help_panel=RUN)(doctoring.doctor)
+app.add_typer(archive.archive, name="archive", rich_help_panel=RUN)
 app.add_typer(deployment.deployment, name="deployment", rich_help_panel=RUN)
 app.add_typer(profile.profile, name="profile", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(serve.serve)

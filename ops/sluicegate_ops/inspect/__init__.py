@@ -25,6 +25,7 @@ why         what holds an account, a sender or a campaign back
 apps        what an app has enqueued, how it ended, and what of its day it has used
 account     an account's state, as ``status`` shows it
 scrape      what a scrape asks of an account beside its facts
+archive     what has ended, here and in the archive
 """
 
 from .account import (
@@ -40,6 +41,7 @@ from .account import (
     worker_names,
 )
 from .apps import AppCounts, AppUse, app_use
+from .archive import RECIPIENT_BYTES, ArchiveState, read_archive
 from .behind import Behind, behind
 from .campaign import (
     INDEXES,
@@ -78,6 +80,7 @@ __all__ = [
     "CAMPAIGNS_SHOWN",
     "INDEXES",
     "LIVE_SECONDS",
+    "RECIPIENT_BYTES",
     "STALLED_SECONDS",
     "AcceptedPart",
     "AccountCause",
@@ -85,6 +88,7 @@ __all__ = [
     "AccountState",
     "AppCounts",
     "AppUse",
+    "ArchiveState",
     "Behind",
     "BehindTarget",
     "BreakerState",
@@ -128,6 +132,7 @@ __all__ = [
     "member",
     "published_levels",
     "read_account",
+    "read_archive",
     "read_costs",
     "read_facts",
     "read_ledgers",

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import redis
 
+from sluicegate.archive import ArchiveReader
 from sluicegate.keys import Keys
 from sluicegate.stored import DELIVERY_FIELDS, CostSum, MessageId, Record
 
@@ -56,10 +57,12 @@ class AcceptedPart(msgspec.Struct, frozen=True):
     costs: Mapping[str, CostSum]
 
 
-def accepted_parts(client: redis.Redis, keys: Keys, name: str) -> list[AcceptedPart]:
+def accepted_parts(
+    client: redis.Redis, keys: Keys, name: str, archive: ArchiveReader
+) -> list[AcceptedPart]:
     """Its accepted recipients by what receipts said of them, the most frequent first.
 
-    Reads every record of the campaign.
+    Reads every record of the campaign, in the archive too.
     """
     store: Any = client
     seen: dict[bytes, tuple[str, str]] = {}
@@ -77,12 +80,24 @@ def accepted_parts(client: redis.Redis, keys: Keys, name: str) -> list[AcceptedP
                 continue
             if record.provider_id_2:  # seldom: what the others cost has no fixed names
                 record = Record.parse(store.hgetall(key))
-            place = seen[key] = (record.delivery or "unknown", record.delivery_code)
-            sums = costs.setdefault(place, {})
-            for bill in record.bills:
-                sums[bill.currency] = sums.get(bill.currency, CostSum()) + CostSum.of(bill)
+            seen[key] = _note_part(record, costs)
+    for message in archive.of_campaign(name):
+        key, record = keys.record(message.id).encode(), message.record
+        if record.state == "accepted" and key not in seen:
+            seen[key] = _note_part(record, costs)
     counted = Counter(seen.values()).most_common()
     return [AcceptedPart(*place, count, costs[place]) for place, count in counted]
+
+
+def _note_part(
+    record: Record, costs: dict[tuple[str, str], dict[str, CostSum]]
+) -> tuple[str, str]:
+    """Add what a record cost to its part's sums; return which part it is of."""
+    place = (record.delivery or "unknown", record.delivery_code)
+    sums = costs.setdefault(place, {})
+    for bill in record.bills:
+        sums[bill.currency] = sums.get(bill.currency, CostSum()) + CostSum.of(bill)
+    return place
 
 
 def _answers(client: Any, keys: Keys, name: str, index: str) -> Iterator[tuple[str, str]]:

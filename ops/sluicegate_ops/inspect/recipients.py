@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import redis
 
+from sluicegate.archive import ArchiveReader
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.keys import ENDED_BY_LIMITS, UNSENT, Keys
 from sluicegate.stored import DELIVERY_FIELDS, Lease, MessageId, Record, Ticket
@@ -55,11 +56,18 @@ class CampaignRecipients:
 
     A recipient that has a record stands where the record says, unless it waits in a cancelled
     campaign: then it is cancelled too. To yield each only once takes about 100 bytes of memory
-    per recipient.
+    per recipient. Raises ArchiveUnavailable where some are in an archive that can't be asked.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, campaign: Campaign) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        campaign: Campaign,
+        archive: ArchiveReader | None = None,
+    ) -> None:
         self._client: Any = client
+        self._archive = archive
         self._keys, self._campaign = keys, campaign
         self._seen: set[bytes] = set()
         self._waiting: dict[bytes, RecipientStatus] = {}
@@ -72,7 +80,15 @@ class CampaignRecipients:
             yield from self._recorded()
             yield from self._unrecorded()
             if len(self._seen) in (before, self._members()):
-                return
+                break
+        yield from self._archived()
+
+    def _archived(self) -> Iterator[RecipientStatus]:
+        """Those whose records have left Redis; some stand in both."""
+        for message in self._archive.of_campaign(self._campaign.name) if self._archive else ():
+            if message.short not in self._seen:
+                self._seen.add(message.short)
+                yield self._recipient(message.short, message.values(_FIELDS))
 
     def _members(self) -> int:
         shards = self._client.scan_iter(

@@ -1,6 +1,7 @@
 """One message's record, read whole: where the message stands, what it says, how it was tried."""
 
 import math
+import time
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -8,11 +9,12 @@ import msgspec
 import redis
 import redis.asyncio
 
+from sluicegate.archive import ArchivedMessage, ArchiveReader, aread_archived
 from sluicegate.config import Config
 from sluicegate.errors import InvalidMessage, Malformed, UnknownMessage
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
-from sluicegate.outbox import MessageState, MessageStatus, Outbox, translated
+from sluicegate.outbox import STATUS_FIELDS, MessageState, MessageStatus, Outbox, translated
 from sluicegate.stored import NO_BILL, Bill, History, MessageId, Record, sender_name
 
 from .members import member
@@ -60,7 +62,8 @@ class MessageRecord(msgspec.Struct, frozen=True):
 def read_record(client: redis.Redis, config: Config, account: str, id: str) -> MessageRecord:
     """The record of message ``id``; raises UnknownMessage.
 
-    A campaign's recipient that was never started has no record: its ticket tells where it stands.
+    Whoever has no record here may be in the archive: raises ArchiveUnavailable where that can't
+    be asked. A campaign's recipient that was never started is only its ticket.
     """
     reader = _Reader(config, account)
     pipeline = client.pipeline(transaction=True)
@@ -68,6 +71,8 @@ def read_record(client: redis.Redis, config: Config, account: str, id: str) -> M
     try:
         return reader.record(id, pipeline.execute())
     except UnknownMessage:
+        if archived := ArchiveReader(client, config, account).get(id):
+            return reader.archived(id, archived)
         recipient = member(client, reader.outbox.keys, id)
         if recipient is None:
             raise
@@ -81,16 +86,23 @@ async def aread_record(
 ) -> MessageRecord:
     """The record of message ``id`` on an asynchronous client; of an ``app``, that of its own.
 
-    Raises UnknownMessage, also for a recipient that was never started; OutboxUnavailable.
+    Raises UnknownMessage, also for a recipient that was never started; OutboxUnavailable;
+    ArchiveUnavailable where it may be in an archive that can't be asked.
     """
     reader = _Reader(config, account, app)
     pipeline: Any = client.pipeline(transaction=True)
     reader.ask(pipeline, id)
     try:
         replies = await pipeline.execute()
+        try:
+            return reader.record(id, replies)
+        except UnknownMessage:
+            stored_id = reader.outbox.id_of(id)
+            if archived := await aread_archived(client, config, account, stored_id):
+                return reader.archived(id, archived)
+            raise
     except redis.RedisError as error:
         raise translated(error, [id]) from error
-    return reader.record(id, replies)
 
 
 async def aread_older(
@@ -124,6 +136,12 @@ class _Reader:
         pipeline.zscore(keys("due"), stored_id)
         pipeline.zscore(keys("doubts"), stored_id)
         pipeline.time()
+
+    def archived(self, id: str, message: ArchivedMessage) -> MessageRecord:
+        """The record of a message that is in the archive."""
+        status: list[Any] = [message.values(STATUS_FIELDS), None, None]
+        seconds = int(time.time())
+        return self.record(id, [*status, message.fields, None, None, (seconds, 0)])
 
     def record(self, id: str, replies: Sequence[Any]) -> MessageRecord:
         *about, fields, due, decided, (seconds, _) = replies

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from sluicegate.deadlines import in_time
 from sluicegate.errors import (
+    ArchiveUnavailable,
     CapReached,
     IdReused,
     InvalidMessage,
@@ -67,7 +68,7 @@ class MessageRoutes:
             raise HttpProblem(422, "10027", "Unprocessable Entity", detail, pointer) from None
         except CapReached as error:
             raise cap_problem(error) from None
-        except (OutboxError, TimeoutError, UnknownMessage) as error:
+        except (OutboxError, TimeoutError, UnknownMessage, ArchiveUnavailable) as error:
             why = str(error) or "Redis did not answer in time"
             self._site.counts.note("not_stored", caller.account, why)
             raise _unavailable(error, message.id, keyed=keyed) from None
@@ -85,6 +86,9 @@ class MessageRoutes:
             why = str(error) or "Redis did not answer in time"
             self._site.counts.note("not_read", caller.account, why)
             raise unavailable("Redis did not answer; ask again.", 1) from None
+        except ArchiveUnavailable as error:
+            self._site.counts.note("not_read", caller.account, str(error))
+            raise unavailable("The archive of finished messages did not answer.", 10) from None
         headers: dict[str, str] = {"sluicegate-state": record.status.state}
         if record.status.provider_id:
             headers["sluicegate-provider-id"] = record.status.provider_id

@@ -35,17 +35,29 @@ _DAY_MS: Final = 86_400_000
 
 
 class ArchivedMessage(msgspec.Struct, frozen=True):
-    """A message in the archive: its id, its record as it ended, and its recipient's campaign."""
+    """A message in the archive: its id, its record's fields as it ended, and its campaign."""
 
     id: str
-    record: Record
+    fields: dict[bytes, bytes]
     campaign: str = ""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "ArchivedMessage":
-        fields = fields_of(row)
-        parsed = Record.parse({name.encode(): value.encode() for name, value in fields.items()})
-        return cls(str(row["id"]), parsed, str(row["campaign"]))
+        fields = {name.encode(): value.encode() for name, value in fields_of(row).items()}
+        return cls(str(row["id"]), fields, str(row["campaign"]))
+
+    @property
+    def record(self) -> Record:
+        return Record.parse(self.fields)
+
+    @property
+    def short(self) -> bytes:
+        """What its ticket began with."""
+        return MessageId.parse(self.id).short.encode()
+
+    def values(self, names: Sequence[str]) -> list[bytes | None]:
+        """The fields ``names`` alone, as HMGET would answer."""
+        return [self.fields.get(name.encode()) for name in names]
 
 
 def row_of(

@@ -19,6 +19,7 @@ import msgspec
 import redis
 import redis.asyncio
 
+from ..archive import ArchiveReader
 from ..audit import By, act
 from ..config import Account, Config
 from ..errors import (
@@ -107,7 +108,8 @@ class Campaigns:
         self._memory_asked = -math.inf
         self._scripts = Scripts(client, keys.prefix, clock)
         self._pipelined = PipelinedScript(client, keys.prefix, IMPORT, self._scripts, clock)
-        self._ledgers = Ledgers(client, keys)
+        self._archive = ArchiveReader(client, self._config, keys.account)
+        self._ledgers = Ledgers(client, keys, self._archive)
 
     def create(self, plan: Plan, expected_rows: int = 0) -> Campaign:
         """Create a draft, or return the campaign that has this name and the same plan.
@@ -200,7 +202,7 @@ class Campaigns:
         """
         lane, members = self._lane_and_members(name)
         plan = self.get(name).plan
-        exclusion = Exclusion(self._client, self._keys, plan)
+        exclusion = Exclusion(self._client, self._keys, plan, self._archive)
         about = {"file": file, "except": " ".join(plan.except_campaigns)}
         said = _said(by, "import", name, about)
         iterator = iter(recipients)

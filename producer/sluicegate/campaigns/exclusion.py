@@ -4,7 +4,7 @@
     taken        dead, cancelled, expired, suppressed, purged: surely not sent, and never will be
 
 Who is a member of another campaign without a record is left out too, unless a list names them as
-unsent: they wait, or their record is past its retention.
+unsent: they wait, or the archive has kept their record for as long as it was to.
 """
 
 from array import array
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 import redis
 
+from ..archive import ArchiveReader
 from ..errors import InvalidMessage
 from ..keys import UNSENT, Keys
 from ..stored import Record, Ticket, hash_of
@@ -49,9 +50,11 @@ class Exclusion:
     its recipients apart by another column than ``plan`` does: then nobody could be compared.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys, plan: Plan) -> None:
+    def __init__(
+        self, client: redis.Redis, keys: Keys, plan: Plan, archive: ArchiveReader | None = None
+    ) -> None:
         self._client: Any = client
-        self._keys = keys
+        self._keys, self._archive = keys, archive
         self._others = [self._other(plan, name) for name in plan.except_campaigns]
 
     def of(self, hashes: Sequence[int]) -> list[str]:
@@ -79,11 +82,16 @@ class Exclusion:
         for index in members:
             pipeline.hmget(self._keys.record(message_id(other.name, hashes[index])), _FIELDS)
         records = pipeline.execute() if members else []
-        return [
-            index
+        ids = {index: message_id(other.name, hashes[index]) for index in members}
+        found = {
+            ids[index]: Record.parse_some(_FIELDS, values)
             for index, values in zip(members, records, strict=True)
-            if _keeps(other, hashes[index], Record.parse_some(_FIELDS, values))
-        ]
+        }
+        missing = [id for id, record in found.items() if not record.state]
+        if self._archive:
+            archived = self._archive.some(missing)
+            found |= {id: message.record for id, message in archived.items()}
+        return [index for index in members if _keeps(other, hashes[index], found[ids[index]])]
 
     def _other(self, plan: Plan, name: str) -> _Other:
         members = read_members(self._client, self._keys, name)

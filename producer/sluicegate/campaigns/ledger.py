@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import redis
 
+from ..archive import ArchiveReader
 from ..carriers import Carrier
 from ..keys import ENDED_BY_LIMITS, UNSENT, Keys
 from ..receipts import DELIVERIES
@@ -84,11 +85,16 @@ class Ledger(msgspec.Struct, frozen=True):
 
 
 class Ledgers:
-    """The ledgers of one account's campaigns, on a synchronous client."""
+    """The ledgers of one account's campaigns, on a synchronous client.
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    Who recounts hands in the reader of the account's archive.
+    """
+
+    def __init__(
+        self, client: redis.Redis, keys: Keys, archive: ArchiveReader | None = None
+    ) -> None:
         self._client: Any = client
-        self._keys = keys
+        self._keys, self._archive = keys, archive
 
     def read(self, campaign: str) -> Ledger:
         """Return the counters, as the scripts keep them; all 0 for an unknown campaign."""
@@ -110,7 +116,8 @@ class Ledgers:
         A message that moves meanwhile may be counted twice or not at all, so compare with ``read``
         only while the campaign is paused, finished or cancelled. Only ``held``, of what is past,
         is what the counters say. Reads everything once and takes about 100 bytes of memory a
-        recipient.
+        recipient. Raises ArchiveUnavailable where some of them are in an archive that can't be
+        asked.
         """
         states: dict[bytes, str] = dict.fromkeys(self._waiting(campaign), "waiting")
         ended = Counter[str]()
@@ -131,11 +138,25 @@ class Ledgers:
                 states[short] = state
             if delivery:
                 deliveries[short] = delivery
+        for short, record in self._archived(campaign):
+            if short not in states:
+                bills += record.bills
+                ended[record.code] += record.state == "suppressed"
+                maybe_sent += record.maybe_sent
+                states[short] = record.state
+                if record.delivery:
+                    deliveries[short] = record.delivery
         members = sum(self._client.scard(shard) for shard in self._shards(campaign))
         counts = Counter([*states.values(), *deliveries.values()])
         counts |= Counter({code: ended[code] for code in ENDED_BY_LIMITS})
-        ledger = _ledger(members, counts, maybe_sent, _summed(bills))
-        return msgspec.structs.replace(ledger, held=self.read(campaign).held)
+        removed = self._archive.removed(campaign) if self._archive else []
+        for state, delivery, maybe, count in removed:
+            maybe_sent += count * maybe
+            counts.update({state: count, delivery: count})
+        ledger, known = _ledger(members, counts, maybe_sent, _summed(bills)), self.read(campaign)
+        if removed:  # what was billed for them, and which limit ended them, can't be counted now
+            ledger = msgspec.structs.replace(ledger, costs=known.costs, ended=known.ended)
+        return msgspec.structs.replace(ledger, held=known.held)
 
     def _waiting(self, campaign: str) -> Iterator[bytes]:
         lanes = self._keys.lane(LaneName.pattern(campaign))

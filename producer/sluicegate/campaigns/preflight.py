@@ -7,6 +7,7 @@ from itertools import islice
 
 import redis
 
+from ..archive import ArchiveReader
 from ..config import Account
 from ..keys import Keys
 from ..levels import Pace, pace, published
@@ -54,14 +55,16 @@ def preflight(
     samples: int = SAMPLES,
     per_second: float = 0.0,
     limits: Mapping[str, str] | None = None,
+    archive: ArchiveReader | None = None,
 ) -> Report:
     """Read the whole file once and report on it; nothing is sent or stored.
 
     Rejected rows go to ``rejects``, duplicates to ``on_duplicate``. ``on_row`` is called with the
     number of rows read so far. ``samples`` is how many rendered texts the report shows.
     ``per_second`` is the campaign's own rate in segments a second, 0 for none. ``limits`` are
-    those in force, in the form of ``levels.published``; without them, the account's count. To
-    recognise duplicates, this takes about 150 bytes of memory a row.
+    those in force, in the form of ``levels.published``; without them, the account's count.
+    ``archive`` knows of those whom an excepted campaign had before. To recognise duplicates, this
+    takes about 150 bytes of memory a row.
 
     Raises BadFile, BadTemplate, UnknownCampaign for an excepted one, InvalidMessage if that one
     tells recipients apart by another column, and redis-py's errors.
@@ -69,7 +72,7 @@ def preflight(
     prices = Prices(account, plan.kind)
     report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter)
     first_lines, optouts = dict[int, int](), OptOuts(client, keys)
-    tally, exclusion = _Tally(report, plan, file, samples), Exclusion(client, keys, plan)
+    tally, exclusion = _Tally(report, plan, file, samples), Exclusion(client, keys, plan, archive)
     for batch in _batched(Recipients(plan, file)):
         report.rows += len(batch)
         recipients = []

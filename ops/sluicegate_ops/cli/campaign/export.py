@@ -78,7 +78,7 @@ def export(session: Session, options: CampaignExportOptions) -> None:
     name = options.name
     campaign = session.campaigns.get(name)
     files = [_opened(options, path) for path in options.with_ or ()]
-    recipients = CampaignRecipients(session.client, session.keys, campaign)
+    recipients = CampaignRecipients(session.client, session.keys, campaign, session.archive)
     imported = session.campaigns.ledger(name).imported
     members = session.campaigns.members(name)
     # The bare hash of a number gives it away, beside a masked one at once.

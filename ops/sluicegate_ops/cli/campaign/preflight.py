@@ -95,6 +95,7 @@ def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> 
                 samples=options.sample,
                 per_second=options.rate or 0.0,
                 limits=limits_in_force(session.client, session.keys),
+                archive=session.archive,
             )
         kept = _kept(rejects.path, wanted, options.overwrite)
         listed = _kept(duplicates.path, twins, options.overwrite)

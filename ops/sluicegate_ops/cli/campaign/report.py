@@ -2,7 +2,7 @@
 
 from sluicegate.campaigns.ledger import Ledger
 
-from ...inspect import INDEXES, CampaignCause, accepted_parts
+from ...inspect import INDEXES, AcceptedPart, CampaignCause, accepted_parts
 from ..kit.advice import advised, write_advice
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, CampaignArgument
@@ -48,7 +48,7 @@ def report(session: Session, options: ReportOptions) -> None:
         if ledger.states[state]
     ]
     told = ledger.deliveries["failed"] or ledger.costs
-    parts = accepted_parts(session.client, session.keys, name) if told else []
+    parts = _parts_of(session, name) if told else []
     lost = [(part.code, part.count) for part in parts if part.delivery == "failed"]
     if options.json:
         about = {"name": name, "state": campaign.state, "receipts_set_up": set_up(session)}
@@ -59,6 +59,10 @@ def report(session: Session, options: ReportOptions) -> None:
     show_ledger(session, ledger)
     show_costs(ledger, campaigns.estimates(name), parts)
     _show(name, ledger, ends, lost)
+
+
+def _parts_of(session: Session, name: str) -> list[AcceptedPart]:
+    return accepted_parts(session.client, session.keys, name, session.archive)
 
 
 def _show(

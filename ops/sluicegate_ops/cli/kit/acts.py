@@ -12,7 +12,7 @@ from sluicegate.audit import By, act, os_user
 from sluicegate.errors import InvalidMessage, SluicegateError, UnknownMessage, WrongState
 from sluicegate_worker.operator.deadletters import BATCH, Replay
 
-from .failures import BAD_INPUT, complain, fail, say, status_of
+from .failures import BAD_INPUT, complain, fail, say, status_of, well_known
 from .output import write_result
 from .progress import Meter
 from .session import Session
@@ -111,7 +111,7 @@ def carry_out(
                 if answer == done:
                     count += 1
                     continue
-                error = _error(letter, answer, rule)
+                error = well_known(_error(letter, answer, rule), session)
                 worst, errors = max(worst, status_of(error)), errors + 1
                 if errors <= _ERRORS_SHOWN:
                     complain(error, session)

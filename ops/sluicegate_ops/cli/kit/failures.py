@@ -7,6 +7,7 @@ import redis
 import typer
 
 from sluicegate.errors import (
+    ArchiveUnavailable,
     BadFile,
     BadTemplate,
     CampaignExists,
@@ -94,6 +95,7 @@ def end_with(error: Exception, session: Session | None) -> NoReturn:
             complain(translated(error, (), wrote=writes), session)
             raise typer.Exit(FAILED) from error
         case SluicegateError():
+            error = well_known(error, session)
             complain(error, session)
             raise typer.Exit(status_of(error)) from error
         case ModuleNotFoundError(name=str(name)) if name in _EXTRAS:
@@ -101,6 +103,19 @@ def end_with(error: Exception, session: Session | None) -> NoReturn:
             raise typer.Exit(FAILED) from error
         case _:
             raise error
+
+
+def well_known(error: SluicegateError, session: Session | None) -> SluicegateError:
+    """The error, but for a message that is not here since it is in the archive."""
+    if session is None or not isinstance(error, UnknownMessage):
+        return error
+    try:
+        archived = session.archive.get(error.id)
+    except ArchiveUnavailable as unavailable:
+        return unavailable
+    if archived is None:
+        return error
+    return WrongState(error.id, archived.record.state, "it has ended, and is in the archive")
 
 
 def status_of(error: SluicegateError) -> int:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import redis
 
+from sluicegate.archive import ArchiveReader
 from sluicegate.audit import Audit
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.client import Sluice
@@ -110,6 +111,11 @@ class Session:
     @cached_property
     def audit(self) -> Audit:
         return Audit(self.client, self.keys)
+
+    @cached_property
+    def archive(self) -> ArchiveReader:
+        """Reads what has left Redis; it opens the archive only where the account has one."""
+        return ArchiveReader(self.client, self.config, self.name)
 
     @cached_property
     def campaigns(self) -> Campaigns:

@@ -1,0 +1,71 @@
+"""What has ended: how much of it Redis keeps, what the archive has, and when it is archived."""
+
+from typing import Any
+
+import msgspec
+import redis
+
+from sluicegate.config import Config
+from sluicegate.keys import Keys
+
+RECIPIENT_BYTES = 370
+"""What a campaign's finished recipient takes in Redis, about, as long as it stays there."""
+
+_WEEK_MS = 7 * 86_400_000
+
+
+class ArchiveState(msgspec.Struct, frozen=True):
+    """An account's archive, as Redis knows of it; moments are wall ms, 0 for never.
+
+    ``place`` is where it is, "" where the account has none, and ``configured`` whether this
+    configuration names one. The last pass was at ``passed_ms``: it left ``stay`` finished messages
+    here, of which the oldest ended at ``oldest_ms``. ``archived`` messages went there in all,
+    ``late`` receipts wait for their messages, and ``ids`` of apps' messages are still known here.
+    ``recipients`` are all that campaigns ever had, ``recent`` those of the last week's.
+    """
+
+    place: str = ""
+    configured: bool = False
+    passed_ms: int = 0
+    stay: int = 0
+    oldest_ms: int = 0
+    archived: int = 0
+    late: int = 0
+    ids: int = 0
+    unknown: int = 0
+    recipients: int = 0
+    recent: int = 0
+
+
+def read_archive(client: redis.Redis, keys: Keys, config: Config, now_ms: float) -> ArchiveState:
+    """Read it; this costs as much as there are campaigns."""
+    store: Any = client
+    fields, late, campaigns = _asked(store, keys)
+    known = {name.decode(): value.decode() for name, value in fields.items()}
+    pipeline = store.pipeline(transaction=False)
+    for name, _ in campaigns:
+        pipeline.hget(keys.ledger(name.decode()), "imported")
+    imported = [int(count or 0) for count in pipeline.execute()]
+    counts = ("stay", "archived", "ids", "unknown")
+    return ArchiveState(
+        place=known.get("place", ""),
+        configured=config.archive is not None,
+        passed_ms=int(known.get("passed", 0)),
+        oldest_ms=int(known.get("oldest") or 0),
+        late=late,
+        recipients=sum(imported),
+        recent=sum(
+            count
+            for count, (_, created) in zip(imported, campaigns, strict=True)
+            if created > now_ms - _WEEK_MS
+        ),
+        **{name: int(known.get(name, 0)) for name in counts},
+    )
+
+
+def _asked(store: Any, keys: Keys) -> Any:
+    pipeline = store.pipeline(transaction=False)
+    pipeline.hgetall(keys("archive"))
+    pipeline.llen(keys("late"))
+    pipeline.zrange(keys("campaigns"), 0, -1, withscores=True)
+    return pipeline.execute()
