@@ -46,6 +46,7 @@ is each script's ``KEYS[1]``.
     doubts       zset    id -> wall ms at which the policy decides; inf: only a person does
     optouts      hash    number -> its reasons, a line each: wall ms, source, and where a
                          messaging profile heard it, that and the wall ms of the last such word
+    erased       hash    keyed hash of a number that was erased -> its reasons, as in optouts
     optout_history hash  number -> every change of its consent, a line of JSON each; never trimmed
     reviews      hash    number -> a reply that a person must read: wall ms of the last and of the
                          first, how many, and the last as JSON; nothing is sent to it meanwhile
@@ -81,6 +82,8 @@ is each script's ``KEYS[1]``.
     ids:<n>      hash    hash of an archived message's id -> digest, state, hour of its end
                          (archived.lua)
     late         list    receipts of messages that are not here: JSON, as receipt.lua takes them
+    holds        hash    number:<number> or campaign:<name> under a legal hold -> JSON: at_ms, who,
+                         why
     hash_key     string  32 random bytes that key the hashes of recipients (campaigns/members.py)
     campaign:<n> hash    plan, digest of the plan, state, keyed_shards and hash_check (before there
                          was a hash_key: shards, and bare hashes), created, started, paused,

@@ -7,6 +7,7 @@ person has decided. Every change is in the number's history, which is never shor
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import sha1
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -196,23 +197,42 @@ class OptOuts:
             yield number.decode(), parse_events(value)
 
     def get(self, number: str) -> OptOut | None:
-        """The entry of ``number``; None where it is not on the list."""
+        """The entry of ``number``, also where that was erased; None if it is not on the list."""
         value: Any = self._client.hget(self._key, number)
+        value = value or self._client.hget(self._keys("erased"), self._hashes([number])[0])
         return _entry(number, value) if value else None
 
     def among(self, numbers: Sequence[str]) -> list[bool]:
-        """Return whether each of ``numbers`` is on the list, in one round trip."""
+        """Return whether each of ``numbers`` is on the list, erased or not."""
         if not numbers:
             return []
-        return [entry is not None for entry in self._client.hmget(self._key, list(numbers))]
+        pipeline: Any = self._client.pipeline(transaction=False)
+        pipeline.hmget(self._key, list(numbers))
+        pipeline.hlen(self._keys("erased"))
+        entries, erased = pipeline.execute()
+        if erased:
+            hashed: Any = self._client.hmget(self._keys("erased"), self._hashes(numbers))
+            entries = [one or other for one, other in zip(entries, hashed, strict=True)]
+        return [entry is not None for entry in entries]
+
+    def erased(self) -> int:
+        """How many numbers on the list were erased: they are suppressed, and known by a hash."""
+        return int(self._client.hlen(self._keys("erased")))
+
+    def _hashes(self, numbers: Sequence[str]) -> list[str]:
+        """The keyed hashes under which numbers stand that were erased."""
+        key: Any = self._client.get(self._keys("hash_key"))
+        return [hashed_number(key or b"", number) for number in numbers]
 
     def __contains__(self, number: object) -> bool:
-        return bool(self._client.hexists(self._key, str(number)))
+        return self.among([str(number)])[0]
 
     def __len__(self) -> int:
+        """How many numbers are on the list, without those that were erased."""
         return int(self._client.hlen(self._key))
 
     def __iter__(self) -> Iterator[OptOut]:
+        """Every number on the list but those that were erased."""
         for number, value in self._client.hscan_iter(self._key, count=1000):
             yield _entry(number.decode(), value)
 
@@ -225,6 +245,11 @@ class OptOuts:
             for pair in batch:
                 args += pair
             yield self._scripts.call(OPTOUT, args)
+
+
+def hashed_number(key: bytes, number: str) -> str:
+    """The keyed hash of a number that was erased, as ``hashed`` in ``optouts.lua`` makes it."""
+    return sha1(key + number.encode(), usedforsecurity=False).hexdigest()
 
 
 def _entry(number: str, value: bytes) -> OptOut:

@@ -141,6 +141,19 @@ class Archiver:
         self.open()
         self._began = time.monotonic()
 
+    def take(self) -> bool:
+        """Keep every archiver away for a minute; return whether none is at work."""
+        self.open()
+        try:
+            self._call("holds")
+        except LeaseLost:
+            return False
+        return True
+
+    def leave(self) -> None:
+        """Let others archive again."""
+        self._call("leave")
+
     def _opened(self) -> "Archive":
         """Open it; where the account has one already, a file that is not there is never made."""
         known, _, place = self._attached("look")
@@ -243,7 +256,10 @@ class Archiver:
         before = int(self._note("", 0)) - keep_ms
         count = 0
         while not self.stop.is_set():
-            gone = self.open().remove_before(self._account, before, (), ())
+            held = [what.decode().partition(":")[::2] for what in self._call("holds")]
+            numbers = [name for kind, name in held if kind == "number"]
+            campaigns = [name for kind, name in held if kind == "campaign"]
+            gone = self.open().remove_before(self._account, before, numbers, campaigns)
             count += gone
             self._rest()
             if not gone:

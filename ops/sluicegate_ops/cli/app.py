@@ -13,8 +13,10 @@ from . import (
     deployment,
     doubt,
     halt,
+    hold,
     message,
     optout,
+    person,
     profile,
     serve,
     twice,
@@ -88,6 +90,9 @@ app.add_typer(doubt.doubt, name="doubt", rich_help_panel=ACT)
 app.add_typer(twice.twice, name="twice", rich_help_panel=ACT)
 app.add_typer(optout.optout, name="optout", rich_help_panel=ACT)
 app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
+app.add_typer(hold.hold, name="hold", rich_help_panel=ACT)
+app.command(rich_help_panel=ACT)(person.erase)
+app.command(rich_help_panel=ACT)(person.export)
 app.command(rich_help_panel=ACT)(repairing.repair)
 app.command(rich_help_panel=RUN)(setting_up.setup)
 app.command(rich_help_panel=RUN)(doctoring.doctor)

@@ -26,6 +26,9 @@ apps        what an app has enqueued, how it ended, and what of its day it has u
 account     an account's state, as ``status`` shows it
 scrape      what a scrape asks of an account beside its facts
 archive     what has ended, here and in the archive
+archive     what has ended, here and in the archive
+person      everything that names one number
+holds       what is kept whatever its time
 """
 
 from .account import (
@@ -61,10 +64,12 @@ from .facts import (
     read_facts,
 )
 from .finish import Finish
+from .holds import HoldState, read_holds
 from .lanes import LaneState
 from .look import LaneLimits, Look
 from .members import Member, member
 from .memory import aread_memory, read_memory
+from .person import Mention, Mentions, naming
 from .recipients import CampaignRecipients, RecipientStatus
 from .record import MessageRecord, aread_older, aread_record, read_record
 from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape
@@ -97,10 +102,13 @@ __all__ = [
     "ClosedCampaign",
     "CostRow",
     "Finish",
+    "HoldState",
     "LaneLimits",
     "LaneState",
     "Look",
     "Member",
+    "Mention",
+    "Mentions",
     "MessageCounts",
     "MessageRecord",
     "RecipientStatus",
@@ -130,11 +138,13 @@ __all__ = [
     "deliveries_of",
     "limits_in_force",
     "member",
+    "naming",
     "published_levels",
     "read_account",
     "read_archive",
     "read_costs",
     "read_facts",
+    "read_holds",
     "read_ledgers",
     "read_memory",
     "read_record",

@@ -4,7 +4,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +191,15 @@ class Archive:
             connection.execute(_by_key(sa.delete(messages)), [at])
             connection.execute(self._insert(messages), [new])
 
-    def rows_of_recipient(self, account: str, number: str) -> list[ArchiveRow]:
-        """The rows of all messages to ``number``."""
+    def rows_naming(self, account: str, number: str, digits: str) -> list[ArchiveRow]:
+        """The rows of messages to ``number``, and all that hold its digits; it reads them all."""
+        texts = (messages.c.id, messages.c.reason, messages.c.rest, messages.c.code)
         query = sa.select(messages).where(
-            messages.c.account == account, messages.c.recipient == number
+            messages.c.account == account,
+            sa.or_(
+                messages.c.recipient == number,
+                *(text.contains(digits, autoescape=True) for text in texts),
+            ),
         )
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
@@ -205,17 +210,19 @@ class Archive:
         SQLite overwrites it at once; what its journal still holds goes now. In PostgreSQL the old
         rows are vacuumed; its own journal keeps them until that is recycled.
         """
-        statement = "VACUUM messages"
-        if self._engine.dialect.name == "sqlite":
-            statement = "PRAGMA wal_checkpoint(TRUNCATE)"
-        with translated_sql(self.url), self._engine.connect() as connection:
-            raw = connection.execution_options(isolation_level="AUTOCOMMIT")
-            answer = raw.exec_driver_sql(statement)
-            if answer.returns_rows and (row := answer.first()) is not None and row[0]:
-                raise ArchiveUnavailable(
-                    f"{self.place}: somebody is reading it, so its journal still holds what was "
-                    "erased; repeat this once they are done"
-                )
+        if self._engine.dialect.name == "postgresql":
+            with translated_sql(self.url), self._engine.connect() as connection:
+                alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+                alone.exec_driver_sql("VACUUM messages")
+            return
+        with translated_sql(self.url), closing(self._engine.raw_connection()) as raw:
+            cursor = raw.cursor()
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise ArchiveUnavailable(
+                f"{self.place}: somebody is reading it, so its journal still holds what was "
+                "erased; repeat this once they are done"
+            )
 
     def _note_removed(
         self, connection: sa.Connection, kinds: Mapping[Sequence[Any], int], account: str

@@ -1,12 +1,12 @@
 -- Changes to the opt-out list and to the replies that wait for a person; each is in the history.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: note, add, lift, remove, review, decide, hold, unhold.
--- Keys touched: optouts, reviews, optout_history, held, due, m:<id>, wake.
+-- Keys touched: optouts, erased, reviews, optout_history, held, due, m:<id>, wake.
 --
 -- `said` is a JSON object of what is known of a change (stored/optouts.py: OptOutAct). The history
 -- is only ever added to: whoever sends has to prove who said what, and when.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local records = part('sluicegate.records')
+local records, hashed = part('sluicegate.records'), part('sluicegate.optouts').hashed
 local key, num, whole_ms = account.key, texts.num, texts.whole_ms
 local call, match, sub = redis.call, string.match, string.sub
 
@@ -21,10 +21,19 @@ local function note(now_ms, number, act, said)
   call('HSET', key('optout_history'), number, before and before .. '\n' .. entry or entry)
 end
 
+-- Where a number's opt-out stands that was erased: its field there, nil where there is none.
+local function erased_field(number)
+  if call('EXISTS', key('erased')) == 0 then return nil end
+  local field = hashed(number)
+  return call('HEXISTS', key('erased'), field) == 1 and field or nil
+end
+
 -- The reasons of an entry: lines of since_ms and source and, after tabs, profile and last_ms.
 local function reasons_of(number)
-  local reasons = {}
-  for line in string.gmatch(call('HGET', key('optouts'), number) or '', '[^\n]+') do
+  local reasons, field = {}, erased_field(number)
+  local text = (field and call('HGET', key('erased'), field) .. '\n' or '')
+    .. (call('HGET', key('optouts'), number) or '')
+  for line in string.gmatch(text, '[^\n]+') do
     local words, profile, last = match(line, '^([^\t]*)\t?([^\t]*)\t?([^\t]*)')
     local since, source = match(words, '^(%S*) ?(.*)$')
     reasons[#reasons + 1] = {
@@ -34,7 +43,10 @@ local function reasons_of(number)
   return reasons
 end
 
+-- What is said of a number after it was erased is known of it by its name again.
 local function write_reasons(number, reasons)
+  local field = erased_field(number)
+  if field then call('HDEL', key('erased'), field) end
   if #reasons == 0 then return call('HDEL', key('optouts'), number) end
   local lines = {}
   for i, reason in ipairs(reasons) do
@@ -129,14 +141,16 @@ end
 local function remove(now_ms, number, said)
   local own = false
   for _, reason in ipairs(reasons_of(number)) do own = own or reason.source == 'stop' end
-  if call('HDEL', key('optouts'), number) == 0 then return false, false end
+  local field = erased_field(number)
+  local gone = field and call('HDEL', key('erased'), field) or 0
+  if call('HDEL', key('optouts'), number) + gone == 0 then return false, false end
   note(now_ms, number, 'remove', said)
   return true, own
 end
 
 -- A reply that a person must read. A number that has opted out is only noted.
 local function review(now_ms, number, said)
-  if call('HEXISTS', key('optouts'), number) == 1 then
+  if call('HEXISTS', key('optouts'), number) == 1 or erased_field(number) then
     note(now_ms, number, 'reply', said)
     return false
   end

@@ -186,6 +186,9 @@ end
 -- What was set aside is applied: [4] how many of them.
 function verbs.done() return call('LTRIM', key('late'), ARGV[4], -1) end
 
+-- What is under a legal hold: number:+1... or campaign:name.
+function verbs.holds() return call('HKEYS', key('holds')) end
+
 -- Forget ids past their retention: [4] the hash to look at. Returns the next one, 0 after the last.
 function verbs.forget() return archived.forget(now_ms, tonumber(ARGV[4])) end
 

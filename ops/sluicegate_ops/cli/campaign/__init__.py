@@ -2,6 +2,7 @@
 
 from ..kit.groups import group
 from .control import cancel, pause, resume
+from .delete import delete
 from .export import export
 from .list_campaigns import list_
 from .pace import pace
@@ -24,3 +25,4 @@ campaign.command()(cancel)
 campaign.command()(pace)
 campaign.command()(report)
 campaign.command()(export)
+campaign.command()(delete)
