@@ -19,6 +19,7 @@ local lease = leases.get(id)
 local state = states.current(id, records.get(id).state, lease)
 local now = clock.read()
 if not state then
+  if not states.has_archive() then return 'unknown' end
   local _, ended = archived().find(now.wall, id)
   return ended or 'unknown'
 end
