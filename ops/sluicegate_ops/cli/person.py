@@ -10,6 +10,7 @@ import typer
 from sluicegate.campaigns.phone import Phones
 from sluicegate.errors import BadNumber
 from sluicegate.rules import E164
+from sluicegate.stored import LaneName, MessageId
 from sluicegate_worker.operator.erasing import Erasure
 
 from ..inspect import Mention, Mentions, read_holds, server_ms
@@ -179,11 +180,15 @@ def _rank(mention: Mention) -> int:
 def _campaign(mention: Mention) -> str:
     """The campaign that a mention belongs to; "" for none."""
     kind, _, rest = mention.key.partition(":")
-    if kind == "m" and "." in rest:
-        return rest.partition(".")[0]
-    if kind == "unsent":
-        return rest.partition(":")[0]
-    return rest.partition("#")[2] if kind == "lane" else ""
+    match kind:
+        case "m":
+            return MessageId.parse(rest).campaign
+        case "lane":
+            return LaneName.parse(rest).campaign
+        case "unsent":
+            return rest.partition(":")[0]
+        case _:
+            return ""
 
 
 _WHY_LEFT = {
