@@ -14,6 +14,7 @@ local lanes, counts = part('sluicegate.lanes'), part('sluicegate.counts')
 local campaigns, audit = part('sluicegate.campaigns'), part('sluicegate.audit')
 local key, call, num = account.key, redis.call, texts.num
 
+local LISTS = { 'cancelled', 'expired', 'suppressed', 'too_many', 'too_soon', 'same_text' }
 local OVER = { finished = true, cancelled = true }
 local name, what, from, size = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local campaign = key('campaign:' .. name)
@@ -59,8 +60,8 @@ local function members()
 end
 
 local function rest()
-  for _, state in ipairs({ 'cancelled', 'expired', 'suppressed' }) do
-    call('DEL', key('unsent:' .. name .. ':' .. state))
+  for _, ended in ipairs(LISTS) do
+    call('DEL', key('unsent:' .. name .. ':' .. ended))
   end
   call('HDEL', key('levels'), 'campaign:' .. name)
   call('ZREM', key('campaigns'), name)
