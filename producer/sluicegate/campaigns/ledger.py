@@ -158,6 +158,11 @@ class Ledgers:
             ledger = msgspec.structs.replace(ledger, costs=known.costs, ended=known.ended)
         return msgspec.structs.replace(ledger, held=known.held)
 
+    def _archived(self, campaign: str) -> Iterator[tuple[bytes, Record]]:
+        """Yield what ``_recorded`` does of the recipients in the archive; some are in both."""
+        for message in self._archive.of_campaign(campaign) if self._archive else ():
+            yield message.short, message.record
+
     def _waiting(self, campaign: str) -> Iterator[bytes]:
         lanes = self._keys.lane(LaneName.pattern(campaign))
         for lane in self._client.scan_iter(match=lanes, count=_PAGE):
