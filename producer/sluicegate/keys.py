@@ -8,7 +8,8 @@ is each script's ``KEYS[1]``.
 
     m:<id>       hash    one message's record (fields below); id = key, app:key or campaign.short
     lane:<lane>  list    tickets waiting in order, the head goes next; lane = class, colon, sender,
-                         and # with a campaign's name or @ with an app's; class = t|b (priority),
+                         ~t or ~a for a side lane (lanes.lua), and # with a campaign's name or
+                         @ with an app's; class = t|b (priority),
                          s|m (type)
     ready:<class>        zset    the tree of ready lanes (lanes.lua): its top, by virtual time
     ready:<class>:<node> zset    what is below a node: a|app, r|registration or s|sender, the
@@ -26,6 +27,9 @@ is each script's ``KEYS[1]``.
                          one, the latest 10,000
     parked:t|b   zset    class/member of the tree -> steady ms at which a level allows it again
     parked_by    hash    class/member -> that level
+    waits:<level> zset   class/member that this carrier's level has parked -> steady ms, 0 for
+                         transactional ones
+    carriers:<shards>:<n> hash  32-bit keyed hash of a number -> day and carrier (carriers.lua)
     limits       hash    version, digest, and the published limits of every level (levels.py)
     identity     hash    deployment, base_url, salt, keys: whose account this is (identity.py)
     levels       hash    level -> steady ms until which its rate is used up; brand:<b> -> day and
@@ -36,7 +40,8 @@ is each script's ``KEYS[1]``.
                          scheduled message to the tail
     granted      zset    id -> steady ms at which the lease ends; claimed, its POST not begun
     started      zset    id -> steady ms at which the lease ends; its POST may have begun
-    leases       hash    id -> token|slot|seq|started|lane|ticket
+    leases       hash    id -> token|slot|seq|started|lane|ticket; behind seq, the letter of the
+                         carrier that it is charged for, where a level asks
     claim:<tok>  string  a claim's answer, for a client that repeats it after a lost reply
     log          zset    slot number -> steady ms: the slots granted in the last window
     turns        zset    worker -> steady ms of its next turn, while workers compete
@@ -85,6 +90,7 @@ is each script's ``KEYS[1]``.
     holds        hash    number:<number> or campaign:<name> under a legal hold -> JSON: at_ms, who,
                          why
     hash_key     string  32 random bytes that key the hashes of recipients (campaigns/members.py)
+                         and of numbers whose carrier is known
     campaign:<n> hash    plan, digest of the plan, state, keyed_shards and hash_check (before there
                          was a hash_key: shards, and bare hashes), created, started, paused,
                          ended, per_second (segments, its own rate), weight;
@@ -95,7 +101,8 @@ is each script's ``KEYS[1]``.
                          warned:<level> -> the day, of a campaign the cap, that was warned of
     running      set     names of the campaigns that are being sent
     closed       zset    name of a draft or paused campaign -> wall ms since when it is that
-    lanes:<n>    set     its other lanes: of dead letters replayed with another sender
+    lanes:<n>    set     its other lanes: side lanes, and of dead letters replayed with another
+                         sender
     ledger:<n>   hash    imported, and how many of its recipients are in each state; maybe_sent:
                          how many of those not accepted may have been sent a message; by code,
                          how many of the suppressed were so by a limit on the recipient, and
@@ -144,6 +151,7 @@ A record's fields; one that says nothing is absent:
     provider_id  and, if the message was sent twice, provider_id_2
     delivery     delivered, failed or unconfirmed, as a receipt said;  delivery_at: wall ms;
                  delivery_code; version 0.1 wrote fate, fate_at and fate_code instead
+    at_brand     what it counts at a brand: day amount segments brand (charges.lua)
     history      its attempts, see history.lua
     bill         what the provider said of it: carrier, parts, cost, ... (bills.lua)
     billed       for which sender, and when its cost was told;  bill:<provider_id>: the bill of a
@@ -212,6 +220,9 @@ class Keys:
 
     def members(self, campaign: str, shard: int | str) -> str:
         return f"{self.prefix}members:{campaign}:{shard}"
+
+    def other_lanes(self, campaign: str) -> str:
+        return f"{self.prefix}lanes:{campaign}"
 
     def unsent(self, campaign: str, ended: str) -> str:
         """A list of ``UNSENT``."""

@@ -21,7 +21,9 @@ from .errors import InvalidMessage
 from .stored import (
     UNITS,
     BrandLimits,
+    CarrierMemory,
     MoneyTerms,
+    NumberLimits,
     RegistrationLimits,
     SenderLimits,
     interval_text,
@@ -32,6 +34,9 @@ from .withheld import recipient_fields
 
 _DAY_SECONDS = 86_400
 _COST_DAYS = 400  # as costs.lua has it
+_ASIDE = {"bulk": "b", "all": "tb", "none": ""}
+_LEAST_SHARDS = 4096
+_FULL_SHARD = 400  # numbers in one small hash; beyond 512 Redis takes eight times the memory
 _ZONE, _ZONE_FROM, _ZONE_TO = "America/Los_Angeles", 2025, 2045  # T-Mobile's midnight
 
 
@@ -118,8 +123,14 @@ def published(account: Account, apps: Mapping[str, App] = {}) -> dict[str, str]:
     concurrency             POSTs under way on all hosts
     sms, mms                the account's intervals
     sender:<name>           ``sms_ms|mms_ms|registration``, the name as in lanes
+    number:<name>           ``sms_ms|mms_ms|own_ms``: what its registration's class allows it by
+                            itself, and its own rate; else both are in sender:<name>
     registration:<name>     ``sms_ms|mms_ms|brand``
-    brand:<name>            ``cap|share``: segments a day, and how much each is charged
+    att_share:<name>        how much a segment to a number of an unknown carrier counts at it, if
+                            that is not 1
+    brand:<name>            ``cap|share``: segments a day, and the same of the brand
+    carriers                ``most|days|shards`` of the numbers whose carriers are remembered
+    aside                   the priorities, t and b, in which others go before what is refused
     recipient, prefix       what one recipient, and similar numbers, get: ``recipient_fields``
     zone                    ``from_ms offset_ms;...``: UTC offsets of the brands' time zone
     cost_days               for how many days sums of costs are kept; only if not for 400
@@ -137,20 +148,37 @@ def published(account: Account, apps: Mapping[str, App] = {}) -> dict[str, str]:
         "mms": interval_text(mms),
     }
     for key, sender in account.senders.items():
-        sms, mms = _sender(account, sender)
-        limits = SenderLimits(sms, mms, sender.registration)
-        fields[f"sender:{_name(key, sender)}"] = limits.format()
+        name, own = _name(key, sender), _interval_ms(sender.own_per_second)
+        sms, mms = each = _of_each_number(account, sender) or Intervals()
+        slower = SenderLimits(max(own, sms), max(own, mms), sender.registration)
+        fields[f"sender:{name}"] = slower.format()
+        if any(each):  # version 0.1 reads the slower of both, whoever's the number is
+            fields[f"number:{name}"] = NumberLimits(sms, mms, own).format()
     for name, registration in account.registrations.items():
-        sms, mms = _registration(registration)
+        sms, mms = Intervals() if registration.per_number else _carried(registration)
         fields[f"registration:{name}"] = RegistrationLimits(sms, mms, registration.brand).format()
+        if registration.att_share != 1:
+            fields[f"att_share:{name}"] = limit_text(registration.att_share)
     for name, brand in account.brands.items():
         fields[f"brand:{name}"] = BrandLimits(brand.tmobile_daily, brand.tmobile_share).format()
     if account.max_requests_per_second:
         fields["ceiling"] = limit_text(account.max_requests_per_second)
+    if account.registrations:
+        fields["aside"] = _ASIDE[account.uncapped_first]
+        if account.carrier_numbers:
+            fields["carriers"] = carriers_text(account.carrier_numbers, account.carrier_days)
     if account.cost_days != _COST_DAYS:
         fields["cost_days"] = str(account.cost_days)
     fields |= recipient_fields(account) | money_caps(account, apps)
     return fields | {"zone": _offsets() if account.brands else ""}
+
+
+def carriers_text(most: int, days: int) -> str:
+    """The field ``carriers`` of the limits: over how many hashes so many numbers are spread."""
+    shards = _LEAST_SHARDS
+    while most > shards * _FULL_SHARD:
+        shards *= 2
+    return CarrierMemory(most, days, shards).format()
 
 
 def digest(fields: dict[str, str]) -> str:
@@ -203,10 +231,14 @@ def _intervals(
     """Yield the levels that limit segments of ``kind``, widest first, with their intervals."""
     mms = int(kind == "MMS")
     yield f"account:{kind.lower()}", float(limits.get(kind.lower()) or 0)
+    text = limits.get(f"number:{name}")
+    each = NumberLimits.parse(text) if text else None
     if stored := limits.get(f"registration:{registration}"):
-        yield f"registration:{registration}", RegistrationLimits.parse(stored)[:2][mms]
+        share = float(limits.get(f"att_share:{registration}", 1))
+        carried = each or RegistrationLimits.parse(stored)
+        yield f"registration:{registration}", (carried.sms_ms, carried.mms_ms)[mms] * share
     if stored := limits.get(f"sender:{name}"):
-        yield f"sender:{name}", SenderLimits.parse(stored)[:2][mms]
+        yield f"sender:{name}", each.own_ms if each else SenderLimits.parse(stored)[:2][mms]
     yield "campaign", _interval_ms(per_second)
 
 
@@ -234,26 +266,20 @@ def _account(account: Account) -> Intervals:
     return Intervals(_interval_ms(account.sms_per_second), _interval_ms(account.mms_per_second))
 
 
-def _sender(account: Account, sender: Sender) -> Intervals:
-    """The slower of its own rate and, if each number has that to itself, its registration's."""
-    own = _interval_ms(sender.own_per_second)
+def _of_each_number(account: Account, sender: Sender) -> Intervals | None:
+    """Its registration's rates, where each number has them to itself."""
     registration = account.registrations.get(sender.registration)
     if registration is None or not registration.per_number:
-        return Intervals(own, own)
+        return None
     sms, mms = _carried(registration)
     numbers = sender.numbers or 1
-    return Intervals(max(own, sms / numbers), max(own, mms / numbers))
-
-
-def _registration(registration: Registration) -> Intervals:
-    return Intervals() if registration.per_number else _carried(registration)
+    return Intervals(sms / numbers, mms / numbers)
 
 
 def _carried(registration: Registration) -> Intervals:
-    """The intervals of AT&T's rates, shortened by the share of traffic that goes elsewhere."""
+    """The intervals of AT&T's rates."""
     sms, mms = registration.per_minute
-    share = registration.att_share
-    return Intervals(_interval_ms(sms / 60) * share, _interval_ms(mms / 60) * share)
+    return Intervals(_interval_ms(sms / 60), _interval_ms(mms / 60))
 
 
 def _interval_ms(per_second: float) -> float:

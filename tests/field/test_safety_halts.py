@@ -229,7 +229,9 @@ def test_3_1_however_they_are_mixed_the_healthy_ones_all_go(
     provider.bench.check()
 
 
-def test_3_1_an_mms_that_a_sender_can_t_send_stops_none_of_its_texts(valkey: redis.Redis) -> None:
+def test_3_1_an_mms_that_a_sender_can_t_send_stops_its_mms_and_no_text(
+    valkey: redis.Redis,
+) -> None:
     provider = Provider(valkey, senders={SENDER: Sender(kind="long_code", per_second=0.0)})
     provider.enqueue(provider.shop, message(1, media_urls=("https://a.example/1.png",)))
     provider.refuse(SENDER, "40308")
@@ -237,8 +239,14 @@ def test_3_1_an_mms_that_a_sender_can_t_send_stops_none_of_its_texts(valkey: red
     provider.refusals.clear()
     provider.enqueue(provider.clinic, message(2))
     provider.work()
-    assert provider.halted() == []
-    assert (provider.states("shop:m1"), provider.states("clinic:m2")) == ({"dead"}, {"accepted"})
+    provider.enqueue(provider.clinic, message(3, media_urls=("https://a.example/1.png",)))
+    provider.work(1)
+    assert provider.halted() == [f"mms:{SENDER}"]
+    assert provider.states("shop:m1", "clinic:m3") == {"waiting"}
+    assert provider.states("clinic:m2") == {"accepted"}
+    assert provider.bench.halts.clear(f"mms:{SENDER}")
+    provider.work(5)
+    assert provider.states("shop:m1", "clinic:m3") == {"accepted"}
 
 
 @pytest.mark.parametrize(("code", "status"), [("10005", 404), ("", 404), ("40312", 403)])

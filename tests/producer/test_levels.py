@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,14 @@ from hypothesis import strategies as st
 from sluicegate.config import Account, Brand, Registration, Sender
 from sluicegate.config.senders import PER_MINUTE
 from sluicegate.errors import InvalidMessage
-from sluicegate.levels import check_sender, digest, pace, published, sender_of
+from sluicegate.levels import (
+    carriers_text,
+    check_sender,
+    digest,
+    pace,
+    published,
+    sender_of,
+)
 
 NUMBER, OTHER = "+15557654321", "+15557654322"
 ACCOUNT = Account(
@@ -117,13 +125,18 @@ def test_a_pool_has_the_rate_of_each_number_times_the_numbers() -> None:
 
 
 @pytest.mark.parametrize("carrier_class", ["G", "N"])
-def test_a_class_per_number_is_a_rate_of_each_sender(carrier_class: str) -> None:
+def test_a_class_per_number_is_a_rate_of_each_sender(carrier_class: Any) -> None:
     assert registered(carrier_class=carrier_class) == "||"
-    assert level("10dlc", registration=carrier_class) == f"1000|1200|{carrier_class}"
-    pool = level("pool", numbers=10, registration=carrier_class)
-    assert pool == f"100|120|{carrier_class}"
-    slow = level("10dlc", registration=carrier_class, per_second=0.9)
-    assert slow == f"1111.111111|1200|{carrier_class}"
+    registrations = {"r": Registration(carrier_class=carrier_class)}
+    senders = {
+        NUMBER: Sender(kind="10dlc", registration="r", per_second=0.9),
+        "profile": Sender(kind="pool", numbers=10, registration="r"),
+    }
+    fields = published(Account(senders=senders, registrations=registrations))
+    assert fields[f"sender:{NUMBER}"] == "1111.111111|1200|r"
+    assert fields[f"number:{NUMBER}"] == "1000|1200|1111.111111"
+    assert fields["sender:pool:profile"] == "100|120|r"
+    assert fields["number:pool:profile"] == "100|120|"
 
 
 @pytest.mark.parametrize(
@@ -151,12 +164,22 @@ def test_rates_of_a_registration_s_own_replace_its_class() -> None:
     assert registered(sms_per_minute=600) == "100||"
 
 
-def test_traffic_that_is_not_the_carrier_s_raises_its_rates() -> None:
-    assert registered(carrier_class="T", att_share=0.25) == "200|300|"
-    registrations = {"g": Registration(carrier_class="G", att_share=0.5)}
-    senders = {NUMBER: Sender(kind="10dlc", registration="g")}
+def test_a_share_is_of_unknown_numbers_and_changes_no_rate() -> None:
+    assert registered(carrier_class="T", att_share=0.25) == "800|1200|"
+    registrations = {"t": Registration(carrier_class="T", att_share=0.25)}
+    senders = {NUMBER: Sender(kind="10dlc", registration="t")}
     fields = published(Account(senders=senders, registrations=registrations))
-    assert fields[f"sender:{NUMBER}"] == "500|600|g"
+    assert fields["att_share:t"] == "0.25"
+    expected = pace(fields, NUMBER, None, "SMS", 100, 100, 100)
+    assert (expected.level, expected.seconds) == ("registration:t", 20)
+
+
+def test_numbers_are_spread_over_small_hashes() -> None:
+    assert carriers_text(1_000_000, 90) == "1000000|90|4096"
+    assert carriers_text(10_000_000, 30) == "10000000|30|32768"
+    assert "carriers" not in published(Account())
+    assert "carriers" not in published(msgspec.structs.replace(ACCOUNT, carrier_numbers=0))
+    assert published(msgspec.structs.replace(ACCOUNT, uncapped_first="all"))["aside"] == "tb"
 
 
 def test_the_zone_is_the_pacific_one_at_any_moment() -> None:

@@ -490,3 +490,27 @@ def test_a_fault_may_have_been_acted_on_unless_its_code_denies_it(
 ) -> None:
     one = outcome_of(Reply(status, headers, body))
     assert may_have_been_acted_on(one) or (isinstance(one, Retry) and one.code in DENYING)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "title", "level"),
+    [
+        (403, "40301", "Sender registration required", "sender"),
+        (403, "40301", "The sender must be registered for 10DLC", "sender"),
+        (403, "40301", "Unsupported message type for the 'to' address", ""),
+        (400, "40301", "Sender registration required", ""),
+        (403, "40302", "Messaging profile disabled", "sender"),
+        (403, "40302", "Message too large", ""),
+        (400, "40302", "The SMS message would be divided into 12 parts.", ""),
+        (403, "40002", "Number not assigned to profile", "sender"),
+        (422, "40002", "Missing required field", ""),
+        (400, "40002", "Blocked as spam - temporary", ""),
+        (400, "40308", "Invalid 'from' address for MMS", "mms"),
+    ],
+)
+def test_a_code_of_two_senses_is_judged_by_status_and_text(
+    status: int, code: str, title: str, level: str
+) -> None:
+    outcome = decided(ErrorAnswer(status, code, title))
+    assert isinstance(outcome, Halt if level else Dead)
+    assert getattr(outcome, "level", "") == level

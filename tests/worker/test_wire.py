@@ -19,7 +19,6 @@ KNOWN = (
     "uncharged",
     "opted_out",
     "last",
-    "alone",
 )
 FLAGS = 5  # their place among a settle's arguments
 

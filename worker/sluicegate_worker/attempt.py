@@ -216,7 +216,6 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
                 halt_ends=_halt_ends(outcome),
                 delay_ms=outcome.delay_seconds * 1000,
                 last=outcome.last,
-                alone=outcome.alone,
             )
 
 

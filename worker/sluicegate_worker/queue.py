@@ -1,6 +1,7 @@
 """One account's queue, as a worker calls on it: the scripts, and their arguments and answers."""
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import chain
@@ -10,6 +11,7 @@ import redis
 import redis.asyncio
 
 from sluicegate.audit import By, act
+from sluicegate.campaigns.members import HASH_KEY_BYTES
 from sluicegate.config import Config
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
@@ -110,6 +112,7 @@ class Queue:
         version, hash = self._account.limits_version, digest(fields)
         about = {"version": str(version), "digest": hash, "worker": self.worker}
         args: list[Argument] = [version, hash, act(By(), "limits", filter=about).said()]
+        args.append(secrets.token_bytes(HASH_KEY_BYTES))
         return args + [text for field in fields.items() for text in field]
 
     async def publish(self) -> bool:

@@ -52,13 +52,13 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     uncharged  it doesn't count towards the most attempts
     opted_out  the recipient wants no more messages
     last       if it counts after all, it is the last that the policy allows
-    alone      what should halt its sender is its own fault, unless it is a campaign's
     =========  =================================================================================
 
     ``took_ms`` is how long the POST took, and ``answer`` what came back, for people. ``halt`` is
-    a level to stop, ``account`` or ``sender``. ``halt_ends`` is ``""`` if a person is to lift the
-    halt, ``midnight`` (in UTC), or a number of milliseconds. ``profile`` is the messaging profile
-    that the message names beside its sender, where the configuration does not list it.
+    a level to stop: ``account``, ``sender``, or ``mms`` for the sender's MMS alone. ``halt_ends``
+    is ``""`` if a person is to lift the halt, ``midnight`` (in UTC), or a number of milliseconds.
+    ``profile`` is the messaging profile that the message names beside its sender, where the
+    configuration does not list it.
     """
 
     id: str
@@ -75,7 +75,6 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     uncharged: bool = False
     opted_out: bool = False
     last: bool = False
-    alone: bool = False
     rate: RateHeaders = NO_RATE_HEADERS
     delay_ms: float = 0
     bulk_delay_ms: float = -1
@@ -130,7 +129,6 @@ _LETTERS = {
     "uncharged": "u",
     "opted_out": "o",
     "last": "l",
-    "alone": "a",
 }
 
 

@@ -66,6 +66,8 @@ def _is_held(lane: LaneState, level: str) -> bool:
     """Whether a halt of ``level`` holds a lane that would otherwise be served."""
     kind, _, name = level.partition(":")
     own = {"account": "", "sender": lane.sender, "campaign": lane.campaign}
+    if lane.type == "MMS":
+        own["mms"] = lane.sender
     return lane.state in _OPEN and (own[kind] == name if kind in own else lane.level == level)
 
 

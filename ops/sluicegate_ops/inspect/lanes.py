@@ -148,7 +148,8 @@ def _state(
     facts: AccountFacts, node: _Node, limits: LaneLimits, campaigns: Mapping[str, _Campaign]
 ) -> LaneState:
     lane = limits.lane
-    campaign = campaigns.get(node.member, _Campaign("running", 1.0))
+    main = lane._replace(carrier="").format()
+    campaign = campaigns.get(main, _Campaign("running", 1.0))
     halt = next((facts.halts[name] for name in limits.names if name in facts.halts), None)
     level, until_ms = limits.refused_by, limits.opens_ms
     state: Any = "ready"

@@ -69,7 +69,8 @@ class LaneLimits(msgspec.Struct, frozen=True):
         account, *others = (level.name for level in self.levels)
         brand = [self.cap.name] if self.cap else []
         app = [f"app:{self.lane.app}"] if self.lane.app else []
-        return [account.partition(":")[0], *app, *brand, *others]
+        mms = [f"mms:{self.lane.sender}"] if self.lane.type == "MMS" else []
+        return [account.partition(":")[0], *app, *brand, *others, *mms]
 
 
 class AccountLook(NamedTuple):
@@ -149,7 +150,7 @@ def _daily_cap(level: Sequence[Any]) -> DailyCap:
 
 
 def level_name(level: str) -> str:
-    """A level as people know it; a registration's use is kept by type in Redis."""
+    """A level as people know it; a registration's use is kept by type, and some by sender."""
     if level.startswith("registration:"):
-        return level.removesuffix(":sms").removesuffix(":mms")
+        return ":".join(level.split(":")[:2])
     return level

@@ -125,7 +125,8 @@ class CampaignRecipients:
             code = ended if ended in ENDED_BY_LIMITS else ""
             yield from self._new(self._tickets(self._unsent(ended)), state, code)
         yield from self._new(self._leased(), "waiting")
-        yield from self._new(self._tickets(self._keys.lane(self._campaign.plan.lane)), "waiting")
+        for lane in (self._campaign.plan.lane, *self._other_lanes()):
+            yield from self._new(self._tickets(self._keys.lane(lane)), "waiting")
         for short, recipient in self._waiting.items():
             if short not in self._seen:
                 self._seen.add(short)
@@ -150,6 +151,10 @@ class CampaignRecipients:
         for id, lease in self._client.hscan_iter(self._keys("leases"), count=_PAGE):
             if id.startswith(prefix):
                 yield Lease.parse(lease).ticket.format()
+
+    def _other_lanes(self) -> Iterator[str]:
+        names = self._client.smembers(self._keys.other_lanes(self._campaign.name))
+        return (name.decode() for name in sorted(names))
 
     def _tickets(self, key: str) -> Iterator[bytes]:
         """A list's tickets from its end, which stays where it is while workers take its head."""

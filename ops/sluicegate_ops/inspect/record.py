@@ -28,8 +28,8 @@ class MessageRecord(msgspec.Struct, frozen=True):
     says why what is stored of it can't be read. ``maybe`` of its attempts may have been acted on.
     ``due_ms`` is when it is tried first or again, ``decided_ms`` when policy decides on a doubt,
     ``held`` where only a person does. ``delivery`` is what a receipt said of an accepted message,
-    "unknown" without one. ``bill`` is what the provider billed for it, and ``other_bills`` for
-    each further time that it has it.
+    "unknown" without one. ``bill`` is what the provider said of its carrier, parts and cost, and
+    ``other_bills`` for each further time that it has it.
     """
 
     status: MessageStatus

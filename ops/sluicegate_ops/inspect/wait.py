@@ -70,7 +70,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     the last ``used`` attempts in a row. ``said`` is then what the provider answered; it may hold a
     phone number.
     ``refuses`` says that a claim made now would refuse a message for it; a rate that is merely in
-    use sets the pace, and refuses nothing at this moment.
+    use sets the pace, and refuses nothing at this moment. ``aside`` messages wait for it in side
+    lanes, while what it does not concern goes on.
     """
 
     kind: WaitKind
@@ -82,6 +83,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     because: str = ""
     said: str = ""
     refuses: bool = False
+    aside: int = 0
 
 
 def halted(halt: HaltInfo) -> Wait:

@@ -1,11 +1,13 @@
 """Why an account, a sender or a campaign is not further: what stops most first."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
 import msgspec
 import redis
+from msgspec.structs import replace
 
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.ledger import Ledger
@@ -127,15 +129,24 @@ class Waits:
         if campaign.state != "running":
             return self._why(subject, waiting, [])
         look, lane = self._look, campaign.plan.lane
-        [limits] = look.lanes([lane])
-        sample = sampled(look.client.lrange(look.keys.lane(lane), 0, _SAMPLE - 1))
+        others = sorted(look.client.smembers(look.keys.other_lanes(name)))
+        main, *rest = look.lanes([lane, *(other.decode() for other in others)])
+        served = [limits for limits in (main, *rest) if limits.waiting] or [main]
+        limits, capped = served[0], [limits for limits in served[1:] if limits.lane.carrier]
+        sample = sampled(look.client.lrange(look.keys.lane(limits.lane.format()), 0, _SAMPLE - 1))
         retrying = ledger.states["retrying"]
-        took_ms = paces(self.facts, limits, sample, self._rivals)
-        waits = self._held([limits], waiting, ledger.pending, took_ms)
-        waits += self._reviewed(retrying)
-        waits += _later(retrying, ledger.states["in_doubt"], self._held_doubts(name), None)
+        took_ms: dict[str, float] = {}
+        for each in served:
+            took_ms |= paces(self.facts, each, sample, self._rivals)
+        waits = self._held(served, waiting, ledger.pending, took_ms)
+        # What waits for a carrier's level holds up only itself.
+        aside = {each.refused_by for each in capped if each.refused_by != limits.refused_by}
+        ahead = [wait for wait in waits if wait.level not in aside]
+        later = self._reviewed(retrying)
+        later += _later(retrying, ledger.states["in_doubt"], self._held_doubts(name), None)
+        waits, ahead = waits + later, ahead + later
         messages, midnight_ms = waiting + retrying, look.midnight_ms
-        ends = finish(self.facts, limits, messages, sample, self._rivals, waits, midnight_ms)
+        ends = finish(self.facts, limits, messages, sample, self._rivals, ahead, midnight_ms)
         return self._why(subject, waiting, waits, ends)
 
     @property
@@ -179,12 +190,17 @@ class Waits:
 
     def _refusals(self, lanes: Iterable[LaneLimits]) -> list[Wait]:
         """What refuses lanes now, each level once: caps before queues before rates."""
+        every = list(lanes)
         waits = {
             (wait.kind, wait.level): wait
-            for limits in lanes
+            for limits in every
             for wait in refusals(self.facts, limits)
         }
-        return sorted(waits.values(), key=lambda wait: _ORDER.get(wait.kind, 2))
+        aside = Counter[str]()
+        for limits in every:
+            aside[limits.refused_by] += limits.waiting if limits.lane.carrier else 0
+        found = [replace(wait, aside=aside[wait.level]) for wait in waits.values()]
+        return sorted(found, key=lambda wait: _ORDER.get(wait.kind, 2))
 
     def _server(self, work: int) -> list[Wait]:
         """What the server itself refuses, where there is something to do."""

@@ -22,7 +22,7 @@ from ..errors import LostHashKey, UnknownCampaign
 from ..keys import Keys
 from ..stored import Ticket, short_hash
 
-_KEY_BYTES: Final = 32
+HASH_KEY_BYTES: Final = 32
 _HASH_BYTES: Final = 8
 _CHECK_DIGITS: Final = 12
 
@@ -61,7 +61,7 @@ def hash_key(client: redis.Redis, keys: Keys) -> bytes:
     """Return the account's key of hashes; whoever comes first makes it."""
     store: Any = client
     if not store.exists(keys("hash_key")):
-        store.set(keys("hash_key"), secrets.token_bytes(_KEY_BYTES), nx=True)
+        store.set(keys("hash_key"), secrets.token_bytes(HASH_KEY_BYTES), nx=True)
     return bytes(store.get(keys("hash_key")))
 
 
@@ -69,7 +69,7 @@ async def ahash_key(client: redis.asyncio.Redis, keys: Keys) -> bytes:
     """``hash_key`` on an asynchronous client."""
     store: Any = client
     if not await store.exists(keys("hash_key")):
-        await store.set(keys("hash_key"), secrets.token_bytes(_KEY_BYTES), nx=True)
+        await store.set(keys("hash_key"), secrets.token_bytes(HASH_KEY_BYTES), nx=True)
     return bytes(await store.get(keys("hash_key")))
 
 

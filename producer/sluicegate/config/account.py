@@ -94,6 +94,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     others are allowed. While a deployment is being updated, the highest ``limits_version``
     applies, and of equal ones that of the worker that started last. ``concurrency`` limits the
     POSTs under way on all hosts, ``worker_concurrency`` those of one worker process.
+    With ``uncapped_first``, what a carrier's level refuses makes way for what it does not concern:
+    in ``bulk``, in ``all`` messages, or in ``none``. Of so many ``carrier_numbers`` the carrier is
+    remembered, and each for so many ``carrier_days``; 0 numbers for none.
 
     Its recipients: messages go only to ``countries`` (ISO codes; empty for all). ``per_recipient``
     is how much one person gets, whoever sends it, and ``per_prefix`` a brake on numbers that begin
@@ -133,6 +136,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sms_per_second: SegmentRate = 50.0
     mms_per_second: SegmentRate = 15.0
     limits_version: Annotated[int, msgspec.Meta(ge=0)] = 0
+    uncapped_first: Literal["bulk", "all", "none"] = "bulk"
+    carrier_numbers: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 1_000_000
+    carrier_days: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 90
     concurrency: Count = 100
     worker_concurrency: Count = 50
     transport: TransportName = "aiohttp"

@@ -16,6 +16,13 @@ local MOST_TWICE = 10000 -- so many are kept for a person; the rest are only cou
 
 local ENDED = { cancelled = true, expired = true, suppressed = true, purged = true }
 
+-- What a proof says of the message's carrier and parts corrects what it counts there.
+local function hear(now, record, proof)
+  local bill = proof.bill or ''
+  if bill == '' or proof.provider_id ~= record.provider_id then return end
+  charges.hear(now, record, record.bill or bill)
+end
+
 -- `lane` is where the message comes from, nil where the record has it; `from` the state that it
 -- was in, where that is not the record's.
 local function accept(now, proof, retention_ms, lane, from)
@@ -26,6 +33,7 @@ local function accept(now, proof, retention_ms, lane, from)
   states.know(proof.id, states.maybe_sent(record))
   states.finish(now, proof.id, 'accepted', retention_ms, proof.token, from)
   take(now, record, proof, true, lane)
+  hear(now, record, proof)
 end
 
 -- The provider has the message twice, under two ids: a person should know which one.
@@ -60,7 +68,9 @@ local function accept_late(now, proof, retention_ms)
   local record = records.get(id)
   if record.state == 'accepted' then
     local new = accept_again(now, id, record, proof.provider_id)
-    return new, take(now, record, proof, false)
+    local told = take(now, record, proof, false)
+    hear(now, record, proof)
+    return new, told
   end
   local lease = leases.get(id)
   local from = states.current(id, record.state, lease)

@@ -107,18 +107,18 @@ local function held_by_workers()
   return held
 end
 
--- All tickets become the list of the cancelled.
+-- All tickets become the list of the cancelled: those of the longest lane in one step.
 local function set_aside_tickets()
   local list = key('unsent:' .. name .. ':cancelled')
-  if call('EXISTS', key('lane:' .. main_lane)) == 1 then
-    call('RENAME', key('lane:' .. main_lane), list)
-  end
+  local lengths = {}
+  for _, lane in ipairs(all_lanes) do lengths[lane] = call('LLEN', key('lane:' .. lane)) end
+  table.sort(all_lanes, function(one, other) return lengths[one] > lengths[other] end)
+  if lengths[all_lanes[1]] == 0 then return end
+  call('RENAME', key('lane:' .. all_lanes[1]), list)
   for i = 2, #all_lanes do
-    local tickets = call('LRANGE', key('lane:' .. all_lanes[i]), 0, -1)
-    for first = 1, #tickets, MOVED do
-      call('RPUSH', list, unpack(tickets, first, math.min(first + MOVED - 1, #tickets)))
+    for _ = 1, lengths[all_lanes[i]], MOVED do
+      call('RPUSH', list, unpack(call('LPOP', key('lane:' .. all_lanes[i]), MOVED)))
     end
-    call('DEL', key('lane:' .. all_lanes[i]))
   end
 end
 

@@ -1,65 +1,105 @@
--- Charging a message to its levels, and giving back what a slot that nobody used had taken.
+-- Charging a message to its levels, giving back what was not used, and correcting by answers.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: charge, refund_cap, drop_grant.
--- Keys touched: those of levels.lua, leases.lua and lanes.lua, log.
+-- Returns: charge, drop_grant, refund_cap, is_carried, correct, keep, hear.
+-- Keys touched: those of levels.lua, leases.lua, lanes.lua and carriers.lua, log.
+--
+-- A lease says what carrier its message was charged for: t, a or o (carriers.lua), u where that was
+-- not known, and nothing where no level of the lane asks. A record
+-- says in `at_brand` what its message counts: day amount segments brand, the amount of these.
 local key = part('sluicegate.account').key
 local lanes, leases, levels =
   part('sluicegate.lanes'), part('sluicegate.leases'), part('sluicegate.levels')
-local carrier_day = part('sluicegate.carrier_day')
+local carrier_day, carriers = part('sluicegate.carrier_day'), part('sluicegate.carriers')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
-local use, used_until = levels.use, levels.used_until
-local max = math.max
+local parse_bill = part('sluicegate.bills').parse
+local use, used_until, counted = levels.use, levels.used_until, levels.counted
+local max, match, sub = math.max, string.match, string.sub
 
 local RATES = { 'account', 'sender', 'registration', 'campaign' }
 
+-- A slot that was granted for the day after midnight begins that day: what is given back of the one
+-- before is lost with it, and what is still sent on it counts on the new one.
 local function use_cap(brand, day, amount)
+  local last = tonumber(match(levels.usage(brand.name) or '', '^(%S+) '))
+  if last and last > day then
+    if amount < 0 then return end
+    day = last
+  end
   local used = max(0, levels.used_today(brand, day) + amount)
   use(brand.name, string.format('%.0f %.3f', day, used))
 end
 
--- A message takes its share of all its levels at once, for a slot.
+-- A message takes its share of all its levels at once, for a slot. Returns the letter of the
+-- carrier that it was charged for, nil where no level asks.
 local function charge(now, lane, ticket, slot)
   local of_lane = levels.of(lane)
+  local carrier = of_lane.carried and carriers.of(now, ticket.to) or nil
   for _, kind in ipairs(RATES) do
     local level = of_lane[kind]
-    if level and level.interval then
-      use(level.name, max(used_until(level.name), slot) + ticket.segments * level.interval)
+    local segments = level and level.interval and counted(now, level, ticket, carrier) or 0
+    if segments > 0 then
+      use(level.name, max(used_until(level.name), slot) + segments * level.interval)
     end
   end
   local brand = of_lane.brand
   if brand then
-    use_cap(brand, carrier_day.of(now.wall + slot - now.steady), levels.share_of_cap(brand, ticket))
+    local day = carrier_day.of(now.wall + slot - now.steady)
+    use_cap(brand, day, counted(now, brand, ticket, carrier))
+  end
+  return carrier == '' and 'u' or carrier
+end
+
+-- Whether a lease's message is charged by its carrier.
+local function is_carried(lease) return (lease.charged_for or '') ~= '' end
+
+-- What a lease was charged as being for; '' where nobody knew. One of version 0.1 was charged as
+-- if nobody did.
+local function charged_as(lease)
+  local letter = lease.charged_for or ''
+  return letter == 'u' and '' or letter
+end
+
+-- What waits for a level that has room again is looked at anew: all of it, or at a carrier's level
+-- some of it, for one message makes room for one.
+local function reopen(level)
+  if level.carrier then return lanes.unpark_waiting(level.name) end
+  for _, class in ipairs(lanes.CLASSES) do
+    local name = class .. '/' .. level.waits
+    if redis.call('HGET', key('parked_by'), name) == level.name then lanes.unpark(name) end
   end
 end
 
--- What waits for a level that has room again is looked at anew.
-local function reopen(level, member)
-  for _, class in ipairs(lanes.CLASSES) do
-    local name = class .. '/' .. member
-    if redis.call('HGET', key('parked_by'), name) == level then lanes.unpark(name) end
-  end
+local function text_of(day, amount, segments, brand)
+  return string.format('%.0f %.6g %.0f %s', day, amount, segments, sub(brand.name, 7))
+end
+
+local function give_back_cap(now, brand, lease, amount)
+  if amount == 0 then return end
+  local day = carrier_day.of(now.wall - (now.steady - lease.slot))
+  if day ~= carrier_day.of(now.wall) then return end
+  use_cap(brand, day, -amount)
+  reopen(brand)
 end
 
 -- What was certainly not sent does not count at the carrier.
 local function refund_cap(now, lease)
   local brand = levels.of(lease.lane).brand
   if not brand then return end
-  local day = carrier_day.of(now.wall - (now.steady - lease.slot))
-  if day ~= carrier_day.of(now.wall) then return end
-  use_cap(brand, day, -levels.share_of_cap(brand, leases.ticket(lease)))
-  reopen(brand.name, brand.waits)
+  give_back_cap(now, brand, lease, counted(now, brand, leases.ticket(lease), charged_as(lease)))
 end
 
 -- Rate that has gone by since the slot cannot be used any more.
 local function refund(now, lease)
-  local of_lane, segments = levels.of(lease.lane), leases.ticket(lease).segments
+  local of_lane, ticket = levels.of(lease.lane), leases.ticket(lease)
   local gone = max(0, now.steady - lease.slot)
   for _, kind in ipairs(RATES) do
     local level = of_lane[kind]
-    local rest = level and level.interval and segments * level.interval - gone or 0
+    local takes = level and level.interval
+    local segments = takes and counted(now, level, ticket, charged_as(lease)) or 0
+    local rest = segments > 0 and segments * level.interval - gone or 0
     if rest > 0 and levels.usage(level.name) then
       use(level.name, used_until(level.name) - rest)
-      if level.waits then reopen(level.name, level.waits) end
+      if level.waits then reopen(level) end
     end
   end
   refund_cap(now, lease)
@@ -74,4 +114,84 @@ local function drop_grant(now, id, lease)
   if limits.get('recipient') then recipients().release(now, id, lease) end
 end
 
-return { charge = charge, refund_cap = refund_cap, drop_grant = drop_grant }
+-- What was taken of a rate for a message that turned out to be another carrier's is given back
+-- whole, whenever the answer comes: what went meanwhile went later for its sake. So a stretch of
+-- time may pass what was under way at its beginning beyond its rate, and no more than that.
+local function correct_rate(now, level, by)
+  if by == 0 then return end
+  if by > 0 then
+    use(level.name, max(used_until(level.name), now.steady) + by * level.interval)
+  elseif levels.usage(level.name) then
+    use(level.name, used_until(level.name) + by * level.interval)
+    reopen(level)
+  end
+end
+
+-- What a message counts as at a carrier's level by its bill; what it doesn't say is as charged.
+local function by_bill(now, level, ticket, bill, charged)
+  local told = { to = ticket.to, segments = bill.parts or ticket.segments }
+  return counted(now, level, told, bill.carrier ~= '' and bill.carrier or charged)
+end
+
+-- A message of `lease` went out, or may have: correct what its carrier's levels were charged by
+-- what the provider says of it ('' where nothing). Returns what its record keeps as `at_brand`, nil
+-- where it counts at no brand's day that lasts.
+local function correct(now, lease, bill_text)
+  local of_lane = levels.of(lease.lane)
+  if not (is_carried(lease) and of_lane.carried) then return nil end
+  local ticket, charged, bill = leases.ticket(lease), charged_as(lease), parse_bill(bill_text)
+  if sub(ticket.to, 1, 2) ~= '+1' then return nil end
+  local registration, brand = of_lane.registration, of_lane.brand
+  carriers.learn(now, ticket.to, bill.carrier)
+  if registration.interval then
+    local amount = by_bill(now, registration, ticket, bill, charged)
+    correct_rate(now, registration, amount - counted(now, registration, ticket, charged))
+  end
+  local day = carrier_day.of(now.wall - (now.steady - lease.slot))
+  if not brand or day ~= carrier_day.of(now.wall) then return nil end
+  local before, amount =
+    counted(now, brand, ticket, charged), by_bill(now, brand, ticket, bill, charged)
+  if amount ~= before then
+    use_cap(brand, day, amount - before)
+    if amount < before then reopen(brand) end
+  end
+  return text_of(day, amount, bill.parts or ticket.segments, brand)
+end
+
+-- The brand, day, amount and segments that a record's message counts, if that day lasts.
+local function counts_at(now, record)
+  local day, amount, segments, name = match(record.at_brand or '', '^(%S+) (%S+) (%S+) (%S+)$')
+  if not day or tonumber(day) ~= carrier_day.of(now.wall) then return nil end
+  return levels.brand_named(name), tonumber(day), tonumber(amount), tonumber(segments)
+end
+
+-- An attempt more of a message went out, or may have. All its attempts go under one key, so of them
+-- the carrier gets one: what an earlier one counted is given back.
+local function keep(now, record, text)
+  local brand, day, amount = counts_at(now, record)
+  if brand and amount > 0 then
+    use_cap(brand, day, -amount)
+    reopen(brand)
+  end
+  record.at_brand = text
+end
+
+-- A receipt, or a late answer, says whose the number is, or its parts: while the carrier's day
+-- lasts, that corrects what the message counts.
+local function hear(now, record, bill_text)
+  local brand, day, amount, segments = counts_at(now, record)
+  if not brand then return end
+  local bill = parse_bill(bill_text)
+  carriers.learn(now, record.to, bill.carrier)
+  segments = bill.parts or segments
+  local told = bill.carrier == brand.carrier and segments or 0
+  if bill.carrier == '' or told == amount then return end
+  use_cap(brand, day, told - amount)
+  record.at_brand = text_of(day, told, segments, brand)
+  if told < amount then reopen(brand) end
+end
+
+return {
+  charge = charge, drop_grant = drop_grant, refund_cap = refund_cap, is_carried = is_carried,
+  correct = correct, keep = keep, hear = hear,
+}

@@ -1,10 +1,10 @@
 -- The lanes that are ready, as a tree: what is served next stands at the head of each of its nodes.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: CLASSES; of names class_of, sender_of, campaign_in, scope_of, app_of, is_node, is_app,
---   below, above, forget; of the tree head_of, virtual, lead, set_lead, advance, save_clocks, rise,
---   activate, ensure, move_to, take_out; of tickets to_head, to_tail; of levels' refusals park,
---   unpark.
--- Keys touched: limits, virtual, ready:*, parked:t, parked:b, parked_by, lane:*.
+-- Returns: CLASSES; of names class_of, sender_of, campaign_in, scope_of, app_of, side_in, side_of,
+--   is_node, is_app, below, above, forget; of the tree head_of, virtual, lead, set_lead, advance,
+--   save_clocks, rise, activate, ensure, move_to, take_out; of tickets to_head, to_tail; of levels'
+--   refusals park, unpark, wait_for, unpark_waiting.
+-- Keys touched: limits, virtual, ready:*, parked:t, parked:b, parked_by, waits:<level>, lane:*.
 --
 -- A lane's first two letters are its class: priority t|b, type s|m (SMS, MMS). Each class has a
 -- tree:
@@ -27,19 +27,30 @@
 --
 -- A member that a level refuses is taken out and parked until that level's time: one entry, however
 -- many lanes are below it, so that no sender's queue is ever looked at for another's sake.
+--
+-- What a carrier's level refuses leaves its lane for a side lane (bs:+1555~t#july, ~a for AT&T's),
+-- so that the others go on. It is a lane like any other: it is parked while that level refuses, and
+-- then served beside the other, which leaves it whatever that carrier's level would count as long
+-- as it has tickets; so the order for each carrier stays. `waits:<level>` names what such a level
+-- has parked, so that what makes room for one message need not look at everybody.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local limits = part('sluicegate.limits')
 local key, num, ms = account.key, texts.num, texts.ms
 local call, sub, match = redis.call, string.sub, string.match
 
 local CLASSES = { 'ts', 'tm', 'bs', 'bm' }
+local REOPENED = 2           -- members that are looked at when a carrier's level has room for one
 local JUST_BEFORE = 0.000001 -- of virtual time
 
 local function class_of(lane) return sub(lane, 1, 2) end
-local function sender_of(lane) return match(lane, '^..:([^#@]*)') end
+local function sender_of(lane) return match(lane, '^..:([^#@~]*)') end
 local function campaign_in(lane) return match(lane, '#(.*)$') end
+local function side_in(lane) return match(lane, '~(.)') end
 local function scope_of(member) return match(member, '@.*$') or '' end
 local function app_of(lane) return match(lane, '@(.*)$') or '' end
+local function side_of(lane, carrier)
+  return (string.gsub(lane, '^..:[^#@~]*', '%0~' .. carrier, 1))
+end
 local function is_node(member) return sub(member, 2, 2) == '|' end
 local function is_app(member) return sub(member, 1, 2) == 'a|' end
 local function below(class, node) return key('ready:' .. class .. ':' .. node) end
@@ -233,11 +244,26 @@ local function unpark(name)
   if head_of(below(class, member)) then rise(class, member, true) end
 end
 
+-- A carrier's level has parked a member: it is looked at when the level has room, transactional
+-- ones first, then whoever waits longest.
+local function wait_for(now, level, name)
+  call('ZADD', key('waits:' .. level), sub(name, 1, 1) == 't' and 0 or ms(now.steady), name)
+end
+
+local function unpark_waiting(level)
+  local waiting = call('ZPOPMIN', key('waits:' .. level), REOPENED)
+  for i = 1, #waiting, 2 do
+    local name = waiting[i]
+    if call('HGET', key('parked_by'), name) == level then unpark(name) end
+  end
+end
+
 return {
   CLASSES = CLASSES, class_of = class_of, sender_of = sender_of, campaign_in = campaign_in,
-  scope_of = scope_of, app_of = app_of, is_node = is_node, is_app = is_app, below = below,
-  above = above, forget = forget, head_of = head_of, virtual = virtual, advance = advance,
-  save_clocks = save_clocks, lead = lead, set_lead = set_lead, rise = rise, activate = activate,
-  ensure = ensure, to_head = to_head, to_tail = to_tail, move_to = move_to, take_out = take_out,
-  park = park, unpark = unpark,
+  scope_of = scope_of, app_of = app_of, side_in = side_in, side_of = side_of, is_node = is_node,
+  is_app = is_app, below = below, above = above, forget = forget, head_of = head_of,
+  virtual = virtual, advance = advance, save_clocks = save_clocks, lead = lead, set_lead = set_lead,
+  rise = rise, activate = activate, ensure = ensure, to_head = to_head, to_tail = to_tail,
+  move_to = move_to, take_out = take_out, park = park, unpark = unpark, wait_for = wait_for,
+  unpark_waiting = unpark_waiting,
 }

@@ -8,8 +8,9 @@
 -- once. records.lua, counts.lua and optouts.lua do the same. A script that changes one of these
 -- keys by a command of its own does so before the key is read here.
 --
--- A lease is token|slot|seq|started|lane|ticket; `started` is empty while it is only granted. When
--- it ends is its score in one of two sets, `granted` and `started`.
+-- A lease is token|slot|seq|started|lane|ticket; `started` is empty while it is only granted.
+-- Behind seq stands the letter of the carrier that the message is charged for (charges.lua), where
+-- a level of its lane asks. When it ends is its score in one of two sets, `granted` and `started`.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local parse_ticket = part('sluicegate.tickets').parse
 local key, run = account.key, account.run
@@ -24,17 +25,19 @@ local left = { granted = { 'ZREM', key('granted') }, started = { 'ZREM', key('st
 
 -- `set` is the one that the lease stands in as yet; a new lease has none.
 local function parse(text)
-  local token, slot, seq, started, lane, ticket =
-    match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|(.*)$')
+  local token, slot, seq, charged_for, started, lane, ticket =
+    match(text, '^([^|]*)|([^|]*)|(%d*)(%a?)|([^|]*)|([^|]*)|(.*)$')
   return {
-    token = token, slot = tonumber(slot), slot_text = slot, seq = seq, started = from_ms(started),
-    lane = lane, ticket_text = ticket, set = started == '' and 'granted' or 'started',
+    token = token, slot = tonumber(slot), slot_text = slot, seq = seq, charged_for = charged_for,
+    started = from_ms(started), lane = lane, ticket_text = ticket,
+    set = started == '' and 'granted' or 'started',
   }
 end
 
 local function formatted(lease)
-  return lease.token .. '|' .. (lease.slot_text or ms(lease.slot)) .. '|' .. lease.seq .. '|'
-    .. (lease.started and ms(lease.started) or '') .. '|' .. lease.lane .. '|' .. lease.ticket_text
+  return lease.token .. '|' .. (lease.slot_text or ms(lease.slot)) .. '|' .. lease.seq
+    .. (lease.charged_for or '') .. '|' .. (lease.started and ms(lease.started) or '') .. '|'
+    .. lease.lane .. '|' .. lease.ticket_text
 end
 
 -- Read the leases of many messages with one command.

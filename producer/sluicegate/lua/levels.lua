@@ -1,18 +1,24 @@
 -- The levels that a message passes, with what each has used: account, sender, registration, brand,
 -- campaign.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: SLACK_MS, of, usage, used_until, used_today, share_of_cap, which only read; use, which
---   at_end writes.
--- Keys touched: limits, campaign:<name>, levels.
+-- Returns: SLACK_MS, of, brand_named, usage, used_until, used_today, counted, which only read; use,
+--   which at_end writes.
+-- Keys touched: limits, campaign:<name>, levels; those of carriers.lua.
 --
 -- A rate is so many milliseconds a segment. A level keeps the time up to which it is used up: a
 -- message may go at a slot no earlier than that, less SLACK_MS, and moves it on by its segments. So
 -- in any time T a level lets pass T / ms-per-segment segments, and those of one message and of
 -- SLACK_MS more. A brand has a cap a day instead, which ends at the carrier's midnight.
+--
+-- A registration's rate is AT&T's, and a brand's cap is T-Mobile's: only what goes to that
+-- carrier's numbers counts. A number whose carrier is not known counts as the share that is
+-- expected of such numbers, which is all of it unless configured; the answer corrects it
+-- (charges.lua).
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local limits, lanes, campaigns =
   part('sluicegate.limits'), part('sluicegate.lanes'), part('sluicegate.campaigns')
 local key, num, ms, whole_us = account.key, texts.num, texts.ms, limits.whole_us
+local carrier_of = part('sluicegate.carriers').of
 local call, sub, match = redis.call, string.sub, string.match
 
 local SLACK_MS = 50 -- as much as a slot may be late: what comes late does not cost rate
@@ -52,6 +58,7 @@ local function brand_level(brand, waits)
   local level = 'brand:' .. brand
   return {
     name = level, halt = level, waits = waits, cap = tonumber(cap), share = tonumber(share),
+    carrier = 't',
   }
 end
 
@@ -59,7 +66,8 @@ local by_lane = {}
 
 -- The levels of a lane, by kind. Each has name, halt (the name it is halted under), waits (the
 -- member of the tree that waits for it) and interval (ms a segment, nil for no rate); a brand has
--- cap and share instead of the last.
+-- cap instead of the last. A carrier's level has carrier and share; `carried` is the registration
+-- where there is one. `mms` is the sender's MMS, which can only be halted.
 local function of(lane)
   if by_lane[lane] then return by_lane[lane] end
   local kind, campaign = sub(lane, 2, 2), lanes.campaign_in(lane)
@@ -81,11 +89,24 @@ local function of(lane)
     local brand
     level = 'registration:' .. registration
     sms, mms, brand = limit_of(level)
-    local waits = 'r|' .. registration .. scope
+    local waits, each = 'r|' .. registration .. scope, limits.get('number:' .. sender)
+    local name, node = level .. ':' .. type_name, waits
+    if each then -- AT&T's rate is each number's own
+      local own
+      sms, mms, own = match(each, '^([^|]*)|([^|]*)|(.*)$')
+      levels.sender.interval = whole_us(tonumber(own))
+      name, node = name .. ':' .. sender, levels.sender.waits
+    end
     levels.registration = {
-      name = level .. ':' .. type_name, halt = level, waits = waits, interval = interval(sms, mms),
+      name = name, halt = level, waits = node, interval = interval(sms, mms), carrier = 'a',
+      share = num(limits.get('att_share:' .. registration), 1),
     }
     levels.brand = brand_level(brand, waits)
+    local asks = levels.brand or levels.registration.interval
+    levels.carried = asks and levels.registration or nil
+  end
+  if kind == 'm' then
+    levels.mms = { name = 'mms:' .. sender, halt = 'mms:' .. sender, waits = levels.sender.waits }
   end
   if campaign then
     level = 'campaign:' .. campaign
@@ -106,15 +127,24 @@ end
 -- What of a brand's cap is used on a carrier's day.
 local function used_today(brand, day)
   local last, amount = match(usage(brand.name) or '', '^(%S+) (%S+)$')
-  return tonumber(last) == day and tonumber(amount) or 0
+  last = tonumber(last)
+  if last and last > day then return math.huge end -- a slot after midnight was granted before this
+  return last == day and tonumber(amount) or 0
 end
 
--- What a message takes of a brand's cap: only numbers of +1 are the carrier's.
-local function share_of_cap(brand, ticket)
-  return sub(ticket.to, 1, 2) == '+1' and ticket.segments * brand.share or 0
+local function brand_named(brand) return brand_level(brand, '') end
+
+-- How many segments a message counts as at a level; at a carrier's, if the number is `carrier`'s
+-- ('' where that is not known; nil to look it up). Only numbers of +1 are such carriers'.
+local function counted(now, level, ticket, carrier)
+  if not level.carrier then return ticket.segments end
+  if sub(ticket.to, 1, 2) ~= '+1' then return 0 end
+  carrier = carrier or carrier_of(now, ticket.to)
+  if carrier == '' then return ticket.segments * level.share end
+  return carrier == level.carrier and ticket.segments or 0
 end
 
 return {
-  SLACK_MS = SLACK_MS, of = of, usage = usage, used_until = used_until, used_today = used_today,
-  share_of_cap = share_of_cap, use = use, at_end = at_end,
+  SLACK_MS = SLACK_MS, of = of, brand_named = brand_named, usage = usage, used_until = used_until,
+  used_today = used_today, counted = counted, use = use, at_end = at_end,
 }

@@ -1,10 +1,11 @@
 -- Publish a configuration's limits: what every worker obeys, whichever file it started with.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] version, [2] digest of the fields, [3] the audit's entry, then field and value of each of
---   them (levels.py has the list).
+-- ARGV[1] version, [2] digest of the fields, [3] the audit's entry, [4] random bytes that become
+--   the account's hash key if it needs one and has none, then field and value of each of them
+--   (levels.py has the list).
 -- Returns: {version, digest} in force. A lower version than that in force changes nothing; of equal
 --   versions the last one published counts.
--- Keys touched: limits, ready:*, virtual, parked:t, parked:b, parked_by, clock;
+-- Keys touched: limits, hash_key, ready:*, virtual, parked:t, parked:b, parked_by, clock;
 --   those of audit.lua.
 -- Repeating it changes nothing. The tree of ready lanes is built anew: a sender may have a new
 -- registration.
@@ -45,10 +46,11 @@ for i, class in ipairs(lanes.CLASSES) do senders[i] = uprooted(class) end
 local kept = call('HMGET', key('limits'), 'recipient', 'recipient_before')
 call('DEL', key('limits'))
 call('HSET', key('limits'), 'version', ARGV[1], 'digest', digest)
-for i = 4, #ARGV, 2 do call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) end
+for i = 5, #ARGV, 2 do call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) end
 limits.forget()
 local before = kept[1] ~= limits.get('recipient') and kept[1] or kept[2]
 if before then call('HSET', key('limits'), 'recipient_before', before) end
+if limits.get('carriers') then call('SET', key('hash_key'), ARGV[4], 'NX') end
 lanes.forget()
 for i, class in ipairs(lanes.CLASSES) do
   for _, node in ipairs(senders[i]) do

@@ -49,6 +49,7 @@ local function apply(receipt, waits)
   end
   local told = tell_delivery(record, receipt)
   local new, billed = acceptance.accept_late(now, receipt, retention_ms)
+  if told then record.at_brand = nil end -- a final word
   if state ~= 'accepted' then count('by_receipt') end
   if new and acceptance.is_second(receipt) then return TWICE end
   return (told or new or billed) and APPLIED or 'stale'

@@ -43,10 +43,33 @@ class RegistrationLimits(NamedTuple):
         return f"{interval_text(self.sms_ms)}|{interval_text(self.mms_ms)}|{self.brand}"
 
 
+class NumberLimits(NamedTuple):
+    """What a registration allows a sender by itself, and its own rate: ``sms_ms|mms_ms|own_ms``.
+
+    Intervals are as a sender's.
+    """
+
+    sms_ms: float = 0.0
+    mms_ms: float = 0.0
+    own_ms: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> "NumberLimits":
+        """Read a sender's second field of the hash of limits; raises Malformed."""
+        sms, mms, own = _intervals("sender's limits", text)
+        try:
+            return cls(sms, mms, float(own or 0))
+        except ValueError as error:
+            raise Malformed("sender's limits", text) from error
+
+    def format(self) -> str:
+        return "|".join(map(interval_text, self))
+
+
 class BrandLimits(NamedTuple):
     """A brand's limits: ``cap|share``.
 
-    ``cap`` is segments a day, ``share`` what one segment to a +1 number is charged as.
+    ``cap`` is segments a day, ``share`` what a segment to an unknown +1 number counts.
     """
 
     cap: int
@@ -63,6 +86,20 @@ class BrandLimits(NamedTuple):
 
     def format(self) -> str:
         return f"{self.cap}|{limit_text(self.share)}"
+
+
+class CarrierMemory(NamedTuple):
+    """How many numbers' carriers are remembered, for how many days: ``most|days|shards``.
+
+    Mirrored by ``read_settings`` in ``carriers.lua``.
+    """
+
+    most: int
+    days: int
+    shards: int
+
+    def format(self) -> str:
+        return f"{self.most}|{self.days}|{self.shards}"
 
 
 class BrandDay(NamedTuple):

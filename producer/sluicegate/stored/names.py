@@ -12,12 +12,13 @@ _HASH_BYTES = 8
 
 _CAMPAIGN, _APP = r"[a-z0-9][a-z0-9_-]{0,59}", r"[a-z0-9][a-z0-9_-]{0,39}"
 _ID = re.compile(rf"(?:({_CAMPAIGN})\.|({_APP}):)?([A-Za-z0-9_-]{{1,200}})")
-_LANE = re.compile(rf"([tb])([sm]):([^#@]+)(?:#({_CAMPAIGN})|@({_APP}))?", re.DOTALL)
+_LANE = re.compile(rf"([tb])([sm]):([^#@~]+)(?:~([ta]))?(?:#({_CAMPAIGN})|@({_APP}))?", re.DOTALL)
 _MEMBER = re.compile(r"([tb][sm])/(?:([ars])\|)?(.+)", re.DOTALL)
 _NODE = re.compile(rf"([^@]+)(?:@({_APP}))?", re.DOTALL)
 
 _PRIORITIES: dict[str, Literal["transactional", "bulk"]] = {"t": "transactional", "b": "bulk"}
 _TYPES: dict[str, Literal["SMS", "MMS"]] = {"s": "SMS", "m": "MMS"}
+_SIDES: dict[str, Literal["t_mobile", "att", ""]] = {"t": "t_mobile", "a": "att", "": ""}
 _KINDS: dict[str, Literal["app", "registration", "sender"]] = {
     "a": "app",
     "r": "registration",
@@ -105,7 +106,10 @@ class LaneName(NamedTuple):
 
     The class is the first letters of priority and type, ``bs`` for bulk SMS. ``sender`` is as
     ``sender_name`` makes it; ``campaign`` and ``app`` are ``""`` if the lane is not one's.
-    Mirrored by ``class_of``, ``sender_of``, ``campaign_in`` and ``scope_of`` in ``lanes.lua``.
+    ``carrier`` is that of a side lane, ``~t`` or ``~a`` behind the sender: what T-Mobile's or
+    AT&T's level refused of the lane waits there.
+    Mirrored by ``class_of``, ``sender_of``, ``campaign_in``, ``scope_of`` and ``side_of`` in
+    ``lanes.lua``.
     """
 
     priority: Literal["transactional", "bulk"]
@@ -113,6 +117,7 @@ class LaneName(NamedTuple):
     sender: str
     campaign: str = ""
     app: str = ""
+    carrier: Literal["t_mobile", "att", ""] = ""
 
     @classmethod
     def parse(cls, text: str | bytes) -> "LaneName":
@@ -120,8 +125,8 @@ class LaneName(NamedTuple):
         parts = _LANE.fullmatch(text.decode(errors="replace") if isinstance(text, bytes) else text)
         if parts is None:
             raise Malformed("lane name", text)
-        priority, kind, sender, campaign, app = parts.groups(default="")
-        return cls(_PRIORITIES[priority], _TYPES[kind], sender, campaign, app)
+        priority, kind, sender, side, campaign, app = parts.groups(default="")
+        return cls(_PRIORITIES[priority], _TYPES[kind], sender, campaign, app, _SIDES[side])
 
     @classmethod
     def of_branch(cls, branch: str, sender: str, app: str = "") -> "LaneName":
@@ -129,7 +134,8 @@ class LaneName(NamedTuple):
         return cls(_PRIORITIES[branch[0]], _TYPES[branch[1]], sender, app=app)
 
     def format(self) -> str:
-        name = f"{self.branch}:{self.sender}"
+        side = f"~{self.carrier[0]}" if self.carrier else ""
+        name = f"{self.branch}:{self.sender}{side}"
         return f"{name}#{self.campaign}" if self.campaign else _scoped(name, self.app)
 
     @staticmethod

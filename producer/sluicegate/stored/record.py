@@ -64,6 +64,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: str = ""
     counted: str = ""
     text: str = ""
+    at_brand: str = ""
     code: str = ""
     reason: str = ""
     answer: str = ""

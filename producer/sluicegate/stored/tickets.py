@@ -9,6 +9,7 @@ import msgspec
 from ..errors import Malformed
 from .names import LaneName
 
+_CHARGED, _DIGITS = b"taou", b"0123456789"
 _TAG = 4  # characters of a token that name its worker, as in slots.lua
 
 _values = msgspec.json.Decoder(tuple[str, ...])
@@ -83,7 +84,8 @@ class Lease(NamedTuple):
     """A worker's hold on a message, fenced by ``token``.
 
     ``slot_ms`` and ``started_ms`` are steady milliseconds; the second is None while the lease is
-    only granted. ``seq`` is the slot's number in the log.
+    only granted. ``seq`` is the slot's number in the log, and ``charged_for`` the letter of the
+    carrier that its levels are charged for: t, a or o, u where nobody knew, "" where none asks.
     Mirrored by ``parse`` and ``formatted`` in ``leases.lua``.
     """
 
@@ -93,6 +95,7 @@ class Lease(NamedTuple):
     started_ms: float | None
     lane: LaneName
     ticket: Ticket
+    charged_for: str = ""
 
     @classmethod
     def parse(cls, text: bytes) -> "Lease":
@@ -102,17 +105,19 @@ class Lease(NamedTuple):
             return cls(
                 token.decode(),
                 float(slot),
-                int(seq),
+                int(seq.rstrip(_CHARGED)),
                 float(started) if started else None,
                 LaneName.parse(lane),
                 Ticket.parse(ticket),
+                seq.lstrip(_DIGITS).decode(),
             )
         except ValueError as error:
             raise Malformed("lease", text) from error
 
     def format(self) -> bytes:
         started = "" if self.started_ms is None else f"{self.started_ms:.3f}"
-        head = f"{self.token}|{self.slot_ms:.3f}|{self.seq}|{started}|{self.lane.format()}|"
+        seq = f"{self.seq}{self.charged_for}"
+        head = f"{self.token}|{self.slot_ms:.3f}|{seq}|{started}|{self.lane.format()}|"
         return head.encode() + self.ticket.format()
 
     @property

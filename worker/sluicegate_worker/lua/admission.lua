@@ -1,6 +1,6 @@
 -- Admission: what refuses a lane's next message, and how many may be under way. It only reads.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: level_opens, brand_opens, account_refusal, has_cap, refusal, under_way, caps,
+-- Returns: level_opens, brand_opens, account_refusal, goes_on, has_cap, refusal, under_way, caps,
 --   bulk_is_owed, last_slots.
 -- Keys touched: those of levels.lua, halts.lua and leases.lua, none of which it changes.
 --
@@ -11,14 +11,14 @@ local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
 local carrier_day, money = part('sluicegate.carrier_day'), later('sluicegate_worker.money')
 local Breaker = part('sluicegate_worker.breaker')
 local used_until, SLACK_MS = levels.used_until, levels.SLACK_MS
-local max, min = math.max, math.min
+local max, min, sub = math.max, math.min, string.sub
 
 local HALTED_MS = 3600000 -- a halt without an end is looked at again so often; who lifts it says so
 local BULK_SHARE = 0.95   -- of the concurrency; the rest is kept for transactional messages
 local PROBES = 2          -- POSTs under way at most before the first answer was heard
 local BULK_EVERY = 10     -- while both wait, bulk gets one slot in so many: its floor
 local BULK_AHEAD = 0.7    -- of the horizon: a transactional message waits for what bulk was granted
-local BELOW_ACCOUNT = { 'registration', 'sender', 'campaign' }
+local BELOW_CARRIERS = { 'sender', 'campaign' }
 
 -- The slot from which on a level's rate lets a message pass.
 local function level_opens(level) return used_until(level.name) - SLACK_MS end
@@ -27,7 +27,8 @@ local function level_opens(level) return used_until(level.name) - SLACK_MS end
 local function brand_opens(now, brand, slot, ticket)
   local wall = now.wall + slot - now.steady
   local used = levels.used_today(brand, carrier_day.of(wall))
-  if not ticket or used + levels.share_of_cap(brand, ticket) <= brand.cap then return nil end
+  local segments = ticket and levels.counted(now, brand, ticket) or 0
+  if segments == 0 or used + segments <= brand.cap then return nil end
   return slot + carrier_day.left(wall)
 end
 
@@ -37,6 +38,12 @@ local function account_refusal(lane, slot)
   if not level.interval then return nil end
   local opens = level_opens(level)
   return opens > slot and opens or nil
+end
+
+-- Whether a lane's messages that a carrier's level refuses make way for the others.
+local function goes_on(lane)
+  local aside = not lanes.side_in(lane) and limits.get('aside')
+  return aside and string.find(aside, sub(lane, 1, 1), 1, true)
 end
 
 local function halted(now, lane, of_lane)
@@ -52,24 +59,40 @@ local function has_cap(lane)
   return limits.get('money') or lanes.campaign_in(lane) and levels.of(lane).campaign.max_cost
 end
 
+-- A carrier's level that refuses a ticket at `slot`, and until when; nil where none does.
+local function carrier_refusal(now, of_lane, slot, ticket)
+  local brand, registration = of_lane.brand, of_lane.registration
+  local opens = brand and brand_opens(now, brand, slot, ticket)
+  if opens then return brand, opens end
+  opens = registration.interval and level_opens(registration) or -math.huge
+  if opens > slot and ticket and levels.counted(now, registration, ticket) > 0 then
+    return registration, opens
+  end
+end
+
 -- Which level refuses a lane's next message at `slot`, the member of the tree that waits for it,
--- and until when; nil where none does. `next_ticket(...)` returns that message's ticket, nil where
--- there is none: it is called only where the ticket matters. The account's own rate is
--- `account_refusal`'s.
+-- until when, and whose level it is where it is a carrier's; nil where none does.
+-- `next_ticket(...)` returns that message's ticket, nil where there is none: it is called only
+-- where the ticket matters. The account's own rate is `account_refusal`'s.
 local function refusal(now, lane, slot, next_ticket, ...)
   local of_lane = levels.of(lane)
   local level, waits, opens = halted(now, lane, of_lane)
   if level then return level, waits, opens end
-  local brand = of_lane.brand
-  if brand then
-    opens = brand_opens(now, brand, slot, next_ticket(...))
-    if opens then return brand.name, brand.waits, opens end
+  local of_carrier, closed
+  if of_lane.carried then
+    of_carrier, closed = carrier_refusal(now, of_lane, slot, next_ticket(...))
+    -- Where others go on, what refuses all of them is said first.
+    if of_carrier and not goes_on(lane) then
+      local waiting = lanes.side_in(lane) and lane or of_carrier.waits
+      return of_carrier.name, waiting, closed, of_carrier.carrier
+    end
   end
-  for _, kind in ipairs(BELOW_ACCOUNT) do
+  for _, kind in ipairs(BELOW_CARRIERS) do
     level = of_lane[kind]
     opens = level and level_opens(level)
     if opens and opens > slot then return level.name, level.waits, opens end
   end
+  if of_carrier then return of_carrier.name, lane, closed, of_carrier.carrier end
   if has_cap(lane) then return money().refusal(now, lane, next_ticket(...)) end
 end
 
@@ -95,6 +118,6 @@ end
 
 return {
   level_opens = level_opens, brand_opens = brand_opens, account_refusal = account_refusal,
-  has_cap = has_cap, refusal = refusal, under_way = under_way, caps = caps,
+  goes_on = goes_on, has_cap = has_cap, refusal = refusal, under_way = under_way, caps = caps,
   bulk_is_owed = bulk_is_owed, last_slots = last_slots,
 }

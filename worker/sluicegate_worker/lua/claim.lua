@@ -12,6 +12,7 @@ local lanes, levels, halts =
 local charge, money = part('sluicegate.charges').charge, later('sluicegate_worker.money')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
 local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
+local sides = part('sluicegate_worker.sides')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
 local standstill = part('sluicegate_worker.standstill')
 local evidence, apps = part('sluicegate_worker.evidence'), part('sluicegate.apps')
@@ -26,6 +27,7 @@ local call, max, min, sub = redis.call, math.max, math.min, string.sub
 
 local PROMOTED = 16      -- messages that return from the due set, and members from the parked
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
+local MOVED_ASIDE = 200  -- tickets that go to side lanes in one call, which are not counted so
 local IDLE_MS, BUSY_MS = 1000, 50
 local NEAR = 50         -- tickets, and due messages, among which somebody else's is looked for
 local LONG_MS = 5000     -- a level that refuses for longer leaves nothing to do now
@@ -222,7 +224,7 @@ local function grant_slot(now, bucket, room, request, slot, lane, ticket, fields
     ticket_text = ticket.text, ticket = ticket,
   }
   leases.write(ticket.id, lease, now.steady + request.lease_ms)
-  charge(now, lane, ticket, slot)
+  lease.charged_for = charge(now, lane, ticket, slot)
   if limited then
     recipients().charge(now, ticket.id, lane, ticket.to, slot, fields[3], fields[PLACE])
   end
@@ -233,7 +235,7 @@ end
 -- Grant what may go before the horizon's end, at most `want`. Returns the grants, why there are no
 -- more (`again`: it looked at too many) and the slot that was not granted.
 local function collect(now, bucket, room, request, want, bulk_want)
-  local grants, visits, beyond, capped = {}, 0, nil, false
+  local grants, visits, aside, beyond, capped = {}, 0, 0, nil, false
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
     local slot, bulk_slot = next_slots(now, bucket, room)
@@ -248,12 +250,20 @@ local function collect(now, bucket, room, request, want, bulk_want)
     request.moved = true
     local lane, bulk = cursor.lane, cursor.bulk
     slot = bulk and bulk_slot or slot
-    local level, member, opens = admission.refusal(now, lane, slot, next_ticket, cursor)
+    local level, member, opens, of_carrier =
+      admission.refusal(now, lane, slot, next_ticket, cursor)
     capped = capped or admission.has_cap(lane)
-    if level then
+    local side = (of_carrier or not level) and
+      sides.which(now, cursor, next_ticket, of_carrier)
+    if side then
+      sides.move(cursor, next_ticket(cursor), side)
+      aside = aside + 1
+      if aside <= MOVED_ASIDE then visits = visits - 1 end
+    elseif level then
       cursors.leave(cursor)
       local stopped = sub(level, 1, 6) == 'money:' and money().stop(now, level)
       if not stopped then lanes.park(cursor.class, member, opens, level) end
+      if of_carrier then lanes.wait_for(now, level, cursor.class .. '/' .. member) end
     else
       local ticket, fields = next_message(now, cursor, request, slot)
       if ticket then

@@ -1,12 +1,12 @@
 -- Cursors: where each class of lanes is served next.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: refused, next_lane, next_ticket, serve, leave, leave_all, set_aside.
--- Keys touched: those of lanes.lua, lane:*.
+-- Keys touched: those of lanes.lua, lane:*, lanes:<n>.
 --
--- A cursor stands at the lane that a class serves next: its score, the score of who is next, and
--- its tickets. It stays while its score is the least, or for QUANTUM messages; only when it leaves
--- are the scores written and its tickets taken off the lane, so that a long lane costs one look,
--- and ten thousand lanes no more than a few.
+-- A cursor stands at the lane that a class serves next: its score, the score of who is next, its
+-- tickets, and those of them that go to side lanes (sides.lua). It stays while its score is the
+-- least, or for QUANTUM messages; only when it leaves are the scores written and its tickets taken
+-- off the lane, so that a long lane costs one look, and ten thousand lanes no more than a few.
 local key = part('sluicegate.account').key
 local parse_ticket = part('sluicegate.tickets').parse
 local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
@@ -25,6 +25,11 @@ local function leave(cursor)
   cursors[cursor.class] = nil
   if cursor.served == 0 then return end
   call('LTRIM', key('lane:' .. cursor.lane), cursor.served, -1)
+  for side, tickets in pairs(cursor.aside) do
+    if cursor.campaign then call('SADD', key('lanes:' .. cursor.campaign), side) end
+    call('RPUSH', key('lane:' .. side), unpack(tickets))
+    lanes.activate(side)
+  end
   local of_app = lanes.is_app(cursor.top) and cursor.score
   lanes.move_to(cursor.class, cursor.lane, cursor.score - cursor.lead, of_app)
 end
@@ -58,7 +63,7 @@ local function descend(class)
       return {
         class = class, lane = first, campaign = lanes.campaign_in(first),
         bulk = string.sub(class, 1, 1) == 'b', score = tonumber(score) + ahead, lead = ahead,
-        top = top, bound = bound, served = 0, tickets = {},
+        top = top, bound = bound, served = 0, tickets = {}, aside = {}, sides = {},
       }
     end
     node = first

@@ -1,7 +1,8 @@
 -- Set or lift a halt: a level's stop, by a person or for a cause that others would meet too.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] set | clear, [2] level (account, sender:<s>, campaign:<n>, registration:<r>, brand:<b>,
---   app:<a>); for set also [3] ms until it ends ('' until it is lifted), [4] why, [5] who.
+-- ARGV[1] set | clear, [2] level (account, sender:<s>, mms:<s>, campaign:<n>, registration:<r>,
+--   brand:<b>, app:<a>); for set also [3] ms until it ends ('' until it is lifted), [4] why,
+--   [5] who.
 -- Returns: for set, 1; for clear, 1 where it was in force and 0 where not.
 -- Keys touched: those of lanes.lua, clock, halts, money, breaker, wake.
 -- The first write frees, so that a full server can be stopped and can go on.

@@ -17,7 +17,7 @@ local num, whole_ms = texts.num, texts.whole_ms
 
 local AFRESH = {
   'attempts', 'free', 'maybe', 'age', 'request', 'key_at', 'text', 'counted', 'code', 'reason',
-  'answer',
+  'answer', 'at_brand',
 }
 
 local token, who, said = ARGV[1], ARGV[2], ARGV[3]

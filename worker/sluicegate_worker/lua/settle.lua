@@ -76,7 +76,6 @@ end
 -- person, for thousands: it stops instead, and nobody else.
 local function is_strangers(outcome, lane)
   if outcome.halt == '' or lanes.campaign_in(lane) then return false end
-  if outcome.alone then return true end
   if senders.is_known(lane, outcome.profile) then return false end
   if outcome.halt == 'account' then return senders.is_any_known() end
   return not senders.has_forgotten()
@@ -89,6 +88,8 @@ local function level_of(breaker, outcome, lane)
   local known, wide = senders.is_known(lane, outcome.profile), outcome.halt == 'account'
   if wide then
     wide = known or not senders.is_any_known()
+  elseif outcome.halt == 'mms' and string.sub(lane, 2, 2) == 'm' then
+    return 'mms:' .. sender -- its other messages would not meet it
   elseif known then
     wide = many_senders(breaker, outcome.code, sender)
   end
@@ -250,8 +251,9 @@ local function too_late(now, outcome, state, retention_ms)
   return unstarted and 'applied' or 'stale'
 end
 
--- What is stored of a bill: nothing that says nothing.
-local function billing(bill, billed)
+-- What is stored of a bill: nothing that says nothing; and what the message counts for its carrier.
+local function billing(bill, billed, at_brand)
+  if at_brand then return 'at_brand', at_brand, billing(bill, billed) end
   if bill == '' then return 'billed', billed end
   if billed then return 'bill', bill, 'billed', billed end
   return 'bill', bill
@@ -268,6 +270,8 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   local state, attempts, history, maybe, before =
     unpack(records.look(id, 'state', 'attempts', 'history', 'maybe', 'maybe_before'))
   if state ~= 'waiting' then return false end
+  local carried = charges.is_carried(lease)
+  if carried and num(maybe, 0) > 0 then return false end -- an attempt before may count as well
   leases.drop(id)
   evidence.hear_success(now, breaker, id, lease)
   hear_attempt(now, breaker, true, outcome.failing)
@@ -279,7 +283,8 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   records.put(id, 'state', 'accepted', 'at', whole_ms(now.wall), 'token', outcome.token,
     'provider_id', outcome.provider_id, 'attempts', num(attempts, 0) + 1,
     'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),
-    billing(outcome.bill, take_at_once(now, id, lease.lane, outcome.bill)))
+    billing(outcome.bill, take_at_once(now, id, lease.lane, outcome.bill),
+      carried and charges.correct(now, lease, outcome.bill)))
   local campaign = campaign_of(id)
   if campaign then states.tally(campaign, 'waiting', 'accepted') end
   states.keep(id, retention_ms)
@@ -328,8 +333,11 @@ local function end_lease(now, bucket, breaker, outcome, lease, record)
   if refused and not outcome.perhaps then
     charges.refund_cap(now, lease)
     if limits.get('recipient') then recipients().release(now, id, lease) end
-  elseif kind ~= 'accepted' and limits.get('recipient') then
-    recipients().keep(id, lease)
+  else
+    if kind ~= 'accepted' and limits.get('recipient') then recipients().keep(id, lease) end
+    if charges.is_carried(lease) then
+      charges.keep(now, record, charges.correct(now, lease, outcome.bill))
+    end
   end
 end
 
@@ -339,6 +347,7 @@ local function resolve(now, breaker, outcome, record, retention_ms)
   count('resolved')
   records.add(record, 'attempts', -1) -- the attempt was charged when it went in doubt
   states.perhaps(outcome.id, -1)
+  if outcome.kind ~= 'accepted' and not outcome.perhaps then charges.keep(now, record, nil) end
   local surely_not = outcome.kind ~= 'accepted' and num(record.maybe, 0) == 0
   if surely_not and not outcome.perhaps and limits.get('recipient') then
     recipients().resolve(now, outcome.id, record.lane, record.to)

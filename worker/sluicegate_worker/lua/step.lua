@@ -5,7 +5,7 @@
 --   count and that many settles, each: id, token, kind, provider_id, took_ms, flags (h answer
 --     heard, t throttled, r replayed, p perhaps acted on, u uncharged, f the sender's queue is
 --     full, b the provider failed, o the recipient has opted out, l if it counts, it is the last
---     that the policy allows, a what should halt its sender is its own fault), limit, remaining
+--     that the policy allows), limit, remaining
 --     (what the answer said of the rate, -1 where nothing), then count and that many of name and
 --     value: delay, bulk_delay (ms), code, reason, answer, wait, window, reset (ms, of the rate; -1
 --     where not said), hold (ms, of the sender), halt, halt_ends, profile (that the message names
@@ -29,7 +29,7 @@ local args = ARGV
 
 local FLAGS = {
   h = 'heard', t = 'throttled', r = 'replayed', p = 'perhaps', u = 'free', f = 'full',
-  b = 'failing', o = 'opted_out', l = 'last', a = 'alone',
+  b = 'failing', o = 'opted_out', l = 'last',
 }
 local NUMBERS = {
   delay = true, bulk_delay = true, wait = true, window = true, reset = true, hold = true,

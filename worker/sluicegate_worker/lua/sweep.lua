@@ -61,6 +61,9 @@ local function doubt(id)
   local record = records.get(id)
   if record.state ~= 'waiting' then return end
   states.become(id, 'in_doubt')
+  if charges.is_carried(lease) then
+    charges.keep(now, record, charges.correct(now, lease, ''))
+  end
   record.lane, record.ticket = lease.lane, lease.ticket_text
   record.at, record.token = whole_ms(now.wall), lease.token
   record.reason = 'its worker fell silent after the POST may have begun'

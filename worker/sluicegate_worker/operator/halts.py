@@ -14,8 +14,8 @@ HALT = Script("sluicegate_worker.halt")
 class Halts:
     """The halts of one account, on a synchronous client; ``clock`` is for tests.
 
-    A level is ``account``, ``sender:<number, name or pool:profile>``, ``campaign:<name>``,
-    ``registration:<name>`` or ``brand:<name>``.
+    A level is ``account``, ``sender:<number, name or pool:profile>``, ``mms:<the same>`` for the
+    sender's MMS alone, ``campaign:<name>``, ``registration:<name>`` or ``brand:<name>``.
     """
 
     def __init__(self, client: redis.Redis, keys: Keys, *, clock: str | None = None) -> None:

@@ -23,7 +23,9 @@ from sluicegate.config import Override
 from sluicegate.stored import NO_BILL, Bill
 from sluicegate.words import code_word, id_word, title_word
 
-from .codes import CODES, OPTED_OUT, CodeRow, Ends, Verdict, row_of
+from .codes import CODES, OPTED_OUT, SENSES, CodeRow, Ends, Verdict, row_of
+
+HaltLevel = Literal["account", "sender", "mms"]
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -84,22 +86,26 @@ class Halt(msgspec.Struct, frozen=True):
 
     By ``ends`` it lasts until a person clears it or until midnight UTC, and with ``seconds`` at
     most that long. ``delay_seconds`` and ``last`` are those of a retry, for a message that is
-    refused alone. ``alone``: the sender's messages of another kind would not meet it.
+    refused alone. ``mms`` is the sender's MMS, and not its SMS.
     """
 
-    level: Literal["account", "sender"]
+    level: HaltLevel
     why: str
     code: str = ""
     ends: Ends = "cleared"
     seconds: float | None = None
     delay_seconds: float = 0.0
     last: bool = False
-    alone: bool = False
 
 
 Outcome = Accepted | Retry | Dead | Doubt | Halt
 
 _OVERRIDES: Mapping[str, Verdict] = {verdict: verdict for verdict in get_args(Override)}
+_LEVELS: Mapping[Verdict, HaltLevel] = {
+    "halt": "account",
+    "halt_sender": "sender",
+    "halt_mms": "mms",
+}
 _SHOWN = 500
 _OPT_OUT = re.compile(r"\b(?:STOP message|due to STOP|block rule|opted[ -]out)\b", re.IGNORECASE)
 
@@ -160,8 +166,8 @@ def decided(answer: ErrorAnswer, overrides: Mapping[str, str] = {}) -> Outcome:
             return Retry(why, code, answer.wait_seconds or row.seconds, perhaps=row.perhaps)
         case "dead":
             return Dead(code, why, row.perhaps, answer.opts_out)
-        case "halt" | "halt_sender" if not row.perhaps:
-            return _halt("account" if verdict == "halt" else "sender", answer, row, why, code)
+        case "halt" | "halt_sender" | "halt_mms" if not row.perhaps:
+            return _halt(_LEVELS[verdict], answer, row, why, code)
         case _:  # a halt would send its message again, which may have been acted on
             return Doubt(why, code, hold=row.verdict == "hold")
 
@@ -178,12 +184,21 @@ def maybe_sent(why: str) -> Outcome:
 
 def _row(answer: ErrorAnswer) -> CodeRow:
     by_status = row_of(answer.status, explained=answer.explained)
-    row = CODES.get(answer.code)
+    row = _by_text(answer) or CODES.get(answer.code)
     if row is None or answer.status < 400 or (answer.code == OPTED_OUT and not answer.opts_out):
         return by_status
-    if answer.status >= 500 and row.verdict in ("dead", "halt", "halt_sender"):
+    if answer.status >= 500 and row.verdict in ("dead", "halt", "halt_sender", "halt_mms"):
         return by_status  # a server's fault is no message's, sender's or account's
     return row
+
+
+def _by_text(answer: ErrorAnswer) -> CodeRow | None:
+    """The row of a code that is published with two senses, where status and text say which."""
+    texts = f"{answer.title}\n{answer.detail}"
+    for sense in SENSES.get(answer.code, ()):
+        if sense.status in (0, answer.status) and re.search(sense.text, texts, re.IGNORECASE):
+            return sense.row
+    return None
 
 
 def _overridden(answer: ErrorAnswer, overrides: Mapping[str, str]) -> Verdict | None:
@@ -191,8 +206,6 @@ def _overridden(answer: ErrorAnswer, overrides: Mapping[str, str]) -> Verdict | 
     return _OVERRIDES.get(chosen)
 
 
-def _halt(
-    level: Literal["account", "sender"], answer: ErrorAnswer, row: CodeRow, why: str, code: str
-) -> Halt:
+def _halt(level: HaltLevel, answer: ErrorAnswer, row: CodeRow, why: str, code: str) -> Halt:
     seconds = answer.wait_seconds or row.seconds if row.seconds else None
-    return Halt(level, why, code, row.ends, seconds, alone=row.alone and level == "sender")
+    return Halt(level, why, code, row.ends, seconds)

@@ -7,7 +7,9 @@ from .failures import BAD_INPUT, fail
 from .output import listed
 from .session import Session
 
-LEVELS = "account, sender:SENDER, registration:NAME, brand:NAME, campaign:NAME or app:NAME"
+LEVELS = (
+    "account, sender:SENDER, mms:SENDER, registration:NAME, brand:NAME, campaign:NAME or app:NAME"
+)
 
 _SHORT_CODE = 8  # digits at most
 
@@ -20,8 +22,8 @@ def level_named(session: Session, text: str) -> str:
     kind, _, name = text.partition(":")
     if text == "account":
         return text
-    if kind == "sender" and name:
-        return f"sender:{sender_named(session, name)}"
+    if kind in ("sender", "mms") and name:
+        return f"{kind}:{sender_named(session, name)}"
     if kind == "campaign" and name:
         return f"campaign:{session.campaigns.get(name).name}"
     if kind == "app" and name:

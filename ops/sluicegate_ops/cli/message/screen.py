@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from sluicegate.carriers import CARRIER_NAMES
 from sluicegate.errors import UnknownCampaign, UnknownMessage
 from sluicegate.stored import Bill, History, MessageId
 
@@ -34,8 +35,9 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     """What ``message show`` and ``doubt show`` tell of one message; times are wall milliseconds.
 
     ``billed`` is what an accepted message cost, and ``billed_again`` each further time that the
-    provider has it. ``held_by`` is what holds it back while it waits. The other fields are those
-    of ``MessageRecord`` and of what is in it.
+    provider has it. ``held_by`` is what holds it back while it waits. ``carrier`` is whose level
+    the number counts at, by the ``carrier_name`` that the provider gave. The other fields are
+    those of ``MessageRecord`` and of what is in it.
     """
 
     id: str
@@ -73,6 +75,9 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     billed: CostScreen | None = None
     billed_again: Sequence[CostScreen] = ()
     history: History = History()
+    carrier: str = ""
+    carrier_name: str = ""
+    line_type: str = ""
 
 
 def read_screen(session: Session, id: str, full: bool = True) -> MessageScreen:
@@ -90,6 +95,7 @@ def read_screen(session: Session, id: str, full: bool = True) -> MessageScreen:
         fields["billed"] = CostScreen.of(record.bill)
         fields["billed_again"] = [CostScreen.of(bill) for bill in record.other_bills]
     fields |= {name: hidden(fields[name], full) for name in ("to", "reason", "answer")}
+    fields |= _billed(record.bill)
     return MessageScreen(**fields, **_content(record, full), held_by=_held_by(session, record))
 
 
@@ -116,6 +122,15 @@ def _held_by(session: Session, record: MessageRecord) -> str:
     except UnknownCampaign:
         return ""
     return sentence(why)
+
+
+def _billed(bill: Bill) -> dict[str, Any]:
+    carrier = CARRIER_NAMES[bill.carrier] if bill.carrier_name else ""
+    return {
+        "carrier": carrier,
+        "carrier_name": bill.carrier_name,
+        "line_type": bill.line_type,
+    }
 
 
 def _content(record: MessageRecord, full: bool) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, objec
     yield "from", record.sender
     yield "type", ", ".join(filter(None, (record.type, record.priority)))
     yield "text", f"can't be read, {record.unreadable}" if record.unreadable else record.text
-    yield "segments", record.segments or None
+    yield "segments", _segments(record)
+    yield "carrier", _carrier(record)
     yield "media", " ".join(record.media_urls)
     yield "enqueued", when(record.enqueued_ms) if record.enqueued_ms else ""
     yield "last change", when(record.changed_ms) if record.changed_ms else ""
@@ -69,6 +70,21 @@ def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, objec
         yield "idempotency key", f"first used {lasting(record.key_age_seconds)} ago"
     if record.delivery_code:
         yield from lines(record.delivery_code)
+
+
+def _segments(record: MessageScreen) -> str:
+    parts = record.billed.parts if record.billed else 0
+    if not parts:
+        return str(record.segments or "")
+    estimated = f", {record.segments} estimated" if record.segments else ""
+    return f"{parts} as the provider counted{estimated}"
+
+
+def _carrier(record: MessageScreen) -> str:
+    if not record.carrier_name:
+        return record.line_type
+    about = ", ".join(filter(None, (record.carrier_name, record.line_type)))
+    return f"{record.carrier} ({about})"
 
 
 def _delivery(record: MessageScreen, session: Session) -> str:

@@ -45,7 +45,7 @@ def named(level: str) -> str:
     kind, _, name = level.partition(":")
     if kind == "account":
         return f"the account's {name.upper()}" if name else "the account"
-    return f"{kind} {name}"
+    return f"MMS of sender {name}" if kind == "mms" else f"{kind} {name}"
 
 
 def what(wait: Wait, rate: RequestRate) -> str:
@@ -213,8 +213,15 @@ def _requests(wait: Wait, rate: RequestRate) -> str:
 def _daily_cap(wait: Wait, rate: RequestRate) -> str:
     return (
         f"the daily cap of {named(wait.level)} at T-Mobile is used up, {wait.used:,.0f} of "
-        f"{wait.limit:,.0f} segments"
+        f"{wait.limit:,.0f} segments{_aside(wait)}"
     )
+
+
+def _aside(wait: Wait) -> str:
+    if not wait.aside:
+        return ""
+    those = counted(wait.aside, "message")
+    return f"; {those} to its numbers, or to unknown ones, wait for it while others go on"
 
 
 def _busy(wait: Wait, rate: RequestRate) -> str:
@@ -274,7 +281,7 @@ def _faster(wait: Wait) -> str:
     if kind == "campaign":
         return f"sluicegate campaign pace {pasted(name)} --rate MORE, or --rate none"
     if kind == "registration":
-        return f"carrier_class or att_share of registrations.{name}, if carriers allow it more"
+        return f"carrier_class of registrations.{name}, if AT&T allows it more"
     key = name.removeprefix("pool:")
     return f'raise per_second of senders."{key}", if Telnyx allows it more, or add senders'
 
@@ -293,9 +300,7 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "failing": lambda wait: PROVIDER,
     "trying": lambda wait: _BY_ITSELF,
     "blocked": lambda wait: f"{_BY_ITSELF}; if it happens often, set max_requests_per_second",
-    "daily_cap": lambda wait: (
-        f"tmobile_daily or tmobile_share of brands.{_name(wait)}, if T-Mobile allows it more"
-    ),
+    "daily_cap": lambda wait: f"tmobile_daily of brands.{_name(wait)}, if T-Mobile allows it more",
     "queue_full": lambda wait: f"{_BY_ITSELF}; to avoid it, lower the sender's per_second",
     "queue": lambda wait: f"{_BY_ITSELF}; to keep that queue short, lower the sender's per_second",
     "rate": _faster,

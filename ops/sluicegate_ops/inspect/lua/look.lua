@@ -3,7 +3,8 @@
 -- ARGV[1] horizon_ms, as a claim's; then the names of any number of lanes.
 -- Returns: { name, value, ... of the account }, { level, its halt as stored, ... }, and for
 --   each lane { waiting, refusing level ('' for none), until, full_until, levels }. A level is
---   { kind, name, refuses, interval, opens }, a brand
+--   { kind, name, refuses, interval, opens }, where a carrier's interval is that of a number whose
+--   carrier is not known; a brand
 --   { 'brand', name, refuses, cap, share, used, midnight }. Times are wall ms, '' where there is
 --   none; `refuses` is 1 or 0. Before limits are published the account's limit is 0.
 -- Keys touched: those of admission.lua and bucket.lua, lane:*, parked:t, parked:b, parked_by.
@@ -101,12 +102,17 @@ local function refusal(lane, slot_of_lane)
   return refused_by, until_ms
 end
 
-local function rate_level(kind, level, slot_of_lane)
+local function rate_level(kind, level, lane, slot_of_lane)
   local name = kind == 'account' and level.name or level.halt
   local opens = admission.level_opens(level)
   local counts = kind ~= 'account' or level.interval
   local refuses = counts and opens > slot_of_lane
-  return { kind, name, flag(refuses), level.interval and exact(level.interval) or '', wall(opens) }
+  if level.carrier and refuses then
+    local ticket = next_ticket(lane)
+    refuses = ticket and levels.counted(now, level, ticket) > 0
+  end
+  local interval = level.interval and exact(level.interval * (level.share or 1)) or ''
+  return { kind, name, flag(refuses), interval, wall(opens) }
 end
 
 local function brand_level(brand, lane, slot_of_lane)
@@ -123,7 +129,8 @@ local function look_at(lane)
   local of_lane, shown = levels.of(lane), {}
   if of_lane.brand then shown[1] = brand_level(of_lane.brand, lane, slot_of_lane) end
   for _, kind in ipairs(KINDS) do
-    if of_lane[kind] then shown[#shown + 1] = rate_level(kind, of_lane[kind], slot_of_lane) end
+    local level = of_lane[kind]
+    if level then shown[#shown + 1] = rate_level(kind, level, lane, slot_of_lane) end
   end
   local level, opens = refusal(lane, slot_of_lane)
   local full = string.match(levels.usage('full:' .. lanes.sender_of(lane)) or '', '^%S+')

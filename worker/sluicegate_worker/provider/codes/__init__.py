@@ -9,7 +9,7 @@ OWN                 what Sluicegate itself writes where no answer had a code
 from collections.abc import Mapping
 
 from .general import GENERAL
-from .messages import MESSAGES, OPTED_OUT
+from .messages import MESSAGES, OPTED_OUT, SENSES
 from .receipts import RECEIPTS, Undelivered
 from .row import RECORDS, Advice, CodeRow, Ends, Verdict
 from .statuses import STATUSES, UNREADABLE, row_of
@@ -19,6 +19,7 @@ __all__ = [
     "OPTED_OUT",
     "OWN",
     "RECEIPTS",
+    "SENSES",
     "STATUSES",
     "UNREADABLE",
     "Advice",

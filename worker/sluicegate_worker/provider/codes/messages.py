@@ -10,6 +10,7 @@ from .row import (
     TEN_DLC,
     TOLL_FREE,
     CodeRow,
+    Sense,
     account,
     dead,
     sender,
@@ -46,6 +47,28 @@ _NOT_ABOUT_MESSAGES = dead(
     "an error that Telnyx publishes for other things than sending",
     "Read the provider's answer in the record, and replay the message once its cause is removed.",
 )
+
+_PROFILE_OFF = sender(
+    "the messaging profile is switched off",
+    "Enable the profile, then lift the halt.",
+    PROFILES,
+)
+_UNREGISTERED = sender(
+    "the sender is not registered for 10DLC",
+    "Assign the number to a registered campaign, then lift the halt.",
+    TEN_DLC,
+)
+_UNASSIGNED = sender(
+    "the sender does not belong to this account's messaging profile",
+    "Assign the number to the messaging profile, then lift the halt.",
+    NUMBERS,
+)
+
+_MISSING = dead(
+    "a field that Telnyx requires was missing",
+    "Correct it, enqueue the message under a new id, and purge this one.",
+)
+_BAD_NUMBER = dead("the recipient's number is not valid", _FIX_NUMBER)
 
 MESSAGES: Mapping[str, CodeRow] = {
     # Limits that end by themselves.
@@ -92,25 +115,17 @@ MESSAGES: Mapping[str, CodeRow] = {
     # The sender, and its messaging profile.
     **dict.fromkeys(
         ("40305", "42200"),
-        sender(
-            "the sender does not belong to this account's messaging profile",
-            "Assign the number to the messaging profile, then lift the halt.",
-            NUMBERS,
-        ),
+        _UNASSIGNED,
     ),
     "40306": sender("the profile has no alphanumeric sender", _FIX_SENDER, PROFILES),
     "40307": sender("the alphanumeric sender is not the profile's", _FIX_SENDER, PROFILES),
-    "40308": sender(
-        "this sender can't send MMS",
-        "Send MMS from a US long code or a short code enabled for it, then lift the halt.",
-        NUMBERS,
-        alone=True,
+    "40308": CodeRow(
+        verdict="halt_mms",
+        means="this sender can't send MMS",
+        advice="Send MMS from a US long code or a short code enabled for it, then lift the halt.",
+        portal=NUMBERS,
     ),
-    "40312": sender(
-        "the messaging profile is switched off",
-        "Enable the profile, then lift the halt.",
-        PROFILES,
-    ),
+    "40312": _PROFILE_OFF,
     "40315": sender(
         "too few of this sender's messages were delivered",
         "Let the number rest or take another, then lift the halt.",
@@ -141,11 +156,7 @@ MESSAGES: Mapping[str, CodeRow] = {
         "the sender was taken for a spammer and is blocked for good",
         "Take another sender, or ask Telnyx's support; lift the halt once it is unblocked.",
     ),
-    "40010": sender(
-        "the sender is not registered for 10DLC",
-        "Assign the number to a registered campaign, then lift the halt.",
-        TEN_DLC,
-    ),
+    "40010": _UNREGISTERED,
     "40013": sender(
         "the carrier does not accept the sending number",
         "Check the number's set-up with Telnyx's support, then lift the halt.",
@@ -211,3 +222,19 @@ MESSAGES: Mapping[str, CodeRow] = {
     # Other people's business; named so that nothing in the catalogue is undecided.
     **dict.fromkeys(("40303", "40332"), _NOT_ABOUT_MESSAGES),
 }
+
+_REGISTRATION = r"\bregist(?:er|ered|ration)\b"
+_DISABLED = r"\bprofile\b.*\b(?:disabled|switched off|inactive|not (?:enabled|active))\b"
+_NOT_ASSIGNED = r"\bnot (?:assigned|associated|enabled|on)\b|\bunassigned\b"
+
+SENSES: Mapping[str, tuple[Sense, ...]] = {
+    "40301": (Sense(403, _REGISTRATION, _UNREGISTERED),),
+    "40302": (Sense(403, _DISABLED, _PROFILE_OFF),),
+    "40002": (Sense(403, _NOT_ASSIGNED, _UNASSIGNED), Sense(422, r"\brequired\b", _MISSING)),
+    "40003": (Sense(0, _REGISTRATION, _UNREGISTERED),),
+    "40001": (Sense(0, r"\bE\.?164\b|\bformat\b", _BAD_NUMBER),),
+}
+"""Codes that Telnyx's own pages publish with other senses than its catalogue: the text says which.
+
+Without such a text the catalogue's sense counts.
+"""

@@ -1,10 +1,12 @@
 """A row of the tables of codes, and the places in the portal that advice points to."""
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
-Verdict = Literal["throttle", "queue", "retry", "dead", "doubt", "hold", "halt", "halt_sender"]
+Verdict = Literal[
+    "throttle", "queue", "retry", "dead", "doubt", "hold", "halt", "halt_sender", "halt_mms"
+]
 """What becomes of a message by an answer.
 
     throttle      the rate limit refused it: the bucket waits, the message keeps its place
@@ -14,6 +16,7 @@ Verdict = Literal["throttle", "queue", "retry", "dead", "doubt", "hold", "halt",
     doubt, hold   it may have been sent; the policy decides, or with hold only a person
     halt          every message of the account would meet the same refusal
     halt_sender   every message of its sender would, and perhaps no other
+    halt_mms      every MMS of its sender would, and none of its SMS
 """
 
 Ends = Literal["cleared", "midnight_utc"]
@@ -49,15 +52,21 @@ class CodeRow(Advice, frozen=True, kw_only=True):
     """What becomes of a message by an answer; ``perhaps`` the provider has acted on the request.
 
     ``seconds`` is when a retry is due, unless the provider says so, or how long a halt lasts; None
-    leaves it to the policy, or to ``ends``. ``alone``: the sender's messages of another kind would
-    not meet it, so an app's message dies alone, and only for a campaign's the sender is halted.
+    leaves it to the policy, or to ``ends``.
     """
 
     verdict: Verdict
     perhaps: bool = False
     seconds: float | None = None
     ends: Ends = "cleared"
-    alone: bool = False
+
+
+class Sense(NamedTuple):
+    """One of several senses of a code: its text matches, with that status (0 for any)."""
+
+    status: int
+    text: str
+    row: CodeRow
 
 
 PROFILES = "Messaging > Messaging Profiles"
@@ -83,7 +92,6 @@ def sender(
     *,
     seconds: float | None = None,
     ends: Ends = "cleared",
-    alone: bool = False,
 ) -> CodeRow:
     """A fault that every message of this sender would meet."""
     return CodeRow(
@@ -93,7 +101,6 @@ def sender(
         portal=portal,
         seconds=seconds,
         ends=ends,
-        alone=alone,
     )
 
 
