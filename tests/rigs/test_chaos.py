@@ -18,6 +18,7 @@ import pytest
 
 from sluicegate.campaigns.ledger import STATES, Ledger
 from sluicegate.receipts import DELIVERIES
+from sluicegate.stored import Bill, CostSum
 from sluicegate_rigs.chaos.disasters import Disasters
 from sluicegate_rigs.chaos.evidence import Evidence
 from sluicegate_rigs.chaos.judgement import judged
@@ -101,7 +102,8 @@ TO |= {"chaos.a": "+14152000000"}
 NAMES = {
     "nothing lost", "each in exactly one state", "nothing sent twice",
     "only begun POSTs in doubt", "the provider's records agree with ours",
-    "the campaign's ledger is exact", "within the rate limit", "within the concurrency",
+    "the campaign's ledger is exact", "costs are what the provider billed",
+    "within the rate limit", "within the concurrency",
     "receipts are right", "standstills are named, and end", "no process ended by itself",
     "no secret and no number in a log",
 }  # fmt: skip
@@ -234,6 +236,15 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     two = ledger(accepted=2)
     yield exact, "1 were imported", changed(one, "after", ledger=two, recount=two)
     yield exact, "the campaign is running", changed(one, "after", campaign="running")
+    costs = "costs are what the provider billed"
+    dear = [arrival._replace(cost_billionths=5) for arrival in one.provided.arrived]
+    yield costs, "p-app-0 was billed 5 billionths", changed(one, "provided", arrived=dear)
+    paid = Bill(cost_billionths=4, currency="USD", parts=1)
+    known = recorded(one, "after", "app-0", bills={"p-app-0": paid}, billed=[paid])
+    yield costs, "p-app-0 was billed None billionths, and is known as 4", known
+    yield costs, "the sums say 0 billionths, the records 4", known
+    sums = changed(one, "after", costs={"USD": CostSum(0, 1, 1)})
+    yield costs, "the sums count", sums
     rate = "within the rate limit"
     yield rate, f"{LIMIT + 1} requests", posted(one, *posts(4.2))
     yield rate, f"{LIMIT + 1} requests", posted(one, *posts(4.5, to="app-0"))
@@ -262,6 +273,20 @@ def test_a_sound_run_is_judged_sound() -> None:
     assert [promise for promise in promises if promise.broken] == []
     assert {promise.name for promise in promises} == NAMES
     assert sound().doubted == {BEGUN, HELD}
+
+
+def test_costs_agree_where_an_answer_was_lost_and_where_an_event_changed_one() -> None:
+    paid = Bill(cost_billionths=4, currency="USD", parts=1)
+    known = recorded(sound(), "after", "app-0", bills={"p-app-0": paid}, billed=[paid])
+    known = changed(known, "after", costs={"USD": CostSum(4, 1, 1)})
+    first, *others = known.provided.arrived
+    answered = [one._replace(answered_billionths=9) for one in others]  # and all of them lost
+    for told in (
+        first._replace(cost_billionths=4, answered_billionths=3),
+        first._replace(answered_billionths=4),
+    ):
+        came = changed(known, "provided", arrived=[told, *answered])
+        assert not any(promise.broken for promise in judged(came))
 
 
 def test_a_kill_answers_only_for_what_was_lost_from_then_on() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from sluicegate.keys import FINAL_STATES
-from sluicegate.stored import MessageId
+from sluicegate.stored import UNITS, MessageId
 from sluicegate_worker.provider.telnyx.events import DELIVERY_OF
 
 from .evidence import Evidence
@@ -36,6 +36,7 @@ def judged(evidence: Evidence) -> list[Promise]:
         _doubts(evidence),
         _accounted(evidence),
         _ledger(evidence),
+        _costs(evidence),
         _rate(evidence),
         _concurrency(evidence.provided.report),
         _receipts(evidence),
@@ -162,6 +163,38 @@ def _ledger(evidence: Evidence) -> Promise:
     if after.campaign != "finished":
         broken.append(f"the campaign is {after.campaign}, although nothing is left to do")
     return Promise("the campaign's ledger is exact", f"{imported:,} imported", broken)
+
+
+def _costs(evidence: Evidence) -> Promise:
+    """Each message costs what the provider billed, as far as it told it, and the sums say so.
+
+    An answer may be lost, and so its cost; but not what an acknowledged event told.
+    """
+    after = evidence.after
+    bills = {
+        provider_id: bill
+        for record in after.records.values()
+        for provider_id, bill in record.bills.items()
+    }
+    broken: list[str] = []
+    ours = theirs = unknown = 0
+    for arrival in evidence.provided.arrived:
+        bill = bills.get(arrival.id)
+        cost = None if bill is None else bill.cost_billionths
+        told = arrival.cost_billionths
+        if told is None and cost is not None:
+            told = arrival.answered_billionths
+        if cost != told:
+            broken.append(f"{arrival.id} was billed {told} billionths, and is known as {cost}")
+        ours, theirs, unknown = ours + (cost or 0), theirs + (told or 0), unknown + (cost is None)
+    summed = sum(sum_of.cost_billionths for sum_of in after.costs.values())
+    counted = Counter(bill.currency for record in after.records.values() for bill in record.billed)
+    if summed != ours:
+        broken.append(f"the sums say {summed} billionths, the records {ours}")
+    if counted != Counter({name: one.messages for name, one in after.costs.items()}):
+        broken.append(f"the sums count {after.costs}, the records {dict(counted)}")
+    figures = f"{theirs / UNITS:,.4f} billed and known, {unknown:,} messages without a cost"
+    return Promise("costs are what the provider billed", figures, broken)
 
 
 def _rate(evidence: Evidence) -> Promise:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -10,7 +11,16 @@ from sluicegate import Sluice
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import Keys
-from sluicegate.stored import LaneName, MessageId, Record, Ticket
+from sluicegate.stored import (
+    UNITS,
+    Bill,
+    CostSum,
+    LaneName,
+    MessageId,
+    Record,
+    Ticket,
+    parse_sums,
+)
 
 from ..deployment import Deployment
 from .setting import CAMPAIGN
@@ -18,7 +28,10 @@ from .setting import CAMPAIGN
 PAGE = 1_000
 INDEXES = ("doubts", "dead", "due", "granted", "started")
 
-_FIELDS = ("state", "delivery", "provider_id", "provider_id_2", "history", "reason")
+_FIELDS = (
+    *("state", "delivery", "provider_id", "provider_id_2", "history", "reason"),
+    *("bill", "billed"),
+)
 
 
 class Lost(NamedTuple):
@@ -36,7 +49,10 @@ class Begun(NamedTuple):
 
 
 class StoredMessage(NamedTuple):
-    """One message: state, delivery by receipt, the provider's ids, losses, attempts and why."""
+    """One message: state, delivery by receipt, the provider's ids, losses, attempts and why.
+
+    ``bills`` are by the provider's id: ``billed`` of them count in the sums.
+    """
 
     state: str
     delivery: str
@@ -44,14 +60,23 @@ class StoredMessage(NamedTuple):
     lost: tuple[Lost, ...]
     begun: tuple[Begun, ...]
     reason: str = ""
+    bills: Mapping[str, Bill] = {}
+    billed: Sequence[Bill] = ()
 
 
 class Arrived(NamedTuple):
-    """One message that the provider accepted: recipient, provider's id, final status."""
+    """One message that the provider accepted: recipient, provider's id, final status.
+
+    ``cost_billionths`` is what it was billed, as far as that was told for certain: by an event
+    that was acknowledged; ``answered_billionths`` what its answer, which may be lost, told. None
+    is nothing.
+    """
 
     to: str
     id: str
     final: str
+    cost_billionths: int | None = None
+    answered_billionths: int | None = None
 
 
 class Posted(NamedTuple):
@@ -63,7 +88,10 @@ class Posted(NamedTuple):
 
 
 class Books(msgspec.Struct, frozen=True):
-    """Our side at one moment: records by id, ids by index, tickets, totals and the campaign."""
+    """Our side at one moment: records by id, ids by index, tickets, totals and the campaign.
+
+    ``costs`` are the sums of all days, by currency.
+    """
 
     records: Mapping[str, StoredMessage]
     indexes: Mapping[str, frozenset[str]]
@@ -72,6 +100,7 @@ class Books(msgspec.Struct, frozen=True):
     ledger: Ledger
     recount: Ledger
     campaign: str
+    costs: Mapping[str, CostSum] = {}
 
 
 class Provided(msgspec.Struct, frozen=True):
@@ -93,7 +122,7 @@ def books(sluice: Sluice, ids: Sequence[str]) -> Books:
         for id in page:
             pipeline.hmget(keys.record(id), *_FIELDS)
         stored = zip(page, pipeline.execute(), strict=True)
-        records |= {id: _record(fields) for id, fields in stored if fields[0]}
+        records |= {id: _record(client, keys, id, fields) for id, fields in stored if fields[0]}
     indexes = {name: frozenset(_texts(client.zrange(keys(name), 0, -1))) for name in INDEXES}
     totals = {name.decode(): int(n) for name, n in client.hgetall(keys("totals")).items()}
     campaigns = Campaigns(sluice.client, keys)
@@ -105,6 +134,7 @@ def books(sluice: Sluice, ids: Sequence[str]) -> Books:
         campaigns.ledger(CAMPAIGN),
         campaigns.recount(CAMPAIGN),
         campaigns.get(CAMPAIGN).state,
+        _costs(client, keys),
     )
 
 
@@ -112,15 +142,37 @@ def provided(deployment: Deployment) -> Provided:
     """Read the provider's side from the simulator."""
     arrived: list[Arrived] = []
     while page := deployment.provider(f"arrivals?after={len(arrived)}&limit={PAGE}"):
-        arrived += [Arrived(entry["to"], entry["id"], entry["final"]) for entry in page]
+        arrived += map(_arrived, page)
     posts = [
         Posted(moment, to, status) for moment, to, _, status, _ in deployment.provider("requests")
     ]
     return Provided(arrived, posts, deployment.provider("report"), deployment.provider("webhooks"))
 
 
-def _record(fields: Sequence[bytes | None]) -> StoredMessage:
+def _arrived(entry: Mapping[str, Any]) -> Arrived:
+    billed = _billionths(entry["billed_cost"]) if entry["cost_finally_told"] else None
+    answered = _billionths(entry["answered_cost"]) if entry["cost_answered"] else None
+    return Arrived(entry["to"], entry["id"], entry["final"], billed, answered)
+
+
+def _billionths(amount: str) -> int:
+    return int(Decimal(amount) * UNITS)
+
+
+def _costs(client: Any, keys: Keys) -> dict[str, CostSum]:
+    """What all messages cost, by currency, as the days' sums say."""
+    costs: dict[str, CostSum] = {}
+    for day in client.scan_iter(match=keys("day_costs:*"), count=PAGE):
+        for field, sum in parse_sums(client.hgetall(day)).items():
+            if field.kind == "all" and sum.messages:
+                costs[field.currency] = costs.get(field.currency, CostSum()) + sum
+    return costs
+
+
+def _record(client: Any, keys: Keys, id: str, fields: Sequence[bytes | None]) -> StoredMessage:
     stored = Record.parse_some(_FIELDS, fields)
+    if stored.provider_id_2:
+        stored = Record.parse(client.hgetall(keys.record(id)))
     ids = tuple(id for id in (stored.provider_id, stored.provider_id_2) if id)
     attempts = stored.history.attempts
     lost = [
@@ -129,7 +181,11 @@ def _record(fields: Sequence[bytes | None]) -> StoredMessage:
         if attempt.outcome == "lost"
     ]
     begun = tuple(Begun(attempt.worker, attempt.began_ms) for attempt in attempts)
-    return StoredMessage(stored.state, stored.delivery, ids, tuple(lost), begun, stored.reason)
+    bills = {stored.provider_id: stored.bill}
+    bills |= {id: other.bill for id, other in stored.other_bills.items()}
+    return StoredMessage(
+        stored.state, stored.delivery, ids, tuple(lost), begun, stored.reason, bills, stored.bills
+    )
 
 
 def _tickets(client: Any, keys: Keys) -> Iterator[str]:

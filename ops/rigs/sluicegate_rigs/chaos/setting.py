@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sluicegate_ops.simulator import Settings, Webhooks
+from sluicegate_ops.simulator import Billing, Settings, Webhooks
 
 from ..deployment import API_KEY, Deployment
 
@@ -20,7 +20,8 @@ CAMPAIGN = "chaos"
 SENDER = "+15550000000"
 
 # It ignores idempotency keys, so a second POST is a second message and no mistake stays hidden.
-# Its receipts are slow, so a lease may end before a receipt proves what happened to the POST.
+# Its receipts are slow, so a lease may end before a receipt proves what happened to the POST. Some
+# costs are told late, or changed in the end.
 PROVIDER = Settings(
     api_keys=(API_KEY,),
     limit=LIMIT,
@@ -41,6 +42,7 @@ PROVIDER = Settings(
         tampered=0.01,
         stale=0.01,
     ),
+    billing=Billing(changed_cost=0.2, changed_parts=0.1, silent_answer=0.2, silent_final=0.1),
 )
 
 # Doubts are held until evidence comes, so whatever is sent twice was sent by mistake.
