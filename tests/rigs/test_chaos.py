@@ -237,11 +237,11 @@ def faults() -> Iterator[tuple[str, str, Evidence]]:
     yield exact, "1 were imported", changed(one, "after", ledger=two, recount=two)
     yield exact, "the campaign is running", changed(one, "after", campaign="running")
     costs = "costs are what the provider billed"
-    dear = [arrival._replace(cost_billionths=5) for arrival in one.provided.arrived]
+    dear = [arrival._replace(cost_billionths=5, told=True) for arrival in one.provided.arrived]
     yield costs, "p-app-0 was billed 5 billionths", changed(one, "provided", arrived=dear)
     paid = Bill(cost_billionths=4, currency="USD", parts=1)
     known = recorded(one, "after", "app-0", bills={"p-app-0": paid}, billed=[paid])
-    yield costs, "p-app-0 was billed None billionths, and is known as 4", known
+    yield costs, "p-app-0 was billed 0 billionths, and is known as 4", known
     yield costs, "the sums say 0 billionths, the records 4", known
     sums = changed(one, "after", costs={"USD": CostSum(0, 1, 1)})
     yield costs, "the sums count", sums
@@ -282,8 +282,9 @@ def test_costs_agree_where_an_answer_was_lost_and_where_an_event_changed_one() -
     first, *others = known.provided.arrived
     answered = [one._replace(answered_billionths=9) for one in others]  # and all of them lost
     for told in (
-        first._replace(cost_billionths=4, answered_billionths=3),
-        first._replace(answered_billionths=4),
+        first._replace(cost_billionths=4, told=True, answered_billionths=3),
+        first._replace(cost_billionths=5, answered_billionths=4),
+        first._replace(cost_billionths=4),
     ):
         came = changed(known, "provided", arrived=[told, *answered])
         assert not any(promise.broken for promise in judged(came))

@@ -168,7 +168,8 @@ def _ledger(evidence: Evidence) -> Promise:
 def _costs(evidence: Evidence) -> Promise:
     """Each message costs what the provider billed, as far as it told it, and the sums say so.
 
-    An answer may be lost, and so its cost; but not what an acknowledged event told.
+    What an acknowledged event told is known. Else an answer may be lost, and so its cost; or an
+    event came whose acknowledgement was lost.
     """
     after = evidence.after
     bills = {
@@ -177,23 +178,22 @@ def _costs(evidence: Evidence) -> Promise:
         for provider_id, bill in record.bills.items()
     }
     broken: list[str] = []
-    ours = theirs = unknown = 0
+    ours = unknown = 0
     for arrival in evidence.provided.arrived:
         bill = bills.get(arrival.id)
         cost = None if bill is None else bill.cost_billionths
-        told = arrival.cost_billionths
-        if told is None and cost is not None:
-            told = arrival.answered_billionths
-        if cost != told:
-            broken.append(f"{arrival.id} was billed {told} billionths, and is known as {cost}")
-        ours, theirs, unknown = ours + (cost or 0), theirs + (told or 0), unknown + (cost is None)
+        billed = arrival.cost_billionths
+        may_be = {billed} if arrival.told else {None, billed, arrival.answered_billionths}
+        if cost not in may_be:
+            broken.append(f"{arrival.id} was billed {billed} billionths, and is known as {cost}")
+        ours, unknown = ours + (cost or 0), unknown + (cost is None)
     summed = sum(sum_of.cost_billionths for sum_of in after.costs.values())
     counted = Counter(bill.currency for record in after.records.values() for bill in record.billed)
     if summed != ours:
         broken.append(f"the sums say {summed} billionths, the records {ours}")
     if counted != Counter({name: one.messages for name, one in after.costs.items()}):
         broken.append(f"the sums count {after.costs}, the records {dict(counted)}")
-    figures = f"{theirs / UNITS:,.4f} billed and known, {unknown:,} messages without a cost"
+    figures = f"{ours / UNITS:,.4f} billed and known, {unknown:,} messages without a cost"
     return Promise("costs are what the provider billed", figures, broken)
 
 

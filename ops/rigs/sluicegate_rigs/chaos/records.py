@@ -67,15 +67,15 @@ class StoredMessage(NamedTuple):
 class Arrived(NamedTuple):
     """One message that the provider accepted: recipient, provider's id, final status.
 
-    ``cost_billionths`` is what it was billed, as far as that was told for certain: by an event
-    that was acknowledged; ``answered_billionths`` what its answer, which may be lost, told. None
-    is nothing.
+    ``cost_billionths`` is what it was billed in the end, which was surely ``told`` where an event
+    that says so was acknowledged; ``answered_billionths`` what its answer told, None for nothing.
     """
 
     to: str
     id: str
     final: str
-    cost_billionths: int | None = None
+    cost_billionths: int = 0
+    told: bool = False
     answered_billionths: int | None = None
 
 
@@ -150,9 +150,9 @@ def provided(deployment: Deployment) -> Provided:
 
 
 def _arrived(entry: Mapping[str, Any]) -> Arrived:
-    billed = _billionths(entry["billed_cost"]) if entry["cost_finally_told"] else None
+    billed, told = _billionths(entry["billed_cost"]), entry["cost_finally_told"]
     answered = _billionths(entry["answered_cost"]) if entry["cost_answered"] else None
-    return Arrived(entry["to"], entry["id"], entry["final"], billed, answered)
+    return Arrived(entry["to"], entry["id"], entry["final"], billed, told, answered)
 
 
 def _billionths(amount: str) -> int:
