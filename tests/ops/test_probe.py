@@ -11,15 +11,18 @@ from typing import Any, Literal
 import httpx
 import msgspec
 import pytest
+import redis
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from sluicegate.config import Account
+from sluicegate.keys import Keys
 from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.probe.advice import remarks, settings
 from sluicegate_ops.cli.probe.calls import Call, Clock, calls
 from sluicegate_ops.cli.probe.findings import Findings, findings
+from sluicegate_ops.cli.probe.rehearsal import Learned, learned
 from sluicegate_ops.cli.probe.samples import KEPT, LEFT_OUT, Sample, anonymised, save
 from sluicegate_ops.cli.probe.window import Window
 from sluicegate_ops.simulator import Settings, limits, simulator_in_thread
@@ -92,6 +95,30 @@ class World:
 def call(status: int = 200, problem: str = "", /, **headers: str) -> Call:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Call(START, 0.0, 12.3, status, named, problem)
+
+
+# What the workers would learn
+
+
+@pytest.mark.parametrize("kind", ["fixed", "sliding", "bucket"])
+def test_the_workers_scripts_learn_the_window_from_the_answers(
+    valkey: redis.Redis, kind: Any
+) -> None:
+    world = World(kind, 20, 5.0)
+    made = list(world.calls(90, 0.1))
+    shown = learned(valkey, Keys("default"), Account(), made)
+    assert shown is not None
+    assert (shown.limit, shown.window_seconds) == pytest.approx((20, 5), rel=0.02)
+    assert not shown.in_doubt
+    assert findings(made, shown).window == Window(shown.window_seconds, "count", passed=True)
+    assert settings(findings(made, shown), Account()) == {"limit": 20, "window_seconds": 5.0}
+    assert not list(valkey.scan_iter("*rehearsal*")), "it leaves nothing behind"
+
+
+def test_without_an_answer_nothing_is_learned(valkey: redis.Redis) -> None:
+    assert learned(valkey, Keys("default"), Account(), [call(0, "ConnectError")]) is None
+    doubtful = Learned(20, 1.0, "limit", in_doubt=True)
+    assert findings([call()], doubtful).window.source == "nothing"
 
 
 # What it asks

@@ -25,7 +25,7 @@ local FIELDS = {
   'limit', 'configured', 'tat', 'block', 'margin', 'margin_at', 'rtt', 'rtt_var', 'peak',
   'last_peak', 'peak_at',
   'seq', 'limit_seq', 'heard', 'gate', 'streak', 'slot', 'window', 'policy', 'reset',
-  'shared', 'shared_at', 'said', 'learned', 'unsettled', 'doubt', 'clues',
+  'shared', 'shared_at', 'said', 'learned', 'unsettled', 'trimmed', 'refused', 'doubt', 'clues',
 }
 
 -- What was seen fades: a margin by half in two windows, others' peak after one to two.
@@ -56,7 +56,7 @@ local function load(now, limit, window, ceiling)
   for i, field in ipairs(FIELDS) do bucket[field] = num(stored[i], 0) end
   local configured, configured_window = num(stored[2], limit), num(stored[18], window)
   bucket.limit, bucket.configured = num(stored[1], limit), limit
-  bucket.doubt, bucket.clues = num(stored[26], 1), stored[27] or ''
+  bucket.doubt, bucket.clues = num(stored[28], 1), stored[29] or ''
   bucket.window, bucket.configured_window = window, window
   bucket.margin_at, bucket.peak_at = num(stored[6], now.steady), num(stored[11], now.steady)
   -- A changed configuration starts over from its own limit and window; headers go on correcting
@@ -84,7 +84,7 @@ local function save(bucket)
     'policy', bucket.policy, 'reset', bucket.reset,
     'shared', string.format('%.3f', bucket.shared), 'shared_at', ms(bucket.shared_at),
     'said', bucket.said, 'learned', bucket.learned, 'unsettled', ms(bucket.unsettled),
-    'doubt', bucket.doubt,
+    'trimmed', bucket.trimmed, 'refused', bucket.refused, 'doubt', bucket.doubt,
     'clues', bucket.known and clues().text(bucket.known) or bucket.clues)
 end
 

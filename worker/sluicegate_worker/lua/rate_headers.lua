@@ -81,7 +81,10 @@ local function report(now, bucket, lease, answer)
   hear_limit(now, bucket, seq, answer.limit, answer.window)
   -- The longest: shown where it says that the window is longer.
   bucket.reset = max(bucket.reset, answer.reset)
-  if answer.throttled then throttled(now, bucket, answer.wait) end
+  if answer.throttled then
+    bucket.refused = bucket.refused + 1
+    throttled(now, bucket, answer.wait)
+  end
   local remaining = answer.throttled and 0 or answer.remaining
   if answer.limit > 0 and remaining >= 0 then
     -- Of its own limit: one that a newer answer has changed would show as others' use.
@@ -91,7 +94,7 @@ local function report(now, bucket, lease, answer)
     if not bucket.newest or seq > bucket.newest.seq then
       bucket.newest = {
         seq = seq, at = lease.started, used = answer.limit - remaining, room = remaining,
-        left = answer.reset, throttled = answer.throttled,
+        left = answer.reset, throttled = answer.throttled, wait = answer.wait,
       }
     end
   end

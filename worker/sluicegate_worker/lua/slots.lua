@@ -22,7 +22,9 @@ local function forget_old(now, bucket)
   if old > 0 and bucket.doubt == 1 and clues().of(bucket).room >= 0 then
     old = min(old, call('ZCARD', key('log')) - min(bucket.limit, REMEMBERED))
   end
-  if old > 0 then call('ZREMRANGEBYRANK', key('log'), 0, min(old, TRIMMED) - 1) end
+  if old > 0 then
+    bucket.trimmed = bucket.trimmed + call('ZREMRANGEBYRANK', key('log'), 0, min(old, TRIMMED) - 1)
+  end
 end
 
 -- Take the slot that `next_slots` named; returns its number in the log.

@@ -27,6 +27,7 @@ local LEAST_MS = 500
 local LOG_MOST = 10000  -- slots that are remembered for a window that is only guessed
 local ROUNDED_MS = 2000 -- a reset may be so much too late: rounded up, and its date down
 local HIDDEN = 2.2      -- others use up to so many times what our answers show of them
+local QUIET_WINDOWS = 5 -- for which a bucket is not tried upwards
 local SHARED_MOST = 3   -- a bucket that others share looks up to so many times slower
 local USUAL_MS = {
   86400000, 43200000, 21600000, 10800000, 7200000, 3600000, 1800000, 900000, 600000, 300000,
@@ -82,9 +83,7 @@ end
 -- The answer's place in the log: how old the oldest of ours is that must still be counted, and the
 -- youngest that must be gone (huge where the log does not go back so far). Answers that overtake
 -- each other, and others, blur the count.
-local function ages(bucket, seen, known, blur)
-  local rank = call('ZRANK', key('log'), seen.seq)
-  if not rank then return nil end
+local function ages(bucket, seen, rank, known, blur)
   local slack = 1 + floor(2 * blur)
   local gone = rank - seen.used - slack
   local oldest = gone + 1 + 2 * slack
@@ -156,7 +155,7 @@ local function gradual(now, bucket, seen, known, dry, tolerance)
     local windowed = known.first_dry >= 4 * dry and known.first_dry >= 0.5 * low
     if known.events < 3 and not windowed and low >= bucket.window / 8 then return end
     if bucket.doubt == 0 and high >= 0.9 * bucket.window then return start_over(known) end
-    if windowed or low >= bucket.window / 4 and known.kind ~= 'bucket' then
+    if windowed or low >= bucket.window / 4 then
       if known.kind == 'bucket' and now.steady < known.no_room then return end
       if known.kind == 'fixed' and bucket.doubt == 0 then return end
       local turned = max(seen.used / 4, min(seen.used, 12))
@@ -174,7 +173,7 @@ local function gradual(now, bucket, seen, known, dry, tolerance)
     local low_window = bucket.limit / (pace + HIDDEN * known.others) * (1 - blur)
     consider(now, bucket, low_window, bucket.limit / pace * (1 + blur), 'bucket', 'refill')
     if known.kind ~= 'bucket' then start_over(known) end
-    known.no_room = now.steady + 20 * bucket.window
+    known.no_room = now.steady + QUIET_WINDOWS * bucket.window
   end
 end
 
@@ -203,10 +202,21 @@ local function learn(now, bucket)
   local known = clues_of(bucket)
   if seen.seq <= known.seen then return end
   known.seen, known.room, known.left = seen.seq, seen.room, seen.left
-  if seen.throttled then return end
-  seen.gone = seen.seq - seen.used
+  if seen.throttled then
+    -- Nothing comes back before it may be tried again: a wait is rounded up.
+    local until_ms = seen.at + max(0, seen.wait - 1000)
+    if known.last_at >= 0 and until_ms > known.last_at then
+      known.oldest = known.oldest + until_ms - known.last_at
+      known.last_at = until_ms
+    end
+    return
+  end
+  local rank = call('ZRANK', key('log'), seen.seq)
+  if not rank then return end
+  -- Of all that were sent and not refused; slots that were given back are not in the log.
+  seen.gone = bucket.trimmed + rank + 1 - bucket.refused - seen.used
   local since = max(1, seen.at - known.last_at)
-  local deviation = sqrt(bucket.rtt_var)
+  local deviation = max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) -- the first few tell too little
   local blur = bucket.limit / bucket.window * deviation
   local tolerance = 2 * Bucket.jitter(bucket, bucket.window)
   if known.last_at < 0 then
@@ -215,11 +225,16 @@ local function learn(now, bucket)
     return
   end
   hear_others(bucket, known, seen.gone, since, blur)
-  local oldest, youngest = ages(bucket, seen, known, blur)
-  if not oldest then return end
+  local oldest, youngest = ages(bucket, seen, rank, known, blur)
   known.oldest, known.fewest = max(known.oldest, oldest), min(known.fewest, seen.used)
   known.base = min(known.base, seen.gone)
   local dry = seen.at - known.quiet
+  -- That nothing goes for so long is no bucket's way: what went before was not ours, or a blur.
+  local refuted = known.youngest >= 0 and known.oldest > known.youngest + tolerance
+  if refuted and dry >= 0.5 * oldest then
+    start_over(known)
+    known.oldest = oldest
+  end
   local enough = max(1, 0.75 + 2 * blur + 3 * sqrt(known.fallen))
   if seen.gone - known.base >= enough then
     local had = known.last_used

@@ -13,7 +13,9 @@ def settings(findings: Findings, account: Account) -> dict[str, int | float]:
     """
     changed: dict[str, int | float] = {}
     seconds, window = account.window_seconds, findings.window
-    if _window_is_known(findings) and (window.source == "policy" or window.seconds > seconds):
+    if _window_is_known(findings) and (
+        window.source in ("policy", "count") or window.seconds > seconds
+    ):
         seconds = window.seconds
     if findings.limits:
         limit = min(findings.limits)

@@ -45,6 +45,7 @@ def probe(session: Session, options: ProbeOptions) -> None:
     It makes one GET after another, so nothing is sent and nothing is charged. It
     shows what the rate headers say, and what to set in sluicegate.toml. The
     samples hold no key, ids or addresses: you may put them into a bug report.
+    If Redis can be reached, the answers are also read as the workers would.
     Exits with 1 if the provider refuses or does not answer.
 
     \b
@@ -53,6 +54,7 @@ def probe(session: Session, options: ProbeOptions) -> None:
       sluicegate --account marketing probe --json
     """
     from .findings import findings  # these import httpx: it is heavy, and few commands need it
+    from .rehearsal import rehearsed
     from .run import document, free_path, make_calls, request_for, save_samples
     from .screen import show_findings
 
@@ -64,7 +66,7 @@ def probe(session: Session, options: ProbeOptions) -> None:
     calls = make_calls(
         account, request, options.count, options.interval_seconds, quiet=options.json
     )
-    conclusions = findings(calls)
+    conclusions = findings(calls, rehearsed(session, calls))
     save_samples(calls, out)
     if options.json:
         write_document(document(calls, conclusions, account))

@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from .calls import Call
+from .rehearsal import Learned
 from .skew import Skew, common, skew_of
 from .window import Window, reset_value, window
 
@@ -31,7 +32,8 @@ class Findings(msgspec.Struct, frozen=True):
     """What the calls of one run say together.
 
     ``statuses`` counts answers by HTTP status, 0 if none came. ``limits`` are in order of
-    appearance. ``skew`` is None if the two clocks can't be compared.
+    appearance. ``skew`` is None if the two clocks can't be compared. ``learned`` is what the
+    workers would go by; None if Redis can't be asked.
     """
 
     calls: int
@@ -42,10 +44,11 @@ class Findings(msgspec.Struct, frozen=True):
     counting: Counting
     skew: Skew | None
     latency: Latency | None
+    learned: Learned | None = None
 
 
-def findings(calls: Sequence[Call]) -> Findings:
-    """What the calls of one run show; they must be in order."""
+def findings(calls: Sequence[Call], learned: Learned | None = None) -> Findings:
+    """What the calls of one run show, and the workers would learn; they must be in order."""
     answered = [call for call in calls if call.status]
     skew = common(filter(None, map(skew_of, answered)))
     counting = _counting([call.rate.remaining for call in answered])
@@ -53,12 +56,21 @@ def findings(calls: Sequence[Call]) -> Findings:
         calls=len(calls),
         statuses=dict(Counter(call.status for call in calls)),
         limits=list(dict.fromkeys(c.rate.limit for c in answered if c.rate.limit > 0)),
-        window=window(answered, skew, counts_down=counting in ("alone", "others")),
+        window=_counted(learned)
+        or window(answered, skew, counts_down=counting in ("alone", "others")),
         readings=list(dict.fromkeys(filter(None, map(_reading, answered)))),
         counting=counting,
         skew=skew,
         latency=_latency([call.took_ms for call in answered]),
+        learned=learned,
     )
+
+
+def _counted(learned: Learned | None) -> Window | None:
+    """The window that the counts of the answers show, as workers learn it; None if they don't."""
+    if learned is None or learned.in_doubt or learned.evidence not in ("drops", "age", "refill"):
+        return None
+    return Window(learned.window_seconds, "count", passed=True)
 
 
 def _counting(remaining: Sequence[int]) -> Counting:

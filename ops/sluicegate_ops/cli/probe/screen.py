@@ -20,6 +20,7 @@ _COUNTING = {
 }
 _SOURCE = {
     "policy": ", as the provider's policy says",
+    "count": ", as its counts of our requests show",
     "reset": ", inferred from the reset header",
     "nothing": "",
 }

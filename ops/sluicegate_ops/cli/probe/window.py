@@ -17,12 +17,13 @@ _ROUNDING_SECONDS = 1.0
 class Window(msgspec.Struct, frozen=True):
     """A window of ``seconds``; 0 if nothing shows it.
 
-    ``source`` is ``policy`` if the provider says so. It is ``reset`` for the shortest usual window
-    that fits the time left; the true one may be longer, unless its end was ``passed``.
+    ``source`` is ``policy`` if the provider says so, and ``count`` if its counts of requests show
+    it, as workers learn it. It is ``reset`` for the shortest usual window that fits the time left;
+    the true one may be longer, unless its end was ``passed``.
     """
 
     seconds: float = 0.0
-    source: Literal["policy", "reset", "nothing"] = "nothing"
+    source: Literal["policy", "count", "reset", "nothing"] = "nothing"
     passed: bool = False
 
 
