@@ -150,7 +150,8 @@ A record's fields; one that says nothing is absent:
     enqueued at  wall ms at which it was enqueued, and of its last change of state
     provider_id  and, if the message was sent twice, provider_id_2
     delivery     delivered, failed or unconfirmed, as a receipt said;  delivery_at: wall ms;
-                 delivery_code; version 0.1 wrote fate, fate_at and fate_code instead
+                 delivery_code; sent_at: wall ms of being handed to the carrier, until there is
+                 a delivery; version 0.1 wrote fate, fate_at and fate_code instead
     at_brand     what it counts at a brand: day amount segments brand (charges.lua)
     history      its attempts, see history.lua
     bill         what the provider said of it: carrier, parts, cost, ... (bills.lua)

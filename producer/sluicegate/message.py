@@ -22,6 +22,8 @@ URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 Priority = Literal["transactional", "bulk"]
 Encoding = Literal["auto", "gsm7", "ucs2"]
+MediaKind = Literal["img", "audio", "video", "text"]
+"""What API v1 calls a medium."""
 
 
 class Message(
@@ -36,7 +38,9 @@ class Message(
 
     ``sender`` is the provider's ``from``: an E.164 number, a short code or an alphanumeric sender
     id; None leaves the choice to the number pool of ``messaging_profile_id``. A message with
-    ``media_urls`` is an MMS. ``send_at`` and ``expires_at`` are timezone-aware. An ``id`` of
+    ``media_urls`` is an MMS, and so is one with a subject alone, which only API v1 sends.
+    ``media_kinds`` says what each of them is, for API v1, which else goes by their suffixes.
+    ``send_at`` and ``expires_at`` are timezone-aware. An ``id`` of
     ``""`` is replaced by a new one when the message is enqueued.
 
     The order of the fields is part of ``digest``: new fields go to the end, with a default.
@@ -57,11 +61,12 @@ class Message(
     send_at: datetime | None = None
     expires_at: datetime | None = None
     id: str = ""
+    media_kinds: tuple[MediaKind, ...] = ()
 
     @property
     def type(self) -> Literal["SMS", "MMS"]:
-        """``MMS`` if there are media, else ``SMS``."""
-        return "MMS" if self.media_urls else "SMS"
+        """``MMS`` if there are media, or a subject alone, else ``SMS``."""
+        return "MMS" if self.media_urls or (self.subject and self.text is None) else "SMS"
 
     @property
     def segments(self) -> Segments:
@@ -69,7 +74,7 @@ class Message(
 
         Raises InvalidMessage as ``count_segments`` does; never for a validated message.
         """
-        if self.media_urls:
+        if self.type == "MMS":
             counted = count(self.text or "")
             return Segments(counted.encoding, counted.units, 1, 1)
         return count(self.text or "", self.encoding)
@@ -97,6 +102,7 @@ class MessageFields(TypedDict, total=False):
     send_at: datetime | None
     expires_at: datetime | None
     id: str
+    media_kinds: tuple[MediaKind, ...]
 
 
 _FIELDS = Message.__struct_fields__

@@ -8,7 +8,8 @@ provider has the message, whatever its state is here. The first final delivery s
     retrying, in doubt  accepted: the retry or the doubt ends
     dead                accepted: it is no longer a dead letter
     another end         accepted after all, and counted as late
-    accepted            sets the delivery, once; a second provider id counts as sent twice
+    accepted            sets that it was sent, or the delivery, once; a second provider id counts
+                        as sent twice
     no record           answered ``unknown``, and nothing changes; or, where there is an archive,
                         ``archived``: set aside until the archiver has fetched the record back
 """
@@ -47,7 +48,8 @@ ReceiptResult = Literal["applied", "twice", "stale", "duplicate", "archived", "u
 class Receipt(msgspec.Struct, frozen=True):
     """The provider's event ``event_id`` about message ``id``.
 
-    ``delivery`` is ``""`` while the message is on its way, and ``code`` is the provider's error
+    ``delivery`` is ``"sent"`` once the message was handed to the carrier, ``""`` before that and
+    where the event doesn't say, and ``code`` is the provider's error
     code, ``""`` for none. ``occurred_ms`` is in wall milliseconds. The provider's id and code are
     as the gate for foreign words lets them through. ``bill`` is what it says of the number's
     carrier, the parts and the cost.
@@ -56,7 +58,7 @@ class Receipt(msgspec.Struct, frozen=True):
     event_id: str
     id: str
     provider_id: str
-    delivery: Delivery | Literal[""]
+    delivery: Delivery | Literal["sent", ""]
     occurred_ms: int
     code: str = ""
     bill: Bill = NO_BILL

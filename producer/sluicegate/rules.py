@@ -15,7 +15,7 @@ from msgspec.structs import astuple, replace
 
 from .characters import control_in, unfit
 from .errors import InvalidMessage
-from .message import Encoding, Message, Priority, new_id, shown
+from .message import Encoding, MediaKind, Message, Priority, new_id, shown
 from .segments import MAX_PARTS, MAX_SMS_TEXT, count, sms_parts, strangers
 from .urls import URL_RULE, is_media_url, is_webhook_url
 
@@ -36,7 +36,12 @@ differ, so this limit is lenient: it only keeps whole documents out of the queue
 MAX_SUBJECT: Final = 255
 """Characters in an MMS subject. Telnyx publishes no limit; this keeps out a misplaced text."""
 
-_SHORT_CODE = re.compile(r"[0-9]{3,8}\Z")  # 5 or 6 digits in the US, 3 to 8 elsewhere
+SHORT_CODE: Final = re.compile(r"[0-9]{3,8}\Z")
+"""A short code: 5 or 6 digits in the US, 3 to 8 elsewhere."""
+
+RECIPIENT: Final = re.compile("|".join((E164.pattern, f"^{SHORT_CODE.pattern}")))
+"""Whom a message may go to: Telnyx takes an E.164 number or a short code."""
+
 _ALPHANUMERIC = re.compile(r"(?=.*[A-Za-z])(?! )[A-Za-z0-9 ]{1,11}(?<! )\Z")  # 3GPP TS 23.040
 _SHOWN = 3  # characters named in an error
 _EXPLAINED = 4  # times the longest text: so much may be counted, to say by how much it is too long
@@ -61,7 +66,7 @@ def _anything(text: str) -> bool:
 
 
 def _is_sender(text: str) -> bool:
-    return bool(E164.match(text) or _SHORT_CODE.match(text) or _ALPHANUMERIC.match(text))
+    return bool(E164.match(text) or SHORT_CODE.match(text) or _ALPHANUMERIC.match(text))
 
 
 _WEBHOOK = Rule(is_webhook_url, f"{URL_RULE} (http only to a loopback host)")
@@ -73,7 +78,10 @@ RULES: Final[dict[str, Rule]] = {
     "messaging_profile_id": Rule(
         _PROFILE.match, "must be 1 to 100 of A-Z a-z 0-9 _ -, and not begin with -"
     ),
-    "to": Rule(E164.match, "must be an E.164 number: + and 7 to 15 digits, no others"),
+    "to": Rule(
+        RECIPIENT.match,
+        "must be an E.164 number: + and 7 to 15 digits, no others; or a short code of 3 to 8",
+    ),
     "sender": Rule(
         _is_sender,
         "must be an E.164 number, a short code of 3 to 8 digits, or 1 to 11 ASCII letters, digits "
@@ -90,9 +98,9 @@ _REQUIRED = frozenset({"to", "priority", "encoding", "id"})
 _TABLE = tuple((field, rule.allows, field in _REQUIRED) for field, rule in RULES.items())
 _texts_of = attrgetter(*RULES)
 _seldom_set = attrgetter(
-    "media_urls", "use_profile_webhooks", "auto_detect", "send_at", "expires_at"
+    "media_urls", "use_profile_webhooks", "auto_detect", "send_at", "expires_at", "media_kinds"
 )
-_UNSET = ((), None, None, None, None)
+_UNSET = ((), None, None, None, None, ())
 
 # What ``plain`` asks of the table, looked up once.
 _is_id, _is_number = RULES["id"].allows, RULES["to"].allows
@@ -111,12 +119,13 @@ def plain(message: Message) -> tuple[int, bytes] | None:
     if type(message) is not Message:
         return None
     (to, sender, text, media_urls, subject, profile, priority, encoding, url, failover_url,
-     use_profile_webhooks, auto_detect, send_at, expires_at, id) = astuple(message)  # fmt: skip
+     use_profile_webhooks, auto_detect, send_at, expires_at, id,
+     media_kinds) = astuple(message)  # fmt: skip
     if not (
         type(to) is type(sender) is type(text) is type(id) is str
         and subject is profile is url is failover_url is use_profile_webhooks is None
         and auto_detect is send_at is expires_at is None
-        and media_urls == ()
+        and media_urls == media_kinds == ()
         # By identity, as the encoder looks for defaults; ``encode`` makes equal ones the same.
         and encoding is _AUTO
         and (priority is _BULK or priority is _TRANSACTIONAL)
@@ -136,14 +145,17 @@ def validated(message: Message) -> Message:
     ====================== =====================================================================
     field                  rule
     ====================== =====================================================================
-    to                     an E.164 number (ITU-T E.164; here at least 7 digits)
+    to                     an E.164 number (ITU-T E.164; here at least 7 digits), or a short code
+                           of 3 to 8 digits
     sender                 an E.164 number; a short code of 3 to 8 digits; or 1 to 11 ASCII
                            letters, digits and inner spaces with a letter among them
                            (3GPP TS 23.040). Telnyx takes the last, and None (the number pool),
                            only with messaging_profile_id
     text                   SMS: not blank, at most 10 parts (Telnyx). MMS: 5,000 characters
     media_urls             1 to 10 (Telnyx) https URLs of at most 2,000 characters: an MMS
-    subject                only with media; at most 255 characters
+    subject                only with media, or alone (API v1 sends that as an MMS); at most 255
+                           characters
+    media_kinds            none, or one for each of media_urls: img, audio, video or text
     messaging_profile_id   1 to 100 of A-Z a-z 0-9 _ -, the first not -
     webhook URLs           https, or http to a loopback host; at most 2,000 characters
     send_at, expires_at    timezone-aware; expires_at after send_at; either may be past
@@ -203,7 +215,7 @@ def _check_sender(message: Message) -> None:
         return
     if sender is None:
         raise _fault(message, "sender", "needed, or messaging_profile_id for its number pool")
-    if not E164.match(sender) and not _SHORT_CODE.match(sender):
+    if not E164.match(sender) and not SHORT_CODE.match(sender):
         raise _fault(message, "messaging_profile_id", "needed by an alphanumeric sender")
 
 
@@ -216,6 +228,13 @@ def _check_media(message: Message) -> None:
     for number, url in enumerate(urls, 1):
         if not is_media_url(url):
             raise _fault(message, "media_urls", f"number {number} {URL_RULE}")
+    kinds = message.media_kinds
+    if kinds == ():
+        return
+    if not isinstance(kinds, tuple) or not all(kind in get_args(MediaKind) for kind in kinds):
+        raise _fault(message, "media_kinds", "must be a tuple of 'img', 'audio', 'video', 'text'")
+    if len(kinds) != len(urls):
+        raise _fault(message, "media_kinds", "needs one for each of media_urls, or none at all")
 
 
 def template_mark(text: str) -> str:
@@ -254,7 +273,9 @@ def _check_content(message: Message) -> None:
     if message.media_urls:
         _check_mms(message)
     elif message.subject is not None:
-        raise _fault(message, "subject", "only an MMS has one, and there are no media_urls")
+        if message.text is not None or not message.subject.strip():
+            raise _fault(message, "subject", "only an MMS has one, and there are no media_urls")
+        _check_mms(message)
     elif message.encoding != "auto" or not sms_parts(message.text or ""):
         _explain_sms(message, message.text or "")
 

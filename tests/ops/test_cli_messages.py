@@ -283,3 +283,12 @@ def test_an_id_of_nobody_is_not_known(cli: Cli, id: str) -> None:
     cli.campaign()
     for command in (("message", "show", id), ("cancel", id)):
         assert f"message {id}: not known" in cli(*command, exits=2).stderr
+
+
+def test_media_are_asked_for_before_anything_is_enqueued(cli: Cli, valkey: redis.Redis) -> None:
+    before: Any = valkey.dbsize()
+    sent = ("send", "--to", "+15550000001", "--from", "+15550000000")
+    refused = cli(*sent, "--media", "https://127.0.0.1:1/a.png", "--check-media", exits=2)
+    assert "medium 1 can't be fetched" in refused.stderr
+    assert "nothing was enqueued" in refused.stderr
+    assert valkey.dbsize() == before

@@ -44,7 +44,7 @@ def test_receipts_of_v1_are_told_apart_by_what_they_tell() -> None:
     delivered = parse_v1_event(v1(status="delivered", delivery_status="success"), "m1", HEARD)
     assert isinstance(sent, Receipt)
     assert isinstance(delivered, Receipt)
-    assert (sent.provider_id, sent.delivery) == ("p1", "")
+    assert (sent.provider_id, sent.delivery) == ("p1", "sent")
     assert (delivered.delivery, delivered.occurred_ms) == ("delivered", 1_522_097_596_061)
     assert sent.event_id != delivered.event_id
     assert parse_v1_event(v1(), "m1", HEARD) == sent

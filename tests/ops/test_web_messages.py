@@ -348,6 +348,8 @@ def test_a_message_is_shown_as_it_stands(bench: Bench, front: Config) -> None:
         bench.start(grant)
         assert await status() == ("sending", "started")
         bench.settle(grant, "accepted", provider_id="p-m1", heard=True)
+        assert await status() == ("sending", "accepted")
+        await door.hook(URLS.url("shop:m1"), told("sent", "p-m1", "event-0"))
         assert await status() == ("sent", "accepted")
         await door.hook(URLS.url("shop:m1"), told("delivered", "p-m1"))
         data, _ = await look(door)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import redis
 
@@ -440,3 +441,33 @@ def test_no_secret_and_no_number_is_logged(
     assert len(caplog.records) == 4
     for secret in (NUMBER, V1_SECRET, "wrong", URLS.url("m1").rpartition("/")[2]):
         assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("networks", "proxies", "forwarded", "taken"),
+    [
+        ((), (), "", True),
+        (("127.0.0.0/8",), (), "", True),
+        (("192.76.120.192/27",), (), "", False),
+        (("192.76.120.192/27",), (), "192.76.120.200", False),  # nobody vouches for it
+        (("192.76.120.192/27",), ("127.0.0.1",), "192.76.120.200", True),
+        (("192.76.120.192/27",), ("127.0.0.1",), "10.0.0.1, 192.76.120.223", True),
+        (("192.76.120.192/27",), ("127.0.0.1",), "192.76.120.200, 10.0.0.1", False),
+        (("192.76.120.192/27",), ("127.0.0.1",), "192.76.120.224", False),
+        (("192.76.120.192/27",), ("127.0.0.1",), "", False),
+        (("192.76.120.192/27",), ("127.0.0.1",), "nonsense", False),
+    ],
+)
+def test_webhooks_come_from_the_providers_addresses_where_these_are_named(
+    front: Config, networks: tuple[str, ...], proxies: tuple[str, ...], forwarded: str, taken: bool
+) -> None:
+    web = msgspec.structs.replace(front.web, webhook_networks=networks, proxies=proxies)
+    config = msgspec.structs.replace(front, web=web)
+
+    async def story(door: Front) -> None:
+        body = json.dumps(told("delivered", "p")).encode()
+        headers = dict(v2_signed(body, door.now)) | {"x-forwarded-for": forwarded}
+        answer = await door.hook(URLS.url("shop:m1"), body, headers)
+        assert answer.status_code == (200 if taken else 403)
+
+    run(config, story)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluicegate.keys import FINAL_STATES
-from sluicegate.receipts import DELIVERIES, REMEMBERED_MS
+from sluicegate.receipts import DELIVERIES, REMEMBERED_MS, Receipt
 from sluicegate_worker.provider.telnyx.events import DELIVERY_OF
 from sluicegate_worker.wire import Grant
 from support.bench import Bench
@@ -514,4 +514,34 @@ def test_of_deliveries_that_differ_the_first_is_kept(store: redis.Redis, order: 
     assert bench.campaigns.ledger("c1").deliveries == {
         delivery: int(delivery == first) for delivery in DELIVERIES
     }
+    books(bench)
+
+
+# Being handed to the carrier.
+
+
+def sent(id: str, event_id: str, occurred_ms: int = 5) -> Receipt:
+    return Receipt(event_id, id, f"p-{id}", "sent", occurred_ms)
+
+
+def test_being_sent_is_kept_until_there_is_a_delivery(store: redis.Redis) -> None:
+    bench = Bench(store, repeat=True)
+    case = case_in(bench, "campaign", accepted, 1)
+    assert apply(bench, [sent(case.id, "e1")]) == ["applied"]
+    assert apply(bench, [sent(case.id, "e2", 9)]) == ["stale"]
+    record = case.record()
+    assert (record["sent_at"], "delivery" in record) == ("5", False)
+    assert bench.campaigns.ledger("c1").unknown == 1
+    assert tell(bench, case.id, "delivered") == "applied"
+    assert apply(bench, [sent(case.id, "e3")]) == ["stale"]
+    record = case.record()
+    assert (record["delivery"], "sent_at" in record) == ("delivered", False)
+    books(bench)
+
+
+def test_being_sent_proves_that_the_provider_has_it(store: redis.Redis) -> None:
+    bench = Bench(store, repeat=True)
+    case = case_in(bench, "app", in_doubt, 1)
+    assert apply(bench, [sent(case.id, "e1")]) == ["applied"]
+    assert (case.record()["state"], case.record()["sent_at"]) == ("accepted", "5")
     books(bench)

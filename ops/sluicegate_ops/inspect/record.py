@@ -28,7 +28,8 @@ class MessageRecord(msgspec.Struct, frozen=True):
     says why what is stored of it can't be read. ``maybe`` of its attempts may have been acted on.
     ``due_ms`` is when it is tried first or again, ``decided_ms`` when policy decides on a doubt,
     ``held`` where only a person does. ``delivery`` is what a receipt said of an accepted message,
-    "unknown" without one. ``bill`` is what the provider said of its carrier, parts and cost, and
+    "unknown" without one; ``sent_ms`` is when it was handed to the carrier, until there is a
+    delivery. ``bill`` is what the provider said of its carrier, parts and cost, and
     ``other_bills`` for each further time that it has it.
     """
 
@@ -47,6 +48,7 @@ class MessageRecord(msgspec.Struct, frozen=True):
     delivery: str = ""
     delivery_ms: int | None = None
     delivery_code: str = ""
+    sent_ms: int | None = None
     bill: Bill = NO_BILL
     other_bills: Sequence[Bill] = ()
     history: History = History()
@@ -166,6 +168,7 @@ class _Reader:
             delivery=delivery_of(status.state, stored.delivery),
             delivery_ms=stored.delivery_at or None,
             delivery_code=stored.delivery_code,
+            sent_ms=stored.sent_at or None,
             bill=stored.bill,
             other_bills=[other.bill for other in stored.other_bills.values()],
             history=stored.history,

@@ -13,6 +13,7 @@ from .keywords import Heard
 log = logging.getLogger(__name__)
 
 _NOTABLE: Final = {
+    "foreign_addresses": "webhooks refused: not from web.webhook_networks",
     "forged": "webhooks refused: not signed by the provider. Is the public key right?",
     "bad_urls": "webhooks refused: not a URL of ours. Has the receipts' secret changed?",
     "unknown_events": "events of an unknown kind; the last of them are kept in Redis",

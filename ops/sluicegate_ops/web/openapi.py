@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sluicegate.message import Encoding, Priority
-from sluicegate.rules import E164, MAX_MEDIA, MAX_MMS_TEXT, MAX_SUBJECT
+from sluicegate.rules import MAX_MEDIA, MAX_MMS_TEXT, MAX_SUBJECT, RECIPIENT
 from sluicegate.urls import MAX_URL
 
 from .requests import EXPIRES_AT, KEY, PRIORITY
@@ -224,7 +224,7 @@ def _new_message() -> Shape:
     profile = {"type": ["string", "null"], "pattern": "^[A-Za-z0-9_-]{1,100}$"}
     flag = {"type": ["boolean", "null"]}
     fields: Shape = {
-        "to": {"type": "string", "pattern": E164.pattern.replace(r"\Z", "$")},
+        "to": {"type": "string", "pattern": RECIPIENT.pattern.replace(r"\Z", "$")},
         "from": {"type": ["string", "null"], "description": "A number, short code or name."},
         "text": {"type": ["string", "null"], "maxLength": MAX_MMS_TEXT},
         "media_urls": {"type": ["array", "null"], "maxItems": MAX_MEDIA, "items": media},

@@ -17,7 +17,7 @@ STATUSES: Final[Mapping[str, str]] = {
     "scheduled": "scheduled",
     "started": "sending",
     "in_doubt": "sending",
-    "accepted": "sent",
+    "accepted": "sending",
     "expired": "expired",
     "cancelled": "cancelled",
     "dead": "sending_failed",
@@ -31,7 +31,10 @@ _DELIVERIES: Final[Mapping[str, str]] = {
     "failed": "delivery_failed",
     "unconfirmed": "delivery_unconfirmed",
 }
-MESSAGE_STATUSES: Final = frozenset((*STATUSES.values(), *_DELIVERIES.values()))
+SENT: Final = "sent"
+"""Handed to the carrier, as a receipt said."""
+
+MESSAGE_STATUSES: Final = frozenset((*STATUSES.values(), SENT, *_DELIVERIES.values()))
 """Every status that a message may be shown with."""
 
 _TITLES: Final[Mapping[str, str]] = {
@@ -51,15 +54,16 @@ def recorded(record: MessageRecord) -> bytes:
     status = record.status
     state = status.state
     word = _DELIVERIES.get(record.delivery, "") if state == "accepted" else ""
+    handed = SENT if state == "accepted" and record.sent_ms else ""
     payload = _payload(
         status.id,
         record.message,
         status.to,
-        word or STATUSES.get(state, state),
+        word or handed or STATUSES.get(state, state),
         status.enqueued_ms,
     )
     if state == "accepted":
-        payload["sent_at"] = _iso(status.changed_ms)
+        payload["sent_at"] = _iso(record.sent_ms or status.changed_ms) if word or handed else None
         payload["completed_at"] = _iso(record.delivery_ms or status.changed_ms) if word else None
     elif status.finished:
         payload["completed_at"] = _iso(status.changed_ms)

@@ -18,7 +18,7 @@ from sluicegate.config.apps import finds_older_ids
 from sluicegate.errors import BadFile, CapReached, InvalidConfig
 from sluicegate.levels import sender_of
 from sluicegate.message import Message
-from sluicegate.rules import E164
+from sluicegate.rules import E164, SHORT_CODE
 
 from .problems import HttpProblem
 
@@ -83,7 +83,10 @@ class Tenant:
             pointer = "/header/Sluicegate-Priority"
             raise _forbidden("10010", "Authorization failed", "ask for this priority", pointer)
         countries = self.settings.countries
-        if countries and E164.match(message.to) and region_of(message.to) not in countries:
+        if countries and (
+            SHORT_CODE.match(message.to)  # of no country that we know
+            or (E164.match(message.to) and region_of(message.to) not in countries)
+        ):
             raise _forbidden("40309", "Invalid destination region", "send to this country", "/to")
 
     def _may_send_from(self, sender: str | None, profile: str | None) -> bool:

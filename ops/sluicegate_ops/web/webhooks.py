@@ -16,6 +16,7 @@ from sluicegate.webhook_urls import verified
 from sluicegate_worker.provider.webhooks import Forged, InboundMessage, WebhookEvent, WebhookReader
 
 from .bodies import body_of
+from .peers import Proxies
 from .problems import HttpProblem, not_found, unavailable
 from .site import Site, WebhookAccount
 
@@ -36,7 +37,8 @@ class WebhookRoutes:
     """The endpoints for receipts, opt-outs and every other event of the provider."""
 
     def __init__(self, site: Site) -> None:
-        self._site = site
+        self._site, web = site, site.config.web
+        self._proxies, self._networks = Proxies(web.proxies), Proxies(web.webhook_networks)
 
     async def of_message(self, request: Request) -> Response:
         """``/receipts/{account}/{id}/{mac}``: what became of one message."""
@@ -80,7 +82,20 @@ class WebhookRoutes:
         account = self._site.webhook_accounts.get(request.path_params["account"])
         if account is None:
             raise not_found("No webhooks are taken for an account of that name.")
+        address = self._sent_from(request)
+        if self._site.config.web.webhook_networks and address not in self._networks:
+            self._site.counts.note("foreign_addresses", account.name, address)
+            title, detail = "Authorization failed", "Webhooks are not taken from this address."
+            raise HttpProblem(403, "10010", title, detail)
         return account
+
+    def _sent_from(self, request: Request) -> str:
+        """The address that sent a request: its peer's or, behind a proxy, what the proxy saw."""
+        peer = request.client.host if request.client else ""
+        if peer not in self._proxies:
+            return peer
+        # A proxy adds its own client at the end; what stands before may be made up.
+        return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
 
     def _check(self, request: Request, account: WebhookAccount, body: bytes) -> WebhookReader:
         """Check a webhook's signature before its body is parsed; return what reads it."""

@@ -101,6 +101,8 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     Health and metrics are served at ``metrics_host`` and ``metrics_port``. There are at most
     ``connections`` in all, and ``connections_per_address`` of one address, unless it is one of
     ``proxies``: addresses or networks of the proxies in front, which also speak HTTPS for us.
+    Webhooks are taken from ``webhook_networks`` alone, if there are any; behind one of ``proxies``
+    the last address of its ``X-Forwarded-For`` counts.
     """
 
     host: str = "127.0.0.1"
@@ -115,6 +117,7 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     connections: Connections = 1_000
     connections_per_address: Connections = 100
     proxies: Networks = ()
+    webhook_networks: Networks = ()
     apps: dict[str, App] = {}
 
     def receipts_secret(self, environ: Mapping[str, str] = os.environ) -> str:
@@ -214,9 +217,10 @@ def web_faults(web: Web, accounts: Mapping[str, object]) -> SettingFaults:
         )
     if not is_variable(web.receipts_secret_env):
         yield ("receipts_secret_env",), _NOT_A_VARIABLE
-    if not all(map(_is_network, web.relay_networks)):
-        reason = "each must be a network: its first address, / and how many bits are the same"
-        yield ("relay_networks",), f"{reason}, such as 10.1.2.0/24 or fd00:1::/64"
+    for name in ("relay_networks", "webhook_networks"):
+        if not all(map(_is_network, getattr(web, name))):
+            reason = "each must be a network: its first address, / and how many bits are the same"
+            yield (name,), f"{reason}, such as 10.1.2.0/24 or fd00:1::/64"
     for names, reason in _app_faults(web.apps, accounts):
         yield ("apps", *names), reason
 

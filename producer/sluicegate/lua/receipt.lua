@@ -1,8 +1,8 @@
 -- Apply a batch of receipts: what the provider says became of messages after it accepted them.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this batch, [2] retention_ms, [3] ms for which an event's id is remembered, then
---   seven per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed, ''
---   while it is under way), ms of its occurrence, code, bill (bills.lua, '' where it says nothing).
+--   seven per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed; sent
+--   once it was handed to the carrier, '' before that), ms of its occurrence, code, bill (bills.lua, '' where it says nothing).
 -- Returns: one text per receipt: applied | twice (applied, and the provider has the message under a
 --   second id) | stale (it told nothing new) | duplicate (of an event seen before) | archived
 --   (perhaps: it is set aside for the archiver, which repeats it) | unknown (no such message). A
@@ -13,23 +13,30 @@
 --
 -- Receipts come before the settle, twice and out of order. Whatever state a message is in, a
 -- receipt proves that the provider has it: a retry ends, a doubt is resolved, a dead letter lives.
--- Its delivery is told once, and stays. Its cost is the one told last (costs.lua).
+-- Its delivery is told once, and stays: that it was sent counts only before. Its cost is the one told
+-- last (costs.lua).
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local acceptance, campaigns = part('sluicegate.acceptance'), part('sluicegate.campaigns')
 local count, late = counts.count, later('sluicegate.late')
 local call = redis.call
 
-local APPLIED, TWICE, ARCHIVED = 'applied', 'twice', 'archived'
+local APPLIED, TWICE, ARCHIVED, SENT = 'applied', 'twice', 'archived', 'sent'
 local FIELDS = 7
 local token, retention_ms, remembered_ms = ARGV[1], ARGV[2], ARGV[3]
 call('ZREM', key('granted'), '')
 local now = clock.read()
 clock.save(now)
 
--- Returns whether the receipt told a delivery that was not known before.
+-- Returns whether the receipt told something that was not known before.
 local function tell_delivery(record, receipt)
-  if receipt.delivery == '' or record.delivery then return false end
+  if record.delivery then return false end
+  if receipt.delivery == '' then
+    if not receipt.sent or record.sent_at then return false end
+    record.sent_at = receipt.occurred_ms
+    return true
+  end
+  record.sent_at = nil
   record.delivery, record.delivery_at = receipt.delivery, receipt.occurred_ms
   record.delivery_code = receipt.code ~= '' and receipt.code or nil
   count(receipt.delivery)
@@ -71,7 +78,8 @@ end
 local answers = {}
 for i = 4, #ARGV, FIELDS do
   answers[#answers + 1] = apply_once({
-    first = i, event = ARGV[i], id = ARGV[i + 1], provider_id = ARGV[i + 2], delivery = ARGV[i + 3],
+    first = i, event = ARGV[i], id = ARGV[i + 1], provider_id = ARGV[i + 2],
+    delivery = ARGV[i + 3] ~= SENT and ARGV[i + 3] or '', sent = ARGV[i + 3] == SENT,
     occurred_ms = ARGV[i + 4], code = ARGV[i + 5], bill = ARGV[i + 6],
   })
 end

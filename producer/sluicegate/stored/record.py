@@ -14,7 +14,7 @@ from .tickets import Ticket
 
 _COUNTS: Final = (
     "attempts", "free", "maybe", "maybe_before", "cancel_at", "age", "generation", "key_at",
-    "due", "enqueued", "at", "delivery_at",
+    "due", "enqueued", "at", "delivery_at", "sent_at",
 )  # fmt: skip
 _BYTES: Final = ("content", "request")
 _OTHER: Final = "bill:"
@@ -57,6 +57,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     delivery: str = ""
     delivery_at: int = 0
     delivery_code: str = ""
+    sent_at: int = 0
     history: History = History()
     bill: Bill = NO_BILL
     billed: str = ""

@@ -115,12 +115,13 @@ class Exchange:
 def webhooks_of(message: Message, receipts: WebhookUrls | None) -> tuple[str | None, str | None]:
     """The webhook URL and the failover URL that the provider is told.
 
-    With ``receipts`` the webhook URL is ours, which relays to the message's own, and there is no
-    failover. Raises InvalidMessage where the message's own is too long to be part of ours.
+    With ``receipts`` the webhook URL is ours, which relays to the message's own; its failover
+    stays, for when ours does not answer. Raises InvalidMessage where the message's own is too long
+    to be part of ours.
     """
     if receipts is None:
         return message.webhook_url, message.webhook_failover_url
-    return receipts.url(message.id, message.webhook_url), None
+    return receipts.url(message.id, message.webhook_url), message.webhook_failover_url
 
 
 def _ms_since(began: float) -> float:

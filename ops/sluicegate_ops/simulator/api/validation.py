@@ -17,6 +17,7 @@ MAX_MEDIA = 10
 EARLIEST, LATEST = timedelta(minutes=5), timedelta(days=5)
 
 _E164 = pattern(r"\+[1-9][0-9]{1,14}\Z")
+_RECIPIENT = pattern(r"(?:\+[1-9][0-9]{1,14}|[0-9]{3,8})\Z")
 _SENDER = pattern(r"(?:\+[1-9][0-9]{1,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11})\Z")
 _URL = pattern(r"https?://[^/\s]+")
 
@@ -87,7 +88,7 @@ def check(body: Body, path: str, now: datetime) -> Segments | Refusal:
 def _addresses(body: Body, path: str) -> Refusal | None:
     if body.to is None:
         return Refusal("missing", "/to")
-    if not isinstance(body.to, str) or not _E164.match(body.to):
+    if not isinstance(body.to, str) or not _RECIPIENT.match(body.to):
         return Refusal("bad_to", "/to")
     for name, value in (("from", body.from_), ("messaging_profile_id", body.messaging_profile_id)):
         if not value and name in REQUIRED[path]:

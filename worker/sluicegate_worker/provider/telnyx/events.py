@@ -93,7 +93,7 @@ def _v2_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> We
         event_id=_event_id(_text(data.get("id")), raw),
         id=id,
         provider_id=_text(payload.get("id")),
-        delivery=DELIVERY_OF.get(status, ""),
+        delivery=DELIVERY_OF.get(status, "sent" if status == "sent" else ""),
         occurred_ms=occurred_ms,
         code=_code(payload),
         bill=v2_bill(payload),
@@ -123,7 +123,9 @@ def _v1_event(body: Mapping[str, Any], raw: bytes, id: str, heard_ms: int) -> We
         event_id=_event_id(told, raw),
         id=id,
         provider_id=provider_id,
-        delivery=DELIVERY_OF.get(status, DELIVERY_OF.get(delivery_status, "")),
+        delivery=DELIVERY_OF.get(
+            status, DELIVERY_OF.get(delivery_status, "sent" if status == "sent" else "")
+        ),
         occurred_ms=occurred_ms,
         code=_code(body),
         bill=v1_bill(body),

@@ -31,7 +31,7 @@ _KINDS: Mapping[str, str] = {
     **dict.fromkeys((".mp3", ".m4a", ".aac", ".amr", ".ogg", ".wav"), "audio"),
     **dict.fromkeys((".txt", ".vcf", ".ics"), "text"),
 }
-"""What v1 calls a medium, by the suffix of its URL; any other is a picture."""
+"""What v1 calls a medium, by the suffix of its URL, unless the message says so; else a picture."""
 
 
 class TelnyxV1:
@@ -69,7 +69,7 @@ class TelnyxV1:
             "to": message.to,
             "body": message.text or None,
             "subject": message.subject,
-            "media_urls": [{_kind(url): url} for url in message.media_urls] or None,
+            "media_urls": _media(message) or None,
             "delivery_status_webhook_url": webhook_url,
             "delivery_status_failover_url": failover_url,
         }
@@ -109,6 +109,11 @@ def _parse_error(reply: Reply) -> ErrorAnswer:
     status = text_of(body.get("status"))
     code = status if len(status) == 5 and status.isdecimal() else ""
     return error_answer(reply, code, body.get("message") or "refused")
+
+
+def _media(message: Message) -> list[dict[str, str]]:
+    kinds = message.media_kinds or map(_kind, message.media_urls)
+    return [{kind: url} for kind, url in zip(kinds, message.media_urls, strict=True)]
 
 
 def _kind(url: str) -> str:

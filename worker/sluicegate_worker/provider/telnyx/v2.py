@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from sluicegate.config import Account
+from sluicegate.errors import InvalidMessage
 from sluicegate.message import Message
 from sluicegate.stored import Bill
 from sluicegate.webhook_urls import WebhookUrls
@@ -63,7 +64,13 @@ class TelnyxV2:
         )
 
     def request(self, message: Message) -> bytes:
-        """The body of POST /messages, without the fields that the message leaves open."""
+        """The body of POST /messages, without the fields that the message leaves open.
+
+        Raises InvalidMessage for what v2 can't send.
+        """
+        if message.text is None and not message.media_urls:
+            reason = "API v2 sends no subject alone: add a text or media, or use API v1"
+            raise InvalidMessage("text", None, reason, message.id)
         webhook_url, failover_url = webhooks_of(message, self._receipts)
         fields = {
             "from": message.sender,
