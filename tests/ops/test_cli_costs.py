@@ -152,3 +152,11 @@ def test_status_and_metrics_tell_what_today_cost(cli: Cli, bench: Bench) -> None
     assert att in text
     assert 'sluicegate_app_cost_today{account="default",app="other",currency="USD"}' in text
     assert 'sluicegate_messages_without_cost_today{account="default"} 1.0' in text
+
+
+def test_status_tells_of_a_cap_that_is_nearly_spent(cli: Cli, bench: Bench) -> None:
+    today = int(bench.now_ms // 86_400_000)
+    bench.store.hset(bench.keys("money"), mapping={"warned:app:shop": today, "warned:account": 1})
+    shown = cli("status").stdout
+    assert "app shop has nearly spent its money of the day" in shown
+    assert "the account has nearly spent" not in shown, "that was another day"

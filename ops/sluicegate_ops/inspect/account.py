@@ -95,7 +95,8 @@ class AccountState(msgspec.Struct, frozen=True):
     ``webhooks`` wait to be passed on to the apps' URLs, ``webhook_bytes`` of each kind at most.
     ``parked`` counts the lanes, senders and registrations that wait for a level. ``key_variable``
     is the environment variable that holds the account's key. ``costs_today`` is what messages
-    accepted today (UTC) cost, by currency.
+    accepted today (UTC) cost, by currency; ``money_warned`` are the levels of which so much of a
+    day's cap in money is spent that a person should know.
     """
 
     account: str
@@ -125,6 +126,7 @@ class AccountState(msgspec.Struct, frozen=True):
     hazards: Sequence[Hazard]
     distant_ms: Mapping[str, float]
     costs_today: Sequence[CostRow] = ()
+    money_warned: Sequence[str] = ()
 
 
 def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
@@ -165,6 +167,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         hazards=read_hazards(client, config, name),
         distant_ms=facts.distant_ms,
         costs_today=_costs(client, keys, facts.now_ms),
+        money_warned=_warned(client, keys, facts.now_ms),
     )
 
 
@@ -212,6 +215,13 @@ def published_levels(client: redis.Redis, keys: Keys) -> list[str]:
     """Names of the levels and settings in the limits in force, such as ``sender:+15557654321``."""
     store: Any = client
     return [field.decode() for field in store.hkeys(keys("limits"))]
+
+
+def _warned(client: Any, keys: Keys, now_ms: float) -> list[str]:
+    today = str(int(now_ms // _DAY_MS)).encode()
+    stored = client.hgetall(keys("money")).items()
+    warned = (field.decode().removeprefix("warned:") for field, day in stored if day == today)
+    return sorted(level for level in warned if level.partition(":")[0] in ("account", "app"))
 
 
 def _costs(client: redis.Redis, keys: Keys, now_ms: float) -> list[CostRow]:

@@ -8,6 +8,7 @@ from ...inspect import LIVE_SECONDS, AccountCause, AccountState
 from ..kit.output import clean, counted, lasting, listed, when
 from ..kit.pasting import pasted
 from .finding import Finding
+from .money import money
 from .reasons import (
     PROVIDER,
     SHARE,
@@ -256,6 +257,6 @@ def _causes(causes: Sequence[AccountCause], total: int) -> str:
 
 _KINDS = (
     server, memory, _halts, no_worker, deaf, distant, stalled, paused, _breaker,
-    mended, _twice, reviews, _held, _dead, serving, webhooks, receipts, _others, _blocked,
+    mended, _twice, reviews, money, _held, _dead, serving, webhooks, receipts, _others, _blocked,
     limits, _window, _bounded, hazards,
 )  # fmt: skip
