@@ -15,7 +15,8 @@ local key, num, ms = account.key, texts.num, texts.ms
 local call = redis.call
 local min, max, floor, ceil, sqrt = math.min, math.max, math.floor, math.ceil, math.sqrt
 
-local CATCH_UP = 1.02       -- slots come a little faster than refill, to make up for those lost
+local CATCH_UP = 1.02       -- slots come so much faster to make up for those that were lost
+local BEHIND = 0.1          -- of a window: a log that lacks more was not there, or not asked
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
 local MAX_RAISE = 10        -- a rate is believed up to so many times the configured one
 local GROUP = 8             -- slots less than so many ms apart go together: a call starts several
@@ -119,25 +120,6 @@ local function bound(bucket, slots, window)
   }
 end
 
--- The room that the bucket has:
---   bounds         of each window: how many slots (`size`) in how many ms (`span`), and how many of
---                  those bulk leaves free (`kept`)
---   step           the pace
---   next           when the next slot would be by the pace alone
---   logged, slots  the log's length, and its slots by rank, which are read in pieces
---   taken          { slot, seq } of those taken from it (slots.lua)
-local function look(now, bucket)
-  local slots_a_window = budget(bucket)
-  local step = bucket.window / (CATCH_UP * slots_a_window)
-  local bounds, ceiling = { bound(bucket, slots_a_window, bucket.window) }, bucket.ceiling
-  if ceiling then bounds[2] = bound(bucket, ceiling.slots, ceiling.window) end
-  return {
-    bounds = bounds, step = step,
-    next = max(bucket.tat, now.steady - min(20, 2 * step)),
-    logged = call('ZCARD', key('log')), slots = {}, taken = {},
-  }
-end
-
 -- The slot taken `n` before the next one; nil where the log is shorter.
 local function slot_before(room, n)
   local own = #room.taken - n + 1
@@ -155,6 +137,36 @@ end
 local function left(room, span, n)
   local slot = slot_before(room, n)
   return slot and slot + span or 0
+end
+
+-- The pace: a window's slots spread over it, and a little faster where some of the last window's
+-- were lost. Otherwise a faster pace would only fill the log early, and stand still before the first
+-- slot leaves: at an hour's limit for a minute, in every hour.
+local function pace(room)
+  local one = room.bounds[1]
+  local behind = room.next - left(room, one.span, one.size)
+  local step = one.span / one.size
+  return behind > 0 and behind < BEHIND * one.span and step / CATCH_UP or step
+end
+
+-- The room that the bucket has:
+--   bounds         of each window: how many slots (`size`) in how many ms (`span`), and how many of
+--                  those bulk leaves free (`kept`)
+--   step           the pace
+--   next           when the next slot would be by the pace alone
+--   logged, slots  the log's length, and its slots by rank, which are read in pieces
+--   taken          { slot, seq } of those taken from it (slots.lua)
+local function look(now, bucket)
+  local slots_a_window, ceiling = budget(bucket), bucket.ceiling
+  local bounds = { bound(bucket, slots_a_window, bucket.window) }
+  if ceiling then bounds[2] = bound(bucket, ceiling.slots, ceiling.window) end
+  local late = min(20, 2 * bucket.window / slots_a_window)
+  local room = {
+    bounds = bounds, next = max(bucket.tat, now.steady - late),
+    logged = call('ZCARD', key('log')), slots = {}, taken = {},
+  }
+  room.step = pace(room)
+  return room
 end
 
 local function slot_after(bucket, room, slot)
