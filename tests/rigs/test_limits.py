@@ -25,7 +25,7 @@ SECOND = DeployedRun(limit=50, window=1.0, workers=2, warm_up=1.0, windows=1)
 def test_the_documented_limit_is_used_and_never_exceeded(
     valkey: redis.Redis, provider: ProviderKind
 ) -> None:
-    run = Scenario(provider=provider, workers=1, skew=-30.0, warm_up=30.0, windows=1, seed=7)
+    run = Scenario(provider=provider, workers=1, skew=-30.0, warm_up=60.0, windows=1, seed=7)
     figures = simulate(run, valkey)
     assert 0.99 <= figures.utilisation <= 1.0
     assert figures.refused == figures.refused_in_first_window == 0
@@ -63,7 +63,7 @@ def test_after_a_kill_the_others_go_on(valkey: redis.Redis) -> None:
 
 
 def test_a_worker_alone_makes_three_calls_per_message(valkey: redis.Redis) -> None:
-    run = Scenario(workers=1, rtt=0.02, warm_up=10.0, windows=1, seed=500)
+    run = Scenario(workers=1, rtt=0.02, warm_up=60.0, windows=1, seed=500)
     figures = simulate(run, valkey)
     assert figures.calls is not None
     assert round(figures.calls, 2) <= 3.0, "claim, start, settle: a sweep has the drain make none"

@@ -188,17 +188,17 @@ def test_started_leases_never_exceed_the_concurrency(store: redis.Redis) -> None
 def test_bulk_leaves_the_last_slot_of_a_window_to_a_transactional_message(
     store: redis.Redis,
 ) -> None:
-    bench = warm_bench(store, limit=20)
+    bench = warm_bench(store, limit=100, concurrency=1000)
     bench.later(2000)
-    enqueued(bench, *range(1, 41), priority="bulk")
+    enqueued(bench, *range(1, 141), priority="bulk")
     began = bench.now_ms
-    while bench.now_ms < began + 960:
-        if not (claimed := bench.claim(10)).grants:
-            bench.later(claimed.wait_ms)
-    assert len(bench.lane(BULK)) == 21
-    enqueued(bench, 100)
+    while bench.now_ms < began + 1004:
+        if not (claimed := bench.claim(50)).grants:
+            bench.later(min(claimed.wait_ms, 5))
+    assert len(bench.lane(BULK)) == 41
+    enqueued(bench, 200)
     [grant] = bench.claim(1).grants
-    assert (grant.id, bench.now_ms + grant.slot_ms < began + 1010) == ("m100", True)
+    assert (grant.id, bench.now_ms + grant.slot_ms < began + 1010) == ("m200", True)
 
 
 @pytest.mark.parametrize("limit", [20, 50, 100, 200])

@@ -21,7 +21,9 @@ local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the l
 local MAX_RAISE = 10        -- a rate is believed up to so many times the configured one
 local GROUP = 8             -- slots less than so many ms apart go together: a call starts several
 local PIECE = 50            -- slots of the log that are read together
-local KEEP_FROM = 100       -- slots in a window from which bulk leaves one
+local KEEP_FROM = 20        -- slots in a window from which bulk leaves one
+local KEEP_FROM_STEADY = 100 -- the same where requests take nearly the same time:
+local STEADY = 0.014        -- their jitter is no larger a share of a window
 local FIELDS = {
   'limit', 'configured', 'tat', 'block', 'margin', 'margin_at', 'rtt', 'rtt_var', 'peak',
   'last_peak', 'peak_at',
@@ -113,10 +115,10 @@ end
 -- At most `slots` in any `window`; of them bulk leaves `kept` free. A fraction makes the window
 -- longer for whole ones: rounded down, a trace of a margin would cost a tenth of a limit of ten.
 local function bound(bucket, slots, window)
-  local size = max(1, ceil(slots))
+  local size, late = max(1, ceil(slots)), jitter(bucket, window)
+  local least = late > STEADY * window and KEEP_FROM or KEEP_FROM_STEADY
   return {
-    size = size, kept = size < KEEP_FROM and 0 or 1,
-    span = window * size / slots + jitter(bucket, window),
+    size = size, kept = size < least and 0 or 1, span = window * size / slots + late,
   }
 end
 
@@ -140,8 +142,8 @@ local function left(room, span, n)
 end
 
 -- The pace: a window's slots spread over it, and a little faster where some of the last window's
--- were lost. Otherwise a faster pace would only fill the log early, and stand still before the first
--- slot leaves: at an hour's limit for a minute, in every hour.
+-- were lost. Always faster, it would fill the log early and stand still until the first leaves:
+-- at a limit per hour for a minute, in every hour.
 local function pace(room)
   local one = room.bounds[1]
   local behind = room.next - left(room, one.span, one.size)

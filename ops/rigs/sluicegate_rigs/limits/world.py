@@ -61,7 +61,7 @@ class World:
         self.config = Config(accounts={"default": account})
         self._store, self._outbox = cast("Any", store), Outbox(self.config, "default")
         # The simulation waits for nothing but scripts: a client would take a quarter of its time.
-        self._connection = store.connection_pool.get_connection()
+        self._connection: Any = store.connection_pool.get_connection()
         self._loaded: dict[Script, str] = {}
         self._loop = asyncio.get_running_loop()
         self._ids, self._backlog = itertools.count(), 0
