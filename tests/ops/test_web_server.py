@@ -92,7 +92,7 @@ def test_the_sdk_enqueues_and_retrieves(sdk: telnyx.Telnyx, bench: Bench) -> Non
     bench.send()
     found = sdk.messages.retrieve(sent.id).data
     assert found is not None
-    assert found.model_dump()["to"][0]["status"] == "sent"
+    assert found.model_dump()["to"][0]["status"] == "sending"
 
 
 def test_the_sdk_s_key_sends_once(sdk: telnyx.Telnyx, bench: Bench) -> None:
