@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from sluicegate.config import Brand, Config, Registration, Sender
 from sluicegate.levels import published
 from sluicegate.optouts import START_TO_POST_SECONDS
+from sluicegate.stored import LaneName
 from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.kit.output import local
 from sluicegate_ops.cli.kit.session import Session
@@ -352,7 +353,8 @@ def test_a_brands_day_ends_at_the_carriers_midnight(cli: LevelsCli) -> None:
 def test_a_brands_day_holds_back_nothing_that_isnt_the_carriers(cli: LevelsCli) -> None:
     made = plan(sender=NOTICES)
     capped(cli)
-    cli.client.delete(cli.bench.keys.lane(made.lane))
+    side = LaneName.parse(made.lane)._replace(carrier="t_mobile").format()
+    cli.client.delete(cli.bench.keys.lane(made.lane), cli.bench.keys.lane(side))
     cli.client.rpush(cli.bench.keys.lane(made.lane), "x|1|SMS||+447700900000|[]")
     cli.bench.publish(concurrency=99)  # what the day has parked is looked at anew
     kinds = [wait["kind"] for wait in cli.document("why", "campaign", "july")["waits"]]

@@ -67,11 +67,12 @@ def lanes(look: Look, facts: AccountFacts, most: int | None = None) -> tuple[lis
     absent = [lane for lane in campaigns if lane not in nodes]
     nodes |= {lane: _Node(LaneName.parse(lane).branch, lane, 0.0, ()) for lane in absent}
     limits = dict(zip(nodes, look.lanes(nodes), strict=True))
+    filled = {each.lane.campaign for each in limits.values() if each.waiting}
     states = [
         _state(facts, node, limits[lane], campaigns)
         for lane, node in nodes.items()
         # What was served out, or cancelled, stays in the tree until a claim comes by.
-        if limits[lane].waiting or lane in campaigns
+        if limits[lane].waiting or (lane in campaigns and limits[lane].lane.campaign not in filled)
     ]
     states.sort(key=lambda state: _order(state, nodes))
     shown = [
