@@ -18,6 +18,8 @@ import msgspec
 
 from .config import Account, App, Registration, Sender
 from .errors import InvalidMessage
+from .masking import masked
+from .numbering import region_of
 from .stored import (
     UNITS,
     BrandLimits,
@@ -86,6 +88,29 @@ def check_sender(
     field = "messaging_profile_id" if sender is None else "sender"
     value = messaging_profile_id if sender is None else sender
     raise InvalidMessage(field, value, f"not among the account's senders: {declared}", id)
+
+
+def country_fault(account: Account, to: str) -> str:
+    """Say why the account does not send to the number ``to``; ``""`` if it does.
+
+    Where not all countries are allowed, a number of none is not either.
+    """
+    if not account.countries:
+        return ""
+    country = region_of(to) if to.startswith("+") else ""  # a short code is of none that we know
+    if country in account.countries:
+        return ""
+    where = f"it is a number of {country}" if country else "its country is not known"
+    return f"{where}; the account sends to {', '.join(account.countries)}"
+
+
+def check_country(account: Account, to: str, id: str = "") -> None:
+    """Check that the account sends to the number ``to``; raises InvalidMessage.
+
+    ``id`` is the message's, for the error.
+    """
+    if fault := country_fault(account, to):
+        raise InvalidMessage("to", masked(to), fault, id)
 
 
 def money_caps(account: Account, apps: Mapping[str, App]) -> dict[str, str]:

@@ -24,9 +24,10 @@ from .errors import (
     UnknownMessage,
 )
 from .keys import FINAL_STATES, Keys
-from .levels import check_sender
+from .levels import check_country, check_sender
 from .memory import intake_refusal, server_memory
 from .message import Message, content_digest, encode, from_dict, new_ids
+from .numbering import check_countries
 from .rules import plain, validated
 from .scripts import Argument, Script, new_token
 from .segments import MAX_PARTS
@@ -168,7 +169,7 @@ class Outbox:
     keys for them, and ``id_of`` says under which ids they are stored. ``caps`` are held in the
     same call that stores.
 
-    Raises InvalidConfig for a name that no app may have.
+    Raises InvalidConfig for a name that no app may have, and for countries that are none.
     """
 
     def __init__(
@@ -179,6 +180,7 @@ class Outbox:
         self.config, self.keys = config, Keys(account)
         self.app, self._caps = app, caps
         self._account = config.account(account)
+        check_countries(f"accounts.{account}.countries", self._account.countries)
         # The SMS lanes of senders that were checked in full, by priority and sender.
         self._lanes: dict[tuple[str, str | None], str] = {}
 
@@ -192,6 +194,7 @@ class Outbox:
             message = from_dict(message)
         message = validated(message)
         check_sender(self._account, message.sender, message.messaging_profile_id, message.id)
+        check_country(self._account, message.to, message.id)
         self._check_relay(message)
         return message
 
@@ -250,6 +253,7 @@ class Outbox:
             return None
         parts, content = measured
         id, to = self.id_of(message.id or new_id), message.to
+        check_country(self._account, to, message.id)
         ticket = id + _SMS_MIDDLES[parts] + to
         return id, content_digest(content), lane, ticket, to, content, ""
 

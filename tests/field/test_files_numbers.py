@@ -7,9 +7,9 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from sluicegate.campaigns.numbering import doubt, kind_of, region_of
 from sluicegate.campaigns.phone import Phones
 from sluicegate.errors import BadNumber
+from sluicegate.numbering import doubt, kind_of, region_of
 
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 MOBILES = {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}

@@ -6,7 +6,9 @@ from typing import Any, Literal
 import pytest
 import redis
 
-from sluicegate.config import AppLimits, PerPrefix, PerRecipient, RecipientLimits
+from sluicegate.config import Account, AppLimits, Config, PerPrefix, PerRecipient, RecipientLimits
+from sluicegate.errors import InvalidConfig, InvalidMessage
+from sluicegate.outbox import Outbox
 from sluicegate.stored import sent_times
 from sluicegate_worker.wire import Grant, Start
 from support.bench import Bench
@@ -378,3 +380,16 @@ def test_bulk_has_its_turn_while_a_loop_is_held_up(store: redis.Redis) -> None:
     bench.enqueue(*(message(n, priority="bulk") for n in range(20)))
     claimed = [grant.id for _ in range(3) for grant in bench.claim(20).grants]
     assert any(id.startswith("m") for id in claimed)
+
+
+def test_an_account_may_send_to_some_countries_alone() -> None:
+    outbox = Outbox(Config(accounts={"default": Account(countries=("US", "DE"))}), "default")
+    known = [message(1, to="+12125550123"), message(2, to="+491511234567")]
+    assert [outbox.checked(one) for one in known] == known
+    for to, why in (("+447700900123", "a number of GB"), ("+2105551234", "country is not known")):
+        with pytest.raises(InvalidMessage, match=f"{why}.*the account sends to US, DE"):
+            outbox.checked(message(3, to=to))
+    [(_, refused)] = outbox.batch([message(4, to="+447700900123")]).refused
+    assert refused.outcome == "invalid"
+    with pytest.raises(InvalidConfig, match="the United Kingdom is GB"):
+        Outbox(Config(accounts={"default": Account(countries=("UK",))}), "default")

@@ -10,6 +10,7 @@ import msgspec
 
 from sluicegate.config import Account
 from sluicegate.errors import BadValue, InvalidMessage, OutboxError, WrongRenderer
+from sluicegate.levels import check_country
 from sluicegate.message import Message, decode
 
 from .provider.gateway import Attempt, Gateway, idempotency_key
@@ -72,6 +73,7 @@ class Attempts:
             return Prepared(grant.request)
         try:
             message = await self._read(grant)
+            check_country(self._account, message.to, grant.id)  # the list may be shorter by now
             return Prepared(self._gateway.request(message), await self._text_hash(message))
         except OutboxError as error:
             log.warning("a message goes back, its plan could not be read: %s", error)

@@ -21,6 +21,7 @@ from .server import ServerState, read_hazards, read_server
 from .standstill import Standstill
 from .waiting_webhooks import WaitingWebhooks, read_waiting_webhooks
 from .why import Waits, Why
+from .withheld import Withheld
 
 SAMPLE = 50
 """How many dead letters and doubts are read for their causes."""
@@ -92,6 +93,7 @@ class AccountState(msgspec.Struct, frozen=True):
 
     ``twice`` messages were sent twice, and nobody has cleared them. ``reviewed`` numbers are sent
     nothing, and ``reviewed_messages`` held for them, until a person has read what they wrote.
+    ``withheld`` is what waits for limits on recipients.
     ``webhooks`` wait to be passed on to the apps' URLs, ``webhook_bytes`` of each kind at most.
     ``parked`` counts the lanes, senders and registrations that wait for a level. ``key_variable``
     is the environment variable that holds the account's key. ``costs_today`` is what messages
@@ -118,6 +120,7 @@ class AccountState(msgspec.Struct, frozen=True):
     twice: int
     reviewed: int
     reviewed_messages: int
+    withheld: Withheld
     webhooks: WaitingWebhooks
     webhook_bytes: int
     totals: Mapping[str, int]
@@ -159,6 +162,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         twice=seen["twice"],
         reviewed=facts.reviewed,
         reviewed_messages=facts.reviewed_messages,
+        withheld=facts.withheld,
         webhooks=read_waiting_webhooks(client, keys),
         webhook_bytes=config.web.relay_bytes,
         totals=facts.totals,

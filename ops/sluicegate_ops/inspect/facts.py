@@ -11,6 +11,7 @@ from sluicegate.stored import HaltInfo
 from .look import AccountLook, Look
 from .server import refused_writes
 from .standstill import Standstill, read_standstill
+from .withheld import Withheld, read_withheld
 
 LIVE_SECONDS = 10.0
 """A worker sweeps every second; one that was not heard for so long is taken for gone."""
@@ -128,6 +129,7 @@ class AccountFacts(msgspec.Struct, frozen=True):
     how long calls of workers take that are far from Redis. ``refuses`` says why the server takes
     no writes, "" where it takes them. ``reviewed`` numbers are sent nothing until a person has
     read their replies, and ``reviewed_messages`` are held for them, or were when they were ended.
+    ``withheld`` is what waits for limits on recipients.
     """
 
     now_ms: float
@@ -145,6 +147,7 @@ class AccountFacts(msgspec.Struct, frozen=True):
     refuses: str
     reviewed: int = 0
     reviewed_messages: int = 0
+    withheld: Withheld = Withheld()
 
 
 def read_facts(look: Look) -> AccountFacts:
@@ -171,6 +174,7 @@ def read_facts(look: Look) -> AccountFacts:
         refuses=refused_writes(look.client, look.keys),
         reviewed=seen["reviewed"],
         reviewed_messages=seen["reviewed_messages"],
+        withheld=read_withheld(look.client, look.keys),
     )
 
 

@@ -28,6 +28,7 @@ WaitKind = Literal[
     "concurrency",
     "retrying",
     "review",
+    "recipient",
     "held",
     "in_doubt",
     "turn",
@@ -52,6 +53,7 @@ WaitKind = Literal[
     concurrency            as many requests are under way as may be
     retrying               the rest is due later
     review                 their recipients wrote something that a person must read first
+    recipient              limits on what their recipients get, or on numbers that begin alike
     held, in_doubt         nobody knows whether it was sent: a person decides, or policy does
     turn                   nothing: it goes out as its turn comes
 """

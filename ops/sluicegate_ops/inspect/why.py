@@ -85,7 +85,7 @@ class Waits:
             _closed(campaign.state, campaign.name, campaign.since_ms, campaign.waiting)
             for campaign in facts.standstill.closed
         ]
-        waits += self._reviewed(counts.due)
+        waits += [*self._reviewed(counts.due), *self._withheld(counts.due)]
         waits += _later(self._due(counts.due), counts.in_doubt, counts.held, facts.next_due_ms)
         return self._why("account", counts.waiting, waits)
 
@@ -259,9 +259,15 @@ class Waits:
         held = min(due, facts.reviewed_messages)
         return [Wait(kind="review", level="account", used=held, limit=facts.reviewed)]
 
+    def _withheld(self, due: int) -> list[Wait]:
+        """What waits for limits on its recipients."""
+        waiting = min(due, self.facts.withheld.waiting)
+        return [Wait(kind="recipient", level="account", used=waiting)] if waiting else []
+
     def _due(self, due: int) -> int:
-        """What is due at a time of its own, without what waits for a person."""
-        return max(0, due - self.facts.reviewed_messages) if self.facts.reviewed else due
+        """What is due at a time of its own: not for a person, nor for a recipient's limits."""
+        due -= self.facts.withheld.waiting
+        return max(0, due - self.facts.reviewed_messages if self.facts.reviewed else due)
 
     def _held_doubts(self, campaign: str) -> int:
         """How many of a campaign's doubts wait for a person; reads all of the account's."""

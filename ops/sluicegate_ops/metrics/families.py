@@ -64,6 +64,10 @@ GAUGES: Final[Mapping[str, Gauge]] = {
     "messages_under_review": Gauge(
         "Messages that are held for those numbers.", lambda s: s.facts.reviewed_messages
     ),
+    "messages_withheld": Gauge(
+        "Messages that wait for limits on their recipients, or on numbers that begin alike.",
+        lambda s: s.facts.withheld.waiting,
+    ),
     "webhooks_behind_seconds": Gauge(
         "For how long an app has been taking none of the webhooks that wait for it.",
         lambda s: s.webhooks.behind_seconds(s.facts.now_ms),

@@ -15,6 +15,7 @@ from sluicegate.errors import (
     OutboxFull,
     UnknownMessage,
 )
+from sluicegate.keys import ENDED_BY_LIMITS
 from sluicegate.message import Message
 
 from ..inspect import MessageRecord, aread_older, aread_record
@@ -100,7 +101,8 @@ class MessageRoutes:
         if outcome == "known":
             status = (await self._record(caller, message.id)).status
             headers = {"idempotent-replayed": "true"}
-            received_ms, suppressed = status.enqueued_ms, status.state == "suppressed"
+            received_ms = status.enqueued_ms
+            suppressed = status.state == "suppressed" and status.code not in ENDED_BY_LIMITS
         if outcome == "suppressed" or suppressed:
             detail = "The recipient has opted out; nothing was sent."
             raise HttpProblem(400, "40300", "Blocked due to STOP message", detail, "/to")

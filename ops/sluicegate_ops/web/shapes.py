@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from sluicegate.keys import ENDED_BY_LIMITS
 from sluicegate.message import Message
 
 from ..inspect import MessageRecord
@@ -44,6 +45,9 @@ _TITLES: Final[Mapping[str, str]] = {
 }
 
 
+_LIMITS: Final = dict.fromkeys(ENDED_BY_LIMITS, "Not sent; its recipient gets no more for now")
+
+
 def shown(message: Message, status: str, received_ms: int) -> bytes:
     """A message that was just taken, with its status."""
     return _enveloped(_payload(message.id, message, message.to, status, received_ms))
@@ -70,8 +74,9 @@ def recorded(record: MessageRecord) -> bytes:
     if record.delivery_code:
         payload["errors"] = [_error(record.delivery_code, "Not delivered", "")]
     elif state in _TITLES:
+        title = _LIMITS.get(status.code, _TITLES[state])
         code = status.code or ("40300" if state == "suppressed" else "")
-        payload["errors"] = [_error(code, _TITLES[state], status.reason)]
+        payload["errors"] = [_error(code, title, status.reason)]
     return _enveloped(payload)
 
 

@@ -9,7 +9,6 @@ from typing import Final
 
 import redis.asyncio
 
-from sluicegate.campaigns.numbering import library, region_of
 from sluicegate.campaigns.prices import Prices
 from sluicegate.caps import Caps
 from sluicegate.client import AsyncSluice
@@ -18,6 +17,7 @@ from sluicegate.config.apps import finds_older_ids
 from sluicegate.errors import BadFile, CapReached, InvalidConfig
 from sluicegate.levels import sender_of
 from sluicegate.message import Message
+from sluicegate.numbering import check_countries, library, region_of
 from sluicegate.rules import E164, SHORT_CODE
 
 from .problems import HttpProblem
@@ -65,7 +65,7 @@ class Tenant:
         self.account, self._account = apps[name].account, config.account(apps[name].account)
         self.older = finds_older_ids(apps, name)
         self.pace = RequestPace(self.settings.per_second)
-        _check_countries(name, self.settings)
+        check_countries(f"web.apps.{name}.countries", self.settings.countries)
         caps = _caps(name, self.settings, self._account, older=self.older)
         self.sluice = AsyncSluice(config, account=self.account, app=name, caps=caps, client=client)
 
@@ -82,7 +82,7 @@ class Tenant:
         if message.priority == "transactional" and self.settings.priority == "bulk":
             pointer = "/header/Sluicegate-Priority"
             raise _forbidden("10010", "Authorization failed", "ask for this priority", pointer)
-        countries = self.settings.countries
+        countries = self.settings.countries or self._account.countries
         if countries and (
             SHORT_CODE.match(message.to)  # of no country that we know
             or (E164.match(message.to) and region_of(message.to) not in countries)
@@ -123,20 +123,6 @@ def _forbidden(code: str, title: str, what: str, pointer: str) -> HttpProblem:
     """The same answer whether nobody may or only this app: what others may is not its business."""
     said = f"This app may not {what}."
     return HttpProblem(403, code, title, said, pointer, cause="forbidden")
-
-
-def _check_countries(name: str, app: App) -> None:
-    if not app.countries:
-        return
-    where = f"web.apps.{name}.countries"
-    try:
-        known = library().SUPPORTED_REGIONS
-    except ModuleNotFoundError as error:
-        raise InvalidConfig(where, str(error)) from error
-    for country in app.countries:
-        if country not in known:
-            hint = "the United Kingdom is GB" if country == "UK" else "such as US or GB"
-            raise InvalidConfig(where, f"{country} is no country's ISO code ({hint})")
 
 
 def _caps(name: str, app: App, account: Account, *, older: bool) -> Caps:

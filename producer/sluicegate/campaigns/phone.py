@@ -16,9 +16,9 @@ import unicodedata
 from functools import cache
 
 from ..errors import BadNumber, InvalidMessage
+from ..numbering import kind_of, library
 from ..rules import E164
 from .labels import EXTENSION, has_extension, odd_text, unlabelled
-from .numbering import kind_of, library
 
 _NANP = r"\(?([2-9][0-9]{2})\)?[ \xa0.-]{0,3}([2-9][0-9]{2})[ \xa0.-]{0,3}([0-9]{4})"
 _plain_nanp = re.compile(r"\+1[2-9][0-9]{2}[2-9][0-9]{6}").fullmatch

@@ -13,11 +13,11 @@ from ..keys import Keys
 from ..levels import Pace, pace, published
 from ..masking import masked
 from ..memory import finished_bytes, waiting_bytes
+from ..numbering import doubt, kind_of, region_of
 from ..optouts import OptOuts
 from ..segments import strangers
 from .csv_file import CsvFile
 from .exclusion import Exclusion
-from .numbering import doubt, kind_of, region_of
 from .oddities import Oddities, values_of
 from .plan import Plan
 from .prices import CountryCost, Prices
@@ -73,7 +73,7 @@ def preflight(
     report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter)
     first_lines, optouts = dict[int, int](), OptOuts(client, keys)
     tally, exclusion = _Tally(report, plan, file, samples), Exclusion(client, keys, plan, archive)
-    for batch in _batched(Recipients(plan, file)):
+    for batch in _batched(Recipients(plan, file, account)):
         report.rows += len(batch)
         recipients = []
         for row in batch:

@@ -19,9 +19,9 @@ import msgspec
 
 from ..config import Account
 from ..errors import BadFile
+from ..numbering import library
 from .columns import matching
 from .csv_file import BadRow, CsvFile
-from .numbering import library
 
 OTHERS = "*"
 _COLUMNS = ("country", "type", "price")

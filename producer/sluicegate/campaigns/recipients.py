@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..config import Account
 from ..errors import BadNumber, BadValue, InvalidMessage
+from ..levels import country_fault
+from ..numbering import kind_of
 from .columns import place
 from .countries import region_named
 from .csv_file import BadRow, CsvFile, Row
-from .numbering import kind_of
 from .phone import Phones
 from .plan import Plan, key_hash, ticket
 
@@ -49,10 +51,13 @@ class Rejected(NamedTuple):
 class Recipients:
     """The rows of ``file``, each as a Recipient or a Rejected; may be iterated more than once.
 
+    Numbers of countries that the ``account`` does not send to are rejected.
+
     Raises BadFile if a column or a variable of the plan matches no column of the file, or several.
     """
 
-    def __init__(self, plan: Plan, file: CsvFile) -> None:
+    def __init__(self, plan: Plan, file: CsvFile, account: Account | None = None) -> None:
+        self._account = account
         self._plan, self._template, self._file = plan, plan.template, file
         self._phones = Phones(plan.region)
         self._to = place(file.path, file.columns, plan.to_column)
@@ -87,6 +92,8 @@ class Recipients:
             to = self._phones_of(values).normalise(values[self._to])
             if not self._plan.landlines and kind_of(to) == "landline":
                 raise BadNumber(values[self._to], _LANDLINE)
+            if self._account and (fault := country_fault(self._account, to)):
+                raise BadNumber(values[self._to], fault)
             key = to
             if self._key is not None and not (key := values[self._key].strip()):
                 column = self._file.columns[self._key]

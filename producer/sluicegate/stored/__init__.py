@@ -64,7 +64,7 @@ from .optouts import (
     parse_reasons,
     parse_review,
 )
-from .recipients import PrefixRule, RecipientRule, sent_times
+from .recipients import PrefixRule, RecipientRule, line_of, sent_times
 from .record import DELIVERY_FIELDS, Record
 from .tickets import Lease, Ticket, ticket_middle, ticket_text, ticket_writer, wall_ms
 from .twice import AcceptedTwice
@@ -108,6 +108,7 @@ __all__ = [
     "hash_of",
     "interval_text",
     "limit_text",
+    "line_of",
     "parse_events",
     "parse_reasons",
     "parse_review",

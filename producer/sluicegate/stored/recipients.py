@@ -75,3 +75,11 @@ def sent_times(log: bytes) -> list[int]:
         raise Malformed("recipient's log", f"{len(log)} bytes")
     starts = range(0, len(log), _TIME_BYTES)
     return [_UNIT_MS * int.from_bytes(log[at : at + _TIME_BYTES]) for at in starts]
+
+
+def line_of(member: bytes) -> bytes:
+    """The line of a message that waits for a limit: a member is ``line|place|id``.
+
+    Mirrored by ``join`` in ``waiters.lua``.
+    """
+    return member.partition(b"|")[0]

@@ -20,6 +20,12 @@ _STATES = {
     "cancelled": "the campaign was cancelled before their turn came",
     "purged": "a person gave them up",
 }
+_LIMITS = {
+    "too_many": "they had got as many messages as per_recipient lets one recipient get",
+    "too_soon": "they had got a message less than per_recipient's quiet_seconds before",
+    "same_text": "they had got the same text less than per_recipient's same_text_seconds before",
+    "prefix": "too many messages went to numbers that begin like theirs: see per_prefix",
+}
 _UNCONFIRMED = "their carriers do not confirm delivery; most such messages arrive"
 
 
@@ -42,10 +48,15 @@ def report(session: Session, options: ReportOptions) -> None:
     name, campaigns = options.name, session.campaigns
     campaign, ledger = campaigns.get(name), campaigns.ledger(name)
     ends = masked_causes(session, name, *INDEXES)
+    of_limits = {"suppressed": sum(ledger.ended.values())}
     ends += [
-        CampaignCause(state, "", ledger.states[state], reason)
+        CampaignCause(state, "", count, reason)
         for state, reason in _STATES.items()
-        if ledger.states[state]
+        if (count := ledger.states[state] - of_limits.get(state, 0))
+    ]
+    ends += [
+        CampaignCause("suppressed", code, count, _LIMITS[code])
+        for code, count in ledger.ended.items()
     ]
     told = ledger.deliveries["failed"] or ledger.costs
     parts = _parts_of(session, name) if told else []
@@ -78,6 +89,8 @@ def _show(
     if unconfirmed := ledger.deliveries["unconfirmed"]:
         title = f"{counted(unconfirmed, 'recipient')} accepted but unconfirmed"
         write_advice(title, [("why", _UNCONFIRMED)])
+    for code, count in ledger.held.items():
+        write_advice(f"{counted(count, 'recipient')} had to wait {code}", [("why", _LIMITS[code])])
     if any(cause.state == "dead" for cause in ends):
         replay = f"sluicegate dead replay --campaign {pasted(name)} --code CODE --why WHY"
         tell(f"\nto send to the dead again: {replay}")
@@ -101,6 +114,7 @@ def _document(
         "states": {"imported": ledger.imported, **ledger.states},
         "codes": [_entry(cause) for cause in ends],
         "maybe_sent": ledger.maybe_sent,
+        "had_to_wait": ledger.held,
         "deliveries": deliveries_of(ledger),
         "undelivered": undelivered,
     }

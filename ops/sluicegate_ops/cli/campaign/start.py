@@ -11,6 +11,7 @@ import typer
 from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
 from sluicegate.campaigns.recipients import Recipient, Recipients
+from sluicegate.config import Account
 from sluicegate.stored import UNITS
 
 from ..kit.acts import by_whom
@@ -85,7 +86,7 @@ def start(session: Session, options: StartOptions) -> None:
     _pace(campaigns, campaigns.create(plan, file.report.sendable), options, by)
     if options.max_cost is not None:
         cap(session, plan.name, options.max_cost, by)
-    tally = _import(campaigns, file, by)
+    tally = _import(campaigns, file, session.account, by)
     _finish(session, options, file, tally, by)
 
 
@@ -112,13 +113,15 @@ def _pace(campaigns: Campaigns, campaign: Campaign, options: StartOptions, by: B
     campaigns.pace(campaign.name, per_second, weight, by)
 
 
-def _import(campaigns: Campaigns, file: ReadFile, by: By) -> Counter[ImportResult]:
+def _import(
+    campaigns: Campaigns, file: ReadFile, account: Account, by: By
+) -> Counter[ImportResult]:
     """Import everyone who can be sent to; count the outcomes."""
     report, name = file.report, file.plan.name
     tally: Counter[ImportResult] = Counter()
     try:
         with Meter("importing", report.rows - report.rejected) as meter:
-            added = campaigns.add(name, _recipients(file), by, file.sheet.path.name)
+            added = campaigns.add(name, _recipients(file, account), by, file.sheet.path.name)
             for done, (_, outcome) in enumerate(added, 1):
                 tally[outcome] += 1
                 meter.at(done, done)
@@ -142,8 +145,8 @@ def _note_estimate(campaigns: Campaigns, file: ReadFile, added: int) -> None:
         campaigns.note_estimate(file.plan.name, report.currency, billionths)
 
 
-def _recipients(file: ReadFile) -> Iterator[Recipient]:
-    rows = Recipients(file.plan, file.sheet)
+def _recipients(file: ReadFile, account: Account) -> Iterator[Recipient]:
+    rows = Recipients(file.plan, file.sheet, account)
     return (row for row in rows if isinstance(row, Recipient))
 
 

@@ -20,7 +20,7 @@ from .reasons import (
     named,
     shared,
 )
-from .replies import reviews, webhooks
+from .replies import braked, reviews, webhooks
 from .standstills import deaf, hazards, memory, mended, paused, server, stalled
 
 _CAUSES_SHOWN = 3
@@ -257,6 +257,7 @@ def _causes(causes: Sequence[AccountCause], total: int) -> str:
 
 _KINDS = (
     server, memory, _halts, no_worker, deaf, distant, stalled, paused, _breaker,
-    mended, _twice, reviews, money, _held, _dead, serving, webhooks, receipts, _others, _blocked,
+    mended, _twice, reviews, braked, money, _held, _dead, serving, webhooks, receipts, _others,
+    _blocked,
     limits, _window, _bounded, hazards,
 )  # fmt: skip

@@ -259,6 +259,9 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
         f"{counted(int(wait.used), 'message')} held until you have read what "
         f"{counted(int(wait.limit), 'recipient')} wrote"
     ),
+    "recipient": lambda wait, rate: (
+        f"{counted(int(wait.used), 'message')} wait until limits on their recipients allow more"
+    ),
     "held": lambda wait, rate: f"{counted(int(wait.used), 'message')} in doubt, held for you",
     "in_doubt": lambda wait, rate: (
         f"{counted(int(wait.used), 'message')} in doubt, left to policy"
@@ -310,6 +313,10 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "concurrency": lambda wait: "raise concurrency, if Telnyx allows more connections",
     "retrying": lambda wait: _BY_ITSELF,
     "review": lambda wait: "sluicegate optout review",
+    "recipient": lambda wait: (
+        f"{_BY_ITSELF}; sluicegate message show ID names the limit and the time; to allow more, "
+        "raise per_recipient or per_prefix"
+    ),
     "held": lambda wait: "sluicegate doubt list",
     "in_doubt": lambda wait: f"{_BY_ITSELF}; sluicegate doubt list shows when",
     "money": lambda wait: f"{_BY_ITSELF}, once their costs are known",

@@ -1,4 +1,4 @@
-"""What is wrong with replies: those that a person must read, and those that no app takes."""
+"""What is odd about recipients: replies that a person must read or no app takes, and pumping."""
 
 from collections.abc import Iterator
 
@@ -24,6 +24,18 @@ def reviews(state: AccountState) -> Iterator[Finding]:
         f"nothing is sent to them until you have read it; {counted(held, 'message')} held",
         "sluicegate optout review --full, then decide with --opt-out or --release",
     )
+
+
+def braked(state: AccountState) -> Iterator[Finding]:
+    """Prefixes to which more is asked for than the brake against pumping lets through."""
+    for prefix, waiting in state.withheld.prefixes.items():
+        yield Finding(
+            f"more goes to numbers from {prefix} on than per_prefix lets through",
+            f"{counted(waiting, 'message waits', 'messages wait')}; perhaps somebody has codes "
+            "sent to numbers that earn by it",
+            f'look at who asks for them; if it is right, set "{prefix}" in per_prefix.prefixes '
+            "higher",
+        )
 
 
 def webhooks(state: AccountState) -> Iterator[Finding]:

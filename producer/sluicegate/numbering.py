@@ -5,10 +5,12 @@ number; here the same patterns are asked directly, in about one.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
+
+from .errors import InvalidConfig
 
 Kind = Literal["mobile", "landline", "service", "unknown"]
 """``mobile`` also stands for where the plan can't tell, as in North America, and for personal and
@@ -42,6 +44,18 @@ def library() -> ModuleType:
         reason = "phone numbers need phonenumbers: install Sluicegate with its extra campaign"
         raise ModuleNotFoundError(reason, name="phonenumbers") from error
     return phonenumbers
+
+
+def check_countries(where: str, countries: Sequence[str]) -> None:
+    """Check that each is a country's code; raises InvalidConfig about the setting ``where``."""
+    try:
+        known = library().SUPPORTED_REGIONS if countries else ()
+    except ModuleNotFoundError as error:
+        raise InvalidConfig(where, str(error)) from error
+    for country in countries:
+        if country not in known:
+            hint = "the United Kingdom is GB" if country == "UK" else "such as US or GB"
+            raise InvalidConfig(where, f"{country} is no country's ISO code ({hint})")
 
 
 def kind_of(number: str) -> Kind:
