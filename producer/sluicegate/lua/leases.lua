@@ -71,10 +71,10 @@ local function move(id, lease, to)
   local from = lease.set
   if from == to then return end
   if from then
-    sizes[from] = count(from) - 1
+    sizes[from] = (sizes[from] or count(from)) - 1
     table.insert(left[from], id)
   end
-  if to then sizes[to] = count(to) + 1 end
+  if to then sizes[to] = (sizes[to] or count(to)) + 1 end
   lease.set = to
 end
 

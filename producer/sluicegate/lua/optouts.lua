@@ -41,7 +41,8 @@ end
 
 local function is_in(name, number)
   local list = lists[name]
-  if list.known[number] == nil and list.any ~= false then fetch_from(name, { number }) end
+  if list.any == false then return nil end
+  if list.known[number] == nil then fetch_from(name, { number }) end
   return list.known[number]
 end
 

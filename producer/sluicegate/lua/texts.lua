@@ -21,7 +21,15 @@ local function ms(time)
   return text
 end
 
-local function rounded(number) return format('%d', floor(number + 0.5)) end -- half the work of %.0f
+local function rounded(number)
+  local whole = floor(number + 0.5)
+  local text = whole_texts[whole]
+  if not text then
+    text = format('%d', whole) -- half the work of %.0f
+    whole_texts[whole] = text
+  end
+  return text
+end
 
 local function whole_ms(time)
   local text = whole_texts[time]

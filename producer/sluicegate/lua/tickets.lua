@@ -9,10 +9,11 @@ local match = string.match
 local function parse(ticket)
   local id, segments, kind, expires, to =
     match(ticket, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)')
+  local size = tonumber(segments)
   return {
-    text = ticket, id = id, segments = tonumber(segments) or 1, kind = kind,
+    text = ticket, id = id, segments = size or 1, kind = kind,
     expires = tonumber(expires), to = to or '',
-    readable = id ~= nil and id ~= '' and tonumber(segments) ~= nil
+    readable = id ~= nil and id ~= '' and size ~= nil
       and (kind == 'SMS' or kind == 'MMS') and to ~= '',
   }
 end

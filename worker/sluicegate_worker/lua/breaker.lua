@@ -36,11 +36,13 @@ local TEXTS = { -- and what they are at first
 }
 
 local function load()
-  local stored, breaker = redis.call('HMGET', key('breaker'), unpack(FIELDS)), {}
+  local stored, values = redis.call('HMGET', key('breaker'), unpack(FIELDS)), {}
+  local breaker = { before = values, openings = 0 }
   for i, field in ipairs(FIELDS) do
-    breaker[field] = TEXTS[field] and (stored[i] or TEXTS[field]) or tonumber(stored[i]) or 0
+    local first = TEXTS[field]
+    local value = first and (stored[i] or first) or tonumber(stored[i]) or 0
+    breaker[field], values[i] = value, value
   end
-  breaker.stored, breaker.openings = stored, 0
   return breaker
 end
 
@@ -50,11 +52,11 @@ local function text_of(value)
 end
 
 local function save(breaker)
-  local changed = { 'HSET', key('breaker') }
+  local changed, before = { 'HSET', key('breaker') }, breaker.before
   for i, field in ipairs(FIELDS) do
-    local text = text_of(breaker[field])
-    if text ~= (breaker.stored[i] or (TEXTS[field] and '' or '0')) then
-      changed[#changed + 1], changed[#changed + 2] = field, text
+    local value = breaker[field]
+    if value ~= before[i] then
+      changed[#changed + 1], changed[#changed + 2] = field, text_of(value)
     end
   end
   if #changed > 2 then redis.call(unpack(changed)) end
