@@ -155,6 +155,25 @@ def test_archive_status_tells_what_there_is_and_what_is_to_come(cli: Office) -> 
     assert "ever" in shown
 
 
+def test_status_says_when_nothing_is_archived_any_more(cli: Office, valkey: redis.Redis) -> None:
+    sent(cli)
+    cli.archived()
+    assert "1, 0 to come, last pass" in cli("status").stdout
+    valkey.hset(cli.bench.keys("archive"), "passed", int(time.time() * 1000) - DAY_MS)
+    found = [finding["what"] for finding in cli.document("status", exits=1)["findings"]]
+    assert any(what.startswith("nothing has been archived since") for what in found)
+
+
+def test_status_says_what_grows_without_an_archive(cli: Office, valkey: redis.Redis) -> None:
+    (cli.folder / "sluicegate.toml").write_text("")
+    cli.campaign()
+    cli.bench.act("july", "cancel")
+    assert "recipients kept" in cli("status").stdout
+    valkey.hset(cli.bench.keys.ledger("july"), "imported", 1_000_000)
+    found = [finding["why"] for finding in cli.document("status")["findings"]]
+    assert any("370.0 MB" in why for why in found)
+
+
 def test_a_new_redis_adopts_the_archive_that_it_lost(cli: Office, valkey: redis.Redis) -> None:
     sent(cli)
     cli.archived()

@@ -15,6 +15,7 @@ from sluicegate.safety import Hazard
 from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, Record
 from sluicegate_worker.queue import worker_tag
 
+from .archive import ArchiveState, read_archive
 from .costs import CostRow, cost_of_day, cost_row, day_of
 from .facts import LIVE_SECONDS, AccountFacts, BreakerState, MessageCounts, RequestRate
 from .server import ServerState, read_hazards, read_server
@@ -98,7 +99,8 @@ class AccountState(msgspec.Struct, frozen=True):
     ``parked`` counts the lanes, senders and registrations that wait for a level. ``key_variable``
     is the environment variable that holds the account's key. ``costs_today`` is what messages
     accepted today (UTC) cost, by currency; ``money_warned`` are the levels of which so much of a
-    day's cap in money is spent that a person should know.
+    day's cap in money is spent that a person should know. ``archive`` is where finished messages
+    go.
     """
 
     account: str
@@ -130,6 +132,7 @@ class AccountState(msgspec.Struct, frozen=True):
     distant_ms: Mapping[str, float]
     costs_today: Sequence[CostRow] = ()
     money_warned: Sequence[str] = ()
+    archive: ArchiveState = ArchiveState()
 
 
 def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
@@ -172,6 +175,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         distant_ms=facts.distant_ms,
         costs_today=_costs(client, keys, facts.now_ms),
         money_warned=_warned(client, keys, facts.now_ms),
+        archive=read_archive(client, keys, config, facts.now_ms),
     )
 
 

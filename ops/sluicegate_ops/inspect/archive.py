@@ -40,32 +40,38 @@ class ArchiveState(msgspec.Struct, frozen=True):
 def read_archive(client: redis.Redis, keys: Keys, config: Config, now_ms: float) -> ArchiveState:
     """Read it; this costs as much as there are campaigns."""
     store: Any = client
-    fields, late, campaigns = _asked(store, keys)
-    known = {name.decode(): value.decode() for name, value in fields.items()}
+    campaigns = store.zrange(keys("campaigns"), 0, -1, withscores=True)
     pipeline = store.pipeline(transaction=False)
     for name, _ in campaigns:
         pipeline.hget(keys.ledger(name.decode()), "imported")
     imported = [int(count or 0) for count in pipeline.execute()]
-    counts = ("stay", "archived", "ids", "unknown")
-    return ArchiveState(
-        place=known.get("place", ""),
+    latest = [
+        count
+        for count, (_, created) in zip(imported, campaigns, strict=True)
+        if created > now_ms - _WEEK_MS
+    ]
+    return msgspec.structs.replace(
+        glance(store, keys),
         configured=config.archive is not None,
-        passed_ms=int(known.get("passed", 0)),
-        oldest_ms=int(known.get("oldest") or 0),
-        late=late,
         recipients=sum(imported),
-        recent=sum(
-            count
-            for count, (_, created) in zip(imported, campaigns, strict=True)
-            if created > now_ms - _WEEK_MS
-        ),
-        **{name: int(known.get(name, 0)) for name in counts},
+        recent=sum(latest),
     )
 
 
-def _asked(store: Any, keys: Keys) -> Any:
-    pipeline = store.pipeline(transaction=False)
+def glance(client: Any, keys: Keys) -> ArchiveState:
+    """What the last pass noted, and what is late: it costs the same however much there is."""
+    pipeline = client.pipeline(transaction=False)
     pipeline.hgetall(keys("archive"))
     pipeline.llen(keys("late"))
-    pipeline.zrange(keys("campaigns"), 0, -1, withscores=True)
-    return pipeline.execute()
+    fields, late = pipeline.execute()
+    known = {name.decode(): value.decode() for name, value in fields.items()}
+    return ArchiveState(
+        place=known.get("place", ""),
+        passed_ms=int(known.get("passed", 0)),
+        oldest_ms=int(known.get("oldest") or 0),
+        late=late,
+        stay=int(known.get("stay", 0)),
+        archived=int(known.get("archived", 0)),
+        ids=int(known.get("ids", 0)),
+        unknown=int(known.get("unknown", 0)),
+    )

@@ -7,6 +7,7 @@ from sluicegate.campaigns.ledger import Ledger, Ledgers
 from sluicegate.keys import CLASSES, Keys
 
 from .apps import AppCounts, app_counts
+from .archive import ArchiveState, glance
 from .facts import LIVE_SECONDS
 from .waiting_webhooks import WaitingWebhooks, read_waiting_webhooks
 
@@ -20,7 +21,7 @@ class ScrapeCounts(NamedTuple):
     ``parked`` has the level of each member that is parked, ``ready`` counts what stands at the
     tops of the trees of lanes, ``campaigns`` those that run, ``workers`` those heard lately,
     ``twice`` messages sent twice that nobody has cleared; ``apps`` are by name, ``webhooks`` those
-    to be passed on.
+    to be passed on; ``archive`` is where what has ended goes.
     """
 
     parked: Sequence[str]
@@ -31,6 +32,7 @@ class ScrapeCounts(NamedTuple):
     ready: int
     apps: Mapping[str, AppCounts]
     webhooks: WaitingWebhooks
+    archive: ArchiveState
 
 
 def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
@@ -54,6 +56,7 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
         ready=sum(ready),
         apps=app_counts(apps),
         webhooks=read_waiting_webhooks(client, keys),
+        archive=glance(client, keys),
     )
 
 

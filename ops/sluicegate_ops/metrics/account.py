@@ -13,6 +13,7 @@ from sluicegate.stored import CostSum, SumField
 from ..inspect import (
     AccountFacts,
     AppCounts,
+    ArchiveState,
     Look,
     WaitingWebhooks,
     cost_of_day,
@@ -55,6 +56,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "receipts_applied": "receipts that told something",
     "receipts_stale": "receipts that told nothing new",
     "receipts_duplicate": "receipts of an event seen before",
+    "receipts_archived": "receipts set aside for messages in the archive",
     "receipts_unknown": "receipts of no message known",
 }
 """What the account's ``totals`` count, beside its states."""
@@ -83,6 +85,7 @@ class Seen(NamedTuple):
     twice: int
     apps: Mapping[str, AppCounts]
     webhooks: WaitingWebhooks
+    archive: ArchiveState
     costs: Mapping[SumField, CostSum]
 
     @property
@@ -118,6 +121,7 @@ def look(client: Any, keys: Keys) -> Seen:
         twice=counts.twice,
         apps=counts.apps,
         webhooks=counts.webhooks,
+        archive=counts.archive,
         costs=cost_of_day(client, keys, day_of(facts.now_ms)),
     )
 

@@ -29,6 +29,10 @@ class Gauge(NamedTuple):
     value: Callable[[Seen], float]
 
 
+def _age(now_ms: float, at_ms: int) -> float:
+    return max(0.0, now_ms - at_ms) / 1000 if at_ms else 0.0
+
+
 GAUGES: Final[Mapping[str, Gauge]] = {
     "workers": Gauge("Workers heard in the last 10 s.", lambda s: s.workers),
     "ready": Gauge(
@@ -67,6 +71,23 @@ GAUGES: Final[Mapping[str, Gauge]] = {
     "messages_withheld": Gauge(
         "Messages that wait for limits on their recipients, or on numbers that begin alike.",
         lambda s: s.facts.withheld.waiting,
+    ),
+    "archive_waiting_messages": Gauge(
+        "Finished messages that the archiver's last pass left in Redis.", lambda s: s.archive.stay
+    ),
+    "archive_oldest_seconds": Gauge(
+        "Age of the oldest of them, 0 for none.",
+        lambda s: _age(s.facts.now_ms, s.archive.oldest_ms),
+    ),
+    "archive_pass_seconds": Gauge(
+        "How long ago the archiver's last pass ended, 0 without an archive.",
+        lambda s: _age(s.facts.now_ms, s.archive.passed_ms),
+    ),
+    "archive_late_receipts": Gauge(
+        "Receipts that wait for their messages to be fetched back.", lambda s: s.archive.late
+    ),
+    "archived_messages": Gauge(
+        "Messages that went to the archive, in all.", lambda s: s.archive.archived
     ),
     "webhooks_behind_seconds": Gauge(
         "For how long an app has been taking none of the webhooks that wait for it.",

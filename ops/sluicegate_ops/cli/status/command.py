@@ -22,6 +22,7 @@ from ..kit.output import (
 )
 from ..kit.session import Session
 from ..message.deliveries import summed
+from .archiving import kept
 from .finding import Finding
 from .findings import findings
 from .halts import masked
@@ -149,6 +150,7 @@ def _around(state: AccountState) -> list[tuple[str, str]]:
         *[("to review", counted(state.reviewed, "number"))] * bool(state.reviewed),
         *[("webhooks to pass on", f"{waiting:,}")] * bool(waiting),
         *[("sent twice", f"{twice:,}")] * bool(twice),
+        *kept(state),
         *[("cost today", _costs(state.costs_today))] * bool(state.costs_today),
         *_workers(state),
     ]

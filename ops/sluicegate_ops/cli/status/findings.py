@@ -7,6 +7,7 @@ from sluicegate_worker.distance import TOO_FAR_SECONDS
 from ...inspect import LIVE_SECONDS, AccountCause, AccountState
 from ..kit.output import clean, counted, lasting, listed, when
 from ..kit.pasting import pasted
+from .archiving import archiving
 from .finding import Finding
 from .money import money
 from .reasons import (
@@ -259,5 +260,5 @@ _KINDS = (
     server, memory, _halts, no_worker, deaf, distant, stalled, paused, _breaker,
     mended, _twice, reviews, braked, money, _held, _dead, serving, webhooks, receipts, _others,
     _blocked,
-    limits, _window, _bounded, hazards,
+    limits, _window, _bounded, hazards, archiving,
 )  # fmt: skip
