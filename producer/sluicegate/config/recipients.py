@@ -19,7 +19,7 @@ _PREFIX: Final = re.compile(r"\+[1-9][0-9]{0,9}")
 _MOST_PREFIXES: Final = 200
 
 PRIORITIES: Final[tuple[Priority, ...]] = get_args(Priority)
-AtMost = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+HowMany = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
 UpToAWeek = Annotated[float, msgspec.Meta(ge=0, le=WEEK_SECONDS)]
 Beyond = Literal["", "wait", "end"]
 _COUNTS: Final = ("hourly", "daily", "weekly")
@@ -36,9 +36,9 @@ class RecipientLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ``""`` is what its account does.
     """
 
-    hourly: AtMost = 0
-    daily: AtMost = 0
-    weekly: AtMost = 0
+    hourly: HowMany = 0
+    daily: HowMany = 0
+    weekly: HowMany = 0
     quiet_seconds: UpToAWeek = 0.0
     same_text_seconds: UpToAWeek = 0.0
     beyond: Beyond = ""
