@@ -2,8 +2,8 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this batch, [2] retention_ms, [3] ms for which an event's id is remembered, then
 --   seven per receipt: event id, id, provider_id, delivery (delivered | failed | unconfirmed; sent
---   once it was handed to the carrier, '' before that), ms of its occurrence, code, bill (bills.lua,
---   '' where it says nothing).
+--   once it was handed to the carrier, '' before that), ms of its occurrence, code, bill
+--   (bills.lua; '' where it says nothing).
 -- Returns: one text per receipt: applied | twice (applied, and the provider has the message under a
 --   second id) | stale (it told nothing new) | duplicate (of an event seen before) | archived
 --   (perhaps: it is set aside for the archiver, which repeats it) | unknown (no such message). A
