@@ -208,9 +208,7 @@ class Case(NamedTuple):
 
     def outcomes(self) -> tuple[str, str]:
         """What its two receipts do, as they come."""
-        if self.early:
-            return "applied", "stale" if self.reordered else "applied"
-        return ("applied", "stale") if self.reordered else ("stale", "applied")
+        return "applied", "stale" if self.reordered else "applied"
 
     def _contrary(self) -> tuple[str, str]:
         return ("delivered", "") if self.code else ("delivery_failed", "40001")

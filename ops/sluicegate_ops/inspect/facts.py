@@ -52,7 +52,8 @@ class RequestRate(msgspec.Struct, frozen=True):
     are what is published, 0 before anything is; the provider's headers may say otherwise, but
     ``ceiling`` is the most per second whatever they say, 0 where there is none.
     ``others`` is their peak; ``shared`` is what they use on average, 0 if not heard for a minute.
-    ``used`` slots went in the last window; the next is ``next_seconds`` from now, and
+    ``used`` slots went in the last window, and ``ceiling_used`` of the ``ceiling_slots`` that the
+    ceiling allows in about a second; the next is ``next_seconds`` from now, and
     ``next_bulk_seconds`` for bulk. ``reset_seconds`` is the longest that the provider named.
     ``said`` is the limit that the provider named last, 0 before it named any. ``evidence`` is what
     told the window where that is not the configuration (worker's window.lua), and
@@ -74,6 +75,8 @@ class RequestRate(msgspec.Struct, frozen=True):
     most_bulk: int = 0
     under_way: int = 0
     used: int = 0
+    ceiling_used: int = 0
+    ceiling_slots: int = 0
     others: float = 0.0
     shared: float = 0.0
     margin: float = 0.0
@@ -100,6 +103,12 @@ class RequestRate(msgspec.Struct, frozen=True):
     def at_ceiling(self) -> bool:
         """Whether the configured ceiling is lower than what the provider leaves."""
         return 0 < self.ceiling * self.window_seconds <= self.budget
+
+    def is_used(self, share: float) -> bool:
+        """Whether at least this share of what may go went just now."""
+        if self.at_ceiling:
+            return self.ceiling_used >= share * self.ceiling_slots
+        return self.used >= share * self.budget
 
 
 class BreakerState(msgspec.Struct, frozen=True):
@@ -237,6 +246,8 @@ def _rate(account: AccountLook, limits: Mapping[str, str]) -> RequestRate:
         most_bulk=int(values["bulk_cap"]),
         under_way=int(values["under_way"]),
         used=int(values["used"]),
+        ceiling_used=int(values["ceiling_used"]),
+        ceiling_slots=int(values["ceiling_slots"]),
         others=values["others"],
         shared=round(values["shared"], 1),
         margin=round(values["margin"], 3),

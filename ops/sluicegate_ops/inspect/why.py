@@ -295,7 +295,7 @@ class Waits:
     def _requests(self, priority: str) -> list[Wait]:
         rate = self.facts.rate
         wait = self._next_slot(priority)
-        return [wait] if wait.refuses or rate.used >= _FULL * rate.budget else []
+        return [wait] if wait.refuses or rate.is_used(_FULL) else []
 
     def _next_slot(self, priority: str) -> Wait:
         """The account's requests as what holds back, whether they refuse now or not."""

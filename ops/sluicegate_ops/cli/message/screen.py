@@ -72,6 +72,7 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     delivery: str = ""
     delivery_ms: int | None = None
     delivery_code: str = ""
+    sent_ms: int | None = None
     billed: CostScreen | None = None
     billed_again: Sequence[CostScreen] = ()
     history: History = History()

@@ -88,6 +88,8 @@ def _carrier(record: MessageScreen) -> str:
 
 
 def _delivery(record: MessageScreen, session: Session) -> str:
+    if record.sent_ms:
+        return f"unknown; handed to the carrier at {when(record.sent_ms)}"
     if record.delivery in ("", "unknown"):
         return record.delivery and f"unknown: {unknown(session)}"
     time = "" if record.delivery_ms is None else f" at {when(record.delivery_ms)}"

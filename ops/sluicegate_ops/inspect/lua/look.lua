@@ -42,12 +42,16 @@ local function account()
   local last, bulk_last = admission.last_slots(now, bucket, horizon)
   local clues = clues_of(bucket)
   local fastest = Bucket.MAX_RAISE * bucket.configured / bucket.configured_window
-  local window_began = '(' .. ms(now.steady - bucket.window)
+  local ceiling = bucket.ceiling
+  local function went(window_ms)
+    return call('ZCOUNT', key('log'), '(' .. ms(now.steady - window_ms), ms(now.steady))
+  end
   return {
     'wall', ms(now.wall), 'steady', ms(now.steady),
     'limit', known and exact(bucket.limit) or '0', 'window', known and exact(bucket.window) or '0',
     'budget', known and exact(Bucket.budget(bucket)) or '0',
-    'used', call('ZCOUNT', key('log'), window_began, ms(now.steady)),
+    'used', went(bucket.window), 'ceiling_used', ceiling and went(ceiling.window) or 0,
+    'ceiling_slots', ceiling and ceiling.slots or 0,
     'others', exact(math.max(0, bucket.peak, bucket.last_peak)),
     'shared', exact(now.steady - bucket.shared_at < SHARED_KNOWN and bucket.shared or 0),
     'margin', exact(bucket.margin),
