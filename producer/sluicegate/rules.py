@@ -39,8 +39,9 @@ MAX_SUBJECT: Final = 255
 SHORT_CODE: Final = re.compile(r"[0-9]{3,8}\Z")
 """A short code: 5 or 6 digits in the US, 3 to 8 elsewhere."""
 
-RECIPIENT: Final = re.compile("|".join((E164.pattern, f"^{SHORT_CODE.pattern}")))
-"""Whom a message may go to: Telnyx takes an E.164 number or a short code."""
+RECIPIENT: Final = re.compile("|".join((E164.pattern, r"^[0-9]{5,6}\Z")))
+"""Whom a message may go to: Telnyx takes an E.164 number or a short code. Of those only 5 and 6
+digits, as in the US: with 3, 7 or 8 it is as likely a number without its country."""
 
 _ALPHANUMERIC = re.compile(r"(?=.*[A-Za-z])(?! )[A-Za-z0-9 ]{1,11}(?<! )\Z")  # 3GPP TS 23.040
 _SHOWN = 3  # characters named in an error
@@ -80,7 +81,7 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "to": Rule(
         RECIPIENT.match,
-        "must be an E.164 number: + and 7 to 15 digits, no others; or a short code of 3 to 8",
+        "must be an E.164 number: + and 7 to 15 digits, no others; or a short code of 5 or 6",
     ),
     "sender": Rule(
         _is_sender,

@@ -26,7 +26,7 @@ READS = {
     *("campaign export", "campaign watch", "dead list", "dead show", "dead export", "doubt list"),
     *("doubt show", "message show", "optout list", "halt list", "status", "why"),
     *("optout history", "optout export"),
-    *("audit list", "audit export"),
+    *("audit list", "audit export", "export"),
     *("lanes", "serve", "simulate", "probe"),
 }
 

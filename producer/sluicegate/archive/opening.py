@@ -16,6 +16,7 @@ def open_archive(url: str, *, writes: bool = False) -> "Archive":
     try:
         from .store import Archive
     except ModuleNotFoundError as error:
-        way_out = "pip install 'sluicegate[archive]'"
-        raise ArchiveUnavailable(f"{error.name} is not installed: {way_out}") from error
+        raise ArchiveUnavailable(
+            f"{error.name} is not installed: install Sluicegate with its extra archive"
+        ) from error
     return Archive(url, writes=writes)
