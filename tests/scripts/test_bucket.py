@@ -482,3 +482,12 @@ def test_the_log_is_trimmed_in_small_batches(store: redis.Redis) -> None:
         made.later(100)
         made.claim()
     assert len(made.log()) < 10
+
+
+@pytest.mark.parametrize("priority", ["bulk", "transactional"])
+def test_a_high_rate_is_used_before_any_answer_said_anything_of_it(
+    store: redis.Redis, priority: Any
+) -> None:
+    made = bench(store, 0, limit=1000)
+    made.enqueue(*[message(n, priority=priority) for n in range(1, 601)])
+    assert 480 <= len(made.drain(500)) <= 530

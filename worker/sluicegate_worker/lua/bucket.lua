@@ -189,10 +189,14 @@ local function next_slots(now, bucket, room)
     paced = max(paced, left(room, one.span, one.size))
     bulk = max(bulk, left(room, one.span, max(1, one.size - one.kept)))
   end
+  local next_slot = slot_after(bucket, room, paced)
+  local bulk_slot = slot_after(bucket, room, max(paced, bulk))
   if bucket.doubt == 1 or now.steady < bucket.unsettled then
-    bulk = max(bulk, bucket.slot + clues().bulk_gap(bucket, room, left))
+    -- Not before they are put together: a gap of nothing would part what may go together.
+    local apart = bucket.slot + clues().bulk_gap(bucket, room, left)
+    bulk_slot = max(bulk_slot, ceil(apart * 1000) / 1000)
   end
-  return slot_after(bucket, room, paced), slot_after(bucket, room, max(paced, bulk))
+  return next_slot, bulk_slot
 end
 
 return {
