@@ -187,4 +187,4 @@ def test_whatever_a_script_counts_is_known_here() -> None:
     }
     assert {"retried", "void", "unused", "overtaken", "receipts_"} <= counted
     unknown = counted - set(EVENTS) - set(STATES) - FINAL_STATES
-    assert unknown == {"receipts_"}, "give each a line in EVENTS"
+    assert unknown == {"receipts_", "held_"}, "give each a line in EVENTS"

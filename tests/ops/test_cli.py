@@ -445,9 +445,13 @@ ALL = [*paths(get_command(app))]
 
 def test_no_command_is_missing() -> None:
     groups = {
-        "": "send campaign status why lanes message audit cancel repair dead doubt twice "
-        "optout halt setup doctor deployment profile serve simulate probe",
-        "campaign": "preflight start list status watch pause resume cancel pace report export",
+        "": "send campaign status why lanes costs message audit cancel erase export repair dead "
+        "doubt twice optout halt hold setup doctor archive deployment profile serve simulate "
+        "probe",
+        "campaign": "preflight start list status watch pause resume cancel pace report export "
+        "delete",
+        "archive": "status run adopt",
+        "hold": "add lift list",
         "message": "show retrieve",
         "profile": "list show set-webhook",
         "audit": "list export",

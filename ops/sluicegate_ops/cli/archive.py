@@ -120,7 +120,7 @@ def run(session: Session, options: ArchiveRunOptions) -> None:
 @archive.command()
 @command
 def adopt(session: Session, options: ArchiveAdoptOptions) -> None:
-    """Make the configured archive this account's, whatever it was before.
+    """Make the configured archive this account's own.
 
     For a Redis that was lost, or books that go on elsewhere from now on. What is
     in the archive before stays there, and is no longer read.

@@ -68,7 +68,7 @@ class Left(msgspec.Struct, frozen=True):
 
 @command
 def erase(session: Session, options: EraseOptions) -> None:
-    """Erase a person's number: from Redis, the archive, and what waits to be sent.
+    """Erase a person's number from Redis and the archive.
 
     Ledgers and totals keep their counts. What waits for the number is cancelled.
     Its opt-out stands, under a keyed hash, so that it is never sent to again. What
@@ -112,7 +112,7 @@ def erase(session: Session, options: EraseOptions) -> None:
 
 @command
 def export(session: Session, options: PersonExportOptions) -> None:
-    """Write all that is known of a number, as JSON, for the person who asks.
+    """Write all that is known of a number, as JSON.
 
     \b
     Example:

@@ -31,7 +31,7 @@ class CampaignDeleteOptions(CampaignOptions):
 
 @command
 def delete(session: Session, options: CampaignDeleteOptions) -> None:
-    """Delete a campaign that is finished or cancelled, in Redis and in the archive.
+    """Delete an ended campaign, in Redis and in the archive.
 
     Its recipients, plan and ledger go. The audit keeps its name and its counts,
     the account's totals and costs stay, and so do opt-outs. A campaign of the

@@ -39,7 +39,7 @@ class ReportOptions:
 
 @command
 def report(session: Session, options: ReportOptions) -> None:
-    """Show what became of everybody, what it cost, and what to do about it.
+    """Show what became of everybody, and what it cost.
 
     \b
     Example:
