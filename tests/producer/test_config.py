@@ -79,8 +79,10 @@ def test_the_example_has_every_setting_each_explained() -> None:
         return {at}
 
     text = EXAMPLE.read_text(encoding="utf-8")
-    # Without its table, which stands there as a comment, there is no archive.
-    assert names(tomllib.loads(text)) == names(msgspec.to_builtins(Config())) - {"/archive"}
+    # What is none unless it is named stands there as a comment.
+    none = {"/archive", "/accounts/default/daily_money"}
+    assert names(tomllib.loads(text)) == names(msgspec.to_builtins(Config())) - none
+    assert all(re.search(rf"\b{name.rpartition('/')[2]}\b", text) for name in none)
     paragraphs = [part for part in text.split("\n\n") if "=" in part]
     bare = [part for part in paragraphs if not part.startswith("#") and "timeout" not in part]
     assert bare == []

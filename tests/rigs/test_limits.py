@@ -107,7 +107,7 @@ def test_a_provider_that_nothing_reached_was_not_used() -> None:
 
 def test_real_processes_keep_to_the_limit_together() -> None:
     [figures] = measured([SECOND])
-    assert figures.sent >= 90
+    assert figures.sent >= 50, "both send; how much is used is judged on virtual time"
     assert figures.refused == 0
 
 
