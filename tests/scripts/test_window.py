@@ -1,6 +1,8 @@
 """How the bucket learns the provider's window, from providers of every kind."""
 
+import itertools
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -8,7 +10,13 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sluicegate_ops.simulator.limits import Bucket, FixedWindow, Limiter, SlidingLog
+from sluicegate_ops.simulator.limits import (
+    Bucket,
+    FixedWindow,
+    Limiter,
+    LimitVerdict,
+    SlidingLog,
+)
 from support.bench import Bench
 from support.fake import examples
 from support.messages import message
@@ -31,7 +39,25 @@ def bench(store: redis.Redis, **fields: Any) -> Bench:
     return made
 
 
-def sent(made: Bench, provider: Limiter, seconds: float, **headers: Any) -> tuple[int, int]:
+class Shared:
+    """A provider of whose limit others take a share, at random moments."""
+
+    def __init__(self, provider: Limiter, share: float, window: float, seed: int) -> None:
+        self.limit, self._provider = provider.limit, provider
+        self._random = Random(seed)
+        self._per_second, self._next = share * provider.limit / window, 0.0
+
+    def take(self, now: float) -> LimitVerdict:
+        self._next = self._next or now
+        while self._next <= now:
+            self._provider.take(self._next)
+            self._next += self._random.expovariate(self._per_second)
+        return self._provider.take(now)
+
+
+def sent(
+    made: Bench, provider: Limiter | Shared, seconds: float, **headers: Any
+) -> tuple[int, int]:
     """Send for so long as bulk may; return how many were accepted, and how many answered 429."""
     accepted = refused = 0
     began, ends = made.now_ms, made.now_ms + 1000 * seconds
@@ -82,6 +108,30 @@ def test_the_window_is_learned_whatever_is_configured(
     assert refused + more <= 1
     assert first > 0
     assert then >= 0.9 * 2 * LIMIT
+
+
+@pytest.mark.parametrize(
+    ("kind", "share"),
+    [
+        ("bucket", 0.1),
+        *[
+            pytest.param(kind, share, marks=pytest.mark.long)
+            for kind, share in itertools.product(KINDS, (0.1, 0.3))
+            if (kind, share) != ("bucket", 0.1)
+        ],
+    ],
+)
+def test_a_window_configured_right_stays_whatever_others_take(
+    valkey: redis.Redis, kind: str, share: float
+) -> None:
+    limit = 4 * LIMIT
+    made = bench(valkey, limit=limit)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 1000)])
+    provider = Shared(KINDS[kind](limit, WINDOW), share, WINDOW, seed=3)
+    sent(made, provider, 2 * WINDOW)
+    accepted, _ = sent(made, provider, 3 * WINDOW)
+    assert (made.bucket()["learned"] or 1000 * WINDOW) == 1000 * WINDOW
+    assert accepted >= 0.9 * 3 * limit * (1 - share)
 
 
 def test_nothing_is_learned_from_answers_without_headers(valkey: redis.Redis) -> None:

@@ -29,6 +29,8 @@ local ROUNDED_MS = 2000 -- a reset may be so much too late: rounded up, and its 
 local HIDDEN = 2.2      -- others use up to so many times what our answers show of them
 local QUIET_WINDOWS = 5 -- for which a bucket is not tried upwards
 local SHARED_MOST = 3   -- a bucket that others share looks up to so many times slower
+local UNSEEN_MOST = 1.5 -- the same where little is seen of them
+local DRAWN = 0.1       -- of the limit: a bucket that is fuller takes back only what was drawn
 local USUAL_MS = {
   86400000, 43200000, 21600000, 10800000, 7200000, 3600000, 1800000, 900000, 600000, 300000,
   120000, 60000, 30000, 20000, 15000, 10000, 5000, 2000, 1000, 500,
@@ -116,7 +118,8 @@ local function consider(now, bucket, low, high, kind, why)
     window = configured
   end
   local by_others = kind == 'sliding'
-    or kind == 'bucket' and shared and window < SHARED_MOST * bucket.window
+    or kind == 'bucket' and (window < (shared and SHARED_MOST or UNSEEN_MOST) * bucket.window
+      or known.fewest < DRAWN * bucket.limit)
   if known.claimed == 1 and window > bucket.window and by_others then
     known.kind = known.kind == '-' and kind or known.kind
     if bucket.doubt == 1 then believe(now, bucket, bucket.window, known.why, true, false) end
