@@ -158,6 +158,13 @@ def test_a_window_that_the_provider_changes_is_learned_again(valkey: redis.Redis
     assert made.bucket()["learned"] == 2_000
 
 
+def test_more_that_remains_than_the_limit_is_as_if_nothing_were_used(valkey: redis.Redis) -> None:
+    made = bench(valkey)
+    sent(made, SlidingLog(LIMIT, WINDOW), 2.0, limit=7, remaining=1)
+    accepted, _ = sent(made, SlidingLog(LIMIT, WINDOW), 2 * WINDOW, limit=1, remaining=6)
+    assert accepted > 0
+
+
 said = st.fixed_dictionaries(
     {
         "limit": st.sampled_from([-1, 1, 7, 20, 100, 10_000, 999_999_999]),

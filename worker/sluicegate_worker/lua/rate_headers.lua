@@ -93,7 +93,8 @@ local function report(now, bucket, lease, answer)
     hear_others(now, bucket, foreign)
     if not bucket.newest or seq > bucket.newest.seq then
       bucket.newest = {
-        seq = seq, at = lease.started, used = answer.limit - remaining, room = remaining,
+        seq = seq, at = lease.started, room = remaining,
+        used = max(0, answer.limit - remaining), -- some say that more remains than the limit
         left = answer.reset, throttled = answer.throttled, wait = answer.wait,
       }
     end
