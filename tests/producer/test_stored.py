@@ -65,7 +65,14 @@ tickets = st.builds(
     st.sampled_from([b"", b"[]", b'["Ann"]', b'["a|b","\xc3\xa9"]']),
 )
 leases = st.builds(
-    Lease, IDS, STEADY_MS, st.integers(0), st.none() | STEADY_MS, lane_names, tickets
+    Lease,
+    IDS,
+    STEADY_MS,
+    st.integers(0),
+    st.none() | STEADY_MS,
+    lane_names,
+    tickets,
+    st.sampled_from(["", "t", "a", "o", "u"]),
 )
 attempts = st.builds(
     PastAttempt,

@@ -81,8 +81,9 @@ local function refusal(now, lane, slot, next_ticket, ...)
   local of_carrier, closed
   if of_lane.carried then
     of_carrier, closed = carrier_refusal(now, of_lane, slot, next_ticket(...))
-    -- Where others go on, what refuses all of them is said first.
-    if of_carrier and not goes_on(lane) then
+    -- Where others go on, what refuses all of them is said first. A day's cap is worth going on
+    -- without; a rate opens again at once, for all that wait together for their turns.
+    if of_carrier and not (of_carrier.cap and goes_on(lane)) then
       local waiting = lanes.side_in(lane) and lane or of_carrier.waits
       return of_carrier.name, waiting, closed, of_carrier.carrier
     end
