@@ -48,7 +48,7 @@ REPLIES = "+15551234567"
 IDS = {"dead": "m1", "doubt": "m2"}
 """Which message a group of commands is about; the others are about one that waits."""
 
-KINDS = ("registration", "brand", "campaign")
+KINDS = ("registration", "brand", "campaign", "app")
 BLOCKS = {"serve"}
 """Commands that run until they are stopped."""
 

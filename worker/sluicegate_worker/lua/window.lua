@@ -31,6 +31,7 @@ local QUIET_WINDOWS = 5 -- for which a bucket is not tried upwards
 local SHARED_MOST = 3   -- a bucket that others share looks up to so many times slower
 local UNSEEN_MOST = 1.5 -- the same where little is seen of them
 local DRAWN = 0.1       -- of the limit: a bucket that is fuller takes back only what was drawn
+local MAX_RAISE = Bucket.MAX_RAISE
 local USUAL_MS = {
   86400000, 43200000, 21600000, 10800000, 7200000, 3600000, 1800000, 900000, 600000, 300000,
   120000, 60000, 30000, 20000, 15000, 10000, 5000, 2000, 1000, 500,
@@ -39,7 +40,7 @@ local USUAL_MS = {
 -- From now on the window is that long. `claimed`: it is trusted; `doubt`: until it was seen.
 local function believe(now, bucket, window, why, claimed, doubt)
   local known = clues_of(bucket)
-  local fastest = Bucket.MAX_RAISE * bucket.configured / bucket.configured_window
+  local fastest = MAX_RAISE * bucket.configured / bucket.configured_window
   window = max(window, bucket.limit / fastest, LEAST_MS)
   if math.abs(window - bucket.window) > 0.01 * bucket.window then
     bucket.unsettled = now.steady + 2 * window
@@ -79,6 +80,10 @@ local function hear_limit(now, bucket, limit, window)
     bucket.limit = limit
     local same = guessed and bucket.configured_window or bucket.window
     believe(now, bucket, same, guessed and 'limit' or known.why, true, true)
+  end
+  -- A higher limit in a window that is known already is bounded by a longer one as well.
+  if bucket.limit > MAX_RAISE * bucket.configured * bucket.window / bucket.configured_window then
+    believe(now, bucket, bucket.window, known.why, known.claimed == 1, true)
   end
 end
 
