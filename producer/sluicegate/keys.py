@@ -8,9 +8,8 @@ is each script's ``KEYS[1]``.
 
     m:<id>       hash    one message's record (fields below); id = key, app:key or campaign.short
     lane:<lane>  list    tickets waiting in order, the head goes next; lane = class, colon, sender,
-                         ~t or ~a for a side lane (lanes.lua), and # with a campaign's name or
-                         @ with an app's; class = t|b (priority),
-                         s|m (type)
+                         ~t for a side lane (lanes.lua), and # with a campaign's name or @ with
+                         an app's; class = t|b (priority), s|m (type)
     ready:<class>        zset    the tree of ready lanes (lanes.lua): its top, by virtual time
     ready:<class>:<node> zset    what is below a node: a|app, r|registration or s|sender, the
                          last two with @ and its name behind them for an app's

@@ -28,10 +28,10 @@
 -- A member that a level refuses is taken out and parked until that level's time: one entry, however
 -- many lanes are below it, so that no sender's queue is ever looked at for another's sake.
 --
--- What a carrier's level refuses leaves its lane for a side lane (bs:+1555~t#july, ~a for AT&T's),
--- so that the others go on. It is a lane like any other: it is parked while that level refuses, and
--- then served beside the other, which leaves it whatever that carrier's level would count as long
--- as it has tickets; so the order for each carrier stays. `waits:<level>` names what such a level
+-- What a carrier's cap refuses leaves its lane for a side lane (bs:+1555~t#july), so that the
+-- others go on. It is a lane like any other: it is parked while that cap refuses, and then served
+-- beside the other, which leaves it whatever that cap would count as long as it has tickets; so the
+-- order for each carrier stays. `waits:<level>` names what such a level
 -- has parked, so that what makes room for one message need not look at everybody.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local limits = part('sluicegate.limits')

@@ -106,8 +106,8 @@ class LaneName(NamedTuple):
 
     The class is the first letters of priority and type, ``bs`` for bulk SMS. ``sender`` is as
     ``sender_name`` makes it; ``campaign`` and ``app`` are ``""`` if the lane is not one's.
-    ``carrier`` is that of a side lane, ``~t`` or ``~a`` behind the sender: what T-Mobile's or
-    AT&T's level refused of the lane waits there.
+    ``carrier`` is that of a side lane, ``~t`` behind the sender: what T-Mobile's cap refused of
+    the lane waits there.
     Mirrored by ``class_of``, ``sender_of``, ``campaign_in``, ``scope_of`` and ``side_of`` in
     ``lanes.lua``.
     """

@@ -40,7 +40,7 @@ local function account_refusal(lane, slot)
   return opens > slot and opens or nil
 end
 
--- Whether a lane's messages that a carrier's level refuses make way for the others.
+-- Whether a lane's messages that a carrier's cap refuses make way for the others.
 local function goes_on(lane)
   local aside = not lanes.side_in(lane) and limits.get('aside')
   return aside and string.find(aside, sub(lane, 1, 1), 1, true)
