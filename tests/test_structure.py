@@ -21,7 +21,7 @@ MODULES = {
     "identity receipts archive campaigns deadlines connections lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep archiver archiving "
-    "deafness account_work engine patience app tasks",
+    "reconcile reconciling deafness account_work engine patience app tasks",
     "ops/sluicegate_ops": "simulator inspect metrics web cli",
     "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }

@@ -86,6 +86,11 @@ is each script's ``KEYS[1]``.
     ids:<n>      hash    hash of an archived message's id -> digest, state, hour of its end
                          (archived.lua)
     late         list    receipts of messages that are not here: JSON, as receipt.lua takes them
+    reconciler   string  token of whoever reconciles now, under a lease
+    reconcile    hash    the run under way or cut short: since, until, began, at (all wall ms: what
+                         was created before it is compared), its counts and sums (reconcile.lua)
+    reconcile_left hash  what differs: kind|id -> JSON (reconcile/findings.py); at most 10,000
+    reconciled, reconciled_left  the same of the last run that came to its end
     holds        hash    number:<number> or campaign:<name> under a legal hold -> JSON: at_ms, who,
                          why
     hash_key     string  32 random bytes that key the hashes of recipients (campaigns/members.py)

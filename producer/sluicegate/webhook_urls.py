@@ -8,14 +8,26 @@ function of its parts, since a request that is repeated must be the same bytes.
 """
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from hashlib import sha256
-from urllib.parse import quote
+from typing import NamedTuple
+from urllib.parse import quote, unquote
 
 from .errors import InvalidMessage
 from .urls import MAX_URL
 
 _MAC_BYTES, _MAC_CHARACTERS = 15, 20
+_READ = re.compile(
+    r"https?://[^?#]*/receipts/([^/?#]+)/([^/?#]+)/([\w-]{20})(?:\?relay=([^&#]*))?", re.ASCII
+)
+
+
+class UrlOwner(NamedTuple):
+    """Whose receipts a URL takes: the message ``id`` of an account."""
+
+    account: str
+    id: str
 
 
 def relay_fault(public_url: str, account: str, id: str, relay: str) -> str:
@@ -63,6 +75,16 @@ def verified(secrets: tuple[str, ...], account: str, id: str, mac: str, relay: s
     given = mac.encode(errors="replace")
     expected = [_mac(secret, account, id, relay).encode() for secret in secrets]
     return sum(hmac.compare_digest(each, given) for each in expected) > 0
+
+
+def owner_of(url: str, secrets: tuple[str, ...]) -> UrlOwner | None:
+    """Read a URL of ours, whatever our public URL was then; None if we didn't make it."""
+    parts = _READ.fullmatch(url)
+    if parts is None:
+        return None
+    account, id = unquote(parts[1]), unquote(parts[2])
+    relay = None if parts[4] is None else unquote(parts[4])
+    return UrlOwner(account, id) if verified(secrets, account, id, parts[3], relay) else None
 
 
 def _mac(secret: str, account: str, id: str, relay: str | None) -> str:

@@ -80,7 +80,7 @@ def test_the_example_has_every_setting_each_explained() -> None:
 
     text = EXAMPLE.read_text(encoding="utf-8")
     # What is none unless it is named stands there as a comment.
-    none = {"/archive", "/accounts/default/daily_money"}
+    none = {"/archive", "/reconcile", "/accounts/default/daily_money"}
     assert names(tomllib.loads(text)) == names(msgspec.to_builtins(Config())) - none
     assert all(re.search(rf"\b{name.rpartition('/')[2]}\b", text) for name in none)
     paragraphs = [part for part in text.split("\n\n") if "=" in part]

@@ -299,3 +299,19 @@ def test_a_full_server_is_relieved(valkey: redis.Redis, tmp_path: Path) -> None:
         assert work.run().messages == 3
     finally:
         store.config_set("maxmemory", 0)
+
+
+def test_an_archive_of_the_first_version_is_brought_to_this_one(
+    bench: Bench, work: Archiver
+) -> None:
+    bench.later(DAY_MS)
+    work.run()
+    archive = work.open()
+    with archive._engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX messages_provider")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    url = archive.url
+    work.close()
+    with pytest.raises(ArchiveUnavailable, match="of version 0001"):
+        open_archive(url)
+    assert work.open().by_provider_id("default", ["p-m1", "p-nobody"]) == {"p-m1": "m1"}

@@ -29,6 +29,7 @@ from .drain import Drain
 from .observe.metrics import Meters
 from .provider.gateway import Gateway
 from .queue import Queue
+from .reconciling import reconciling
 from .rendering import GrantRenderer, TextHashes
 from .spool import Spool
 from .summary import Summary
@@ -187,7 +188,8 @@ class AccountWork:
         sweeps = sweeping(self._queue, self._on_swept, self._meters, self._deafness.reason)
         once = map(self._once_redis_answers, (self._publish, self._unspool, self._warn))
         archives = archiving(self._config, self._account)
-        running = (self._listen(), sweeps, archives, *once)
+        compares = reconciling(self._config, self._account)
+        running = (self._listen(), sweeps, archives, compares, *once)
         self._tasks.update(map(asyncio.create_task, running))
 
     async def _claim_identity(self) -> None:

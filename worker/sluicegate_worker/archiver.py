@@ -159,7 +159,7 @@ class Archiver:
         known, _, place = self._attached("look")
         if not known:
             return open_archive(self._settings.url, writes=True)
-        reading = open_archive(self._settings.url)
+        reading = open_archive(self._settings.url, older=True)
         ours, where = reading.id, reading.place
         reading.close()
         if ours != known:

@@ -22,6 +22,7 @@ from . import (
     twice,
 )
 from . import costs as costing
+from . import reconcile as reconciling
 from . import repair as repairing
 from .doctor import command as doctoring
 from .kit.groups import CONTEXT, Commands
@@ -93,6 +94,7 @@ app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
 app.add_typer(hold.hold, name="hold", rich_help_panel=ACT)
 app.command(rich_help_panel=ACT)(person.erase)
 app.command(rich_help_panel=ACT)(person.export)
+app.command(rich_help_panel=ACT)(reconciling.reconcile)
 app.command(rich_help_panel=ACT)(repairing.repair)
 app.command(rich_help_panel=RUN)(setting_up.setup)
 app.command(rich_help_panel=RUN)(doctoring.doctor)

@@ -26,7 +26,7 @@ apps        what an app has enqueued, how it ended, and what of its day it has u
 account     an account's state, as ``status`` shows it
 scrape      what a scrape asks of an account beside its facts
 archive     what has ended, here and in the archive
-archive     what has ended, here and in the archive
+reconcile   when the books were last compared, and what is left
 person      everything that names one number
 holds       what is kept whatever its time
 """
@@ -71,6 +71,7 @@ from .members import Member, member
 from .memory import aread_memory, read_memory
 from .person import Mention, Mentions, naming
 from .recipients import CampaignRecipients, RecipientStatus
+from .reconcile import ReconcileState, read_reconcile
 from .record import MessageRecord, aread_older, aread_record, read_record
 from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape
 from .server import ServerState, read_server, refused_writes
@@ -112,6 +113,7 @@ __all__ = [
     "MessageCounts",
     "MessageRecord",
     "RecipientStatus",
+    "ReconcileState",
     "RequestRate",
     "SentTwice",
     "ServerState",
@@ -147,6 +149,7 @@ __all__ = [
     "read_holds",
     "read_ledgers",
     "read_memory",
+    "read_reconcile",
     "read_record",
     "read_scrape",
     "read_server",

@@ -18,6 +18,7 @@ from sluicegate_worker.queue import worker_tag
 from .archive import ArchiveState, read_archive
 from .costs import CostRow, cost_of_day, cost_row, day_of
 from .facts import LIVE_SECONDS, AccountFacts, BreakerState, MessageCounts, RequestRate
+from .reconcile import ReconcileState, read_reconcile
 from .server import ServerState, read_hazards, read_server
 from .standstill import Standstill
 from .waiting_webhooks import WaitingWebhooks, read_waiting_webhooks
@@ -100,7 +101,7 @@ class AccountState(msgspec.Struct, frozen=True):
     is the environment variable that holds the account's key. ``costs_today`` is what messages
     accepted today (UTC) cost, by currency; ``money_warned`` are the levels of which so much of a
     day's cap in money is spent that a person should know. ``archive`` is where finished messages
-    go.
+    go, and ``reconcile`` when the books were last compared with the provider's.
     """
 
     account: str
@@ -133,6 +134,7 @@ class AccountState(msgspec.Struct, frozen=True):
     costs_today: Sequence[CostRow] = ()
     money_warned: Sequence[str] = ()
     archive: ArchiveState = ArchiveState()
+    reconcile: ReconcileState = ReconcileState()
 
 
 def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
@@ -176,6 +178,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         costs_today=_costs(client, keys, facts.now_ms),
         money_warned=_warned(client, keys, facts.now_ms),
         archive=read_archive(client, keys, config, facts.now_ms),
+        reconcile=_reconcile(client, keys, config),
     )
 
 
@@ -230,6 +233,13 @@ def _warned(client: Any, keys: Keys, now_ms: float) -> list[str]:
     stored = client.hgetall(keys("money")).items()
     warned = (field.decode().removeprefix("warned:") for field, day in stored if day == today)
     return sorted(level for level in warned if level.partition(":")[0] in ("account", "app"))
+
+
+def _reconcile(client: redis.Redis, keys: Keys, config: Config) -> ReconcileState:
+    settings = config.reconcile
+    every_hours = settings.every_hours if settings is not None else 0.0
+    state = read_reconcile(client, keys)
+    return msgspec.structs.replace(state, every_hours=every_hours)
 
 
 def _costs(client: redis.Redis, keys: Keys, now_ms: float) -> list[CostRow]:

@@ -9,6 +9,7 @@ from sluicegate.keys import CLASSES, Keys
 from .apps import AppCounts, app_counts
 from .archive import ArchiveState, glance
 from .facts import LIVE_SECONDS
+from .reconcile import ReconcileState, read_reconcile
 from .waiting_webhooks import WaitingWebhooks, read_waiting_webhooks
 
 CAMPAIGNS_SHOWN = 20
@@ -21,7 +22,7 @@ class ScrapeCounts(NamedTuple):
     ``parked`` has the level of each member that is parked, ``ready`` counts what stands at the
     tops of the trees of lanes, ``campaigns`` those that run, ``workers`` those heard lately,
     ``twice`` messages sent twice that nobody has cleared; ``apps`` are by name, ``webhooks`` those
-    to be passed on; ``archive`` is where what has ended goes.
+    to be passed on; ``archive`` is where what has ended goes, ``reconcile`` the last run of that.
     """
 
     parked: Sequence[str]
@@ -33,6 +34,7 @@ class ScrapeCounts(NamedTuple):
     apps: Mapping[str, AppCounts]
     webhooks: WaitingWebhooks
     archive: ArchiveState
+    reconcile: ReconcileState
 
 
 def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
@@ -57,6 +59,7 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
         apps=app_counts(apps),
         webhooks=read_waiting_webhooks(client, keys),
         archive=glance(client, keys),
+        reconcile=read_reconcile(client, keys),
     )
 
 

@@ -15,6 +15,7 @@ from ..inspect import (
     AppCounts,
     ArchiveState,
     Look,
+    ReconcileState,
     WaitingWebhooks,
     cost_of_day,
     day_of,
@@ -86,6 +87,7 @@ class Seen(NamedTuple):
     apps: Mapping[str, AppCounts]
     webhooks: WaitingWebhooks
     archive: ArchiveState
+    reconcile: ReconcileState
     costs: Mapping[SumField, CostSum]
 
     @property
@@ -122,6 +124,7 @@ def look(client: Any, keys: Keys) -> Seen:
         apps=counts.apps,
         webhooks=counts.webhooks,
         archive=counts.archive,
+        reconcile=counts.reconcile,
         costs=cost_of_day(client, keys, day_of(facts.now_ms)),
     )
 

@@ -89,6 +89,19 @@ GAUGES: Final[Mapping[str, Gauge]] = {
     "archived_messages": Gauge(
         "Messages that went to the archive, in all.", lambda s: s.archive.archived
     ),
+    "reconciled_seconds": Gauge(
+        "How long ago the last run of reconciling ended, 0 where there was none.",
+        lambda s: _age(s.facts.now_ms, s.reconcile.ended_ms),
+    ),
+    "reconcile_differences": Gauge(
+        "Differences between our books and the provider's that the last run left, without the "
+        "foreign messages.",
+        lambda s: s.reconcile.differences - s.reconcile.foreign,
+    ),
+    "reconcile_foreign_messages": Gauge(
+        "Messages on the account that are not ours, as the last run found them.",
+        lambda s: s.reconcile.foreign,
+    ),
     "webhooks_behind_seconds": Gauge(
         "For how long an app has been taking none of the webhooks that wait for it.",
         lambda s: s.webhooks.behind_seconds(s.facts.now_ms),
@@ -159,12 +172,21 @@ class AccountMetrics(Collector):
             yield GaugeMetricFamily(full_name, help, value=memory.get(name))
         yield from _families(seen or {}, self._config.web.apps)
         yield self._receipts(seen or {})
+        yield self._reconcile(seen or {})
 
     def _receipts(self, seen: Mapping[str, Seen]) -> Metric:
         help = "1 where messages ask for receipts, by the configuration that serve reads."
         family = _gauge("receipts_expected", help)
         for name in seen:
             family.add_metric([name], receipts_are_set_up(self._config, name))
+        return family
+
+    def _reconcile(self, seen: Mapping[str, Seen]) -> Metric:
+        settings = self._config.reconcile
+        help = "1 where workers are to reconcile, by the configuration that serve reads."
+        family = _gauge("reconcile_expected", help)
+        for name in seen:
+            family.add_metric([name], settings is not None and settings.in_workers)
         return family
 
 

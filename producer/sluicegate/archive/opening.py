@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     from .store import Archive
 
 
-def open_archive(url: str, *, writes: bool = False) -> "Archive":
+def open_archive(url: str, *, writes: bool = False, older: bool = False) -> "Archive":
     """Return the archive at ``url``; who ``writes`` creates it, or brings it to this version.
+
+    ``older``: it may be of an older version, of which only ``id`` may be asked.
 
     Raises ArchiveUnavailable where it is not there, is of another version, or can't be opened.
     """
@@ -19,4 +21,4 @@ def open_archive(url: str, *, writes: bool = False) -> "Archive":
         raise ArchiveUnavailable(
             f"{error.name} is not installed: install Sluicegate with its extra archive"
         ) from error
-    return Archive(url, writes=writes)
+    return Archive(url, writes=writes, older=older)

@@ -16,7 +16,7 @@ from .engines import engine_of, file_of_archive, place_of, translated_sql
 from .rows import ArchivedMessage, ArchiveRow
 from .tables import books, identity, messages, removed
 
-VERSION = "0001"
+VERSION = "0002"
 """The revision of the last migration."""
 
 _NONE: sa.ColumnElement[str] = sa.literal_column("''")
@@ -34,13 +34,13 @@ class Archive:
     there, is locked for longer than 5 s, or can't answer.
     """
 
-    def __init__(self, url: str, *, writes: bool = False) -> None:
+    def __init__(self, url: str, *, writes: bool = False, older: bool = False) -> None:
         self.url, self.place = url, place_of(url)
         self._engine = engine_of(url, writes=writes)
         with translated_sql(url):
             if writes:
                 self._migrate()
-            self.id = self._identity()
+            self.id = self._identity(older)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -102,6 +102,21 @@ class Archive:
         """The message, the latest of that id; None where the archive has none."""
         row = self.rows(account, [id]).get(id)
         return None if row is None else ArchivedMessage.of(row)
+
+    def by_provider_id(self, account: str, ids: Sequence[str]) -> dict[str, str]:
+        """Our ids of messages, by the provider's; of those that are known."""
+        query = sa.select(messages.c.provider_id, messages.c.id).where(
+            messages.c.account == account, messages.c.provider_id.in_(ids)
+        )
+        with self._reading() as connection:
+            return {row.provider_id: row.id for row in connection.execute(query)}
+
+    def ended_between(
+        self, account: str, since_ms: int, until_ms: int
+    ) -> Iterator[ArchivedMessage]:
+        """All that ended on the days (UTC) of these moments and between, in no order."""
+        days = messages.c.day.between(since_ms // _DAY_MS, until_ms // _DAY_MS)
+        return self._selected(sa.select(messages), account, days)
 
     def of_recipient(self, account: str, number: str) -> Iterator[ArchivedMessage]:
         """All messages to ``number``, the latest first."""
@@ -277,9 +292,9 @@ class Archive:
                 row = {"id": secrets.token_hex(8), "created": _now_ms()}
                 connection.execute(sa.insert(identity), row)
 
-    def _identity(self) -> str:
+    def _identity(self, older: bool) -> str:
         version = self._version()
-        if version != VERSION:
+        if version != VERSION and not (older and "" < version < VERSION):
             reason = f"its tables are of version {version}, and this Sluicegate's are {VERSION}"
             if not version:
                 reason = "it is empty: an archiver has yet to begin it"

@@ -30,14 +30,15 @@ from .apps import tenant_faults
 from .archive import ArchiveSettings, archive_faults
 from .file import SettingsFile
 from .recipients import AppLimits, PerPrefix, PerRecipient, RecipientLimits
+from .reconcile import ReconcileSettings
 from .redis_url import is_redis, redis_url_fault, with_password
 from .senders import Brand, Registration, Sender, SettingFaults
 from .web import NAME, NAME_RULE, App, Web, from_environment, web_faults
 
 __all__ = [
     "NAME", "NAME_RULE", "Account", "App", "AppLimits", "ArchiveSettings", "Brand", "Config",
-    "InDoubt", "Override", "PerPrefix", "PerRecipient", "RecipientLimits", "Registration",
-    "RetrySettings", "Sender", "Web", "load",
+    "InDoubt", "Override", "PerPrefix", "PerRecipient", "RecipientLimits", "ReconcileSettings",
+    "Registration", "RetrySettings", "Sender", "Web", "load",
 ]  # fmt: skip
 
 
@@ -60,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ``sending_ceiling`` the share beyond which nothing more is claimed, so that what is under way
     can end and every stop still works. ``web`` is what HTTP serves. ``archive`` is where finished
     messages go; without it Redis keeps an app's for their retention, and a campaign's for ever.
+    ``reconcile`` is when workers compare these books with the provider's; without it they don't.
     """
 
     redis_url: str = "redis://127.0.0.1:6379/0"
@@ -74,6 +76,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sending_ceiling: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.95
     web: Web = Web()
     archive: ArchiveSettings | None = None
+    reconcile: ReconcileSettings | None = None
 
     def __repr__(self) -> str:
         """Hide user names and passwords in URLs, since reprs end up in logs."""

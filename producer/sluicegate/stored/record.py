@@ -87,6 +87,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         first = [self.bill] if self.billed or self.bill.cost_billionths is not None else []
         return [*first, *(other.bill for other in self.other_bills.values())]
 
+    def cost_told_ms(self, provider_id: str) -> int:
+        """When a receipt told the cost of one send; 0 where its answer did, or nobody.
+
+        Needs ``billed`` and ``delivery_at``, and the whole record for a second send. Mirrored by
+        ``known`` in ``costs.lua``.
+        """
+        if provider_id != self.provider_id:
+            other = self.other_bills.get(provider_id)
+            return other.at_ms if other else 0
+        told = self.billed.partition("|")[2]
+        return self.delivery_at if told == "=" else int(told or 0)
+
     @classmethod
     def parse(cls, fields: Mapping[bytes, bytes]) -> "Record":
         """Read a whole hash, as HGETALL answers; raises Malformed.

@@ -25,6 +25,7 @@ from sluicegate.webhook_urls import WebhookUrls
 from .gateway import Gateway
 from .optouts import OptOutPage, OptOutPages
 from .owned import AccountBooks, BooksFactory
+from .reports import Reports, ReportsFactory
 from .telnyx.v1 import TelnyxV1
 from .telnyx.v2 import TelnyxV2
 from .webhooks import WebhookReader
@@ -49,7 +50,8 @@ class ProviderApi(NamedTuple):
     ``webhooks(account, environ)`` makes the readers for which the account has a key, and raises
     InvalidConfig for a malformed key. ``rate_headers``: whether answers say how much of the rate
     limit is left. ``optouts`` reads the provider's own list of opt-outs, where it has one, and
-    ``books`` what the account owns there, where the key can tell.
+    ``books`` what the account owns there, where the key can tell. ``reports`` reads its records of
+    the messages that were sent, to reconcile ours with.
     """
 
     api: Api
@@ -58,6 +60,7 @@ class ProviderApi(NamedTuple):
     rate_headers: bool
     optouts: OptOutPages | None = None
     books: BooksFactory | None = None
+    reports: ReportsFactory | None = None
 
 
 def _telnyx_webhooks(account: Account, environ: Mapping[str, str]) -> Sequence[WebhookReader]:
@@ -84,11 +87,34 @@ def _telnyx_books(
     return kind(account, key, client, sleep)
 
 
+def _telnyx_reports(
+    account: Account,
+    key: str,
+    client: "httpx.Client",
+    sleep: Callable[[float], object],
+    spacing_seconds: float,
+) -> Reports:
+    from .telnyx.reports import TelnyxReports, TelnyxV1Reports  # likewise
+
+    kind = TelnyxReports if account.api == TELNYX_V2.name else TelnyxV1Reports
+    return kind(account, key, client, sleep, spacing_seconds)
+
+
 _PROVIDERS: dict[str, ProviderApi] = {
     row.api.name: row
     for row in (
-        ProviderApi(TELNYX_V2, TelnyxV2, _telnyx_webhooks, True, _telnyx_optouts, _telnyx_books),
-        ProviderApi(TELNYX_V1, TelnyxV1, _telnyx_webhooks, False, None, _telnyx_books),
+        ProviderApi(
+            TELNYX_V2,
+            TelnyxV2,
+            _telnyx_webhooks,
+            True,
+            _telnyx_optouts,
+            _telnyx_books,
+            _telnyx_reports,
+        ),
+        ProviderApi(
+            TELNYX_V1, TelnyxV1, _telnyx_webhooks, False, None, _telnyx_books, _telnyx_reports
+        ),
     )
 }
 

@@ -27,6 +27,7 @@ from .finding import Finding
 from .findings import findings
 from .halts import masked
 from .reasons import is_guess, limit, sentence
+from .reconciled import reconciled
 from .why import document
 
 _WORKERS_SHOWN = 5
@@ -151,6 +152,7 @@ def _around(state: AccountState) -> list[tuple[str, str]]:
         *[("webhooks to pass on", f"{waiting:,}")] * bool(waiting),
         *[("sent twice", f"{twice:,}")] * bool(twice),
         *kept(state),
+        *reconciled(state),
         *[("cost today", _costs(state.costs_today))] * bool(state.costs_today),
         *_workers(state),
     ]

@@ -21,6 +21,7 @@ from .reasons import (
     named,
     shared,
 )
+from .reconciled import reconciling
 from .replies import braked, reviews, webhooks
 from .standstills import deaf, hazards, memory, mended, paused, server, stalled
 
@@ -260,5 +261,5 @@ _KINDS = (
     server, memory, _halts, no_worker, deaf, distant, stalled, paused, _breaker,
     mended, _twice, reviews, braked, money, _held, _dead, serving, webhooks, receipts, _others,
     _blocked,
-    limits, _window, _bounded, hazards, archiving,
+    limits, _window, _bounded, hazards, archiving, reconciling,
 )  # fmt: skip

@@ -31,6 +31,15 @@ def v1_bill(record: Mapping[str, object]) -> Bill:
     return _bill(record, number, parts, cost, currency, None)
 
 
+def record_bill(record: Mapping[str, object]) -> Bill:
+    """What a detail record of API v2 says."""
+    cost, currency = _money(record.get("cost"), record.get("currency"))
+    number = record.get("cld")
+    if isinstance(number, str) and number.isdecimal():
+        number = f"+{number}"
+    return _bill(record, number, record.get("parts"), cost, currency, None)
+
+
 def _bill(
     said: Mapping[str, object],
     number: object,

@@ -22,7 +22,10 @@ _SHOWN: Final = 300
 
 
 class AccountCalls:
-    """Calls with one key; ``ends_after_seconds`` bounds all of them together."""
+    """Calls with one key; ``ends_after_seconds`` bounds all of them together.
+
+    Two calls begin ``spacing_seconds`` apart at least.
+    """
 
     def __init__(
         self,
@@ -33,12 +36,14 @@ class AccountCalls:
         sleep: Callable[[float], object] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
         ends_after_seconds: float = 300.0,
+        spacing_seconds: float = SPACING_SECONDS,
     ) -> None:
         self._base, self._client = base_url.rstrip("/"), client
         self._headers = {"Accept": "application/json", "User-Agent": "sluicegate", **headers}
         self._redaction = Redaction([secret], "(API key)")
         self._sleep, self._monotonic = sleep, monotonic
         self._ends, self._next = monotonic() + ends_after_seconds, 0.0
+        self._spacing = spacing_seconds
 
     def get(self, path: str, params: Mapping[str, str] = {}) -> Any:
         """The JSON of a GET; raises ``Unread``."""
@@ -125,7 +130,7 @@ class AccountCalls:
             raise Unread(f"{path}: all the time for it is used up")
         if self._next > now:
             self._sleep(self._next - now)
-        self._next = max(now, self._next) + SPACING_SECONDS
+        self._next = max(now, self._next) + self._spacing
 
     def _told(self, answer: httpx.Response) -> str:
         """An error as people see it: status, code, title and detail."""
