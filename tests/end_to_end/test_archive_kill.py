@@ -26,8 +26,8 @@ CHILD = """
 import sys, redis, msgspec
 from sluicegate import Config
 from sluicegate.config import ArchiveSettings
-from sluicegate_worker import archiver
-archiver.BATCH = 200
+from sluicegate_worker import archiver, finished
+finished.BATCH = 200
 config = Config(archive=ArchiveSettings(url=sys.argv[2]))
 with redis.Redis.from_url(sys.argv[1]) as client:
     print("ready", flush=True)

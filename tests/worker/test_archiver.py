@@ -119,16 +119,44 @@ def test_ids_are_forgotten_after_their_retention(bench: Bench, tmp_path: Path) -
 
 def test_a_record_that_changed_since_it_was_read_stays(bench: Bench, work: Archiver) -> None:
     bench.later(DAY_MS)
-    page = [read for read in work._pages() for read in read[1:]]
-    rows = [work._row(*read) for read in page if read[0] == b"m1"]
-    digests = ["m1", "what it was read as"]
+    found = work._records.read(work.call("some", "m1"))
     tell(bench, "m1")
-    assert work._move(rows, digests) == 0
+    assert work._records._move(found) == 0
     assert bench.record("m1")["delivery"] == "delivered"
     assert work.run().messages >= 1
     kept = work.open().get("default", "m1")
     assert kept is not None
     assert kept.record.delivery == "delivered"
+
+
+def test_a_damaged_record_holds_up_no_other(bench: Bench, work: Archiver) -> None:
+    damage = {"to": "+1555" + "0" * 40, "attempts": "9" * 30, "generation": "٣", "at": ""}
+    bench.store.hset(bench.keys.record("m1"), mapping=damage)
+    bench.store.hset(bench.keys.record("no id!"), mapping={"state": "accepted", "at": 1})
+    bench.later(DAY_MS)
+    assert work.run().messages == 2
+    kept = work.open().get("default", "m1")
+    assert kept is not None
+    assert kept.fields[b"to"] == damage["to"].encode()
+    assert kept.fields[b"attempts"] == damage["attempts"].encode()
+    assert bench.record("no id!")
+    assert bench.record("m1") == {}
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_a_pass_of_many_batches_archives_each_message_once(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    monkeypatch.setattr("sluicegate_worker.finished.BATCH", 70)
+    for number in range(300):
+        fields = {"state": "accepted", "to": f"+1555{number:07d}", "at": 1, "digest": "d" * 22}
+        bench.store.hset(bench.keys.record(f"n{number}"), mapping=fields)
+    work = Archiver(bench.store, configured(bench, tmp_path), "default", clock=CLOCK, share=share)
+    assert work.run() == Archived(messages=300, stay=1)
+    assert work.open().count("default") == 300
+    assert not list(bench.store.scan_iter(bench.keys.record("n*")))
+    assert bench.store.hget(bench.keys("archive"), "archived") == b"300"
+    work.close()
 
 
 def test_a_late_receipt_finds_its_message_in_the_archive(bench: Bench, work: Archiver) -> None:
@@ -260,7 +288,7 @@ def test_another_redis_accounts_books_are_refused(
 
 
 def test_only_one_archiver_at_a_time(bench: Bench, work: Archiver, tmp_path: Path) -> None:
-    work._call("note", "", 0)
+    work.call("note", "", 0)
     assert archiver(bench, tmp_path).run() == Archived(busy=True)
     work.run()
     assert not archiver(bench, tmp_path).run().busy

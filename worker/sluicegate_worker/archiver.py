@@ -11,14 +11,14 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import redis
 
-from sluicegate.archive import ArchiveRow, open_archive, row_of, unsent_row
+from sluicegate.archive import ArchiveRow, open_archive, unsent_row
 from sluicegate.archive.rows import fields_of
 from sluicegate.audit import By, act
 from sluicegate.config import ArchiveSettings, Config
@@ -29,16 +29,15 @@ from sluicegate.receipts import FIELDS, RECEIPT, REMEMBERED_MS
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 from sluicegate.stored import MessageId, Ticket
 
+from .finished import Records
+
 if TYPE_CHECKING:
     from sluicegate.archive.store import Archive
 
 ARCHIVE = Script("sluicegate_worker.archive")
 ATTACH = Script("sluicegate_worker.attach")
 
-BATCH: Final = 5000
-"""Rows in one transaction of the archive: of fewer, it would write the same pages again."""
-
-_PAGE: Final = 250  # keys in one call: about a millisecond of the server's time
+_PAGE: Final = 250  # tickets in one call
 _LEASE_MS: Final = 60_000
 _FORGET_SECONDS: Final = 6 * 3600.0
 
@@ -89,6 +88,7 @@ class Archiver:
         self._archive: Archive | None = None
         self._forgot = -_FORGET_SECONDS
         self._began = time.monotonic()
+        self._records = Records(client, account, self, config.retention_ms, share < 1)
 
     def open(self) -> "Archive":
         """The archive, once it is known to be this account's; nothing is read of Redis before."""
@@ -118,16 +118,20 @@ class Archiver:
         self._begin()
         try:
             late = self._fold()
-            messages, stay, oldest = self._records()
+            messages, stay, oldest = self._records.move(self._settings.after_ms)
             messages += self._unsent()
             removed = self._past_keeping()
             self._forget()
             if not self.stop.is_set():
-                self._note("", 0, passed=self._note("", 0), stay=stay, oldest=oldest)
-            self._call("leave")
+                self.note("", 0, passed=self.note("", 0), stay=stay, oldest=oldest)
+            self.call("leave")
         except LeaseLost:
             return Archived(busy=True)
         return Archived(messages, late, removed, stay)
+
+    def put(self, rows: Sequence[ArchiveRow]) -> None:
+        """Let the archive commit rows."""
+        self.open().put(rows)
 
     def fold(self) -> int:
         """Apply what has come for archived messages; return how much that was."""
@@ -145,14 +149,14 @@ class Archiver:
         """Keep every archiver away for a minute; return whether none is at work."""
         self.open()
         try:
-            self._call("holds")
+            self.call("holds")
         except LeaseLost:
             return False
         return True
 
     def leave(self) -> None:
         """Let others archive again."""
-        self._call("leave")
+        self.call("leave")
 
     def _opened(self) -> "Archive":
         """Open it; where the account has one already, a file that is not there is never made."""
@@ -187,58 +191,19 @@ class Archiver:
         id, books, place = (text.decode() for text in self._scripts.call(ATTACH, args))
         return id, books, place
 
-    def _records(self) -> tuple[int, int, str]:
-        """Archive the records that are due; return how many, how many stay, and the oldest end."""
-        count, stay, oldest, rows, digests = 0, 0, "", list[ArchiveRow](), list[Argument]()
-        for page in self._pages():
-            (_, staying, end), *due = page
-            stay += staying
-            oldest = min(filter(None, (oldest, end.decode())), default="")
-            for id, state, at, fields in due:
-                rows.append(self._row(id, state, at, fields))
-                digests += (id, _digest(fields))
-            if len(rows) >= BATCH:
-                count += self._move(rows, digests)
-                rows, digests = [], []
-        return count + self._move(rows, digests), stay, oldest
-
-    def _pages(self) -> Iterator[Any]:
-        cursor: bytes | None = None
-        while cursor != b"0" and not self.stop.is_set():
-            page = self._call("page", cursor or "0", _PAGE, self._settings.after_ms)
-            cursor = page[0][0]
-            yield page
-            self._rest()
-
-    def _row(self, id: bytes, state: bytes, at: bytes, fields: Sequence[bytes]) -> ArchiveRow:
-        return row_of(self._account, id.decode(), state.decode(), int(at), fields)
-
-    def _move(self, rows: Sequence[ArchiveRow], digests: Sequence[Argument]) -> int:
-        """Give rows to the archive, then let their records go; return how many went."""
-        if not rows:
-            return 0
-        self.open().put(rows)
-        changed = 0
-        for first in range(0, len(digests), 2 * _PAGE):
-            some = digests[first : first + 2 * _PAGE]
-            changed += self._call("drop", self._config.retention_ms, *some)
-            self._rest()
-        self._note("archived", len(rows) - changed)
-        return len(rows) - changed
-
     def _unsent(self) -> int:
         """Archive the recipients that ended before they were ever started."""
         count, at = 0, 0
         while at >= 0 and not self.stop.is_set():
-            (at,), *lists = self._call("lists", at, _PAGE, self._settings.after_ms)
+            (at,), *lists = self.call("lists", at, _PAGE, self._settings.after_ms)
             for campaign, state, ended, tickets in lists:
                 self.open().put_unsent(
                     [self._unsent_row(campaign, state, ended, ticket) for ticket in tickets]
                 )
-                self._call("trim", campaign, state, len(tickets), _digest(tickets))
-                self._note("archived", len(tickets))
+                self.call("trim", campaign, state, len(tickets), _digest(tickets))
+                self.note("archived", len(tickets))
                 count += len(tickets)
-            self._rest()
+            self.rest()
         return count
 
     def _unsent_row(
@@ -253,15 +218,15 @@ class Archiver:
         keep_ms = self._settings.keep_ms
         if keep_ms is None:
             return 0
-        before = int(self._note("", 0)) - keep_ms
+        before = int(self.note("", 0)) - keep_ms
         count = 0
         while not self.stop.is_set():
-            held = [what.decode().partition(":")[::2] for what in self._call("holds")]
+            held = [what.decode().partition(":")[::2] for what in self.call("holds")]
             numbers = [name for kind, name in held if kind == "number"]
             campaigns = [name for kind, name in held if kind == "campaign"]
             gone = self.open().remove_before(self._account, before, numbers, campaigns)
             count += gone
-            self._rest()
+            self.rest()
             if not gone:
                 break
         return count
@@ -272,8 +237,8 @@ class Archiver:
             return
         shard = 0
         while not self.stop.is_set():
-            shard = self._call("forget", shard)
-            self._rest()
+            shard = self.call("forget", shard)
+            self.rest()
             if not shard:
                 self._forgot = time.monotonic()
                 return
@@ -281,7 +246,7 @@ class Archiver:
     def _fold(self) -> int:
         """Fetch the records of late receipts back, apply those, and archive the records again."""
         count = 0
-        while (entries := self._call("late", RECEIPTS)) and not self.stop.is_set():
+        while (entries := self.call("late", RECEIPTS)) and not self.stop.is_set():
             receipts = [msgspec.json.decode(entry, type=list[str]) for entry in entries]
             ids = list(dict.fromkeys(receipt[1] for receipt in receipts))
             found = self.open().rows(self._account, ids)
@@ -289,15 +254,13 @@ class Archiver:
             for id, row in found.items():
                 fields = [text for pair in fields_of(row).items() for text in pair]
                 restored += (id, len(fields), *fields)
-            self._call("restore", *restored)
+            self.call("restore", *restored)
             self._apply(receipts)
-            self._call("done", len(entries))
-            again = self._call("some", *found)
-            rows = [self._row(*read) for read in again]
-            self._move(rows, [part for read in again for part in (read[0], _digest(read[3]))])
-            self._note("unknown", len(ids) - len(found))
+            self.call("done", len(entries))
+            self._records.move_these(self.call("some", *found))
+            self.note("unknown", len(ids) - len(found))
             count += len(entries)
-            self._rest()
+            self.rest()
         return count
 
     def _apply(self, receipts: Sequence[Sequence[str]]) -> None:
@@ -306,18 +269,19 @@ class Archiver:
             args += (*receipt, *[""] * (FIELDS - len(receipt)))
         self._scripts.call(RECEIPT, args)
 
-    def _note(self, counter: str, by: int, **fields: Argument) -> bytes:
+    def note(self, counter: str, by: int, **fields: Argument) -> bytes:
         """Note what a pass found; return the server's wall milliseconds."""
         pairs = [part for pair in fields.items() for part in pair]
-        return bytes(self._call("note", counter if by else "", by, *pairs))
+        return bytes(self.call("note", counter if by else "", by, *pairs))
 
-    def _call(self, verb: str, *args: Argument) -> Any:
+    def call(self, verb: str, *args: Argument) -> Any:
+        """Ask ``archive.lua``, for as long as the lease is ours; raises LeaseLost."""
         answer = self._scripts.call(ARCHIVE, [verb, self._token, _LEASE_MS, *args])
         if answer == b"lost":
             raise LeaseLost
         return answer
 
-    def _rest(self) -> None:
+    def rest(self) -> None:
         """Rest for as long as the share demands after what was just done."""
         took = time.monotonic() - self._began
         if self._share < 1:

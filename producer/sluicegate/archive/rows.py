@@ -4,7 +4,7 @@ What is looked for or counted has a column of its own. All other fields stand in
 were, so that a field which a later version adds needs no migration and is never lost.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -31,7 +31,10 @@ _NUMBERS: Final = {
 }
 _OLD_NAMES: Final = {"fate": "delivery", "fate_at": "delivery_at", "fate_code": "delivery_code"}
 _NOTHING: Final = "{}"
+_SHORT: Final = {"recipient": 20, "delivery": 12}  # so many characters, as ``tables`` has it
+_MOST_DIGITS: Final = 16
 _DAY_MS: Final = 86_400_000
+_encode = msgspec.json.Encoder().encode
 
 
 class ArchivedMessage(msgspec.Struct, frozen=True):
@@ -61,33 +64,39 @@ class ArchivedMessage(msgspec.Struct, frozen=True):
 
 
 def row_of(
-    account: str, id: str, state: str, ended_ms: int, stored: Sequence[bytes]
+    account: str, id: str, state: str, ended_ms: int, stored: Mapping[bytes, bytes]
 ) -> ArchiveRow:
-    """The row of a message that ended in ``state``; ``stored`` has fields and values by turns."""
-    texts = _texts(stored)
-    rest = dict(zip(texts[::2], texts[1::2], strict=True))
+    """The row of a message that ended in ``state``; ``stored`` is its record, as Redis has it.
+
+    What no column can hold, since it is damaged, stands in ``rest`` as it was. Raises Malformed
+    for an id that no message has.
+    """
+    campaign = MessageId.parse(id).campaign
+    rest = dict(zip(_texts(stored), _texts(stored.values()), strict=True))
     for old, name in _OLD_NAMES.items():
         if old in rest:
             rest[name] = rest.pop(old)
-    row: ArchiveRow = {column: rest.pop(field, "") for column, field in _TEXTS.items()}
-    for column, field in _NUMBERS.items():
-        text = rest.pop(field, "")
-        row[column] = int(text) if text.isdecimal() else 0
-        if text and not text.isdecimal():  # damaged: no column can hold it
-            rest[field] = text
     rest.pop("state", "")
     rest.pop("at", "")
     maybe = rest.get("maybe", "0") != "0" or rest.get("maybe_before", "0") != "0"
-    return row | {
+    row: ArchiveRow = {
         "account": account,
         "id": id,
-        "campaign": MessageId.parse(id).campaign,
+        "campaign": campaign,
         "state": state,
         "ended": ended_ms,
         "day": ended_ms // _DAY_MS,
         "maybe_sent": int(maybe and state != "accepted"),
-        "rest": msgspec.json.encode(rest).decode(),
     }
+    for column, field in _TEXTS.items():
+        row[column] = rest.pop(field, "")
+    for column, field in _NUMBERS.items():
+        row[column] = _number(rest, field) if field in rest else 0
+    for column, most in _SHORT.items():
+        if len(row[column]) > most:
+            rest[_TEXTS[column]], row[column] = row[column], ""
+    row["rest"] = _encode(rest).decode()
+    return row
 
 
 def unsent_row(account: str, id: MessageId, to: str, ended: str, ended_ms: int) -> ArchiveRow:
@@ -118,8 +127,17 @@ def fields_of(row: Mapping[str, Any]) -> dict[str, str]:
     return fields | {"state": row["state"], "at": str(row["ended"])}
 
 
-def _texts(stored: Sequence[bytes]) -> list[str]:
-    """Fields and values as texts: an answer is cut at a byte, and PostgreSQL has no NUL in one."""
+def _number(rest: dict[str, str], field: str) -> int:
+    """Take a number out of ``rest``; 0, and it stays there, where it is damaged."""
+    text = rest[field]
+    if len(text) > _MOST_DIGITS or not (text.isascii() and text.isdigit()):
+        return 0
+    del rest[field]
+    return int(text)
+
+
+def _texts(stored: Collection[bytes]) -> list[str]:
+    """Fields or values as texts: an answer is cut at a byte, and PostgreSQL has no NUL in one."""
     try:
         texts = b"\0".join(stored).decode().split("\0")  # one call in place of twenty
     except UnicodeDecodeError:
