@@ -7,6 +7,7 @@ Each test finds the database empty. A test that breaks its server starts one its
 
 import os
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ from support.faulty import write_pems
 from support.served import config
 
 LENT = "SLUICEGATE_TEST_REDIS_URL"
+#: What runs on both servers runs on the fake, many times slower, in the first test of each file and
+#: in each such test behind it. ``make test-all`` runs it all.
+FAKE_EVERY = 10
 OUR_KEYS = "sluicegate:*"
 #: Tests that start real processes: one at a time, so that they don't starve each other.
 REAL_PROCESSES = tuple(
@@ -73,10 +77,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what starts real processes first: it takes longest, the other process does the rest."""
-    for item in items:
-        if item.get_closest_marker("slow_on_fake") and _runs_on_fake(item):
+    """Leave most of the fake to ``make test-all``, and put what starts real processes first.
+
+    That takes longest; the other process does the rest.
+    """
+    on_fake = Counter[Path]()
+    for item in filter(_runs_on_fake, items):
+        slow = item.get_closest_marker("slow_on_fake")
+        if slow or on_fake[item.path] % FAKE_EVERY:
             item.add_marker("long")
+        on_fake[item.path] += not slow
     items.sort(key=lambda item: not _starts_real_processes(item.nodeid))  # stable
 
 

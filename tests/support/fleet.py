@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
@@ -19,7 +19,7 @@ from sluicegate_worker.transport import GateClosed, MaybeSent, NotSent, Reply, T
 from .bench import Bench
 from .clock import CLOCK
 from .messages import message
-from .virtual import Time
+from .virtual import FarServer, Time
 
 LIMIT = 50
 RATE = 10
@@ -142,25 +142,6 @@ class Gateway(TelnyxV2):
         return msgspec.structs.replace(attempt, took_ms=1000 * (self._time.now - began))
 
 
-class Server:
-    """A client of the real server as the drains' asynchronous one: it is some way off."""
-
-    def __init__(self, fleet: "Fleet") -> None:
-        self._fleet = fleet
-
-    def register_script(self, source: str) -> Callable[..., Awaitable[Any]]:
-        script = self._fleet.store.register_script(source)
-
-        async def call(keys: Sequence[str], args: Sequence[Any]) -> Any:
-            await asyncio.sleep(self._fleet.away_seconds / 2)
-            self._fleet.sync()
-            answer = script(keys=keys, args=args)
-            await asyncio.sleep(self._fleet.away_seconds / 2)
-            return answer
-
-        return call
-
-
 class Fleet:
     """So many workers on one account: each a drain after the other, and the sweep beside it."""
 
@@ -202,7 +183,7 @@ class Fleet:
 
     def queue(self, worker: int) -> Queue:
         if worker not in self._queues:
-            server, config = cast("Any", Server(self)), self.bench.config
+            server, config = cast("Any", FarServer(self.store, self._called)), self.bench.config
             self._queues[worker] = Queue(server, config, "default", f"worker{worker}", CLOCK)
         return self._queues[worker]
 
@@ -211,6 +192,13 @@ class Fleet:
         claims, now = self.queue(worker), lambda: self.time.now
         self.drains[worker] = Drain(claims, gateway, self.account, monotonic=now)
         return self.drains[worker]
+
+    async def _called(self, script: Callable[[], Any]) -> Any:
+        await asyncio.sleep(self.away_seconds / 2)
+        self.sync()
+        answer = script()
+        await asyncio.sleep(self.away_seconds / 2)
+        return answer
 
     async def _works(self, worker: int) -> None:
         sweep = asyncio.create_task(sweeping(self.queue(worker), lambda swept: None))

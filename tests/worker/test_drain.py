@@ -5,10 +5,9 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, cast
 
-import fakeredis
 import pytest
 import redis
 
@@ -28,9 +27,8 @@ from sluicegate_worker.wire import BATCH, Grant, Renewal, Settle, Start, Stepped
 from support.bench import Bench
 from support.clock import CLOCK
 from support.effort import size
-from support.fake import StillServer
 from support.messages import message
-from support.virtual import Provider, Time, accepted, answering, until
+from support.virtual import FarServer, Provider, Time, accepted, answering, until
 
 
 class Call(NamedTuple):
@@ -41,24 +39,6 @@ class Call(NamedTuple):
     starts: int
     renewals: int
     want: int
-
-
-class Client(fakeredis.FakeAsyncRedis):
-    """A Redis that is ``world.latency`` away, and fails as the world says."""
-
-    world: "World"
-
-    async def evalsha(self, *args: Any) -> Any:
-        world, call = self.world, self.world.calls[-1]
-        await asyncio.sleep(world.latency / 2)
-        if error := world.fails(call):
-            raise error
-        world.sync()
-        answer = await super().evalsha(*args)
-        await asyncio.sleep(world.latency / 2 + world.slow(call))
-        if world.loses(call):
-            raise redis.ConnectionError("the connection broke before the reply")
-        return answer
 
 
 class Watched(Queue):
@@ -87,11 +67,9 @@ class Watched(Queue):
 class World:
     """A Redis, a provider, and the time that passes for both."""
 
-    def __init__(self, **fields: Any) -> None:
-        self._server, self._time = StillServer(), Time()
-        fields = {"limit": 1000} | fields
-        self.store = fakeredis.FakeRedis(server=self._server)
-        self.bench = Bench(cast("redis.Redis", self.store), **fields)
+    def __init__(self, store: redis.Redis, **fields: Any) -> None:
+        self.store, self._time = cast("Any", store), Time()
+        self.bench = Bench(store, **{"limit": 1000} | fields)
         self.account: Account = self.bench.config.account("default")
         self.provider = Provider(self)
         self.calls: list[Call] = []
@@ -131,31 +109,43 @@ class World:
         """Run one drain, and ``alongside`` it what a test does meanwhile."""
 
         async def main() -> Summary:
-            async with Client(server=self._server) as client:
-                client.world = self
-                claims = Watched(client, self.bench.config, "default", time=CLOCK)
-                claims.world = self
-                drain = Drain(
-                    claims,
-                    self.provider,
-                    self.account,
-                    read=self.read,
-                    on_end=lambda why: self.ended.append((why, self.now)),
-                    monotonic=lambda: self.now,
-                )
-                tasks: list[asyncio.Task[Any]] = [asyncio.create_task(drain.run(seconds))]
-                if alongside is not None:
-                    tasks.append(asyncio.create_task(self._while(alongside, drain)))
-                await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-                for task in tasks[::-1]:
-                    if task.done():
-                        task.result()
-                summary: Summary = await tasks[0]
-                assert len(asyncio.all_tasks()) == 1, "it left a task behind"
-                return summary
+            client = cast("Any", FarServer(self.store, self._called))
+            claims = Watched(client, self.bench.config, "default", time=CLOCK)
+            claims.world = self
+            drain = Drain(
+                claims,
+                self.provider,
+                self.account,
+                read=self.read,
+                on_end=lambda why: self.ended.append((why, self.now)),
+                monotonic=lambda: self.now,
+            )
+            tasks: list[asyncio.Task[Any]] = [asyncio.create_task(drain.run(seconds))]
+            if alongside is not None:
+                tasks.append(asyncio.create_task(self._while(alongside, drain)))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            for task in tasks[::-1]:
+                if task.done():
+                    task.result()
+            summary: Summary = await tasks[0]
+            assert len(asyncio.all_tasks()) == 1, "it left a task behind"
+            return summary
 
         with asyncio.Runner(loop_factory=self._time.loop) as runner:
             return runner.run(main())
+
+    async def _called(self, script: Callable[[], Any]) -> Any:
+        """Call a server that is ``latency`` away, and fails as the world says."""
+        call = self.calls[-1]
+        await asyncio.sleep(self.latency / 2)
+        if error := self.fails(call):
+            raise error
+        self.sync()
+        answer = script()
+        await asyncio.sleep(self.latency / 2 + self.slow(call))
+        if self.loses(call):
+            raise redis.ConnectionError("the connection broke before the reply")
+        return answer
 
     @staticmethod
     async def _while(alongside: Callable[[Drain], Awaitable[None]], drain: Drain) -> None:
@@ -170,10 +160,8 @@ class World:
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    one = World(**getattr(request, "param", {}))
-    yield one
-    one.store.close()
+def world(valkey: redis.Redis, request: pytest.FixtureRequest) -> World:
+    return World(valkey, **getattr(request, "param", {}))
 
 
 def configured(**fields: Any) -> pytest.MarkDecorator:
@@ -658,8 +646,7 @@ def test_an_opt_out_between_claim_and_start_is_obeyed(world: World) -> None:
 
     def opt_out(call: Call) -> Exception | None:
         if call.starts:
-            store = cast("redis.Redis", world.store)
-            OptOuts(store, world.bench.keys, lambda seconds: None).add([message(1).to])
+            OptOuts(world.store, world.bench.keys, lambda seconds: None).add([message(1).to])
         return None
 
     world.fails = opt_out
@@ -1173,11 +1160,10 @@ def test_whatever_happens_each_message_is_taken_once(world: World, seed: int) ->
 
 
 @pytest.mark.parametrize("count", [2 * BATCH + 1])
-def test_on_a_real_server(valkey: redis.Redis, redis_url: str, count: int) -> None:
-    world = World(limit=1000)
+def test_on_a_real_server_in_real_time(valkey: redis.Redis, redis_url: str, count: int) -> None:
     bench = Bench(valkey, limit=1000)
     bench.enqueue(*(message(n) for n in range(count)))
-    provider = Provider(world)
+    provider = Provider(Time())
     provider.seconds = lambda name: 0.001
 
     async def body() -> Summary:

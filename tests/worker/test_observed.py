@@ -8,9 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-import fakeredis
 import pytest
 import redis
 
@@ -22,32 +21,30 @@ from sluicegate_worker.queue import Queue
 from sluicegate_worker.summary import Summary
 from support.bench import Bench
 from support.clock import CLOCK
-from support.fake import StillServer
 from support.messages import message
-from support.virtual import Provider, Time, accepted
+from support.virtual import FarServer, Provider, Time, accepted, at_once
 
 NUMBER = "+15551234567"
 
 
 def drained(
-    answer: Callable[[str], Attempt], meters: Meters, messages: int = 6
+    store: redis.Redis, answer: Callable[[str], Attempt], meters: Meters, messages: int = 6
 ) -> tuple[Summary, Provider]:
-    """Drain so many messages in a world of its own."""
-    server, time = StillServer(), Time()
-    bench = Bench(cast("redis.Redis", fakeredis.FakeRedis(server=server)), limit=1000)
+    """Drain so many messages in time that only passes when all wait."""
+    time, bench = Time(), Bench(store, limit=1000)
     provider = Provider(time)
     provider.answer = answer
     bench.enqueue(*(message(number) for number in range(messages)))
 
     async def main() -> Summary:
-        async with fakeredis.FakeAsyncRedis(server=server) as client:
-            claims = Queue(client, bench.config, "default", time=CLOCK)
-            account = bench.config.account("default")
-            drain = Drain(claims, provider, account, meters=meters, monotonic=lambda: time.now)
-            ticking = asyncio.create_task(tick())
-            summary = await drain.run(3)
-            ticking.cancel()
-            return summary
+        client = cast("Any", FarServer(store, at_once))
+        claims = Queue(client, bench.config, "default", time=CLOCK)
+        account = bench.config.account("default")
+        drain = Drain(claims, provider, account, meters=meters, monotonic=lambda: time.now)
+        ticking = asyncio.create_task(tick())
+        summary = await drain.run(3)
+        ticking.cancel()
+        return summary
 
     async def tick() -> None:
         """The server's clock goes with the world's."""
@@ -59,7 +56,7 @@ def drained(
         return runner.run(main()), provider
 
 
-def test_each_post_is_counted_once_by_what_came_of_it() -> None:
+def test_each_post_is_counted_once_by_what_came_of_it(valkey: redis.Redis) -> None:
     outcomes: dict[str, Outcome] = {
         "m1": Dead("40310", "no such number"),
         "m2": Doubt("silence", "no_answer"),
@@ -72,7 +69,7 @@ def test_each_post_is_counted_once_by_what_came_of_it() -> None:
         return accepted(id)
 
     meters = Meters()
-    _, provider = drained(answer, meters)
+    _, provider = drained(valkey, answer, meters)
     assert meters.attempts == {
         ("accepted", ""): 3,
         ("dead", "40310"): 1,
@@ -87,10 +84,12 @@ def test_each_post_is_counted_once_by_what_came_of_it() -> None:
     assert not meters.starts_lost
 
 
-def test_an_accounts_halt_is_logged_when_it_is_met(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_accounts_halt_is_logged_when_it_is_met(
+    valkey: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO, "sluicegate_worker.observe.journal")
     halt = Halt("account", "HTTP 401: the key is wrong", "401")
-    drained(lambda _: Attempt(halt, took_ms=50, heard=True), Meters(), messages=2)
+    drained(valkey, lambda _: Attempt(halt, took_ms=50, heard=True), Meters(), messages=2)
     assert [r.getMessage() for r in caplog.records] == [
         "the account is halted: HTTP 401: the key is wrong"
     ]

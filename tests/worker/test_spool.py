@@ -4,10 +4,9 @@ import asyncio
 import fcntl
 import logging
 import stat
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
-import fakeredis
 import pytest
 import redis
 
@@ -17,15 +16,15 @@ from sluicegate_worker.spool import Spool
 from sluicegate_worker.wire import BATCH, Grant, Settle, Stepped
 from support.bench import Bench
 from support.clock import CLOCK
-from support.fake import StillServer
 from support.messages import message
+from support.virtual import FarServer, at_once
 
 
 class Place:
-    """A bench, a spool directory, and claims on an asynchronous client of the same server."""
+    """A bench, a spool directory, and claims on the same server."""
 
-    def __init__(self, bench: Bench, server: StillServer, folder: Path) -> None:
-        self.bench, self.folder, self._server = bench, folder, server
+    def __init__(self, bench: Bench, folder: Path) -> None:
+        self.bench, self.folder = bench, folder
         self.spool = Spool(folder, "default")
         self.calls_left = 10**9
 
@@ -33,11 +32,11 @@ class Place:
         """What settling gave, all of them at once."""
 
         async def body() -> list[int]:
-            async with fakeredis.FakeAsyncRedis(server=self._server) as client:
-                claims = Cut(client, self.bench.config, "default", time=CLOCK)
-                claims.place = self
-                every = (spool.settle(claims) for spool in spools or (self.spool,))
-                return await asyncio.gather(*every)
+            client = cast("Any", FarServer(self.bench.store, at_once))
+            claims = Cut(client, self.bench.config, "default", time=CLOCK)
+            claims.place = self
+            every = (spool.settle(claims) for spool in spools or (self.spool,))
+            return await asyncio.gather(*every)
 
         return asyncio.run(body())
 
@@ -60,10 +59,8 @@ class Cut(Queue):
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    server = StillServer()
-    with fakeredis.FakeRedis(server=server) as store:
-        yield Place(Bench(store, limit=1000, concurrency=1000), server, tmp_path / "spool")
+def place(valkey: redis.Redis, tmp_path: Path) -> Place:
+    return Place(Bench(valkey, limit=1000, concurrency=1000), tmp_path / "spool")
 
 
 def started(bench: Bench, count: int) -> list[Grant]:
