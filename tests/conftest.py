@@ -15,7 +15,7 @@ from pathlib import Path
 import fakeredis
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -27,8 +27,12 @@ from support.faulty import write_pems
 from support.served import config
 
 LENT = "SLUICEGATE_TEST_REDIS_URL"
-#: What runs on both servers runs on the fake, many times slower, in the first test of each file and
-#: in each such test behind it. ``make test-all`` runs it all.
+#: Coverage is measured in the tests of the packages themselves, but for properties, whose examples
+#: all walk the same lines: it makes Python half as fast. So no line counts as covered because
+#: some test of a whole deployment came by.
+COVERING = ("tests/producer/", "tests/worker/")
+#: What runs on both servers runs on the fake, many times slower, in the first test of each file
+#: and in each such test behind it. ``make test-all`` runs it all.
 FAKE_EVERY = 10
 OUR_KEYS = "sluicegate:*"
 #: Tests that start real processes: one at a time, so that they don't starve each other.
@@ -87,6 +91,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if slow or on_fake[item.path] % FAKE_EVERY:
             item.add_marker("long")
         on_fake[item.path] += not slow
+    for item in items:
+        if not item.nodeid.startswith(COVERING) or _tries_many_examples(item):
+            item.add_marker("no_cover")
     items.sort(key=lambda item: not _starts_real_processes(item.nodeid))  # stable
 
 
@@ -103,6 +110,10 @@ class FileByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has types t
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
     """Share the tests out over processes."""
     return FileByFile(config, log)
+
+
+def _tries_many_examples(item: pytest.Item) -> bool:
+    return is_hypothesis_test(getattr(item, "function", None))
 
 
 def _runs_on_fake(item: pytest.Item) -> bool:

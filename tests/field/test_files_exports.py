@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import redis
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from sluicegate.campaigns.csv_file import CsvFile
-from sluicegate_ops.cli.app import app
 from support.bench import Bench
+from support.command_line import invoked
 from support.office import saved
 
 Command = Callable[..., Result]
@@ -26,7 +26,7 @@ def command(
 
     def run(*args: str, exits: int = 0) -> Result:
         environment = {"SLUICEGATE_REDIS_URL": redis_url}
-        result = CliRunner().invoke(app, args, env=environment)
+        result = invoked(args, env=environment)
         assert result.exit_code == exits, (result.output, result.exception)
         return result
 

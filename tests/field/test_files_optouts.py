@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import redis
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from sluicegate.campaigns.number_list import NumberList
 from sluicegate.errors import BadFile
 from sluicegate.keys import Keys
 from sluicegate.optouts import OptOuts
-from sluicegate_ops.cli.app import app
+from support.command_line import invoked
 
 ANN, BEN = "+14152000001", "+14152000002"
 Command = Callable[..., Result]
@@ -102,7 +102,7 @@ def command(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     def run(*args: str, exits: int = 0, stdin: str | None = None) -> Result:
         environment = {"SLUICEGATE_REDIS_URL": redis_url}
-        result = CliRunner().invoke(app, ["optout", *args], input=stdin, env=environment)
+        result = invoked(["optout", *args], stdin, environment)
         assert result.exit_code == exits, (result.output, result.exception)
         return result
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.prices import Prices
@@ -17,8 +17,8 @@ from sluicegate.config import Account, load
 from sluicegate.errors import BadFile
 from sluicegate.keys import Keys
 from sluicegate.levels import published
-from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.campaign.preflight_costs import cost
+from support.command_line import invoked
 
 LIST = "country,type,price\nUS,SMS,0.004\nus,mms,0.015\nGB,SMS,0.0395\n*,SMS,0.1\n"
 PEOPLE = "phone,name\n+14152000001,Ann\n+14152000002,José\n+447400123456,Zoë\n+4917612345678,Ben\n"
@@ -36,7 +36,7 @@ def command(
     def run(*args: str, exits: int = 0) -> Result:
         environment = {"SLUICEGATE_REDIS_URL": redis_url}
         words = ["campaign", "preflight", "people.csv", *SENDING, *args]
-        result = CliRunner().invoke(app, words, env=environment)
+        result = invoked(words, env=environment)
         assert result.exit_code == exits, (result.output, result.exception)
         return result
 

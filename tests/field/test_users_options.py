@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from sluicegate_ops.cli.app import app
-from support.command_line import NUMBER, SENDER, Cli
+from support.command_line import NUMBER, SENDER, Cli, invoked
 from support.messages import message, plan, recipient
 
 TWO = """
@@ -75,7 +74,7 @@ def test_10_every_command_takes_both_and_its_help_fits_80_columns(path: tuple[st
     options = {name for parameter in ALL[path].params for name in parameter.opts}
     assert {"--account", "--config"} <= options
     for flag in ("-h", "--help"):
-        shown = CliRunner().invoke(app, [*path, flag], env={"COLUMNS": "80"}).output
+        shown = invoked([*path, flag], env={"COLUMNS": "80"}).output
         assert shown.startswith("Usage:")
         prose = [line for line in shown.splitlines() if not re.match(r"    |  .*-- ", line)]
         assert not [line for line in prose if len(line) > 80]

@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from sluicegate_ops.cli.app import app
-from support.command_line import ANSWER, MASKED, NUMBER, SENDER, Cli
+from support.command_line import ANSWER, MASKED, NUMBER, SENDER, Cli, invoked
 from support.messages import message
 
 
@@ -468,8 +467,8 @@ def test_no_command_is_missing() -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_every_command_has_an_example_and_answers_to_h(path: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(app, [*path, "-h"]).output
-    assert shown == CliRunner().invoke(app, [*path, "--help"]).output
+    shown = invoked([*path, "-h"]).output
+    assert shown == invoked([*path, "--help"]).output
     if "COMMAND [ARGS]" not in shown:
         command = rf"(.* \| )?sluicegate {' '.join(path)}\b"
         assert re.search(rf"Example:\n(    export .*\n)?    {command}", shown)
@@ -483,19 +482,19 @@ def test_every_option_says_what_it_does_and_no_two_say_the_same(path: tuple[str,
     sentences = [parameter.help for parameter in command.params if parameter.name != "help"]
     assert all(sentences)
     assert len({*sentences}) == len(sentences)
-    shown = CliRunner().invoke(app, [*path, "--help"]).output
+    shown = invoked([*path, "--help"]).output
     assert "[[" not in shown
     assert not re.search(r"^  -.* <\w", shown, re.MULTILINE), "a type in place of a name"
 
 
 @pytest.mark.parametrize("group", [(), *(path for path in ALL if len(path) == 1)], ids=" ".join)
 def test_no_summary_is_cut_in_a_list_of_commands(group: tuple[str, ...]) -> None:
-    shown = CliRunner().invoke(app, [*group, "--help"], env={"COLUMNS": "80"}).output
+    shown = invoked([*group, "--help"], env={"COLUMNS": "80"}).output
     assert "..." not in shown.partition("\nOptions:")[2].partition("\n\n")[2]
 
 
 def test_commands_are_grouped_by_what_people_do() -> None:
-    shown = CliRunner().invoke(app, ["--help"]).output
+    shown = invoked(["--help"]).output
     assert re.findall(r"^(\w+):$", shown, re.MULTILINE)[1:] == ["Send", "Watch", "Act", "Run"]
 
 

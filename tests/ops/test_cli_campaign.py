@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import redis
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.csv_file import CsvFile
@@ -29,12 +29,12 @@ from sluicegate.config import Account, Config
 from sluicegate.levels import published
 from sluicegate.receipts import DELIVERIES
 from sluicegate.spreadsheet import bared
-from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.campaign.preflight_document import document
 from sluicegate_ops.cli.campaign.preflight_screen import show
 from sluicegate_ops.cli.kit.session import Session
 from sluicegate_worker.provider.codes import advice_for
 from support.bench import Bench
+from support.command_line import invoked
 from support.effort import size
 
 SENDER = "+15550000000"
@@ -72,7 +72,7 @@ class Cli:
 
     def __call__(self, *args: str, exits: int = 0, stdin: str | None = None) -> Result:
         command = args if args[0] == "optout" else ("campaign", *args)
-        result = CliRunner().invoke(app, command, input=stdin, env=self.environment)
+        result = invoked(command, stdin, self.environment)
         assert result.exit_code == exits, (args, result.exit_code, result.output, result.exception)
         return result
 
@@ -893,5 +893,5 @@ def test_an_export_goes_to_a_file(cli: Cli) -> None:
 
 def test_every_command_has_an_example() -> None:
     for command in COMMANDS:
-        shown = CliRunner().invoke(app, ["campaign", command, "--help"]).output
+        shown = invoked(["campaign", command, "--help"]).output
         assert f"Example:\n  sluicegate campaign {command}" in re.sub(r"\n +", "\n  ", shown)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import redis
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from sluicegate.stored import History
-from sluicegate_ops.cli.app import app
 from sluicegate_worker.provider.codes import advice_for, delivery_advice
 from support.bench import Bench
+from support.command_line import invoked
 from support.messages import member_id, message, plan, recipient
 from support.receipts import tell
 
@@ -38,7 +38,7 @@ class Cli:
         self.bench.at(time.time() * 1000 - 600_000)
 
     def __call__(self, *args: str, exits: int = 0) -> Result:
-        result = CliRunner().invoke(app, args, env=self.environment)
+        result = invoked(args, env=self.environment)
         assert result.exit_code == exits, (args, result.exit_code, result.output, result.exception)
         return result
 

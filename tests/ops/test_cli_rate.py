@@ -10,18 +10,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import redis
-from typer.testing import CliRunner
 
 from sluicegate.config import Brand, Config, Registration, Sender
 from sluicegate.levels import published
 from sluicegate.optouts import START_TO_POST_SECONDS
 from sluicegate.stored import LaneName
-from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.kit.output import local
 from sluicegate_ops.cli.kit.session import Session
 from sluicegate_worker.provider.codes import advice_for
 from support.bench import Bench
-from support.command_line import Cli
+from support.command_line import Cli, invoked
 from support.effort import size
 from support.messages import message, plan, recipient
 
@@ -754,9 +752,7 @@ def test_a_halt_of_all_stops_every_configured_account(cli: LevelsCli) -> None:
 
 
 def test_a_halt_asks_first(cli: LevelsCli) -> None:
-    asked = CliRunner().invoke(
-        app, ["halt", "set", "account", "--why", "x"], input="n\n", env=cli.environment
-    )
+    asked = invoked(["halt", "set", "account", "--why", "x"], "n\n", cli.environment)
     assert asked.exit_code == 1
     assert "Halt account default until it is cleared?" in asked.stderr
     assert cli.bench.halts.list() == []

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import redis
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from sluicegate_ops.cli.app import app
 from sluicegate_worker.provider.codes import delivery_advice
 from support.bench import Bench
+from support.command_line import invoked
 from support.messages import message, plan, recipient
 from support.receipts import tell
 
@@ -33,7 +33,7 @@ class Cli:
         self.told = 0
 
     def __call__(self, *args: str, exits: int = 0) -> Result:
-        result = CliRunner().invoke(app, args, env=self.environment)
+        result = invoked(args, env=self.environment)
         assert result.exit_code == exits, (args, result.exit_code, result.output, result.exception)
         return result
 

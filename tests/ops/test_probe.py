@@ -14,11 +14,10 @@ import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from sluicegate.config import Account
 from sluicegate.keys import Keys
-from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.probe.advice import remarks, settings
 from sluicegate_ops.cli.probe.calls import Call, Clock, calls
 from sluicegate_ops.cli.probe.findings import Findings, findings
@@ -27,6 +26,7 @@ from sluicegate_ops.cli.probe.samples import KEPT, LEFT_OUT, Sample, anonymised,
 from sluicegate_ops.cli.probe.window import Window
 from sluicegate_ops.simulator import Settings, limits, simulator_in_thread
 from sluicegate_worker.provider.rate_headers import parse_rate_headers
+from support.command_line import invoked
 
 KEY = "KEY0123456789ABCDEF_s3cret"
 REQUEST = httpx.Request(
@@ -335,7 +335,7 @@ def test_samples_tell_a_test_what_the_answers_told(tmp_path: Path) -> None:
 
 def run(*args: str, env: Mapping[str, str], exits: int = 0, config: Path | None = None) -> Result:
     before = () if config is None else ("--config", str(config))
-    result = CliRunner().invoke(app, [*before, "probe", *args], env=dict(env))
+    result = invoked([*before, "probe", *args], env=dict(env))
     assert result.exit_code == exits, (result.output, result.exception)
     assert KEY not in result.output
     return result

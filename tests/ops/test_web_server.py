@@ -20,11 +20,9 @@ import httpx
 import pytest
 import redis
 from starlette.requests import Request
-from typer.testing import CliRunner
 
 from sluicegate import load_config
 from sluicegate.message import decode
-from sluicegate_ops.cli.app import app
 from sluicegate_ops.cli.serve import greeting
 from sluicegate_ops.simulator import Settings
 from sluicegate_ops.simulator.settings import Webhooks
@@ -33,6 +31,7 @@ from sluicegate_ops.web.problems import HttpProblem
 from sluicegate_ops.web.site import Site
 from sluicegate_ops.web.wall import Limits
 from support.bench import Bench
+from support.command_line import invoked
 from support.messages import message
 from support.served import (
     ENVIRON,
@@ -352,7 +351,7 @@ def test_serve_says_in_a_line_what_is_missing(
     home: Path, text: str, environ: dict[str, str], reason: str
 ) -> None:
     home.write_text(f"[web]\n{text}\n")
-    result = CliRunner().invoke(app, ["serve", "--port", "0"], env=environ)
+    result = invoked(["serve", "--port", "0"], env=environ)
     assert (result.exit_code, result.stdout) == (2, "")
     assert reason in result.stderr
     assert result.stderr.count("\n") == 1
@@ -363,6 +362,6 @@ def test_serve_says_in_a_line_what_is_missing(
 def test_serve_says_that_a_port_is_taken(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        result = CliRunner().invoke(app, ["serve", "--port", port, "--metrics-port", "0"])
+        result = invoked(["serve", "--port", port, "--metrics-port", "0"])
     assert (result.exit_code, "--port 0 takes a free port" in result.stderr) == (1, True)
     assert result.stderr.startswith(f"sluicegate: 127.0.0.1:{port}: ")

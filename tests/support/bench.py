@@ -35,7 +35,7 @@ from sluicegate_worker.wire import (
 from .clock import CLOCK
 from .consistency import check_consistency
 from .messages import HASH_KEY, message
-from .values import values_of
+from .values import changes, image_of, values_of
 
 BY_TEST = Act(who="test", action="test", why="a test", run="test")
 
@@ -109,16 +109,14 @@ class Bench:
     def call(self, script: Script, args: Sequence[Argument]) -> Any:
         answer = self._scripts.call(script, args)
         if self.repeat:
-            before = self.dump()
+            before = image_of(self.store)
             again = self._scripts.call(script, args)
             assert again == answer, script.name
-            after = self.dump()
-            changed = {
-                name: (before.get(name), after.get(name))
-                for name in before.keys() | after.keys()
-                if before.get(name) != after.get(name) and not _has_expired(name, after)
+            changed = changes(self.store, before, image_of(self.store))
+            lasting = {
+                name: pair for name, pair in changed.items() if not _has_expired(name, pair)
             }
-            assert not changed, (script.name, changed)
+            assert not lasting, (script.name, lasting)
         return answer
 
     def enqueue(self, *messages: Message) -> list[EnqueueResult]:
@@ -264,8 +262,8 @@ class Bench:
 
     def dump(self) -> dict[bytes, Any]:
         """Everything stored except expiry times and the test's clock, to compare two states."""
-        keys = self.store.scan_iter(count=1000)
-        return values_of(self.store, [key for key in keys if not key.endswith(b"test-clock")])
+        values = values_of(self.store)
+        return {key: value for key, value in values.items() if not key.endswith(b"test-clock")}
 
     def check(self) -> Counter[str]:
         """Assert that the account's indexes and counters agree with its records.
@@ -276,9 +274,9 @@ class Bench:
         return check_consistency(self.store, self.keys)
 
 
-def _has_expired(key: bytes, after: dict[bytes, Any]) -> bool:
+def _has_expired(key: bytes, change: tuple[Any, Any]) -> bool:
     """Whether a claim's stored answer has expired, which depends on the server's own clock."""
-    return b":claim:" in key and after.get(key) is None
+    return b":claim:" in key and change[1] is None
 
 
 def warm_bench(store: redis.Redis, **fields: Any) -> Bench:

@@ -14,7 +14,7 @@ from .values import values_of
 
 def check_consistency(store: Any, keys: Any) -> Counter[str]:
     """``Bench.check`` on any store."""
-    stored = values_of(store, list(store.scan_iter(match=f"{keys.prefix}*", count=1000)))
+    stored = values_of(store, f"{keys.prefix}*")
     names = {key.decode().removeprefix(keys.prefix): value for key, value in stored.items()}
     records = {
         name.removeprefix("m:"): value[b"state"].decode()
