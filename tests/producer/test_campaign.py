@@ -715,6 +715,7 @@ class Blasts(Books):
     @initialize()
     def empty(self) -> None:
         super().empty()
+        self.checks = 0
         self.plans: list[Plan] = []
         self.members: dict[str, set[int]] = {}
         for expires in (None, None):
@@ -845,11 +846,13 @@ class Blasts(Books):
             return
         imported = sum(map(len, self.members.values()))
         assert self.bench.check().total() == len(self.enqueued) + imported
-        for of in self.plans:
+        self.checks += 1
+        for number, of in enumerate(self.plans):
             ledger = self.bench.campaigns.ledger(of.name)
-            assert ledger == self.bench.campaigns.recount(of.name)
             assert ledger.adds_up
             assert ledger.imported == len(self.members[of.name])
+            if number == self.checks % len(self.plans):  # one after the other: it asks much
+                assert ledger == self.bench.campaigns.recount(of.name)
 
     def teardown(self) -> None:
         """Open every campaign and drain everything: each one must finish, or wait for a person."""
@@ -877,7 +880,9 @@ class Blasts(Books):
         bench.sweep()
         for c in range(len(self.plans)):
             of, state = self.pick(c)
-            in_doubt = bench.campaigns.ledger(of.name).states["in_doubt"]
+            ledger = bench.campaigns.ledger(of.name)
+            assert ledger == bench.campaigns.recount(of.name)
+            in_doubt = ledger.states["in_doubt"]
             assert state == "cancelled" or (state == "running") == bool(in_doubt), state
 
     def send_all(self) -> None:

@@ -18,16 +18,17 @@ from sluicegate_worker.transport import GateClosed, MaybeSent, NotSent, Reply, T
 
 from .bench import Bench
 from .clock import CLOCK
+from .effort import size
 from .messages import message
 from .virtual import FarServer, Time
 
 LIMIT = 50
-RATE = 10
+RATE = size(4, 10)
 """Messages that arrive in a second."""
 
 ANSWER_SECONDS = 0.05
 HANG_SECONDS = 30.0
-BEFORE_SECONDS = 10.0
+BEFORE_SECONDS = size(4, 10)
 Mood = Literal[
     "well", "500", "503", "504", "refused", "hanging", "401", "403", "lost", "400", "429", "409",
 ]  # fmt: skip
