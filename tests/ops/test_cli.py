@@ -446,7 +446,7 @@ def test_no_command_is_missing() -> None:
     groups = {
         "": "send campaign status why lanes costs message audit cancel erase export repair dead "
         "doubt twice optout halt hold setup doctor archive deployment profile serve simulate "
-        "probe",
+        "probe reconcile",
         "campaign": "preflight start list status watch pause resume cancel pace report export "
         "delete",
         "archive": "status run adopt",

@@ -18,7 +18,7 @@ from sluicegate.webhook_urls import WebhookUrls
 from sluicegate_ops.simulator import Webhooks
 from sluicegate_ops.simulator.account.sample import sample
 from sluicegate_ops.simulator.http.exchange import HttpReply, Request
-from sluicegate_worker.provider.telnyx.bills import v2_bill
+from sluicegate_worker.provider.telnyx.bills import v1_bill, v2_bill
 from sluicegate_worker.provider.telnyx.events import parse_v2_event
 from sluicegate_worker.reconcile import Reconciled, Reconciler, TimeSpan
 from sluicegate_worker.wire import Grant, Settle, Start
@@ -42,7 +42,8 @@ class Books:
     """An account that sends through an imitated provider, whose clock is ``skew_seconds`` ahead.
 
     ``settings`` are fields of ``[reconcile]``; ``receipts``: whether messages name a webhook URL
-    of ours. ``calls`` are the paths that were asked for.
+    of ours. ``calls`` are the paths that were asked for; ``ask`` makes another query of one, and
+    ``spoil`` another answer.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class Books:
         self.config: Config = replace(self.bench.config, web=web, reconcile=reconcile)
         self.urls = WebhookUrls(PUBLIC_URL, SECRET, "default") if receipts else None
         self.spoil: Spoil = lambda request, response: response
+        self.ask: Callable[[str], str] = lambda query: query
         self.calls: list[str] = []
         self.theirs: dict[str, str] = {}
+        self.environ, self.v1_secret = ENVIRON, ""
         transport = httpx.MockTransport(self._answer)
         self.http = httpx.Client(transport=transport)
 
@@ -111,24 +114,35 @@ class Books:
 
     def _request(self, message: Message) -> bytes:
         body = {"from": message.sender, "to": message.to, "text": message.text}
+        if self.v1_secret:
+            body["body"] = body.pop("text")
         if self.urls is not None:
             body |= {"webhook_url": self.urls.url(message.id)}
         return json.dumps(body).encode()
 
     def _post(self, request: bytes, id: str) -> bytes:
-        reply = self.still.send(**json.loads(request))
+        asked = Request("POST", "/messages" if self.v1_secret else "/v2/messages", body=request)
+        reply = self.still.provider.handle(self._authorised(asked))
         assert reply.status == 200, reply.body
-        self.theirs[id] = json.loads(reply.body)["data"]["id"]
+        answer = json.loads(reply.body)
+        self.theirs[id] = answer["sms_id"] if self.v1_secret else answer["data"]["id"]
         return reply.body
 
-    @staticmethod
-    def _settle(grant: Grant, answer: bytes) -> Settle:
+    def _authorised(self, request: Request) -> Request:
+        if self.v1_secret:
+            request.secret = self.v1_secret.encode()
+        else:
+            request.authorization = f"Bearer {KEY}".encode()
+        return request
+
+    def _settle(self, grant: Grant, answer: bytes) -> Settle:
         if not answer:
             return Settle(id=grant.id, token=grant.token, kind="doubt", delay_ms=-1,
                           code="no_answer", reason="timed out")  # fmt: skip
-        data = json.loads(answer)["data"]
-        return Settle(id=grant.id, token=grant.token, kind="accepted", provider_id=data["id"],
-                      heard=True, bill=v2_bill(data))  # fmt: skip
+        told = json.loads(answer)
+        bill = v1_bill(told) if self.v1_secret else v2_bill(told["data"])
+        return Settle(id=grant.id, token=grant.token, kind="accepted", heard=True, bill=bill,
+                      provider_id=self.theirs[grant.id])  # fmt: skip
 
     def strangers(self, count: int, **body: Any) -> list[str]:
         """Messages on the account that somebody else sends; their ids."""
@@ -155,20 +169,18 @@ class Books:
 
     def get(self, path: str, query: str = "") -> HttpReply:
         """The provider's answer to a GET."""
-        request = Request("GET", path, query)
-        request.authorization = f"Bearer {KEY}".encode()
-        return self.still.provider.handle(request)
+        return self.still.provider.handle(self._authorised(Request("GET", path, query)))
 
     def _answer(self, asked: httpx.Request) -> httpx.Response:
         self.calls.append(asked.url.path)
-        reply = self.get(asked.url.path, asked.url.query.decode())
+        reply = self.get(asked.url.path, self.ask(asked.url.query.decode()))
         headers = {"Content-Type": "application/json"}
         return self.spoil(asked, httpx.Response(reply.status, content=reply.body, headers=headers))
 
     def reconciler(self, **options: Any) -> Reconciler:
         """A run to be; a sleep moves nothing."""
-        made = Reconciler(self.bench.store, self.config, "default", self.http, environ=ENVIRON,
-                          clock=CLOCK, **options)  # fmt: skip
+        options |= {"environ": self.environ, "clock": CLOCK}
+        made = Reconciler(self.bench.store, self.config, "default", self.http, **options)
         made._stop.wait = lambda timeout=None: False  # type: ignore[method-assign] # no test waits
         return made
 

@@ -157,7 +157,7 @@ def _pairs(done: Reconciled) -> Iterator[tuple[str, object]]:
     would = "would be mended" if done.dry_run else "mended"
     for name, what in MENDED.items():
         if count := done.mended.get(name):
-            yield would, f"{count:,} {what}"
+            yield would, f"{what}: {count:,}"
     for currency in done.difference:
         yield "billed", f"{amount(done.billed.get(currency, 0))} {currency} for our messages"
         yield "in our books", f"{amount(done.booked.get(currency, 0))} {currency}"
@@ -165,7 +165,7 @@ def _pairs(done: Reconciled) -> Iterator[tuple[str, object]]:
     for currency, sum in done.foreign.items():
         yield "billed for others", f"{amount(sum)} {currency}"
     for kind, count in done.left.items():
-        yield "left", f"{count:,} {kind}: {WHAT[kind]}"
+        yield "left", f"{kind}: {count:,}, {WHAT[kind]}"
     if pending := done.counts.get("pending"):
         yield "too young", f"{counted(pending, 'message')} without a record yet, which may come"
     if undecided := done.counts.get("undecided"):

@@ -97,9 +97,8 @@ def _judge_fitting(
         comparison.no_stranger(fitting[0], one.id, record, found)
         return
     ids = ", ".join(r.id for r in fitting[:3])
-    what = (
-        f"{len(fitting)} records fit it: {ids}" if len(fitting) > 1 else f"{ids} fits others too"
-    )
+    several = f"{len(fitting)} records fit it: {ids}"
+    what = several if len(fitting) > 1 else f"{ids} fits other messages too"
     found.differs(_of(one, "doubt", what))
 
 
