@@ -67,10 +67,10 @@ def test_a_run_settles_a_doubt_and_names_a_stranger(cli: Cli, provider: Client) 
     [entry] = cli.lines("audit", "list")
     assert entry["action"] == "reconcile"
     assert entry["filter"]["left"] == "1"
-    status = cli.document("status")
+    status = cli.document("status", exits=1)  # nobody serves
     assert status["reconcile"]["left"] == {"foreign": 1}
     assert any("1 difference between" in finding["what"] for finding in status["findings"])
-    assert "ago, 1 difference left" in cli("status").stdout
+    assert "ago, 1 difference left" in cli("status", exits=1).stdout
 
 
 def test_books_that_agree_exit_with_0(cli: Cli, provider: Client) -> None:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ def test_the_demo_accounts_for_every_row() -> None:
     assert sum(deliveries.values()) == result["accepted"]
     assert all(deliveries[told] for told in ("delivered", "failed", "unconfirmed"))
     assert not deliveries["unknown"]
+    bill = result["bill"]
+    assert bill["agrees"]
+    assert bill["difference"] == {"USD": "0.00"}
+    assert Decimal(bill["booked"]["USD"]) == Decimal(bill["by_the_provider"]["USD"])
+    assert bill["mended"]["deliveries"] == bill["receipts_lost"] > 0
     assert result["rate_per_second"] >= 0.9 * result["limit_per_second"]
 
 

@@ -129,8 +129,9 @@ class Reconciler:
     def _since(self, now_ms: int) -> int:
         """From where the last run's end was, and from the oldest doubt on."""
         last = int(self._progress.last().get("until", now_ms - FIRST_MS + AGAIN_MS)) - AGAIN_MS
-        doubt_ms = self._own.oldest_doubt_ms() or last
-        return max(min(last, doubt_ms - self._settings.skew_ms), now_ms - FURTHEST_MS)
+        doubt_ms = self._own.oldest_doubt_ms()
+        first = last if doubt_ms is None else min(last, doubt_ms - self._settings.skew_ms)
+        return max(first, now_ms - FURTHEST_MS)
 
     def _compare(self, fields: Mapping[str, int]) -> None:
         skew_ms = self._settings.skew_ms

@@ -13,19 +13,21 @@ from ..deployment import Deployment
 from ..deployment.process import Process
 from .display import console
 from .play import play, tell
-from .setting import ACCOUNT, FILE, NAME, PROVIDER, SENDER
+from .setting import ACCOUNT, FILE, NAME, PROVIDER, RECONCILE, SENDER
 
 FLOWER_PORT = 5555
 LAST_WORDS = 2_000
 
 
 def main() -> int:
-    """Exit with 0 if every row is accounted for and no recipient got a message twice."""
+    """Exit with 0 if every row is accounted for, nobody got two, and the bill is proven."""
     parser = argparse.ArgumentParser(prog="python -m sluicegate_rigs.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="keep everything running until Ctrl-C")
     keep = parser.parse_args().keep
     try:
-        with Deployment(PROVIDER, account=ACCOUNT, receipts=True) as deployment:
+        with Deployment(
+            PROVIDER, account=ACCOUNT, receipts=True, reconcile=RECONCILE
+        ) as deployment:
             if keep:
                 with _flower(deployment) as (flower, port):
                     holds = tell(play(deployment))

@@ -1,9 +1,10 @@
-"""The demo's steps: start a campaign, kill a worker half way, and add everything up."""
+"""The demo's steps: a campaign, a worker killed half way, and everything added up."""
 
 import json
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate_ops.cli.kit.output import counted
+from sluicegate_ops.inspect import read_reconcile
 
 from ..deployment import Deployment
 from .display import console, display
@@ -25,7 +27,9 @@ OUT = Path("build/demo.json")
 REJECTED = Path("build/customers.rejected.csv")
 TOO_LONG_SECONDS = 200.0
 RECEIPTS_SECONDS = 10.0
+QUIET_SECONDS = 3.0
 POLL_SECONDS = 0.2
+CLI = (sys.executable, "-m", "sluicegate_ops.cli")
 
 
 def play(deployment: Deployment) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def play(deployment: Deployment) -> dict[str, Any]:
     console.print(
         f"[bold]Sluicegate demo[/]: {FILE} through a simulated Telnyx that allows "
         f"{LIMIT_PER_SECOND} requests/s, answers in\n80 ms, fails 1 in 70 and loses 1 answer in "
-        "200. Real Valkey, two real Celery workers.\n"
+        "200 and 1 receipt in 100. Real Valkey,\ntwo real Celery workers.\n"
     )
     deployment.start_web()
     deployment.start_worker()
@@ -47,20 +51,23 @@ def play(deployment: Deployment) -> dict[str, Any]:
     command(deployment, "campaign", "start", str(FILE), "--name", NAME, "--text", TEXT, *options)
     with deployment.sluice() as sluice:
         received_while_waiting = _watch(deployment, sluice)
-        _await_receipts(deployment, sluice)
-        result = _result(deployment, sluice, received_while_waiting, time.monotonic() - began)
+        took_seconds = time.monotonic() - began
+        lost = _await_receipts(deployment, sluice)
+        command(deployment, "reconcile", fails=True)
+        result = _result(deployment, sluice, received_while_waiting, took_seconds)
+        result["bill"] = _bill(deployment, sluice, lost)
     command(deployment, "campaign", "status", NAME, "--verify")
     result["sdk_loop"] = _loop(deployment)
     OUT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return result
 
 
-def command(deployment: Deployment, *arguments: str) -> None:
-    """Show and run a ``sluicegate`` command; raises CalledProcessError."""
+def command(deployment: Deployment, *arguments: str, fails: bool = False) -> None:
+    """Show and run a ``sluicegate`` command; raises CalledProcessError, unless it may fail."""
     shown = " ".join(f'"{word}"' if " " in word else word for word in arguments)
     console.print(f"[bold]$ sluicegate {shown}[/]", highlight=False, soft_wrap=True)
-    program = [sys.executable, "-m", "sluicegate_ops.cli", *arguments]
-    subprocess.run(program, env=deployment.environ, check=True)  # noqa: S603 - our own command
+    program = [*CLI, *arguments]
+    subprocess.run(program, env=deployment.environ, check=not fails)  # noqa: S603 - our own command
     console.print()
 
 
@@ -87,11 +94,35 @@ def _watch(deployment: Deployment, sluice: Sluice) -> int:
             time.sleep(POLL_SECONDS)
 
 
-def _await_receipts(deployment: Deployment, sluice: Sluice) -> None:
-    """Wait for the last receipts; the provider sends each within a few seconds."""
-    ends = time.monotonic() + RECEIPTS_SECONDS
-    while Standing(deployment, sluice).ledger.unknown and time.monotonic() < ends:
+def _await_receipts(deployment: Deployment, sluice: Sluice) -> int:
+    """Wait for the last receipts, which come within a few seconds; return how many never do."""
+    unknown, quiet_since = -1, time.monotonic()
+    ends = quiet_since + RECEIPTS_SECONDS
+    while unknown and (now := time.monotonic()) < min(ends, quiet_since + QUIET_SECONDS):
+        left = Standing(deployment, sluice).ledger.unknown
+        unknown, quiet_since = left, quiet_since if left == unknown else now
         time.sleep(POLL_SECONDS)
+    return max(0, unknown)
+
+
+def _bill(deployment: Deployment, sluice: Sluice, lost: int) -> dict[str, Any]:
+    """What the books came to, and what a second look finds, which changes nothing."""
+    program = [*CLI, "reconcile", "--dry-run", "--json"]
+    looked = subprocess.run(  # noqa: S603 - our own command
+        program, env=deployment.environ, check=False, capture_output=True, text=True
+    )
+    found = json.loads(looked.stdout)
+    mended = read_reconcile(sluice.client, sluice.keys).mended
+    return {
+        "agrees": found["agrees"],
+        "billed": found["billed"],
+        "booked": found["booked"],
+        "difference": found["difference"],
+        "by_the_provider": deployment.provider("costs")["billed"],
+        "receipts_lost": lost,
+        "mended": mended,
+        "left": found["left"],
+    }
 
 
 def _kill_one(deployment: Deployment, standing: Standing) -> None:
@@ -134,6 +165,16 @@ def _result(
         "kills": sum(not worker.alive for worker in deployment.workers),
         "seconds": round(seconds, 1),
     }
+
+
+def is_proven(bill: dict[str, Any]) -> bool:
+    """Whether three books are one: ours, the provider's records, and what it really billed."""
+    one = Decimal(bill["booked"].get("USD", "0")) == Decimal(bill["by_the_provider"]["USD"])
+    return bool(one and bill["agrees"] and {*bill["difference"].values()} == {"0.00"})
+
+
+def _money(amounts: dict[str, str]) -> str:
+    return ", ".join(f"{amount} {currency}" for currency, amount in amounts.items())
 
 
 def _rows() -> Recipients:
@@ -190,6 +231,13 @@ def tell(result: dict[str, Any]) -> bool:
         "the message, and sent it once",
     )
     table.add_row("killed", f"{result['kills']} worker (kill -9); {result['seconds']} s in all")
+    bill, proven = result["bill"], is_proven(result["bill"])
+    table.add_row(
+        "the bill",
+        f"{_money(bill['billed'])} by the provider's records, {_money(bill['booked'])} in our "
+        f"books:\n{'difference' if proven else 'NOT PROVEN, difference'} "
+        f"{_money(bill['difference'])}; {bill['receipts_lost']} lost receipts, filled in",
+    )
     if loop := result["sdk_loop"]:
         table.add_row(
             "in comparison",
@@ -202,6 +250,7 @@ def tell(result: dict[str, Any]) -> bool:
     console.print(f"As JSON: {OUT}\nRejected rows, for you to correct: {REJECTED}")
     return bool(
         adds_up
+        and proven
         and result["in_doubt"] == result["received_twice"] == 0
         and result["accepted"] == result["accepted_by_provider"]
     )

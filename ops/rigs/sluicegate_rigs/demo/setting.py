@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sluicegate_ops.simulator import Faults, Settings, Webhooks
+from sluicegate_ops.simulator.billing import Billing
 
 FILE = Path("examples/customers.csv")
 PRICES = Path("examples/prices.csv")
@@ -21,9 +22,17 @@ PROVIDER = Settings(
     latency_ms=80,
     latency_jitter_ms=10,
     faults=Faults(error_500=0.01, error_503=0.005, close_after=0.005),
-    # The handsets answer after two seconds: some are off, and some carriers do not say.
-    webhooks=Webhooks(delay_seconds=1.0, delivery_failed=0.03, delivery_unconfirmed=0.02),
+    # The handsets answer after two seconds: some are off, and some carriers do not say. One
+    # receipt in a hundred is lost.
+    webhooks=Webhooks(
+        delay_seconds=1.0, delivery_failed=0.03, delivery_unconfirmed=0.02, loss=0.01
+    ),
+    # Some messages cost more in the end than the answer said, and some answers say nothing.
+    billing=Billing(changed_cost=0.02, silent_answer=0.01),
 )
+
+RECONCILE: dict[str, Any] = {"in_workers": False, "calls_per_second": 20.0}
+"""The demo reconciles by its last command, and not in the middle."""
 
 # Doubts are sent again after 2 s under the same key, since the simulator honours keys.
 ACCOUNT: dict[str, Any] = {

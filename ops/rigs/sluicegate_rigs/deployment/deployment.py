@@ -41,9 +41,9 @@ class Deployment:
 
     Without such settings only the limit on requests applies, as at the simulated provider.
     ``append_only`` is the server's persistence, ``provider`` the simulator's settings, and
-    ``settings`` are top-level settings of the file. With ``receipts`` the provider sends webhooks
-    to where ``start_web`` will listen, and two apps called ``app`` and ``other`` may send through
-    it.
+    ``settings`` are top-level settings and tables of the file. With ``receipts`` the provider
+    sends webhooks to where ``start_web`` will listen, and two apps called ``app`` and ``other``
+    may send through it.
     """
 
     def __init__(
@@ -224,8 +224,10 @@ class Deployment:
 
     def _write_config(self) -> None:
         # Celery's signals use their own database, as in production.
+        settings = self._settings.items()
+        tables = {name: value for name, value in settings if isinstance(value, dict)}
         lines = [
-            *(f"{name} = {json.dumps(value)}" for name, value in self._settings.items()),
+            *(f"{name} = {json.dumps(value)}" for name, value in settings if name not in tables),
             f'redis_url = "{self.server.url}"',
             f'broker_url = "{self.server.url.removesuffix("/0")}/1"',
             'deployment = "local"',
@@ -237,6 +239,8 @@ class Deployment:
             for app in ("app", "other"):
                 variable = f"DEPLOYMENT_{app.upper()}_TOKEN"
                 lines += _toml(f"web.apps.{app}", {"token_env": variable})
+        for name, table in tables.items():
+            lines += _toml(name, table)
         self.config_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
