@@ -141,13 +141,13 @@ class Records:
 
     def _drop(self, archived: Sequence[tuple[Argument, ...]]) -> int:
         """Let go what the archive has; return how many went."""
-        changed = 0
+        count = 0
         for first in range(0, len(archived), _DROPPED):
             some = chain.from_iterable(archived[first : first + _DROPPED])
-            changed += self._archiver.call("drop", self._retention_ms, *some)
+            count += self._archiver.call("drop", self._retention_ms, *some)
             self._archiver.rest()
-        self._archiver.note("archived", len(archived) - changed)
-        return len(archived) - changed
+        self._archiver.note("archived", count)
+        return count
 
 
 def _nothing() -> int:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,14 @@ class Archive:
     def __init__(self, url: str, *, writes: bool = False, older: bool = False) -> None:
         self.url, self.place = url, place_of(url)
         self._engine = engine_of(url, writes=writes)
-        with translated_sql(url):
-            if writes:
-                self._migrate()
-            self.id = self._identity(older)
+        try:
+            with translated_sql(url):
+                if writes:
+                    self._migrate()
+                self.id = self._identity(older)
+        except ArchiveUnavailable:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._engine.dispose()
@@ -82,11 +87,13 @@ class Archive:
 
     def _put(self, insert: Any, rows: Sequence[ArchiveRow]) -> None:
         """Store rows by the driver's own call for many: SQLAlchemy's takes as long as SQLite."""
-        compiled = insert.compile(dialect=self._engine.dialect, column_keys=list(rows[0]))
-        names = compiled.positiontup
-        values: Any = rows if names is None else [tuple(map(r.__getitem__, names)) for r in rows]
         with self._writing() as connection:
-            connection.exec_driver_sql(str(compiled), values)
+            if self._engine.dialect.name == "postgresql":
+                _copy(connection, insert, rows)
+                return
+            compiled = insert.compile(dialect=self._engine.dialect, column_keys=list(rows[0]))
+            take = itemgetter(*compiled.positiontup)
+            connection.exec_driver_sql(str(compiled), [take(row) for row in rows])
 
     def rows(self, account: str, ids: Sequence[str]) -> dict[str, ArchiveRow]:
         """The latest row of each of ``ids`` that is known."""
@@ -309,6 +316,22 @@ class Archive:
                 return ""
             version = sa.select(sa.text("version_num")).select_from(sa.text("alembic_version"))
             return str(connection.scalar(version) or "")
+
+
+def _copy(connection: sa.Connection, insert: Any, rows: Sequence[ArchiveRow]) -> None:
+    """Store rows in PostgreSQL: its COPY into a table of this transaction's, and on from there."""
+    names = [column.name for column in messages.c]
+    each = {(row["id"], row["born"]): row for row in rows}  # one INSERT must not meet a row twice
+    incoming = sa.table("incoming", *(sa.column(name) for name in names))
+    table = f"CREATE TEMPORARY TABLE {incoming.name} (LIKE {messages.name}) ON COMMIT DROP"
+    connection.exec_driver_sql(table)
+    cursor: Any = connection.connection.cursor()
+    take = itemgetter(*names)
+    with cursor.copy(f"COPY {incoming.name} ({', '.join(names)}) FROM STDIN") as copy:
+        for row in each.values():
+            copy.write_row(take(row))
+    cursor.close()
+    connection.execute(insert.from_select(names, sa.select(incoming)))
 
 
 def _by_key(statement: Any) -> Any:

@@ -112,12 +112,12 @@ end
 
 -- The archive has these records: [4] retention_ms, then of each, as it was read: id, state, ms of
 -- its end, digest, and all its values, joined by NUL. A field that is set, changed or removed
--- changes those. Returns how many stay, since they have changed.
+-- changes those. Returns how many went: what has changed stays.
 function verbs.drop()
   local retention_ms, ids = tonumber(ARGV[4]), {}
   for i = 5, #ARGV, READ do ids[#ids + 1] = ARGV[i] end
   leases.fetch(ids)
-  local gone, known, changed = { 'DEL' }, {}, 0
+  local gone, known = { 'DEL' }, {}
   for i = 5, #ARGV, READ do
     local id, recorded, at, digest, read = unpack(ARGV, i, i + READ - 1)
     local values = call('HVALS', PREFIX .. id)
@@ -129,14 +129,11 @@ function verbs.drop()
         if not campaigns.of(id) and until_ms > now_ms then
           known[#known + 1] = { id, digest, state, until_ms }
         end
-      else
-        changed = changed + 1
       end
     end
   end
-  if #gone > 1 then call(unpack(gone)) end
   archived.add(known)
-  return changed
+  return #gone > 1 and call(unpack(gone)) or 0
 end
 
 -- Recipients that ended before they were ever started, of campaigns that are over: [4] where to go
