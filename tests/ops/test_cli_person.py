@@ -1,8 +1,11 @@
 """One person's data: erased everywhere, exported, held; and campaigns deleted."""
 
+import hashlib
 import json
+import logging
 import stat
 import time
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 import redis
 
 from sluicegate.archive import reading
+from sluicegate_rigs.embedded import EmbeddedServer
 from support.bench import Bench
 from support.command_line import Cli
 from support.messages import member_id, message, plan, recipient
@@ -81,6 +85,68 @@ def test_nothing_of_an_erased_number_is_left_anywhere(
     bench.act("july", "resume")
     assert "proved" in cli("campaign", "status", "july", "--verify", exits=0).stdout
     assert DIGITS.decode() not in cli("audit", "list", "--json").stdout
+
+
+def forms(number: str) -> dict[str, bytes]:
+    """The number as it may stand in a file: plain, or as a hash that anybody can repeat."""
+    told: dict[str, bytes] = {}
+    for name, text in (("plain", number), ("digits", number[1:]), ("id", f"welcome-{number[1:]}")):
+        told[name] = text.encode()
+        for hash in ("md5", "sha1", "sha256", "blake2b"):
+            digest = hashlib.new(hash, text.encode()).digest()
+            told[f"{hash} of {name}"] = digest[:8]
+            told[f"{hash} of {name} in hex"] = digest.hex()[:16].encode()
+            told[f"{hash} of {name} in base64"] = urlsafe_b64encode(digest)[:10]
+    return told
+
+
+def found_in(folders: list[Path], number: str) -> dict[str, str]:
+    """Which files hold the number, and in which form."""
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    read = {str(file): file.read_bytes() for file in files}
+    return {file: name for file, held in read.items()
+            for name, form in forms(number).items() if form in held}  # fmt: skip
+
+
+def test_no_file_holds_an_erased_number_in_any_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The append-only file, the snapshot, the archive with its journal, and what was logged."""
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.DEBUG)
+    Path("sluicegate.toml").write_text("[archive]\n", encoding="utf-8")
+    reading._open.cache_clear()
+    data = tmp_path / "data"
+    data.mkdir()
+    with (
+        EmbeddedServer(append_only="everysec", directory=data) as server,
+        redis.Redis.from_url(server.url) as client,
+    ):
+        store: Any = client
+        store.config_set("rdbcompression", "no")  # or a number could hide in it
+        cli = Cli(server.url, client, Bench(client))
+        cli.bench.at(time.time() * 1000 - 3 * DAY_MS)
+        cli.bench.enqueue(message(1, to=NUMBER), message(2, to=NUMBER, id=f"welcome-{NUMBER[1:]}"))
+        cli.bench.drain(5_000, most=2)
+        cli("archive", "run")
+        cli.bench.enqueue(message(3, to=NUMBER), message(4, to=NUMBER), message(5, to=OTHER))
+        cli.bench.cancel("m4")
+        cli("optout", "add", NUMBER, "--why", f"{NUMBER} asked")
+        store.hset(cli.bench.keys("reviews"), NUMBER, f"1 1 call {NUMBER}")
+        store.save()
+        before = found_in([tmp_path], NUMBER)
+        assert {Path(file).suffix for file in before} >= {".aof", ".rdb", ".sqlite3"}
+        assert erase(cli)["left"] == []
+        written = ("aof_rewrite_in_progress", "aof_rewrite_scheduled", "rdb_bgsave_in_progress")
+        while any(store.info("persistence")[name] for name in written):
+            time.sleep(0.02)
+        found = found_in([tmp_path], NUMBER)
+        assert found == {}
+        assert found_in([data], OTHER)
+        totals = cli.bench.totals()
+        assert (totals["enqueued"], totals["accepted"], totals["cancelled"]) == (5, 2, 2)
+        assert cli.bench.record("m5")["state"] == "waiting"
+    assert NUMBER[1:] not in caplog.text
 
 
 def test_an_erased_number_stays_opted_out(cli: Cli) -> None:

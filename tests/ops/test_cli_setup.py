@@ -85,6 +85,35 @@ def test_a_key_alone_makes_a_configuration_without_a_limit_typed_by_hand(office:
         assert secret not in text + done
 
 
+@pytest.mark.parametrize(
+    ("limits", "own", "expected"),
+    [
+        (("250.00", "50.50"), None, 300.5),
+        (("250.00", None), None, None),  # the other may spend without end
+        (("250.00", "50.50"), 100.0, 100.0),
+        (("250.00", "50.50"), 1000.0, 300.5),
+    ],
+)
+def test_spend_limits_of_profiles_become_the_accounts_cap_in_money(
+    office: Office, limits: tuple[str | None, ...], own: float | None, expected: float | None
+) -> None:
+    office.owns(
+        profiles=tuple(
+            replace(
+                profile,
+                daily_spend_limit=limit or "0",
+                daily_spend_limit_enabled=limit is not None,
+            )
+            for profile, limit in zip(sample().profiles, limits, strict=True)
+        )
+    )
+    if own is not None:
+        TOML.write_text(f"[accounts.default]\ndaily_money = {own}\n", encoding="utf-8")
+    office.setup("--public-url", URL, "--yes")
+    assert load(TOML).accounts["default"].daily_money == expected
+    office.setup("--check")
+
+
 def test_what_checks_webhooks_is_named_and_kept_from_others(office: Office) -> None:
     office.setup("--public-url", URL, "--yes")
     env = Path("sluicegate.env")
@@ -284,6 +313,10 @@ def _split(campaign: OwnedCampaign) -> tuple[OwnedCampaign, ...]:
     )
 
 
+def _limited(profile: OwnedProfile) -> OwnedProfile:
+    return replace(profile, daily_spend_limit="10.00", daily_spend_limit_enabled=True)
+
+
 BRITISH = OwnedNumber(
     phone_number="+447700900123", country_code="GB", messaging_profile_id=PROFILE
 )
@@ -310,6 +343,7 @@ DRIFTS: list[tuple[str, Any]] = [
         "failover_elsewhere",
         lambda h: _changed(h, "profiles", 0, webhook_failover_url="https://x.example"),
     ),
+    ("spend_limit", lambda h: {"profiles": tuple(map(_limited, h.profiles))}),
     ("pool_off", lambda h: _changed(h, "profiles", 1, number_pool_settings=None)),
     ("pool_size", lambda h: _without(h, "numbers", 3)),
     ("toll_free_unverified", lambda h: _changed(h, "verifications", 0, status="Rejected")),

@@ -94,6 +94,12 @@ function verbs.drop()
   return call('DEL', name) == 1 and 'erased' or 'gone'
 end
 
+-- An archived message's id that names the number: [3]. Its hash is not keyed, so it could be tried.
+function verbs.id()
+  archived.drop(ARGV[3])
+  return 'erased'
+end
+
 -- Its opt-out stands, under a keyed hash; and whoever has a reply under review has opted out, since
 -- nobody can read it any more: [3] the number, [4] its hash. Returns kept | none.
 function verbs.optout()

@@ -82,6 +82,8 @@ class Erasure:
         spared = set(held)
         for row in archive.rows_naming(account, self._number, self._digits):
             if row["campaign"] not in spared:
+                if self._names(str(row["id"]).encode()):
+                    self._call("id", str(row["id"]))
                 archive.replace(row, self._nameless(row))
                 self.done["messages in the archive"] += 1
         archive.scrub()

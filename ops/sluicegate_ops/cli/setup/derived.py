@@ -26,6 +26,8 @@ TIERS: Final[Mapping[str, int]] = {
 }
 """What T-Mobile takes of a brand in a day, by its tier, where it doesn't tell the number."""
 
+_MOST_MONEY: Final = 1_000_000  # what ``daily_money`` takes
+
 _CLASSES: Final = frozenset(get_args(CarrierClass))
 
 
@@ -236,6 +238,14 @@ def daily_cap(campaign: KnownCampaign) -> int | None:
     return campaign.tmobile_daily or TIERS.get(campaign.tmobile_tier.upper().replace("-", "_"))
 
 
+def spend_limit(profiles: Sequence[KnownProfile]) -> float | None:
+    """What all that are enabled may spend in a day together; None where one has no limit."""
+    limits = [_amount(profile.daily_spend) for profile in profiles if profile.enabled]
+    told = [limit for limit in limits if limit]
+    total = round(sum(told), 6)
+    return total if told and len(told) == len(limits) and total <= _MOST_MONEY else None
+
+
 def named(text: str, id: str) -> str:
     """A name for the configuration that stays the same: words, and the beginning of an id."""
     words = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
@@ -245,6 +255,12 @@ def named(text: str, id: str) -> str:
 def counted_kinds(derived: Derived) -> dict[str, int]:
     """How many senders of each kind there are."""
     return dict(Counter(sender.kind for sender in derived.senders.values()))
+
+
+def _amount(text: str | None) -> float | None:
+    """An amount of money; None for none, and for what is not one."""
+    plain = text is not None and re.fullmatch(r"\d{1,12}(\.\d{1,9})?", text.strip())
+    return float(text or 0) if plain else None
 
 
 def _rated(campaign: KnownCampaign) -> bool:

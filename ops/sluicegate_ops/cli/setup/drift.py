@@ -7,7 +7,7 @@ import msgspec
 from sluicegate.config import Account, Sender
 from sluicegate_worker.provider.owned import KnownCampaign, KnownNumber, KnownProfile, Owned
 
-from .derived import daily_cap, derive, registration_of
+from .derived import daily_cap, derive, registration_of, spend_limit
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -254,6 +254,7 @@ class _Comparison:
                 yield _disabled(f"messaging profile {profile.name}")
             yield from self._webhooks(profile)
         yield from self._countries()
+        yield from self._spending()
 
     def _webhooks(self, profile: KnownProfile) -> Iterator[Drift]:
         if not self._url:
@@ -299,6 +300,17 @@ class _Comparison:
                     "the provider refuses messages to it (40309)",
                     "add it to the profile's destinations in the portal, or take it out here",
                 )
+
+    def _spending(self) -> Iterator[Drift]:
+        limit, own = spend_limit(self._owned.profiles), self._account.daily_money
+        if limit and (own is None or own > limit):
+            here = "no daily_money is" if own is None else f"daily_money {own:g} is"
+            yield Drift(
+                "spend_limit",
+                f"the messaging profiles may spend {limit:g} a day, and {here} configured",
+                "beyond it the provider refuses messages until the next day (40333)",
+                _AGAIN,
+            )
 
     def _undeclared(self) -> Iterator[Drift]:
         """What could send and is not declared, where anything is."""

@@ -61,7 +61,7 @@ def with_block(text: str, account: str, block: str) -> str:
 
 def with_setting(text: str, path: Sequence[str], name: str, given: object, why: str) -> str:
     """``text`` with one setting of a table set, the table added where there is none."""
-    if _at(text, (*path, name)) == (list(given) if isinstance(given, tuple) else given):
+    if setting_at(text, (*path, name)) == (list(given) if isinstance(given, tuple) else given):
         return text
     line = f"{key(name)} = {value(given)}"
     lines = text.splitlines()
@@ -98,11 +98,11 @@ def check_rest(
         raise _not_plain("settings of other parts would change")
     for part in PARTS:
         path = ("accounts", account, part)
-        if (_at(after, path) or {}) != (_at(block, path) or {}):
+        if (setting_at(after, path) or {}) != (setting_at(block, path) or {}):
             raise _not_plain(f"its {part} are not written as tables")
 
 
-def _at(text: str, path: Sequence[str]) -> Any:
+def setting_at(text: str, path: Sequence[str]) -> Any:
     """What stands at a path; None where nothing does, or where the text can't be read."""
     try:
         tree: Any = tomllib.loads(text)

@@ -9,8 +9,17 @@ import msgspec
 from sluicegate.config import Account
 from sluicegate_worker.provider.owned import Owned
 
-from .derived import Derived
-from .toml_text import BEGIN, END, check_rest, comment, table, with_block, with_setting
+from .derived import Derived, spend_limit
+from .toml_text import (
+    BEGIN,
+    END,
+    check_rest,
+    comment,
+    setting_at,
+    table,
+    with_block,
+    with_setting,
+)
 
 
 class SetupTarget(msgspec.Struct, frozen=True):
@@ -47,6 +56,10 @@ def written(
     settings[*account, "messaging_profiles"] = (ids, why)
     if derived.currency and derived.currency != default.currency:
         settings[*account, "currency"] = (derived.currency, "the currency of the balance")
+    limit, own = spend_limit(derived.profiles), setting_at(before, (*account, "daily_money"))
+    if limit and not (isinstance(own, int | float) and own <= limit):
+        why = "what the messaging profiles may spend in a day, together"
+        settings[*account, "daily_money"] = (limit, why)
     if target.limits_version is not None:
         why = "raised, so that these limits replace those in force"
         settings[*account, "limits_version"] = (target.limits_version, why)
