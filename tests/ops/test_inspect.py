@@ -19,6 +19,7 @@ from sluicegate_worker.queue import HORIZON_MS
 from sluicegate_worker.wire import Claimed
 from support.bench import Bench
 from support.clock import CLOCK
+from support.effort import size
 from support.messages import message, plan, recipient
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
@@ -337,7 +338,9 @@ EXAMPLES = [
     State(per_minute=6.0, counts=(0, 0, 2, 0, 0), events=("send", "send", "halt brand:acme")),
 ]
 EXAMPLE = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=size(12, 40),
 )
 
 
@@ -368,7 +371,7 @@ def test_people_are_told_of_each_lane_what_a_claim_answers(
     all_agree(valkey, state)
 
 
-@settings(parent=EXAMPLE, max_examples=3)
+@settings(parent=EXAMPLE, max_examples=size(1, 3))
 @given(state=STATES)
 def test_so_they_are_on_the_fake(state: State) -> None:
     with fakeredis.FakeRedis(server=fakeredis.FakeServer()) as fake:
