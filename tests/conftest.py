@@ -5,6 +5,7 @@ Each test finds the database empty. A test that breaks its server starts one its
 (``sluicegate_rigs.embedded``), so that no other test meets the damage.
 """
 
+import gc
 import os
 import signal
 from collections import Counter
@@ -95,6 +96,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not item.nodeid.startswith(COVERING) or _tries_many_examples(item):
             item.add_marker("no_cover")
     items.sort(key=lambda item: not _starts_real_processes(item.nodeid))  # stable
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all that was imported and collected: none of it is garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 class FileByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has types that mypy cannot read

@@ -7,13 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from typer.testing import Result
 
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.ledger import Ledger
 from sluicegate_ops.simulator import Settings
+from support.command_line import invoked
 from support.deployment import HOLD, Account, deployment, eventually
 from support.effort import size
 
@@ -36,17 +37,17 @@ def write(path: Path, rows: list[int], **changed: str) -> Path:
     return path
 
 
-def start(account: Account, path: Path, **options: Any) -> list[str]:
+def start(path: Path) -> list[str]:
     """The command that starts, or continues, the campaign from a file."""
-    command = [sys.executable, "-m", "sluicegate_ops.cli", "campaign", "start", str(path)]
     given = {"--name": "july", "--text": TEXT, "--from": "+15550000000", "--region": "US"}
-    return [*command, *(part for pair in (given | options).items() for part in pair), "--yes"]
+    options = (part for pair in given.items() for part in pair)
+    return ["campaign", "start", str(path), *options, "--yes"]
 
 
-def run(account: Account, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, env=account.deployment.environ, check=True, capture_output=True, text=True
-    )
+def run(account: Account, *command: str) -> Result:
+    result = invoked(command, env=account.deployment.environ)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result
 
 
 def act(account: Account, action: str) -> None:
@@ -80,19 +81,19 @@ def test_every_way_of_importing_again_sends_each_recipient_once(
     rows = list(range(ROWS))
     bad = {"r7": "n/a", "r70": "12"}
     first = write(tmp_path / "people.csv", rows, **bad)
-    assert "2  written to" in run(fast, *start(fast, first)).stdout
+    assert "2  written to" in run(fast, *start(first)).stdout
     eventually(fast.has_accepted(ROWS - 2), 30, fast.deployment)
-    run(fast, *start(fast, first))
-    run(fast, *start(fast, write(tmp_path / "shifted.csv", rows[10:], **bad)))
+    run(fast, *start(first))
+    run(fast, *start(write(tmp_path / "shifted.csv", rows[10:], **bad)))
     random.Random(1).shuffle(rows)
-    run(fast, *start(fast, write(tmp_path / "shuffled.csv", rows, **bad)))
+    run(fast, *start(write(tmp_path / "shuffled.csv", rows, **bad)))
     rejected = tmp_path / "people.rejected.csv"
     corrected = rejected.read_text(encoding="utf-8-sig").replace("n/a,Ann 7", f"{number(7)},Ann 7")
     corrected = corrected.replace(
         "12,Ann 70", f"(212) {str(number(70))[5:8]}-{number(70)[8:]},Ann 70"
     )
     (tmp_path / "corrected.csv").write_text(corrected)
-    run(fast, *start(fast, tmp_path / "corrected.csv"))
+    run(fast, *start(tmp_path / "corrected.csv"))
     eventually(fast.has_accepted(ROWS), 30, fast.deployment)
     eventually(lambda: is_finished(fast), 5, fast.deployment)
     assert fast.received() == {number(row): 1 for row in range(ROWS)}
@@ -105,7 +106,7 @@ def test_an_importer_killed_on_the_way_goes_on_where_it_stopped(
     rows = size(4_000, 20_000)
     path = write(tmp_path / "people.csv", list(range(rows)))
     importer = subprocess.Popen(
-        start(fast, path),
+        [sys.executable, "-m", "sluicegate_ops.cli", *start(path)],
         env=fast.deployment.environ,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -121,7 +122,7 @@ def test_an_importer_killed_on_the_way_goes_on_where_it_stopped(
     assert campaigns_of(fast).get("july").state == "draft"
     assert fast.received().total() == 0, "nothing is sent before all is imported"
     fast.deployment.change_provider(limit=None, latency_ms=0)
-    assert f"{imported:,}" in run(fast, *start(fast, path)).stdout.replace("\n", " ")
+    assert f"{imported:,}" in run(fast, *start(path)).stdout.replace("\n", " ")
     assert ledger(fast).imported == rows
     # All of them take a while to send, and the first thousand say as much.
     eventually(fast.has_accepted(1000), 60, fast.deployment)
@@ -141,7 +142,7 @@ def test_nothing_is_posted_after_control_returned(
     provider = Settings(limit=50, latency_ms=80, latency_jitter_ms=10)
     with deployment(provider, workers, account={"limit": 50}) as account:
         path = write(tmp_path / "people.csv", list(range(300)))
-        run(account, *start(account, path))
+        run(account, *start(path))
         eventually(account.has_accepted(40), 20, account.deployment)
         out = [number(row) for row in range(300)]
         began = time.monotonic()
@@ -175,7 +176,7 @@ def test_pauses_resumes_and_kills_send_each_row_once(tmp_path: Path) -> None:
     with deployment(provider, 2, account=settings) as account:
         turns = size(3, 10)
         rows = 150 * turns
-        run(account, *start(account, write(tmp_path / "people.csv", list(range(rows)))))
+        run(account, *start(write(tmp_path / "people.csv", list(range(rows)))))
         begun: set[str] = set()
         for turn in range(1, turns + 1):
             eventually(account.has_accepted(turn * 120), 30, account.deployment)

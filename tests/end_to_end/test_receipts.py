@@ -3,8 +3,6 @@
 import asyncio
 import random
 import re
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -25,6 +23,7 @@ from sluicegate_rigs.deployment.provider import admin
 from sluicegate_worker.provider.telnyx.events import DELIVERY_OF
 from sluicegate_worker.queue import PUBLISH, STEP, Queue
 from sluicegate_worker.wire import Grant, Settle, Start, parse_stepped
+from support.command_line import invoked
 from support.deployment import HOLD, Account, deployment, eventually
 from support.effort import size
 from support.messages import SENDER, message, plan, recipient
@@ -102,15 +101,9 @@ def counts(shown: str) -> dict[str, int]:
 
 
 def cli(account: Account, *command: str) -> str:
-    run = subprocess.run(
-        [sys.executable, "-m", "sluicegate_ops.cli", *command],
-        env=account.deployment.environ,
-        cwd=account.deployment.directory,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return run.stdout
+    result = invoked(command, env=account.deployment.environ)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout
 
 
 # Thousands of receipts.

@@ -1,12 +1,11 @@
 """From a key to a campaign that is sent: set-up writes all limits, and real workers keep them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 from sluicegate_ops.simulator import Settings, Webhooks
 from sluicegate_ops.simulator.account.sample import sample
 from sluicegate_rigs.deployment import Deployment
+from support.command_line import invoked
 from support.deployment import Account, eventually
 
 COUNT = 30
@@ -41,6 +40,5 @@ def test_a_campaign_is_sent_with_the_limits_that_setup_wrote(tmp_path: Path) -> 
 
 
 def _run(deployment: Deployment, *args: str) -> None:
-    command = [sys.executable, "-m", "sluicegate_ops.cli", *args]
-    done = subprocess.run(command, env=deployment.environ, capture_output=True, text=True)
-    assert done.returncode == 0, (args, done.stdout, done.stderr)
+    done = invoked(args, env=deployment.environ)
+    assert done.exit_code == 0, (args, done.output, done.exception)

@@ -47,7 +47,7 @@ def test_a_deployment_that_is_killed_again_and_again_keeps_every_promise(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     command = [*CHAOS, "--seconds", str(SECONDS), "--seed", "1"]
-    command += ["--without-standstills"] * (not THOROUGH)
+    command += ["--quick"] * (not THOROUGH)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     said = done.stdout[-5000:] + done.stderr[-3000:]
     assert done.returncode == 0, said

@@ -83,7 +83,7 @@ class Account:
 
 @contextmanager
 def deployment(provider: Settings, workers: int = 1, **options: Any) -> Iterator[Account]:
-    with Deployment(provider, **options) as deployment, deployment.sluice() as sluice:
+    with Deployment(provider, forked=True, **options) as deployment, deployment.sluice() as sluice:
         for _ in range(workers):
             deployment.start_worker()
         deployment.wait_for_workers()

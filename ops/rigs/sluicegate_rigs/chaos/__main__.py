@@ -30,7 +30,9 @@ def main() -> int:
         "--seed", type=int, help="repeat the victims and disasters of an earlier run"
     )
     parser.add_argument(
-        "--without-standstills", action="store_true", help="leave out what status is to name"
+        "--quick",
+        action="store_true",
+        help="kill less often, start processes as forks, and leave out what status is to name",
     )
     options = parser.parse_args()
     seed = secrets.randbelow(10**6) if options.seed is None else options.seed
@@ -38,7 +40,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up like Ctrl-C
     try:
         with display(options.seconds) as show:
-            outcome = run(options.seconds, seed, show, stage=not options.without_standstills)
+            outcome = run(options.seconds, seed, show, quick=options.quick)
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind.")
         return 130

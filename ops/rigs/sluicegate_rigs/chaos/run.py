@@ -21,8 +21,8 @@ from .standstills import Standstills
 from .traffic import Traffic
 from .workers import Workers, tag_of
 
-KILL_SECONDS = 0.8
-"""The shortest time between two kills."""
+KILL_SECONDS, QUICK_KILL_SECONDS = 0.8, 2.0
+"""The shortest time between two kills, and where the run is quick."""
 
 TICK_SECONDS = 0.05
 START_SECONDS = 60.0
@@ -53,18 +53,20 @@ Show = Callable[[ChaosProgress], None]
 class ChaosRun:
     """A run of ``seconds``, drawn from ``seed``; it reports its progress to ``show``.
 
-    With ``stage`` it ends with standstills, which ``status`` must name.
+    It ends with standstills, which ``status`` must name. A ``quick`` run leaves them out, kills
+    less often, and starts its processes as forks.
     """
 
-    def __init__(self, seconds: float, seed: int, show: Show, *, stage: bool = True) -> None:
-        self._seconds, self._show, self._stage = seconds, show, stage
+    def __init__(self, seconds: float, seed: int, show: Show, *, quick: bool = False) -> None:
+        self._seconds, self._show, self._quick = seconds, show, quick
+        self._kill_seconds = QUICK_KILL_SECONDS if quick else KILL_SECONDS
         # Separate dice, so that the draws of one do not change those of another.
         self._dice = [Random(f"{seed} {name}") for name in ("workers", "disasters", "traffic")]  # noqa: S311 - repeatable, nothing secret
 
     def outcome(self) -> ChaosResult:
         """Run it; raises TimeoutError if the deployment does not start."""
         workers_dice, disasters_dice, traffic_dice = self._dice
-        with make_deployment() as deployment, deployment.sluice() as sluice:
+        with make_deployment(forked=self._quick) as deployment, deployment.sluice() as sluice:
             workers = Workers(deployment, sluice.client, workers_dice)
             disasters = Disasters(deployment, workers, disasters_dice)
             traffic = Traffic(deployment, traffic_dice)
@@ -80,7 +82,7 @@ class ChaosRun:
                 deployment.wait_for_web(START_SECONDS)
                 deployment.wait_for_workers(START_SECONDS)
                 standstills = Standstills(deployment, sluice)
-                staged = list(standstills.staged()) if self._stage else []
+                staged = [] if self._quick else list(standstills.staged())
                 traffic.stop()
             finally:
                 traffic.abandon()
@@ -102,7 +104,7 @@ class ChaosRun:
             if due and due[0][0] <= passed:
                 last = due.pop(0)[1]
                 disasters.strike(last)
-            elif passed - killed_at >= KILL_SECONDS and (worker := workers.catch()):
+            elif passed - killed_at >= self._kill_seconds and (worker := workers.catch()):
                 workers.kill(worker)
                 killed_at = passed
             self._show(
@@ -191,6 +193,6 @@ def _when_finished(sluice: Sluice, ids: list[str]) -> Books:
     return state
 
 
-def run(seconds: float, seed: int, show: Show, *, stage: bool = True) -> ChaosResult:
+def run(seconds: float, seed: int, show: Show, *, quick: bool = False) -> ChaosResult:
     """Break a deployment for ``seconds``, and collect the evidence; see ``ChaosRun``."""
-    return ChaosRun(seconds, seed, show, stage=stage).outcome()
+    return ChaosRun(seconds, seed, show, quick=quick).outcome()

@@ -54,12 +54,13 @@ ACCOUNT: dict[str, Any] = {
 }
 
 
-def make_deployment() -> Deployment:
+def make_deployment(*, forked: bool = False) -> Deployment:
     """Make a deployment, not started yet, whose server keeps every write that it answered."""
     return Deployment(
         PROVIDER,
         account=ACCOUNT,
         append_only="always",
         receipts=True,
+        forked=forked,
         drain_seconds=DRAIN_SECONDS,
     )

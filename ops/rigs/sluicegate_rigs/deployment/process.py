@@ -3,11 +3,14 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
+
+from .fork import Fork
 
 STOP_SECONDS = 20.0
 _ENDING = (signal.SIGTERM, signal.SIGHUP)  # kill, a supervisor; a terminal that is closed
@@ -16,7 +19,7 @@ _ENDING = (signal.SIGTERM, signal.SIGHUP)  # kill, a supervisor; a terminal that
 class Process:
     """A process; it appends to the log of earlier processes of the same name."""
 
-    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, process: subprocess.Popen[bytes] | Fork, log: Path) -> None:
         self.name, self.process, self.log = name, process, log
 
     @classmethod
@@ -36,6 +39,29 @@ class Process:
             )
         return cls(name, process, log)
 
+    @classmethod
+    def forked(
+        cls, name: str, module: Sequence[str], environ: Mapping[str, str], directory: Path
+    ) -> Self:
+        """``launched`` with ``python -m`` and this ``module`` with its arguments; see ``Fork``."""
+        log = directory / f"{name}.log"
+        return cls(name, Fork(module[0], module[1:], environ, directory, log), log)
+
+    @classmethod
+    def started(
+        cls,
+        name: str,
+        module: Sequence[str],
+        environ: Mapping[str, str],
+        directory: Path,
+        *,
+        forked: bool,
+    ) -> Self:
+        """Start ``python -m`` with this ``module`` and its arguments, as a fork or anew."""
+        if forked:
+            return cls.forked(name, module, environ, directory)
+        return cls.launched(name, [sys.executable, "-m", *module], environ, directory)
+
     @property
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -53,7 +79,10 @@ class Process:
     def freeze(self) -> None:
         """Stop it (SIGSTOP) like a frozen host; returns once it has stopped."""
         self.process.send_signal(signal.SIGSTOP)
-        os.waitpid(self.process.pid, os.WUNTRACED)
+        if isinstance(self.process, Fork):
+            self.process.wait_until_frozen()
+        else:
+            os.waitpid(self.process.pid, os.WUNTRACED)
 
     def thaw(self) -> None:
         """Let it go on (SIGCONT)."""
@@ -72,7 +101,7 @@ class Process:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            return self.process.returncode
+            return self.process.wait()
 
 
 class WorkerProcess(Process):

@@ -12,16 +12,19 @@ from typing import Any
 
 from sluicegate_ops.simulator import Settings, run
 
+from .fork import IMPORTED
+
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
 
 @contextlib.contextmanager
-def simulating(settings: Settings) -> Iterator[str]:
-    """Run a simulator; yield the base URL of its API v2."""
-    spawning = multiprocessing.get_context("spawn")
-    ours, theirs = spawning.Pipe()
-    process = spawning.Process(target=_simulate, args=(settings, theirs), daemon=True)
+def simulating(settings: Settings, *, forked: bool = False) -> Iterator[str]:
+    """Run a simulator, ``forked`` as in ``Fork`` or anew; yield the base URL of its API v2."""
+    starting: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
+    starting.set_forkserver_preload(IMPORTED)
+    ours, theirs = starting.Pipe()
+    process = starting.Process(target=_simulate, args=(settings, theirs), daemon=True)
     process.start()
     theirs.close()
     try:
