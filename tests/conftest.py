@@ -28,10 +28,9 @@ from support.faulty import write_pems
 from support.served import config
 
 LENT = "SLUICEGATE_TEST_REDIS_URL"
-#: Coverage is measured in the tests of the packages themselves, but for properties, whose examples
-#: all walk the same lines: it makes Python half as fast. So no line counts as covered because
-#: some test of a whole deployment came by.
-COVERING = ("tests/producer/", "tests/worker/")
+#: While these run, and while properties do, no coverage is measured: it makes Python half as fast,
+#: and what they walk again and again others have walked. A line counts where a test has run it.
+UNMEASURED = ("tests/scripts/", "tests/rigs/", "tests/worker/test_outages.py")
 #: What runs on both servers runs on the fake, many times slower, in the first test of each file
 #: and in each such test behind it. ``make test-all`` runs it all.
 FAKE_EVERY = 10
@@ -82,10 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave most of the fake to ``make test-all``, and put what starts real processes first.
-
-    That takes longest; the other process does the rest.
-    """
+    """Leave most of the fake to ``make test-all``, and put all in order."""
     on_fake = Counter[Path]()
     for item in filter(_runs_on_fake, items):
         slow = item.get_closest_marker("slow_on_fake")
@@ -93,9 +89,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("long")
         on_fake[item.path] += not slow
     for item in items:
-        if not item.nodeid.startswith(COVERING) or _tries_many_examples(item):
+        if item.nodeid.startswith(UNMEASURED) or _tries_many_examples(item):
             item.add_marker("no_cover")
-    items.sort(key=lambda item: not _starts_real_processes(item.nodeid))  # stable
+    items.sort(key=lambda item: _turn(item.nodeid))  # stable
 
 
 def pytest_collection_finish() -> None:
@@ -125,6 +121,11 @@ def _tries_many_examples(item: pytest.Item) -> bool:
 
 def _runs_on_fake(item: pytest.Item) -> bool:
     return hasattr(item, "callspec") and "fakeredis" in item.callspec.params.values()
+
+
+def _turn(nodeid: str) -> int:
+    """What takes longest comes first, and the many short files last: all end together."""
+    return 0 if _starts_real_processes(nodeid) else 2 if nodeid.startswith("tests/field") else 1
 
 
 def _starts_real_processes(nodeid: str) -> bool:
