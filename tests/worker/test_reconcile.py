@@ -155,6 +155,15 @@ def test_nothing_is_proven_by_the_absence_of_what_was_not_read(valkey: redis.Red
     assert books.reconcile().mended["unsent"] == 1
 
 
+def test_an_entry_that_cant_be_read_may_be_the_absent_record(valkey: redis.Redis) -> None:
+    books = Books(valkey)
+    sent(books, 3, unsent=lambda n: n == 1)
+    books.pass_by(LATER)
+    books.spoil = of_records(lambda data: data[0].update(uuid=7))
+    assert books.reconcile().counts["undecided"] == 1
+    assert doubts(books) == 1
+
+
 def test_a_cancelled_doubt_that_was_never_sent_stays_cancelled(valkey: redis.Redis) -> None:
     books = Books(valkey)
     sent(books, 2, unsent=lambda n: n == 1)
@@ -193,6 +202,19 @@ def test_where_two_readings_fit_the_doubt_is_left_and_shown(valkey: redis.Redis)
     assert "fits other messages too" in left["twin0"]
     assert doubts(books) == 3
     assert done.left["foreign"] == 3  # whose they are is open, so they stay named
+
+
+def test_a_record_that_nearly_fits_leaves_a_doubt_open(valkey: redis.Redis) -> None:
+    books = Books(valkey, receipts=False)
+    sent(books, 3, unsent=lambda n: n > 0)
+    books.still.send(SENDER, to="+13126000001", text="Hello" * 40)  # two parts
+    books.pass_by(LATER)
+    done = books.reconcile()
+    assert [one.what[:16] for one in done.differences if one.kind == "doubt"] == [
+        "only nearly fits"
+    ]
+    assert books.record("m1")["state"] == "in_doubt"
+    assert books.record("m2")["code"] == "not_sent"
 
 
 def test_a_record_with_anothers_url_is_no_doubts(valkey: redis.Redis) -> None:

@@ -91,8 +91,8 @@ class Found:
         self.gone: list[str] = []
 
     def differs(self, difference: Difference) -> None:
+        self.counts[f"left:{difference.kind}"] += difference.name not in self.left
         self.left[difference.name] = difference
-        self.counts[f"left:{difference.kind}"] += 1
 
     def no_longer(self, difference: Difference) -> None:
         """Take one back that was found before."""

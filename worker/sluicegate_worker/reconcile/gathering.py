@@ -24,11 +24,17 @@ def gather_redis(progress: Progress, own: OwnMessages) -> None:
 
 
 def gather_archive(
-    archive: ArchiveReader, account: str, own: OwnMessages, since_ms: int, until_ms: int
+    archive: ArchiveReader,
+    account: str,
+    progress: Progress,
+    own: OwnMessages,
+    since_ms: int,
+    until_ms: int,
 ) -> None:
     """Gather those of the archive that ended on the days of that time."""
     opened = archive.archive
     for one in opened.ended_between(account, since_ms, until_ms) if opened else ():
+        progress.keep()
         values = one.values(_FIELDS)
         if values[2] or values[4]:
             own.add([_message(one.id.encode(), values)])

@@ -10,7 +10,7 @@ from sluicegate.stored import Record
 from ..provider.reports import ProviderRecord, Reports
 from .comparing import Comparison
 from .findings import Difference, DifferenceKind, Found
-from .matching import fits
+from .matching import fits, resembles
 from .ours import OwnMessage, OwnMessages
 from .progress import Progress
 
@@ -68,9 +68,10 @@ def judge_doubts(
             record = ours.get(one.id)
             if record is None or record.state != "in_doubt":
                 continue
-            fitting = [r for r in own.strangers(record.to) if fits(r, record, settings.skew_ms)]
-            if fitting:
-                _judge_fitting(own, comparison, found, one, record, fitting, settings.skew_ms)
+            strangers = own.strangers(record.to)
+            alike = [r for r in strangers if resembles(r, record, settings.skew_ms)]
+            if alike:
+                _judge_alike(own, comparison, found, one, record, alike, settings.skew_ms)
             elif whole and _is_proven(record, fields, settings):
                 absent.append((one.id, record.at))
             else:
@@ -80,25 +81,33 @@ def judge_doubts(
             found.mend("unsent", sum(ended))
 
 
-def _judge_fitting(
+def _judge_alike(
     own: OwnMessages,
     comparison: Comparison,
     found: Found,
     one: OwnMessage,
     record: Record,
-    fitting: Sequence[ProviderRecord],
+    alike: Sequence[ProviderRecord],
     skew_ms: int,
 ) -> None:
-    """A record and a message are of each other where neither fits another."""
+    """A record and a message are of each other where neither fits another.
+
+    One that only resembles the message leaves it open whether it was sent.
+    """
+    fitting = [r for r in alike if fits(r, record, skew_ms)]
     rivals = [other.id for other in own.open_to(record.to) if other.id != one.id]
     others = comparison.records(rivals, found).values()
-    rival = any(fits(fitting[0], other, skew_ms) for other in others)
+    rival = bool(fitting) and any(resembles(fitting[0], other, skew_ms) for other in others)
     if len(fitting) == 1 and not rival:
         comparison.no_stranger(fitting[0], one.id, record, found)
         return
-    ids = ", ".join(r.id for r in fitting[:3])
-    several = f"{len(fitting)} records fit it: {ids}"
-    what = several if len(fitting) > 1 else f"{ids} fits other messages too"
+    ids = ", ".join(r.id for r in (fitting or alike)[:3])
+    if not fitting:
+        what = f"only nearly fits: {ids}, of other parts, kind or time"
+    elif len(fitting) > 1:
+        what = f"{len(fitting)} records fit it: {ids}"
+    else:
+        what = f"{ids} fits other messages too"
     found.differs(_of(one, "doubt", what))
 
 

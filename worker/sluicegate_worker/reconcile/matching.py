@@ -130,20 +130,26 @@ def _event(record: ProviderRecord, occurred_ms: int) -> str:
     return f"reconcile-{blake2b(json.encode(told), digest_size=12).hexdigest()}"
 
 
-def fits(record: ProviderRecord, ours: Record, skew_ms: int) -> bool:
+def resembles(record: ProviderRecord, ours: Record, skew_ms: int) -> bool:
     """Whether a record without our signature may be that of a message that may have been sent.
 
-    Its recipient, sender, kind and parts are the message's, and its time is that of a POST. A
-    record with a webhook URL that the POST did not name is somebody else's.
+    Its recipient and sender are the message's, and its time may be that of a POST. A record with a
+    webhook URL that the POST did not name is somebody else's.
     """
-    ticket, lane = ours.ticket, ours.lane
-    if record.inbound or record.to != ours.to or not record.created_ms or not ours.key_at:
+    if record.inbound or record.to != ours.to:
         return False
-    if not ours.key_at - skew_ms <= record.created_ms <= ours.at + skew_ms:
+    created_ms = record.created_ms
+    if created_ms and not ours.key_at - skew_ms <= created_ms <= ours.at + skew_ms:
         return False
     if any(url.encode() not in ours.request for url in record.urls):
         return False
-    if lane is not None and not _is_sender(record, lane.sender):
+    return ours.lane is None or _is_sender(record, ours.lane.sender)
+
+
+def fits(record: ProviderRecord, ours: Record, skew_ms: int) -> bool:
+    """Whether it also has the kind and the parts, and the time is known: so it is its own."""
+    ticket = ours.ticket
+    if not (record.created_ms and ours.key_at and resembles(record, ours, skew_ms)):
         return False
     if ticket is None:
         return True

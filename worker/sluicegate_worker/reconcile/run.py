@@ -136,7 +136,14 @@ class Reconciler:
     def _compare(self, fields: Mapping[str, int]) -> None:
         skew_ms = self._settings.skew_ms
         archive = ArchiveReader(self._client, self._config, self._name)
-        gather_archive(archive, self._name, self._own, fields["since"] - skew_ms, fields["began"])
+        gather_archive(
+            archive,
+            self._name,
+            self._progress,
+            self._own,
+            fields["since"] - skew_ms,
+            fields["began"],
+        )
         self._own.ready()
         self._own.judged(fields["at"], skew_ms)
         archiver = self._archiver(archive)
@@ -249,7 +256,9 @@ class Reconciler:
 
     @property
     def _is_whole(self) -> bool:
-        return not int(self._progress.fields().get("count:holes", 0))
+        """Whether every record of the time was read, and could be."""
+        fields = self._progress.fields()
+        return not any(int(fields.get(f"count:{name}", 0)) for name in ("holes", "unreadable"))
 
     def _ended(self, cut_short: str) -> Reconciled:
         if cut_short:

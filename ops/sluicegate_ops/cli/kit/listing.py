@@ -17,7 +17,7 @@ _SUBCOMMANDS = (
     "status why lanes costs send campaign preflight start list watch pause resume cancel pace "
     "report export message show audit dead replay purge doubt resolve optout add remove halt set "
     "clear repair twice review history import sync serve simulate probe worker profile "
-    "retrieve doctor setup"
+    "retrieve doctor setup reconcile"
 )
 _PART = "|".join([_WORD, *_SUBCOMMANDS.split()])
 _NAME = r"[a-z0-9][a-z0-9_-]*"
