@@ -27,7 +27,7 @@ TOKEN = "token-of-the-pigeon"
 ENVIRON = {"PIGEON_TOKEN": TOKEN, "SLUICEGATE_RECEIPTS_SECRET": "a secret of the receipts' URLs"}
 SETTINGS = """
 redis_url = "{url}"
-drain_seconds = 0.5
+drain_seconds = 3.0
 spool_directory = "{spool}"
 
 [accounts.default]

@@ -112,5 +112,6 @@ def test_02_the_default_is_three_seconds_also_on_the_command_line(
     with silent() as url:
         began = time.monotonic()
         said = cli("status", exits=1, env={"SLUICEGATE_REDIS_URL": url})
-        assert time.monotonic() - began < 3 + 2 * SLACK_SECONDS
+        took = time.monotonic() - began
+        assert 3 - SLACK_SECONDS < took < 2 * 3 + 2 * SLACK_SECONDS, "a busy machine needs longer"
         assert "Redis did not answer" in said.output

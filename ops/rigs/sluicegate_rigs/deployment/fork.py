@@ -39,6 +39,7 @@ class Fork:
         directory: Path,
         log: Path,
     ) -> None:
+        log.touch()  # whoever started it may look into it at once
         _forking.set_forkserver_preload(IMPORTED)
         told = (module, [*args], dict(environ), str(directory), str(log))
         self._process = _forking.Process(target=_become, args=told, daemon=True)
