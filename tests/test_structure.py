@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from support.lua_parts import offered, taken
 from support.rules import circle, commands, forms_by_hand, unreasoned
 
 ROOT = Path(__file__).parents[1]
@@ -155,6 +156,17 @@ def test_a_python_file_opens_with_one_sentence() -> None:
     first = {path: found[1].strip() if found else "nothing" for path, found in openings.items()}
     sentence = re.compile(r"[\"'`A-Z0-9].*[.:]", re.DOTALL)
     assert not faults({p: {line} for p, line in first.items() if not sentence.fullmatch(line)})
+
+
+def test_what_a_lua_part_takes_of_another_is_offered_there() -> None:
+    parts = {
+        ".".join([*path.relative_to(ROOT).parts[1:-2], path.stem]): text(path) for path in LUA
+    }
+    takes = {taker: taken(part) for taker, part in parts.items()}
+    offers = {(name, offer) for name, part in parts.items() for offer in offered(part)}
+    assert len(offers) > 100
+    missing = {taker: wanted for taker, found in takes.items() if (wanted := found - offers)}
+    assert not missing
 
 
 def test_a_lua_file_opens_with_its_contract() -> None:

@@ -1,14 +1,15 @@
 -- Acceptance: the provider has a message, whoever proves it, and whenever.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: accept, accept_late, is_second. Each takes the proof: id, provider_id, token (of the
---   settle that brings it; nil for a receipt), replayed (whether the provider knew the key), bill
---   (what the provider said of the message; bills.lua).
+-- Returns: accept, accept_late, is_second, note_doubts. Each takes the proof: id, provider_id,
+--   token (of the settle that brings it; nil for a receipt), replayed (whether the provider knew
+--   the key), bill (what the provider said of the message; bills.lua).
 -- Keys touched: those of states.lua and charges.lua, due, dead, doubts,
 --   twice.
 local key = part('sluicegate.account').key
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
-local count, whole_ms = part('sluicegate.counts').count, part('sluicegate.texts').whole_ms
+local count, texts = part('sluicegate.counts').count, part('sluicegate.texts')
+local num, whole_ms = texts.num, texts.whole_ms
 
 local take = part('sluicegate.costs').take
 
@@ -21,6 +22,12 @@ local function hear(now, record, proof)
   local bill = proof.bill or ''
   if bill == '' or proof.provider_id ~= record.provider_id then return end
   charges.hear(now, record, record.bill or bill)
+end
+
+-- Accepted although an attempt before may have been (`maybe` of the record): where the provider did
+-- not know the key, that had not reached it.
+local function note_doubts(proof, maybe)
+  if num(maybe, 0) > 0 and not proof.replayed then count('accepted_anew') end
 end
 
 -- `lane` is where the message comes from, nil where the record has it; `from` the state that it
@@ -76,7 +83,7 @@ local function accept_late(now, proof, retention_ms)
   local from = states.current(id, record.state, lease)
   if ENDED[from] then
     count(from, -1)
-    part('sluicegate.apps').tally(id, from, -1)
+    part('sluicegate.app_counts').tally(id, from, -1)
   end
   if lease and lease.started then
     records.add(record, 'attempts', 1) -- its own answer will find it ended, and charge nothing
@@ -89,4 +96,6 @@ local function accept_late(now, proof, retention_ms)
   return true, true
 end
 
-return { accept = accept, accept_late = accept_late, is_second = is_second }
+return {
+  accept = accept, accept_late = accept_late, is_second = is_second, note_doubts = note_doubts,
+}

@@ -1,29 +1,14 @@
--- Apps: how many messages each has enqueued, how they ended, and what it may still enqueue.
+-- Apps: what each may still enqueue.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: of, tally, which counts.lua writes; parsed, refusal, which only read; charge.
--- Keys touched: apps, spent:<app>, pace:<app>.
---
--- An app's id is app:key; nobody else's has a colon. The hash `apps` has app:enqueued and one field
--- for each final state, so that what an app has waiting is what is left of the first.
+-- Returns: parsed, refusal, which only read; charge.
+-- Keys touched: apps (app_counts.lua), spent:<app>, pace:<app>.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local counts = part('sluicegate.counts')
 local key, num, ms, rounded = account.key, texts.num, texts.ms, texts.rounded
-local call, find, sub = redis.call, string.find, string.sub
+local call = redis.call
 
 local ENDS = { 'accepted', 'cancelled', 'expired', 'suppressed', 'purged' }
 local DAY_MS = 86400000 -- the day of a daily cap begins at midnight UTC
 local FULL_MS = 10000   -- after so long an app that has too many waiting may ask again
-
--- Whose a message is; nil where it is nobody's with a name.
-local function of(id)
-  local colon = find(id, ':', 1, true)
-  return colon and sub(id, 1, colon - 1) or nil
-end
-
-local function tally(id, what, by)
-  local app = of(id)
-  if app then counts.add('apps', app .. ':' .. what, by) end
-end
 
 local function waiting(app)
   local fields = { app .. ':enqueued' }
@@ -96,4 +81,4 @@ local function charge(now, caps, new, sent, cost)
     'money', rounded(money + cost))
 end
 
-return { of = of, tally = tally, parsed = parsed, refusal = refusal, charge = charge }
+return { parsed = parsed, refusal = refusal, charge = charge }

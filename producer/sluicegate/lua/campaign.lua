@@ -9,14 +9,14 @@
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
--- Keys touched: those of states.lua, counts.lua and audit.lua, clock, campaigns, closed, lanes:<n>,
---   leases, unsent:<n>:cancelled, wake.
+-- Keys touched: those of records.lua, counts.lua and audit.lua, clock, campaigns, closed,
+--   lanes:<n>, leases, unsent:<n>:cancelled, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
-local campaigns, states, lanes =
-  part('sluicegate.campaigns'), part('sluicegate.states'), part('sluicegate.lanes')
+local campaigns, lanes = part('sluicegate.campaigns'), part('sluicegate.lanes')
+local names = part('sluicegate.lane_names')
 local key, wake, whole_ms = account.key, account.wake, part('sluicegate.texts').whole_ms
 local call, audit = redis.call, part('sluicegate.audit')
 
@@ -56,7 +56,7 @@ if action == 'pace' then
   if pace[1] ~= ARGV[3] or pace[2] ~= ARGV[4] then
     call('HSET', campaign, 'per_second', ARGV[3], 'weight', ARGV[4])
     call('HDEL', key('levels'), 'campaign:' .. name)
-    for _, lane in ipairs(all_lanes) do lanes.unpark(lanes.class_of(lane) .. '/' .. lane) end
+    for _, lane in ipairs(all_lanes) do lanes.unpark(names.class_of(lane) .. '/' .. lane) end
     audit.write(now, ARGV[5] or '', 1)
     wake()
   end
@@ -66,7 +66,7 @@ if action == 'cap' then
   if (call('HGET', campaign, 'max_cost') or '') ~= ARGV[3] then
     if ARGV[3] == '' then call('HDEL', campaign, 'max_cost') end
     if ARGV[3] ~= '' then call('HSET', campaign, 'max_cost', ARGV[3]) end
-    for _, lane in ipairs(all_lanes) do lanes.unpark(lanes.class_of(lane) .. '/' .. lane) end
+    for _, lane in ipairs(all_lanes) do lanes.unpark(names.class_of(lane) .. '/' .. lane) end
     audit.write(now, ARGV[4] or '', 1)
     wake()
   end
@@ -93,7 +93,7 @@ local function close()
     call('HSET', campaign, 'paused', whole_ms(now.wall))
     call('ZADD', key('closed'), whole_ms(now.wall), name)
   end
-  for _, lane in ipairs(all_lanes) do lanes.take_out(lanes.class_of(lane), lane) end
+  for _, lane in ipairs(all_lanes) do lanes.take_out(names.class_of(lane), lane) end
 end
 
 -- How many of its messages a worker holds. They end when they come back, unless a receipt has ended
@@ -102,7 +102,8 @@ local function held_by_workers()
   local held = 0
   for _, id in ipairs(call('HKEYS', key('leases'))) do
     local mine = campaigns.of(id) == name
-    if mine and states.of(id, records.look(id, 'state')[1]) == 'waiting' then held = held + 1 end
+    local state = mine and campaigns.state_of(id, records.look(id, 'state')[1])
+    if state == 'waiting' then held = held + 1 end
   end
   return held
 end

@@ -1,6 +1,6 @@
 -- Campaigns: which of them a message belongs to, its state and its pace; read once a call.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: of, facts, state, is_open. It only reads.
+-- Returns: of, state_of, facts, state, is_open. It only reads.
 -- Keys touched: campaign:<name>.
 --
 -- A recipient's id is campaign.hash, where an app's ids have no dot; its ticket bears the hash
@@ -16,9 +16,12 @@ local function of(id)
   return dot and string.sub(id, 1, dot - 1) or nil
 end
 
--- Its state (false where there is no such campaign), interval (ms a segment, nil for no rate of its
--- own), weight, the sender of its plan ('' where there is none) and max_cost (money.lua; nil for no
--- cap).
+-- The state of a message that its record says, also for a recipient that has none yet.
+local function state_of(id, recorded) return recorded or (of(id) and 'waiting') or nil end
+
+-- A campaign's state (false where there is none of that name), interval (ms a segment, nil for no
+-- rate of its own), weight, the sender of its plan ('' where there is none) and max_cost
+-- (money.lua; nil for no cap).
 local function facts(name)
   if not campaigns[name] then
     local campaign = key('campaign:' .. name)
@@ -42,4 +45,4 @@ local function is_open(id)
   return not name or state(name) == 'running'
 end
 
-return { of = of, facts = facts, state = state, is_open = is_open }
+return { of = of, state_of = state_of, facts = facts, state = state, is_open = is_open }

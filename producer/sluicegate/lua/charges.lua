@@ -1,15 +1,16 @@
 -- Charging a message to its levels, giving back what was not used, and correcting by answers.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: charge, drop_grant, refund_cap, is_carried, correct, keep, hear.
+-- Returns: charge, drop_grant, refund_cap, correct, keep, hear.
 -- Keys touched: those of levels.lua, leases.lua, lanes.lua and carriers.lua, log.
 --
 -- A lease says what carrier its message was charged for: t, a or o (carriers.lua), u where that was
 -- not known, and nothing where no level of the lane asks. A record
 -- says in `at_brand` what its message counts: day amount segments brand, the amount of these.
 local key = part('sluicegate.account').key
-local lanes, leases, levels =
-  part('sluicegate.lanes'), part('sluicegate.leases'), part('sluicegate.levels')
-local carrier_day, carriers = part('sluicegate.carrier_day'), part('sluicegate.carriers')
+local tree, leases, levels =
+  later('sluicegate.lanes'), part('sluicegate.leases'), part('sluicegate.levels')
+local names, carrier_day = part('sluicegate.lane_names'), later('sluicegate.carrier_day')
+local carriers = later('sluicegate.carriers')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
 local parse_bill = part('sluicegate.bills').parse
 local use, used_until, counted = levels.use, levels.used_until, levels.counted
@@ -33,7 +34,7 @@ end
 -- carrier that it was charged for, nil where no level asks.
 local function charge(now, lane, ticket, slot)
   local of_lane = levels.of(lane)
-  local carrier = of_lane.carried and carriers.of(now, ticket.to) or nil
+  local carrier = of_lane.carried and carriers().of(now, ticket.to) or nil
   for _, kind in ipairs(RATES) do
     local level = of_lane[kind]
     local segments = level and level.interval and counted(now, level, ticket, carrier) or 0
@@ -43,14 +44,11 @@ local function charge(now, lane, ticket, slot)
   end
   local brand = of_lane.brand
   if brand then
-    local day = carrier_day.of(now.wall + slot - now.steady)
+    local day = carrier_day().of(now.wall + slot - now.steady)
     use_cap(brand, day, counted(now, brand, ticket, carrier))
   end
   return carrier == '' and 'u' or carrier
 end
-
--- Whether a lease's message is charged by its carrier.
-local function is_carried(lease) return (lease.charged_for or '') ~= '' end
 
 -- What a lease was charged as being for; '' where nobody knew. One of version 0.1 was charged as
 -- if nobody did.
@@ -62,10 +60,10 @@ end
 -- What waits for a level that has room again is looked at anew: all of it, or at a carrier's level
 -- some of it, for one message makes room for one.
 local function reopen(level)
-  if level.carrier then return lanes.unpark_waiting(level.name) end
-  for _, class in ipairs(lanes.CLASSES) do
+  if level.carrier then return tree().unpark_waiting(level.name) end
+  for _, class in ipairs(names.CLASSES) do
     local name = class .. '/' .. level.waits
-    if redis.call('HGET', key('parked_by'), name) == level.name then lanes.unpark(name) end
+    if redis.call('HGET', key('parked_by'), name) == level.name then tree().unpark(name) end
   end
 end
 
@@ -75,8 +73,8 @@ end
 
 local function give_back_cap(now, brand, lease, amount)
   if amount == 0 then return end
-  local day = carrier_day.of(now.wall - (now.steady - lease.slot))
-  if day ~= carrier_day.of(now.wall) then return end
+  local day = carrier_day().of(now.wall - (now.steady - lease.slot))
+  if day ~= carrier_day().of(now.wall) then return end
   use_cap(brand, day, -amount)
   reopen(brand)
 end
@@ -138,17 +136,17 @@ end
 -- where it counts at no brand's day that lasts.
 local function correct(now, lease, bill_text)
   local of_lane = levels.of(lease.lane)
-  if not (is_carried(lease) and of_lane.carried) then return nil end
+  if not (leases.is_carried(lease) and of_lane.carried) then return nil end
   local ticket, charged, bill = leases.ticket(lease), charged_as(lease), parse_bill(bill_text)
   if sub(ticket.to, 1, 2) ~= '+1' then return nil end
   local registration, brand = of_lane.registration, of_lane.brand
-  carriers.learn(now, ticket.to, bill.carrier)
+  carriers().learn(now, ticket.to, bill.carrier)
   if registration.interval then
     local amount = by_bill(now, registration, ticket, bill, charged)
     correct_rate(now, registration, amount - counted(now, registration, ticket, charged))
   end
-  local day = carrier_day.of(now.wall - (now.steady - lease.slot))
-  if not brand or day ~= carrier_day.of(now.wall) then return nil end
+  local day = carrier_day().of(now.wall - (now.steady - lease.slot))
+  if not brand or day ~= carrier_day().of(now.wall) then return nil end
   local before, amount =
     counted(now, brand, ticket, charged), by_bill(now, brand, ticket, bill, charged)
   if amount ~= before then
@@ -161,7 +159,7 @@ end
 -- The brand, day, amount and segments that a record's message counts, if that day lasts.
 local function counts_at(now, record)
   local day, amount, segments, name = match(record.at_brand or '', '^(%S+) (%S+) (%S+) (%S+)$')
-  if not day or tonumber(day) ~= carrier_day.of(now.wall) then return nil end
+  if not day or tonumber(day) ~= carrier_day().of(now.wall) then return nil end
   return levels.brand_named(name), tonumber(day), tonumber(amount), tonumber(segments)
 end
 
@@ -182,7 +180,7 @@ local function hear(now, record, bill_text)
   local brand, day, amount, segments = counts_at(now, record)
   if not brand then return end
   local bill = parse_bill(bill_text)
-  carriers.learn(now, record.to, bill.carrier)
+  carriers().learn(now, record.to, bill.carrier)
   segments = bill.parts or segments
   local told = bill.carrier == brand.carrier and segments or 0
   if bill.carrier == '' or told == amount then return end
@@ -192,6 +190,6 @@ local function hear(now, record, bill_text)
 end
 
 return {
-  charge = charge, drop_grant = drop_grant, refund_cap = refund_cap, is_carried = is_carried,
-  correct = correct, keep = keep, hear = hear,
+  charge = charge, drop_grant = drop_grant, refund_cap = refund_cap, correct = correct,
+  keep = keep, hear = hear,
 }

@@ -17,8 +17,8 @@
 -- without a cost, the currency is empty. Numbers of Lua are exact to 2^53, which is 9 million of a
 -- currency: so an amount is whole units and the billionths beyond.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
-local campaigns, apps = part('sluicegate.campaigns'), part('sluicegate.apps')
+local limits, sender_of = part('sluicegate.limits'), part('sluicegate.lane_names').sender_of
+local campaigns, app_of = part('sluicegate.campaigns'), part('sluicegate.app_counts').of
 local merged = part('sluicegate.bills').merged
 local key, num = account.key, texts.num
 local call, match, sub, floor = redis.call, string.match, string.sub, math.floor
@@ -39,7 +39,7 @@ local function day_of(wall_ms) return floor(wall_ms / DAY_MS) end
 
 -- A lane's sender, as `billed` has it: '' where it is the campaign's own, or is not known.
 local function own_sender(id, lane)
-  local sender, campaign = lane and lanes.sender_of(lane) or '', campaigns.of(id)
+  local sender, campaign = lane and sender_of(lane) or '', campaigns.of(id)
   if campaign and sender == campaigns.facts(campaign).sender then return '' end
   return sender
 end
@@ -111,7 +111,7 @@ local function take(now, record, proof, new, lane)
   if counts and after == before then return false end
   wall = now.wall
   local day = day_of(num(record.at, now.wall))
-  local owner = campaigns.of(proof.id) or apps.of(proof.id) or ''
+  local owner = campaigns.of(proof.id) or app_of(proof.id) or ''
   local place = place_of(texts.rounded(day) .. '|' .. own .. '|' .. owner, day, own, proof.id)
   if counts then count(place, before, -1) end
   count(place, after, 1)
@@ -133,7 +133,7 @@ end
 local function spread(place, of_day, of_campaign)
   local campaign = campaigns.of(place.id)
   local kind = campaign and 'campaign' or 'app'
-  local owner = '|' .. kind .. '|' .. (campaign or apps.of(place.id) or '')
+  local owner = '|' .. kind .. '|' .. (campaign or app_of(place.id) or '')
   local by_sender = '|sender|' .. place.sender
   for bill, by in pairs(place.bills) do
     local carrier, parts, amount, currency = match(bill, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)')

@@ -1,6 +1,6 @@
 -- Counts: the account's totals and each campaign's ledger; written once, at the end of a call.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: begin, add, count, in_ledger, counts_maybe; at_end writes what changed.
+-- Returns: begin, add, count, tally, in_ledger, counts_maybe; at_end writes what changed.
 -- Keys touched: totals, ledger:<campaign>.
 local key, num = part('sluicegate.account').key, part('sluicegate.texts').num
 local call = redis.call
@@ -23,6 +23,12 @@ end
 
 local function count(field, by) add('totals', field, by or 1) end
 
+-- A campaign's recipient goes from one state to another.
+local function tally(campaign, from, to)
+  add('ledger:' .. campaign, from, -1)
+  add('ledger:' .. campaign, to, 1)
+end
+
 -- What a campaign's ledger says, with what this call has added.
 local function in_ledger(campaign, field)
   local name = 'ledger:' .. campaign
@@ -39,6 +45,6 @@ local function at_end()
 end
 
 return {
-  begin = begin, add = add, count = count, in_ledger = in_ledger, counts_maybe = counts_maybe,
-  at_end = at_end,
+  begin = begin, add = add, count = count, tally = tally, in_ledger = in_ledger,
+  counts_maybe = counts_maybe, at_end = at_end,
 }

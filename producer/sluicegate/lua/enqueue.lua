@@ -7,22 +7,22 @@
 --   reused (other content). A batch repeated with its token is answered as it was the first time.
 --   Or, where a cap refuses it, an array: the cap's name, and ms until it may be tried again; then
 --   nothing was stored.
--- Keys touched: those of states.lua and apps.lua, clock, m:<id>, optouts, due, wake. It reads those
---   of archived.lua.
+-- Keys touched: those of states.lua, apps.lua and app_counts.lua, clock, m:<id>, optouts, due,
+--   wake. It reads those of archived.lua.
 -- The first write grows the data, so a full server refuses the batch whole. Lua hands some
 -- thousands of values to one command and no more, so neither may a batch be larger.
 local account, texts, clock =
   part('sluicegate.account'), part('sluicegate.texts'), part('sluicegate.clock')
 local optouts, states, lanes =
-  part('sluicegate.optouts'), part('sluicegate.states'), part('sluicegate.lanes')
-local count, apps = part('sluicegate.counts').count, part('sluicegate.apps')
-local archived = later('sluicegate.archived')
+  part('sluicegate.optouts'), later('sluicegate.states'), part('sluicegate.lanes')
+local count, apps = part('sluicegate.counts').count, later('sluicegate.apps')
+local tally, archived = part('sluicegate.app_counts').tally, later('sluicegate.archived')
 local key, num = account.key, texts.num
 local call, sub = redis.call, string.sub
 
 local FIELDS = 7
 local args, token, retention_ms = ARGV, ARGV[1], ARGV[2]
-local caps = ARGV[3] ~= '' and apps.parsed(ARGV[3])
+local caps = ARGV[3] ~= '' and apps().parsed(ARGV[3])
 local now = clock.read()
 
 -- Nearly every batch is all new, and to nobody who opted out: two commands tell, in place of two a
@@ -34,7 +34,7 @@ for n = 1, size do
 end
 local any_known = size > 0 and call('EXISTS', unpack(names)) > 0
 optouts.fetch(recipients)
-local any_archived = states.has_archive()
+local any_archived = part('sluicegate.retention').has_archive()
 
 -- What version 0.1 stored under the app's own key for a message.
 local function older(id, digest)
@@ -80,10 +80,10 @@ local function refused()
       end
     end
   end
-  local cap, wait = apps.refusal(now, caps, new, sent, cost)
+  local cap, wait = apps().refusal(now, caps, new, sent, cost)
   if cap then return { cap, texts.rounded(math.ceil(wait)) } end
   clock.save(now)
-  apps.charge(now, caps, new, sent, cost)
+  apps().charge(now, caps, new, sent, cost)
 end
 
 local refusal = caps and refused()
@@ -107,9 +107,9 @@ local function store(name, first)
   local id, lane, ticket, send_at = args[first], args[first + 2], args[first + 3], args[first + 6]
   call('HSET', name, 'digest', args[first + 1], 'to', args[first + 4], 'content', args[first + 5],
     'enqueued', enqueued_ms, 'token', token, 'state', 'waiting')
-  apps.tally(id, 'enqueued', 1)
+  tally(id, 'enqueued', 1)
   if optouts.has(args[first + 4]) then
-    states.finish(now, id, 'suppressed', retention_ms, token)
+    states().finish(now, id, 'suppressed', retention_ms, token)
     return 's'
   end
   if send_at ~= '' and num(send_at, 0) > now.wall then

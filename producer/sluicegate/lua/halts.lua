@@ -3,7 +3,7 @@
 -- Returns: in_force, of, which only read; begin, clear_ended.
 -- Keys touched: those of levels.lua, halts.
 local key = part('sluicegate.account').key
-local levels = part('sluicegate.levels')
+local levels, texts = later('sluicegate.levels'), part('sluicegate.texts')
 local call = redis.call
 
 local current, ended -- read once a call: level -> { ends, why }; the levels whose halts have ended
@@ -32,7 +32,7 @@ local function of(now, lane)
   local halts = in_force(now)
   if not next(halts) then return nil end
   if halts.account then return halts.account, 'account' end
-  for kind, level in pairs(levels.of(lane)) do
+  for kind, level in pairs(levels().of(lane)) do
     if halts[level.halt] then return halts[level.halt], kind end
   end
 end
@@ -47,7 +47,7 @@ end
 -- lifted; `app` is whose message met the cause, '' for nobody's.
 local function begin(now, level, ends, why, app)
   clear_ended(now)
-  local since = part('sluicegate.texts').whole_ms(now.wall)
+  local since = texts.whole_ms(now.wall)
   local who = app == '' and 'provider' or 'provider, app ' .. app
   call('HSETNX', key('halts'), level, ends .. ',' .. since .. ',' .. who .. '|' .. why)
   current = nil

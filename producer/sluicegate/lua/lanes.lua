@@ -1,7 +1,6 @@
 -- The lanes that are ready, as a tree: what is served next stands at the head of each of its nodes.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: CLASSES; of names class_of, sender_of, campaign_in, scope_of, app_of, side_in, side_of,
---   is_node, is_app, below, above, forget; of the tree head_of, virtual, lead, set_lead, advance,
+-- Returns: below, above, forget; of the tree head_of, virtual, lead, set_lead, advance,
 --   save_clocks, rise, activate, ensure, move_to, take_out; of tickets to_head, to_tail; of levels'
 --   refusals park, unpark, wait_for, unpark_waiting.
 -- Keys touched: limits, virtual, ready:*, parked:t, parked:b, parked_by, waits:<level>, lane:*.
@@ -34,25 +33,15 @@
 -- order for each carrier stays. `waits:<level>` names what such a level
 -- has parked, so that what makes room for one message need not look at everybody.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local limits = part('sluicegate.limits')
+local limits, names = part('sluicegate.limits'), part('sluicegate.lane_names')
 local key, num, ms = account.key, texts.num, texts.ms
+local class_of, sender_of, scope_of = names.class_of, names.sender_of, names.scope_of
+local app_of, is_node, is_app = names.app_of, names.is_node, names.is_app
 local call, sub, match = redis.call, string.sub, string.match
 
-local CLASSES = { 'ts', 'tm', 'bs', 'bm' }
 local REOPENED = 2           -- members that are looked at when a carrier's level has room for one
 local JUST_BEFORE = 0.000001 -- of virtual time
 
-local function class_of(lane) return sub(lane, 1, 2) end
-local function sender_of(lane) return match(lane, '^..:([^#@~]*)') end
-local function campaign_in(lane) return match(lane, '#(.*)$') end
-local function side_in(lane) return match(lane, '~(.)') end
-local function scope_of(member) return match(member, '@.*$') or '' end
-local function app_of(lane) return match(lane, '@(.*)$') or '' end
-local function side_of(lane, carrier)
-  return (string.gsub(lane, '^..:[^#@~]*', '%0~' .. carrier, 1))
-end
-local function is_node(member) return sub(member, 2, 2) == '|' end
-local function is_app(member) return sub(member, 1, 2) == 'a|' end
 local function below(class, node) return key('ready:' .. class .. ':' .. node) end
 local function parked(class) return key('parked:' .. sub(class, 1, 1)) end
 
@@ -259,11 +248,9 @@ local function unpark_waiting(level)
 end
 
 return {
-  CLASSES = CLASSES, class_of = class_of, sender_of = sender_of, campaign_in = campaign_in,
-  scope_of = scope_of, app_of = app_of, side_in = side_in, side_of = side_of, is_node = is_node,
-  is_app = is_app, below = below, above = above, forget = forget, head_of = head_of,
-  virtual = virtual, advance = advance, save_clocks = save_clocks, lead = lead, set_lead = set_lead,
-  rise = rise, activate = activate, ensure = ensure, to_head = to_head, to_tail = to_tail,
-  move_to = move_to, take_out = take_out, park = park, unpark = unpark, wait_for = wait_for,
+  below = below, above = above, forget = forget, head_of = head_of, virtual = virtual,
+  advance = advance, save_clocks = save_clocks, lead = lead, set_lead = set_lead, rise = rise,
+  activate = activate, ensure = ensure, to_head = to_head, to_tail = to_tail, move_to = move_to,
+  take_out = take_out, park = park, unpark = unpark, wait_for = wait_for,
   unpark_waiting = unpark_waiting,
 }

@@ -6,7 +6,7 @@
 -- The archiver fetches such a message's record back, applies what was set aside by the script that
 -- always does, and archives it again.
 local key = part('sluicegate.account').key
-local has_archive = part('sluicegate.states').has_archive
+local has_archive = part('sluicegate.retention').has_archive
 local call = redis.call
 
 local MOST = 1000000 -- all of them real, since webhooks are signed; more are answered as unknown

@@ -1,6 +1,6 @@
 -- Leases: which worker holds a message; read once a call, and written at its end.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: fetch, get, ticket, count, write, drop; at_end writes what changed.
+-- Returns: fetch, get, ticket, is_carried, count, write, drop; at_end writes what changed.
 -- Keys touched: leases, granted, started.
 --
 -- A command costs a microsecond before it has done anything, and a message would need forty. So a
@@ -54,6 +54,9 @@ local function get(id)
   if leases[id] == nil then fetch({ id }) end
   return leases[id] or nil
 end
+
+-- Whether a lease's message is charged by its carrier.
+local function is_carried(lease) return (lease.charged_for or '') ~= '' end
 
 -- What a lease's ticket says.
 local function ticket(lease)
@@ -111,6 +114,6 @@ local function at_end()
 end
 
 return {
-  fetch = fetch, get = get, ticket = ticket, count = count, write = write, drop = drop,
-  at_end = at_end,
+  fetch = fetch, get = get, ticket = ticket, is_carried = is_carried, count = count, write = write,
+  drop = drop, at_end = at_end,
 }

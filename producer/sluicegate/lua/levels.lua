@@ -15,10 +15,10 @@
 -- expected of such numbers, which is all of it unless configured; the answer corrects it
 -- (charges.lua).
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local limits, lanes, campaigns =
-  part('sluicegate.limits'), part('sluicegate.lanes'), part('sluicegate.campaigns')
+local limits, names, campaigns =
+  part('sluicegate.limits'), part('sluicegate.lane_names'), part('sluicegate.campaigns')
 local key, num, ms, whole_us = account.key, texts.num, texts.ms, limits.whole_us
-local carrier_of = part('sluicegate.carriers').of
+local carriers = later('sluicegate.carriers')
 local call, sub, match = redis.call, string.sub, string.match
 
 local SLACK_MS = 50 -- as much as a slot may be late: what comes late does not cost rate
@@ -70,10 +70,10 @@ local by_lane = {}
 -- where there is one. `mms` is the sender's MMS, which can only be halted.
 local function of(lane)
   if by_lane[lane] then return by_lane[lane] end
-  local kind, campaign = sub(lane, 2, 2), lanes.campaign_in(lane)
+  local kind, campaign = sub(lane, 2, 2), names.campaign_in(lane)
   local type_name = TYPES[kind]
   local function interval(sms, mms) return whole_us(tonumber(kind == 's' and sms or mms)) end
-  local sender, scope = lanes.sender_of(lane), lanes.scope_of(lane)
+  local sender, scope = names.sender_of(lane), names.scope_of(lane)
   local level = 'sender:' .. sender
   local sms, mms, registration = limit_of(level)
   local levels = {
@@ -139,7 +139,7 @@ local function brand_named(brand) return brand_level(brand, '') end
 local function counted(now, level, ticket, carrier)
   if not level.carrier then return ticket.segments end
   if sub(ticket.to, 1, 2) ~= '+1' then return 0 end
-  carrier = carrier or carrier_of(now, ticket.to)
+  carrier = carrier or carriers().of(now, ticket.to)
   if carrier == '' then return ticket.segments * level.share end
   return carrier == level.carrier and ticket.segments or 0
 end

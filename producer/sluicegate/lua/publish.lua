@@ -11,6 +11,7 @@
 -- registration.
 local key = part('sluicegate.account').key
 local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
+local CLASSES = part('sluicegate.lane_names').CLASSES
 local call = redis.call
 
 local version, digest = tonumber(ARGV[1]), ARGV[2]
@@ -41,7 +42,7 @@ for _, priority in ipairs({ 't', 'b' }) do
   for _, name in ipairs(call('ZRANGE', key('parked:' .. priority), 0, -1)) do lanes.unpark(name) end
 end
 local senders = {}
-for i, class in ipairs(lanes.CLASSES) do senders[i] = uprooted(class) end
+for i, class in ipairs(CLASSES) do senders[i] = uprooted(class) end
 -- What recipients got is found under the length of its generations.
 local kept = call('HMGET', key('limits'), 'recipient', 'recipient_before')
 call('DEL', key('limits'))
@@ -52,7 +53,7 @@ local before = kept[1] ~= limits.get('recipient') and kept[1] or kept[2]
 if before then call('HSET', key('limits'), 'recipient_before', before) end
 if limits.get('carriers') then call('SET', key('hash_key'), ARGV[4], 'NX') end
 lanes.forget()
-for i, class in ipairs(lanes.CLASSES) do
+for i, class in ipairs(CLASSES) do
   for _, node in ipairs(senders[i]) do
     if lanes.head_of(lanes.below(class, node)) then lanes.rise(class, node) end
   end

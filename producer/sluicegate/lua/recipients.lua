@@ -11,7 +11,7 @@
 -- sent, it goes on counting (from its record's `counted` on), and nothing here holds it up again.
 -- A text counts once its message is started, since it is rendered no earlier.
 local num, ms = part('sluicegate.texts').num, part('sluicegate.texts').ms
-local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
+local limits, scope_of = part('sluicegate.limits'), part('sluicegate.lane_names').scope_of
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local got, brakes = part('sluicegate.got'), later('sluicegate.brakes')
 local waiters = later('sluicegate.waiters')
@@ -29,7 +29,7 @@ local rules = {} -- by lane; false where there is none
 -- What a lane's messages are held to; nil for nothing. `line` is where they wait.
 local function rule_of(lane)
   if rules[lane] ~= nil then return rules[lane] or nil end
-  local class, scope = sub(lane, 1, 1), lanes.scope_of(lane)
+  local class, scope = sub(lane, 1, 1), scope_of(lane)
   local own = scope ~= '' and limits.get('recipient:' .. class .. scope)
   local text, rule = own or limits.get('recipient:' .. class), false
   if text then

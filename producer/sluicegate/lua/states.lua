@@ -1,34 +1,20 @@
 -- States: how a message moves from one to the next, and what its campaign's ledger says of it.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: has_archive, of, current, stopped, maybe_sent, which only read; become, tally, perhaps,
---   know, note_attempt, keep, finish, end_waiting, put_back, set_by, run_again.
+-- Returns: current, stopped, maybe_sent, which only read; become, perhaps, know, note_attempt,
+--   finish, end_waiting, put_back, set_by, run_again.
 -- Keys touched: those of records.lua, counts.lua and lanes.lua, campaign:<name>, running, unsent:*.
---   It reads archive.
 --
 -- A campaign's recipient has no record until its first start or its end by a person: it is its
 -- ticket.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local campaigns, history = part('sluicegate.campaigns'), part('sluicegate.history')
-local lanes, apps = part('sluicegate.lanes'), part('sluicegate.apps')
-local waiters = later('sluicegate.waiters')
+local keep, waiters = part('sluicegate.retention').keep, later('sluicegate.waiters')
+local tally, tree, tally_app =
+  counts.tally, later('sluicegate.lanes'), part('sluicegate.app_counts').tally
 local key, num = account.key, texts.num
 local campaign_of, campaign_state = campaigns.of, campaigns.state
 local call = redis.call
-
-local archive -- whether the account has one, once it was asked
-local function has_archive()
-  if archive == nil then archive = call('EXISTS', key('archive')) == 1 end
-  return archive
-end
-
-local function tally(campaign, from, to)
-  counts.add('ledger:' .. campaign, from, -1)
-  counts.add('ledger:' .. campaign, to, 1)
-end
-
--- The state that a record says, also for a campaign's recipient that has none yet.
-local function of(id, recorded) return recorded or (campaign_of(id) and 'waiting') or nil end
 
 -- What waited in a lane when its campaign was cancelled was cancelled with it, whatever its record
 -- says.
@@ -92,12 +78,6 @@ local function note_attempt(now, id, lease, took, outcome, code)
   record.history = history.with_attempt(now, record.history, lease, took, outcome, code, accepted)
 end
 
--- How long a finished message's record is kept: for its retention, or until the archive has it. A
--- campaign's stay as long as the campaign does.
-local function keep(id, retention_ms)
-  if not campaign_of(id) and not has_archive() then records.expire(id, retention_ms) end
-end
-
 -- The end of a message: its record becomes compact. Without a `token`, it keeps the one that it
 -- has.
 local function finish(now, id, state, retention_ms, token, from)
@@ -110,7 +90,7 @@ local function finish(now, id, state, retention_ms, token, from)
   record.history = record.history and history.shortened(record.history, history.ENDED_BYTES)
   keep(id, retention_ms)
   counts.count(state)
-  apps.tally(id, state, 1)
+  tally_app(id, state, 1)
 end
 
 -- The end of a message that waits: where it has no record, its ticket is kept in a list instead.
@@ -136,7 +116,7 @@ local function put_back(now, id, lane, ticket)
   if campaign and campaign_state(campaign) == 'cancelled' then
     end_waiting(now, id, 'cancelled', ticket)
   else
-    lanes.to_head(lane, ticket)
+    tree().to_head(lane, ticket)
   end
 end
 
@@ -149,8 +129,7 @@ local function set_by(id, lane, ticket)
 end
 
 return {
-  has_archive = has_archive, of = of, current = current, stopped = stopped,
-  maybe_sent = maybe_sent, become = become, tally = tally, keep = keep,
+  current = current, stopped = stopped, maybe_sent = maybe_sent, become = become,
   perhaps = perhaps, know = know, note_attempt = note_attempt, finish = finish,
   end_waiting = end_waiting, put_back = put_back, set_by = set_by, run_again = run_again,
 }

@@ -7,8 +7,8 @@
 -- A claim decides by these, and whoever tells people what a claim would decide calls them too.
 local leases, levels, halts =
   part('sluicegate.leases'), part('sluicegate.levels'), part('sluicegate.halts')
-local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
-local carrier_day, money = part('sluicegate.carrier_day'), later('sluicegate_worker.money')
+local limits, names = part('sluicegate.limits'), part('sluicegate.lane_names')
+local carrier_day, money = later('sluicegate.carrier_day'), later('sluicegate_worker.money')
 local Breaker = part('sluicegate_worker.breaker')
 local used_until, SLACK_MS = levels.used_until, levels.SLACK_MS
 local max, min, sub = math.max, math.min, string.sub
@@ -26,10 +26,10 @@ local function level_opens(level) return used_until(level.name) - SLACK_MS end
 -- Until when a brand's day has no room for a ticket at `slot`; nil where it has.
 local function brand_opens(now, brand, slot, ticket)
   local wall = now.wall + slot - now.steady
-  local used = levels.used_today(brand, carrier_day.of(wall))
+  local used = levels.used_today(brand, carrier_day().of(wall))
   local segments = ticket and levels.counted(now, brand, ticket) or 0
   if segments == 0 or used + segments <= brand.cap then return nil end
-  return slot + carrier_day.left(wall)
+  return slot + carrier_day().left(wall)
 end
 
 -- Until when the account's own rate of a lane's type refuses, where it does at `slot`.
@@ -42,7 +42,7 @@ end
 
 -- Whether a lane's messages that a carrier's cap refuses make way for the others.
 local function goes_on(lane)
-  local aside = not lanes.side_in(lane) and limits.get('aside')
+  local aside = not names.side_in(lane) and limits.get('aside')
   return aside and string.find(aside, sub(lane, 1, 1), 1, true)
 end
 
@@ -56,7 +56,7 @@ end
 
 -- Whether anything that a lane's messages cost has a cap (money.lua).
 local function has_cap(lane)
-  return limits.get('money') or lanes.campaign_in(lane) and levels.of(lane).campaign.max_cost
+  return limits.get('money') or names.campaign_in(lane) and levels.of(lane).campaign.max_cost
 end
 
 -- A carrier's level that refuses a ticket at `slot`, and until when; nil where none does.
@@ -84,7 +84,7 @@ local function refusal(now, lane, slot, next_ticket, ...)
     -- Where others go on, what refuses all of them is said first. A day's cap is worth going on
     -- without; a rate opens again at once, for all that wait together for their turns.
     if of_carrier and not (of_carrier.cap and goes_on(lane)) then
-      local waiting = lanes.side_in(lane) and lane or of_carrier.waits
+      local waiting = names.side_in(lane) and lane or of_carrier.waits
       return of_carrier.name, waiting, closed, of_carrier.carrier
     end
   end

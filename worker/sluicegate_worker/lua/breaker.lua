@@ -14,7 +14,7 @@
 -- After closing, the concurrency comes back over RAMP_MS. No attempt is charged for waiting.
 -- `tally` is how many attempts failed when it opened ("5 of 5"), and `said` what was answered last.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
-local leases, count = part('sluicegate.leases'), part('sluicegate.counts').count
+local leases, counts = part('sluicegate.leases'), later('sluicegate.counts')
 local max, min = math.max, math.min
 
 local FAILS, FEW, FEW_MS, GOOD = 5, 10, 30000, 3
@@ -60,7 +60,7 @@ local function save(breaker)
     end
   end
   if #changed > 2 then redis.call(unpack(changed)) end
-  if breaker.openings > 0 then count('breaker_opened', breaker.openings) end
+  if breaker.openings > 0 then counts().count('breaker_opened', breaker.openings) end
 end
 
 local function open(now, breaker, tally)

@@ -6,19 +6,19 @@
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local parse_ticket = part('sluicegate.tickets').parse
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
-local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
-local lanes, levels, halts =
-  part('sluicegate.lanes'), part('sluicegate.levels'), part('sluicegate.halts')
-local charge, money = part('sluicegate.charges').charge, later('sluicegate_worker.money')
+local campaigns, states = part('sluicegate.campaigns'), later('sluicegate.states')
+local tree, levels, halts =
+  later('sluicegate.lanes'), part('sluicegate.levels'), part('sluicegate.halts')
+local lane_names, money = part('sluicegate.lane_names'), later('sluicegate_worker.money')
+local charge = part('sluicegate.charges').charge
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
 local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
-local sides = part('sluicegate_worker.sides')
+local sides = later('sluicegate_worker.sides')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
 local standstill = part('sluicegate_worker.standstill')
-local evidence, apps = part('sluicegate_worker.evidence'), part('sluicegate.apps')
-local set_aside = part('sluicegate_worker.unreadable').set_aside
-local optouts, changes = part('sluicegate.optouts'), part('sluicegate.optout_changes')
-local unhold, set_by = changes.unhold, states.set_by
+local evidence, due = later('sluicegate_worker.evidence'), later('sluicegate_worker.due')
+local unreadable = later('sluicegate_worker.unreadable')
+local optouts, changes = part('sluicegate.optouts'), later('sluicegate.optout_changes')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
 local withheld = later('sluicegate_worker.withheld')
 local ms, look = texts.ms, records.look
@@ -29,43 +29,13 @@ local PROMOTED = 16      -- messages that return from the due set, and members f
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
 local MOVED_ASIDE = 200  -- tickets that go to side lanes in one call, which are not counted so
 local IDLE_MS, BUSY_MS = 1000, 50
-local NEAR = 50         -- tickets, and due messages, among which somebody else's is looked for
+local NEAR = 50          -- tickets among which somebody else's is looked for
 local LONG_MS = 5000     -- a level that refuses for longer leaves nothing to do now
 
--- What is due: the first of all; and where those are many, the latest that are of other apps than
--- the first is, so that nobody waits for all that another had scheduled.
-local function due(now)
+-- Bring back what is due. Returns whether anything was.
+local function promote_due(now)
   local ids = call('ZRANGEBYSCORE', key('due'), '-inf', ms(now.wall), 'LIMIT', 0, PROMOTED)
-  if #ids < PROMOTED then return ids end
-  local app, seen = apps.of(ids[1]), {}
-  for _, id in ipairs(ids) do seen[id] = true end
-  local latest = call('ZREVRANGEBYSCORE', key('due'), ms(now.wall), '-inf', 'LIMIT', 0, NEAR)
-  for i = #latest, 1, -1 do
-    local id = latest[i]
-    if not seen[id] and apps.of(id) ~= app then ids[#ids + 1] = id end
-    if #ids == 2 * PROMOTED then break end
-  end
-  return ids
-end
-
--- Bring back what is due: a retry to the head of its lane, a scheduled message to the end of it, as
--- if it were enqueued now, so that many that are due at once keep their order.
-local function promote(now)
-  local ids, scheduled = due(now), {}
-  for i = #ids, 1, -1 do -- from the last, so that the first ends up at the head
-    local id = ids[i]
-    local record = records.get(id)
-    local retried = record.state == 'retrying'
-    call('ZREM', key('due'), id)
-    states.become(id, 'waiting')
-    unhold(id, record)
-    if retried then
-      states.put_back(now, id, record.lane, record.ticket)
-    else
-      table.insert(scheduled, 1, record)
-    end
-  end
-  for _, record in ipairs(scheduled) do lanes.to_tail(record.lane, record.ticket) end
+  if #ids > 0 then due().promote(now, ids, PROMOTED) end
   return #ids > 0
 end
 
@@ -75,7 +45,7 @@ local function unpark_due(slot)
   for _, set in ipairs({ 'parked:t', 'parked:b' }) do
     local names = call('ZRANGEBYSCORE', key(set), '-inf', ms(slot), 'LIMIT', 0, PROMOTED)
     for _, name in ipairs(names) do
-      lanes.unpark(name)
+      tree().unpark(name)
       moved = true
     end
   end
@@ -108,7 +78,7 @@ end
 -- While one message at a time finds out how the provider is, it is not one to a recipient whose
 -- messages failed: they are due again at once, and return when no other is ready.
 local function defer(now, id, lane, ticket)
-  set_by(id, lane, ticket)
+  states().set_by(id, lane, ticket)
   call('ZADD', key('due'), ms(now.wall), id)
 end
 
@@ -131,9 +101,9 @@ local function next_but(cursor, recipient)
 end
 
 local function nothing_is_ready()
-  local names = {}
-  for i, class in ipairs(lanes.CLASSES) do names[i] = key('ready:' .. class) end
-  return call('EXISTS', unpack(names)) == 0
+  local sets = {}
+  for i, class in ipairs(lane_names.CLASSES) do sets[i] = key('ready:' .. class) end
+  return call('EXISTS', unpack(sets)) == 0
 end
 
 -- Take the lane's next ticket if it may still be sent, with its record's fields; nil when it was
@@ -152,18 +122,18 @@ local function next_message(now, cursor, request, slot)
   end
   cursors.serve(cursor)
   if not ticket.readable then
-    set_aside(now, cursor.lane, cursor.campaign, ticket.text)
+    unreadable().set_aside(now, cursor.lane, cursor.campaign, ticket.text)
     return nil
   end
   -- The record decides: a ticket of a message that has ended, or is leased already, is void.
   local id = ticket.id
   local fields = look_at(id, cursor.campaign)
-  if states.of(id, fields[1]) ~= 'waiting' or leases.get(id) then return nil end
+  if campaigns.state_of(id, fields[1]) ~= 'waiting' or leases.get(id) then return nil end
   if ended(now, id, ticket, request.retention_ms, request.token) then return nil end
   if optouts.under_review(ticket.to) then
-    return changes.hold(now, id, ticket, set_by(id, cursor.lane, ticket))
+    return changes().hold(now, id, ticket, states().set_by(id, cursor.lane, ticket))
   end
-  if request.trying and evidence.is_suspect(request.trying, ticket.to) then
+  if request.trying and evidence().is_suspect(request.trying, ticket.to) then
     return defer(now, id, cursor.lane, ticket)
   end
   local refusal = limited and recipients().refusal(now, cursor.lane, ticket.to, slot, fields[3])
@@ -253,17 +223,17 @@ local function collect(now, bucket, room, request, want, bulk_want)
     local level, member, opens, of_carrier =
       admission.refusal(now, lane, slot, next_ticket, cursor)
     capped = capped or admission.has_cap(lane)
-    local side = (of_carrier or not level) and
-      sides.which(now, cursor, next_ticket, of_carrier)
+    local side = levels.of(lane).carried and (of_carrier or not level)
+      and sides().which(now, cursor, next_ticket, of_carrier)
     if side then
-      sides.move(cursor, next_ticket(cursor), side)
+      sides().move(cursor, next_ticket(cursor), side)
       aside = aside + 1
       if aside <= MOVED_ASIDE then visits = visits - 1 end
     elseif level then
       cursors.leave(cursor)
       local stopped = sub(level, 1, 6) == 'money:' and money().stop(now, level)
-      if not stopped then lanes.park(cursor.class, member, opens, level) end
-      if of_carrier then lanes.wait_for(now, level, cursor.class .. '/' .. member) end
+      if not stopped then tree().park(cursor.class, member, opens, level) end
+      if of_carrier then tree().wait_for(now, level, cursor.class .. '/' .. member) end
     else
       local ticket, fields = next_message(now, cursor, request, slot)
       if ticket then
@@ -309,8 +279,8 @@ local function grants_or_why(now, bucket, breaker, request)
   if answer then return answer end
   local trying = breaker.state == 'half' and not nothing_is_ready()
   request.trying = trying and breaker or nil -- nobody whose messages failed, if there are others
-  request.passed_over = evidence.passed_over(breaker)
-  request.moved = not trying and promote(now)
+  request.passed_over = breaker.refused ~= '' and evidence().passed_over(breaker) or nil
+  request.moved = not trying and promote_due(now)
   local busy = admission.under_way()
   local cap, bulk_cap, full = admission.caps(now, breaker, bucket, request.concurrency)
   if busy >= cap then return refused(BUSY_MS, full) end
@@ -327,7 +297,7 @@ local function grants_or_why(now, bucket, breaker, request)
   local grants, tired, beyond = collect(now, bucket, room, request, want, bulk_cap - busy)
   cursors.leave_all()
   slots.save_log(room)
-  if request.moved then lanes.save_clocks() end
+  if request.moved then tree().save_clocks() end
   if #grants > 0 then
     slots.end_turn(request.token)
     return { '0', '', grants }

@@ -10,7 +10,8 @@
 local key = part('sluicegate.account').key
 local parse_ticket = part('sluicegate.tickets').parse
 local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
-local lanes, campaigns = part('sluicegate.lanes'), part('sluicegate.campaigns')
+local tree, campaigns = later('sluicegate.lanes'), part('sluicegate.campaigns')
+local names = part('sluicegate.lane_names')
 local admission = part('sluicegate_worker.admission')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
 local account_refusal, bulk_is_owed = admission.account_refusal, admission.bulk_is_owed
@@ -28,14 +29,14 @@ local function leave(cursor)
   for side, tickets in pairs(cursor.aside) do
     if cursor.campaign then call('SADD', key('lanes:' .. cursor.campaign), side) end
     call('RPUSH', key('lane:' .. side), unpack(tickets))
-    lanes.activate(side)
+    tree().activate(side)
   end
-  local of_app = lanes.is_app(cursor.top) and cursor.score
-  lanes.move_to(cursor.class, cursor.lane, cursor.score - cursor.lead, of_app)
+  local of_app = names.is_app(cursor.top) and cursor.score
+  tree().move_to(cursor.class, cursor.lane, cursor.score - cursor.lead, of_app)
 end
 
 local function leave_all()
-  for _, class in ipairs(lanes.CLASSES) do
+  for _, class in ipairs(names.CLASSES) do
     if cursors[class] then leave(cursors[class]) end
   end
   cursors = {}
@@ -44,7 +45,7 @@ end
 -- Take its lane out of the tree.
 local function set_aside(cursor)
   cursors[cursor.class] = nil
-  lanes.take_out(cursor.class, cursor.lane)
+  tree().take_out(cursor.class, cursor.lane)
 end
 
 -- A cursor at the lane that a class serves next; nil where none is ready.
@@ -54,24 +55,24 @@ local function descend(class)
   while true do
     local first, score, second, second_score = unpack(call('ZRANGE', zset, 0, 1, 'WITHSCORES'))
     if not first then
-      if node then lanes.take_out(class, node) end
+      if node then tree().take_out(class, node) end
       return nil
     end
     if of_app then ahead, of_app = of_app - tonumber(score), nil end
     if second then bound = min(bound, tonumber(second_score) + ahead) end
-    if not lanes.is_node(first) then
+    if not names.is_node(first) then
       return {
-        class = class, lane = first, campaign = lanes.campaign_in(first),
+        class = class, lane = first, campaign = names.campaign_in(first),
         bulk = string.sub(class, 1, 1) == 'b', score = tonumber(score) + ahead, lead = ahead,
         top = top, bound = bound, served = 0, tickets = {}, aside = {}, sides = {},
       }
     end
     node = first
-    top, zset = top or node, lanes.below(class, node)
-    if lanes.is_app(node) then
+    top, zset = top or node, tree().below(class, node)
+    if names.is_app(node) then
       of_app = tonumber(score)
     else
-      ahead = ahead + lanes.lead(class, node)
+      ahead = ahead + tree().lead(class, node)
     end
   end
 end
@@ -129,10 +130,11 @@ end
 -- is served in a row.
 local function serve(cursor)
   local class = cursor.class
+  local lanes = tree()
   local virtual = lanes.virtual(class)
   if cursor.served == 0 and cursor.score < virtual then
     local by, top = virtual - cursor.score, cursor.top
-    if not lanes.is_app(top) then lanes.set_lead(class, top, lanes.lead(class, top) + by) end
+    if not names.is_app(top) then lanes.set_lead(class, top, lanes.lead(class, top) + by) end
     cursor.score, cursor.lead = virtual, cursor.lead + by
   end
   lanes.advance(class, max(virtual, min(cursor.score, cursor.bound)))

@@ -12,6 +12,7 @@
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local lanes, counts = part('sluicegate.lanes'), part('sluicegate.counts')
 local campaigns, audit = part('sluicegate.campaigns'), part('sluicegate.audit')
+local class_of = part('sluicegate.lane_names').class_of
 local key, call, num = account.key, redis.call, texts.num
 
 local LISTS = { 'cancelled', 'expired', 'suppressed', 'too_many', 'too_soon', 'same_text' }
@@ -36,7 +37,7 @@ local function drop_lanes()
   local all = call('SMEMBERS', key('lanes:' .. name))
   all[#all + 1] = call('HGET', campaign, 'lane') or nil
   for _, lane in ipairs(all) do
-    if call('DEL', key('lane:' .. lane)) == 1 then lanes.take_out(lanes.class_of(lane), lane) end
+    if call('DEL', key('lane:' .. lane)) == 1 then lanes.take_out(class_of(lane), lane) end
   end
 end
 

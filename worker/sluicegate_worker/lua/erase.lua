@@ -10,6 +10,7 @@
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local states, lanes = part('sluicegate.states'), part('sluicegate.lanes')
+local lane_names = part('sluicegate.lane_names')
 local counts, archived = part('sluicegate.counts'), part('sluicegate.archived')
 local key, call = account.key, redis.call
 
@@ -58,13 +59,15 @@ end
 function verbs.ticket()
   local lane, ticket = ARGV[3], ARGV[4]
   if call('LREM', key('lane:' .. lane), 1, ticket) == 0 then return 'gone' end
-  if call('EXISTS', key('lane:' .. lane)) == 0 then lanes.take_out(lanes.class_of(lane), lane) end
-  local campaign = lanes.campaign_in(lane)
+  if call('EXISTS', key('lane:' .. lane)) == 0 then
+    lanes.take_out(lane_names.class_of(lane), lane)
+  end
+  local campaign = lane_names.campaign_in(lane)
   if not campaign then return 'erased' end
   local id = campaign .. '.' .. string.match(ticket, '^[^|]*')
   if records.get(id).state or leases.get(id) then return 'erased' end
   call('RPUSH', key('unsent:' .. campaign .. ':cancelled'), ARGV[5])
-  states.tally(campaign, 'waiting', 'cancelled')
+  counts.tally(campaign, 'waiting', 'cancelled')
   counts.count('cancelled')
   return 'cancelled'
 end

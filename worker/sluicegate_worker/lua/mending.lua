@@ -9,6 +9,7 @@
 -- both in agreement, so what does not agree was lost outside of one.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local leases, lanes = part('sluicegate.leases'), part('sluicegate.lanes')
+local names = part('sluicegate.lane_names')
 local campaigns, records = part('sluicegate.campaigns'), part('sluicegate.records')
 local key, ms, whole_ms = account.key, texts.ms, texts.whole_ms
 local call, sub = redis.call, string.sub
@@ -61,9 +62,9 @@ local function mend_leads(class, zset)
   local members = call('ZRANGE', zset, 0, -1, 'WITHSCORES')
   for i = 1, #members, 2 do
     local node = members[i]
-    if lanes.is_node(node) then
+    if names.is_node(node) then
       local below = lanes.below(class, node)
-      if not lanes.is_app(node) then -- it stands where its own messages moved it
+      if not names.is_app(node) then -- it stands where its own messages moved it
         lanes.set_lead(class, node, tonumber(members[i + 1]) - (lanes.head_of(below) or 0))
       end
       mend_leads(class, below)
@@ -74,7 +75,7 @@ end
 local function mend_virtual()
   if call('EXISTS', key('virtual')) == 1 then return end
   local least = {}
-  for _, class in ipairs(lanes.CLASSES) do
+  for _, class in ipairs(names.CLASSES) do
     local zset, priority = key('ready:' .. class), sub(class, 1, 1)
     local head = lanes.head_of(zset)
     if head then
@@ -97,7 +98,7 @@ local function mend_small(now, lease_ms)
 end
 
 local function mend_lane(lane)
-  local campaign = lanes.campaign_in(lane)
+  local campaign = names.campaign_in(lane)
   if campaign then
     local main = call('HGET', key('campaign:' .. campaign), 'lane')
     if main and main ~= lane then note('lanes', call('SADD', key('lanes:' .. campaign), lane)) end

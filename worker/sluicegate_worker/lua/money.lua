@@ -11,9 +11,10 @@
 -- for what that costs; once nothing is, and the next message still does not fit, it stops: a
 -- campaign is paused, an app or the account is halted until the day ends.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
+local limits, lanes = part('sluicegate.limits'), later('sluicegate.lanes')
 local leases, counts = part('sluicegate.leases'), part('sluicegate.counts')
-local campaigns, apps = part('sluicegate.campaigns'), part('sluicegate.apps')
+local campaigns, owner_of = part('sluicegate.campaigns'), part('sluicegate.app_counts').of
+local names = part('sluicegate.lane_names')
 local audit = later('sluicegate.audit')
 local key, num, whole_ms = account.key, texts.num, texts.whole_ms
 local call, match, sub, max = redis.call, string.match, string.sub, math.max
@@ -28,7 +29,7 @@ local function app_of(level) return match(level, '^app:(.*)$') end
 
 local function owns(level, id)
   if level == 'account' then return true end
-  return campaigns.of(id) == campaign_of(level) and apps.of(id) == app_of(level)
+  return campaigns.of(id) == campaign_of(level) and owner_of(id) == app_of(level)
 end
 
 -- How many messages of a level workers hold.
@@ -108,7 +109,7 @@ end
 
 local function of_lane(now, lane)
   if by_lane[lane] then return by_lane[lane] end
-  local mine, campaign, app = {}, lanes.campaign_in(lane), lanes.app_of(lane)
+  local mine, campaign, app = {}, names.campaign_in(lane), names.app_of(lane)
   local currency, sms, mms = match(limits.get('money') or '', '^([^|]*)|([^|]*)|([^|]*)')
   local price = num(sub(lane, 2, 2) == 's' and sms or mms, 0)
   for _, level in ipairs({ 'account', app ~= '' and 'app:' .. app or nil }) do
@@ -169,9 +170,9 @@ local function pause(now, campaign, why)
   campaigns.facts(campaign).state = 'paused'
   call('SREM', key('running'), campaign)
   call('ZADD', key('closed'), at, campaign)
-  lanes.take_out(lanes.class_of(main), main)
+  lanes().take_out(names.class_of(main), main)
   for _, lane in ipairs(call('SMEMBERS', key('lanes:' .. campaign))) do
-    lanes.take_out(lanes.class_of(lane), lane)
+    lanes().take_out(names.class_of(lane), lane)
   end
 end
 

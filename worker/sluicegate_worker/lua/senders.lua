@@ -11,7 +11,7 @@
 -- neither declared as a pool nor was accepted with this sender, the sender is as good as unknown.
 -- The worker doesn't tell of those that the configuration lists.
 local key, whole_ms = part('sluicegate.account').key, part('sluicegate.texts').whole_ms
-local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
+local limits, names = part('sluicegate.limits'), part('sluicegate.lane_names')
 local call = redis.call
 
 local MOST_KEPT = 10000
@@ -22,7 +22,7 @@ local function pair(sender, profile) return sender .. '|' .. profile end
 local function was_accepted(member) return call('ZSCORE', key('senders'), member) ~= false end
 
 local function is_known(lane, profile)
-  local sender = lanes.sender_of(lane)
+  local sender = names.sender_of(lane)
   if not (is_declared(sender) or was_accepted(sender)) then return false end
   return profile == '' or is_declared('pool:' .. profile) or was_accepted(pair(sender, profile))
 end
@@ -56,7 +56,7 @@ end
 local function note_accepted(now, lane, profile)
   if profile == '' and noted[lane] then return end
   noted[lane] = true
-  local sender = lanes.sender_of(lane)
+  local sender = names.sender_of(lane)
   if not is_declared(sender) then note(now, sender) end
   if profile ~= '' then note(now, pair(sender, profile)) end
 end

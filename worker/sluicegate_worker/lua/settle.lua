@@ -11,30 +11,25 @@
 --           (applied, but what should have stopped a level was the message's own fault, and it is
 --           dead: nobody knows its sender) | stale (it told nothing)
 -- A repeat of a settle is known by the lease's token in the record, and answered alike. Each path
--- begins with a write that frees, so that a full server can always settle.
+-- begins with a write that frees, so that a full server can always settle. accepted.lua is asked
+-- first, for nearly all are.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local parse_ticket = part('sluicegate.tickets').parse
 local records, leases, count =
   part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts').count
-local lanes, levels, halts =
-  part('sluicegate.lanes'), part('sluicegate.levels'), part('sluicegate.halts')
+local names = part('sluicegate.lane_names')
+local halts, sender_queue = later('sluicegate.halts'), later('sluicegate_worker.sender_queue')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
-local apps, take_at_once = part('sluicegate.apps'), part('sluicegate.costs').take_at_once
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
-local campaign_of, acceptance = part('sluicegate.campaigns').of, part('sluicegate.acceptance')
-local add_optout = part('sluicegate.optout_changes').add
-local late = later('sluicegate.late')
-local with_attempt = part('sluicegate.history').with_attempt
+local campaigns, acceptance = part('sluicegate.campaigns'), part('sluicegate.acceptance')
+local changes, late = later('sluicegate.optout_changes'), later('sluicegate.late')
 local hear_attempt = part('sluicegate_worker.breaker').hear_attempt
 local evidence, senders = part('sluicegate_worker.evidence'), part('sluicegate_worker.senders')
 local report = part('sluicegate_worker.rate_headers').report
 local num, ms, whole_ms = texts.num, texts.ms, texts.whole_ms
-local call, max, min = redis.call, math.max, math.min
+local call, max = redis.call, math.max
 
 local DAY_MS = 86400000
-local LEAST_HOLD_MS = 1000  -- a shorter queue at the provider is no reason to slow down
-local MAX_HOLD_MS = 900000
-local FULL_MS = 30000
 local MANY_SENDERS = 3      -- with the same fault: then it is the account's
 local MANY_REFUSALS = 2     -- of one recipient in a row: if there are more, they count
 
@@ -75,7 +70,7 @@ end
 -- and what version 0.1 had accepted may have been any sender's. A campaign's sender was chosen by a
 -- person, for thousands: it stops instead, and nobody else.
 local function is_strangers(outcome, lane)
-  if outcome.halt == '' or lanes.campaign_in(lane) then return false end
+  if outcome.halt == '' or names.campaign_in(lane) then return false end
   if senders.is_known(lane, outcome.profile) then return false end
   if outcome.halt == 'account' then return senders.is_any_known() end
   return not senders.has_forgotten()
@@ -84,7 +79,7 @@ end
 -- The level that further messages would meet the same refusal on. Evidence for one that is wider
 -- than the sender is only what known senders meet.
 local function level_of(breaker, outcome, lane)
-  local sender = lanes.sender_of(lane)
+  local sender = names.sender_of(lane)
   local known, wide = senders.is_known(lane, outcome.profile), outcome.halt == 'account'
   if wide then
     wide = known or not senders.is_any_known()
@@ -104,28 +99,7 @@ local function halt(now, breaker, outcome, lane)
   elseif ends ~= '' then
     ends = whole_ms(now.wall + tonumber(ends))
   end
-  halts.begin(now, level, ends, outcome.reason, lanes.app_of(lane))
-end
-
--- The provider queues the sender's messages for so many ms: it waits until that queue is worked
--- off.
-local function hold(now, lane, queued_ms)
-  if queued_ms < LEAST_HOLD_MS then return end
-  local level = 'sender:' .. lanes.sender_of(lane)
-  levels.use(level, max(levels.used_until(level), now.steady + min(queued_ms, MAX_HOLD_MS)))
-end
-
--- That queue is full: it waits, and twice as long each time that another recipient finds it full
--- again.
-local function hold_full(now, lane, by_another)
-  local level = 'full:' .. lanes.sender_of(lane)
-  local ends, length = string.match(levels.usage(level) or '', '^(%S+) (%S+)$')
-  ends, length = num(ends, -math.huge), num(length, 0)
-  if now.steady < ends then return end -- of one burst of refusals only the first counts
-  local again = by_another and now.steady <= ends + length
-  length = again and min(2 * length, MAX_HOLD_MS) or FULL_MS
-  levels.use(level, ms(now.steady + length) .. ' ' .. ms(length))
-  hold(now, lane, length)
+  halts().begin(now, level, ends, outcome.reason, names.app_of(lane))
 end
 
 local moves = {} -- by kind: what becomes of the message
@@ -146,7 +120,9 @@ end
 -- those are accepted, or nobody else is ever refused, it counts as an attempt, once the free ones
 -- are used up.
 local function refuse(now, outcome, record, lane, ticket)
-  if outcome.full and not outcome.lone then hold_full(now, lane, outcome.refusals == 1) end
+  if outcome.full and not outcome.lone then
+    sender_queue().hold_full(now, lane, outcome.refusals == 1)
+  end
   local counts = outcome.lone or outcome.refusals > MANY_REFUSALS
   outcome.probing = not counts or num(record.free, 0) < evidence.FREE
   if outcome.last and not outcome.probing then
@@ -154,7 +130,7 @@ local function refuse(now, outcome, record, lane, ticket)
     outcome.reason = 'gave up after ' .. attempts .. ' attempts: ' .. outcome.reason
     return moves.dead(now, outcome, record, lane, ticket)
   end
-  outcome.delay = outcome.delay + (outcome.full and FULL_MS or max(outcome.wait, 0))
+  outcome.delay = outcome.delay + (outcome.full and sender_queue().FULL_MS or max(outcome.wait, 0))
   moves.retry(now, outcome, record, lane, ticket)
 end
 
@@ -171,14 +147,14 @@ function moves.back(now, outcome, record, lane, ticket, breaker)
   if outcome.perhaps then states.perhaps(outcome.id, 1) end
   states.put_back(now, outcome.id, lane, ticket)
   if outcome.halt ~= '' then halt(now, breaker, outcome, lane) end
-  if outcome.full then hold_full(now, lane, true) end
+  if outcome.full then sender_queue().hold_full(now, lane, true) end
 end
 
 function moves.dead(now, outcome, record, lane, ticket)
   local to, now_ms = parse_ticket(ticket).to, whole_ms(now.wall)
   if outcome.opted_out then
     local reason = { since = now_ms, source = 'provider', profile = '', act = 'provider' }
-    add_optout(now.wall, to, reason, '{}')
+    changes().add(now.wall, to, reason, '{}')
   end
   charge_attempt(now, record, outcome, outcome.perhaps)
   note_cause(record, outcome)
@@ -211,12 +187,6 @@ function moves.unused(now, outcome, record, lane, ticket)
   count('unused')
 end
 
--- Accepted although an attempt before may have been: where the provider did not know the key, that
--- had not reached it.
-local function note_doubts(outcome, maybe)
-  if num(maybe, 0) > 0 and not outcome.replayed then count('accepted_anew') end
-end
-
 -- Cancelled while its POST was under way, and to be sent again: it ends instead.
 local function end_cancelled(now, outcome, record, retention_ms)
   if record.state ~= 'waiting' and record.state ~= 'retrying' then return end
@@ -227,10 +197,10 @@ end
 local function move(now, breaker, outcome, record, lane, ticket, retention_ms)
   if outcome.kind == 'accepted' then
     records.add(record, 'attempts', 1)
-    note_doubts(outcome, record.maybe)
+    acceptance.note_doubts(outcome, record.maybe)
     acceptance.accept(now, outcome, retention_ms, lane)
     senders.note_accepted(now, lane, outcome.profile)
-    hold(now, lane, outcome.hold)
+    sender_queue().hold(now, lane, outcome.hold)
     breaker.faults = ''
   else
     moves[outcome.kind](now, outcome, record, lane, ticket, breaker)
@@ -247,56 +217,8 @@ local function too_late(now, outcome, state, retention_ms)
   if outcome.kind == 'accepted' and late().set_aside('settle:' .. outcome.token, outcome.id,
     outcome.provider_id, '', whole_ms(now.wall), '', outcome.bill or '') then return 'applied' end
   -- A recipient that was never started has no record to know a repeat by, and nothing to tell.
-  local unstarted = outcome.kind == 'unused' and not state and campaign_of(outcome.id)
+  local unstarted = outcome.kind == 'unused' and not state and campaigns.of(outcome.id)
   return unstarted and 'applied' or 'stale'
-end
-
--- What is stored of a bill: nothing that says nothing; and what the message counts for its carrier.
-local function billing(bill, billed, at_brand)
-  if at_brand then return 'at_brand', at_brand, billing(bill, billed) end
-  if bill == '' then return 'billed', billed end
-  if billed then return 'bill', bill, 'billed', billed end
-  return 'bill', bill
-end
-
--- What nearly every message comes to, as `move` does it but in two commands: accepted at its own
--- lease's end. Returns false where it is not that.
-local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_ms)
-  local id = outcome.id
-  local own = lease and lease.started and lease.token == outcome.token
-  if not own or outcome.kind ~= 'accepted' or not outcome.heard or records.is_loaded(id) then
-    return false
-  end
-  local state, attempts, history, maybe, before =
-    unpack(records.look(id, 'state', 'attempts', 'history', 'maybe', 'maybe_before'))
-  if state ~= 'waiting' then return false end
-  local carried = charges.is_carried(lease)
-  if carried and num(maybe, 0) > 0 then return false end -- an attempt before may count as well
-  leases.drop(id)
-  evidence.hear_success(now, breaker, id, lease)
-  hear_attempt(now, breaker, true, outcome.failing)
-  report(now, bucket, lease, outcome)
-  records.clear(id, 'content', 'request', 'lane', 'ticket', 'reason', 'code', 'answer')
-  if limits.get('recipient') and recipients().limits_text(lease.lane) then
-    records.clear(id, 'text')
-  end
-  records.put(id, 'state', 'accepted', 'at', whole_ms(now.wall), 'token', outcome.token,
-    'provider_id', outcome.provider_id, 'attempts', num(attempts, 0) + 1,
-    'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),
-    billing(outcome.bill, take_at_once(now, id, lease.lane, outcome.bill),
-      carried and charges.correct(now, lease, outcome.bill)))
-  local campaign = campaign_of(id)
-  if campaign then states.tally(campaign, 'waiting', 'accepted') end
-  states.keep(id, retention_ms)
-  if outcome.replayed then count('replayed') end
-  note_doubts(outcome, maybe)
-  states.know(id, num(maybe, 0) + num(before, 0) > 0)
-  count('accepted')
-  apps.tally(id, 'accepted', 1)
-  senders.note_accepted(now, lease.lane, outcome.profile)
-  hold(now, lease.lane, outcome.hold)
-  breaker.faults = ''
-  return true
 end
 
 -- What an attempt says of the provider, and what of its message alone: sets the outcome's lone,
@@ -335,7 +257,7 @@ local function end_lease(now, bucket, breaker, outcome, lease, record)
     if limits.get('recipient') then recipients().release(now, id, lease) end
   else
     if kind ~= 'accepted' and limits.get('recipient') then recipients().keep(id, lease) end
-    if charges.is_carried(lease) then
+    if leases.is_carried(lease) then
       charges.keep(now, record, charges.correct(now, lease, outcome.bill))
     end
   end
@@ -359,14 +281,15 @@ end
 local function settle(now, bucket, breaker, outcome, retention_ms)
   local id, kind = outcome.id, outcome.kind
   local lease = leases.get(id)
-  if accepted_at_once(now, bucket, breaker, outcome, lease, retention_ms) then return 'applied' end
   local record = records.get(id)
   local token, state = record.token, record.state
   if lease and lease.token == outcome.token then
     local strangers = is_strangers(outcome, lease.lane)
     if strangers then outcome.kind, outcome.halt = 'dead', '' end
     end_lease(now, bucket, breaker, outcome, lease, record)
-    if states.of(id, state) ~= 'waiting' then return too_late(now, outcome, state, retention_ms) end
+    if campaigns.state_of(id, state) ~= 'waiting' then
+      return too_late(now, outcome, state, retention_ms)
+    end
     move(now, breaker, outcome, record, lease.lane, lease.ticket_text, retention_ms)
     return strangers and 'stranger' or 'applied'
   end

@@ -3,13 +3,12 @@
 -- Returns: ended, start, renew.
 -- Keys touched: those of states.lua, charges.lua, halts.lua and withheld.lua.
 local texts = part('sluicegate.texts')
-local records, leases, count =
-  part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts').count
+local records, leases, counts =
+  part('sluicegate.records'), part('sluicegate.leases'), later('sluicegate.counts')
 local campaigns, optouts = part('sluicegate.campaigns'), part('sluicegate.optouts')
-local states, halts = part('sluicegate.states'), part('sluicegate.halts')
-local drop_grant = part('sluicegate.charges').drop_grant
+local states, halts = later('sluicegate.states'), part('sluicegate.halts')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
-local withheld = later('sluicegate_worker.withheld')
+local charges, withheld = later('sluicegate.charges'), later('sluicegate_worker.withheld')
 local wait_for_answer = part('sluicegate_worker.breaker').wait_for_answer
 
 local VOID_MS = 50 -- a slot is good for so long after its time
@@ -17,11 +16,11 @@ local VOID_MS = 50 -- a slot is good for so long after its time
 -- A message that must not go out any more ends here; returns whether it did.
 local function ended(now, id, ticket, retention_ms, token)
   if ticket.expires and now.wall >= ticket.expires then
-    states.end_waiting(now, id, 'expired', ticket.text, retention_ms, token)
+    states().end_waiting(now, id, 'expired', ticket.text, retention_ms, token)
     return true
   end
   if optouts.has(ticket.to) then
-    states.end_waiting(now, id, 'suppressed', ticket.text, retention_ms, token)
+    states().end_waiting(now, id, 'suppressed', ticket.text, retention_ms, token)
     return true
   end
   return false
@@ -43,9 +42,9 @@ local function pass_text(now, id, lease, ticket, hash, maybe, retention_ms)
   hash = hash or records.look(id, 'text')[1]
   local repeated = hash and recipients().text_refusal(now, lane, to, hash, lease.slot, maybe)
   if repeated then
-    drop_grant(now, id, lease)
+    charges().drop_grant(now, id, lease)
     withheld().withhold(now, id, lane, ticket, repeated, retention_ms, lease.token)
-    count('unused')
+    counts().count('unused')
   elseif hash then
     recipients().charge_text(now, id, lane, to, hash, lease.slot, maybe)
   end
@@ -66,11 +65,12 @@ local function start(now, breaker, post, lease_ms, retention_ms)
   local void = now.steady > lease.slot + VOID_MS
   local closed = void or breaker.state == 'open' or halts.of(now, lease.lane)
     or not campaigns.is_open(id) or optouts.under_review(ticket.to)
-  local over = states.of(id, state) ~= 'waiting' or ended(now, id, ticket, retention_ms, post.token)
+  local over = campaigns.state_of(id, state) ~= 'waiting'
+    or ended(now, id, ticket, retention_ms, post.token)
   if over or closed then
-    drop_grant(now, id, lease)
-    if not over then states.put_back(now, id, lease.lane, lease.ticket_text) end
-    count(over and 'overtaken' or void and 'void' or 'unused')
+    charges().drop_grant(now, id, lease)
+    if not over then states().put_back(now, id, lease.lane, lease.ticket_text) end
+    counts().count(over and 'overtaken' or void and 'void' or 'unused')
     return 'refused'
   end
   local limited = limits.get('recipient')
@@ -87,7 +87,8 @@ local function start(now, breaker, post, lease_ms, retention_ms)
     records.put(id, 'request', post.request, 'key_at', now_ms)
   end
   if post.text then records.put(id, 'text', post.text) end
-  if texts.num(maybe, 0) > 0 then count('resent') end -- it relies on the provider knowing the key
+  -- It relies on the provider knowing the key.
+  if texts.num(maybe, 0) > 0 then counts().count('resent') end
   return 'started'
 end
 

@@ -21,10 +21,10 @@
 -- Called twice with the same arguments it answers alike and changes nothing more.
 local key, num = part('sluicegate.account').key, part('sluicegate.texts').num
 local clock, limits = part('sluicegate.clock'), part('sluicegate.limits')
-local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
+local leases, optouts = part('sluicegate.leases'), later('sluicegate.optouts')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
 local starting, window = later('sluicegate_worker.start'), later('sluicegate_worker.window')
-local settling, claiming = later('sluicegate_worker.settle'), later('sluicegate_worker.claim')
+local settling, claiming = later('sluicegate_worker.accepted'), later('sluicegate_worker.claim')
 local args = ARGV
 
 local FLAGS = {
@@ -112,14 +112,17 @@ local renewals = read_all(read_renewal)
 -- A write that frees nothing counts as one that frees: after it, a full server takes the rest.
 if #settles + #starts + #renewals > 0 then redis.call('ZREM', key('granted'), '') end
 Breaker.hear_probe(now, breaker, prober, well)
+local settle = #settles > 0 and settling().settle
 local settled = each(settles, function(outcome)
-  return settling().settle(now, bucket, breaker, outcome, retention_ms)
+  return settle(now, bucket, breaker, outcome, retention_ms)
 end)
 if bucket.newest then window().learn(now, bucket) end
-optouts.fetch_all(recipients_of(starts)) -- now, for a settle may have told of one
+-- Now, for a settle may have told of one.
+if #starts > 0 then optouts().fetch_all(recipients_of(starts)) end
+local start = #starts > 0 and starting().start
 local started = each(starts, function(post)
   post.text = hashes[post.id]
-  return starting().start(now, breaker, post, lease_ms, retention_ms)
+  return start(now, breaker, post, lease_ms, retention_ms)
 end)
 local renewed = each(renewals, function(renewal)
   return starting().renew(now, renewal, lease_ms)

@@ -18,7 +18,7 @@ local records, leases, counts =
 local states, limits = part('sluicegate.states'), part('sluicegate.limits')
 local recipients, got = later('sluicegate.recipients'), later('sluicegate.got')
 local optouts = part('sluicegate.optouts')
-local charges, lanes = part('sluicegate.charges'), part('sluicegate.lanes')
+local charges, CLASSES = part('sluicegate.charges'), part('sluicegate.lane_names').CLASSES
 local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
 local num, ms, whole_ms, count = texts.num, texts.ms, texts.whole_ms, counts.count
 local call, max, min = redis.call, math.max, math.min
@@ -61,7 +61,7 @@ local function doubt(id)
   local record = records.get(id)
   if record.state ~= 'waiting' then return end
   states.become(id, 'in_doubt')
-  if charges.is_carried(lease) then
+  if leases.is_carried(lease) then
     charges.keep(now, record, charges.correct(now, lease, ''))
   end
   record.lane, record.ticket = lease.lane, lease.ticket_text
@@ -150,7 +150,7 @@ local function has_work()
   if any('due', ms(now.wall)) or any('parked:t', steady) or any('parked:b', steady) then
     return true
   end
-  for _, class in ipairs(lanes.CLASSES) do
+  for _, class in ipairs(CLASSES) do
     if any('ready:' .. class, '+inf') then return true end
   end
   return false

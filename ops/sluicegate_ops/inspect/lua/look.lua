@@ -11,6 +11,7 @@
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local parse_ticket = part('sluicegate.tickets').parse
 local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
+local names = part('sluicegate.lane_names')
 local levels, halts = part('sluicegate.levels'), part('sluicegate.halts')
 local carrier_day = part('sluicegate.carrier_day')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
@@ -86,7 +87,7 @@ end
 
 -- The level that parked a lane, or what is above it in the tree, for longest; nil where none has.
 local function parked(lane)
-  local class, member, level, opens = lanes.class_of(lane), lane, nil, slot
+  local class, member, level, opens = names.class_of(lane), lane, nil, slot
   while member do
     local name = class .. '/' .. member
     local until_ms = num(call('ZSCORE', key('parked:' .. sub(class, 1, 1)), name), 0)
@@ -137,7 +138,7 @@ local function look_at(lane)
     if level then shown[#shown + 1] = rate_level(kind, level, lane, slot_of_lane) end
   end
   local level, opens = refusal(lane, slot_of_lane)
-  local full = string.match(levels.usage('full:' .. lanes.sender_of(lane)) or '', '^%S+')
+  local full = string.match(levels.usage('full:' .. names.sender_of(lane)) or '', '^%S+')
   return {
     call('LLEN', key('lane:' .. lane)), level or '', level and wall(opens) or '',
     full and wall(tonumber(full)) or '', shown,
