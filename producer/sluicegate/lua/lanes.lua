@@ -87,7 +87,7 @@ end
 local function advance(class, virtual_time) clocks[sub(class, 1, 1)] = virtual_time end
 
 local function save_clocks()
-  call('HSET', key('virtual'), 't', score(virtual('t')), 'b', score(virtual('b')))
+  for priority, time in pairs(clocks) do call('HSET', key('virtual'), priority, score(time)) end
 end
 
 local leads = {} -- of each node: how far its place in the tree is ahead of its head's

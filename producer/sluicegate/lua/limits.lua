@@ -1,10 +1,16 @@
 -- The limits in force, as publish.lua stored them; each field is read once a call.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: get, forget, whole_us. It only reads.
+-- Returns: fetch, get, forget, whole_us. It only reads.
 -- Keys touched: limits.
 local key = part('sluicegate.account').key
 
 local fields = {} -- false where there is none
+
+-- Read several fields with one command.
+local function fetch(...)
+  local names = { ... }
+  for i, text in ipairs(redis.call('HMGET', key('limits'), ...)) do fields[names[i]] = text end
+end
 
 -- A field's text; nil where there is none. Nothing is there before limits were published.
 local function get(field)
@@ -19,4 +25,4 @@ local function forget() fields = {} end
 -- cut off each time would add up to a higher rate.
 local function whole_us(interval) return interval and math.ceil(interval * 1000 - 0.001) / 1000 end
 
-return { get = get, forget = forget, whole_us = whole_us }
+return { fetch = fetch, get = get, forget = forget, whole_us = whole_us }

@@ -55,8 +55,12 @@ end
 -- the configured ones.
 local function load(now, limit, window, ceiling)
   local stored = call('HMGET', key('bucket'), unpack(FIELDS))
-  local bucket = {}
-  for i, field in ipairs(FIELDS) do bucket[field] = num(stored[i], 0) end
+  local bucket, values = {}, {}
+  for i, field in ipairs(FIELDS) do
+    local value = tonumber(stored[i])
+    bucket[field], values[i] = value or 0, value or stored[i]
+  end
+  bucket.before = values
   local configured, configured_window = num(stored[2], limit), num(stored[18], window)
   bucket.limit, bucket.configured = num(stored[1], limit), limit
   bucket.doubt, bucket.clues = num(stored[28], 1), stored[29] or ''
@@ -75,20 +79,25 @@ local function load(now, limit, window, ceiling)
   return bucket
 end
 
+local TIMES = {
+  tat = true, block = true, margin_at = true, rtt = true, rtt_var = true, peak_at = true,
+  gate = true, slot = true, shared = true, shared_at = true, unsettled = true,
+}
+
+-- What has changed. A margin is not kept in whole microseconds: rounded at each of a thousand calls
+-- a second, it would never fade.
 local function save(bucket)
-  call('HSET', key('bucket'), 'limit', bucket.limit, 'configured', bucket.configured,
-    'tat', ms(bucket.tat), 'block', ms(bucket.block),
-    -- Not in whole microseconds: rounded at each of a thousand calls a second, it would never fade.
-    'margin', string.format('%.17g', bucket.margin), 'margin_at', ms(bucket.margin_at),
-    'rtt', ms(bucket.rtt), 'rtt_var', ms(bucket.rtt_var), 'peak', bucket.peak,
-    'last_peak', bucket.last_peak, 'peak_at', ms(bucket.peak_at), 'seq', bucket.seq,
-    'limit_seq', bucket.limit_seq, 'heard', bucket.heard, 'gate', ms(bucket.gate),
-    'streak', bucket.streak, 'slot', ms(bucket.slot), 'window', bucket.configured_window,
-    'policy', bucket.policy, 'reset', bucket.reset,
-    'shared', string.format('%.3f', bucket.shared), 'shared_at', ms(bucket.shared_at),
-    'said', bucket.said, 'learned', bucket.learned, 'unsettled', ms(bucket.unsettled),
-    'trimmed', bucket.trimmed, 'refused', bucket.refused, 'doubt', bucket.doubt,
-    'clues', bucket.known and clues().text(bucket.known) or bucket.clues)
+  local changed, before = { 'HSET', key('bucket') }, bucket.before
+  bucket.clues = bucket.known and clues().text(bucket.known) or bucket.clues
+  for i, field in ipairs(FIELDS) do
+    local value = field == 'window' and bucket.configured_window or bucket[field]
+    if value ~= before[i] then
+      changed[#changed + 1] = field
+      changed[#changed + 1] = TIMES[field] and ms(value)
+        or field == 'clues' and value or string.format('%.17g', value)
+    end
+  end
+  account.run(changed)
 end
 
 -- How much later than planned a request may arrive, where a window is that long: two deviations of
@@ -190,7 +199,7 @@ local function next_slots(now, bucket, room)
     bulk = max(bulk, left(room, one.span, max(1, one.size - one.kept)))
   end
   local next_slot = slot_after(bucket, room, paced)
-  local bulk_slot = slot_after(bucket, room, max(paced, bulk))
+  local bulk_slot = bulk > paced and slot_after(bucket, room, bulk) or next_slot
   if bucket.doubt == 1 or now.steady < bucket.unsettled then
     -- Not before they are put together: a gap of nothing would part what may go together.
     local apart = bucket.slot + clues().bulk_gap(bucket, room, left)

@@ -1,56 +1,31 @@
 -- Claiming: messages and slots to a worker, all conditions decided together.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: claim.
--- Keys touched: those of states.lua, cursors.lua, slots.lua and withheld.lua, claim:<token>, due,
---   full, held.
-local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
+-- Returns: grant_again, collect, why_none, opens_in.
+-- Keys touched: those of states.lua, cursors.lua, slots.lua and withheld.lua, due, held.
+--
+-- ask.lua is asked first, and tells whoever may get nothing now.
+local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
 local parse_ticket = part('sluicegate.tickets').parse
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local campaigns, states = part('sluicegate.campaigns'), later('sluicegate.states')
-local tree, levels, halts =
-  later('sluicegate.lanes'), part('sluicegate.levels'), part('sluicegate.halts')
-local lane_names, money = part('sluicegate.lane_names'), later('sluicegate_worker.money')
-local charge = part('sluicegate.charges').charge
-local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
+local lanes, levels = part('sluicegate.lanes'), part('sluicegate.levels')
+local charge, money = part('sluicegate.charges').charge, later('sluicegate_worker.money')
+local next_slots = part('sluicegate_worker.bucket').next_slots
 local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
 local sides = later('sluicegate_worker.sides')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
-local standstill = part('sluicegate_worker.standstill')
-local evidence, due = later('sluicegate_worker.evidence'), later('sluicegate_worker.due')
+local evidence = later('sluicegate_worker.evidence')
 local unreadable = later('sluicegate_worker.unreadable')
 local optouts, changes = part('sluicegate.optouts'), later('sluicegate.optout_changes')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
 local withheld = later('sluicegate_worker.withheld')
-local ms, look = texts.ms, records.look
-local next_slots, next_lane, next_ticket = Bucket.next_slots, cursors.next_lane, cursors.next_ticket
+local next_lane, next_ticket, look = cursors.next_lane, cursors.next_ticket, records.look
 local call, max, min, sub = redis.call, math.max, math.min, string.sub
 
-local PROMOTED = 16      -- messages that return from the due set, and members from the parked
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
 local MOVED_ASIDE = 200  -- tickets that go to side lanes in one call, which are not counted so
-local IDLE_MS, BUSY_MS = 1000, 50
+local BUSY_MS = 50
 local NEAR = 50          -- tickets among which somebody else's is looked for
-local LONG_MS = 5000     -- a level that refuses for longer leaves nothing to do now
-
--- Bring back what is due. Returns whether anything was.
-local function promote_due(now)
-  local ids = call('ZRANGEBYSCORE', key('due'), '-inf', ms(now.wall), 'LIMIT', 0, PROMOTED)
-  if #ids > 0 then due().promote(now, ids, PROMOTED) end
-  return #ids > 0
-end
-
--- Bring back into the tree what a level allows at `slot` again.
-local function unpark_due(slot)
-  local moved = false
-  for _, set in ipairs({ 'parked:t', 'parked:b' }) do
-    local names = call('ZRANGEBYSCORE', key(set), '-inf', ms(slot), 'LIMIT', 0, PROMOTED)
-    for _, name in ipairs(names) do
-      tree().unpark(name)
-      moved = true
-    end
-  end
-  return moved
-end
 
 -- What a worker needs to send a message: an app's content, or a recipient's ticket. `fields` are
 -- its record's, as NEEDED names them.
@@ -65,6 +40,11 @@ local function grant(now, id, slot, ticket, fields)
     id, ahead, attempts or '0', maybe or '0', age or '0', generation or '0', content or ticket,
     request or '', free or '0',
   }
+end
+
+-- The same grant once more, to a worker that has lost the answer.
+local function grant_again(now, id, lease)
+  return grant(now, id, lease.slot, lease.ticket_text, look(id, unpack(NEEDED)))
 end
 
 -- The fields of NEEDED. A recipient has no record before its first start: then only the first is
@@ -98,12 +78,6 @@ local function next_but(cursor, recipient)
     end
   end
   return ticket
-end
-
-local function nothing_is_ready()
-  local sets = {}
-  for i, class in ipairs(lane_names.CLASSES) do sets[i] = key('ready:' .. class) end
-  return call('EXISTS', unpack(sets)) == 0
 end
 
 -- Take the lane's next ticket if it may still be sent, with its record's fields; nil when it was
@@ -144,49 +118,6 @@ local function next_message(now, cursor, request, slot)
   return ticket, fields
 end
 
--- A claim repeated after a lost reply is answered as it was, with the leases that still bear its
--- token.
-local function remembered(now, request)
-  local text = call('GET', key('claim:' .. request.token))
-  if not text then return nil end
-  local wait, why, ids = string.match(text, '^([^|]*)|([^|]*)|(.*)$')
-  local grants = {}
-  for id in string.gmatch(ids, '[^,]+') do
-    local lease = leases.get(id)
-    if lease and lease.token == request.token then
-      local fields = look(id, unpack(NEEDED))
-      grants[#grants + 1] = grant(now, id, lease.slot, lease.ticket_text, fields)
-    end
-  end
-  return { wait, why, grants }
-end
-
-local function remember(request, answer)
-  local wait, why, grants = unpack(answer)
-  local ids = {}
-  for i, granted in ipairs(grants) do ids[i] = granted[1] end
-  local text = wait .. '|' .. why .. '|' .. table.concat(ids, ',')
-  local lease_ms = texts.whole_ms(math.ceil(request.lease_ms))
-  call('SET', key('claim:' .. request.token), text, 'PX', lease_ms)
-end
-
-local function refused(wait, why) return { ms(wait), why, {} } end
-
--- Nothing is ready: what is next is due, or parked until its level's time, or of a type that the
--- account's own rate refuses: back when that allows several, if it allows many.
-local function when_idle(now)
-  local function until_first(set, since)
-    local first = call('ZRANGE', key(set), 0, 0, 'WITHSCORES')
-    return first[2] and max(1, tonumber(first[2]) - since) or math.huge
-  end
-  local level = min(until_first('parked:t', now.steady), until_first('parked:b', now.steady))
-  for _, opens in pairs(cursors.refused) do
-    level = min(level, max(1, opens - now.steady) + levels.SLACK_MS / 2)
-  end
-  local wait = min(IDLE_MS, until_first('due', now.wall), level)
-  return refused(wait, level < LONG_MS and 'level' or 'idle')
-end
-
 -- Lease one message to the worker at a slot; returns the grant.
 local function grant_slot(now, bucket, room, request, slot, lane, ticket, fields)
   local lease = {
@@ -206,6 +137,11 @@ end
 -- more (`again`: it looked at too many) and the slot that was not granted.
 local function collect(now, bucket, room, request, want, bulk_want)
   local grants, visits, aside, beyond, capped = {}, 0, 0, nil, false
+  limited = limits.get('recipient')
+  if limited then
+    NEEDED[PLACE] = 'line'
+    recipients().open(now)
+  end
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
     local slot, bulk_slot = next_slots(now, bucket, room)
@@ -232,8 +168,8 @@ local function collect(now, bucket, room, request, want, bulk_want)
     elseif level then
       cursors.leave(cursor)
       local stopped = sub(level, 1, 6) == 'money:' and money().stop(now, level)
-      if not stopped then tree().park(cursor.class, member, opens, level) end
-      if of_carrier then tree().wait_for(now, level, cursor.class .. '/' .. member) end
+      if not stopped then lanes.park(cursor.class, member, opens, level) end
+      if of_carrier then lanes.wait_for(now, level, cursor.class .. '/' .. member) end
     else
       local ticket, fields = next_message(now, cursor, request, slot)
       if ticket then
@@ -246,74 +182,33 @@ local function collect(now, bucket, room, request, want, bulk_want)
     end
   end
   if capped then money().note(now) end
+  cursors.leave_all()
+  slots.save_log(room)
+  if request.moved then lanes.save_clocks() end
   return grants, visits >= want + SPARE_VISITS, beyond
 end
 
--- Why nothing was granted, where nothing but slots and levels was in the way. `beyond` is the slot
--- that was next.
+-- The wait, and why, where nothing was granted, and nothing but slots and levels was in the way;
+-- nothing where nothing is ready at all. `beyond` is the slot that was next.
 local function why_none(now, bucket, room, request, beyond)
   local _, _, bulk_last = admission.last_slots(now, bucket, request.horizon)
   if beyond > bulk_last and next_lane(bucket, beyond, beyond) then
     local turn = slots.turn(now, room, request.token, beyond, request.horizon)
-    return refused(turn - bulk_last + request.horizon / 2, 'rate')
+    return turn - bulk_last + request.horizon / 2, 'rate'
   end
-  if next(cursors.refused) or not next_lane(bucket, beyond, beyond) then return when_idle(now) end
-  return refused(BUSY_MS, 'concurrency')
-end
-
--- Why nothing may be granted now, whatever waits; nil where something may. Sets request.moved.
-local function closed(now, breaker, request)
-  halts.clear_ended(now)
-  if halts.in_force(now).account then return refused(IDLE_MS, 'halted') end
-  if standstill.is_full() then return refused(IDLE_MS, 'memory') end
-  local wait = Breaker.wait(now, breaker)
-  if not wait then return nil end
-  if wait > 0 then return refused(wait, 'breaker') end
-  Breaker.order_probe(now, breaker, request.token)
-  request.moved = true -- the order is given once
-  return refused(0, 'probe')
-end
-
-local function grants_or_why(now, bucket, breaker, request)
-  local answer = closed(now, breaker, request)
-  if answer then return answer end
-  local trying = breaker.state == 'half' and not nothing_is_ready()
-  request.trying = trying and breaker or nil -- nobody whose messages failed, if there are others
-  request.passed_over = breaker.refused ~= '' and evidence().passed_over(breaker) or nil
-  request.moved = not trying and promote_due(now)
-  local busy = admission.under_way()
-  local cap, bulk_cap, full = admission.caps(now, breaker, bucket, request.concurrency)
-  if busy >= cap then return refused(BUSY_MS, full) end
-  if now.steady < bucket.block then return refused(bucket.block - now.steady, 'blocked') end
-  slots.forget_old(now, bucket)
-  local room = Bucket.look(now, bucket)
-  request.moved = unpark_due((next_slots(now, bucket, room))) or request.moved
-  local want = min(request.want, cap - busy)
-  limited = limits.get('recipient')
-  if limited then
-    NEEDED[PLACE] = 'line'
-    recipients().open(now)
+  if not next(cursors.refused) and next_lane(bucket, beyond, beyond) then
+    return BUSY_MS, 'concurrency'
   end
-  local grants, tired, beyond = collect(now, bucket, room, request, want, bulk_cap - busy)
-  cursors.leave_all()
-  slots.save_log(room)
-  if request.moved then tree().save_clocks() end
-  if #grants > 0 then
-    slots.end_turn(request.token)
-    return { '0', '', grants }
+end
+
+-- In how many ms the account's own rate allows several of a type that it refuses now; huge where
+-- it refuses none.
+local function opens_in(now)
+  local least = math.huge
+  for _, opens in pairs(cursors.refused) do
+    least = min(least, max(1, opens - now.steady) + levels.SLACK_MS / 2)
   end
-  if tired then return refused(0, 'again') end
-  return why_none(now, bucket, room, request, beyond)
+  return least
 end
 
--- request: token, want, horizon (ms), lease_ms, retention_ms, concurrency. Returns wait (ms), why,
--- grants; one that moved anything is remembered: a repeat must not move more.
-local function claim(now, bucket, breaker, request)
-  local again = remembered(now, request)
-  local answer = again or grants_or_why(now, bucket, breaker, request)
-  if request.moved then remember(request, answer) end
-  standstill.note_claim(now, #answer[3])
-  return answer
-end
-
-return { claim = claim }
+return { grant_again = grant_again, collect = collect, why_none = why_none, opens_in = opens_in }

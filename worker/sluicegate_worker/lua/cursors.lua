@@ -10,7 +10,7 @@
 local key = part('sluicegate.account').key
 local parse_ticket = part('sluicegate.tickets').parse
 local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
-local tree, campaigns = later('sluicegate.lanes'), part('sluicegate.campaigns')
+local lanes, campaigns = part('sluicegate.lanes'), part('sluicegate.campaigns')
 local names = part('sluicegate.lane_names')
 local admission = part('sluicegate_worker.admission')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
@@ -29,10 +29,10 @@ local function leave(cursor)
   for side, tickets in pairs(cursor.aside) do
     if cursor.campaign then call('SADD', key('lanes:' .. cursor.campaign), side) end
     call('RPUSH', key('lane:' .. side), unpack(tickets))
-    tree().activate(side)
+    lanes.activate(side)
   end
   local of_app = names.is_app(cursor.top) and cursor.score
-  tree().move_to(cursor.class, cursor.lane, cursor.score - cursor.lead, of_app)
+  lanes.move_to(cursor.class, cursor.lane, cursor.score - cursor.lead, of_app)
 end
 
 local function leave_all()
@@ -45,7 +45,7 @@ end
 -- Take its lane out of the tree.
 local function set_aside(cursor)
   cursors[cursor.class] = nil
-  tree().take_out(cursor.class, cursor.lane)
+  lanes.take_out(cursor.class, cursor.lane)
 end
 
 -- A cursor at the lane that a class serves next; nil where none is ready.
@@ -55,7 +55,7 @@ local function descend(class)
   while true do
     local first, score, second, second_score = unpack(call('ZRANGE', zset, 0, 1, 'WITHSCORES'))
     if not first then
-      if node then tree().take_out(class, node) end
+      if node then lanes.take_out(class, node) end
       return nil
     end
     if of_app then ahead, of_app = of_app - tonumber(score), nil end
@@ -68,11 +68,11 @@ local function descend(class)
       }
     end
     node = first
-    top, zset = top or node, tree().below(class, node)
+    top, zset = top or node, lanes.below(class, node)
     if names.is_app(node) then
       of_app = tonumber(score)
     else
-      ahead = ahead + tree().lead(class, node)
+      ahead = ahead + lanes.lead(class, node)
     end
   end
 end
@@ -130,7 +130,6 @@ end
 -- is served in a row.
 local function serve(cursor)
   local class = cursor.class
-  local lanes = tree()
   local virtual = lanes.virtual(class)
   if cursor.served == 0 and cursor.score < virtual then
     local by, top = virtual - cursor.score, cursor.top

@@ -24,7 +24,7 @@ local clock, limits = part('sluicegate.clock'), part('sluicegate.limits')
 local leases, optouts = part('sluicegate.leases'), later('sluicegate.optouts')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
 local starting, window = later('sluicegate_worker.start'), later('sluicegate_worker.window')
-local settling, claiming = later('sluicegate_worker.accepted'), later('sluicegate_worker.claim')
+local settling, claiming = later('sluicegate_worker.accepted'), later('sluicegate_worker.ask')
 local args = ARGV
 
 local FLAGS = {
@@ -100,6 +100,7 @@ local lease_ms, retention_ms = number_arg(), number_arg()
 local now = clock.read()
 local prober, well = arg(), arg() == '1'
 local breaker = Breaker.load()
+limits.fetch('limit', 'window_ms', 'ceiling', 'concurrency')
 local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000),
   num(limits.get('ceiling'), 0))
 local settles, starts = read_all(read_settle), read_all(read_start)
