@@ -29,7 +29,7 @@ end
 
 -- The halt that stops a lane, and which kind of its levels that is; nil where none does.
 local function of(now, lane)
-  local halts = in_force(now)
+  local halts = current or in_force(now)
   if not next(halts) then return nil end
   if halts.account then return halts.account, 'account' end
   for kind, level in pairs(levels().of(lane)) do

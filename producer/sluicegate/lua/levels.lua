@@ -45,7 +45,7 @@ local function at_end()
 end
 
 -- The steady time up to which a level's rate is used up.
-local function used_until(level) return num(usage(level), 0) end
+local function used_until(level) return tonumber(usage(level)) or 0 end
 
 -- A limit's two rates and what it belongs to (a rate is empty where there is none).
 local function limit_of(level)

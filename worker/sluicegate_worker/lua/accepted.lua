@@ -25,13 +25,6 @@ local function billing(bill, billed, at_brand)
   return 'bill', bill
 end
 
--- As evidence.lua hears it; nearly always there is nothing against anybody.
-local function hear_success(now, breaker, id, lease)
-  breaker.succeeded = now.wall
-  local any = breaker.suspects ~= '' or breaker.refused ~= '' or breaker.culprit == id
-  if any then evidence().hear_success(now, breaker, id, lease) end
-end
-
 -- Accepted at its own lease's end. Returns false where it is not that.
 local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_ms)
   local id = outcome.id
@@ -45,7 +38,11 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   local carried = leases.is_carried(lease)
   if carried and num(maybe, 0) > 0 then return false end -- an attempt before may count as well
   leases.drop(id)
-  hear_success(now, breaker, id, lease)
+  breaker.succeeded = now.wall
+  -- Nearly always there is nothing against anybody.
+  if breaker.suspects ~= '' or breaker.refused ~= '' or breaker.culprit == id then
+    evidence().hear_success(now, breaker, id, lease)
+  end
   hear_attempt(now, breaker, true, outcome.failing)
   report(now, bucket, lease, outcome)
   records.clear(id, 'content', 'request', 'lane', 'ticket', 'reason', 'code', 'answer')
@@ -53,7 +50,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
     records.clear(id, 'text')
   end
   records.put(id, 'state', 'accepted', 'at', whole_ms(now.wall), 'token', outcome.token,
-    'provider_id', outcome.provider_id, 'attempts', num(attempts, 0) + 1,
+    'provider_id', outcome.provider_id, 'attempts', (tonumber(attempts) or 0) + 1,
     'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),
     billing(outcome.bill, take_at_once(now, id, lease.lane, outcome.bill),
       carried and charges().correct(now, lease, outcome.bill)))

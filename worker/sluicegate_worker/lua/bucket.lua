@@ -134,7 +134,7 @@ end
 -- The slot taken `n` before the next one; nil where the log is shorter.
 local function slot_before(room, n)
   local own = #room.taken - n + 1
-  if own > 0 then return room.taken[own].slot end
+  if own > 0 then return room.taken[own] end
   local rank = room.logged - 1 + own
   if rank < 0 then return nil end
   if not room.slots[rank] then
@@ -166,7 +166,7 @@ end
 --   step           the pace
 --   next           when the next slot would be by the pace alone
 --   logged, slots  the log's length, and its slots by rank, which are read in pieces
---   taken          { slot, seq } of those taken from it (slots.lua)
+--   taken          the slots taken from it (slots.lua)
 local function look(now, bucket)
   local slots_a_window, ceiling = budget(bucket), bucket.ceiling
   local bounds = { bound(bucket, slots_a_window, bucket.window) }

@@ -137,6 +137,7 @@ end
 -- more (`again`: it looked at too many) and the slot that was not granted.
 local function collect(now, bucket, room, request, want, bulk_want)
   local grants, visits, aside, beyond, capped = {}, 0, 0, nil, false
+  local last, _, bulk_last = admission.last_slots(now, bucket, request.horizon)
   limited = limits.get('recipient')
   if limited then
     NEEDED[PLACE] = 'line'
@@ -145,12 +146,12 @@ local function collect(now, bucket, room, request, want, bulk_want)
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
     local slot, bulk_slot = next_slots(now, bucket, room)
-    local last, bulk_until = admission.last_slots(now, bucket, request.horizon)
     beyond = slot > last and slot or bulk_slot
     if slot > last then break end
     -- The floor takes half the spare visits, lest a cancelled campaign hold up the others.
     local floor_open = visits - #grants <= SPARE_VISITS / 2
-    local bulk_open = bulk_slot <= bulk_until and #grants < bulk_want
+    local bulk_open = #grants < bulk_want
+      and (bulk_slot <= bulk_last or bulk_slot <= last and admission.bulk_is_owed(bucket))
     local cursor = next_lane(bucket, slot, bulk_open and bulk_slot, floor_open)
     if not cursor then break end
     request.moved = true
@@ -183,7 +184,7 @@ local function collect(now, bucket, room, request, want, bulk_want)
   end
   if capped then money().note(now) end
   cursors.leave_all()
-  slots.save_log(room)
+  slots.save_log(bucket, room)
   if request.moved then lanes.save_clocks() end
   return grants, visits >= want + SPARE_VISITS, beyond
 end

@@ -14,6 +14,7 @@ local lanes, campaigns = part('sluicegate.lanes'), part('sluicegate.campaigns')
 local names = part('sluicegate.lane_names')
 local admission = part('sluicegate_worker.admission')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
+local levels_of = part('sluicegate.levels').of
 local account_refusal, bulk_is_owed = admission.account_refusal, admission.bulk_is_owed
 local call, max, min = redis.call, math.max, math.min
 
@@ -65,6 +66,7 @@ local function descend(class)
         class = class, lane = first, campaign = names.campaign_in(first),
         bulk = string.sub(class, 1, 1) == 'b', score = tonumber(score) + ahead, lead = ahead,
         top = top, bound = bound, served = 0, tickets = {}, aside = {}, sides = {},
+        paced = levels_of(first).account.interval ~= nil,
       }
     end
     node = first
@@ -77,12 +79,15 @@ local function descend(class)
   end
 end
 
--- Where the class is served next; nil when nothing is ready, or the account's rate for its type
+-- Where the class is served next; none when nothing is ready, or the account's rate for its type
 -- refuses.
 local function of_class(class, slot)
-  if cursors[class] == nil then cursors[class] = descend(class) or false end
   local cursor = cursors[class]
-  if not cursor then return nil end
+  if cursor == nil then
+    cursor = descend(class) or false
+    cursors[class] = cursor
+  end
+  if not cursor or not cursor.paced then return cursor end
   local opens = account_refusal(cursor.lane, slot)
   if not opens then return cursor end
   refused[class] = opens

@@ -4,7 +4,7 @@
 -- Keys touched: log, turns.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local Bucket, clues = part('sluicegate_worker.bucket'), later('sluicegate_worker.clues')
-local key, num, ms = account.key, texts.num, texts.ms
+local key, num, ms, GROUP = account.key, texts.num, texts.ms, Bucket.GROUP
 local call, min, max = redis.call, math.min, math.max
 
 local REMEMBERED = 10000    -- slots that are kept at most while the window is in doubt
@@ -30,16 +30,16 @@ end
 -- Take the slot that `next_slots` named; returns its number in the log.
 local function take(bucket, room, slot)
   bucket.seq, bucket.slot = bucket.seq + 1, slot
-  room.next = max(room.next, slot - max(Bucket.GROUP, min(20, 2 * room.step))) + room.step
+  room.next = max(room.next, slot - max(GROUP, min(20, 2 * room.step))) + room.step
   bucket.tat = room.next
-  room.taken[#room.taken + 1] = { slot = slot, seq = bucket.seq }
+  room.taken[#room.taken + 1] = slot
   return bucket.seq
 end
 
-local function save_log(room)
-  local command = { 'ZADD', key('log') }
-  for _, entry in ipairs(room.taken) do
-    command[#command + 1], command[#command + 2] = ms(entry.slot), entry.seq
+local function save_log(bucket, room)
+  local command, before = { 'ZADD', key('log') }, bucket.seq - #room.taken
+  for i, slot in ipairs(room.taken) do
+    command[2 * i + 1], command[2 * i + 2] = ms(slot), before + i
   end
   account.run(command)
 end
