@@ -18,6 +18,19 @@ local max, match, sub = math.max, string.match, string.sub
 
 local RATES = { 'account', 'sender', 'registration', 'campaign' }
 
+local rated = {} -- by lane: its levels that have a rate
+
+local function rates_of(lane)
+  if rated[lane] then return rated[lane] end
+  local of_lane, rates = levels.of(lane), {}
+  for _, kind in ipairs(RATES) do
+    local level = of_lane[kind]
+    if level and level.interval then rates[#rates + 1] = level end
+  end
+  rated[lane] = rates
+  return rates
+end
+
 -- A slot that was granted for the day after midnight begins that day: what is given back of the one
 -- before is lost with it, and what is still sent on it counts on the new one.
 local function use_cap(brand, day, amount)
@@ -33,11 +46,11 @@ end
 -- A message takes its share of all its levels at once, for a slot. Returns the letter of the
 -- carrier that it was charged for, nil where no level asks.
 local function charge(now, lane, ticket, slot)
-  local of_lane = levels.of(lane)
+  local of_lane, rates = levels.of(lane), rated[lane] or rates_of(lane)
   local carrier = of_lane.carried and carriers().of(now, ticket.to) or nil
-  for _, kind in ipairs(RATES) do
-    local level = of_lane[kind]
-    local segments = level and level.interval and counted(now, level, ticket, carrier) or 0
+  for i = 1, #rates do
+    local level = rates[i]
+    local segments = counted(now, level, ticket, carrier)
     if segments > 0 then
       use(level.name, max(used_until(level.name), slot) + segments * level.interval)
     end
@@ -88,12 +101,9 @@ end
 
 -- Rate that has gone by since the slot cannot be used any more.
 local function refund(now, lease)
-  local of_lane, ticket = levels.of(lease.lane), leases.ticket(lease)
-  local gone = max(0, now.steady - lease.slot)
-  for _, kind in ipairs(RATES) do
-    local level = of_lane[kind]
-    local takes = level and level.interval
-    local segments = takes and counted(now, level, ticket, charged_as(lease)) or 0
+  local ticket, gone = leases.ticket(lease), max(0, now.steady - lease.slot)
+  for _, level in ipairs(rates_of(lease.lane)) do
+    local segments = counted(now, level, ticket, charged_as(lease))
     local rest = segments > 0 and segments * level.interval - gone or 0
     if rest > 0 and levels.usage(level.name) then
       use(level.name, used_until(level.name) - rest)

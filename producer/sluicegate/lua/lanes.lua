@@ -39,6 +39,7 @@ local class_of, sender_of, scope_of = names.class_of, names.sender_of, names.sco
 local app_of, is_node, is_app = names.app_of, names.is_node, names.is_app
 local call, sub, match = redis.call, string.sub, string.match
 
+local PRIORITIES = { ts = 't', tm = 't', bs = 'b', bm = 'b' }
 local REOPENED = 2           -- members that are looked at when a carrier's level has room for one
 local JUST_BEFORE = 0.000001 -- of virtual time
 
@@ -79,12 +80,12 @@ local function head_of(zset) return tonumber(call('ZRANGE', zset, 0, 0, 'WITHSCO
 
 local clocks = {} -- of each priority: the virtual time of what was served last
 local function virtual(class)
-  local priority = sub(class, 1, 1)
+  local priority = PRIORITIES[class]
   if not clocks[priority] then clocks[priority] = num(call('HGET', key('virtual'), priority), 0) end
   return clocks[priority]
 end
 
-local function advance(class, virtual_time) clocks[sub(class, 1, 1)] = virtual_time end
+local function advance(class, virtual_time) clocks[PRIORITIES[class]] = virtual_time end
 
 local function save_clocks()
   for priority, time in pairs(clocks) do call('HSET', key('virtual'), priority, score(time)) end

@@ -19,7 +19,8 @@ local call, match = redis.call, string.match
 
 local leases = {}        -- by id; false where there is none
 local rewritten = {}     -- by id: when those end that are to be written
-local sizes = {}         -- of each set, as this call leaves it
+local sizes = {}         -- of each set, as it is stored
+local more = { granted = 0, started = 0 } -- in each set, when this call has ended
 local gone = { 'HDEL', key('leases') }
 local left = { granted = { 'ZREM', key('granted') }, started = { 'ZREM', key('started') } }
 
@@ -64,20 +65,20 @@ local function ticket(lease)
   return lease.ticket
 end
 
--- How many leases are in a set.
+-- How many leases are in a set, as this call leaves it.
 local function count(set)
   sizes[set] = sizes[set] or call('ZCARD', key(set))
-  return sizes[set]
+  return sizes[set] + more[set]
 end
 
 local function move(id, lease, to)
   local from = lease.set
   if from == to then return end
   if from then
-    sizes[from] = (sizes[from] or count(from)) - 1
-    table.insert(left[from], id)
+    local ids = left[from]
+    ids[#ids + 1], more[from] = id, more[from] - 1
   end
-  if to then sizes[to] = (sizes[to] or count(to)) + 1 end
+  if to then more[to] = more[to] + 1 end
   lease.set = to
 end
 

@@ -45,7 +45,11 @@ local function at_end()
 end
 
 -- The steady time up to which a level's rate is used up.
-local function used_until(level) return tonumber(usage(level)) or 0 end
+local function used_until(level)
+  local until_ms = used[level]
+  if until_ms == nil then until_ms = usage(level) end
+  return until_ms and tonumber(until_ms) or 0
+end
 
 -- A limit's two rates and what it belongs to (a rate is empty where there is none).
 local function limit_of(level)

@@ -11,6 +11,8 @@ local call = redis.call
 -- By name of the hash: whether it has anybody (nil before it was asked), and who is in it.
 local lists = { optouts = { known = {} }, erased = { known = {} }, reviews = { known = {} } }
 
+local nobody -- whether all are empty, once that was asked
+
 local hash_key
 
 local function hashed(number)
@@ -51,15 +53,22 @@ local function fetch(numbers)
   fetch_from('erased', numbers)
 end
 
-local function has(number) return is_in('optouts', number) or is_in('erased', number) end
+local function has(number)
+  if nobody then return nil end
+  return is_in('optouts', number) or is_in('erased', number)
+end
 
 -- For those who would send.
 local function fetch_all(numbers)
+  if nobody == nil then
+    nobody = call('EXISTS', key('optouts'), key('erased'), key('reviews')) == 0
+  end
+  if nobody then return end
   fetch(numbers)
   fetch_from('reviews', numbers)
 end
 
-local function under_review(number) return is_in('reviews', number) end
+local function under_review(number) return not nobody and is_in('reviews', number) end
 
 return {
   fetch = fetch, has = has, fetch_all = fetch_all, under_review = under_review, hashed = hashed,

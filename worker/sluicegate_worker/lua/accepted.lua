@@ -32,8 +32,8 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   if not own or outcome.kind ~= 'accepted' or not outcome.heard or records.is_loaded(id) then
     return false
   end
-  local state, attempts, history, maybe, before =
-    unpack(records.look(id, 'state', 'attempts', 'history', 'maybe', 'maybe_before'))
+  local state, attempts, history, maybe, before, lane =
+    unpack(records.look(id, 'state', 'attempts', 'history', 'maybe', 'maybe_before', 'lane'))
   if state ~= 'waiting' then return false end
   local carried = leases.is_carried(lease)
   if carried and num(maybe, 0) > 0 then return false end -- an attempt before may count as well
@@ -45,7 +45,11 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   end
   hear_attempt(now, breaker, true, outcome.failing)
   report(now, bucket, lease, outcome)
-  records.clear(id, 'content', 'request', 'lane', 'ticket', 'reason', 'code', 'answer')
+  if lane or history then
+    records.clear(id, 'content', 'request', 'lane', 'ticket', 'reason', 'code', 'answer')
+  else -- it was never tried, nor set by: no more is there
+    records.clear(id, 'content', 'request')
+  end
   if limits.get('recipient') and recipients().limits_text(lease.lane) then
     records.clear(id, 'text')
   end
@@ -55,8 +59,11 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
     billing(outcome.bill, take_at_once(now, id, lease.lane, outcome.bill),
       carried and charges().correct(now, lease, outcome.bill)))
   local campaign = campaign_of(id)
-  if campaign then counts.tally(campaign, 'waiting', 'accepted') end
-  keep(id, retention_ms)
+  if campaign then
+    counts.tally(campaign, 'waiting', 'accepted')
+  else
+    keep(id, retention_ms)
+  end
   if outcome.replayed then count('replayed') end
   if maybe or before then
     acceptance().note_doubts(outcome, maybe)

@@ -46,17 +46,22 @@ local function goes_on(lane)
   return aside and string.find(aside, sub(lane, 1, 1), 1, true)
 end
 
-local function halted(now, lane, of_lane)
-  local halt, kind = halts.of(now, lane)
-  if not halt then return nil end
-  local level = of_lane[kind]
+local function halted(now, halt, level)
   local opens = halt.ends and now.steady + halt.ends - now.wall or now.steady + HALTED_MS
   return level.halt, level.waits, opens
 end
 
+local capped = {} -- by lane
+
 -- Whether anything that a lane's messages cost has a cap (money.lua).
 local function has_cap(lane)
-  return limits.get('money') or names.campaign_in(lane) and levels.of(lane).campaign.max_cost
+  local known = capped[lane]
+  if known == nil then
+    local campaign = levels.of(lane).campaign
+    known = (limits.get('money') or campaign and campaign.max_cost) ~= nil
+    capped[lane] = known
+  end
+  return known
 end
 
 -- A carrier's level that refuses a ticket at `slot`, and until when; nil where none does.
@@ -76,8 +81,8 @@ end
 -- where the ticket matters. The account's own rate is `account_refusal`'s.
 local function refusal(now, lane, slot, next_ticket, ...)
   local of_lane = levels.of(lane)
-  local level, waits, opens = halted(now, lane, of_lane)
-  if level then return level, waits, opens end
+  local halt, kind = halts.of(now, lane)
+  if halt then return halted(now, halt, of_lane[kind]) end
   local of_carrier, closed
   if of_lane.carried then
     of_carrier, closed = carrier_refusal(now, of_lane, slot, next_ticket(...))
@@ -88,9 +93,9 @@ local function refusal(now, lane, slot, next_ticket, ...)
       return of_carrier.name, waiting, closed, of_carrier.carrier
     end
   end
-  for _, kind in ipairs(BELOW_CARRIERS) do
-    level = of_lane[kind]
-    opens = level and level_opens(level)
+  for i = 1, #BELOW_CARRIERS do
+    local level = of_lane[BELOW_CARRIERS[i]]
+    local opens = level and level_opens(level)
     if opens and opens > slot then return level.name, level.waits, opens end
   end
   if of_carrier then return of_carrier.name, lane, closed, of_carrier.carrier end

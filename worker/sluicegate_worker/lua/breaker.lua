@@ -24,26 +24,30 @@ local FIRST_MS, LONGEST_MS = 1000, 15000 -- between two probes
 local PROBER_MS = 10000 -- a worker that was to probe and says nothing for so long is not waited for
 local RAMP_MS, RAMP_FROM = 10000, 0.1
 local SAID_BYTES = 100
-local FIELDS = {
-  'state', 'fails', 'count', 'bad', 'since', 'begun', 'unheard', 'silent', 'interval', 'probe_at',
-  'prober', 'good', 'closed', 'faults', 'opened', 'tally', 'said',
-  'succeeded', 'suspects', 'culprit', 'failures', 'refused', 'refused_at',
-  'refusals', -- these seven are evidence.lua's
+local FIRST = { -- its fields, as they are at first
+  state = 'closed', fails = 0, count = 0, bad = 0, since = 0, begun = 0, unheard = 0, silent = 0,
+  interval = 0, probe_at = 0, prober = '', good = 0, closed = 0, faults = '', opened = 0,
+  tally = '', said = '',
+  -- These are evidence.lua's.
+  succeeded = 0, suspects = '', culprit = '', failures = 0, refused = '', refused_at = 0,
+  refusals = 0,
 }
-local TEXTS = { -- and what they are at first
-  state = 'closed', prober = '', faults = '', tally = '', said = '', suspects = '', culprit = '',
-  refused = '',
-}
+local OR_FIRST = { __index = FIRST }
 
+-- While all is well it has few fields: so all are read, and the others are as at first.
 local function load()
-  local stored, values = redis.call('HMGET', key('breaker'), unpack(FIELDS)), {}
-  local breaker = { before = values, openings = 0 }
-  for i, field in ipairs(FIELDS) do
-    local first = TEXTS[field]
-    local value = first and (stored[i] or first) or tonumber(stored[i]) or 0
-    breaker[field], values[i] = value, value
+  local stored, breaker, values = redis.call('HGETALL', key('breaker')), {}, {}
+  for i = 1, #stored, 2 do
+    local field = stored[i]
+    local first = FIRST[field]
+    if first then
+      local value = stored[i + 1]
+      if first == 0 then value = tonumber(value) or 0 end
+      breaker[field], values[field] = value, value
+    end
   end
-  return breaker
+  breaker.before, breaker.openings = setmetatable(values, OR_FIRST), 0
+  return setmetatable(breaker, OR_FIRST)
 end
 
 local function text_of(value)
@@ -53,9 +57,8 @@ end
 
 local function save(breaker)
   local changed, before = { 'HSET', key('breaker') }, breaker.before
-  for i, field in ipairs(FIELDS) do
-    local value = breaker[field]
-    if value ~= before[i] then
+  for field, value in pairs(breaker) do
+    if FIRST[field] and value ~= before[field] then
       changed[#changed + 1], changed[#changed + 2] = field, text_of(value)
     end
   end

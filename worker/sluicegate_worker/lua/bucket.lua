@@ -1,7 +1,7 @@
 -- The token bucket: paced, about two tokens deep, sized by what the provider's headers say.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: GROUP, MAX_RAISE, load, kept_ms, jitter, budget, look, next_slots, which only read;
---   save.
+-- Returns: GROUP, MAX_RAISE, LEAST_JITTER, LEAST_JITTER_MS, load, kept_ms, jitter, budget, look,
+--   next_slots, which only read; save.
 -- Keys touched: bucket, log.
 --
 -- What decides is our own log of granted slots, on one clock: in every stretch of window + jitter
@@ -11,7 +11,7 @@
 -- whatever they say. While the window is in doubt, bulk spreads what the provider says remains.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local clues = later('sluicegate_worker.clues')
-local key, num, ms = account.key, texts.num, texts.ms
+local key, ms = account.key, texts.ms
 local call = redis.call
 local min, max, floor, ceil, sqrt = math.min, math.max, math.floor, math.ceil, math.sqrt
 
@@ -24,6 +24,7 @@ local PIECE = 50            -- slots of the log that are read together
 local KEEP_FROM = 20        -- slots in a window from which bulk leaves one
 local KEEP_FROM_STEADY = 100 -- the same where requests take nearly the same time:
 local STEADY = 0.014        -- their jitter is no larger a share of a window
+local LEAST_JITTER, LEAST_JITTER_MS = 0.01, 50 -- of a window, and no more ms than that
 local FIELDS = {
   'limit', 'configured', 'tat', 'block', 'margin', 'margin_at', 'rtt', 'rtt_var', 'peak',
   'last_peak', 'peak_at',
@@ -54,18 +55,21 @@ end
 -- The bucket as it is now. `limit`, `window` and `ceiling` (requests per second, 0 for none) are
 -- the configured ones.
 local function load(now, limit, window, ceiling)
-  local stored = call('HMGET', key('bucket'), unpack(FIELDS))
-  local bucket, values = {}, {}
-  for i, field in ipairs(FIELDS) do
-    local value = tonumber(stored[i])
-    bucket[field], values[i] = value or 0, value or stored[i]
+  local stored, bucket, values = call('HGETALL', key('bucket')), {}, {}
+  for i = 1, #stored, 2 do
+    local field, value = stored[i], stored[i + 1]
+    value = tonumber(value) or value
+    bucket[field], values[field] = value, value
   end
   bucket.before = values
-  local configured, configured_window = num(stored[2], limit), num(stored[18], window)
-  bucket.limit, bucket.configured = num(stored[1], limit), limit
-  bucket.doubt, bucket.clues = num(stored[28], 1), stored[29] or ''
+  if #stored < 2 * #FIELDS then -- it is new, or an older version's
+    for _, field in ipairs(FIELDS) do bucket[field] = bucket[field] or 0 end
+  end
+  local configured, configured_window = values.configured or limit, values.window or window
+  bucket.limit, bucket.configured = values.limit or limit, limit
+  bucket.doubt, bucket.clues = values.doubt or 1, values.clues or ''
   bucket.window, bucket.configured_window = window, window
-  bucket.margin_at, bucket.peak_at = num(stored[6], now.steady), num(stored[11], now.steady)
+  bucket.margin_at, bucket.peak_at = values.margin_at or now.steady, values.peak_at or now.steady
   -- A changed configuration starts over from its own limit and window; headers go on correcting
   -- both.
   if configured ~= limit or configured_window ~= window then
@@ -89,9 +93,10 @@ local TIMES = {
 local function save(bucket)
   local changed, before = { 'HSET', key('bucket') }, bucket.before
   bucket.clues = bucket.known and clues().text(bucket.known) or bucket.clues
-  for i, field in ipairs(FIELDS) do
+  for i = 1, #FIELDS do
+    local field = FIELDS[i]
     local value = field == 'window' and bucket.configured_window or bucket[field]
-    if value ~= before[i] then
+    if value ~= before[field] then
       changed[#changed + 1] = field
       changed[#changed + 1] = TIMES[field] and ms(value)
         or field == 'clues' and value or string.format('%.17g', value)
@@ -103,7 +108,8 @@ end
 -- How much later than planned a request may arrive, where a window is that long: two deviations of
 -- the time it takes.
 local function jitter(bucket, window)
-  return max(min(50, 0.01 * window), min(0.1 * window, 2 * sqrt(bucket.rtt_var)))
+  local least = min(LEAST_JITTER_MS, LEAST_JITTER * window)
+  return max(least, min(0.1 * window, 2 * sqrt(bucket.rtt_var)))
 end
 
 -- For how many ms the log must know its slots.
@@ -121,14 +127,13 @@ local function budget(bucket)
   return ceiling and min(slots, ceiling.slots * bucket.window / ceiling.window) or slots
 end
 
--- At most `slots` in any `window`; of them bulk leaves `kept` free. A fraction makes the window
--- longer for whole ones: rounded down, a trace of a margin would cost a tenth of a limit of ten.
+-- At most `slots` in any `window`, and of bulk some fewer. A fraction makes the window longer for
+-- whole ones: rounded down, a trace of a margin would cost a tenth of a limit of ten.
 local function bound(bucket, slots, window)
   local size, late = max(1, ceil(slots)), jitter(bucket, window)
   local least = late > STEADY * window and KEEP_FROM or KEEP_FROM_STEADY
-  return {
-    size = size, kept = size < least and 0 or 1, span = window * size / slots + late,
-  }
+  local kept = size < least and 0 or 1
+  return { size = size, for_bulk = max(1, size - kept), span = window * size / slots + late }
 end
 
 -- The slot taken `n` before the next one; nil where the log is shorter.
@@ -162,7 +167,7 @@ end
 
 -- The room that the bucket has:
 --   bounds         of each window: how many slots (`size`) in how many ms (`span`), and how many of
---                  those bulk leaves free (`kept`)
+--                  those bulk may take (`for_bulk`)
 --   step           the pace
 --   next           when the next slot would be by the pace alone
 --   logged, slots  the log's length, and its slots by rank, which are read in pieces
@@ -189,16 +194,19 @@ local function slot_after(bucket, room, slot)
 end
 
 -- When the next slot would be: paced, after the last, and not before the slot that came `size`
--- earlier has left the window. The second is when it would be for bulk, which leaves `kept` slots
--- of a window free, so that a transactional message never waits for one.
-local function next_slots(now, bucket, room)
-  local paced = max(now.steady, room.next)
+-- earlier has left the window. The second is when it would be for bulk, which leaves some slots of
+-- a window free, so that a transactional message never waits for one; it is not reckoned where
+-- there is `no_bulk`.
+local function next_slots(now, bucket, room, no_bulk)
+  local bounds, paced = room.bounds, max(now.steady, room.next)
   local bulk = paced
-  for _, one in ipairs(room.bounds) do
+  for i = 1, #bounds do
+    local one = bounds[i]
     paced = max(paced, left(room, one.span, one.size))
-    bulk = max(bulk, left(room, one.span, max(1, one.size - one.kept)))
+    if not no_bulk then bulk = max(bulk, left(room, one.span, one.for_bulk)) end
   end
   local next_slot = slot_after(bucket, room, paced)
+  if no_bulk then return next_slot, next_slot end
   local bulk_slot = bulk > paced and slot_after(bucket, room, bulk) or next_slot
   if bucket.doubt == 1 or now.steady < bucket.unsettled then
     -- Not before they are put together: a gap of nothing would part what may go together.
@@ -209,6 +217,7 @@ local function next_slots(now, bucket, room)
 end
 
 return {
-  GROUP = GROUP, MAX_RAISE = MAX_RAISE, load = load, save = save,
+  GROUP = GROUP, MAX_RAISE = MAX_RAISE, LEAST_JITTER = LEAST_JITTER,
+  LEAST_JITTER_MS = LEAST_JITTER_MS, load = load, save = save,
   kept_ms = kept_ms, jitter = jitter, budget = budget, look = look, next_slots = next_slots,
 }

@@ -20,6 +20,7 @@ local optouts, changes = part('sluicegate.optouts'), later('sluicegate.optout_ch
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
 local withheld = later('sluicegate_worker.withheld')
 local next_lane, next_ticket, look = cursors.next_lane, cursors.next_ticket, records.look
+local has_no_bulk = cursors.has_no_bulk
 local call, max, min, sub = redis.call, math.max, math.min, string.sub
 
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
@@ -102,7 +103,8 @@ local function next_message(now, cursor, request, slot)
   -- The record decides: a ticket of a message that has ended, or is leased already, is void.
   local id = ticket.id
   local fields = look_at(id, cursor.campaign)
-  if campaigns.state_of(id, fields[1]) ~= 'waiting' or leases.get(id) then return nil end
+  local state = fields[1] or cursor.campaign and 'waiting' -- no record yet
+  if state ~= 'waiting' or leases.get(id) then return nil end
   if ended(now, id, ticket, request.retention_ms, request.token) then return nil end
   if optouts.under_review(ticket.to) then
     return changes().hold(now, id, ticket, states().set_by(id, cursor.lane, ticket))
@@ -119,7 +121,8 @@ local function next_message(now, cursor, request, slot)
 end
 
 -- Lease one message to the worker at a slot; returns the grant.
-local function grant_slot(now, bucket, room, request, slot, lane, ticket, fields)
+local function grant_slot(now, bucket, room, request, slot, cursor, ticket, fields)
+  local lane = cursor.lane
   local lease = {
     token = request.token, slot = slot, seq = slots.take(bucket, room, slot), lane = lane,
     ticket_text = ticket.text, ticket = ticket,
@@ -129,7 +132,7 @@ local function grant_slot(now, bucket, room, request, slot, lane, ticket, fields
   if limited then
     recipients().charge(now, ticket.id, lane, ticket.to, slot, fields[3], fields[PLACE])
   end
-  if admission.has_cap(lane) then money().charge(now, lane, ticket) end
+  if cursor.capped then money().charge(now, lane, ticket) end
   return grant(now, ticket.id, slot, ticket.text, fields)
 end
 
@@ -145,12 +148,13 @@ local function collect(now, bucket, room, request, want, bulk_want)
   end
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1
-    local slot, bulk_slot = next_slots(now, bucket, room)
+    local no_bulk = has_no_bulk()
+    local slot, bulk_slot = next_slots(now, bucket, room, no_bulk)
     beyond = slot > last and slot or bulk_slot
     if slot > last then break end
     -- The floor takes half the spare visits, lest a cancelled campaign hold up the others.
     local floor_open = visits - #grants <= SPARE_VISITS / 2
-    local bulk_open = #grants < bulk_want
+    local bulk_open = not no_bulk and #grants < bulk_want
       and (bulk_slot <= bulk_last or bulk_slot <= last and admission.bulk_is_owed(bucket))
     local cursor = next_lane(bucket, slot, bulk_open and bulk_slot, floor_open)
     if not cursor then break end
@@ -159,8 +163,8 @@ local function collect(now, bucket, room, request, want, bulk_want)
     slot = bulk and bulk_slot or slot
     local level, member, opens, of_carrier =
       admission.refusal(now, lane, slot, next_ticket, cursor)
-    capped = capped or admission.has_cap(lane)
-    local side = levels.of(lane).carried and (of_carrier or not level)
+    capped = capped or cursor.capped
+    local side = cursor.carried and (of_carrier or not level)
       and sides().which(now, cursor, next_ticket, of_carrier)
     if side then
       sides().move(cursor, next_ticket(cursor), side)
@@ -175,7 +179,7 @@ local function collect(now, bucket, room, request, want, bulk_want)
       local ticket, fields = next_message(now, cursor, request, slot)
       if ticket then
         grants[#grants + 1] =
-          grant_slot(now, bucket, room, request, slot, lane, ticket, fields)
+          grant_slot(now, bucket, room, request, slot, cursor, ticket, fields)
         bucket.streak = bulk and 0 or bucket.streak + 1
       elseif fields and not bulk then -- however many are held up, bulk has its turn
         bucket.streak = bucket.streak + 1

@@ -1,6 +1,6 @@
 -- Cursors: where each class of lanes is served next.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: refused, next_lane, next_ticket, serve, leave, leave_all, set_aside.
+-- Returns: refused, has_no_bulk, next_lane, next_ticket, serve, leave, leave_all, set_aside.
 -- Keys touched: those of lanes.lua, lane:*, lanes:<n>.
 --
 -- A cursor stands at the lane that a class serves next: its score, the score of who is next, its
@@ -14,7 +14,7 @@ local lanes, campaigns = part('sluicegate.lanes'), part('sluicegate.campaigns')
 local names = part('sluicegate.lane_names')
 local admission = part('sluicegate_worker.admission')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
-local levels_of = part('sluicegate.levels').of
+local levels_of, has_cap = part('sluicegate.levels').of, admission.has_cap
 local account_refusal, bulk_is_owed = admission.account_refusal, admission.bulk_is_owed
 local call, max, min = redis.call, math.max, math.min
 
@@ -62,11 +62,12 @@ local function descend(class)
     if of_app then ahead, of_app = of_app - tonumber(score), nil end
     if second then bound = min(bound, tonumber(second_score) + ahead) end
     if not names.is_node(first) then
+      local levels = levels_of(first)
       return {
         class = class, lane = first, campaign = names.campaign_in(first),
         bulk = string.sub(class, 1, 1) == 'b', score = tonumber(score) + ahead, lead = ahead,
         top = top, bound = bound, served = 0, tickets = {}, aside = {}, sides = {},
-        paced = levels_of(first).account.interval ~= nil,
+        paced = levels.account.interval ~= nil, carried = levels.carried, capped = has_cap(first),
       }
     end
     node = first
@@ -95,14 +96,20 @@ local function of_class(class, slot)
 end
 
 local function sooner(first, second)
-  if not first or not second then return first or second end
+  if not (first and second) then return first or second end
   return second.score < first.score and second or first
 end
+
+-- Whether it is known that no bulk is ready.
+local function has_no_bulk() return cursors.bs == false and cursors.bm == false end
 
 -- The lane that is served next: transactional first, with a floor for bulk; nil when none is ready.
 -- `bulk_slot` is false while bulk must wait.
 local function next_lane(bucket, slot, bulk_slot, floor_open)
-  local transactional = sooner(of_class('ts', slot), of_class('tm', slot))
+  local sms, mms = cursors.ts, cursors.tm
+  if sms ~= false then sms = of_class('ts', slot) end
+  if mms ~= false then mms = of_class('tm', slot) end
+  local transactional = sms and mms and sooner(sms, mms) or sms or mms
   local bulk = bulk_slot and sooner(of_class('bs', bulk_slot), of_class('bm', bulk_slot))
   if transactional and bulk and floor_open and bulk_is_owed(bucket) then return bulk end
   return transactional or bulk or nil
@@ -148,6 +155,6 @@ local function serve(cursor)
 end
 
 return {
-  refused = refused, next_lane = next_lane, next_ticket = next_ticket, serve = serve,
-  leave = leave, leave_all = leave_all, set_aside = set_aside,
+  refused = refused, has_no_bulk = has_no_bulk, next_lane = next_lane, next_ticket = next_ticket,
+  serve = serve, leave = leave, leave_all = leave_all, set_aside = set_aside,
 }

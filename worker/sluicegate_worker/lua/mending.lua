@@ -84,8 +84,8 @@ local function mend_virtual()
     end
   end
   if not next(least) then return end
-  lanes.advance('t', least.t or 0)
-  lanes.advance('b', least.b or 0)
+  lanes.advance('ts', least.t or 0)
+  lanes.advance('bs', least.b or 0)
   lanes.save_clocks()
   note('virtual', 1)
 end

@@ -9,7 +9,9 @@
 --   the newest of them          how long the window is (window.lua)
 --   429                         a margin that halves with time, and a block until retry-after
 local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
-local jitter = part('sluicegate_worker.bucket').jitter
+local Bucket = part('sluicegate_worker.bucket')
+local jitter, LEAST_JITTER, LEAST_JITTER_MS =
+  Bucket.jitter, Bucket.LEAST_JITTER, Bucket.LEAST_JITTER_MS
 local window_of = later('sluicegate_worker.window')
 local min, max, sqrt = math.min, math.max, math.sqrt
 
@@ -51,11 +53,13 @@ end
 -- How much longer than usual an answer took. A window is wider than the limit's by what is usual; a
 -- request that took longer still is logged as late as it may have arrived, and does not widen it.
 local function hear_time(now, bucket, lease, beyond)
-  local usual = jitter(bucket, bucket.window)
-  if beyond > usual then
-    redis.call('ZADD', key('log'), 'XX', ms(min(lease.slot + beyond, now.steady)), lease.seq)
+  if beyond > LEAST_JITTER * bucket.window or beyond > LEAST_JITTER_MS then
+    local usual = jitter(bucket, bucket.window)
+    if beyond > usual then
+      redis.call('ZADD', key('log'), 'XX', ms(min(lease.slot + beyond, now.steady)), lease.seq)
+    end
+    beyond = min(beyond, max(usual, STRAGGLES * sqrt(bucket.rtt_var)))
   end
-  beyond = min(beyond, max(usual, STRAGGLES * sqrt(bucket.rtt_var)))
   bucket.rtt = bucket.rtt + 0.1 * beyond
   local deviation = (0.9 * beyond) ^ 2 - bucket.rtt_var
   bucket.rtt_var = bucket.rtt_var + max(0.01, 1 / bucket.seq) * deviation
@@ -63,7 +67,7 @@ end
 
 -- An answer to an older request cannot undo what a newer one said of the limit.
 local function hear_limit(now, bucket, seq, limit, window)
-  if limit <= 0 or seq < bucket.limit_seq then return end
+  if seq < bucket.limit_seq then return end
   bucket.limit_seq = seq
   if limit ~= bucket.said or window > 0 and window ~= bucket.policy then
     window_of().hear_limit(now, bucket, limit, window)
@@ -78,9 +82,9 @@ local function report(now, bucket, lease, answer)
   if bucket.rtt == 0 then bucket.rtt = late end
   hear_time(now, bucket, lease, late - bucket.rtt)
   local seq = tonumber(lease.seq)
-  hear_limit(now, bucket, seq, answer.limit, answer.window)
+  if answer.limit > 0 then hear_limit(now, bucket, seq, answer.limit, answer.window) end
   -- The longest: shown where it says that the window is longer.
-  bucket.reset = max(bucket.reset, answer.reset)
+  if answer.reset > bucket.reset then bucket.reset = answer.reset end
   if answer.throttled then
     bucket.refused = bucket.refused + 1
     throttled(now, bucket, answer.wait)

@@ -51,6 +51,17 @@ local function pass_text(now, id, lease, ticket, hash, maybe, retention_ms)
   return not repeated
 end
 
+local passes = {} -- by lane: whether nothing has stopped it
+
+local function lane_passes(now, id, lane)
+  local known = passes[lane]
+  if known == nil then
+    known = not halts.of(now, lane) and campaigns.is_open(id)
+    passes[lane] = known
+  end
+  return known
+end
+
 -- Start a POST: id, token, request ('' where it is stored already), text (the hash of what it
 -- says, nil where that is stored already, or is not limited). Returns started; or refused: then its
 -- slot is free again and the message is where it belongs; or doubted: refused, and in doubt under
@@ -63,8 +74,8 @@ local function start(now, breaker, post, lease_ms, retention_ms)
   local ticket = leases.ticket(lease)
   local state, key_at, maybe = unpack(records.look(id, 'state', 'key_at', 'maybe'))
   local void = now.steady > lease.slot + VOID_MS
-  local closed = void or breaker.state == 'open' or halts.of(now, lease.lane)
-    or not campaigns.is_open(id) or optouts.under_review(ticket.to)
+  local closed = void or breaker.state == 'open' or not lane_passes(now, id, lease.lane)
+    or optouts.under_review(ticket.to)
   local over = campaigns.state_of(id, state) ~= 'waiting'
     or ended(now, id, ticket, retention_ms, post.token)
   if over or closed then
