@@ -11,7 +11,7 @@ local tree, leases, levels =
   later('sluicegate.lanes'), part('sluicegate.leases'), part('sluicegate.levels')
 local names, carrier_day = part('sluicegate.lane_names'), later('sluicegate.carrier_day')
 local carriers = later('sluicegate.carriers')
-local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
+local limits, ends = part('sluicegate.limits'), later('sluicegate.recipient_ends')
 local parse_bill = part('sluicegate.bills').parse
 local use, used_until, counted = levels.use, levels.used_until, levels.counted
 local max, match, sub = math.max, string.match, string.sub
@@ -119,7 +119,7 @@ local function drop_grant(now, id, lease)
   leases.drop(id)
   redis.call('ZREM', key('log'), lease.seq)
   refund(now, lease)
-  if limits.get('recipient') then recipients().release(now, id, lease) end
+  if limits.get('recipient') then ends().release(now, id, lease) end
 end
 
 -- What was taken of a rate for a message that turned out to be another carrier's is given back

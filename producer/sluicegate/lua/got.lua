@@ -1,7 +1,7 @@
 -- Got: what each recipient got of late; read as it is needed, written at a call's end.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: TIME, HASH, UNIT_MS, open, read, log_of, write, unit_of, packed, time_at, added,
---   without, forget_old; at_end writes what changed.
+-- Returns: TIME, HASH, UNIT_MS; logs, which others only read; open, read, log_of, write, append,
+--   take_back, unit_of, packed, time_at, added, forget_old; at_end writes what changed.
 -- Keys touched: limits, got:<kept>:<n>.
 --
 -- It is remembered in hashes by generations, each as long as the longest limit's window: so a
@@ -21,13 +21,16 @@ local LATE_MS = 200     -- a POST begins at most so long after its slot
 local NOTHING = 0.00005 -- of a unit: a lease's slot is rounded to less
 local HOUR_MS = 3600000
 
-local logs, changed, any = {}, {}, false -- by field; false where it isn't there
-local homes                              -- the hashes, that of now first
+local logs = {}                    -- by field, as they are now; where it was read, and is there
+local asked = {}                   -- fields that were read one by one
+local changed, last = { 'HSET' }, 2 -- the command that writes, and how long it is
+local homes                        -- the hashes, that of now first
 
 -- Find them; a limit that was raised or lowered may have changed how long a generation is.
 local function open(now)
   if homes then return end
   homes = {}
+  limits.fetch('recipient', 'recipient_before', 'recipient:t', 'recipient:b', 'prefix')
   for _, kept in ipairs({ limits.get('recipient'), limits.get('recipient_before') }) do
     local n = floor(now.steady / tonumber(kept))
     for generation = n, n - 1, -1 do
@@ -35,29 +38,41 @@ local function open(now)
       if #homes == 0 or call('EXISTS', home) == 1 then homes[#homes + 1] = home end
     end
   end
+  changed[2] = homes[1]
 end
 
 -- Read many logs with a command a generation, once they are open.
 local function read(names)
-  for _, home in ipairs(homes) do
-    local asked = {}
+  local found = call('HMGET', homes[1], unpack(names))
+  for i = 1, #found do
+    local log = found[i]
+    if log and not logs[names[i]] then logs[names[i]] = log end
+  end
+  for n = 2, #homes do
+    local missing = {}
     for _, name in ipairs(names) do
-      if not logs[name] then asked[#asked + 1] = name end
+      if not logs[name] then missing[#missing + 1] = name end
     end
-    if #asked == 0 then return end
-    for i, log in ipairs(call('HMGET', home, unpack(asked))) do logs[asked[i]] = log end
+    if #missing == 0 then return end
+    for i, log in ipairs(call('HMGET', homes[n], unpack(missing))) do
+      logs[missing[i]] = log or nil
+    end
   end
 end
 
 local function log_of(now, name)
-  if logs[name] == nil then
+  if not (logs[name] or asked[name]) then
+    asked[name] = true
     open(now)
     read({ name })
   end
   return logs[name] or ''
 end
 
-local function write(name, log) logs[name], changed[name], any = log, log, true end
+local function write(name, log)
+  logs[name], changed[last + 1], changed[last + 2] = log, name, log
+  last = last + 2
+end
 
 local function unit_of(slot) return math.ceil((slot + LATE_MS) / UNIT_MS - NOTHING) end
 
@@ -91,6 +106,31 @@ local function without(log, unit, width)
   return log
 end
 
+-- What was added for a slot to a log is taken out of it.
+local function take_back(now, name, slot, width)
+  local log = log_of(now, name)
+  local shorter = without(log, unit_of(slot), width)
+  if shorter ~= log then write(name, shorter) end
+end
+
+-- The slots of one claim are close together: those in this unit have this entry.
+local entry, begins, ends = '', 0, 0
+
+local function enter(slot)
+  local unit = unit_of(slot)
+  entry, ends = packed(unit), (unit + NOTHING) * UNIT_MS - LATE_MS
+  begins = ends - UNIT_MS
+end
+
+-- Add a slot to a log of times that was read.
+local function append(name, slot, kept)
+  if slot <= begins or slot > ends then enter(slot) end
+  local log = logs[name]
+  log = log and added(log, unit_of(slot), entry, TIME, kept) or entry
+  logs[name], changed[last + 1], changed[last + 2] = log, name, log
+  last = last + 2
+end
+
 -- A generation is freed beside the server's work, not when a command comes upon it.
 local function forget_old(now)
   local kept = limits.get('recipient')
@@ -100,17 +140,13 @@ local function forget_old(now)
 end
 
 local function at_end()
-  if not any then return end
-  local command = { 'HSET', homes[1] }
-  for name, log in pairs(changed) do
-    command[#command + 1], command[#command + 2] = name, log
-  end
-  call(unpack(command))
+  if last == 2 then return end
+  call(unpack(changed))
   call('PEXPIRE', homes[1], rounded(2 * limits.get('recipient') + HOUR_MS))
 end
 
 return {
-  TIME = TIME, HASH = HASH, UNIT_MS = UNIT_MS, open = open, read = read, log_of = log_of,
-  write = write, unit_of = unit_of, packed = packed, time_at = time_at, added = added,
-  without = without, forget_old = forget_old, at_end = at_end,
+  TIME = TIME, HASH = HASH, UNIT_MS = UNIT_MS, logs = logs, open = open, read = read,
+  log_of = log_of, write = write, append = append, take_back = take_back, unit_of = unit_of,
+  packed = packed, time_at = time_at, added = added, forget_old = forget_old, at_end = at_end,
 }

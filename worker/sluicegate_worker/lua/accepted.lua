@@ -13,7 +13,7 @@ local sender_queue = later('sluicegate_worker.sender_queue')
 local note_accepted = part('sluicegate_worker.senders').note_accepted
 local report = part('sluicegate_worker.rate_headers').report
 local take_at_once, keep = part('sluicegate.costs').take_at_once, part('sluicegate.retention').keep
-local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
+local limits, rules = part('sluicegate.limits'), later('sluicegate.recipient_rules')
 local settling, charges = later('sluicegate_worker.settle'), later('sluicegate.charges')
 local num, whole_ms, count = texts.num, texts.whole_ms, counts.count
 
@@ -50,9 +50,8 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   else -- it was never tried, nor set by: no more is there
     records.clear(id, 'content', 'request')
   end
-  if limits.get('recipient') and recipients().limits_text(lease.lane) then
-    records.clear(id, 'text')
-  end
+  local rule = limits.get('recipient') and rules().rule_of(lease.lane)
+  if rule and rule.same > 0 then records.clear(id, 'text') end
   records.put(id, 'state', 'accepted', 'at', whole_ms(now.wall), 'token', outcome.token,
     'provider_id', outcome.provider_id, 'attempts', (tonumber(attempts) or 0) + 1,
     'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),

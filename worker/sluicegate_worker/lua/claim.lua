@@ -31,8 +31,8 @@ local NEAR = 50          -- tickets among which somebody else's is looked for
 -- What a worker needs to send a message: an app's content, or a recipient's ticket. `fields` are
 -- its record's, as NEEDED names them.
 local NEEDED = { 'state', 'attempts', 'maybe', 'age', 'generation', 'content', 'request', 'free' }
-local limited -- whether the account limits what a recipient gets; then also:
-local PLACE = 9 -- a message's place in line
+local limited, got, braked -- recipients.lua, its logs and brakes, where what one gets is limited
+local PLACE = 9 -- a message's place in line, where anybody waits in one
 local function grant(now, id, slot, ticket, fields)
   -- Not by ms(): no other text of the call is the same.
   local ahead = string.format('%.3f', slot - now.steady)
@@ -112,7 +112,8 @@ local function next_message(now, cursor, request, slot)
   if request.trying and evidence().is_suspect(request.trying, ticket.to) then
     return defer(now, id, cursor.lane, ticket)
   end
-  local refusal = limited and recipients().refusal(now, cursor.lane, ticket.to, slot, fields[3])
+  local refusal = limited and (got[ticket.got] or braked)
+    and limited.refusal(now, cursor, ticket, slot, fields[3])
   if refusal then
     withheld().withhold(now, id, cursor.lane, ticket, refusal, request.retention_ms, request.token)
     return nil, refusal
@@ -129,9 +130,7 @@ local function grant_slot(now, bucket, room, request, slot, cursor, ticket, fiel
   }
   leases.write(ticket.id, lease, now.steady + request.lease_ms)
   lease.charged_for = charge(now, lane, ticket, slot)
-  if limited then
-    recipients().charge(now, ticket.id, lane, ticket.to, slot, fields[3], fields[PLACE])
-  end
+  if limited then limited.charge(now, cursor, ticket, slot, fields[3], fields[PLACE]) end
   if cursor.capped then money().charge(now, lane, ticket) end
   return grant(now, ticket.id, slot, ticket.text, fields)
 end
@@ -141,10 +140,11 @@ end
 local function collect(now, bucket, room, request, want, bulk_want)
   local grants, visits, aside, beyond, capped = {}, 0, 0, nil, false
   local last, _, bulk_last = admission.last_slots(now, bucket, request.horizon)
-  limited = limits.get('recipient')
-  if limited then
-    NEEDED[PLACE] = 'line'
-    recipients().open(now)
+  if limits.get('recipient') then
+    limited = recipients()
+    got, braked = limited.logs, limited.brakes
+    limited.open(now)
+    if call('EXISTS', key('in_line')) == 1 then NEEDED[PLACE] = 'line' end
   end
   while #grants < want and visits < want + SPARE_VISITS do
     visits = visits + 1

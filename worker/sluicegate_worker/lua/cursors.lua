@@ -132,7 +132,9 @@ local function next_ticket(cursor)
     end
     leases.fetch(ids)
     optouts.fetch_all(numbers)
-    if limits.get('recipient') then recipients().fetch(cursor.lane, numbers) end
+    if limits.get('recipient') then
+      recipients().fetch(cursor, served + 1, served + #texts)
+    end
   end
   return tickets[served + 1]
 end

@@ -20,7 +20,7 @@ local records, leases, count =
 local names = part('sluicegate.lane_names')
 local halts, sender_queue = later('sluicegate.halts'), later('sluicegate_worker.sender_queue')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
-local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
+local limits, recipient_ends = part('sluicegate.limits'), later('sluicegate.recipient_ends')
 local campaigns, acceptance = part('sluicegate.campaigns'), part('sluicegate.acceptance')
 local changes, late = later('sluicegate.optout_changes'), later('sluicegate.late')
 local hear_attempt = part('sluicegate_worker.breaker').hear_attempt
@@ -254,9 +254,9 @@ local function end_lease(now, bucket, breaker, outcome, lease, record)
   local refused = kind == 'retry' or kind == 'back' or kind == 'dead'
   if refused and not outcome.perhaps then
     charges.refund_cap(now, lease)
-    if limits.get('recipient') then recipients().release(now, id, lease) end
+    if limits.get('recipient') then recipient_ends().release(now, id, lease) end
   else
-    if kind ~= 'accepted' and limits.get('recipient') then recipients().keep(id, lease) end
+    if kind ~= 'accepted' and limits.get('recipient') then recipient_ends().keep(id, lease) end
     if leases.is_carried(lease) then
       charges.keep(now, record, charges.correct(now, lease, outcome.bill))
     end
@@ -272,7 +272,7 @@ local function resolve(now, breaker, outcome, record, retention_ms)
   if outcome.kind ~= 'accepted' and not outcome.perhaps then charges.keep(now, record, nil) end
   local surely_not = outcome.kind ~= 'accepted' and num(record.maybe, 0) == 0
   if surely_not and not outcome.perhaps and limits.get('recipient') then
-    recipients().resolve(now, outcome.id, record.lane, record.to)
+    recipient_ends().resolve(now, outcome.id, record.lane, record.to)
   end
   move(now, breaker, outcome, record, record.lane, record.ticket, retention_ms)
 end

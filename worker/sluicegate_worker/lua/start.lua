@@ -7,7 +7,7 @@ local records, leases, counts =
   part('sluicegate.records'), part('sluicegate.leases'), later('sluicegate.counts')
 local campaigns, optouts = part('sluicegate.campaigns'), part('sluicegate.optouts')
 local states, halts = later('sluicegate.states'), part('sluicegate.halts')
-local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
+local limits, same_text = part('sluicegate.limits'), later('sluicegate.recipient_texts')
 local charges, withheld = later('sluicegate.charges'), later('sluicegate_worker.withheld')
 local wait_for_answer = part('sluicegate_worker.breaker').wait_for_answer
 
@@ -38,15 +38,15 @@ end
 -- where it is stored already. Returns whether it may go.
 local function pass_text(now, id, lease, ticket, hash, maybe, retention_ms)
   local lane, to = lease.lane, ticket.to
-  if not recipients().limits_text(lane) then return true end
+  if not same_text().limits_text(lane) then return true end
   hash = hash or records.look(id, 'text')[1]
-  local repeated = hash and recipients().text_refusal(now, lane, to, hash, lease.slot, maybe)
+  local repeated = hash and same_text().text_refusal(now, lane, to, hash, lease.slot, maybe)
   if repeated then
     charges().drop_grant(now, id, lease)
     withheld().withhold(now, id, lane, ticket, repeated, retention_ms, lease.token)
     counts().count('unused')
   elseif hash then
-    recipients().charge_text(now, id, lane, to, hash, lease.slot, maybe)
+    same_text().charge_text(now, id, lane, to, hash, lease.slot, maybe)
   end
   return not repeated
 end

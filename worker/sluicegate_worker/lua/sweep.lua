@@ -16,7 +16,7 @@ local texts = part('sluicegate.texts')
 local records, leases, counts =
   part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts')
 local states, limits = part('sluicegate.states'), part('sluicegate.limits')
-local recipients, got = later('sluicegate.recipients'), later('sluicegate.got')
+local ends, got = later('sluicegate.recipient_ends'), later('sluicegate.got')
 local optouts = part('sluicegate.optouts')
 local charges, CLASSES = part('sluicegate.charges'), part('sluicegate.lane_names').CLASSES
 local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
@@ -73,7 +73,7 @@ local function doubt(id)
   local for_person = policy == 'hold' or record.cancel_at
   call('ZADD', key('doubts'), for_person and '+inf' or ms(now.wall + waits), id)
   states.note_attempt(now, id, lease, now.steady - lease.started, 'lost', '')
-  if limits.get('recipient') then recipients().keep(id, lease) end
+  if limits.get('recipient') then ends().keep(id, lease) end
   count('in_doubt')
   count('leases_lost')
   doubted = doubted + 1
