@@ -12,6 +12,7 @@ import redis
 
 from .caps import CapName, Caps
 from .config import NAME, NAME_RULE, Config
+from .config.apis import APIS
 from .errors import (
     CapReached,
     IdReused,
@@ -195,8 +196,16 @@ class Outbox:
         message = validated(message)
         check_sender(self._account, message.sender, message.messaging_profile_id, message.id)
         check_country(self._account, message.to, message.id)
+        self._check_subject(message)
         self._check_relay(message)
         return message
+
+    def _check_subject(self, message: Message) -> None:
+        """Refuse now an MMS of a subject alone that the account's API would not send."""
+        api = APIS.get(self._account.api)
+        if message.text is None and not message.media_urls and api and not api.subject_alone:
+            reason = f"API {api.name} sends no subject alone: add a text or media, or use API v1"
+            raise InvalidMessage("text", None, reason, message.id)
 
     def _check_relay(self, message: Message) -> None:
         """Refuse now a webhook URL with which no worker could make the request."""

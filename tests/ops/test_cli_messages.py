@@ -292,3 +292,16 @@ def test_media_are_asked_for_before_anything_is_enqueued(cli: Cli, valkey: redis
     assert "medium 1 can't be fetched" in refused.stderr
     assert "nothing was enqueued" in refused.stderr
     assert valkey.dbsize() == before
+
+
+def test_a_campaigns_media_are_asked_for_before_its_file_is_read(
+    cli: Cli, valkey: redis.Redis, tmp_path: Path
+) -> None:
+    before: Any = valkey.dbsize()
+    path = tmp_path / "people.csv"
+    path.write_text("phone\n+13125550101\n", encoding="utf-8")
+    plan = ("--from", "+15550000000", "--text", "Look", "--media", "https://127.0.0.1:1/a.png")
+    for command in (("preflight", str(path)), ("start", str(path), "--name", "july", "--yes")):
+        refused = cli("campaign", *command, *plan, "--check-media", exits=2)
+        assert "medium 1 can't be fetched" in refused.stderr
+    assert valkey.dbsize() == before

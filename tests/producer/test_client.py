@@ -748,3 +748,11 @@ def test_async_a_full_server_refuses(blind: tuple[redis.Redis, str]) -> None:
         sighted = Config(redis_url=url.replace("blind:secret@", ""))
         assert "enqueueing stops at" in str(asyncio.run(refusal(sighted)))
     assert client.dbsize() == 0
+
+
+def test_a_subject_alone_is_refused_at_once_where_the_api_has_no_such_mms() -> None:
+    alone = Message(to="+15550000001", sender="+15550000000", subject="Picture")
+    accounts = {"default": Account(), "old": Account(api="v1")}
+    with pytest.raises(InvalidMessage, match="sends no subject alone"):
+        Outbox(Config(accounts=accounts), "default").checked(alone)
+    assert Outbox(Config(accounts=accounts), "old").checked(alone).type == "MMS"

@@ -19,7 +19,8 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     if the account does not set its own. ``secret`` is what the provider calls the account's
     credential, for errors. ``webhooks_signed_with`` says how webhooks are checked: with the key in
     ``public_key_env``, or with a secret, which is the account's credential unless
-    ``v1_webhook_secret_env`` names another.
+    ``v1_webhook_secret_env`` names another. ``subject_alone``: it sends an MMS of nothing but a
+    subject.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Api(msgspec.Struct, frozen=True, kw_only=True):
     in_doubt: Policy
     secret: str
     webhooks_signed_with: Literal["public_key", "secret"]
+    subject_alone: bool = True
 
 
 TELNYX_V2 = Api(
@@ -35,6 +37,7 @@ TELNYX_V2 = Api(
     in_doubt="resend",
     secret="Telnyx API key",  # noqa: S106 - what it is called, not what it is
     webhooks_signed_with="public_key",
+    subject_alone=False,
 )
 TELNYX_V1 = Api(
     name="v1",

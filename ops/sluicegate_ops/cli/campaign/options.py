@@ -14,6 +14,7 @@ from ..kit.command import option_set
 from ..kit.options import (
     AsJsonDocument,
     CampaignArgument,
+    CheckMediaOption,
     DelimiterOption,
     EncodingOption,
     ExpiresAtOption,
@@ -106,6 +107,7 @@ class FileOptions:
     sender: SenderOption = None
     profile: ProfileOption = None
     media: MediaOption = None
+    check_media: CheckMediaOption = False
     region: RegionOption = None
     region_column: Annotated[
         str | None,

@@ -15,6 +15,7 @@ from sluicegate.levels import check_sender
 
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.files import message_text
+from ..kit.media import check_media
 from ..kit.times import time_option
 from .options import FileOptions
 
@@ -46,6 +47,8 @@ def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -
         except_campaigns=tuple(sorted(set(options.except_campaign or ()))),
     ).checked()
     check_sender(account, plan.sender, plan.messaging_profile_id)
+    if options.check_media:
+        check_media(plan.media_urls)
     return plan
 
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from .failures import BAD_INPUT, fail, say
+
 if TYPE_CHECKING:
     import httpx
 
@@ -23,6 +25,15 @@ class MediaSize(msgspec.Struct, frozen=True):
     url: str
     size: int | None
     problem: str = ""
+
+
+def check_media(urls: Sequence[str]) -> None:
+    """End the command where the provider would refuse the media; warn where a carrier may."""
+    sizes = media_sizes(urls)
+    if fault := media_fault(sizes):
+        fail(f"--media: {fault}; nothing was enqueued", BAD_INPUT)
+    if warning := media_warning(sizes):
+        say(f"warning: {warning}")
 
 
 def media_sizes(urls: Sequence[str]) -> list[MediaSize]:

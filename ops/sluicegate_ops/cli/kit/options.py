@@ -63,6 +63,9 @@ MediaOption = Annotated[
     list[str] | None,
     typer.Option(metavar="URL", help="The URL of a picture or file; may be repeated."),
 ]
+CheckMediaOption = Annotated[
+    bool, typer.Option("--check-media", help="Ask for the media's sizes before enqueueing.")
+]
 ExpiresAtOption = Annotated[
     str | None,
     typer.Option(metavar="TIME", help=f"Do not send after this time, such as {EXAMPLE} or +2h."),

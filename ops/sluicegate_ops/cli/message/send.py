@@ -12,10 +12,11 @@ from sluicegate.times import EXAMPLE
 
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
-from ..kit.failures import BAD_INPUT, FAILED, fail, say
-from ..kit.media import media_fault, media_sizes, media_warning
+from ..kit.failures import FAILED, fail, say
+from ..kit.media import check_media
 from ..kit.options import (
     AsJsonDocument,
+    CheckMediaOption,
     Confirmed,
     ExpiresAtOption,
     MediaOption,
@@ -40,9 +41,7 @@ class SendOptions:
         str | None, typer.Option(metavar="TEXT", help="The text; - reads it from stdin.")
     ] = None
     media: MediaOption = None
-    check_media: Annotated[
-        bool, typer.Option("--check-media", help="Ask for the media's sizes before enqueueing.")
-    ] = False
+    check_media: CheckMediaOption = False
     id: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Your own id; the same id is never sent twice."),
@@ -91,7 +90,7 @@ def send(session: Session, options: SendOptions) -> None:
         what = f"The text has {mark} in it, which only a campaign fills in. Send it as it is?"
         confirm(what, options.yes)
     if options.check_media:
-        _check_media(options.media or [])
+        check_media(options.media or [])
     session.at_stake = (options.id,) if options.id else ()
     result = session.sluice.enqueue(**fields)
     if options.json:
@@ -104,15 +103,6 @@ def send(session: Session, options: SendOptions) -> None:
         say(f"message {result.id}: already known, so nothing was enqueued")
     if options.wait is not None:
         _conclude(_followed(session, result.id, options.wait), options.wait)
-
-
-def _check_media(urls: list[str]) -> None:
-    """End the command where the provider would refuse the media."""
-    sizes = media_sizes(urls)
-    if fault := media_fault(sizes):
-        fail(f"--media: {fault}; nothing was enqueued", BAD_INPUT)
-    if warning := media_warning(sizes):
-        say(f"warning: {warning}")
 
 
 def _send_for_program(session: Session, options: SendOptions, result: EnqueueResult) -> None:
