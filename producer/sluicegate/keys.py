@@ -81,7 +81,8 @@ is each script's ``KEYS[1]``.
     campaigns    zset    name -> wall ms of its creation
     archive      hash    where its finished messages go: id, books (whose they are there), place,
                          since; what the last pass found: passed (wall ms), stay, oldest; archived,
-                         unknown (receipts of nobody's message); ids and shards (archived.lua)
+                         unknown (receipts of nobody's message); fault (what keeps it from
+                         archiving); ids and shards (archived.lua)
     archiver     string  token of whoever archives now, for a minute
     ids:<n>      hash    hash of an archived message's id -> digest, state, hour of its end
                          (archived.lua)

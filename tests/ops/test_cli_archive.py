@@ -3,6 +3,7 @@
 import csv
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -189,3 +190,21 @@ def test_no_archive_configured_is_said(cli: Office) -> None:
     (cli.folder / "sluicegate.toml").write_text("")
     assert "[archive]" in cli("archive", "run", exits=2).stderr
     assert "for ever" in cli("archive", "status").stdout
+
+
+def test_an_archive_is_given_up_with_a_reason(cli: Cli) -> None:
+    assert "--why" in cli("archive", "off", "--yes", exits=2).stderr
+    cli("archive", "run")
+    assert "sqlite" in cli.document("archive", "off", "--why", "moved", "--yes")["place"]
+    assert cli.document("archive", "off", "--why", "moved", "--yes")["place"] == ""
+    assert "archive off" in cli("audit", "list").stdout
+    cli("archive", "adopt", "--why", "back again", "--yes")
+    cli("archive", "run")
+
+
+def test_what_an_archive_fails_with_is_told(cli: Cli) -> None:
+    cli("archive", "run")
+    store: Any = cli.bench.store
+    store.hset(cli.bench.keys("archive"), "fault", "database or disk is full")
+    assert "database or disk is full" in cli("archive", "status", exits=1).stdout
+    assert "database or disk is full" in cli("status", exits=1).stdout

@@ -10,6 +10,7 @@ import redis
 
 from sluicegate import Config
 from sluicegate.archive import open_archive
+from sluicegate.audit import By
 from sluicegate.config import ArchiveSettings
 from sluicegate.errors import ArchiveUnavailable, WrongArchive
 from sluicegate.receipts import RECEIPT, Receipt, receipt_args
@@ -343,3 +344,46 @@ def test_an_archive_of_the_first_version_is_brought_to_this_one(
     with pytest.raises(ArchiveUnavailable, match="of version 0001"):
         open_archive(url)
     assert work.open().by_provider_id("default", ["p-m1", "p-nobody"]) == {"p-m1": "m1"}
+
+
+BY = By("a test", "to see")
+
+
+def test_without_its_archive_an_accounts_messages_expire_again(
+    bench: Bench, work: Archiver
+) -> None:
+    bench.later(DAY_MS)
+    work.run()
+    bench.send()  # m2 ends while there is an archive
+    assert bench.store.pttl(bench.keys.record("m2")) == -1
+    assert tell(bench, "m1") == "archived"
+    place = work.off(BY)
+    assert place.endswith("archive.sqlite3")
+    assert bench.totals()["delivered"] == 1  # the late receipt was not lost
+    assert 0 < bench.store.pttl(bench.keys.record("m2")) <= bench.config.retention_ms
+    assert [result.outcome for result in bench.enqueue(message(1))] == ["known"]
+    assert bench.store.pttl(bench.keys("archive")) > 0
+    assert tell(bench, "m1", event="e9") == "unknown"
+    assert work.off(BY) == ""
+
+
+def test_an_archiver_stops_where_its_archive_is_given_up_or_another(
+    bench: Bench, work: Archiver, tmp_path: Path
+) -> None:
+    bench.later(DAY_MS)
+    archiver(bench, tmp_path).off(BY)
+    with pytest.raises(WrongArchive, match="knows of no archive"):
+        work.run()
+    assert bench.record("m1")["state"] == "accepted"
+    archiver(bench, tmp_path).adopt(BY)
+    assert bench.store.pttl(bench.keys("archive")) == -1
+    assert work.run().messages == 2
+
+
+def test_what_keeps_it_from_archiving_is_told_until_it_passes(
+    bench: Bench, work: Archiver
+) -> None:
+    work.say_why("the disk is full")
+    assert bench.store.hget(bench.keys("archive"), "fault") == b"the disk is full"
+    work.run()
+    assert bench.store.hget(bench.keys("archive"), "fault") is None

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,7 +23,7 @@ from sluicegate.archive import ArchiveRow, open_archive, unsent_row
 from sluicegate.archive.rows import fields_of
 from sluicegate.audit import By, act
 from sluicegate.config import ArchiveSettings, Config
-from sluicegate.errors import WrongArchive
+from sluicegate.errors import ArchiveUnavailable, WrongArchive
 from sluicegate.keys import Keys
 from sluicegate.receipts import BATCH as RECEIPTS
 from sluicegate.receipts import FIELDS, RECEIPT, REMEMBERED_MS
@@ -38,7 +39,7 @@ ARCHIVE = Script("sluicegate_worker.archive")
 ATTACH = Script("sluicegate_worker.attach")
 
 _PAGE: Final = 250  # tickets in one call
-_LEASE_MS: Final = 60_000
+_MOST_CHARACTERS: Final = 500
 _FORGET_SECONDS: Final = 6 * 3600.0
 
 log = logging.getLogger(__name__)
@@ -109,9 +110,32 @@ class Archiver:
         name = archive.books(self._account) or new_token()
         said = act(by, "adopt archive", archive.place).said()
         self._attached("adopt", archive, name, said)
+        self._keep_ids("")
         archive.begin_books(self._account, name)
         archive.close()
         return archive.place
+
+    def off(self, by: By) -> str:
+        """Let the account have no archive any more; return where it was, "" where it had none.
+
+        What is in it stays there. Records expire again, and ids are known for their retention.
+        Raises LeaseLost while another archiver is at work.
+        """
+        known, _, place = self._attached("look")
+        if not known:
+            return ""
+        self.call("holds")
+        with suppress(ArchiveUnavailable):
+            if self._config.archive is not None:
+                self.fold()
+        self.close()
+        self._attached("off", said=act(by, "archive off", place).said())
+        cursor: bytes | None = None
+        while cursor != b"0":
+            cursor = self.call("release", cursor or "0", _PAGE, self._config.retention_ms)
+        self._keep_ids(self._config.retention_ms)
+        self.leave()
+        return place
 
     def run(self) -> Archived:
         """Make one pass: everything that is due is archived, everything late applied."""
@@ -124,6 +148,7 @@ class Archiver:
             self._forget()
             if not self.stop.is_set():
                 self.note("", 0, passed=self.note("", 0), stay=stay, oldest=oldest)
+                self.call("fault", "")
             self.call("leave")
         except LeaseLost:
             return Archived(busy=True)
@@ -140,6 +165,11 @@ class Archiver:
             return self._fold()
         except LeaseLost:
             return 0
+
+    def say_why(self, fault: str) -> None:
+        """Let people know, in Redis, what keeps it from archiving, until it passes again."""
+        with suppress(LeaseLost, redis.RedisError):
+            self.call("fault", fault[:_MOST_CHARACTERS])
 
     def _begin(self) -> None:
         self.open()
@@ -178,10 +208,17 @@ class Archiver:
             raise WrongArchive(self._account, "", archive.place)
         if not known:
             known, name, place = self._attached("attach", archive, new_token())
+            self._keep_ids("")
         if known != archive.id or there not in ("", name):
             raise WrongArchive(self._account, place, archive.place)
         archive.begin_books(self._account, name)
         self._attached("attach", archive, name)
+
+    def _keep_ids(self, ms: Argument) -> None:
+        """Let the ids of archived messages go after so many ms, or stay."""
+        first = self._scripts.call(ATTACH, ["ids", 0, ms])
+        while first:
+            first = self._scripts.call(ATTACH, ["ids", first, ms])
 
     def _attached(
         self, verb: str, archive: "Archive | None" = None, name: str = "", said: bytes | str = ""
@@ -276,9 +313,14 @@ class Archiver:
 
     def call(self, verb: str, *args: Argument) -> Any:
         """Ask ``archive.lua``, for as long as the lease is ours; raises LeaseLost."""
-        answer = self._scripts.call(ARCHIVE, [verb, self._token, _LEASE_MS, *args])
+        archive = self._archive
+        ours = archive.id if archive else ""
+        answer = self._scripts.call(ARCHIVE, [verb, self._token, ours, *args])
         if answer == b"lost":
             raise LeaseLost
+        if answer == b"moved" and archive is not None:
+            self.close()
+            raise WrongArchive(self._account, self._attached("look")[2], archive.place)
         return answer
 
     def rest(self) -> None:

@@ -53,12 +53,15 @@ def _archive(
                 until_pass = pass_seconds(settings)
             else:
                 archiver.fold()
+            if said:
+                archiver.say_why("")
             said = ""
         except (SluicegateError, redis.RedisError) as error:
             text = str(translated(error, ()) if isinstance(error, redis.RedisError) else error)
             if text != said:
                 level = logging.ERROR if isinstance(error, WrongArchive) else logging.WARNING
                 log.log(level, "account %s: archiving waits: %s", account, text)
+                archiver.say_why(text)
             said = text
         stop.wait(FOLD_SECONDS)
         until_pass -= FOLD_SECONDS

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from sluicegate.errors import InvalidConfig
-from sluicegate_worker.archiver import Archived, Archiver
+from sluicegate_worker.archiver import Archived, Archiver, LeaseLost
 from sluicegate_worker.archiving import FOLD_SECONDS, pass_seconds
 
 from ..inspect import ArchiveState, read_archive, server_ms
@@ -18,7 +18,7 @@ from .kit.command import command, option_set
 from .kit.failures import FAILED, fail
 from .kit.groups import group
 from .kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
-from .kit.output import counted, lasting, when, write_document, write_pairs, write_result
+from .kit.output import clean, counted, lasting, when, write_document, write_pairs, write_result
 from .kit.session import Session
 
 archive = group("Look at the archive of finished messages, and write it.")
@@ -140,13 +140,44 @@ def adopt(session: Session, options: ArchiveAdoptOptions) -> None:
     write_result({"account": session.name, "place": place}, text, as_json=options.json)
 
 
+@archive.command()
+@command
+def off(session: Session, options: ArchiveAdoptOptions) -> None:
+    """Let this account have no archive any more.
+
+    Take [archive] out of the configuration of every worker first. What is in the
+    archive stays there and is no longer read; what ends expires in Redis again.
+    Receipts that wait for archived messages are applied if it can be asked, and
+    dropped otherwise. With adopt it can be taken up again.
+
+    \b
+    Example:
+      sluicegate archive off --why "the disk is needed elsewhere"
+    """
+    by = by_whom(options.who, options.why, needed=True)
+    state = read_archive(session.client, session.keys, session.config, 0)
+    late = f" {counted(state.late, 'receipt')} may be dropped." if state.late else ""
+    what = f"Messages in {state.place or 'it'} are no longer found.{late}"
+    confirm(f"{what} Let account {session.name} have no archive?", options.yes)
+    try:
+        place = Archiver(session.client, session.config, session.name).off(by)
+    except LeaseLost:
+        fail("an archiver is at work just now; repeat this in a minute")
+    text = f"account {session.name} has no archive any more; it was {place}"
+    write_result(
+        {"account": session.name, "place": place},
+        text if place else f"account {session.name} had no archive",
+        as_json=options.json,
+    )
+
+
 def is_late(state: ArchiveState, session: Session, now_ms: float) -> bool:
     """Whether passes have been missed that should have been made."""
     settings = session.config.archive
     if not state.place:
         return settings is not None
     every_ms = 1000 * (pass_seconds(settings) if settings else 3600.0)
-    return now_ms - state.passed_ms > _PASSES_MISSED * every_ms
+    return bool(state.fault) or now_ms - state.passed_ms > _PASSES_MISSED * every_ms
 
 
 def _screen(session: Session) -> ArchiveScreen:
@@ -172,6 +203,7 @@ def _pairs(screen: ArchiveScreen) -> Iterator[tuple[str, object]]:
         yield "ended", f"{when(screen.oldest_ms)} to {when(screen.latest_ms)}"
     yield "last pass", when(state.passed_ms) if state.passed_ms else "none yet"
     oldest = f", the oldest ended {when(state.oldest_ms)}" if state.oldest_ms else ""
+    yield "fails", clean(state.fault) or None
     yield "still in Redis", f"{counted(state.stay, 'finished message')}{oldest}"
     yield "archived after", _days(screen.after_days)
     yield "kept for", _days(screen.keep_days)

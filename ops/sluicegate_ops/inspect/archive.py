@@ -18,15 +18,19 @@ class ArchiveState(msgspec.Struct, frozen=True):
     """An account's archive, as Redis knows of it; moments are wall ms, 0 for never.
 
     ``place`` is where it is, "" where the account has none, and ``configured`` whether this
-    configuration names one. The last pass was at ``passed_ms``: it left ``stay`` finished messages
-    here, of which the oldest ended at ``oldest_ms``. ``archived`` messages went there in all,
-    ``late`` receipts wait for their messages, and ``ids`` of apps' messages are still known here.
+    configuration names one. It is the account's since ``since_ms``. ``fault`` is what keeps the
+    archiver from archiving, "" for nothing. The last pass was at ``passed_ms``: it left ``stay``
+    finished messages here, of which the oldest ended at ``oldest_ms``. ``archived`` messages went
+    there in all, ``late`` receipts wait for their messages, and ``ids`` of apps' messages are
+    still known here.
     ``recipients`` are all that campaigns ever had, ``recent`` those of the last week's.
     """
 
     place: str = ""
     configured: bool = False
+    since_ms: int = 0
     passed_ms: int = 0
+    fault: str = ""
     stay: int = 0
     oldest_ms: int = 0
     archived: int = 0
@@ -64,9 +68,11 @@ def glance(client: Any, keys: Keys) -> ArchiveState:
     pipeline.hgetall(keys("archive"))
     pipeline.llen(keys("late"))
     fields, late = pipeline.execute()
-    known = {name.decode(): value.decode() for name, value in fields.items()}
+    known = {name.decode(): value.decode(errors="replace") for name, value in fields.items()}
     return ArchiveState(
         place=known.get("place", ""),
+        since_ms=int(known.get("since", 0)),
+        fault=known.get("fault", ""),
         passed_ms=int(known.get("passed", 0)),
         oldest_ms=int(known.get("oldest") or 0),
         late=late,

@@ -80,8 +80,8 @@ GAUGES: Final[Mapping[str, Gauge]] = {
         lambda s: _age(s.facts.now_ms, s.archive.oldest_ms),
     ),
     "archive_pass_seconds": Gauge(
-        "How long ago the archiver's last pass ended, 0 without an archive.",
-        lambda s: _age(s.facts.now_ms, s.archive.passed_ms),
+        "How long ago the archiver's last pass ended, or it first began; 0 without an archive.",
+        lambda s: _age(s.facts.now_ms, s.archive.passed_ms or s.archive.since_ms),
     ),
     "archive_late_receipts": Gauge(
         "Receipts that wait for their messages to be fetched back.", lambda s: s.archive.late

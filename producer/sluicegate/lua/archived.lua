@@ -1,6 +1,6 @@
 -- The ids of archived messages: what stays of an app's message here, so that its id is known.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: find, which only reads; add, forget.
+-- Returns: find, which only reads; add, forget, last, drop.
 -- Keys touched: ids:<n>, archive.
 --
 -- An entry is 16 digits of the id's hash, and under it the first 12 characters of the content's
@@ -102,6 +102,19 @@ local function forget(now_ms, first)
   return last + 1 < size() and last + 1 or 0
 end
 
+-- Let some hashes go after so many ms, or stay ('' for these), and how many there are with the last
+-- of them; returns the next one, 0 after the last.
+local function last(first, ms)
+  local function keep(name_of)
+    if ms == '' then call('PERSIST', name_of) else call('PEXPIRE', name_of, ms) end
+  end
+  local following = math.min(first + LOOKED_AT, size())
+  for shard = first, following - 1 do keep(name(shard)) end
+  if following < size() then return following end
+  keep(key('archive'))
+  return 0
+end
+
 -- Forget one message before its time.
 local function drop(id)
   local field = field_of(id)
@@ -110,4 +123,4 @@ local function drop(id)
   end
 end
 
-return { DIGEST = DIGEST, find = find, add = add, forget = forget, drop = drop }
+return { DIGEST = DIGEST, find = find, add = add, forget = forget, drop = drop, last = last }

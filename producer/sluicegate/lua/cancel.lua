@@ -9,7 +9,6 @@ local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
-local has_archive = part('sluicegate.retention').has_archive
 
 local archived = later('sluicegate.archived')
 
@@ -20,7 +19,7 @@ local lease = leases.get(id)
 local state = states.current(id, records.get(id).state, lease)
 local now = clock.read()
 if not state then
-  if not has_archive() then return 'unknown' end
+  if redis.call('EXISTS', key('archive')) == 0 then return 'unknown' end
   local _, ended = archived().find(now.wall, id)
   return ended or 'unknown'
 end

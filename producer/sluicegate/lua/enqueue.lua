@@ -34,7 +34,7 @@ for n = 1, size do
 end
 local any_known = size > 0 and call('EXISTS', unpack(names)) > 0
 optouts.fetch(recipients)
-local any_archived = part('sluicegate.retention').has_archive()
+local any_archived = call('EXISTS', key('archive')) == 1 -- ids outlast their archive
 
 -- What version 0.1 stored under the app's own key for a message.
 local function older(id, digest)

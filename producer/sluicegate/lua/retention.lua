@@ -7,7 +7,7 @@ local campaign_of = part('sluicegate.campaigns').of
 
 local archive -- whether the account has one, once it was asked
 local function has_archive()
-  if archive == nil then archive = redis.call('EXISTS', key('archive')) == 1 end
+  if archive == nil then archive = redis.call('HEXISTS', key('archive'), 'id') == 1 end
   return archive
 end
 

@@ -1,8 +1,9 @@
 -- Archiving: what the archiver reads, and what it may take away once the archive has it.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] what to do, [2] token of the archiver's lease, [3] ms that the lease lasts from now, then
---   what each function below says.
--- Returns: what that function returns; 'lost' where another archiver holds the lease.
+-- ARGV[1] what to do, [2] token of the archiver's lease, [3] its archive's id ('' where it has
+--   opened none), then what each function below says.
+-- Returns: what that function returns; 'lost' where another archiver holds the lease, 'moved' where
+--   the account's archive is another one, or none any more.
 -- Keys touched: archiver, archive, m:<id>, unsent:<n>:<state>, late; those of archived.lua.
 --   It reads campaigns, lane:*, lanes:<n> and those of states.lua.
 --
@@ -24,7 +25,8 @@ local READ = 5 -- what is said of each record that was read
 local PREFIX = key('m:')
 
 local now_ms = part('sluicegate.time').server_ms()
-local verb, token, lease_ms = ARGV[1], ARGV[2], ARGV[3]
+local LEASE_MS = 60000
+local verb, token, archive = ARGV[1], ARGV[2], ARGV[3]
 local verbs = {}
 
 local function digest_of(values) return redis.sha1hex(concat(values, '\0')) end
@@ -207,10 +209,32 @@ function verbs.note()
   return texts.whole_ms(now_ms)
 end
 
+-- Without an archive records expire again: [4] cursor, [5] keys in the page, [6] retention_ms.
+-- Returns the next cursor, '0' after the last.
+function verbs.release()
+  local page = call('SCAN', ARGV[4], 'MATCH', PREFIX .. '*', 'COUNT', ARGV[5])
+  for _, full in ipairs(page[2]) do
+    local id = sub(full, #PREFIX + 1)
+    local _, state, at = look(full, id, 0)
+    if state and not campaigns.of(id) and call('PTTL', full) == -1 then
+      call('PEXPIRE', full, texts.whole_ms(max(at + ARGV[6] - now_ms, 1)))
+    end
+  end
+  return page[1]
+end
+
+-- Say what keeps the archiver from archiving: [4] a text, '' for nothing any more.
+function verbs.fault()
+  if call('HEXISTS', key('archive'), 'id') == 0 then return 0 end
+  if ARGV[4] == '' then return call('HDEL', key('archive'), 'fault') end
+  return call('HSET', key('archive'), 'fault', ARGV[4])
+end
+
 function verbs.leave() return call('DEL', key('archiver')) end
 
 local holder = call('GET', key('archiver'))
 if holder and holder ~= token then return 'lost' end
+if archive ~= '' and call('HGET', key('archive'), 'id') ~= archive then return 'moved' end
 call('ZREM', key('granted'), '') -- what frees comes first: a full server is to be relieved
-call('SET', key('archiver'), token, 'PX', lease_ms)
+call('SET', key('archiver'), token, 'PX', LEASE_MS)
 return verbs[verb]()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...inspect import RECIPIENT_BYTES, AccountState
-from ..kit.output import counted, lasting, when
+from ..kit.output import clean, counted, lasting, when
 from .finding import Finding
 
 LATE_SECONDS = 4 * 3600.0
@@ -16,7 +16,13 @@ def archiving(state: AccountState) -> Iterator[Finding]:
     """What is not archived, although it should be; and what grows without end."""
     archive = state.archive
     late_seconds = (state.now_ms - archive.passed_ms) / 1000
-    if archive.place and late_seconds > LATE_SECONDS:
+    if archive.place and archive.fault:
+        yield Finding(
+            f"finished messages are not archived: {clean(archive.fault)}",
+            "they stay in Redis, and its memory fills, until that is put right",
+            "make room, or see that the database answers; the workers try again by themselves",
+        )
+    elif archive.place and late_seconds > LATE_SECONDS:
         since = f"since {when(archive.passed_ms)}" if archive.passed_ms else "yet"
         waiting = counted(archive.stay, "finished message")
         yield Finding(
