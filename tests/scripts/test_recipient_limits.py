@@ -356,12 +356,11 @@ def test_nothing_is_kept_where_nothing_is_limited(store: redis.Redis) -> None:
     assert not list(bench.store.scan_iter(bench.keys("got:*")))
 
 
-@pytest.mark.slow_on_fake
+@pytest.mark.parametrize("size", [1000, pytest.param(10_000, marks=pytest.mark.long)])
 def test_a_looping_app_reaches_its_recipient_so_often_and_delays_nobody(
-    store: redis.Redis,
+    store: redis.Redis, size: int
 ) -> None:
     bench = limited(store, RecipientLimits(hourly=4), repeat=False)
-    size = 10_000
     for first in range(0, size, 500):
         bench.enqueue(*(message(n, to=TO, id=f"loop{n}") for n in range(first, first + 500)))
     bench.enqueue(*(message(n) for n in range(10)))
