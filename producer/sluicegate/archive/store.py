@@ -17,7 +17,7 @@ from .engines import engine_of, file_of_archive, place_of, translated_sql
 from .rows import ArchivedMessage, ArchiveRow
 from .tables import books, identity, messages, removed
 
-VERSION = "0002"
+VERSION = "0001"
 """The revision of the last migration."""
 
 _NONE: sa.ColumnElement[str] = sa.literal_column("''")
@@ -109,14 +109,6 @@ class Archive:
         """The message, the latest of that id; None where the archive has none."""
         row = self.rows(account, [id]).get(id)
         return None if row is None else ArchivedMessage.of(row)
-
-    def by_provider_id(self, account: str, ids: Sequence[str]) -> dict[str, str]:
-        """Our ids of messages, by the provider's; of those that are known."""
-        query = sa.select(messages.c.provider_id, messages.c.id).where(
-            messages.c.account == account, messages.c.provider_id.in_(ids)
-        )
-        with self._reading() as connection:
-            return {row.provider_id: row.id for row in connection.execute(query)}
 
     def ended_between(
         self, account: str, since_ms: int, until_ms: int

@@ -50,7 +50,6 @@ that of the end (since 1970, UTC). ``rest`` is JSON: all other fields of its rec
 Index("messages_recipient", messages.c.account, messages.c.recipient)
 Index("messages_campaign", messages.c.account, messages.c.campaign)
 Index("messages_day", messages.c.account, messages.c.day)
-Index("messages_provider", messages.c.account, messages.c.provider_id)
 
 removed = Table(
     "removed",

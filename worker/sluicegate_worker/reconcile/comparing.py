@@ -86,7 +86,7 @@ class Comparison:
 
     def _pairs(self, records: Sequence[ProviderRecord], found: Found) -> list[Pair]:
         """The records whose messages are known; all others are named or counted."""
-        by_provider_id = self._by_provider_id([record.id for record in records])
+        by_provider_id = self._own.by_provider_id([record.id for record in records])
         owners = [
             matching.owner(one, self._name, self._secrets, by_provider_id) for one in records
         ]
@@ -124,12 +124,6 @@ class Comparison:
             if one is not None and not matching.is_too_old(record, one, self._skew_ms):
                 return id
         return ""
-
-    def _by_provider_id(self, ids: Sequence[str]) -> dict[str, str]:
-        found = self._own.by_provider_id(ids)
-        missing = [id for id in ids if id not in found]
-        archive = self._archive.archive if missing else None
-        return found | archive.by_provider_id(self._name, missing) if archive else found
 
     def _tell_stranger(self, record: ProviderRecord, found: Found, by: int) -> None:
         """Name, or no longer name, a message that is not ours."""

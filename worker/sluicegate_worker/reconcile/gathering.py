@@ -31,7 +31,10 @@ def gather_archive(
     since_ms: int,
     until_ms: int,
 ) -> None:
-    """Gather those of the archive that ended on the days of that time."""
+    """Gather those of the archive that ended on the days of that time.
+
+    A message is accepted after the provider took it: so these are all that have records of it.
+    """
     opened = archive.archive
     for one in opened.ended_between(account, since_ms, until_ms) if opened else ():
         progress.keep()
