@@ -30,7 +30,12 @@ from support.served import config
 LENT = "SLUICEGATE_TEST_REDIS_URL"
 #: While these run, and while properties do, no coverage is measured: it makes Python half as fast,
 #: and what they walk again and again others have walked. A line counts where a test has run it.
-UNMEASURED = ("tests/scripts/", "tests/rigs/", "tests/worker/test_outages.py")
+UNMEASURED = (
+    "tests/scripts/",
+    "tests/rigs/",
+    "tests/worker/test_outages.py",
+    *(f"tests/ops/test_{name}" for name in ("simulator", "sdk", "web")),
+)
 #: What runs on both servers runs on the fake, many times slower, in the first test of each file
 #: and in each such test behind it. ``make test-all`` runs it all.
 FAKE_EVERY = 10
