@@ -137,6 +137,9 @@ def test_senders_are_numbers_short_codes_and_names() -> None:
     for sender in ("Acme Inc 1234", "Ünique", "123456789"):
         with pytest.raises(InvalidMessage):
             v2_body(sender=sender, messaging_profile_id="p")
+    for alone in ("Acme Inc 12", None):  # neither goes without the profile that it is sent by
+        with pytest.raises(InvalidMessage, match="messaging_profile_id"):
+            v2_body(sender=alone)
     assert "from" not in v2_body(sender=None, messaging_profile_id="p")
 
 
@@ -250,6 +253,40 @@ def test_an_acceptance_tells_its_id_and_cost_in_either_form() -> None:
     flat = {"sms_id": "p", "gw_sms_id": "g", "status": "queued"}
     outcome = v1.outcome_of(Reply(200, {}, json.dumps(flat).encode()))
     assert isinstance(outcome, Accepted)
+
+
+def test_what_an_answer_tells_of_its_message_is_kept() -> None:
+    to = {"phone_number": TO, "status": "queued", "carrier": "T-MOBILE USA, INC.",
+          "line_type": "Wireless"}  # fmt: skip
+    fees = {"carrier_fee": {"amount": "0.00305", "currency": "USD"},
+            "rate": {"amount": "0.00205", "currency": "USD"}}  # fmt: skip
+    data = {"id": "p", "to": [to], "parts": 2, "cost_breakdown": fees, "tcr_campaign_id": "C1"}
+    for given in (data, data | {"cost": {"amount": 0.0051, "currency": "USD"}}):
+        outcome = v2.outcome_of(Reply(200, {}, json.dumps({"data": given}).encode()))
+        assert isinstance(outcome, Accepted)
+        bill = outcome.bill
+        assert (bill.carrier, bill.line_type, bill.parts) == ("t_mobile", "Wireless", 2)
+        assert (bill.cost_billionths, bill.currency, bill.registration) == (5_100_000, "USD", "C1")
+    flat = {"sms_id": "p", "parts": 1, "carrier": "SOME CARRIER", "line_type": "Wireless"}
+    told = v1.outcome_of(Reply(200, {}, json.dumps(flat).encode()))
+    assert isinstance(told, Accepted)
+    assert (told.bill.carrier_name, told.bill.line_type, told.bill.parts) == (
+        "SOME CARRIER",
+        "Wireless",
+        1,
+    )
+
+
+def test_what_a_webhook_tells_of_its_message_is_kept() -> None:
+    payload = {"id": "p", "to": [{"phone_number": TO, "status": "delivered"}], "parts": 1,
+               "cost": {"amount": "0.0051", "currency": "USD"}, "errors": []}  # fmt: skip
+    event = {"data": {"event_type": "message.finalized", "id": "e", "payload": payload}}
+    told: Any = parse_v2_event(json.dumps(event).encode(), "m1", 0)
+    assert (told.bill.parts, told.bill.cost_billionths, told.bill.currency) == (
+        1,
+        5_100_000,
+        "USD",
+    )
 
 
 # -- events

@@ -10,6 +10,7 @@ import pytest
 from sluicegate.campaigns.csv_file import CsvFile, Row
 from sluicegate.campaigns.phone import Phones
 from sluicegate_rigs.bench import machine
+from sluicegate_rigs.bench.archiving import ArchiveFigures, archived
 from sluicegate_rigs.bench.bodies import number, write_csv
 from sluicegate_rigs.bench.ceiling import Ceiling, ceiling
 from sluicegate_rigs.bench.comparison import BenchCase, Stats, compared, count_commands, paired
@@ -101,7 +102,19 @@ def full() -> Bench:
         figures=some_figures(),
         stub=[Ceiling(tls=False, per_second=100_000, stub_cpu_s_per_1k=0.01)],
         growth=[Point("lanes", 1, [0.1], [0.02], [5000.0])],
+        archive=ArchiveFigures(
+            1000, 430.0, 42.0, 550.0, 0.1, 0.05, 0.05, 2.0, Percentiles(1.0, 2.0, 9)
+        ),
     )
+
+
+def test_what_archiving_costs_is_measured() -> None:
+    figures = archived(2_000)
+    assert figures.messages == 2_000
+    assert figures.bytes_before > figures.bytes_after
+    assert figures.archive_bytes > 100
+    assert figures.seconds_per_million == pytest.approx(figures.seconds * 500)
+    assert 0 < figures.show_ms.p50 <= figures.show_ms.p99
 
 
 @pytest.mark.long

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from . import figures, growth
+from .archiving import MESSAGES, QUICK_MESSAGES, archived
 from .ceiling import ceiling
 from .chart import draw
 from .comparison import DRAIN_SECONDS, BenchCase, compared, count_commands
@@ -50,8 +53,10 @@ def main() -> int:
         signal.signal(number, _stop)
     began = time.monotonic()
     try:
+        archive = archived(options.archive) if options.archive else None
         with Environment(append_only=options.aof) as environment:
             bench = stamped(_measured(environment, options))
+        bench = msgspec.structs.replace(bench, archive=archive)
     except KeyboardInterrupt:
         console.print("\nStopped; nothing is left behind, and nothing was written.")
         return 130
@@ -124,6 +129,13 @@ def _options() -> argparse.Namespace:
         action="store_true",
         help="have the server write an append-only file, synced every second",
     )
+    add(
+        "--archive",
+        type=int,
+        metavar="N",
+        help="how many finished messages to archive; 0 for none "
+        f"(default: a million; --quick: {QUICK_MESSAGES:,}; --only: none)",
+    )
     add("--no-figures", action="store_true", help="measure only the drains")
     add("--no-growth", action="store_true", help="don't measure how costs grow")
     add(
@@ -149,6 +161,9 @@ def _options() -> argparse.Namespace:
         )
     if options.repeats < 1 or (options.scale is not None and not 0 < options.scale <= 10):
         parser.error("--repeats must be at least 1, --scale more than 0 and at most 10")
+    if options.archive is None:
+        most = int(MESSAGES * min(1.0, options.scale or 1.0))
+        options.archive = 0 if options.only else QUICK_MESSAGES if options.quick else most
     if options.scale is None:
         options.scale = QUICK_SCALE if options.quick else 1.0
     return options

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from .archiving import ArchiveFigures
 from .ceiling import Ceiling
 from .comparison import BenchCase, Stats, paired, per_second, worker_cpu
 from .contenders import CELERY, CONTENDERS, SLUICEGATE
@@ -40,6 +41,7 @@ class Bench(msgspec.Struct, kw_only=True):
     figures: Figures | None = None
     stub: Sequence[Ceiling] = ()
     growth: Sequence[Point] = ()
+    archive: ArchiveFigures | None = None
     left_out: dict[str, str] = {}
 
     def case(self, name: str, endpoint: Endpoint) -> BenchCase | None:
@@ -73,6 +75,7 @@ def document(bench: Bench) -> dict[str, Any]:
         "stub": msgspec.to_builtins(bench.stub),
         "cases": [_entry(case) for case in bench.cases],
         "growth": msgspec.to_builtins(bench.growth),
+        "archive": msgspec.to_builtins(bench.archive),
         "left_out": bench.left_out,
     }
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from .archiving import ArchiveFigures
 from .comparison import Stats, per_second, worker_cpu
 from .contenders import CELERY, SLUICEGATE
 from .figures import Figures
@@ -38,6 +39,8 @@ def every_target(bench: Bench) -> list[Target]:
     targets = [*_drains(bench), *_commands(bench)]
     if bench.figures:
         targets += [*_enqueueing(bench.figures), *_at_rest(bench.figures)]
+    if bench.archive:
+        targets += _archiving(bench.archive)
     return targets
 
 
@@ -121,6 +124,19 @@ def _at_rest(figures: Figures) -> Iterator[Target]:
         what = f"script: {_SCRIPT.get(kind, f'{kind} 50')}, p99"
         aside = f"p50 {held.script.p50:.2f}, of {held.script.count}; CPU p99 {held.cpu.p99:.2f}"
         yield Target(what, 1.5, held.script.p99, "{:.2f} ms", True, aside)
+
+
+def _archiving(archive: ArchiveFigures) -> Iterator[Target]:
+    count = archive.messages
+    what = "server memory per finished message, once archived"
+    aside = f"{archive.bytes_before:,.0f} before; {archive.archive_bytes:,.0f} in the archive"
+    yield Target(what, 80, archive.bytes_after, "{:.0f} bytes", True, aside)
+    own, theirs = (1e6 * cpu / count for cpu in (archive.archiver_cpu, archive.server_cpu))
+    aside = f"{count:,} took {archive.seconds:.1f} s; CPU {own:.0f} s and {theirs:.0f} s in Redis"
+    seconds = archive.seconds_per_million
+    yield Target("archiving a million messages", 60, seconds, "{:.0f} s", True, aside)
+    aside = f"p50 {archive.show_ms.p50:.2f}, of {archive.show_ms.count}"
+    yield Target("reading an archived one, p99", 50, archive.show_ms.p99, "{:.2f} ms", True, aside)
 
 
 def _apart(stats: Stats, form: str = ".2f") -> str:
