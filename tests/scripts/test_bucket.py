@@ -405,6 +405,20 @@ def test_a_trace_of_a_margin_costs_a_trace_of_the_limit(store: redis.Redis) -> N
     assert len(full_window(made, 5 * WINDOW_MS)) >= 5 * LIMIT * 0.97
 
 
+def test_a_request_that_straggles_is_counted_in_its_own_answer(store: redis.Redis) -> None:
+    made = bench(store)
+    for _ in range(20):
+        made.later(2 * WINDOW_MS / LIMIT)
+        answered(made, took_ms=20.0, limit=LIMIT, remaining=LIMIT // 2)
+    assert made.bucket()["peak"] == 0
+    [grant] = made.claim_all(1)
+    made.later(grant.slot_ms)
+    assert made.start(grant) == [True]
+    made.later(60.0)
+    made.settle(grant, "accepted", heard=True, took_ms=60.0, limit=LIMIT, remaining=LIMIT // 2)
+    assert made.bucket()["peak"] == 0
+
+
 @pytest.mark.parametrize("took_ms", [150.0, 3_600_000.0])
 def test_a_request_that_took_longer_may_have_arrived_later(
     store: redis.Redis, took_ms: float

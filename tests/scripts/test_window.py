@@ -134,6 +134,37 @@ def test_a_window_configured_right_stays_whatever_others_take(
     assert accepted >= 0.9 * 3 * limit * (1 - share)
 
 
+def test_one_request_before_a_fixed_window_ends_shows_where_the_next_begins(
+    valkey: redis.Redis,
+) -> None:
+    made = bench(valkey, window_seconds=10 * WINDOW)
+    sent(made, FixedWindow(LIMIT, WINDOW, phase=0.05), 1.3 * WINDOW)
+    assert made.bucket()["learned"] == 1000 * WINDOW
+
+
+def test_the_first_fifth_of_a_claimed_limit_comes_sooner(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=50, window_seconds=10.0)
+    made.send(limit=50, remaining=49, heard=True)
+    slots: list[float] = []
+    ends = made.now_ms + 4_000
+    while made.now_ms < ends:
+        claimed = made.claim(50)
+        slots += [made.now_ms + grant.slot_ms for grant in claimed.grants]
+        made.later(10)
+    apart = [after - before for before, after in itertools.pairwise(slots)]
+    assert apart[:8] == pytest.approx([(10_000 + 50) / 50 / 4] * 8, abs=1)
+    assert min(apart[10:]) >= 10_000 / 50
+
+
+def test_a_worker_comes_back_soon_while_the_window_is_in_doubt(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=10, window_seconds=1000.0)
+    made.send(limit=10, remaining=9, heard=True)
+    made.later(1_000)
+    while (claimed := made.claim(1)).grants:
+        pass
+    assert claimed.wait_ms <= 1_000 / 40 + 1
+
+
 def test_nothing_is_learned_from_answers_without_headers(valkey: redis.Redis) -> None:
     made = bench(valkey)
     sent(made, SlidingLog(LIMIT, WINDOW), 2 * WINDOW, limit=-1, remaining=-1)

@@ -15,7 +15,7 @@ local key, ms = account.key, texts.ms
 local call = redis.call
 local min, max, floor, ceil, sqrt = math.min, math.max, math.floor, math.ceil, math.sqrt
 
-local CATCH_UP = 1.02       -- slots come so much faster to make up for those that were lost
+local CATCH_UP, MOST_CATCH_UP = 0.02, 0.1 -- so much faster come slots to make up for lost ones
 local BEHIND = 0.1          -- of a window: a log that lacks more was not there, or not asked
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
 local MAX_RAISE = 10        -- a rate is believed up to so many times the configured one
@@ -52,7 +52,9 @@ local function ceiling_of(per_second)
   return { slots = slots, window = 1000 * slots / per_second }
 end
 
--- The bucket as it is now. `limit`, `window` and `ceiling` (requests per second, 0 for none) are
+-- The bucket as it is now. Its `doubt` is 1 while the window is in doubt, 0 once it is known, and 2
+-- where it is known to be a bucket's: that gives back by time, so the log does not bound it.
+-- `limit`, `window` and `ceiling` (requests per second, 0 for none) are
 -- the configured ones.
 local function load(now, limit, window, ceiling)
   local stored, bucket, values = call('HGETALL', key('bucket')), {}, {}
@@ -157,12 +159,16 @@ end
 
 -- The pace: a window's slots spread over it, and a little faster where some of the last window's
 -- were lost. Always faster, it would fill the log early and stand still until the first leaves:
--- at a limit per hour for a minute, in every hour.
-local function pace(room)
+-- at a limit per hour for a minute, in every hour. What the window lacks for as long as it was in
+-- doubt is made up for sooner. A bucket's log lacks nothing.
+local function pace(now, bucket, room)
   local one = room.bounds[1]
-  local behind = room.next - left(room, one.span, one.size)
   local step = one.span / one.size
-  return behind > 0 and behind < BEHIND * one.span and step / CATCH_UP or step
+  if one.refills then return step end
+  local behind = (room.next - left(room, one.span, one.size)) / one.span
+  local most = now.steady < bucket.unsettled and MOST_CATCH_UP or CATCH_UP
+  if behind <= 0 or behind >= BEHIND and most == CATCH_UP then return step end
+  return step / (1 + min(max(behind, CATCH_UP), most))
 end
 
 -- The room that the bucket has:
@@ -172,16 +178,24 @@ end
 --   next           when the next slot would be by the pace alone
 --   logged, slots  the log's length, and its slots by rank, which are read in pieces
 --   taken          the slots taken from it (slots.lua)
+--   calm           while slots come in haste: the first window's bounds after that
 local function look(now, bucket)
   local slots_a_window, ceiling = budget(bucket), bucket.ceiling
-  local bounds = { bound(bucket, slots_a_window, bucket.window) }
+  local haste = bucket.doubt == 1 and clues().haste(now, bucket) or 1
+  local bounds = { bound(bucket, slots_a_window, bucket.window / haste) }
+  bounds[1].refills = bucket.doubt == 2
   if ceiling then bounds[2] = bound(bucket, ceiling.slots, ceiling.window) end
   local late = min(20, 2 * bucket.window / slots_a_window)
   local room = {
     bounds = bounds, next = max(bucket.tat, now.steady - late),
     logged = call('ZCARD', key('log')), slots = {}, taken = {},
   }
-  room.step = pace(room)
+  room.step = pace(now, bucket, room)
+  if haste > 1 then
+    room.calm = bound(bucket, slots_a_window, bucket.window)
+    -- It was put off by a slower pace.
+    room.next = max(now.steady - late, min(room.next, bucket.slot + room.step))
+  end
   return room
 end
 
@@ -196,22 +210,29 @@ end
 -- When the next slot would be: paced, after the last, and not before the slot that came `size`
 -- earlier has left the window. The second is when it would be for bulk, which leaves some slots of
 -- a window free, so that a transactional message never waits for one; it is not reckoned where
--- there is `no_bulk`.
+-- there is `no_bulk`. While the window is in doubt bulk is spread, and what is transactional as
+-- well once nothing remains.
 local function next_slots(now, bucket, room, no_bulk)
-  local bounds, paced = room.bounds, max(now.steady, room.next)
+  local bounds, doubt = room.bounds, bucket.doubt
+  if room.calm and clues().haste(now, bucket) == 1 then
+    bounds[1], room.calm = room.calm, nil
+    room.step = pace(now, bucket, room)
+  end
+  local paced = max(now.steady, room.next)
   local bulk = paced
-  for i = 1, #bounds do
+  for i = bounds[1].refills and 2 or 1, #bounds do
     local one = bounds[i]
     paced = max(paced, left(room, one.span, one.size))
     if not no_bulk then bulk = max(bulk, left(room, one.span, one.for_bulk)) end
   end
   local next_slot = slot_after(bucket, room, paced)
-  if no_bulk then return next_slot, next_slot end
+  if no_bulk and doubt ~= 1 then return next_slot, next_slot end
   local bulk_slot = bulk > paced and slot_after(bucket, room, bulk) or next_slot
-  if bucket.doubt == 1 or now.steady < bucket.unsettled then
+  if doubt == 1 or doubt == 0 and now.steady < bucket.unsettled then
     -- Not before they are put together: a gap of nothing would part what may go together.
-    local apart = bucket.slot + clues().bulk_gap(bucket, room, left)
-    bulk_slot = max(bulk_slot, ceil(apart * 1000) / 1000)
+    local gap, none = clues().bulk_gap(now, bucket, room, left)
+    bulk_slot = max(bulk_slot, ceil((bucket.slot + gap) * 1000) / 1000)
+    if none then next_slot = bulk_slot end
   end
   return next_slot, bulk_slot
 end

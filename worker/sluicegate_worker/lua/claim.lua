@@ -12,7 +12,7 @@ local lanes, levels = part('sluicegate.lanes'), part('sluicegate.levels')
 local charge, money = part('sluicegate.charges').charge, later('sluicegate_worker.money')
 local next_slots = part('sluicegate_worker.bucket').next_slots
 local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
-local sides = later('sluicegate_worker.sides')
+local sides, clues = later('sluicegate_worker.sides'), later('sluicegate_worker.clues')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
 local evidence = later('sluicegate_worker.evidence')
 local unreadable = later('sluicegate_worker.unreadable')
@@ -199,7 +199,9 @@ local function why_none(now, bucket, room, request, beyond)
   local _, _, bulk_last = admission.last_slots(now, bucket, request.horizon)
   if beyond > bulk_last and next_lane(bucket, beyond, beyond) then
     local turn = slots.turn(now, room, request.token, beyond, request.horizon)
-    return turn - bulk_last + request.horizon / 2, 'rate'
+    local wait = turn - bulk_last + request.horizon / 2
+    if bucket.doubt == 1 then wait = min(wait, clues().patience(now, bucket)) end
+    return wait, 'rate'
   end
   if not next(cursors.refused) and next_lane(bucket, beyond, beyond) then
     return BUSY_MS, 'concurrency'

@@ -16,7 +16,7 @@ local window_of = later('sluicegate_worker.window')
 local min, max, sqrt = math.min, math.max, math.sqrt
 
 local MAX_MARGIN = 0.25
-local STRAGGLES = 3 -- so many deviations: a request that took longer is a straggler
+local LATE, STRAGGLES = 1, 3 -- so many deviations longer: a request is late, or a straggler
 local SHARED_HALF = 3000 -- ms in which half of what was known of others' use is replaced
 
 local function throttled(now, bucket, wait)
@@ -36,33 +36,40 @@ local function hear_others(now, bucket, foreign)
   bucket.shared_at = now.steady
 end
 
--- How many slots of ours the provider may have counted when it answered a request begun then. A
--- call starts many at once, so it is asked once for all of them.
+-- How many slots of ours the provider may have counted when it answered a request begun then, which
+-- is logged `late` ms after its slot. A call starts many at once, so it is asked once for all of
+-- them that were not late.
 local counted, counted_for = {}, nil -- by the start; for which window
-local function ours_before(bucket, started)
+local function ours_before(bucket, started, late)
   if counted_for ~= bucket.window then counted, counted_for = {}, bucket.window end
-  if not counted[started] then
+  local ours = late == 0 and counted[started]
+  if not ours then
     -- Requests overtake each other: those of ours that may have been counted are not foreign.
     local slack = jitter(bucket, bucket.window) / 2
-    local first, last = started - bucket.window - slack, started + slack
-    counted[started] = redis.call('ZCOUNT', key('log'), '(' .. ms(first), ms(last))
+    local first, last = started - bucket.window - slack, started + late + slack
+    ours = redis.call('ZCOUNT', key('log'), '(' .. ms(first), ms(last))
+    if late == 0 then counted[started] = ours end
   end
-  return counted[started]
+  return ours
 end
 
 -- How much longer than usual an answer took. A window is wider than the limit's by what is usual; a
--- request that took longer still is logged as late as it may have arrived, and does not widen it.
+-- request that took longer is logged as late as it may have arrived, and a straggler does not widen
+-- it. Returns how late that is, 0 where it was not.
 local function hear_time(now, bucket, lease, beyond)
-  if beyond > LEAST_JITTER * bucket.window or beyond > LEAST_JITTER_MS then
-    local usual = jitter(bucket, bucket.window)
-    if beyond > usual then
-      redis.call('ZADD', key('log'), 'XX', ms(min(lease.slot + beyond, now.steady)), lease.seq)
+  local late = 0
+  if beyond > LEAST_JITTER * bucket.window / 4 or beyond > LEAST_JITTER_MS / 4 then
+    local usual, deviation = jitter(bucket, bucket.window), sqrt(bucket.rtt_var)
+    if beyond > min(usual, max(usual / 4, LATE * deviation)) then
+      late = beyond
+      redis.call('ZADD', key('log'), 'XX', ms(min(lease.slot + late, now.steady)), lease.seq)
     end
-    beyond = min(beyond, max(usual, STRAGGLES * sqrt(bucket.rtt_var)))
+    beyond = min(beyond, max(usual, STRAGGLES * deviation))
   end
   bucket.rtt = bucket.rtt + 0.1 * beyond
-  local deviation = (0.9 * beyond) ^ 2 - bucket.rtt_var
-  bucket.rtt_var = bucket.rtt_var + max(0.01, 1 / bucket.seq) * deviation
+  local square = (0.9 * beyond) ^ 2 - bucket.rtt_var
+  bucket.rtt_var = bucket.rtt_var + max(0.01, 1 / bucket.seq) * square
+  return late
 end
 
 -- An answer to an older request cannot undo what a newer one said of the limit.
@@ -80,7 +87,7 @@ local function report(now, bucket, lease, answer)
   bucket.heard = 1
   local late = lease.started - lease.slot + answer.took
   if bucket.rtt == 0 then bucket.rtt = late end
-  hear_time(now, bucket, lease, late - bucket.rtt)
+  local logged_late = hear_time(now, bucket, lease, late - bucket.rtt)
   local seq = tonumber(lease.seq)
   if answer.limit > 0 then hear_limit(now, bucket, seq, answer.limit, answer.window) end
   -- The longest: shown where it says that the window is longer.
@@ -92,13 +99,14 @@ local function report(now, bucket, lease, answer)
   local remaining = answer.throttled and 0 or answer.remaining
   if answer.limit > 0 and remaining >= 0 then
     -- Of its own limit: one that a newer answer has changed would show as others' use.
-    local foreign = answer.limit - remaining - ours_before(bucket, lease.started)
+    local foreign = answer.limit - remaining - ours_before(bucket, lease.started, logged_late)
     bucket.peak = max(bucket.peak, foreign)
     hear_others(now, bucket, foreign)
     if not bucket.newest or seq > bucket.newest.seq then
       bucket.newest = {
-        seq = seq, at = lease.started, room = remaining,
-        used = max(0, answer.limit - remaining), -- some say that more remains than the limit
+        -- Some say that more remains than the limit.
+        seq = seq, at = lease.started, room = min(remaining, answer.limit),
+        used = max(0, answer.limit - remaining),
         left = answer.reset, throttled = answer.throttled, wait = answer.wait,
       }
     end

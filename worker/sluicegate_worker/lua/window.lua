@@ -1,7 +1,7 @@
 -- How long the provider's window is: learned from how its count of us grows and comes down again.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: hear_limit, learn, which change the bucket that was loaded.
--- Keys touched: log, which it only reads.
+-- Keys touched: turns; and log, which it only reads.
 --
 -- An answer says how much of the limit is used, and so which of the requests in our own log are
 -- counted no more: they are `gone`. How they go tells windows apart, with no clock but ours:
@@ -18,7 +18,8 @@
 -- given up for a longer one only after silence, and for a shorter one by what nobody else can fake.
 local Bucket = part('sluicegate_worker.bucket')
 local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
-local clues_of = part('sluicegate_worker.clues').of
+local Clues = part('sluicegate_worker.clues')
+local clues_of, HASTE = Clues.of, Clues.HASTE
 local call = redis.call
 local min, max, floor, sqrt, exp = math.min, math.max, math.floor, math.sqrt, math.exp
 local huge = math.huge
@@ -27,7 +28,7 @@ local LEAST_MS = 500
 local LOG_MOST = 10000  -- slots that are remembered for a window that is only guessed
 local ROUNDED_MS = 2000 -- a reset may be so much too late: rounded up, and its date down
 local HIDDEN = 2.2      -- others use up to so many times what our answers show of them
-local QUIET_WINDOWS = 5 -- for which a bucket is not tried upwards
+local QUIET_WINDOWS = 20 -- for which a bucket is not tried upwards
 local SHARED_MOST = 3   -- a bucket that others share looks up to so many times slower
 local UNSEEN_MOST = 1.5 -- the same where little is seen of them
 local DRAWN = 0.1       -- of the limit: a bucket that is fuller takes back only what was drawn
@@ -44,9 +45,13 @@ local function believe(now, bucket, window, why, claimed, doubt)
   window = max(window, bucket.limit / fastest, LEAST_MS)
   if math.abs(window - bucket.window) > 0.01 * bucket.window then
     bucket.unsettled = now.steady + 2 * window
-    bucket.peak, bucket.last_peak, bucket.peak_at = 0, 0, now.steady
+    bucket.peak, bucket.last_peak, bucket.peak_at, bucket.margin = 0, 0, now.steady, 0
     known.since = now.wall
+    -- The next slot and the turns were given at another pace.
+    bucket.tat = min(bucket.tat, bucket.slot + window / bucket.limit)
+    call('DEL', key('turns'))
   end
+  if bucket.doubt == 1 and not doubt then bucket.unsettled = now.steady + 2 * window end
   known.why, known.claimed = why, claimed and 1 or 0
   bucket.window, bucket.learned, bucket.doubt = window, window, doubt and 1 or 0
 end
@@ -62,12 +67,19 @@ local function likely(bucket, low, high)
   return high
 end
 
+local function start_over(known)
+  known.events, known.oldest, known.youngest = 0, 0, -1
+end
+
 -- An answer names another limit than the one before, or another window. A limit that is above the
 -- configured one may be for a longer window: until that is known the rate is not raised.
 local function hear_limit(now, bucket, limit, window)
   local known = clues_of(bucket)
   local guessed = bucket.learned == 0 or known.claimed == 0
   bucket.said = limit
+  -- What is used is counted up to the limit: a lower one would look as if the rest had come back.
+  known.last_at, known.dropped = -1, 0
+  start_over(known)
   if window > 0 then
     bucket.limit = limit
     if window ~= bucket.policy then believe(now, bucket, window, 'policy', true, true) end
@@ -134,40 +146,45 @@ local function consider(now, bucket, low, high, kind, why)
   local again = known.pending > 0 and math.abs(known.pending / window - 1) < 0.15
   if bucket.doubt == 1 or known.kind == '-' or same or again then
     local fits = low <= bucket.window and bucket.window <= high
-    if bucket.doubt == 1 or not fits then believe(now, bucket, window, why, true, false) end
+    -- A bucket that fills up more slowly than it is tried looks like a shorter window at first.
+    local shorter = kind == 'sliding' and window < 0.9 * bucket.window
+    if bucket.doubt == 1 or not fits then believe(now, bucket, window, why, true, shorter) end
     known.kind, known.pending = kind, 0
+    if kind == 'bucket' then bucket.doubt = 2 end
   else
     known.pending = window
   end
 end
 
-local function start_over(known)
-  known.events, known.oldest, known.youngest = 0, 0, -1
-end
-
 -- Some of ours have gone, and not all at once.
-local function gradual(now, bucket, seen, known, dry, tolerance)
+local function gradual(now, bucket, seen, known, dry, tolerance, blur)
   local low, high = known.oldest, known.youngest
   if high < 0 then return end
   if known.events == 1 then
     -- Most went while hardly any answer came: the window is between those two ages.
-    local many = seen.gone - known.last_gone >= 0.25 * bucket.limit
+    local many = seen.gone - known.last_gone >= max(0.25 * bucket.limit, 4)
     if many and bucket.doubt == 1 and known.kind ~= 'bucket' and low <= high then
-      believe(now, bucket, likely(bucket, low, high), 'age', true, true)
+      believe(now, bucket, likely(bucket, low - tolerance, high + tolerance), 'age', true, true)
       start_over(known)
     end
     return
   end
   local gained = seen.gone - known.first_gone
   if low <= high + tolerance + 0.02 * low then
-    local windowed = known.first_dry >= 4 * dry and known.first_dry >= 0.5 * low
+    local windowed = known.first_dry >= max(4 * dry, 0.5 * low, 3 * bucket.window / bucket.limit)
+      and (known.why ~= 'room' or gained >= 3)
     if known.events < 3 and not windowed and low >= bucket.window / 8 then return end
-    if bucket.doubt == 0 and high >= 0.9 * bucket.window then return start_over(known) end
+    if bucket.doubt ~= 1 and high >= 0.9 * bucket.window then return start_over(known) end
     if windowed or low >= bucket.window / 4 then
-      if known.kind == 'bucket' and now.steady < known.no_room then return end
-      if known.kind == 'fixed' and bucket.doubt == 0 then return end
-      local turned = max(seen.used / 4, min(seen.used, 12))
-      if not windowed and gained < turned then return end
+      if known.kind == 'fixed' and bucket.doubt ~= 1 then return end
+      -- Once all that was in use has gone, a bucket that fills up slower than we send has shown.
+      local rises = seen.used > 1.2 * known.had + 1 + 2 * blur
+      local as_believed = low >= 0.75 * bucket.window and low - tolerance <= bucket.window
+        and bucket.window <= max(low, high) + tolerance
+        and (gained >= 5 or bucket.window == bucket.configured_window)
+      local turned = known.kind ~= 'bucket' and gained >= 1.25 * known.had + 2 and not rises
+      if gained >= 1.25 * known.had + 2 and rises then return start_over(known) end
+      if not (windowed or as_believed or turned) then return end
       consider(now, bucket, low - tolerance, max(low, high) + tolerance, 'sliding', 'age')
       start_over(known)
     elseif now.steady >= known.no_room and low < bucket.window / 4 then
@@ -177,9 +194,9 @@ local function gradual(now, bucket, seen, known, dry, tolerance)
     end
   elseif gained >= 6 and known.events >= 3 then
     if known.fewest < 2 then return start_over(known) end
-    local pace, blur = gained / (seen.at - known.first_at), 2 / gained + 0.02
-    local low_window = bucket.limit / (pace + HIDDEN * known.others) * (1 - blur)
-    consider(now, bucket, low_window, bucket.limit / pace * (1 + blur), 'bucket', 'refill')
+    local pace, off = gained / (seen.at - known.first_at), 2 / gained + 0.02
+    local low_window = bucket.limit / (pace + HIDDEN * known.others) * (1 - off)
+    consider(now, bucket, low_window, bucket.limit / pace * (1 + off), 'bucket', 'refill')
     if known.kind ~= 'bucket' then start_over(known) end
     known.no_room = now.steady + QUIET_WINDOWS * bucket.window
   end
@@ -209,7 +226,7 @@ local function learn(now, bucket)
   if not seen then return end
   local known = clues_of(bucket)
   if seen.seq <= known.seen then return end
-  known.seen, known.room, known.left = seen.seq, seen.room, seen.left
+  known.seen, known.room, known.left, known.told_at = seen.seq, seen.room, seen.left, seen.at
   if seen.throttled then
     -- Nothing comes back before it may be tried again: a wait is rounded up.
     local until_ms = seen.at + max(0, seen.wait - 1000)
@@ -225,7 +242,7 @@ local function learn(now, bucket)
   seen.gone = bucket.trimmed + rank + 1 - bucket.refused - seen.used
   local since = max(1, seen.at - known.last_at)
   local deviation = max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) -- the first few tell too little
-  local blur = bucket.limit / bucket.window * deviation
+  local blur = bucket.limit / bucket.window * deviation * (bucket.doubt == 1 and HASTE or 1)
   local tolerance = 2 * Bucket.jitter(bucket, bucket.window)
   if known.last_at < 0 then
     known.base, known.quiet, known.from = seen.gone, seen.at, seen.at
@@ -237,30 +254,43 @@ local function learn(now, bucket)
   known.oldest, known.fewest = max(known.oldest, oldest), min(known.fewest, seen.used)
   known.base = min(known.base, seen.gone)
   local dry = seen.at - known.quiet
+  -- Still counted though it is older than the window, and nobody else is seen.
+  if bucket.doubt ~= 1 and known.kind == 'sliding' and oldest > 1.15 * bucket.window + tolerance
+    and known.others * bucket.window < 0.02 * bucket.limit then
+    known.kind = '-'
+    believe(now, bucket, likely(bucket, oldest, 2 * oldest), 'age', true, true)
+    start_over(known)
+  end
   -- That nothing goes for so long is no bucket's way: what went before was not ours, or a blur.
   local refuted = known.youngest >= 0 and known.oldest > known.youngest + tolerance
-  if refuted and dry >= 0.5 * oldest then
+  local missed = (known.last_gone - known.first_gone) / max(1, known.quiet - known.first_at) * dry
+  if refuted and dry >= 0.5 * oldest and missed >= 3 then
     start_over(known)
     known.oldest = oldest
   end
   local enough = max(1, 0.75 + 2 * blur + 3 * sqrt(known.fallen))
   if seen.gone - known.base >= enough then
     local had = known.last_used
-    local all = had >= 3 and seen.gone - known.last_gone >= 0.8 * had and dry >= 2 * since
-    if all then
+    local all = seen.gone - known.last_gone >= 0.8 * had
+    if all and had >= 3 and dry >= 2 * since then
       local least, most = known.last_at - known.quiet, seen.at - known.from
+      if known.dropped == 1 then
+        least, most = known.last_at - known.drop_at, seen.at - known.drop_from
+      end
       dropped(now, bucket, seen, known, least, most, tolerance)
     else
-      known.events, known.dropped = known.events + 1, 0
+      known.events = known.events + 1
+      if known.events == 3 then known.dropped = 0 end
       if known.events == 1 then
         known.first_at, known.first_gone, known.first_dry = seen.at, seen.gone, dry
-        known.fewest = seen.used
+        known.fewest, known.had = seen.used, seen.used
       end
       if youngest < huge then
         known.youngest = known.youngest < 0 and youngest or min(known.youngest, youngest)
       end
-      gradual(now, bucket, seen, known, dry, tolerance)
+      gradual(now, bucket, seen, known, dry, tolerance, blur)
     end
+    if all then known.dropped, known.drop_at, known.drop_from = 1, seen.at, known.last_at end
     if known.events == 0 then known.oldest = 0 end
     known.quiet, known.from, known.base, known.fallen = seen.at, known.last_at, seen.gone, 0
     if known.kind == 'bucket' and seen.used < 3 then start_over(known) end
