@@ -84,8 +84,13 @@ class Environment:
         )  # SYNC, or it would free memory while we measure
         self.stub.reset()
 
-    def configure(self, endpoint: Endpoint, limit: int = NEVER, workers: int = 1) -> None:
-        """Write our configuration for one endpoint of the stub; ``limit`` is per second."""
+    def configure(
+        self, endpoint: Endpoint, limit: int = NEVER, workers: int = 1, *tables: str
+    ) -> None:
+        """Write our configuration for one endpoint of the stub, with further ``tables`` of TOML.
+
+        ``limit`` is per second.
+        """
         concurrency = int(HEADROOM * WORKER_CONCURRENCY) * workers
         lines = [
             f'redis_url = "{self.server.url}"',
@@ -99,6 +104,7 @@ class Environment:
             "mms_per_second = 0",
             f"concurrency = {concurrency}",
             f"worker_concurrency = {WORKER_CONCURRENCY}",
+            *tables,
         ]
         self._config_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -17,19 +17,29 @@ from sluicegate_worker.wire import BATCH, Grant, Settle, Start, parse_stepped
 from . import machine
 from .contenders import MESSAGES
 from .environment import Environment
-from .stub import Endpoint
+from .stub import NEVER, Endpoint
 
 ALL = "all three"
 EACH, *_ = shares(BATCH, BATCH, BATCH)
 """How many of each kind a drain's call carries when there is enough of all three."""
 
-PARTS = ("claim", "start", "settle", ALL)
+LIMITED = "claim, with limits per person"
+PARTS = ("claim", "start", "settle", ALL, LIMITED)
 _KINDS = dict(
     zip(
         ((BATCH, 0, 0), (0, BATCH, 0), (0, 0, BATCH), (EACH, EACH, EACH)),
-        PARTS,
+        PARTS[:-1],
         strict=True,
     )
+)
+_LIMITS = "\n".join(
+    f"""[accounts.default.per_recipient.{priority}]
+hourly = 10
+daily = 20
+weekly = 50
+quiet_seconds = 1.0
+same_text_seconds = 604800.0"""
+    for priority in ("bulk", "transactional")
 )
 _REQUEST = b'{"from":"+15557654321","to":"+12125550123","text":"your code is 1234"}'
 
@@ -98,7 +108,11 @@ class _Calls:
 
 
 def held(environment: Environment, calls: int) -> dict[str, Held]:
-    """Measure ``calls`` of each kind: 50 claims, 50 starts, 50 settles, or all three together."""
+    """Measure ``calls`` of each kind: 50 claims, 50 starts, 50 settles, or all three together.
+
+    And 50 claims where all limits on what a recipient gets are configured.
+    """
+    limited = _limited(environment, calls)
     environment.clear()
     environment.configure(Endpoint())
     environment.produce(MESSAGES, (2 * calls + 10) * BATCH)
@@ -112,10 +126,24 @@ def held(environment: Environment, calls: int) -> dict[str, Held]:
         granted: list[Grant] = []
         for _ in range(calls + 2):  # the first two have nothing to settle yet
             posted, granted = granted, meter.call(posted, granted, EACH)
+    meter.script[LIMITED], meter.cpu[LIMITED] = limited.script["claim"], limited.cpu["claim"]
     return {
         name: Held(Percentiles.of(meter.script[name]), Percentiles.of(meter.cpu[name]))
         for name in PARTS
     }
+
+
+def _limited(environment: Environment, calls: int) -> _Calls:
+    environment.clear()
+    environment.configure(Endpoint(), NEVER, 1, _LIMITS)
+    environment.produce(MESSAGES, (calls + 10) * BATCH)
+    with _slowlog(environment):
+        meter = _Calls(environment)
+        for _ in range(calls):
+            grants = meter.call((), (), BATCH)
+            meter.call((), grants, 0)
+            meter.call(grants, (), 0)
+    return meter
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from .contenders import CELERY
 from .figures import Figures
 from .growth import Point
 from .record import Bench, noise
-from .script_times import Percentiles
+from .script_times import LIMITED, Percentiles
 from .stub import Endpoint
 from .targets import every_target
 
@@ -137,6 +137,8 @@ def _figures(figures: Figures) -> Iterator[tuple[str, str]]:
     for name, held in figures.scripts_ms.items():
         yield f"script, {name} by 50: time", _percentiles(held.script)
         yield f"script, {name} by 50: server's CPU", _percentiles(held.cpu)
+    claims = [figures.scripts_ms[name].script.p50 for name in (LIMITED, "claim")]
+    yield "claim with limits per person, to one without", f"{claims[0] / claims[1]:.2f}x"
     yield "commands per message at 50/s", f"{figures.commands_at_50.calls:.2f}"
     yield "drain under Celery, to bare", spread(figures.under_celery_vs_bare, ".2f") + "x"
     yield "CPU under Celery, to bare", spread(figures.under_celery_cpu_vs_bare, ".2f") + "x"
