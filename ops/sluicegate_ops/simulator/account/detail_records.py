@@ -1,5 +1,6 @@
 """Detail records: the messages that have left their queue, as the provider bills them."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -116,7 +117,10 @@ class DetailRecords:
     def _left(self, filters: list[Filter], now: float) -> Iterator[int]:
         """The messages that have left their queue, and may fit as far as their bytes tell."""
         cld = [f.value.encode() for f in filters if f.field == "cld" and f.how != "starts_with"]
+        least, most = _seconds(filters)
         for number, message in enumerate(self._messages):
+            if not least <= message.received_at <= most:
+                continue
             delivery = message.delivery
             if delivery is None or now - message.arrived < delivery.sent_after:
                 continue
@@ -186,6 +190,19 @@ def _filters(options: Mapping[str, str], wall: float) -> Iterator[Filter]:
             yield from _range(value, wall)
         elif field != "record_type":
             yield Filter(field, how, _time(value) if field.endswith("_at") else value)
+
+
+def _seconds(filters: list[Filter]) -> tuple[float, float]:
+    """Between which Unix seconds what fits was created, a millisecond more at either end."""
+    least, most = 0.0, math.inf
+    for each in filters:
+        if each.field == "created_at" and each.how in ("gte", "gt", "lte", "lt"):
+            seconds = datetime.fromisoformat(each.value).timestamp()
+            if each.how.startswith("g"):
+                least = max(least, seconds - 0.001)
+            else:
+                most = min(most, seconds + 0.001)
+    return least, most
 
 
 def _range(name: str, wall: float) -> Iterator[Filter]:
