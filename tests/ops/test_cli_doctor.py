@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import msgspec
@@ -312,6 +314,40 @@ def test_faults_of_ports() -> None:
 )
 def test_faults_of_the_broker(config: Config, expected: set[str]) -> None:
     assert kinds(host.broker_findings(config)) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(200, {"flower_open"}), (401, set()), (None, set())]
+)
+def test_a_flower_without_a_password(status: int | None, expected: set[str]) -> None:
+    class Dashboard(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status or 500)
+            self.end_headers()
+            self.wfile.write(b"<title>Flower</title>")
+
+        def log_message(self, format: str, *args: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Dashboard) as server:
+        if status is None:
+            server.server_close()
+        else:
+            Thread(target=server.handle_request, daemon=True).start()
+        found = host.flower_findings(f"http://127.0.0.1:{server.server_port}/")
+        assert kinds(found) == expected
+
+
+def test_a_broker_that_nobody_answers_at(cli: Cli) -> None:
+    env = {"SLUICEGATE_BROKER_URL": "redis://127.0.0.1:1/0"}
+    told = json.loads(cli("doctor", "--offline", "--json", exits=1, env=env).stdout)
+    assert "broker_unreachable" in {one["kind"] for one in told["findings"]}
+
+
+def test_an_account_of_v1_without_its_secret(cli: Cli) -> None:
+    Path("sluicegate.toml").write_text('[accounts.default]\napi = "v1"\n', encoding="utf-8")
+    env = {"SLUICEGATE_TELNYX_API_KEY": ""}
+    told = json.loads(cli("doctor", "--offline", "--json", exits=1, env=env).stdout)
+    assert "key_missing" in {one["kind"] for one in told["findings"]}
 
 
 # -- the round
