@@ -95,7 +95,7 @@ def test_a_small_campaign_beside_a_big_one_ends_when_its_share_says(account: Acc
     [
         {
             "senders": {
-                "+15550000001": {"kind": "toll_free"},
+                "+15550000001": {"kind": "toll_free", "per_second": 5},
                 "+15550000002": {"kind": "toll_free", "per_second": 1000},
             }
         }
@@ -103,20 +103,22 @@ def test_a_small_campaign_beside_a_big_one_ends_when_its_share_says(account: Acc
     indirect=True,
 )
 def test_a_sender_at_its_rate_never_slows_another(account: Account) -> None:
-    """A toll-free number may send 20 segments a second, a twentieth; the other gets the rest.
+    """One sender may send 5 segments a second; the other gets the rest.
 
     How exactly the rates are used is judged on a clock of the tests' own, in
-    ``test_levels_in_claims.py``. Here workers may be kept from their slots, and those are gone.
+    ``test_levels_in_claims.py``. Here workers may be kept from their slots, and those are gone:
+    how long it takes is the machine's affair.
     """
     slow = [message(n, sender="+15550000001") for n in range(1, 401)]
     fast = [message(n, sender="+15550000002") for n in range(1001, 3001)]
     assert all(result.ok for result in account.sluice.enqueue_many([*slow, *fast]))
-    found = arrived(account, 1600)
+    found = arrived(account, 600)
     senders = Counter(arrival["from"] for arrival in found)
     seconds = found[-1]["arrived"] - found[0]["arrived"]
-    assert senders["+15550000001"] <= 20 * seconds + 3
-    assert 1600 / 40 < senders["+15550000001"] < 1600 / 10
-    assert senders["+15550000002"] == 1600 - senders["+15550000001"]
+    assert 1 <= senders["+15550000001"] <= 5 * seconds + 3
+    assert senders["+15550000002"] == 600 - senders["+15550000001"]
+    waiting = 400 - senders["+15550000001"]
+    assert waiting > 0, "the one at its rate never waited, so nothing was shown"
 
 
 REGISTERED = {

@@ -55,8 +55,23 @@ class Shared:
         return self._provider.take(now)
 
 
+class Lagging:
+    """A provider to which more and more of what was sent is still on its way, for a second."""
+
+    def __init__(self, provider: Limiter, most: int) -> None:
+        self.limit, self._provider, self._most = provider.limit, provider, most
+        self._began: float | None = None
+
+    def take(self, now: float) -> LimitVerdict:
+        self._began = now if self._began is None else self._began
+        share = min(1.0, now - self._began)
+        verdict = self._provider.take(now)
+        on_its_way = int(self._most * share) if now < self._began + 1.2 else 0
+        return verdict._replace(remaining=min(self.limit, verdict.remaining + on_its_way))
+
+
 def sent(
-    made: Bench, provider: Limiter | Shared, seconds: float, **headers: Any
+    made: Bench, provider: Limiter | Shared | Lagging, seconds: float, **headers: Any
 ) -> tuple[int, int]:
     """Send for so long as bulk may; return how many were accepted, and how many answered 429."""
     accepted = refused = 0
@@ -163,6 +178,19 @@ def test_a_worker_comes_back_soon_while_the_window_is_in_doubt(valkey: redis.Red
     while (claimed := made.claim(1)).grants:
         pass
     assert claimed.wait_ms <= 1_000 / 40 + 1
+
+
+@pytest.mark.parametrize("kind", ["fixed", "sliding"])
+@pytest.mark.parametrize("most", [9, 16, 30])
+def test_requests_on_their_way_make_no_slow_bucket_of_the_provider(
+    valkey: redis.Redis, kind: str, most: int
+) -> None:
+    made = bench(valkey, limit=100, window_seconds=1.0)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 1000)])
+    provider = Lagging(KINDS[kind](100, 1.0), most)
+    sent(made, provider, 3.0)
+    accepted, _ = sent(made, provider, 3.0)
+    assert accepted >= 0.85 * 300
 
 
 def test_nothing_is_learned_from_answers_without_headers(valkey: redis.Redis) -> None:

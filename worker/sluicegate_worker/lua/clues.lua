@@ -19,12 +19,14 @@ local ENDS = 1.02      -- of a claimed window: by then its first slots came back
 --   room     what the newest answer (to slot `seen`) left, -1 where it did not say; `left`: ms that
 --            it named until the window ends, -1 where none
 --   quiet    the slot since which nothing that we used has come back
+--   slow     by how many ms more than usual the slowest request was lately, as of `slow_at`
 --   told_at  when the request of the newest answer began
 local CLUES = {
   'claimed', 'seen', 'room', 'left', 'quiet', 'since',
   'from', 'base', 'fallen', 'others', 'oldest', 'youngest', 'fewest', 'events',
   'first_at', 'first_gone', 'first_dry', 'last_at', 'last_gone', 'last_used', 'dropped',
   'pending', 'no_room', 'had', 'drop_at', 'drop_from', 'told_at',
+  'slow', 'slow_at',
 }
 local UNKNOWN = { claimed = 1, seen = -1, room = -1, left = -1, youngest = -1, last_at = -1 }
 

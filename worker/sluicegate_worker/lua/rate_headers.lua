@@ -87,7 +87,9 @@ local function report(now, bucket, lease, answer)
   bucket.heard = 1
   local late = lease.started - lease.slot + answer.took
   if bucket.rtt == 0 then bucket.rtt = late end
-  local logged_late = hear_time(now, bucket, lease, late - bucket.rtt)
+  local beyond = late - bucket.rtt
+  local logged_late = hear_time(now, bucket, lease, beyond)
+  if beyond > (bucket.slowest or 0) then bucket.slowest = beyond end
   local seq = tonumber(lease.seq)
   if answer.limit > 0 then hear_limit(now, bucket, seq, answer.limit, answer.window) end
   -- The longest: shown where it says that the window is longer.
@@ -108,6 +110,7 @@ local function report(now, bucket, lease, answer)
         seq = seq, at = lease.started, room = min(remaining, answer.limit),
         used = max(0, answer.limit - remaining),
         left = answer.reset, throttled = answer.throttled, wait = answer.wait,
+        slow = logged_late > jitter(bucket, bucket.window),
       }
     end
   end

@@ -32,6 +32,10 @@ local QUIET_WINDOWS = 20 -- for which a bucket is not tried upwards
 local SHARED_MOST = 3   -- a bucket that others share looks up to so many times slower
 local UNSEEN_MOST = 1.5 -- the same where little is seen of them
 local DRAWN = 0.1       -- of the limit: a bucket that is fuller takes back only what was drawn
+local REFUTED = 1.5     -- a bucket never fills up so many times faster than its pace
+local NEAR = 0.95       -- a pace that is so near to the configured one is that
+local SLOW_HALF = 0.5   -- of a window: in that time half of how slow requests were is forgotten
+local NOISY = 0.15      -- of a window: requests that vary by more hide what comes back
 local MAX_RAISE = Bucket.MAX_RAISE
 local USUAL_MS = {
   86400000, 43200000, 21600000, 10800000, 7200000, 3600000, 1800000, 900000, 600000, 300000,
@@ -131,7 +135,8 @@ local function consider(now, bucket, low, high, kind, why)
   local window = likely(bucket, low, high)
   local shared = known.others * bucket.window > 0.02 * bucket.limit
   local configured = bucket.configured_window
-  if kind == 'bucket' and shared and low / HIDDEN <= configured and configured <= high then
+  local lowest = shared and low / HIDDEN or NEAR * low
+  if kind == 'bucket' and lowest <= configured and NEAR * configured <= high then
     window = configured
   end
   local by_others = kind == 'sliding'
@@ -195,11 +200,31 @@ local function gradual(now, bucket, seen, known, dry, tolerance, blur)
   elseif gained >= 6 and known.events >= 3 then
     if known.fewest < 2 then return start_over(known) end
     local pace, off = gained / (seen.at - known.first_at), 2 / gained + 0.02
+    -- What is on its way looks as if it had come back, and at our own pace. A slower bucket still
+    -- counts some that the window believed in would not.
+    local longer = max(bucket.window, known.claimed == 0 and bucket.configured_window or 0)
     local low_window = bucket.limit / (pace + HIDDEN * known.others) * (1 - off)
+    local slower = known.kind ~= 'bucket' and low_window > longer
+    if slower and known.oldest <= longer + tolerance then
+      if seen.at - known.first_at > 2 * longer then start_over(known) end
+      return
+    end
     consider(now, bucket, low_window, bucket.limit / pace * (1 + off), 'bucket', 'refill')
     if known.kind ~= 'bucket' then start_over(known) end
     known.no_room = now.steady + QUIET_WINDOWS * bucket.window
   end
+end
+
+-- More has come back than a bucket of that pace holds, which nobody else can fake: it was none.
+local function overflowed(now, bucket, seen, known, enough)
+  if known.kind ~= 'bucket' or bucket.doubt == 1 or known.events < 3 then return false end
+  local gained, span = seen.gone - known.first_gone, seen.at - known.first_at
+  local spare = max(2 * enough, DRAWN * bucket.limit)
+  if gained < spare + REFUTED * span * bucket.limit / bucket.window then return false end
+  known.kind, known.no_room = '-', 0
+  believe(now, bucket, likely(bucket, 0, span * bucket.limit / gained), 'room', true, true)
+  start_over(known)
+  return true
 end
 
 -- All of ours have gone at once, after nothing went for `dry` ms, give or take.
@@ -227,6 +252,8 @@ local function learn(now, bucket)
   local known = clues_of(bucket)
   if seen.seq <= known.seen then return end
   known.seen, known.room, known.left, known.told_at = seen.seq, seen.room, seen.left, seen.at
+  local kept = 0.5 ^ (max(0, seen.at - known.slow_at) / max(LEAST_MS, SLOW_HALF * bucket.window))
+  known.slow, known.slow_at = max(bucket.slowest or 0, known.slow * kept), seen.at
   if seen.throttled then
     -- Nothing comes back before it may be tried again: a wait is rounded up.
     local until_ms = seen.at + max(0, seen.wait - 1000)
@@ -236,14 +263,16 @@ local function learn(now, bucket)
     end
     return
   end
-  local rank = call('ZRANK', key('log'), seen.seq)
+  -- One that was slow itself may have been counted before others, or after them.
+  local rank = not seen.slow and call('ZRANK', key('log'), seen.seq)
   if not rank then return end
   -- Of all that were sent and not refused; slots that were given back are not in the log.
   seen.gone = bucket.trimmed + rank + 1 - bucket.refused - seen.used
   local since = max(1, seen.at - known.last_at)
   local deviation = max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) -- the first few tell too little
-  local blur = bucket.limit / bucket.window * deviation * (bucket.doubt == 1 and HASTE or 1)
-  local tolerance = 2 * Bucket.jitter(bucket, bucket.window)
+  local varies = max(deviation, known.slow / 2)
+  local blur = bucket.limit / bucket.window * varies * (bucket.doubt == 1 and HASTE or 1)
+  local tolerance = max(2 * Bucket.jitter(bucket, bucket.window), known.slow)
   if known.last_at < 0 then
     known.base, known.quiet, known.from = seen.gone, seen.at, seen.at
     known.last_at, known.last_gone, known.last_used = seen.at, seen.gone, seen.used
@@ -269,10 +298,14 @@ local function learn(now, bucket)
     known.oldest = oldest
   end
   local enough = max(1, 0.75 + 2 * blur + 3 * sqrt(known.fallen))
-  if seen.gone - known.base >= enough then
+  if overflowed(now, bucket, seen, known, enough) then
+    known.quiet, known.from, known.base, known.fallen = seen.at, known.last_at, seen.gone, 0
+  elseif seen.gone - known.base >= enough then
     local had = known.last_used
     local all = seen.gone - known.last_gone >= 0.8 * had
-    if all and had >= 3 and dry >= 2 * since then
+    if known.slow > NOISY * bucket.window and known.kind ~= 'bucket' then
+      start_over(known)
+    elseif all and had >= 3 and dry >= 2 * since then
       local least, most = known.last_at - known.quiet, seen.at - known.from
       if known.dropped == 1 then
         least, most = known.last_at - known.drop_at, seen.at - known.drop_from
