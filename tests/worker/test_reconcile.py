@@ -212,6 +212,30 @@ def test_where_two_readings_fit_the_doubt_is_left_and_shown(valkey: redis.Redis)
     assert done.left["foreign"] == 3  # whose they are is open, so they stay named
 
 
+def test_a_post_that_was_under_way_is_known_in_the_end(valkey: redis.Redis) -> None:
+    books = Books(valkey, receipts=False)
+    sent(books, 2)
+    [message] = to_send(1, "late")
+    books.bench.enqueue(message)
+    [grant] = books.bench.claim_all(1)
+    books.pass_by(max(0.0, grant.slot_ms) / 1000)
+    request = books._request(message)
+    assert books.bench.start(grant, request=request) == [True]
+    answers = [books._post(request, grant.id)]
+    books.pass_by(5)
+
+    def settle(asked: httpx.Request, response: httpx.Response) -> httpx.Response:
+        while answers:
+            books.bench.step([books._settle(grant, answers.pop())])
+        return response
+
+    books.spoil = settle
+    done = books.reconcile()
+    assert done.agrees
+    assert done.counts["ours"] == 3
+    check_bill(books, done)
+
+
 def test_a_record_that_nearly_fits_leaves_a_doubt_open(valkey: redis.Redis) -> None:
     books = Books(valkey, receipts=False)
     sent(books, 3, unsent=lambda n: n > 0)
