@@ -259,7 +259,7 @@ def _rate(account: AccountLook, limits: Mapping[str, str]) -> RequestRate:
         said=int(values["said"]),
         evidence=evidence,
         believed_since_ms=values.get("believed_since"),
-        in_doubt=bool(values["doubt"]),
+        in_doubt=values["doubt"] == 1,
         bounded=bool(values["bounded"]),
         heard=bool(values["heard"]),
         refuses=values["slot"] > values["last"],

@@ -302,10 +302,12 @@ local function learn(now, bucket)
     known.quiet, known.from, known.base, known.fallen = seen.at, known.last_at, seen.gone, 0
   elseif seen.gone - known.base >= enough then
     local had = known.last_used
-    local all = seen.gone - known.last_gone >= 0.8 * had
-    if known.slow > NOISY * bucket.window and known.kind ~= 'bucket' then
+    local all, first = seen.gone - known.last_gone >= 0.8 * had, known.first_at == 0
+    local noisy = known.slow > NOISY * bucket.window and known.kind ~= 'bucket'
+    local many = not noisy and all and had >= 3 and dry >= 2 * since
+    if noisy then
       start_over(known)
-    elseif all and had >= 3 and dry >= 2 * since then
+    elseif many then
       local least, most = known.last_at - known.quiet, seen.at - known.from
       if known.dropped == 1 then
         least, most = known.last_at - known.drop_at, seen.at - known.drop_from
@@ -313,7 +315,7 @@ local function learn(now, bucket)
       dropped(now, bucket, seen, known, least, most, tolerance)
     else
       known.events = known.events + 1
-      if known.events == 3 then known.dropped = 0 end
+      if known.events == 3 or not first and not all then known.dropped = 0 end
       if known.events == 1 then
         known.first_at, known.first_gone, known.first_dry = seen.at, seen.gone, dry
         known.fewest, known.had = seen.used, seen.used
@@ -323,7 +325,10 @@ local function learn(now, bucket)
       end
       gradual(now, bucket, seen, known, dry, tolerance, blur)
     end
-    if all then known.dropped, known.drop_at, known.drop_from = 1, seen.at, known.last_at end
+    -- The first of all may be few: a window that had just begun to be used has ended.
+    if many or all and first then
+      known.dropped, known.drop_at, known.drop_from = 1, seen.at, known.last_at
+    end
     if known.events == 0 then known.oldest = 0 end
     known.quiet, known.from, known.base, known.fallen = seen.at, known.last_at, seen.gone, 0
     if known.kind == 'bucket' and seen.used < 3 then start_over(known) end

@@ -59,4 +59,4 @@ def learned(
     limit, window_ms, evidence, in_doubt = scripts.call(
         REHEARSE, [*args[:2], *map(float, args[2:])]
     )
-    return Learned(float(limit), float(window_ms) / 1000, evidence.decode(), bool(in_doubt))
+    return Learned(float(limit), float(window_ms) / 1000, evidence.decode(), int(in_doubt) == 1)
