@@ -60,7 +60,9 @@ local function hear_time(now, bucket, lease, beyond)
   local late = 0
   if beyond > LEAST_JITTER * bucket.window / 4 or beyond > LEAST_JITTER_MS / 4 then
     local usual, deviation = jitter(bucket, bucket.window), sqrt(bucket.rtt_var)
-    if beyond > min(usual, max(usual / 4, LATE * deviation)) then
+    -- In a long window the jitter has room for all but stragglers.
+    local slack = usual < LEAST_JITTER_MS and max(usual / 4, LATE * deviation) or usual
+    if beyond > min(usual, slack) then
       late = beyond
       redis.call('ZADD', key('log'), 'XX', ms(min(lease.slot + late, now.steady)), lease.seq)
     end
