@@ -449,7 +449,7 @@ def test_no_command_is_missing() -> None:
         "probe reconcile",
         "campaign": "preflight start list status watch pause resume cancel pace report export "
         "delete",
-        "archive": "status run adopt",
+        "archive": "status run adopt off",
         "hold": "add lift list",
         "message": "show retrieve",
         "profile": "list show set-webhook",
