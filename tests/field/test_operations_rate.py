@@ -95,7 +95,7 @@ def test_07_drains_keep_to_the_ceiling_at_any_provider(
     valkey: redis.Redis, provider: ProviderKind
 ) -> None:
     run = Scenario(
-        provider=provider, limit=50, window=1.0, ceiling=10, workers=2, warm_up=3.0, windows=6
+        provider=provider, limit=50, window=1.0, ceiling=10, workers=2, warm_up=10.0, windows=6
     )
     figures = simulate(run, valkey)
     assert figures.densest_second <= 10
@@ -139,7 +139,7 @@ def beside(made: Bench, others: int, limit: int = HEADER) -> None:
     for _ in range(45):
         ours = 1 + made.store.zcount(made.keys("log"), f"({made.now_ms - 1000}", made.now_ms)
         made.send(limit=limit, remaining=max(0, limit - others - ours))
-        made.later(20)
+        made.later(40)
     made.at(1000 * time.time())
     made.sweep()
 

@@ -51,7 +51,7 @@ IDS = {"dead": "m1", "doubt": "m2"}
 """Which message a group of commands is about; the others are about one that waits."""
 
 KINDS = ("registration", "brand", "campaign", "app")
-BLOCKS = {"serve"}
+BLOCKS = ("serve", "archive run --watch")
 """Commands that run until they are stopped."""
 
 
@@ -60,7 +60,7 @@ def lines() -> list[str]:
     spans = re.findall(r"`(sluicegate [^`]+)`", RUNBOOK)
     spans += re.findall(r"^\$ (sluicegate [^#\n]+)", RUNBOOK, re.MULTILINE)
     found = dict.fromkeys(" ".join(span.split()) for span in spans)
-    return [line for line in found if line.split()[1] not in BLOCKS]
+    return [line for line in found if not line.removeprefix("sluicegate ").startswith(BLOCKS)]
 
 
 def words(line: str) -> list[str]:

@@ -80,7 +80,9 @@ local function load(now, limit, window, ceiling)
   end
   local told = bucket.learned > 0 and bucket.learned or bucket.policy
   if told > 0 then bucket.window = told end
-  bucket.ceiling = ceiling_of(ceiling)
+  local most = ceiling_of(ceiling)
+  bucket.ceiling = most
+  bucket.capped = most and most.slots * bucket.window < bucket.limit * most.window or false
   age(bucket, now)
   return bucket
 end
@@ -181,7 +183,7 @@ end
 --   calm           while slots come in haste: the first window's bounds after that
 local function look(now, bucket)
   local slots_a_window, ceiling = budget(bucket), bucket.ceiling
-  local haste = bucket.doubt == 1 and clues().haste(now, bucket) or 1
+  local haste = bucket.doubt == 1 and not bucket.capped and clues().haste(now, bucket) or 1
   local bounds = { bound(bucket, slots_a_window, bucket.window / haste) }
   bounds[1].refills = bucket.doubt == 2
   if ceiling then bounds[2] = bound(bucket, ceiling.slots, ceiling.window) end

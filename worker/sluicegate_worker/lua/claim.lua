@@ -200,7 +200,8 @@ local function why_none(now, bucket, room, request, beyond)
   if beyond > bulk_last and next_lane(bucket, beyond, beyond) then
     local turn = slots.turn(now, room, request.token, beyond, request.horizon)
     local wait = turn - bulk_last + request.horizon / 2
-    if bucket.doubt == 1 then wait = min(wait, clues().patience(now, bucket)) end
+    local soon = bucket.doubt == 1 and not bucket.capped
+    if soon then wait = min(wait, clues().patience(now, bucket)) end
     return wait, 'rate'
   end
   if not next(cursors.refused) and next_lane(bucket, beyond, beyond) then

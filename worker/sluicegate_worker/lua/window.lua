@@ -168,8 +168,11 @@ local function gradual(now, bucket, seen, known, dry, tolerance, blur)
   if known.events == 1 then
     -- Most went while hardly any answer came: the window is between those two ages.
     local many = seen.gone - known.last_gone >= max(0.25 * bucket.limit, 4)
-    if many and bucket.doubt == 1 and known.kind ~= 'bucket' and low <= high then
-      believe(now, bucket, likely(bucket, low - tolerance, high + tolerance), 'age', true, true)
+    local between = likely(bucket, low - tolerance, high + tolerance)
+    -- One that is claimed is given up for a longer one after silence only: others make ages longer.
+    local longer = known.claimed == 1 and between > bucket.window
+    if many and bucket.doubt == 1 and known.kind ~= 'bucket' and low <= high and not longer then
+      believe(now, bucket, between, 'age', true, true)
       start_over(known)
     end
     return
@@ -271,9 +274,11 @@ local function learn(now, bucket)
   local since = max(1, seen.at - known.last_at)
   local deviation = max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) -- the first few tell too little
   local varies = max(deviation, known.slow / 2)
-  local blur = bucket.limit / bucket.window * varies * (bucket.doubt == 1 and HASTE or 1)
+  local hasty = bucket.doubt == 1 and not bucket.capped
+  local blur = bucket.limit / bucket.window * varies * (hasty and HASTE or 1)
   local tolerance = max(2 * Bucket.jitter(bucket, bucket.window), known.slow)
   if known.last_at < 0 then
+    known.strangers = max(0, -seen.gone)
     known.base, known.quiet, known.from = seen.gone, seen.at, seen.at
     known.last_at, known.last_gone, known.last_used = seen.at, seen.gone, seen.used
     return
@@ -283,9 +288,9 @@ local function learn(now, bucket)
   known.oldest, known.fewest = max(known.oldest, oldest), min(known.fewest, seen.used)
   known.base = min(known.base, seen.gone)
   local dry = seen.at - known.quiet
-  -- Still counted though it is older than the window, and nobody else is seen.
+  -- Still counted though it is older than the window, and nobody else is seen, now or at first.
   if bucket.doubt ~= 1 and known.kind == 'sliding' and oldest > 1.15 * bucket.window + tolerance
-    and known.others * bucket.window < 0.02 * bucket.limit then
+    and known.others * bucket.window + known.strangers < 0.02 * bucket.limit then
     known.kind = '-'
     believe(now, bucket, likely(bucket, oldest, 2 * oldest), 'age', true, true)
     start_over(known)
