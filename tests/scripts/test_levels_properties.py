@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import redis
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -493,6 +493,7 @@ def test_a_margin_fades_by_half_in_its_time_whatever_is_asked_meanwhile(
         st.tuples(st.integers(1, 40), st.integers(0, 3), st.booleans()), min_size=1, max_size=5
     )
 )
+@example(answers=[(11, 0, True)])
 @few
 def test_whatever_others_seem_to_use_a_tenth_of_the_limit_goes_on(
     store: redis.Redis, answers: list[tuple[int, int, bool]]

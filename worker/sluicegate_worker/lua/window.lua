@@ -255,6 +255,7 @@ local function learn(now, bucket)
   local known = clues_of(bucket)
   if seen.seq <= known.seen then return end
   known.seen, known.room, known.left, known.told_at = seen.seq, seen.room, seen.left, seen.at
+  if known.quiet == 0 then known.quiet = seen.at end -- the first answer, a refusal or not
   local kept = 0.5 ^ (max(0, seen.at - known.slow_at) / max(LEAST_MS, SLOW_HALF * bucket.window))
   known.slow, known.slow_at = max(bucket.slowest or 0, known.slow * kept), seen.at
   if seen.throttled then
