@@ -66,8 +66,8 @@ def test_a_worker_alone_makes_three_calls_per_message(valkey: redis.Redis) -> No
     run = Scenario(workers=1, rtt=0.02, warm_up=185.0, windows=1, seed=500)
     figures = simulate(run, valkey)
     assert figures.calls is not None
-    # Claim, start, settle: a sweep has the drain make none. Once in a window, where the cold start's
-    # haste comes round again, the log is full for a second, and a claim or two get nothing.
+    # Claim, start, settle: a sweep has the drain make none. Once in a window, where the haste of
+    # the cold start comes round again, the log is full for a second: a claim or two get nothing.
     assert figures.calls <= 3.01
     assert figures.sweeps == pytest.approx(0.1, abs=0.005), "one a second, which is ten slots"
 
