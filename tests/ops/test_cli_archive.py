@@ -13,7 +13,7 @@ from sluicegate.archive import reading
 from sluicegate.errors import ArchiveUnavailable
 from support.bench import Bench
 from support.command_line import Cli
-from support.messages import member_id, message, plan, recipient
+from support.messages import message, plan
 from support.receipts import tell
 
 DAY_MS = 86_400_000
@@ -30,11 +30,7 @@ class Office(Cli):
         self("archive", "run")
 
     def campaign(self, count: int = 3) -> list[str]:
-        rows = [recipient(JULY, number) for number in range(count)]
-        self.bench.campaigns.create(JULY)
-        self.bench.add("july", *rows)
-        self.bench.act("july", "start")
-        return [member_id("july", row) for row in rows]
+        return self.bench.campaign(JULY, count)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sluicegate.stored import History
 from sluicegate_worker.provider.codes import advice_for, delivery_advice
 from support.bench import Bench
 from support.command_line import invoked
-from support.messages import member_id, message, plan, recipient
+from support.messages import message, plan, recipient
 from support.receipts import tell
 
 RETRY: dict[str, Any] = {"kind": "retry", "code": "10007", "reason": "in passing", "heard": True}
@@ -59,11 +59,7 @@ class Cli:
 
     def campaign(self, count: int = 2) -> list[str]:
         """A running campaign; the ids of its recipients."""
-        rows = [recipient(JULY, number) for number in range(count)]
-        self.bench.campaigns.create(JULY)
-        self.bench.add("july", *rows)
-        self.bench.act("july", "start")
-        return [member_id("july", row) for row in rows]
+        return self.bench.campaign(JULY, count)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import redis
 from sluicegate import Config, EnqueueResult, Message, MessageStatus
 from sluicegate.audit import Act
 from sluicegate.campaigns.campaign import IMPORT, Action, Campaigns
+from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.config import Account, InDoubt
 from sluicegate.outbox import CANCEL, ENQUEUE, Outbox
@@ -34,7 +35,7 @@ from sluicegate_worker.wire import (
 
 from .clock import CLOCK
 from .consistency import check_consistency
-from .messages import HASH_KEY, message
+from .messages import HASH_KEY, member_id, message, recipient
 from .values import changes, image_of, values_of
 
 BY_TEST = Act(who="test", action="test", why="a test", run="test")
@@ -138,6 +139,14 @@ class Bench:
             changed = self._changed_since(before)
             assert not changed, (action, changed)
         return state
+
+    def campaign(self, plan: Plan, count: int) -> list[str]:
+        """Start a campaign to so many recipients; return the ids of its messages."""
+        rows = [recipient(plan, number) for number in range(count)]
+        self.campaigns.create(plan)
+        self.add(plan.name, *rows)
+        self.act(plan.name, "start")
+        return [member_id(plan.name, row) for row in rows]
 
     def step(
         self,

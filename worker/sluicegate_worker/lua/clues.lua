@@ -1,6 +1,6 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
 -- KEYS none. ARGV none.
--- Returns: of, text, bulk_gap.
+-- Returns: HASTE; of, text, bulk_gap, haste, patience.
 -- Keys touched: none.
 --
 -- It is one field of the bucket's, since most calls need none of it.

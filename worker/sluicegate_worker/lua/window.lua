@@ -75,6 +75,11 @@ local function start_over(known)
   known.events, known.oldest, known.youngest = 0, 0, -1
 end
 
+-- Of ours some are gone: the next silence is counted from here.
+local function came_back(known, seen)
+  known.quiet, known.from, known.base, known.fallen = seen.at, known.last_at, seen.gone, 0
+end
+
 -- An answer names another limit than the one before, or another window. A limit that is above the
 -- configured one may be for a longer window: until that is known the rate is not raised.
 local function hear_limit(now, bucket, limit, window)
@@ -305,7 +310,7 @@ local function learn(now, bucket)
   end
   local enough = max(1, 0.75 + 2 * blur + 3 * sqrt(known.fallen))
   if overflowed(now, bucket, seen, known, enough) then
-    known.quiet, known.from, known.base, known.fallen = seen.at, known.last_at, seen.gone, 0
+    came_back(known, seen)
   elseif seen.gone - known.base >= enough then
     local had = known.last_used
     local all, first = seen.gone - known.last_gone >= 0.8 * had, known.first_at == 0
@@ -336,7 +341,7 @@ local function learn(now, bucket)
       known.dropped, known.drop_at, known.drop_from = 1, seen.at, known.last_at
     end
     if known.events == 0 then known.oldest = 0 end
-    known.quiet, known.from, known.base, known.fallen = seen.at, known.last_at, seen.gone, 0
+    came_back(known, seen)
     if known.kind == 'bucket' and seen.used < 3 then start_over(known) end
   elseif dry > bucket.window + max(0.15 * bucket.window + 2 * tolerance,
     4 * bucket.window / bucket.limit) then

@@ -163,7 +163,6 @@ def _record(entry: Mapping[str, Any]) -> ProviderRecord | None:
     status = _text(entry.get("status")).lower()
     created_ms = _ms(entry.get("created_at"))
     told = (_ms(entry.get(name)) for name in ("completed_at", "updated_at", "sent_at"))
-    errors = entry.get("errors")
     return ProviderRecord(
         id=id,
         to=_number(entry.get("cld")),
@@ -176,7 +175,7 @@ def _record(entry: Mapping[str, Any]) -> ProviderRecord | None:
         status=status,
         delivery=DELIVERY_OF.get(status, "sent" if status == "sent" else ""),
         known=status in DELIVERY_OF or status in _UNDER_WAY,
-        code=_code(errors[0]) if isinstance(errors, list) and errors else "",
+        code=_first_code(entry.get("errors")),
         bill=record_bill(entry),
         urls=_urls(entry, "delivery_status_webhook_url", "delivery_status_failover_url"),
     )
@@ -210,7 +209,6 @@ def _of_v1(entry: Mapping[str, Any]) -> ProviderRecord | None:
     status = _text(entry.get("status")).lower()
     delivery_status = _text(entry.get("delivery_status")).lower()
     created_ms, updated_ms = (whole(entry.get(name)) or 0 for name in ("created", "updated"))
-    errors = entry.get("errors")
     return ProviderRecord(
         id=id,
         to=_number(entry.get("to")),
@@ -225,7 +223,7 @@ def _of_v1(entry: Mapping[str, Any]) -> ProviderRecord | None:
             status, DELIVERY_OF.get(delivery_status, "sent" if status == "sent" else "")
         ),
         known=status in DELIVERY_OF or status in _UNDER_WAY,
-        code=_code(errors[0]) if isinstance(errors, list) and errors else "",
+        code=_first_code(entry.get("errors")),
         bill=v1_bill(entry),
     )
 
@@ -260,8 +258,9 @@ def _urls(entry: Mapping[str, Any], *names: str) -> tuple[str, ...]:
     return tuple(filter(None, (_text(entry.get(name)) for name in names)))
 
 
-def _code(error: object) -> str:
-    """A code of a list of them, or of errors in full."""
+def _first_code(errors: object) -> str:
+    """The first code of a list of them, or of errors in full; empty where there is none."""
+    error = errors[0] if isinstance(errors, list) and errors else None
     value = error.get("code") if isinstance(error, dict) else error
     return str(value) if type(value) in (str, int) else ""
 
