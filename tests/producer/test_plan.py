@@ -38,6 +38,7 @@ OTHERS: dict[str, Any] = {
     "media_urls": ("https://example.com/a.png",),
     "key_column": "order",
     "expires_at": EXPIRES,
+    "kept_columns": ("plan",),
     "renderer": "other/9",
     "except_campaigns": ("june",),
 }
@@ -200,3 +201,13 @@ def test_a_value_that_renders_to_nothing_is_refused_by_name() -> None:
     made = ticket(plan(), 1, "+14152000000", 1, ("", "1"))
     with pytest.raises(BadValue, match="first_name is empty"):
         rendered(plan(), "july.x", made)
+
+
+def test_kept_columns_go_into_the_tickets_and_not_into_the_text() -> None:
+    kept = plan(kept_columns=("carrier", "code"))
+    assert kept.values == ("first_name", "code", "carrier")
+    values = ["Ann", "7", "T-Mobile"]
+    written = ticket(kept, 1, "+14155550001", 1, values)
+    assert rendered(kept, "july.x", written).text == "Hi Ann, code 7"
+    assert plan_digest(kept) != plan_digest(plan())
+    assert differences(kept, plan()) == ["list of kept columns"]

@@ -42,6 +42,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     These three say how one file is read: equal plans may differ in them. ``expires_at`` is
     timezone-aware. ``renderer`` records what renders the text: see ``template.RENDERERS``. Whom
     ``except_campaigns`` reached or still hold is never imported: see ``exclusion``.
+    ``kept_columns`` go into the tickets beside those that the text uses, for what is decided of a
+    recipient later.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     except_campaigns: tuple[str, ...] = ()
     region_column: str | None = None
     landlines: bool = True
+    kept_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """A new plan has the renderer of its text; a stored one always names its own."""
@@ -67,6 +70,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     def template(self) -> Template:
         """The compiled template; raises BadTemplate."""
         return Template(self.text, self.renderer)
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """What a ticket's values are of: the text's variables, then the kept columns."""
+        return tuple(dict.fromkeys((*self.template.variables, *self.kept_columns)))
 
     @property
     def kind(self) -> Literal["SMS", "MMS"]:
@@ -165,7 +173,7 @@ def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
     """
     try:
         waiting = Ticket.parse(ticket)
-        values = dict(zip(plan.template.variables, waiting.variables, strict=True))
+        values = dict(zip(plan.values, waiting.variables, strict=True))
     except ValueError as error:
         raise InvalidMessage("ticket", f"{len(ticket)} bytes", str(error), id) from error
     return plan.message(id, waiting.to, plan.template.render(values))
@@ -187,6 +195,7 @@ _FIELD_WORDS = {
     "key_column": "key",
     "expires_at": "expiry",
     "except_campaigns": "list of excepted campaigns",
+    "kept_columns": "list of kept columns",
     "renderer": "renderer, that of another version of Sluicegate",
 }
 

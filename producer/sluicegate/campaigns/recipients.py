@@ -135,8 +135,13 @@ class Recipients:
 
 
 def _mapped(file: CsvFile, plan: Plan) -> list[tuple[str, int]]:
-    """Pair each of the template's variables with the index of its column."""
+    """Pair the name of each value that a ticket holds with the index of its column."""
     return [
-        (name, place(file.path, file.columns, name, f"no column for {{{{ {name} }}}} in the text"))
-        for name in plan.template.variables
+        (name, place(file.path, file.columns, name, _missing(plan, name))) for name in plan.values
     ]
+
+
+def _missing(plan: Plan, name: str) -> str:
+    if name in plan.template.variables:
+        return f"no column for {{{{ {name} }}}} in the text"
+    return f"no column {name}, which is to be kept"

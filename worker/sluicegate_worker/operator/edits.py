@@ -91,7 +91,7 @@ class Letters:
     def _rewritten(self, letter: Stored, template: Template) -> Message:
         """A recipient's message with another text, rendered from its ticket's values."""
         plan = self._plan(MessageId.parse(letter.id).campaign)
-        known = plan.template.variables
+        known = plan.values
         if strange := [name for name in template.variables if name not in known]:
             there_are = f"there are {', '.join(known)}" if known else "there are none"
             raise BadValue(strange[0], f"is no variable of campaign {plan.name}; {there_are}")

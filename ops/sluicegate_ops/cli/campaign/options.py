@@ -129,6 +129,13 @@ class FileOptions:
             metavar="NAME", help="Leave out whom this campaign reached or holds; repeatable."
         ),
     ] = None
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Keep this column with each recipient, for revise and --without; repeatable.",
+        ),
+    ] = None
     expires_at: ExpiresAtOption = None
     encoding: EncodingOption = None
     delimiter: DelimiterOption = None

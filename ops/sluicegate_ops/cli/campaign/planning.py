@@ -1,5 +1,6 @@
 """The file and the plan that a campaign's options stand for."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -44,6 +45,7 @@ def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -
         landlines=not options.skip_landlines,
         key_column=_column(sheet, options.key) if options.key else None,
         expires_at=_expiry(options.expires_at) if options.expires_at else None,
+        kept_columns=_kept(sheet, options.keep or ()),
         except_campaigns=tuple(sorted(set(options.except_campaign or ()))),
     ).checked()
     check_sender(account, plan.sender, plan.messaging_profile_id)
@@ -79,6 +81,11 @@ def _text(options: FileOptions) -> str:
 def _column(sheet: CsvFile, name: str) -> str:
     """The column that ``name`` means, as a plan names it; raises BadFile."""
     return naming(sheet.columns, place(sheet.path, sheet.columns, name))
+
+
+def _kept(sheet: CsvFile, names: Sequence[str]) -> tuple[str, ...]:
+    """The columns to keep, in the order of their names; raises BadFile."""
+    return tuple(sorted({_column(sheet, name) for name in names}))
 
 
 def _guessed(sheet: CsvFile) -> str:
