@@ -34,7 +34,8 @@ MAY_USE = {
     "sluicegate_rigs": {"sluicegate", "sluicegate_worker", "sluicegate_ops"},
 }
 TOO_HEAVY_FOR_AN_APP = {"celery", "kombu", "httpx", "httpx_aiohttp", "tenacity", "aiohttp"}
-ONLY_IN_THE_ARCHIVE = {"sqlalchemy", "alembic"}  # and imported once one is opened
+SQL = {"sqlalchemy", "alembic"}  # imported once an archive or a query is opened
+KNOW_SQL = {"archive", "campaigns/sql_query"}
 KNOW_CELERY = {"app", "tasks", "patience"}  # the rest of the worker runs without it
 ISSUE_COMMANDS = {  # rigs and tests aside, nobody else has a word with Redis
     "sluicegate": "audit scripts pipelining optouts outbox archive/reading client testing "
@@ -127,16 +128,19 @@ def test_the_producer_needs_nothing_heavy() -> None:
     assert not faults({path: roots(path) & TOO_HEAVY_FOR_AN_APP for path in producer})
 
 
-def test_only_the_archive_knows_sql() -> None:
-    others = [path for path in SOURCES if module_of(path) != "archive"]
-    assert not faults({path: roots(path) & ONLY_IN_THE_ARCHIVE for path in others})
+def test_only_the_archive_and_queries_know_sql() -> None:
+    def named(path: Path) -> set[str]:
+        return {module_of(path), f"{module_of(path)}/{path.stem}"}
+
+    others = [path for path in SOURCES if not named(path) & KNOW_SQL]
+    assert not faults({path: roots(path) & SQL for path in others})
 
 
 def test_importing_the_producer_is_light() -> None:
     code = """import sluicegate, sluicegate.archive, sys
 print(*(name.partition('.')[0] for name in sys.modules))"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not set(run.stdout.split()) & (TOO_HEAVY_FOR_AN_APP | ONLY_IN_THE_ARCHIVE)
+    assert not set(run.stdout.split()) & (TOO_HEAVY_FOR_AN_APP | SQL)
 
 
 def test_only_app_and_tasks_know_celery() -> None:

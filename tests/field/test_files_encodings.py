@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.campaigns.csv_file import CsvFile, Row
+from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.row_source import Row
 from sluicegate.errors import BadFile
 
 FRENCH = "José Hélène François Noël Zoé Anaïs Benoît Jérôme Gaëlle l\u2019été “oui” Œuvre"

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from sluicegate.campaigns.columns import naming, place
-from sluicegate.campaigns.csv_file import BadRow, CsvFile, Row
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.recipients import Recipient, Recipients, Rejected
+from sluicegate.campaigns.row_source import BadRow, Row
 from sluicegate.errors import BadFile
 from support.csv_files import Write
 from support.messages import plan

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sluicegate.campaigns.csv_file import CsvFile, Row
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.recipients import Recipients, Rejected
 from sluicegate.campaigns.rejects import Rejects
+from sluicegate.campaigns.row_source import Row
 from sluicegate.spreadsheet import SheetFile, bared, guarded
 from support.messages import plan
 from support.office import saved

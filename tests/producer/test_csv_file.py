@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluicegate.campaigns.csv_file import BadRow, CsvFile, Row
+from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.row_source import BadRow, Row
 from sluicegate.errors import BadFile, SluicegateError
 from sluicegate.spreadsheet import guarded
 from support.csv_files import Write

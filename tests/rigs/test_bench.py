@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.campaigns.csv_file import CsvFile, Row
+from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.phone import Phones
+from sluicegate.campaigns.row_source import Row
 from sluicegate_rigs.bench import machine
 from sluicegate_rigs.bench.archiving import ArchiveFigures, archived
 from sluicegate_rigs.bench.bodies import number, write_csv

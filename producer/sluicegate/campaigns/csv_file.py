@@ -7,15 +7,14 @@ refused. Bytes that are invalid in the file's encoding never become mojibake.
 import codecs
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b, file_digest
 from io import BufferedReader, StringIO
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import BadFile
 from ..spreadsheet import GUARD, bared
@@ -31,6 +30,8 @@ from .layout import (
 )
 from .lines import END_OF_FILE, Lines
 from .quotes import MAX_ROW, NEVER_CLOSED, read_row
+from .row_source import BadRow, LineCount, Row
+from .temporary import TemporaryCopy
 
 _PREFIX = 1 << 20  # bytes from which the encoding and the delimiter are guessed
 _MARK = "sluicegate.mark"  # the name of the error handler below
@@ -50,47 +51,6 @@ _SEVERAL = (
 )
 
 
-class Row(NamedTuple):
-    """A sound row of ``lines`` lines, of which ``line`` is the first, counted from 1."""
-
-    line: int
-    values: list[str]
-    lines: int = 1
-
-
-class BadRow(NamedTuple):
-    """A row that was set aside. In its ``values``, U+FFFD stands for each unreadable byte.
-
-    Where a quote is at fault, it has one value: all of its text.
-    """
-
-    line: int
-    values: list[str]
-    reason: str
-    lines: int = 1
-
-
-@dataclass
-class LineCount:
-    """Where the lines of a file went: ``total = above + rows + blank``.
-
-    ``above`` are the header and what precedes it. ``rows`` are those of sound and bad rows, and
-    ``tall`` is how many sound rows have more than one line; ``tallest`` has the first and the
-    number of lines of a few.
-    """
-
-    above: int
-    total: int = 0
-    blank: int = 0
-    tall: int = 0
-    tallest: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def rows(self) -> int:
-        """Lines of all rows."""
-        return self.total - self.above - self.blank
-
-
 class CsvFile:
     """A CSV file whose first row names its columns; without a ``header`` they have numbers.
 
@@ -99,6 +59,9 @@ class CsvFile:
     without any value are skipped. A value is read without the apostrophe that keeps spreadsheets
     from changing it: see ``spreadsheet.py``. Columns may lack a name or share it. The latest
     ``rows()`` has read ``read_bytes`` of ``size_bytes``, and counted the lines in ``counted``.
+
+    What another source was copied into is read from ``copy``, and named by its own ``path`` and
+    ``form``. Where ``columns`` are given, the file has no header.
 
     Raises BadFile if the file can't be read as CSV; the error says what to do.
     """
@@ -110,8 +73,11 @@ class CsvFile:
         encoding: str | None = None,
         delimiter: str | None = None,
         header: bool = True,
+        copy: TemporaryCopy | None = None,
+        columns: Sequence[str] | None = None,
+        form: str = "",
     ) -> None:
-        self.path = Path(path)
+        self.path, self._copy, self._form = Path(path), copy, form
         self._reading: Lines | None = None
         with self._open() as file:
             prefix = file.read(_PREFIX)
@@ -131,10 +97,18 @@ class CsvFile:
         self._reader = partial(parse, delimiter=self.delimiter)
         starts = rf'[\r\n" {re.escape(self.delimiter)}]'  # what a value's first character follows
         self._guarded = re.compile(f"{GUARD}(?<={starts}{GUARD})").search
-        read = self._header if header else self._numbered
-        self.columns, above = read(lines, 1 if sep_line else 0, complete)
+        if columns is not None:
+            self.columns, above = tuple(columns), 0
+        else:
+            read = self._header if header else self._numbered
+            self.columns, above = read(lines, 1 if sep_line else 0, complete)
         self.counted = LineCount(above)
         self._numbers = number_columns(lines[above:], self.delimiter)
+
+    @property
+    def form(self) -> str:
+        """What the file was taken for."""
+        return self._form or f"{self.encoding}, values separated by {self.delimiter!r}"
 
     @property
     def read_bytes(self) -> int:
@@ -155,7 +129,9 @@ class CsvFile:
         self.counted, reread = LineCount(self.counted.above), 0
         with self._open() as file:
             decoder = codecs.getincrementaldecoder(self.encoding)(_MARK)
-            lines = self._reading = Lines(file, decoder, self._is_odd, self.counted.above)
+            lines = self._reading = Lines(
+                file, decoder, self._is_odd, self.counted.above, self.path
+            )
             while True:
                 before, reader = lines.row - 1, self._reader(lines.rest())
                 with suppress(csv.Error):
@@ -218,9 +194,10 @@ class CsvFile:
 
     def _open(self) -> BufferedReader:
         try:
-            if self.path.exists() and not self.path.is_file():
+            path = self._copy.path if self._copy else self.path
+            if path.exists() and not path.is_file():
                 raise OSError(0, "this is a directory, a pipe or a device")
-            return self.path.open("rb")
+            return path.open("rb")
         except (OSError, ValueError) as error:
             reason = f"cannot be read: {getattr(error, 'strerror', None) or error}"
             raise BadFile(self.path, "", reason, "give the path of a CSV file") from error

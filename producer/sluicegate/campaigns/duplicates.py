@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Self
 
 from ..spreadsheet import SheetFile
-from .csv_file import CsvFile
 from .report import Duplicate
+from .row_source import RowSource
 
 
 class Duplicates:
@@ -14,7 +14,7 @@ class Duplicates:
     The file is created with the first of them: until then, ``path`` is None.
     """
 
-    def __init__(self, path: Path, sheet: CsvFile) -> None:
+    def __init__(self, path: Path, sheet: RowSource) -> None:
         self._sheet = SheetFile(path, sheet.delimiter, sheet.encoding)
         self.path: Path | None = None
 

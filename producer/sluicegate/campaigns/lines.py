@@ -5,6 +5,7 @@ import csv
 from collections.abc import Callable, Iterator
 from io import BufferedReader, StringIO
 from itertools import chain
+from pathlib import Path
 
 from ..errors import BadFile
 from .quotes import MAX_ROW
@@ -18,7 +19,8 @@ class Lines:
 
     ``row`` is the line on which the next row begins, counted from 1; whoever reads the rows moves
     it on. Rows up to line ``marked`` may hold characters that ``odd`` finds in a text. A row that
-    is longer than ``MAX_ROW`` raises csv.Error, after which one may go on.
+    is longer than ``MAX_ROW`` raises csv.Error, after which one may go on. ``path`` names the file
+    in errors.
     """
 
     def __init__(
@@ -27,8 +29,9 @@ class Lines:
         decoder: codecs.IncrementalDecoder,
         odd: Callable[[str], bool],
         above: int,
+        path: Path,
     ) -> None:
-        self._file, self._decoder, self._odd = file, decoder, odd
+        self._file, self._decoder, self._odd, self._path = file, decoder, odd, path
         self._kept: list[str] = []
         self._first, self._rest, self._start, self._ended = 1, "", True, False
         self.row, self.marked, self.read_bytes = above + 1, 0, 0
@@ -90,7 +93,7 @@ class Lines:
         if len(self._rest) > MAX_ROW:
             line = self._first + len(self._kept) + text.count("\n")
             reason = f"the row has more than {MAX_ROW:,} characters"
-            raise BadFile(self._file.name, f"line {line}", reason, "is this a CSV file?")
+            raise BadFile(self._path, f"line {line}", reason, "is this a CSV file?")
         # Not splitlines(), which also splits at form feeds and other separators.
         lines = StringIO(text, newline="").readlines()
         if self._odd(text):

@@ -16,8 +16,9 @@ import msgspec
 from ..errors import BadFile, BadNumber
 from ..rules import E164
 from .columns import matching, variable
-from .csv_file import BadRow, CsvFile
+from .csv_file import CsvFile
 from .phone import Phones
+from .row_source import BadRow
 
 NUMBER_COLUMN = re.compile(
     r"to|recipient|msisdn|((cell|mobile|tele|to_|contact_)?_?(phone|number))(_(no|number))?|cell|mobile|tel"

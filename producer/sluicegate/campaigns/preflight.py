@@ -16,14 +16,14 @@ from ..memory import finished_bytes, waiting_bytes
 from ..numbering import doubt, kind_of, region_of
 from ..optouts import OptOuts
 from ..segments import strangers
-from .csv_file import CsvFile
 from .exclusion import Exclusion
 from .oddities import Oddities, values_of
 from .plan import Plan
 from .prices import CountryCost, Prices
-from .recipients import Recipient, Recipients, Rejected
+from .recipients import AS_IT_IS, Recipient, Recipients, Rejected, RowReading
 from .rejects import Rejects
 from .report import DoubtfulNumber, Duplicate, Report, SampleText
+from .row_source import RowSource
 from .substitutes import saving
 
 SAMPLES = 5
@@ -45,7 +45,7 @@ _BATCH = 500
 
 def preflight(
     plan: Plan,
-    file: CsvFile,
+    file: RowSource,
     account: Account,
     client: redis.Redis,
     keys: Keys,
@@ -56,6 +56,7 @@ def preflight(
     per_second: float = 0.0,
     limits: Mapping[str, str] | None = None,
     archive: ArchiveReader | None = None,
+    reading: RowReading = AS_IT_IS,
 ) -> Report:
     """Read the whole file once and report on it; nothing is sent or stored.
 
@@ -63,17 +64,18 @@ def preflight(
     number of rows read so far. ``samples`` is how many rendered texts the report shows.
     ``per_second`` is the campaign's own rate in segments a second, 0 for none. ``limits`` are
     those in force, in the form of ``levels.published``; without them, the account's count.
-    ``archive`` knows of those whom an excepted campaign had before. To recognise duplicates, this
+    ``archive`` knows of those whom an excepted campaign had before. ``reading`` says how this file
+    is read. To recognise duplicates, this
     takes about 150 bytes of memory a row.
 
     Raises BadFile, BadTemplate, UnknownCampaign for an excepted one, InvalidMessage if that one
     tells recipients apart by another column, and redis-py's errors.
     """
     prices = Prices(account, plan.kind)
-    report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter)
+    report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter, file.form)
     first_lines, optouts = dict[int, int](), OptOuts(client, keys)
     tally, exclusion = _Tally(report, plan, file, samples), Exclusion(client, keys, plan, archive)
-    for batch in _batched(Recipients(plan, file, account)):
+    for batch in _batched(Recipients(plan, file, account, reading)):
         report.rows += len(batch)
         recipients = []
         for row in batch:
@@ -124,7 +126,7 @@ def _pace(report: Report, plan: Plan, per_second: float) -> Pace:
 class _Tally:
     """Counts the sendable recipients in a report."""
 
-    def __init__(self, report: Report, plan: Plan, file: CsvFile, samples: int) -> None:
+    def __init__(self, report: Report, plan: Plan, file: RowSource, samples: int) -> None:
         self._report, self._samples, self._plan = report, samples, plan
         self._oddities = Oddities(plan, file.columns)
         self._texts, self._segments = Counter[str](), Counter[str]()

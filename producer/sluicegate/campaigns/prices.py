@@ -21,7 +21,8 @@ from ..config import Account
 from ..errors import BadFile
 from ..numbering import library
 from .columns import matching
-from .csv_file import BadRow, CsvFile
+from .csv_file import CsvFile
+from .row_source import BadRow
 
 OTHERS = "*"
 _COLUMNS = ("country", "type", "price")

@@ -1,17 +1,19 @@
 """Turns the rows of a campaign's file into recipients, or rejects them with a reason."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from ..config import Account
 from ..errors import BadNumber, BadValue, InvalidMessage
 from ..levels import country_fault
 from ..numbering import kind_of
-from .columns import place
+from .columns import place, variable
 from .countries import region_named
-from .csv_file import BadRow, CsvFile, Row
 from .phone import Phones
 from .plan import Plan, key_hash, ticket
+from .row_source import BadRow, Row, RowSource
 
 _LANDLINE = "a landline, by its country's numbering plan"
 # A file of rejected rows has U+FFFD in place of each unreadable byte.
@@ -48,6 +50,22 @@ class Rejected(NamedTuple):
     values: list[str]
 
 
+class RowReading(msgspec.Struct, frozen=True):
+    """How one source of rows is read: what differs between the sources of one campaign.
+
+    ``columns`` maps what the plan calls a column, as a variable, to the source's own name of it.
+    """
+
+    columns: Mapping[str, str] = {}
+
+    def place(self, file: RowSource, name: str, missing: str = "") -> int:
+        """The index of the column that the plan calls ``name``; raises as ``columns.place``."""
+        return place(file.path, file.columns, self.columns.get(variable(name), name), missing)
+
+
+AS_IT_IS = RowReading()
+
+
 class Recipients:
     """The rows of ``file``, each as a Recipient or a Rejected; may be iterated more than once.
 
@@ -56,17 +74,23 @@ class Recipients:
     Raises BadFile if a column or a variable of the plan matches no column of the file, or several.
     """
 
-    def __init__(self, plan: Plan, file: CsvFile, account: Account | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        file: RowSource,
+        account: Account | None = None,
+        reading: RowReading = AS_IT_IS,
+    ) -> None:
         self._account = account
         self._plan, self._template, self._file = plan, plan.template, file
         self._phones = Phones(plan.region)
-        self._to = place(file.path, file.columns, plan.to_column)
+        self._to = reading.place(file, plan.to_column)
         key = plan.key_column
-        self._key = None if key is None else place(file.path, file.columns, key)
-        self._variables = _mapped(file, plan)
+        self._key = None if key is None else reading.place(file, key)
+        self._variables = _mapped(file, plan, reading)
         used = {index for _, index in self._variables}
         region = plan.region_column
-        self._region = None if region is None else place(file.path, file.columns, region)
+        self._region = None if region is None else reading.place(file, region)
         self._by_region = {plan.region: self._phones}
         self._used = sorted(used | {self._to if self._key is None else self._key})
         # A row may lack what follows: spreadsheets drop trailing empty cells.
@@ -134,11 +158,9 @@ class Recipients:
         return self._by_region[region]
 
 
-def _mapped(file: CsvFile, plan: Plan) -> list[tuple[str, int]]:
+def _mapped(file: RowSource, plan: Plan, reading: RowReading) -> list[tuple[str, int]]:
     """Pair the name of each value that a ticket holds with the index of its column."""
-    return [
-        (name, place(file.path, file.columns, name, _missing(plan, name))) for name in plan.values
-    ]
+    return [(name, reading.place(file, name, _missing(plan, name))) for name in plan.values]
 
 
 def _missing(plan: Plan, name: str) -> str:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Self
 
 from ..spreadsheet import SheetFile
-from .csv_file import CsvFile
 from .recipients import Rejected
+from .row_source import RowSource
 
 NOTES = ("_line", "_column", "_value", "_reason")
 """The first columns of a file of rejected rows; they are ignored when it is imported."""
@@ -19,7 +19,7 @@ class Rejects:
     ``path`` is None. ``spreadsheet.py`` says how its values are written.
     """
 
-    def __init__(self, path: Path, sheet: CsvFile) -> None:
+    def __init__(self, path: Path, sheet: RowSource) -> None:
         self._columns = list(sheet.columns)
         self._noted = len(NOTES) if tuple(self._columns[: len(NOTES)]) == NOTES else 0
         self._sheet = SheetFile(path, sheet.delimiter, sheet.encoding)

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from .csv_file import LineCount
 from .prices import CountryCost
+from .row_source import LineCount
 
 MOST_WARNINGS = 200
 """Different warnings kept; what goes beyond is counted together."""
@@ -58,10 +58,11 @@ class Report(msgspec.Struct):
     ``rows = sendable + rejected + duplicates + suppressed + excluded``. The last are those whom
     another campaign reached or holds, counted by its name in ``excluded_by``.
 
-    ``fingerprint``  ``CsvFile.fingerprint``: the file's hash
+    ``fingerprint``  ``RowSource.fingerprint``: the hash of all rows
+    ``form``         what the file was taken for: ``RowSource.form``
     ``accents``      a few values of the file that are not ASCII, to tell whether they read well
     ``reasons``      rejected rows by ``column: reason``, with "…" for what differs between rows
-    ``lines``        where the file's lines went; see ``csv_file.LineCount``
+    ``lines``        where the file's lines went; see ``row_source.LineCount``
     ``landlines``    recipients whose numbers are landlines, where the plan tells
     ``doubtful``     recipients whose numbers may not exist; a few are in ``doubtful_numbers``
     ``warnings``     what is doubtful about rows that are sendable all the same
@@ -81,6 +82,7 @@ class Report(msgspec.Struct):
     fingerprint: str
     encoding: str
     delimiter: str
+    form: str = ""
     rows: int = 0
     sendable: int = 0
     rejected: int = 0

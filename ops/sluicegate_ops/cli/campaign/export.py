@@ -9,9 +9,10 @@ from typing import Annotated, Any, NamedTuple, TextIO
 import msgspec
 import typer
 
-from sluicegate.campaigns.columns import matching
-from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.opening import FileForm, open_rows
 from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.recipients import RowReading
+from sluicegate.campaigns.row_source import RowSource
 from sluicegate.stored import MessageId
 
 from ...inspect import CampaignRecipients, RecipientStatus
@@ -33,7 +34,9 @@ from ..kit.options import (
 from ..kit.output import counted, hidden
 from ..kit.progress import Meter
 from ..kit.session import Session
+from .options import MapOption, SheetOption
 from .own_columns import OwnColumns, own_columns
+from .planning import mapped
 
 
 @option_set
@@ -54,6 +57,8 @@ class CampaignExportOptions:
             help="A file it was imported from, for its key and own columns; repeatable.",
         ),
     ] = None
+    map: MapOption = None
+    sheet: SheetOption = None
     encoding: EncodingOption = None
     delimiter: DelimiterOption = None
     overwrite: Overwrite = False
@@ -86,11 +91,11 @@ def export(session: Session, options: CampaignExportOptions) -> None:
     count = 0
     with (
         own_columns(campaign.plan, files, members) as own,
-        _output(options, own.names, files[0] if files else None) as write,
+        _output(options, own.names, files[0][0] if files else None) as write,
         Meter("exporting", imported) as meter,
     ):
         for count, recipient in enumerate(recipients, 1):
-            line = _line(campaign.plan, recipient, own, options.full)
+            line = _line(recipient, own, options.full)
             write(_without_id(line) if telling and not options.full else line)
             meter.at(count, count)
     note_export(session, options, f"campaign {name}", count, options.out)
@@ -113,16 +118,19 @@ class ExportLine(NamedTuple):
     own: list[str]
 
 
-def _opened(options: CampaignExportOptions, path: Path) -> CsvFile:
-    return CsvFile(path, encoding=options.encoding, delimiter=options.delimiter)
+def _opened(options: CampaignExportOptions, path: Path) -> tuple[RowSource, RowReading]:
+    form = FileForm(options.encoding, options.delimiter, options.sheet)
+    with Meter("copying", None) as meter:
+        file = open_rows(path, form, on_row=meter.copied)
+    return file, RowReading(mapped(options.map, file))
 
 
-def _line(plan: Plan, recipient: RecipientStatus, own: OwnColumns, full: bool) -> ExportLine:
+def _line(recipient: RecipientStatus, own: OwnColumns, full: bool) -> ExportLine:
     values = own.of(MessageId.parse(recipient.id).short) if own.names else []
     if full:
         return ExportLine(recipient, values)
     to, reason = hidden(recipient.to), hidden(recipient.reason)
-    for place in matching(own.names, plan.to_column):  # it may be national, and is hidden too
+    for place in own.numbers:  # it may be national, and is hidden too
         values[place] = values[place] and to
     masked = msgspec.structs.replace(recipient, to=to, reason=reason)
     return ExportLine(masked, [hidden(value) for value in values])
@@ -143,7 +151,7 @@ def _tell_of(options: CampaignExportOptions, plan: Plan, own: OwnColumns) -> Non
 
 @contextmanager
 def _output(
-    options: CampaignExportOptions, own: Sequence[str], source: CsvFile | None
+    options: CampaignExportOptions, own: Sequence[str], source: RowSource | None
 ) -> Iterator[Callable[[ExportLine], None]]:
     """What writes a recipient in the format asked for."""
     if options.format is ExportFormat.JSONL:

@@ -68,6 +68,24 @@ MaxCostOption = Annotated[
 ]
 
 
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        envvar="SLUICEGATE_DATABASE_URL",
+        help="Where --query runs, as a URL of SQLAlchemy's.",
+        show_default=False,
+    ),
+]
+SheetOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The sheet of a workbook, if it has several.")
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=COLUMN", help="What is called NAME here is COLUMN there; repeatable."
+    ),
+]
 WeightOption = Annotated[
     float | None,
     typer.Option(
@@ -94,8 +112,20 @@ class FileOptions:
     """
 
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A CSV file; its first row names the columns.")
-    ]
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="CSV, JSON lines or .xlsx with named columns; - is standard input.",
+            show_default=False,
+        ),
+    ] = None
+    query: Annotated[
+        str | None,
+        typer.Option(metavar="SQL", help="Instead of a file: a query, or @FILE that holds it."),
+    ] = None
+    database: DatabaseOption = None
+    sheet: SheetOption = None
+    map: MapOption = None
     text: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The text, with {{ columns }} in it.")
     ] = None

@@ -7,11 +7,11 @@ from itertools import islice
 
 import msgspec
 
-from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.members import Members
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.recipients import Recipients
+from sluicegate.campaigns.recipients import Recipients, RowReading
 from sluicegate.campaigns.rejects import NOTES
+from sluicegate.campaigns.row_source import RowSource
 from sluicegate.stored import short_hash
 
 _BATCH = 1_000
@@ -21,7 +21,8 @@ _decoded = msgspec.json.Decoder(list[str]).decode
 class OwnColumns:
     """The rows of a campaign's files by recipient, kept in a temporary database on disk.
 
-    ``names`` are the columns of all files, without the notes of rejected rows. Of several rows of
+    ``names`` are the columns of all files, without the notes of rejected rows, and ``numbers`` are
+    the places of those that hold the recipients' numbers. Of several rows of
     one recipient the first is kept, as in a campaign. ``unused`` is how many recipients of the
     files have not been asked for.
 
@@ -29,13 +30,17 @@ class OwnColumns:
     """
 
     def __init__(
-        self, plan: Plan, files: Sequence[CsvFile], members: Members, rows: sqlite3.Connection
+        self,
+        plan: Plan,
+        files: Sequence[tuple[RowSource, RowReading]],
+        members: Members,
+        rows: sqlite3.Connection,
     ) -> None:
-        self.names = list[str]()
+        self.names, self.numbers = list[str](), set[int]()
         self._rows, self._asked, self._hash_of = rows, 0, members.hash_of
         self._rows.execute("CREATE TABLE own (id TEXT PRIMARY KEY, row BLOB) WITHOUT ROWID")
-        for file in files:
-            self._read(plan, file)
+        for file, reading in files:
+            self._read(plan, file, reading)
         [(self._count,)] = self._rows.execute("SELECT COUNT(*) FROM own")
 
     @property
@@ -51,12 +56,13 @@ class OwnColumns:
         row = _decoded(found[0])
         return row + [""] * (len(self.names) - len(row))
 
-    def _read(self, plan: Plan, file: CsvFile) -> None:
+    def _read(self, plan: Plan, file: RowSource, reading: RowReading) -> None:
         noted = len(NOTES) if tuple(file.columns[: len(NOTES)]) == NOTES else 0
         places = self._places(file.columns[noted:])
+        self.numbers.add(places[reading.place(file, plan.to_column) - noted])
 
         def kept() -> Iterator[tuple[str, bytes]]:
-            for row, recipient in Recipients(plan, file).with_rows():
+            for row, recipient in Recipients(plan, file, reading=reading).with_rows():
                 values = [""] * len(self.names)
                 for place, value in zip(places, row.values[noted:], strict=False):
                     values[place] = value
@@ -80,7 +86,9 @@ class OwnColumns:
 
 
 @contextmanager
-def own_columns(plan: Plan, files: Sequence[CsvFile], members: Members) -> Iterator[OwnColumns]:
+def own_columns(
+    plan: Plan, files: Sequence[tuple[RowSource, RowReading]], members: Members
+) -> Iterator[OwnColumns]:
     """Read a campaign's files into a temporary database, which is gone afterwards."""
     rows = sqlite3.connect("")  # on disk, deleted when it is closed
     try:

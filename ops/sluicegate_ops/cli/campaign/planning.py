@@ -1,51 +1,105 @@
 """The file and the plan that a campaign's options stand for."""
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
 
 from msgspec.structs import replace
 
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.columns import listed, named_by_variables, naming, place, variable
-from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.number_list import NUMBER_COLUMN
+from sluicegate.campaigns.opening import FileForm, open_rows, open_stream
 from sluicegate.campaigns.plan import Plan, differences, plan_digest
+from sluicegate.campaigns.recipients import RowReading
+from sluicegate.campaigns.row_source import RowSource
+from sluicegate.campaigns.sql_query import open_query
 from sluicegate.config import Account
 from sluicegate.errors import BadFile, CampaignExists, UnknownCampaign, WrongCampaignState
 from sluicegate.levels import check_sender
 
 from ..kit.failures import BAD_INPUT, fail
-from ..kit.files import message_text
+from ..kit.files import message_text, read_text
 from ..kit.media import check_media
+from ..kit.progress import Meter
 from ..kit.times import time_option
 from .options import FileOptions
 
 
-def opened(options: FileOptions) -> CsvFile:
-    """The file; raises BadFile."""
-    return CsvFile(options.file, encoding=options.encoding, delimiter=options.delimiter)
+def opened(options: FileOptions) -> RowSource:
+    """The rows: of a file, of standard input or of a query; raises BadFile."""
+    form = FileForm(options.encoding, options.delimiter, options.sheet)
+    if (options.file is None) == (options.query is None):
+        fail("give the rows once: a FILE, - for standard input, or --query", BAD_INPUT)
+    if options.query is not None:
+        if given := [f"--{name}" for name, value in form._asdict().items() if value]:
+            fail(f"{' and '.join(given)}: for a file, not for --query", BAD_INPUT)
+        if options.database is None:
+            fail("name the database: --database URL, or SLUICEGATE_DATABASE_URL", BAD_INPUT)
+        with Meter("copying", None) as meter:
+            return open_query(options.database, _query(options.query), meter.copied)
+    if str(options.file) == "-" and sys.stdin.isatty():
+        fail("nothing is piped to standard input", BAD_INPUT)
+    with Meter("copying", None) as meter:
+        if str(options.file) == "-":
+            return open_stream(sys.stdin.buffer, form, meter.copied)
+        return open_rows(cast("Path", options.file), form, on_row=meter.copied)
 
 
-def planned(options: FileOptions, sheet: CsvFile, name: str, account: Account) -> Plan:
+def reading_of(options: FileOptions, sheet: RowSource) -> RowReading:
+    """How the options have the rows read; raises BadFile if a column of --map is not there."""
+    return RowReading(mapped(options.map, sheet))
+
+
+def mapped(given_names: Sequence[str] | None, sheet: RowSource) -> dict[str, str]:
+    """The source's own names of columns by the variables that --map gives them."""
+    columns: dict[str, str] = {}
+    for given in given_names or ():
+        name, equals, column = (part.strip() for part in given.partition("="))
+        if not (name and equals and column):
+            fail(f"--map {given}: write NAME=COLUMN, such as first_name=Vorname", BAD_INPUT)
+        if variable(name) in columns:
+            fail(f"--map {given}: {name} is mapped already", BAD_INPUT)
+        columns[variable(name)] = sheet.columns[place(sheet.path, sheet.columns, column)]
+    return columns
+
+
+def _query(given: str) -> str:
+    query = read_text(Path(given[1:])) if given.startswith("@") else given
+    if not query.strip():
+        fail("--query is empty", BAD_INPUT)
+    return query
+
+
+def planned(
+    options: FileOptions, sheet: RowSource, name: str, account: Account, reading: RowReading
+) -> Plan:
     """The plan that the options make for ``sheet``.
 
     Raises InvalidMessage, BadTemplate, and BadFile if it lacks a column.
     """
     if options.sender is None and options.profile is None:
         fail("name the sender: --from SENDER, or --profile ID for its number pool", BAD_INPUT)
+
+    def column(name: str) -> str:
+        return _named(sheet, reading, name)
+
+    to = column(options.to_column) if options.to_column else _guessed(sheet, reading)
     plan = Plan(
         name=name,
-        text=named_by_variables(_text(options), sheet.columns),
-        to_column=_column(sheet, options.to_column) if options.to_column else _guessed(sheet),
+        text=named_by_variables(_text(options), [*sheet.columns, *_mapped_names(options)]),
+        to_column=to,
         sender=options.sender,
         messaging_profile_id=options.profile,
         media_urls=tuple(options.media or ()),
         region=options.region.upper() if options.region else None,
-        region_column=_column(sheet, options.region_column) if options.region_column else None,
+        region_column=column(options.region_column) if options.region_column else None,
         landlines=not options.skip_landlines,
-        key_column=_column(sheet, options.key) if options.key else None,
+        key_column=column(options.key) if options.key else None,
         expires_at=_expiry(options.expires_at) if options.expires_at else None,
-        kept_columns=_kept(sheet, options.keep or ()),
+        kept_columns=_kept(sheet, reading, options.keep or ()),
         except_campaigns=tuple(sorted(set(options.except_campaign or ()))),
     ).checked()
     check_sender(account, plan.sender, plan.messaging_profile_id)
@@ -78,18 +132,30 @@ def _text(options: FileOptions) -> str:
     return text
 
 
-def _column(sheet: CsvFile, name: str) -> str:
+def _column(sheet: RowSource, name: str) -> str:
     """The column that ``name`` means, as a plan names it; raises BadFile."""
     return naming(sheet.columns, place(sheet.path, sheet.columns, name))
 
 
-def _kept(sheet: CsvFile, names: Sequence[str]) -> tuple[str, ...]:
+def _kept(sheet: RowSource, reading: RowReading, names: Sequence[str]) -> tuple[str, ...]:
     """The columns to keep, in the order of their names; raises BadFile."""
-    return tuple(sorted({_column(sheet, name) for name in names}))
+    return tuple(sorted({_named(sheet, reading, name) for name in names}))
 
 
-def _guessed(sheet: CsvFile) -> str:
+def _named(sheet: RowSource, reading: RowReading, name: str) -> str:
+    """What a plan calls the column ``name``: as it is mapped, or as the source has it."""
+    return variable(name) if variable(name) in reading.columns else _column(sheet, name)
+
+
+def _mapped_names(options: FileOptions) -> list[str]:
+    return [given.partition("=")[0].strip() for given in options.map or ()]
+
+
+def _guessed(sheet: RowSource, reading: RowReading) -> str:
     """The one column that looks like phone numbers; raises BadFile if there is not exactly one."""
+    mapped = [name for name in reading.columns if NUMBER_COLUMN.fullmatch(name.strip("_"))]
+    if len(mapped) == 1:
+        return mapped[0]
     columns = sheet.columns
     found = [
         at for at, name in enumerate(columns) if NUMBER_COLUMN.fullmatch(variable(name).strip("_"))

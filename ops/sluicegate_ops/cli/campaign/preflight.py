@@ -6,12 +6,13 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.duplicates import Duplicates
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import preflight
+from sluicegate.campaigns.recipients import RowReading
 from sluicegate.campaigns.rejects import Rejects
 from sluicegate.campaigns.report import Report
+from sluicegate.campaigns.row_source import RowSource
 from sluicegate.private import draft_of, put
 
 from ...inspect import limits_in_force
@@ -21,7 +22,7 @@ from ..kit.output import write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
 from .options import FileOptions, RowFault
-from .planning import existing, opened, planned
+from .planning import existing, opened, planned, reading_of
 from .preflight_document import document
 from .preflight_screen import show
 
@@ -32,8 +33,9 @@ NO_NAME = "preflight"
 class ReadFile(NamedTuple):
     """A file that was read for a plan, what it holds, and where rejected and double rows went."""
 
-    sheet: CsvFile
+    sheet: RowSource
     plan: Plan
+    reading: RowReading
     report: Report
     rejects: Path | None
     duplicates: Path | None
@@ -62,10 +64,11 @@ def check(session: Session, options: PreflightOptions) -> None:
         --text "Hi {{ first_name }}, the clinic is closed on Friday."
     """
     sheet = opened(options)
-    plan = planned(options, sheet, options.name or NO_NAME, session.account)
+    reading = reading_of(options, sheet)
+    plan = planned(options, sheet, options.name or NO_NAME, session.account, reading)
     if options.name is not None and (before := existing(session.campaigns, plan)):
         plan = before.plan
-    result = read(session, options, sheet, plan)
+    result = read(session, options, sheet, plan, reading)
     if options.json:
         write_document(document(session, result.report, result.rejects, result.duplicates))
     else:
@@ -73,7 +76,9 @@ def check(session: Session, options: PreflightOptions) -> None:
     refuse(options, result.report)
 
 
-def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> ReadFile:
+def read(
+    session: Session, options: FileOptions, sheet: RowSource, plan: Plan, reading: RowReading
+) -> ReadFile:
     """Read the whole file, show the progress, and list rejected rows and duplicates beside it."""
     wanted = options.rejects or sheet.path.with_name(f"{sheet.path.stem}.rejected.csv")
     twins = wanted.with_name(f"{sheet.path.stem}.duplicates.csv")
@@ -96,6 +101,7 @@ def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> 
                 per_second=options.rate or 0.0,
                 limits=limits_in_force(session.client, session.keys),
                 archive=session.archive,
+                reading=reading,
             )
         kept = _kept(rejects.path, wanted, options.overwrite)
         listed = _kept(duplicates.path, twins, options.overwrite)
@@ -106,7 +112,7 @@ def read(session: Session, options: FileOptions, sheet: CsvFile, plan: Plan) -> 
             draft.unlink(missing_ok=True)
     if options.rejects and kept not in (None, wanted):
         say(f"{wanted} exists with other rows, so they are in {kept}: see --overwrite")
-    return ReadFile(sheet, plan, report, kept, listed)
+    return ReadFile(sheet, plan, reading, report, kept, listed)
 
 
 def refuse(options: FileOptions, report: Report) -> None:

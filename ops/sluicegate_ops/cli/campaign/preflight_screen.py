@@ -106,7 +106,7 @@ def _guesses(report: Report) -> Iterator[tuple[str, str]]:
     yield "countries", ", ".join(shown)
     accents = ", ".join(map(hidden, report.accents))
     look = f". Do these read well? {accents}" if accents else ""
-    yield "encoding", f"{report.encoding}, values separated by {report.delimiter!r}{look}"
+    yield "encoding", f"{report.form}{look}"
     if report.lines.tall:
         first = ", ".join(f"line {line} ({count} lines)" for line, count in report.lines.tallest)
         tall = counted(report.lines.tall, "row")

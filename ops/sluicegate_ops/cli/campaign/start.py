@@ -25,7 +25,7 @@ from ..kit.progress import Meter
 from ..kit.session import Session
 from .control import cap
 from .options import FileOptions, MaxCostOption
-from .planning import existing, opened, planned
+from .planning import existing, opened, planned, reading_of
 from .preflight import ReadFile, read, refuse
 from .preflight_costs import cost
 from .preflight_document import document
@@ -68,11 +68,12 @@ def start(session: Session, options: StartOptions) -> None:
     if not options.yes and not sys.stdin.isatty():
         fail("there is no terminal to ask on: add --yes to start without being asked", BAD_INPUT)
     sheet = opened(options)
-    plan = planned(options, sheet, options.name, session.account)
+    reading = reading_of(options, sheet)
+    plan = planned(options, sheet, options.name, session.account, reading)
     campaigns = session.campaigns
     before = existing(campaigns, plan)
     plan = plan if before is None else before.plan
-    file = read(session, options, sheet, plan)
+    file = read(session, options, sheet, plan, reading)
     if not options.json:
         show(session, file.report, plan, file.rejects, file.duplicates)
         typer.echo()
@@ -81,7 +82,7 @@ def start(session: Session, options: StartOptions) -> None:
     refuse_without_room(session, file.report, imported)
     confirm(_question(campaigns, before, file), options.yes)
     if sheet.fingerprint() != file.report.fingerprint:
-        fail(f"{options.file} has changed since it was read: nothing was done; start again")
+        fail(f"{sheet.path} has changed since it was read: nothing was done; start again")
     by = by_whom(options.who, options.why, needed=False)
     _pace(campaigns, campaigns.create(plan, file.report.sendable), options, by)
     if options.max_cost is not None:
@@ -146,7 +147,7 @@ def _note_estimate(campaigns: Campaigns, file: ReadFile, added: int) -> None:
 
 
 def _recipients(file: ReadFile, account: Account) -> Iterator[Recipient]:
-    rows = Recipients(file.plan, file.sheet, account)
+    rows = Recipients(file.plan, file.sheet, account, file.reading)
     return (row for row in rows if isinstance(row, Recipient))
 
 

@@ -19,21 +19,29 @@ _MOMENT_SECONDS = 0.1
 class Meter:
     """Shows ``doing``, how much of ``total`` is done, rows per second, and the time left.
 
+    Where ``total`` is None nobody knows it, and only the rows are shown.
+
     It writes to stderr. In a pipe, work that takes less than a few seconds is not shown.
     """
 
-    def __init__(self, doing: str, total: int) -> None:
-        self._doing, self._total = doing, max(1, total)
+    def __init__(self, doing: str, total: int | None) -> None:
+        self._doing, self._known = doing, total is not None
+        self._total = max(1, total or 0)
         self._began = self._said = time.monotonic()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
+        if self._known:
+            self._show()
+        return self
+
+    def _show(self) -> None:
         if sys.stderr.isatty():
             self._bar = _bar()
             self._bar.start()
-            self._task = self._bar.add_task(self._doing, total=self._total, rows="")
-        return self
+            total = self._total if self._known else None
+            self._task = self._bar.add_task(self._doing, total=total, rows="")
 
     def __exit__(
         self,
@@ -58,10 +66,18 @@ class Meter:
         self._said, speed = now, rows / max(now - self._began, 1e-3)
         shown = f"{rows:,} rows, {speed:,.0f}/s"
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=self._total, rows=shown)
+            total = self._total if self._known else None
+            self._bar.update(self._task, completed=done, total=total, rows=shown)
         else:
             left = (now - self._began) * (self._total / max(1, done) - 1)
-            typer.echo(f"{self._doing}: {shown}, {lasting(left)} left", err=True)
+            ends = f", {lasting(left)} left" if self._known else ""
+            typer.echo(f"{self._doing}: {shown}{ends}", err=True)
+
+    def copied(self, rows: int) -> None:
+        """Show that ``rows`` are done, of nobody knows how many; until then nothing is shown."""
+        if self._bar is None:
+            self._show()
+        self.at(0, rows)
 
 
 def _bar() -> "Progress":
