@@ -6,6 +6,7 @@
     ├── BadFile               a file of recipients that cannot be read (also a ValueError)
     ├── BadNumber             a phone number that cannot be used (also a ValueError)
     ├── BadTemplate           a campaign's text that cannot be used (also a ValueError)
+    ├── BadHours              hours, a zone or holidays that cannot be read (also a ValueError)
     ├── BadTime               a time that cannot be read, or in two ways (also a ValueError)
     ├── BadValue              a recipient's value that cannot be used (also a ValueError)
     ├── Malformed             what Redis holds is not of a stored form (also a ValueError)
@@ -109,6 +110,14 @@ class BadNumber(SluicegateError, ValueError):
 
 class BadTime(SluicegateError, ValueError):
     """A text that is no time, or that can be read as two; ``reason`` says what would be clear."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text, self.reason = text, reason
+        super().__init__(f"{text}: {reason}")
+
+
+class BadHours(SluicegateError, ValueError):
+    """A text that is no hours, time zone or holidays; ``reason`` says what would be right."""
 
     def __init__(self, text: str, reason: str) -> None:
         self.text, self.reason = text, reason

@@ -8,8 +8,8 @@ is each script's ``KEYS[1]``.
 
     m:<id>       hash    one message's record (fields below); id = key, app:key or campaign.short
     lane:<lane>  list    tickets waiting in order, the head goes next; lane = class, colon, sender,
-                         ~t for a side lane (lanes.lua), and # with a campaign's name or @ with
-                         an app's; class = t|b (priority), s|m (type)
+                         ^ and a class of hours, ~t for a side lane (lanes.lua), and # with a
+                         campaign's name or @ with an app's; class = t|b (priority), s|m (type)
     ready:<class>        zset    the tree of ready lanes (lanes.lua): its top, by virtual time
     ready:<class>:<node> zset    what is below a node: a|app, r|registration or s|sender, the
                          last two with @ and its name behind them for an app's
@@ -99,6 +99,7 @@ is each script's ``KEYS[1]``.
     campaign:<n> hash    plan, digest of the plan, state, keyed_shards and hash_check (before there
                          was a hash_key: shards, and bare hashes), created, started, paused,
                          ended, per_second (segments, its own rate), weight;
+                         hours: in how many lanes it may be sent now, where it has hours;
                          estimate:<currency>: what its recipients were reckoned to cost, in
                          billionths; max_cost: its cap, billionths|currency|price of a part, and
                          stopped: why that cap paused it (money.lua)
@@ -106,8 +107,11 @@ is each script's ``KEYS[1]``.
                          warned:<level> -> the day, of a campaign the cap, that was warned of
     running      set     names of the campaigns that are being sent
     closed       zset    name of a draft or paused campaign -> wall ms since when it is that
-    lanes:<n>    set     its other lanes: side lanes, and of dead letters replayed with another
-                         sender
+    hours:<n>    hash    class of its recipients -> when that is open (hours.lua); =class -> what
+                         it is: zones, hours, holidays (JSON)
+    hours_due    zset    campaign with hours -> wall ms at which these must be reckoned on
+    lanes:<n>    set     its other lanes: of classes of hours, side lanes, and of dead letters
+                         replayed with another sender
     ledger:<n>   hash    imported, and how many of its recipients are in each state; maybe_sent:
                          how many of those not accepted may have been sent a message; by code,
                          how many of the suppressed were so by a limit on the recipient, and

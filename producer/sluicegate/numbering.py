@@ -62,7 +62,7 @@ def kind_of(number: str) -> Kind:
     """What an E.164 number is by its country's plan."""
     if number[1] == "1" and (found := _area(number[2:5])[1]):
         return found
-    code = _code(number[:4])
+    code = country_code(number[:4])
     return _kind_in(_country(code), number[1 + len(code) :]) if code else "unknown"
 
 
@@ -73,7 +73,7 @@ def region_of(number: str) -> str:
     """
     if number[1] == "1":
         return _area(number[2:5])[0]
-    code = _code(number[:4])
+    code = country_code(number[:4])
     if not code:
         return ""
     regions = _country(code).regions
@@ -95,9 +95,8 @@ def doubt(number: str, home: str | None = None) -> str:
         return _A_SERVICE
     if number[1] == "1" and not _area(number[2:5])[0]:
         return _UNASSIGNED
-    return (
-        f"no such number is known in {region_of(number) or 'any country'} (+{_code(number[:4])})"
-    )
+    where = region_of(number) or "any country"
+    return f"no such number is known in {where} (+{country_code(number[:4])})"
 
 
 def _is_national(digits: str, home: str) -> bool:
@@ -106,7 +105,7 @@ def _is_national(digits: str, home: str) -> bool:
 
 
 @cache
-def _code(prefix: str) -> str:
+def country_code(prefix: str) -> str:
     """The country code with which ``prefix``, a + and three digits, begins."""
     known = library().COUNTRY_CODE_TO_REGION_CODE
     codes = (prefix[1:end] for end in (2, 3, 4))

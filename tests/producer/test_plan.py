@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluicegate.campaigns.hours import SendingHours
 from sluicegate.campaigns.plan import (
     Plan,
     differences,
@@ -41,6 +42,7 @@ OTHERS: dict[str, Any] = {
     "kept_columns": ("plan",),
     "renderer": "other/9",
     "except_campaigns": ("june",),
+    "hours": SendingHours(windows="09:00-18:00"),
 }
 
 HASHES = st.integers(-(2**63), 2**63 - 1)

@@ -16,6 +16,7 @@ from sluicegate.stored import (
     LaneName,
     Lease,
     MessageId,
+    OpenTimes,
     PastAttempt,
     Record,
     RegistrationLimits,
@@ -33,6 +34,7 @@ HASHES = st.integers(-(2**63), 2**63 - 1)
 NUMBERS = st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True)
 SENDERS = NUMBERS | st.from_regex(r"[A-Za-z0-9]{1,11}|pool:[A-Za-z0-9_-]{1,100}", fullmatch=True)
 WALL_MS = st.integers(1, 2**42)
+STRETCHES = st.lists(st.tuples(WALL_MS, WALL_MS), max_size=3).map(tuple)
 STEADY_MS = st.integers(0, 2**51).map(lambda thousandths: thousandths / 1000)
 
 APPS = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,39}", fullmatch=True)
@@ -40,9 +42,14 @@ message_ids = st.builds(MessageId, NAMES | st.just(""), IDS, st.just("")) | st.b
     MessageId.of_app, APPS, IDS
 )
 PRIORITIES, TYPES = st.sampled_from(["transactional", "bulk"]), st.sampled_from(["SMS", "MMS"])
+CLASSES = st.from_regex(r"[a-z0-9]{8,10}", fullmatch=True)
+SIDES = st.sampled_from(["", "t_mobile", "att"])
 lane_names = st.builds(
-    LaneName, PRIORITIES, TYPES, SENDERS, NAMES | st.just(""), st.just("")
-) | st.builds(LaneName, PRIORITIES, TYPES, SENDERS, st.just(""), APPS)
+    LaneName, PRIORITIES, TYPES, SENDERS, NAMES | st.just(""), st.just(""), SIDES,
+    CLASSES | st.just(""),
+) | st.builds(
+    LaneName, PRIORITIES, TYPES, SENDERS, st.just(""), APPS, SIDES, st.just("")
+)  # fmt: skip
 BRANCHES = st.sampled_from(["ts", "bm"])
 tree_members = (
     st.builds(
@@ -117,6 +124,7 @@ def rounds(form: type, values: st.SearchStrategy[object]) -> object:
         rounds(SenderLimits, st.builds(SenderLimits, intervals, intervals, NAMES | st.just(""))),
         rounds(RegistrationLimits, st.builds(RegistrationLimits, intervals, intervals, NAMES)),
         rounds(BrandLimits, st.builds(BrandLimits, st.integers(1), intervals)),
+        rounds(OpenTimes, st.builds(OpenTimes, st.none() | WALL_MS, STRETCHES)),
         rounds(BrandDay, st.builds(BrandDay, st.integers(0), intervals)),
     ],
 )
@@ -203,8 +211,12 @@ MALFORMED: dict[Callable[[Any], object], Sequence[str | bytes]] = {
         "bs:+1@A",
         "bs:+1#a@b",
         "bs:+1@a#b",
+        "bs:+1^#a",
+        "bs:+1^A#a",
+        "bs:+1~t^a#a",
     ],
     TreeMember.parse: ["", "bs", "bs/", "bs/s|", "xx/s|+1", "bs/nolane", "bs/s|+1@", "bs/s|+1@A"],
+    OpenTimes.parse: ["", "1-2", "|1", "|1-", "|1-2 ", "x|1-2", "|1-2,3-4"],
     Ticket.parse: [b"", b"id", b"id|1|SMS|", b"id|x|SMS||+1", b"id|1|FAX||+1", b"|1|SMS||+1"],
     Lease.parse: [
         b"",

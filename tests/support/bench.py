@@ -11,6 +11,7 @@ import redis
 from sluicegate import Config, EnqueueResult, Message, MessageStatus
 from sluicegate.audit import Act
 from sluicegate.campaigns.campaign import IMPORT, Action, Campaigns
+from sluicegate.campaigns.hours import OPEN_HOURS, further_args, parse_hours_fields
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.config import Account, InDoubt
@@ -20,7 +21,7 @@ from sluicegate_worker.operator.deadletters import PURGE, REPLAY, Replay, purge_
 from sluicegate_worker.operator.doubts import RESOLVE
 from sluicegate_worker.operator.halts import Halts
 from sluicegate_worker.provider.rate_headers import RateHeaders
-from sluicegate_worker.queue import PUBLISH, STEP, SWEEP, Queue
+from sluicegate_worker.queue import PUBLISH, STEP, SWEEP, TEND_HOURS, Queue
 from sluicegate_worker.wire import (
     Claimed,
     Grant,
@@ -222,6 +223,20 @@ class Bench:
 
     def sweep(self, worker: str = "worker") -> Swept:
         return parse_swept(self.call(SWEEP, self.queue.sweep_args(worker, self.token())))
+
+    def tend(self) -> int:
+        """Tend the hours of campaigns, as a sweep does; returns how many ended with theirs."""
+        ended = 0
+        while True:
+            # Called twice, it goes on.
+            answer = self._scripts.call(TEND_HOURS, [self.config.retention_ms])
+            now, some, more, *due = answer
+            ended += some
+            for name, fields in zip(due[::2], due[1::2], strict=True):
+                stored = parse_hours_fields(fields)
+                self.call(OPEN_HOURS, further_args(name.decode(), stored, int(now)))
+            if not more:
+                return int(ended)
 
     def replay(self, id: str) -> str:
         args = replay_args([Replay(id)], BY_TEST, self.token())

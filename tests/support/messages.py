@@ -3,12 +3,15 @@
 from typing import Any
 
 from sluicegate import Message
+from sluicegate.campaigns.hours import Classes
 from sluicegate.campaigns.members import keyed_hashing
 from sluicegate.campaigns.plan import Plan, key_hash, message_id, ticket
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.rules import validated
 
 SENDER = "+15550000000"
+SINCE = 1_700_000_000.0
+"""When a bench begins, in seconds since 1970: in San Francisco a Tuesday, 14:13:20."""
 HASH_KEY = bytes(range(32))
 """The key of recipients' hashes of whatever a bench made."""
 
@@ -35,7 +38,9 @@ def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient
     segments = plan.message("row", to, text).segments
     hash = key_hash(key or to)
     stored = ticket(plan, hash, to, segments.parts, values)
-    return Recipient(number, hash, to, text, segments.parts, segments.encoding, stored)
+    hours = Classes(plan.hours, lambda: SINCE).of(to) if plan.hours else None
+    fields = (segments.parts, segments.encoding, stored, hours)
+    return Recipient(number, hash, to, text, *fields)
 
 
 def member_id(campaign: str, row: Recipient) -> str:

@@ -11,6 +11,7 @@ import redis
 import redis.asyncio
 
 from sluicegate.audit import By, act
+from sluicegate.campaigns.hours import OPEN_HOURS, further_args, parse_hours_fields
 from sluicegate.campaigns.members import HASH_KEY_BYTES
 from sluicegate.config import Config
 from sluicegate.keys import Keys
@@ -19,7 +20,7 @@ from sluicegate.outbox import translated
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 
 from .distance import Distance
-from .wire import Renewal, Settle, Start, Stepped, Swept, parse_stepped, parse_swept
+from .wire import Renewal, Settle, Start, Stepped, Swept, Tended, parse_stepped, parse_swept
 
 HORIZON_MS = 50
 """How far ahead of its slot a message may be claimed."""
@@ -29,6 +30,7 @@ KEY_REUSE_MS = 23 * 3_600_000
 
 STEP = Script("sluicegate_worker.step")
 SWEEP = Script("sluicegate_worker.sweep")
+TEND_HOURS = Script("sluicegate_worker.tend_hours")
 PUBLISH = Script("sluicegate.publish")
 
 
@@ -152,6 +154,15 @@ class Queue:
         swept = parse_swept(await self._call(SWEEP, args))
         self.distance.told(far_seconds)
         return swept
+
+    async def tend_hours(self) -> Tended:
+        """End some of what waits in hours that are over, and reckon the times of others on."""
+        now, ended, more, *due = await self._call(TEND_HOURS, [self._config.retention_ms])
+        for name, fields in zip(due[::2], due[1::2], strict=True):
+            stored = parse_hours_fields(fields)
+            args = await asyncio.to_thread(further_args, name.decode(), stored, int(now))
+            await self._call(OPEN_HOURS, args)
+        return Tended(ended, bool(more))
 
     async def _call(self, script: Script, args: Sequence[Argument]) -> Any:
         clock = asyncio.get_running_loop().time

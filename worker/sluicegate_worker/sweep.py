@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from sluicegate.errors import OutboxError
+from sluicegate.errors import BadHours, OutboxError
 
 from .distance import TOO_FAR_SECONDS, Distance
 from .observe.metrics import Meters
@@ -13,6 +13,8 @@ from .queue import Queue
 from .wire import Swept
 
 INTERVAL_SECONDS = 1.0
+
+_TEND_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,26 @@ async def sweeping(
             was_far = _report_distance(queue.distance, was_far)
             if swept.work:
                 on_work(swept)
+            if swept.hours:
+                await _tend_hours(queue)
         await asyncio.sleep(interval_seconds)
+
+
+async def _tend_hours(queue: Queue) -> None:
+    """End what waits in hours that are over, for a part of the time between sweeps."""
+    began, ended = time.monotonic(), 0
+    try:
+        while time.monotonic() - began < _TEND_SECONDS:
+            tended = await queue.tend_hours()
+            ended += tended.ended
+            if not tended.more:
+                break
+    except OutboxError as error:
+        log.warning("hours are not tended, trying again: %s", error)
+    except BadHours as error:
+        log.error("hours can't be reckoned on, so nothing is sent in them: %s", error)
+    if ended:
+        log.info("%d recipients expired with their hours", ended)
 
 
 def _report_distance(distance: Distance, was_far: bool) -> bool:

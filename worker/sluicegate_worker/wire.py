@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain, compress
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -242,7 +242,8 @@ class Stepped(msgspec.Struct, frozen=True):
 class Swept(msgspec.Struct, frozen=True):
     """How many messages one sweep repaired, and whether there is ``work`` for a drain.
 
-    ``mended`` counts entries that were lost from an index, and put back.
+    ``mended`` counts entries that were lost from an index, and put back. ``hours``: there are
+    campaigns whose hours are to be tended.
     """
 
     given_back: int
@@ -252,6 +253,14 @@ class Swept(msgspec.Struct, frozen=True):
     dropped: int
     work: bool
     mended: int = 0
+    hours: bool = False
+
+
+class Tended(NamedTuple):
+    """How many recipients ended with their hours, and whether ``more`` of them wait."""
+
+    ended: int
+    more: bool
 
 
 def parse_stepped(reply: Sequence[Any], token: str) -> Stepped:
@@ -268,8 +277,8 @@ def parse_stepped(reply: Sequence[Any], token: str) -> Stepped:
 
 def parse_swept(reply: Sequence[int]) -> Swept:
     """Read the reply of ``sweep.lua``."""
-    given_back, in_doubt, resent, held, dropped, work, mended = reply
-    return Swept(given_back, in_doubt, resent, held, dropped, bool(work), mended)
+    given_back, in_doubt, resent, held, dropped, work, mended, hours = reply
+    return Swept(given_back, in_doubt, resent, held, dropped, bool(work), mended, bool(hours))
 
 
 def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:

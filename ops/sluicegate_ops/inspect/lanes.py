@@ -149,7 +149,7 @@ def _state(
     facts: AccountFacts, node: _Node, limits: LaneLimits, campaigns: Mapping[str, _Campaign]
 ) -> LaneState:
     lane = limits.lane
-    main = lane._replace(carrier="").format()
+    main = lane._replace(carrier="", hours="").format()
     campaign = campaigns.get(main, _Campaign("running", 1.0))
     halt = next((facts.halts[name] for name in limits.names if name in facts.halts), None)
     level, until_ms = limits.refused_by, limits.opens_ms

@@ -36,6 +36,8 @@ from ..pipelining import PipelinedScript
 from ..scripts import Argument, Script, Scripts, new_token
 from ..stored import UNITS, MaxCost
 from .exclusion import Exclusion
+from .hours import HoursKeeper
+from .import_hours import ImportHours
 from .ledger import Ledger, Ledgers
 from .members import Members, check_of, hash_key, read_members
 from .plan import Plan, differences, message_id, plan_digest
@@ -109,6 +111,7 @@ class Campaigns:
         self._scripts = Scripts(client, keys.prefix, clock)
         self._pipelined = PipelinedScript(client, keys.prefix, IMPORT, self._scripts, clock)
         self._archive = ArchiveReader(client, self._config, keys.account)
+        self._hours = HoursKeeper(self._scripts)
         self._ledgers = Ledgers(client, keys, self._archive)
 
     def create(self, plan: Plan, expected_rows: int = 0) -> Campaign:
@@ -124,6 +127,8 @@ class Campaigns:
         args += [plan_digest(plan), shards, plan.lane]
         args += [check_of(hash_key(self._client, self._keys))]
         answer = self._scripts.call(CAMPAIGN, args)
+        if plan.hours and answer != b"exists":
+            self._hours.begin(plan.name)
         campaign = self.get(plan.name)
         # The digest of a campaign that an earlier version made covered its region too.
         if answer == b"exists" and plan_digest(campaign.plan) != plan_digest(plan):
@@ -201,8 +206,12 @@ class Campaigns:
         was yielded before is imported.
         """
         lane, members = self._lane_and_members(name)
-        plan = self.get(name).plan
-        exclusion = Exclusion(self._client, self._keys, plan, self._archive)
+        campaign = self.get(name)
+        plan = campaign.plan
+        exclusion, classes = (
+            Exclusion(self._client, self._keys, plan, self._archive),
+            self._sorter(campaign),
+        )
         about = {"file": file, "except": " ".join(plan.except_campaigns)}
         said = _said(by, "import", name, about)
         iterator = iter(recipients)
@@ -210,7 +219,7 @@ class Campaigns:
         while batch.all:
             if kept := batch.kept:
                 self._mind_memory()
-                args = _import_args(name, lane, members, kept, said)
+                args = _import_args(name, lane, members, kept, said, classes.of(kept))
                 with self._pipelined.begin(args) as answer:
                     following, failure = _next_batch(iterator, exclusion)  # meanwhile
                     reply = answer()
@@ -239,7 +248,11 @@ class Campaigns:
 
     def import_args(self, name: str, batch: Sequence[Recipient]) -> list[Argument]:
         """Return the arguments of ``IMPORT``, with a new token; raises UnknownCampaign."""
-        return _import_args(name, *self._lane_and_members(name), batch)
+        classes = self._sorter(self.get(name)).of(batch)
+        return _import_args(name, *self._lane_and_members(name), batch, classes=classes)
+
+    def _sorter(self, campaign: Campaign) -> ImportHours:
+        return ImportHours(self._hours, campaign.plan, campaign.state == "draft")
 
     def id_of(self, name: str, recipient: Recipient) -> str:
         """Return the id of a campaign's message to ``recipient``; raises as ``members``."""
@@ -301,6 +314,8 @@ class Campaigns:
 
         Raises UnknownCampaign, and WrongCampaignState if the state does not allow the action.
         """
+        if action == "start":
+            self._reckon_hours(name)
         before, after = self._scripts.call(CAMPAIGN, [name, action, _said(by, action, name)])
         if before == b"unknown":
             raise UnknownCampaign(name)
@@ -310,6 +325,12 @@ class Campaigns:
             wait_for_posts(self._client, self._keys, self._sleep)
         state: CampaignState = after.decode()
         return state
+
+    def _reckon_hours(self, name: str) -> None:
+        """A draft's hours end when they end for the first time after its start."""
+        campaign = self.get(name)
+        if campaign.plan.hours and campaign.state == "draft":
+            self._hours.start(name, campaign.plan.hours, campaign.plan.expires_at)
 
 
 def _said(by: By | None, action: str, campaign: str, about: Mapping[str, str] = {}) -> bytes:
@@ -365,9 +386,14 @@ def _plan(campaign: str, stored: bytes | None) -> Plan:
 
 
 def _import_args(
-    name: str, lane: bytes, members: Members, batch: Sequence[Recipient], said: bytes = b""
+    name: str,
+    lane: bytes,
+    members: Members,
+    batch: Sequence[Recipient],
+    said: bytes = b"",
+    classes: str = "",
 ) -> list[Argument]:
-    args: list[Argument] = [name, lane, new_token(), said]
+    args: list[Argument] = [name, lane, new_token(), said, classes]
     for recipient in batch:
         hash, ticket = members.stored(recipient.hash, recipient.ticket)
         args += (hash % members.shards, hash, recipient.to, ticket)

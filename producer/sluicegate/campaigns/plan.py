@@ -23,6 +23,7 @@ from ..message import Message
 from ..rules import E164, validated
 from ..segments import MAX_PARTS, MAX_SMS_TEXT, Segments, count, sendable
 from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
+from .hours import SendingHours
 from .template import Template, renderer_of
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
@@ -41,9 +42,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     country comes first. Without ``landlines``, numbers that are surely landlines are rejected.
     These three say how one file is read: equal plans may differ in them. ``expires_at`` is
     timezone-aware. ``renderer`` records what renders the text: see ``template.RENDERERS``. Whom
-    ``except_campaigns`` reached or still hold is never imported: see ``exclusion``.
-    ``kept_columns`` go into the tickets beside those that the text uses, for what is decided of a
-    recipient later.
+    ``except_campaigns`` reached or still hold is never imported: see ``exclusion``. Without
+    ``hours``, recipients are sent to at any time. ``kept_columns`` go into the tickets beside
+    those that the text uses, for what is decided of a recipient later.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     region_column: str | None = None
     landlines: bool = True
     kept_columns: tuple[str, ...] = ()
+    hours: SendingHours | None = None
 
     def __post_init__(self) -> None:
         """A new plan has the renderer of its text; a stored one always names its own."""
@@ -135,7 +137,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         return self._writers[parts]
 
     def checked(self) -> "Plan":
-        """Return the plan itself if it is valid; raises InvalidMessage or BadTemplate if not."""
+        """Return the plan itself if it is valid.
+
+        Raises InvalidMessage, BadTemplate or BadHours if not.
+        """
         if not NAME.match(self.name):
             rule = "must be 1 to 60 of a-z 0-9 _ -, and begin with a letter or digit"
             raise InvalidMessage("name", self.name, rule)
@@ -143,6 +148,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
             raise InvalidMessage("except_campaigns", self.name, "is this campaign itself")
         if fault := control_in(self.text):
             raise InvalidMessage("text", self.text, fault)
+        if self.hours:
+            self.hours.checked()
         text = "x" if self.template.variables else self.template.render({})
         self.message("probe", "+15551234567", text)
         return self

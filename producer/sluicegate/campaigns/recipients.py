@@ -6,11 +6,12 @@ from typing import NamedTuple
 import msgspec
 
 from ..config import Account
-from ..errors import BadNumber, BadValue, InvalidMessage
+from ..errors import BadHours, BadNumber, BadValue, InvalidMessage
 from ..levels import country_fault
 from ..numbering import kind_of
 from .columns import place, variable
 from .countries import region_named
+from .hours import Classes, HoursClass
 from .phone import Phones
 from .plan import Plan, key_hash, ticket
 from .row_source import BadRow, Row, RowSource
@@ -25,7 +26,7 @@ class Recipient(NamedTuple):
 
     ``line`` is where it begins in the file, ``to`` an E.164 number, and ``text`` the rendered text
     in ``parts`` segments. ``hash`` is the bare hash of its key, and ``ticket`` begins with it;
-    ``members`` makes of both what is stored.
+    ``members`` makes of both what is stored. ``hours`` is its class, if its campaign has hours.
     """
 
     line: int
@@ -35,6 +36,7 @@ class Recipient(NamedTuple):
     parts: int
     encoding: str
     ticket: bytes
+    hours: HoursClass | None = None
 
 
 class Rejected(NamedTuple):
@@ -91,10 +93,14 @@ class Recipients:
         used = {index for _, index in self._variables}
         region = plan.region_column
         self._region = None if region is None else reading.place(file, region)
+        self._classes = Classes(plan.hours) if plan.hours else None
+        zone = plan.hours.zone_column if plan.hours else None
+        self._zone = None if zone is None else reading.place(file, zone)
         self._by_region = {plan.region: self._phones}
         self._used = sorted(used | {self._to if self._key is None else self._key})
         # A row may lack what follows: spreadsheets drop trailing empty cells.
-        self._needed = max(self._to, -1 if self._region is None else self._region, *self._used) + 1
+        asked = [self._to, self._region, self._zone, *self._used]
+        self._needed = max(index for index in asked if index is not None) + 1
 
     def __iter__(self) -> Iterator[Recipient | Rejected]:
         for row in self._file.rows(self._needed):
@@ -142,7 +148,20 @@ class Recipients:
         hash = key_hash(key)
         waiting = ticket(self._plan, hash, to, segments.parts, list(named.values()))
         recipient = (row.line, hash, to, text, segments.parts, segments.encoding, waiting)
-        return tuple.__new__(Recipient, recipient)  # three times faster than Recipient()
+        return self._made(row, (*recipient, None))
+
+    def _made(self, row: Row, fields: tuple[object, ...]) -> Recipient | Rejected:
+        """The recipient with its class of hours; rejected where these are not known."""
+        recipient = tuple.__new__(Recipient, fields)  # three times faster than Recipient()
+        if self._classes is None:
+            return recipient
+        zone = "" if self._zone is None else row.values[self._zone].strip()
+        try:
+            return recipient._replace(hours=self._classes.of(recipient.to, zone))
+        except BadHours as error:
+            at = self._zone if self._zone is not None and zone else self._to
+            shown = row.values[at]
+            return Rejected(row.line, self._file.columns[at], shown, error.reason, row.values)
 
     def _phones_of(self, values: list[str]) -> Phones:
         """The reader of the row's numbers; raises BadNumber if its country is unclear."""

@@ -5,7 +5,7 @@
 --
 -- A recipient's id is campaign.hash, where an app's ids have no dot; its ticket bears the hash
 -- alone.
-local key, num = part('sluicegate.account').key, part('sluicegate.texts').num
+local key, num, max = part('sluicegate.account').key, part('sluicegate.texts').num, math.max
 local whole_us = part('sluicegate.limits').whole_us
 
 local campaigns = {} -- by name
@@ -20,18 +20,20 @@ end
 local function state_of(id, recorded) return recorded or (of(id) and 'waiting') or nil end
 
 -- A campaign's state (false where there is none of that name), interval (ms a segment, nil for no
--- rate of its own), weight, the sender of its plan ('' where there is none) and max_cost
--- (money.lua; nil for no cap).
+-- rate of its own), weight (of each lane), sender (its plan's, '' where there is none), max_cost
+-- (money.lua; nil for no cap) and has_hours (hours.lua): then its weight is shared among as many
+-- lanes as are open now.
 local function facts(name)
   if not campaigns[name] then
     local campaign = key('campaign:' .. name)
     local fields = redis.call('HMGET', campaign, 'state', 'per_second', 'weight', 'lane',
-      'max_cost')
+      'max_cost', 'hours')
     local rate = num(fields[2], 0)
     campaigns[name] = {
       state = fields[1], interval = whole_us(rate > 0 and 1000 / rate or nil),
-      weight = num(fields[3], 1), sender = string.match(fields[4] or '', '^..:([^#]*)') or '',
-      max_cost = fields[5] or nil,
+      weight = num(fields[3], 1) / max(1, num(fields[6], 1)),
+      sender = string.match(fields[4] or '', '^..:([^#]*)') or '', max_cost = fields[5] or nil,
+      has_hours = fields[6] and true or nil,
     }
   end
   return campaigns[name]

@@ -8,7 +8,7 @@ local sub, match = string.sub, string.match
 local CLASSES = { 'ts', 'tm', 'bs', 'bm' }
 
 local function class_of(lane) return sub(lane, 1, 2) end
-local function sender_of(lane) return match(lane, '^..:([^#@~]*)') end
+local function sender_of(lane) return match(lane, '^..:([^#@~^]*)') end
 local function campaign_in(lane) return match(lane, '#(.*)$') end
 local function side_in(lane) return match(lane, '~(.)') end
 local function scope_of(member) return match(member, '@.*$') or '' end

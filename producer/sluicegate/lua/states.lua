@@ -2,7 +2,8 @@
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: current, stopped, maybe_sent, which only read; become, perhaps, know, note_attempt,
 --   finish, end_waiting, put_back, set_by, run_again.
--- Keys touched: those of records.lua, counts.lua and lanes.lua, campaign:<name>, running, unsent:*.
+-- Keys touched: those of records.lua, counts.lua and lanes.lua, campaign:<name>, running,
+--   hours_due, unsent:*.
 --
 -- A campaign's recipient has no record until its first start or its end by a person: it is its
 -- ticket.
@@ -30,6 +31,7 @@ local function run_again(campaign)
   call('HSET', key('campaign:' .. campaign), 'state', 'running')
   call('HDEL', key('campaign:' .. campaign), 'ended')
   call('SADD', key('running'), campaign)
+  if campaigns.facts(campaign).has_hours then call('ZADD', key('hours_due'), 0, campaign) end
 end
 
 -- Move a message to a state; `from`, where it isn't what the record says.

@@ -2,8 +2,8 @@
 
     MessageId   order-17, shop:order-17             campaigns.lua: of; apps.lua: of
                 or july.4hZ0aBcDeFg
-    LaneName    bs:+15550000001#july                lanes.lua: class_of, sender_of, campaign_in,
-                or ts:+15550000001@shop             scope_of
+    LaneName    bs:+15550000001#july                lane_names.lua: class_of, sender_of,
+                or ts:+15550000001@shop             campaign_in, scope_of; hours.lua: class_in
     TreeMember  bs/s|+15550000001                   lanes.lua: park, unpark
     Ticket      id|segments|type|expires_ms|to      tickets.lua: parse
     Lease       token|slot|seq|started|lane|ticket  leases.lua: parse, formatted
@@ -14,6 +14,7 @@
     OtherBill   at_ms|bill                          costs.lua: known, store
     MaxCost     billionths|currency|price           money.lua: of_lane
     MoneyTerms  currency|sms|mms|share              money.lua: of_lane, note
+    OpenTimes   over_ms|opens-closes ...            hours.lua: closed_until, is_over
     Record      the fields of a message's hash      records.lua: get, at_end
     History     began,late,took,outcome,code,worker history.lua: with_attempt, shortened
     HaltInfo    ends_ms,since_ms,who|why            halts.lua: in_force
@@ -43,6 +44,7 @@ from .costs import (
     parse_sums,
 )
 from .history import History, PastAttempt
+from .hours import OpenTimes, StoredHours
 from .limits import (
     BrandDay,
     BrandLimits,
@@ -89,6 +91,7 @@ __all__ = [
     "MessageId",
     "MoneyTerms",
     "NumberLimits",
+    "OpenTimes",
     "OptOutAct",
     "OptOutEvent",
     "OptOutReason",
@@ -100,6 +103,7 @@ __all__ = [
     "RegistrationLimits",
     "ReviewedNumber",
     "SenderLimits",
+    "StoredHours",
     "SumField",
     "SumKind",
     "Ticket",

@@ -12,7 +12,10 @@ _HASH_BYTES = 8
 
 _CAMPAIGN, _APP = r"[a-z0-9][a-z0-9_-]{0,59}", r"[a-z0-9][a-z0-9_-]{0,39}"
 _ID = re.compile(rf"(?:({_CAMPAIGN})\.|({_APP}):)?([A-Za-z0-9_-]{{1,200}})")
-_LANE = re.compile(rf"([tb])([sm]):([^#@~]+)(?:~([ta]))?(?:#({_CAMPAIGN})|@({_APP}))?", re.DOTALL)
+_LANE = re.compile(
+    rf"([tb])([sm]):([^#@~^]+)(?:\^([a-z0-9]+))?(?:~([ta]))?(?:#({_CAMPAIGN})|@({_APP}))?",
+    re.DOTALL,
+)
 _MEMBER = re.compile(r"([tb][sm])/(?:([ars])\|)?(.+)", re.DOTALL)
 _NODE = re.compile(rf"([^@]+)(?:@({_APP}))?", re.DOTALL)
 
@@ -106,10 +109,11 @@ class LaneName(NamedTuple):
 
     The class is the first letters of priority and type, ``bs`` for bulk SMS. ``sender`` is as
     ``sender_name`` makes it; ``campaign`` and ``app`` are ``""`` if the lane is not one's.
-    ``carrier`` is that of a side lane, ``~t`` behind the sender: what T-Mobile's cap refused of
-    the lane waits there.
+    ``hours`` is the class of recipients that waits there, ``^`` and its name behind the sender,
+    where the campaign has hours. ``carrier`` is that of a side lane, ``~t`` behind these: what
+    T-Mobile's cap refused of the lane waits there.
     Mirrored by ``class_of``, ``sender_of``, ``campaign_in``, ``scope_of`` and ``side_of`` in
-    ``lanes.lua``.
+    ``lane_names.lua``, and by ``class_in`` and ``lane_of`` in ``hours.lua``.
     """
 
     priority: Literal["transactional", "bulk"]
@@ -118,6 +122,7 @@ class LaneName(NamedTuple):
     campaign: str = ""
     app: str = ""
     carrier: Literal["t_mobile", "att", ""] = ""
+    hours: str = ""
 
     @classmethod
     def parse(cls, text: str | bytes) -> "LaneName":
@@ -125,8 +130,8 @@ class LaneName(NamedTuple):
         parts = _LANE.fullmatch(text.decode(errors="replace") if isinstance(text, bytes) else text)
         if parts is None:
             raise Malformed("lane name", text)
-        priority, kind, sender, side, campaign, app = parts.groups(default="")
-        return cls(_PRIORITIES[priority], _TYPES[kind], sender, campaign, app, _SIDES[side])
+        priority, kind, sender, hours, side, campaign, app = parts.groups(default="")
+        return cls(_PRIORITIES[priority], _TYPES[kind], sender, campaign, app, _SIDES[side], hours)
 
     @classmethod
     def of_branch(cls, branch: str, sender: str, app: str = "") -> "LaneName":
@@ -135,7 +140,8 @@ class LaneName(NamedTuple):
 
     def format(self) -> str:
         side = f"~{self.carrier[0]}" if self.carrier else ""
-        name = f"{self.branch}:{self.sender}{side}"
+        hours = f"^{self.hours}" if self.hours else ""
+        name = f"{self.branch}:{self.sender}{hours}{side}"
         return f"{name}#{self.campaign}" if self.campaign else _scoped(name, self.app)
 
     @staticmethod

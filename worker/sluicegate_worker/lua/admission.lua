@@ -9,6 +9,7 @@ local leases, levels, halts =
   part('sluicegate.leases'), part('sluicegate.levels'), part('sluicegate.halts')
 local limits, names = part('sluicegate.limits'), part('sluicegate.lane_names')
 local carrier_day, money = later('sluicegate.carrier_day'), later('sluicegate_worker.money')
+local hours = later('sluicegate.hours')
 local Breaker = part('sluicegate_worker.breaker')
 local used_until, SLACK_MS = levels.used_until, levels.SLACK_MS
 local max, min, sub = math.max, math.min, string.sub
@@ -83,6 +84,11 @@ local function refusal(now, lane, slot, next_ticket, ...)
   local of_lane = levels.of(lane)
   local halt, kind = halts.of(now, lane)
   if halt then return halted(now, halt, of_lane[kind]) end
+  local campaign = of_lane.campaign
+  if campaign and campaign.has_hours then
+    local opens = hours().closed_until(now, lane, slot)
+    if opens then return hours().level_of(lane), lane, opens end
+  end
   local of_carrier, closed
   if of_lane.carried then
     of_carrier, closed = carrier_refusal(now, of_lane, slot, next_ticket(...))

@@ -6,8 +6,8 @@
 -- Returns: where to go on, '0' after the last; or what forbids it, 'unknown' where there is no such
 --   campaign: draft | running | paused | in doubt | held | under way.
 -- Keys touched: m:<id>, dead, lane:*, lanes:<n>, unsent:<n>:*, members:<n>:*, ledger:<n>,
---   costs:<n>, import:<n>, campaign:<n>, campaigns, closed, running, levels; those of lanes.lua and
---   audit.lua. It reads holds, leases.
+--   costs:<n>, import:<n>, hours:<n>, hours_due, campaign:<n>, campaigns, closed, running, levels;
+--   those of lanes.lua and audit.lua. It reads holds, leases.
 -- Repeating it goes on where it was interrupted.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local lanes, counts = part('sluicegate.lanes'), part('sluicegate.counts')
@@ -69,7 +69,8 @@ local function rest()
   call('ZREM', key('closed'), name)
   call('SREM', key('running'), name)
   call('DEL', key('ledger:' .. name), key('costs:' .. name), key('lanes:' .. name),
-    key('import:' .. name), campaign)
+    key('import:' .. name), key('hours:' .. name), campaign)
+  call('ZREM', key('hours_due'), name)
   audit.write(part('sluicegate.clock').read(), ARGV[5], 1)
   return '0'
 end

@@ -7,6 +7,7 @@ local records, leases, counts =
   part('sluicegate.records'), part('sluicegate.leases'), later('sluicegate.counts')
 local campaigns, optouts = part('sluicegate.campaigns'), part('sluicegate.optouts')
 local states, halts = later('sluicegate.states'), part('sluicegate.halts')
+local hours = later('sluicegate.hours')
 local limits, same_text = part('sluicegate.limits'), later('sluicegate.recipient_texts')
 local charges, withheld = later('sluicegate.charges'), later('sluicegate_worker.withheld')
 local wait_for_answer = part('sluicegate_worker.breaker').wait_for_answer
@@ -51,12 +52,16 @@ local function pass_text(now, id, lease, ticket, hash, maybe, retention_ms)
   return not repeated
 end
 
-local passes = {} -- by lane: whether nothing has stopped it
+local passes = {} -- by lane: whether nothing has stopped it, and its recipients' hours are open
 
 local function lane_passes(now, id, lane)
   local known = passes[lane]
   if known == nil then
+    local campaign = campaigns.of(id)
     known = not halts.of(now, lane) and campaigns.is_open(id)
+    if known and campaign and campaigns.facts(campaign).has_hours then
+      known = not hours().closed_until(now, lane, now.steady)
+    end
     passes[lane] = known
   end
   return known

@@ -6,10 +6,10 @@
 --   [9] why this worker's signals start no drain ('' where they do), [10] how many attempts a
 --   message has, [11] ms that the worker's calls take, 0 where that is not long.
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do,
---   entries put back into indexes}.
+--   entries put back into indexes, 1 where campaigns have hours to be tended}.
 --   A call repeated with its token gets the same answer.
 -- Keys touched: those of states.lua, charges.lua, standstill.lua and mending.lua, mending, swept,
---   clock, workers, distant, running, doubts, dead, due.
+--   clock, workers, distant, running, doubts, dead, due; it reads hours_due.
 -- The first write frees, so that a full server can still be repaired.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
@@ -204,6 +204,9 @@ standstill.note_work(now, work)
 standstill.note_memory(now, tonumber(ARGV[8]))
 standstill.note_signals(now, worker, ARGV[9])
 note_distance()
-local answers = { back, doubted, resent, held, dropped, work and 1 or 0, mending.save(now) }
+local answers = {
+  back, doubted, resent, held, dropped, work and 1 or 0, mending.save(now),
+  call('EXISTS', key('hours_due')),
+}
 call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', REMEMBERED_MS)
 return answers

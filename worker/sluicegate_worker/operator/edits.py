@@ -69,7 +69,8 @@ class Letters:
         check_sender(self._account, sender, profile, letter.id)
         id = MessageId.parse(letter.id)
         name = sender_name(sender, profile)
-        lane = LaneName(message.priority, message.type, name, id.campaign, id.app)
+        hours = _hours(letter) if id.campaign else ""
+        lane = LaneName(message.priority, message.type, name, id.campaign, id.app, hours=hours)
         expires_ms = None if message.expires_at is None else wall_ms(message.expires_at)
         values = _ticket(letter).values if id.campaign else b""
         segments = message.segments.parts
@@ -118,6 +119,14 @@ def _ticket(letter: Stored) -> Ticket:
         return Ticket.parse(letter.ticket)
     except Malformed as error:
         raise _damaged(letter, error) from error
+
+
+def _hours(letter: Stored) -> str:
+    """The class of hours that the letter's recipient keeps; raises InvalidMessage."""
+    try:
+        return LaneName.parse(letter.lane).hours
+    except Malformed as error:
+        raise InvalidMessage("lane", letter.lane, str(error), letter.id) from error
 
 
 def _damaged(letter: Stored, error: ValueError) -> InvalidMessage:

@@ -1,0 +1,151 @@
+"""Classes of recipients: whose hours are the same, and when these are open, to the millisecond."""
+
+from base64 import b32encode
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property, lru_cache
+from hashlib import blake2b
+
+import msgspec
+
+from .windows import EVERY_MINUTE, DayHours
+from .zones import zone
+
+Stretch = tuple[float, float]
+"""From when to when, in seconds since 1970; the end itself is not of it."""
+
+_DAY_SECONDS = 86_400
+_THURSDAY = 3  # 1 January 1970 was one
+_PROBE_SECONDS = 3 * 3_600  # how far apart clocks are looked at: no zone changes twice in between
+
+
+class ZoneHours(msgspec.Struct, frozen=True, omit_defaults=True):
+    """SendingHours that must be open in each of several zones; ``rule`` says whose they are.
+
+    ``windows`` are those of a week, on the zone's own clock, ``closed`` dates (ISO) on which it is
+    closed all day. Before ``begins``, a time on the zone's clock (ISO), it is closed as well.
+    """
+
+    zones: tuple[str, ...]
+    windows: tuple[DayHours, ...] = EVERY_MINUTE
+    closed: tuple[str, ...] = ()
+    begins: str = ""
+    rule: str = ""
+
+
+class HoursClass(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
+    """A class: it is open while all of its ``parts`` are; without any, always.
+
+    ``known_until`` is a date (ISO): which days are holidays from then on is not known, so nothing
+    is open; ``""`` where it asks for none.
+    """
+
+    parts: tuple[ZoneHours, ...] = ()
+    known_until: str = ""
+
+    @cached_property
+    def name(self) -> str:
+        """Its name, which says what it is: equal classes have equal names."""
+        hash = blake2b(msgspec.json.encode(self), digest_size=5).digest()
+        return b32encode(hash).decode().lower()
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """All zones that any of its parts asks for, in order."""
+        return tuple(sorted({zone for part in self.parts for zone in part.zones}))
+
+    def stretches(self, since: float, until: float) -> list[Stretch]:
+        """When it is open between two times, both in seconds since 1970."""
+        if self.known_until:
+            end = datetime.fromisoformat(self.known_until).replace(tzinfo=UTC)
+            until = min(until, end.timestamp() - _DAY_SECONDS)  # wherever that day begins first
+        found = [(since, until)] if since < until else []
+        for part in self.parts:
+            for name in part.zones:
+                found = both(found, _in_zone(part, name, since, until)) if found else []
+        return found
+
+
+def both(one: Sequence[Stretch], other: Iterable[Stretch]) -> list[Stretch]:
+    """What two series of stretches, each in order, have in common."""
+    found: list[Stretch] = []
+    first, iterator = list(one), iter(other)
+    at, current = 0, next(iterator, None)
+    while current is not None and at < len(first):
+        begins, ends = max(first[at][0], current[0]), min(first[at][1], current[1])
+        if begins < ends:
+            found.append((begins, ends))
+        if first[at][1] <= current[1]:
+            at += 1
+        else:
+            current = next(iterator, None)
+    return found
+
+
+def _in_zone(part: ZoneHours, name: str, since: float, until: float) -> list[Stretch]:
+    """When a part is open in one of its zones: whenever its clock there says so."""
+    closed = frozenset(date.fromisoformat(day).toordinal() for day in part.closed)
+    by_day = [[one for one in part.windows if one.day == day] for day in range(7)]
+    since = max(since, _first(name, part.begins)) if part.begins else since
+    found: list[Stretch] = []
+    for begins, ends, offset in _even(name, since, until):
+        for day in range(
+            int((begins + offset) // _DAY_SECONDS), int((ends + offset) // _DAY_SECONDS) + 1
+        ):
+            if day + _EPOCH_ORDINAL in closed:
+                continue
+            midnight = day * _DAY_SECONDS - offset
+            for window in by_day[(day + _THURSDAY) % 7]:
+                opens = max(begins, midnight + 60 * window.opens)
+                closes = min(ends, midnight + 60 * window.closes)
+                if opens < closes:
+                    _append(found, opens, closes)
+    return found
+
+
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+
+def _append(found: list[Stretch], opens: float, closes: float) -> None:
+    if found and found[-1][1] == opens:
+        found[-1] = (found[-1][0], closes)
+    else:
+        found.append((opens, closes))
+
+
+def _first(name: str, local: str) -> float:
+    """From when on a zone's clock has shown ``local``: the later time, where it comes twice."""
+    at = datetime.fromisoformat(local).replace(tzinfo=zone(name))
+    return max(at.replace(fold=fold).timestamp() for fold in (0, 1))
+
+
+def _even(name: str, since: float, until: float) -> Iterator[tuple[float, float, float]]:
+    """The time between two moments, cut where the zone's clock is set; with its offset."""
+    begins, offset, at = since, _offset(name, since), since
+    while at < until:
+        ahead = min(at + _PROBE_SECONDS, until)
+        if (after := _offset(name, ahead)) != offset:
+            ahead = _change(name, int(at), int(ahead) + 1, offset)
+            if begins < ahead:
+                yield begins, ahead, offset
+            begins, offset = ahead, after
+        at = ahead
+    if begins < until:
+        yield begins, until, offset
+
+
+def _change(name: str, before: int, after: int, offset: float) -> float:
+    """The second at which a zone's clock is set, between two."""
+    while after - before > 1:
+        middle = (before + after) // 2
+        if _offset(name, middle) == offset:
+            before = middle
+        else:
+            after = middle
+    return float(after)
+
+
+@lru_cache(20_000)
+def _offset(name: str, at: float) -> float:
+    offset = datetime.fromtimestamp(at, zone(name)).utcoffset()
+    return offset.total_seconds() if offset else 0.0
