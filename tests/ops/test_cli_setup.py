@@ -1,6 +1,7 @@
 """``sluicegate setup``: from a key alone to a configuration that sends, and back again."""
 
 import json
+import re
 import shlex
 import tomllib
 from collections.abc import Iterator
@@ -212,15 +213,32 @@ def test_an_existing_configuration_keeps_what_is_not_read(office: Office) -> Non
     "odd",
     [
         'accounts.default.senders = {"+13125550001" = {kind = "long_code"}}\n',
-        '[accounts]\ndefault = {senders = {Acme = {kind = "alphanumeric"}}}\n',
-        '[accounts.default]\nsenders.Acme.kind = "alphanumeric"\n',
-        '[accounts.default]\ncurrency = """USD"""\n',
+        '[accounts.default]\nsenders.Acme.kind = "alphanumeric"\nconcurrency = 9 # mine\n',
+        '[accounts.default]\ncurrency = """\nUSD"""\n',
+        '[accounts.default.senders.Acme]\nkind = "alphanumeric"\n\n[web]\nport = 8081\n\n'
+        "[accounts.default.retry] # rarely\nmax_attempts = 3\n",
+        '[accounts . "default"]\r\nconcurrency = 9\r\ncountries = [\r\n "FR", # why\r\n]\r\n',
     ],
 )
-def test_a_file_in_another_form_is_left_alone(office: Office, odd: str) -> None:
+def test_a_file_in_another_form_keeps_what_is_not_read(office: Office, odd: str) -> None:
+    Path("mine.toml").write_bytes(odd.encode())
+    TOML.write_bytes(odd.encode())
+    mine = load("mine.toml").accounts["default"]
+    office.setup("--yes")
+    account = load(TOML).accounts["default"]
+    assert len(account.senders) == 4
+    assert (account.concurrency, account.retry) == (mine.concurrency, mine.retry)
+    comments = re.findall("# (?:mine|rarely)", odd)
+    assert all(one in TOML.read_text(encoding="utf-8") for one in comments)
+    assert "nothing to change" in office.setup("--yes").stdout
+    office.setup("--undo", "--yes")
+    assert TOML.read_bytes() == odd.encode()
+
+
+def test_an_account_within_one_line_is_left_alone(office: Office) -> None:
+    odd = '[accounts]\ndefault = {senders = {Acme = {kind = "alphanumeric"}}}\n'
     TOML.write_text(odd, encoding="utf-8")
-    refused = office.setup("--yes", exits=2).stderr
-    assert "--out" in refused
+    assert "--out" in office.setup("--yes", exits=2).stderr
     assert TOML.read_text(encoding="utf-8") == odd
     office.setup("--yes", "--out", "other.toml")
     assert len(load("other.toml").accounts["default"].senders) == 4

@@ -94,7 +94,7 @@ def fingerprint(text: str) -> str:
 def of_file(path: Path) -> str | None:
     """A file's text; None where there is none. Raises InvalidConfig where it can't be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:

@@ -1,9 +1,12 @@
 """The text of a configuration: what set-up writes into it, and what it leaves as it stands."""
 
-import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, Final
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import InlineTable
 
 from sluicegate.errors import InvalidConfig
 
@@ -11,29 +14,6 @@ BEGIN: Final = "# ---- written by sluicegate setup: run it again rather than edi
 END: Final = "# ---- end of what sluicegate setup wrote ----"
 PARTS: Final = ("senders", "registrations", "brands")
 """The tables of an account that set-up writes whole."""
-
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
-_HEADER = re.compile(r"\s*\[(?!\[)(.*)\]\s*(?:#.*)?$")
-_STRINGS = re.compile(r'"""|\'\'\'')
-
-
-def key(name: str) -> str:
-    """A name as a TOML key."""
-    return name if _BARE.fullmatch(name) else value(name)
-
-
-def value(given: object) -> str:
-    """A value as TOML has it: a text, a number, a boolean or a list of these."""
-    if isinstance(given, bool):
-        return "true" if given else "false"
-    if isinstance(given, str):
-        escaped = given.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
-    if isinstance(given, int | float):
-        return repr(given)
-    if isinstance(given, Sequence):
-        return f"[{', '.join(map(value, given))}]"
-    raise TypeError(f"no TOML for a {type(given).__name__}")
 
 
 def comment(text: str) -> str:
@@ -45,40 +25,38 @@ def table(path: Sequence[str], fields: Mapping[str, object], why: str) -> Iterat
     """The lines of one table, with where it comes from."""
     yield ""
     yield comment(why)
-    yield f"[{'.'.join(map(key, path))}]"
+    yield f"[{tomlkit.key(path).as_string()}]"
     for name, given in fields.items():
-        yield f"{key(name)} = {value(given)}"
+        yield f"{tomlkit.key(name).as_string()} = {tomlkit.item(given).as_string()}"
 
 
 def with_block(text: str, account: str, block: str) -> str:
     """``text`` with ``block`` in place of the account's senders, registrations and brands.
 
-    Raises InvalidConfig where the text is not written plainly enough to be changed so.
+    Raises InvalidConfig where ``text`` can't be read.
     """
-    kept = _without_tables(_without_block(text, account), account)
+    document = _parsed(_without_block(text, account))
+    settings = _table_at(document, ("accounts", account), add=False)
+    for part in PARTS:
+        settings.pop(part, None)
+    kept = tomlkit.dumps(document)
     return f"{kept.rstrip()}\n\n{block}" if kept.strip() else block
 
 
 def with_setting(text: str, path: Sequence[str], name: str, given: object, why: str) -> str:
-    """``text`` with one setting of a table set, the table added where there is none."""
+    """``text`` with one setting of a table set, the table added where there is none.
+
+    Raises InvalidConfig where ``text`` can't be read.
+    """
     if setting_at(text, (*path, name)) == (list(given) if isinstance(given, tuple) else given):
         return text
-    line = f"{key(name)} = {value(given)}"
-    lines = text.splitlines()
-    header = next((i for i, one in enumerate(lines) if _path(one) == tuple(path)), None)
-    if header is None:
-        added = [*([""] if lines else []), f"[{'.'.join(map(key, path))}]", comment(why), line]
-        return "\n".join([*lines, *added]) + "\n"
-    end = next(
-        (i for i in range(header + 1, len(lines)) if _path(lines[i]) is not None), len(lines)
-    )
-    setting = re.compile(rf"\s*{re.escape(key(name))}\s*=")
-    at = next((i for i in range(header + 1, end) if setting.match(lines[i])), None)
-    if at is not None:
-        lines[at] = line
-    else:
-        lines[header + 1 : header + 1] = [comment(why), line]
-    return "\n".join(lines) + "\n"
+    document = _parsed(text)
+    found = _table_at(document, path, add=True)
+    setting = tomlkit.item(given)
+    if not isinstance(found, InlineTable):
+        setting.comment(comment(why)[2:])
+    found[name] = setting
+    return tomlkit.dumps(document)
 
 
 def check_rest(
@@ -142,29 +120,24 @@ def _without_block(text: str, account: str) -> str:
     return text[:begin] + text[end + len(f"{END} {account}") :].lstrip("\n")
 
 
-def _without_tables(text: str, account: str) -> str:
-    if _STRINGS.search(text):
-        raise _not_plain("it has texts of several lines")
-    kept, skipping = [], False
-    for line in text.splitlines():
-        if (path := _path(line)) is not None:
-            skipping = path[:2] == ("accounts", account) and path[2:3] in [(p,) for p in PARTS]
-        if not skipping:
-            kept.append(line)
-    return "\n".join(kept) + "\n" if kept else ""
-
-
-def _path(line: str) -> tuple[str, ...] | None:
-    """The path that a table's header names; None for any other line."""
-    match = _HEADER.match(line)
-    if not match:
-        return None
+def _parsed(text: str) -> tomlkit.TOMLDocument:
     try:
-        tree: Any = tomllib.loads(f"[{match[1]}]\n")
-    except tomllib.TOMLDecodeError:
-        return None
-    path = []
-    while tree:
-        ((name, tree),) = tree.items()
-        path.append(name)
-    return tuple(path)
+        return tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise _not_plain(str(error)) from None
+
+
+def _table_at(
+    document: tomlkit.TOMLDocument, path: Sequence[str], *, add: bool
+) -> MutableMapping[str, Any]:
+    """The table at a path; where there is none, it is added, or an empty one stands for it."""
+    found: MutableMapping[str, Any] = document
+    for name in path:
+        if name not in found:
+            if not add:
+                return {}
+            found[name] = tomlkit.table()
+        found = found[name]
+        if not isinstance(found, MutableMapping):
+            raise _not_plain(f"{name} is no table")
+    return found
