@@ -367,6 +367,7 @@ def test_stop_in_the_middle_of_a_campaign_and_start_again() -> None:
         campaigns, _ = imported(account, rows)
         campaigns.act(JULY.name, "start")
         eventually(account.has_accepted(40), 20, ours)
+        campaigns.pace(JULY.name, per_second=10)  # nobody's turn at the end comes meanwhile
         begun = posted(account)
         waiting = [number(row) for row in range(rows) if number(row) not in begun]
         # A few whose turn comes while they write, more whose turn comes much later.
@@ -378,6 +379,8 @@ def test_stop_in_the_middle_of_a_campaign_and_start_again() -> None:
         overtaken = posted(account)
         assert back not in overtaken, "the campaign is over: the test proved nothing"
         write(account, back, "START")
+        eventually(lambda: heard(account).get("inbound_heard") == len(out) + 2, 10, ours)
+        campaigns.pace(JULY.name)
         eventually(lambda: is_over(account), 20, ours)
 
         gone = {who for who in out if who not in overtaken}

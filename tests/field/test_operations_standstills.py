@@ -363,4 +363,9 @@ def test_02_each_standstill_fires_its_alert(
 
 
 def test_02_alerts_fire_when_they_say_they_do() -> None:
-    assert faults_in(*RULES.glob("*.test.yml")) == ""
+    assert faults_in(RULES / "alerts.test.yml") == ""
+
+
+@pytest.mark.long
+def test_02_alerts_that_wait_for_days_fire_when_they_say_they_do() -> None:
+    assert faults_in(RULES / "alerts.days.test.yml") == ""
