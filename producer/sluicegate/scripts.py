@@ -19,7 +19,7 @@ A script is called with the account's prefix as its only key. Tests replace the 
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol, cast
@@ -126,20 +126,51 @@ def joined(script: str, read: Callable[[str], str]) -> str:
     def by_locals(text: str) -> str:
         return _USE.sub(replaced, _COMMENT_LINES.sub("", text))
 
-    own = order.pop(script)
-    lines = [
-        (_LATE_PART if name in late else _PART).format(
-            local=local[name], name=name, text=by_locals(text)
-        )
-        for name, text in order.items()
-    ]
-    lines.append(_SCRIPT.format(text=by_locals(own)))
+    ends = [name for name, text in order.items() if _offers_at_end(text)]
+    inside = _inside(script, order, late, ends)
+
+    def written(name: str) -> str:
+        form = _SCRIPT if name == script else _LATE_PART if name in late else _PART
+        within = [written(one) for one in order if inside.get(one) == name]
+        text = "\n".join([*within, by_locals(order[name])])
+        return form.format(local=local[name], name=name, text=text)
+
+    lines = [written(name) for name in order if name not in inside]
     lines += [
-        (_LATE_AT_END if name in late else _AT_END).format(local=local[name])
-        for name, text in order.items()
-        if _OFFERS_AT_END.search(_COMMENT.sub("", text))
+        (_LATE_AT_END if name in late else _AT_END).format(local=local[name]) for name in ends
     ]
     return "\n".join([*lines, "return answer"])
+
+
+def _inside(
+    script: str, order: dict[str, str], late: Set[str], ends: Sequence[str]
+) -> dict[str, str]:
+    """Return of late parts in which other they stand, the innermost that all their users are in.
+
+    A call that never asks for that one does not even make the function that would make them.
+    Whatever offers ``at_end`` stays in sight of the script's end.
+    """
+    users: dict[str, list[str]] = {name: [] for name in order}
+    for name, text in order.items():
+        for _, used in _uses(name, text):
+            users[used].append(name)
+    inside: dict[str, str] = {}
+
+    def way_out(name: str) -> list[str]:
+        return [name, *way_out(inside[name])] if name in inside else [name]
+
+    for name in reversed(order):  # users come behind what they use
+        if name not in late or name in ends:
+            continue
+        first, *others = [way_out(user) for user in users[name]]
+        around = [one for one in first if one in late and all(one in way for way in others)]
+        if around:
+            inside[name] = around[0]
+    return inside
+
+
+def _offers_at_end(text: str) -> bool:
+    return _OFFERS_AT_END.search(_COMMENT.sub("", text)) is not None
 
 
 def _made_at_once(script: str, order: dict[str, str]) -> set[str]:
