@@ -67,9 +67,9 @@ def start(session: Session, options: StartOptions) -> None:
     """
     if not options.yes and not sys.stdin.isatty():
         fail("there is no terminal to ask on: add --yes to start without being asked", BAD_INPUT)
-    sheet = opened(options)
-    reading = reading_of(options, sheet)
-    plan = planned(options, sheet, options.name, session.account, reading)
+    sheet = opened(session, options)
+    reading = reading_of(session, options, sheet)
+    plan = planned(session, options, sheet, options.name, reading)
     campaigns = session.campaigns
     before = existing(campaigns, plan)
     plan = plan if before is None else before.plan
