@@ -133,6 +133,14 @@ class BadCondition(SluicegateError, ValueError):
         super().__init__(f"condition {text!r}: {reason}")
 
 
+class BadGuard(SluicegateError, ValueError):
+    """A guard that a campaign can't have: ``what`` it is, its ``text``, and why not."""
+
+    def __init__(self, what: str, text: str, reason: str) -> None:
+        self.what, self.text, self.reason = what, text, reason
+        super().__init__(f"{what} {text}: {reason}")
+
+
 class BadTemplate(SluicegateError, ValueError):
     """A campaign's text that cannot be used; ``line`` is where, counted from 1."""
 

@@ -19,6 +19,8 @@ WaitKind = Literal[
     "blocked",
     "daily_cap",
     "money",
+    "cap",
+    "canary",
     "queue_full",
     "queue",
     "rate",
@@ -45,6 +47,8 @@ WaitKind = Literal[
     blocked                the provider answered 429
     daily_cap              the brand's segments of the carrier's day are used up
     money                  what is under way may cost all that is left of a cap in money
+    cap                    what is under way may use up a cap in messages or segments
+    canary                 the first messages of a campaign have yet to be delivered
     queue_full, queue      the provider's own queue for the sender is full, or has yet to drain
     rate                   the level's segments per second
     requests               the account's requests per window
@@ -73,7 +77,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     phone number.
     ``refuses`` says that a claim made now would refuse a message for it; a rate that is merely in
     use sets the pace, and refuses nothing at this moment. ``aside`` messages wait for it in side
-    lanes, while what it does not concern goes on.
+    lanes, while what it does not concern goes on. ``stopped_by`` is which of its caps or guards
+    has paused a campaign.
     """
 
     kind: WaitKind
@@ -86,6 +91,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     said: str = ""
     refuses: bool = False
     aside: int = 0
+    stopped_by: str = ""
 
 
 def halted(halt: HaltInfo) -> Wait:

@@ -24,6 +24,7 @@ from ..status.reasons import expected, own_pace, sentence
 from ..status.why import document
 from .causes import masked_causes
 from .costs import costs_document, costs_pairs
+from .guard_words import guard_pairs
 from .preflight_screen import write_sum
 
 if TYPE_CHECKING:  # rich is heavy, and help does without it
@@ -114,6 +115,7 @@ def _show(campaign: Campaign, why: Why) -> None:
             ("done", expected(why.finish, why.now_ms)),
             ("pace", own_pace(campaign)),
             ("cap", campaign.max_cost and f"{campaign.max_cost} {campaign.currency}"),
+            *guard_pairs(campaign),
             ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
             ("text", plan.text),
             ("media", " ".join(plan.media_urls)),

@@ -10,6 +10,7 @@ from sluicegate.errors import (
     ArchiveUnavailable,
     BadCondition,
     BadFile,
+    BadGuard,
     BadTemplate,
     CampaignExists,
     IdReused,
@@ -35,7 +36,8 @@ FAILED, BAD_INPUT = 1, 2
 """Exit statuses: the command failed, or a person is needed; the command's input is wrong."""
 
 _BAD_INPUT = (
-    *(InvalidMessage, InvalidConfig, BadFile, BadCondition, BadTemplate, WrongDeployment),
+    *(InvalidMessage, InvalidConfig, BadFile, BadCondition, BadGuard, BadTemplate),
+    WrongDeployment,
     *(UnknownMessage, UnknownCampaign, IdReused, CampaignExists),
 )
 _EXTRAS = ("jinja2", "openpyxl", "phonenumbers", "sqlalchemy")
