@@ -19,6 +19,7 @@ wait        what may hold messages back
 limits      the levels that refuse a lane's next message, or set its pace
 parked      the levels for which something is parked
 finish      the estimate of a campaign's end
+hours       when a campaign's recipients may be sent to, and who waits for that
 lanes       every lane, in the order in which they are served
 behind      what waits behind a halt, and what goes first once it is lifted
 why         what holds an account, a sender or a campaign back
@@ -28,7 +29,6 @@ scrape      what a scrape asks of an account beside its facts
 archive     what has ended, here and in the archive
 reconcile   when the books were last compared, and what is left
 person      everything that names one number
-reached     whom anything reached lately
 holds       what is kept whatever its time
 """
 
@@ -66,12 +66,12 @@ from .facts import (
 )
 from .finish import Finish
 from .holds import HoldState, read_holds
+from .hours import ClassHours, campaign_hours
 from .lanes import LaneState
 from .look import LaneLimits, Look
 from .members import Member, member
 from .memory import aread_memory, read_memory
 from .person import Mention, Mentions, naming
-from .reached import reached_since
 from .recipients import CampaignRecipients, RecipientStatus
 from .reconcile import ReconcileState, read_reconcile
 from .record import MessageRecord, aread_older, aread_record, read_record
@@ -102,6 +102,7 @@ __all__ = [
     "BreakerState",
     "CampaignCause",
     "CampaignRecipients",
+    "ClassHours",
     "ClosedCampaign",
     "CostRow",
     "Finish",
@@ -134,6 +135,7 @@ __all__ = [
     "aread_record",
     "behind",
     "campaign_causes",
+    "campaign_hours",
     "claimed",
     "cost_of_day",
     "cost_row",
@@ -144,7 +146,6 @@ __all__ = [
     "member",
     "naming",
     "published_levels",
-    "reached_since",
     "read_account",
     "read_archive",
     "read_costs",

@@ -63,11 +63,13 @@ def finish(
     rivals: Iterable[Rival],
     waits: Iterable[Wait],
     midnight_ms: Callable[[int], float],
+    opens: Iterable[tuple[float, int]] = (),
 ) -> Finish | None:
     """About when ``messages`` more will have been sent; None where nobody can say.
 
     The campaign gets its weight's share of what others wait for too; ``waits`` are what holds it
-    back now. ``midnight_ms`` says when the carrier's day ends that is so many days ahead.
+    back now. ``midnight_ms`` says when the carrier's day ends that is so many days ahead, and
+    ``opens`` from when on so many of the messages may go at all.
     """
     beside, waits = list(rivals), list(waits)
     stopped = any(
@@ -83,6 +85,7 @@ def finish(
     begins_ms = max([facts.now_ms, *(wait.until_ms or 0.0 for wait in waits if wait.refuses)])
     at_ms = max([facts.now_ms, *before]) + messages * message_ms
     at_ms = max(at_ms, begins_ms + (messages - 1) * message_ms)
+    at_ms = max([at_ms, *(opens_ms + waiting * message_ms for opens_ms, waiting in opens)])
     if cap := limits.cap:
         segments = messages * sample.segments * sample.us_share * cap.share
         capped_ms = _capped_ms(cap, segments, message_ms, midnight_ms)

@@ -1,23 +1,15 @@
 """The levels that refuse a lane's next message, or set its pace, as what holds back."""
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+import math
+from collections.abc import Iterable, Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from sluicegate_worker.queue import HORIZON_MS
 
 from .facts import AccountFacts
 from .look import DailyCap, LaneLimits, RateLevel
 from .wait import Wait, WaitKind, halted
-
-_CAPS: Final[Mapping[str, WaitKind]] = {
-    "money": "money",
-    "messages": "cap",
-    "segments": "cap",
-    "canary": "canary",
-}
-"""What refuses, by the measure of a cap: see ``caps.lua``."""
 
 _MOST_SEGMENTS = 10
 """What one message may charge a level at most: a longer wait is for something else."""
@@ -33,6 +25,18 @@ def refusals(facts: AccountFacts, limits: LaneLimits) -> list[Wait]:
     if limits.refused_by and not named and limits.refused_by not in facts.halts:
         waits.append(_named(limits))
     return [_no_earlier(wait, limits) for wait in waits]
+
+
+def together(waits: Iterable[Wait]) -> list[Wait]:
+    """Each level once; those who wait for the hours of one campaign, by when the first may go."""
+    found: dict[tuple[str, str], Wait] = {}
+    for wait in waits:
+        before = found.get((wait.kind, wait.level))
+        if before and wait.kind == "hours":
+            until_ms = min(wait.until_ms or math.inf, before.until_ms or math.inf)
+            wait = replace(wait, until_ms=until_ms, used=wait.used + before.used)
+        found[wait.kind, wait.level] = wait
+    return list(found.values())
 
 
 def halts(facts: AccountFacts, limits: LaneLimits) -> Iterator[Wait]:
@@ -88,8 +92,16 @@ def _queue(facts: AccountFacts, limits: LaneLimits, level: RateLevel) -> Wait | 
 def _named(limits: LaneLimits) -> Wait:
     """The level that parked the lane, though by now it would let a message pass."""
     kind, _, level = limits.refused_by.partition(":")
-    if kind in _CAPS:
-        return Wait(kind=_CAPS[kind], level=level, until_ms=limits.opens_ms, refuses=True)
+    if kind == "hours":
+        return Wait(
+            kind="hours",
+            level=limits.refused_by,
+            until_ms=limits.opens_ms,
+            used=limits.waiting,
+            refuses=True,
+        )
+    if kind == "money":
+        return Wait(kind="money", level=level, until_ms=limits.opens_ms, refuses=True)
     if limits.cap and limits.cap.name == limits.refused_by:
         return full_day(limits.cap)
     intervals = [level.interval_ms for level in limits.levels if level.name == limits.refused_by]
@@ -106,4 +118,4 @@ def _named(limits: LaneLimits) -> Wait:
 def _no_earlier(wait: Wait, limits: LaneLimits) -> Wait:
     if wait.level != limits.refused_by or limits.opens_ms is None or wait.until_ms is None:
         return wait
-    return msgspec.structs.replace(wait, until_ms=max(wait.until_ms, limits.opens_ms))
+    return replace(wait, until_ms=max(wait.until_ms, limits.opens_ms))

@@ -64,6 +64,11 @@ class LaneLimits(msgspec.Struct, frozen=True):
     full_ms: float | None = None
 
     @property
+    def is_closed(self) -> bool:
+        """Whether it is not the hour of those who wait in the lane."""
+        return self.refused_by.startswith("hours:")
+
+    @property
     def names(self) -> list[str]:
         """The levels by which the lane may be halted, the widest first."""
         account, *others = (level.name for level in self.levels)

@@ -6,7 +6,7 @@ from sluicegate.errors import Malformed
 from sluicegate.stored import LaneName, SenderLimits, TreeMember
 
 from .facts import AccountFacts
-from .limits import refusals
+from .limits import refusals, together
 from .look import Look, level_name
 from .wait import Wait
 
@@ -16,16 +16,17 @@ def parked(look: Look, facts: AccountFacts) -> list[Wait]:
     members = _members(look, facts)
     registered = _registered(facts)
     lanes = look.lanes(_lane(member, registered) for member, _ in members)
-    waits: dict[tuple[str, str], Wait] = {}
-    for (_, level), limits in zip(members, lanes, strict=True):
-        for wait in refusals(facts, limits):
-            if wait.level == level:
-                waits[wait.kind, level] = wait
-    return sorted(waits.values(), key=lambda wait: wait.until_ms or 0.0)
+    waits = together(
+        wait
+        for (_, level), limits in zip(members, lanes, strict=True)
+        for wait in refusals(facts, limits)
+        if wait.level == level
+    )
+    return sorted(waits, key=lambda wait: wait.until_ms or 0.0)
 
 
 def _members(look: Look, facts: AccountFacts) -> Sequence[tuple[TreeMember, str]]:
-    """What is parked, one member for each level, with that level."""
+    """What is parked, with its level: one member for each, but all that wait for hours."""
     pipeline = look.client.pipeline(transaction=True)
     pipeline.hgetall(look.keys("parked_by"))
     for priority in "tb":
@@ -35,8 +36,12 @@ def _members(look: Look, facts: AccountFacts) -> Sequence[tuple[TreeMember, str]
     by_level: dict[str, TreeMember] = {}
     for member in (member for group in groups for member in group):
         level = level_name(levels.get(member, b"").decode())
-        by_level[level] = TreeMember.parse(member)
-    return [(member, level) for level, member in by_level.items()]
+        one_of_many = level if not level.startswith("hours:") else member.decode()
+        by_level[one_of_many] = TreeMember.parse(member)
+    return [
+        (member, level_name(levels.get(member.format().encode(), b"").decode()))
+        for member in by_level.values()
+    ]
 
 
 def _lane(member: TreeMember, registered: Mapping[str, str]) -> str:

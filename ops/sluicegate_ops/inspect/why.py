@@ -18,7 +18,7 @@ from .behind import Behind, behind
 from .facts import LIVE_SECONDS, AccountFacts, RequestRate, read_facts
 from .finish import Finish, Rival, TicketSample, finish, paces, rival, sampled
 from .lanes import LaneState, lanes
-from .limits import halts, rate, refusals
+from .limits import halts, rate, refusals, together
 from .look import LaneLimits, Look
 from .parked import parked
 from .standstill import STALLED_SECONDS
@@ -28,7 +28,7 @@ _SAMPLE = 50
 _ACCOUNT_ALONE = ("ts:-", "tm:-")  # lanes of no declared sender: only the account's levels
 _IN_USE_MS = 1000.0
 _FULL = 0.9
-_ORDER = {"daily_cap": 0, "queue_full": 1, "queue": 1}
+_ORDER = {"daily_cap": 0, "queue_full": 1, "queue": 1, "hours": 3}
 
 
 class Why(msgspec.Struct, frozen=True):
@@ -124,31 +124,36 @@ class Waits:
         if campaign.state in ("draft", "paused"):
             since_ms = campaign.paused_ms if campaign.state == "paused" else 0
             closed = _closed(campaign.state, name, since_ms or None)
-            closed = msgspec.structs.replace(
-                closed, because=campaign.stopped, stopped_by=campaign.stopped_by
-            )
+            closed = msgspec.structs.replace(closed, because=campaign.stopped)
             return self._why(subject, waiting, [closed])
         if campaign.state != "running":
             return self._why(subject, waiting, [])
         look, lane = self._look, campaign.plan.lane
-        others = sorted(look.client.smembers(look.keys.other_lanes(name)))
-        main, *rest = look.lanes([lane, *(other.decode() for other in others)])
+        further = sorted(look.client.smembers(look.keys.other_lanes(name)))
+        main, *rest = look.lanes([lane, *(other.decode() for other in further)])
         served = [limits for limits in (main, *rest) if limits.waiting] or [main]
-        limits, capped = served[0], [limits for limits in served[1:] if limits.lane.carrier]
+        served.sort(key=lambda limits: limits.opens_ms or 0.0 if limits.is_closed else 0.0)
+        limits, *others = served
+        apart = [each for each in others if each.lane.carrier or each.is_closed]
         sample = sampled(look.client.lrange(look.keys.lane(limits.lane.format()), 0, _SAMPLE - 1))
         retrying = ledger.states["retrying"]
         took_ms: dict[str, float] = {}
         for each in served:
             took_ms |= paces(self.facts, each, sample, self._rivals)
         waits = self._held(served, waiting, ledger.pending, took_ms)
-        # What waits for a carrier's level holds up only itself.
-        aside = {each.refused_by for each in capped if each.refused_by != limits.refused_by}
+        # What waits for a carrier's level, or for its hours, holds up only itself.
+        aside = {each.refused_by for each in apart if each.refused_by != limits.refused_by}
         ahead = [wait for wait in waits if wait.level not in aside]
         later = self._reviewed(retrying)
         later += _later(retrying, ledger.states["in_doubt"], self._held_doubts(name), None)
         waits, ahead = waits + later, ahead + later
         messages, midnight_ms = waiting + retrying, look.midnight_ms
-        ends = finish(self.facts, limits, messages, sample, self._rivals, ahead, midnight_ms)
+        opens = [
+            (each.opens_ms, each.waiting) for each in served if each.is_closed and each.opens_ms
+        ]
+        ends = finish(
+            self.facts, limits, messages, sample, self._rivals, ahead, midnight_ms, opens
+        )
         return self._why(subject, waiting, waits, ends)
 
     @property
@@ -193,15 +198,11 @@ class Waits:
     def _refusals(self, lanes: Iterable[LaneLimits]) -> list[Wait]:
         """What refuses lanes now, each level once: caps before queues before rates."""
         every = list(lanes)
-        waits = {
-            (wait.kind, wait.level): wait
-            for limits in every
-            for wait in refusals(self.facts, limits)
-        }
+        waits = together(wait for limits in every for wait in refusals(self.facts, limits))
         aside = Counter[str]()
         for limits in every:
             aside[limits.refused_by] += limits.waiting if limits.lane.carrier else 0
-        found = [replace(wait, aside=aside[wait.level]) for wait in waits.values()]
+        found = [replace(wait, aside=aside[wait.level]) for wait in waits]
         return sorted(found, key=lambda wait: _ORDER.get(wait.kind, 2))
 
     def _server(self, work: int) -> list[Wait]:

@@ -1,6 +1,7 @@
 """The preflight: checks all of a campaign's file before anything is sent."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -17,12 +18,13 @@ from ..numbering import doubt, kind_of, region_of
 from ..optouts import OptOuts
 from ..segments import strangers
 from .exclusion import Exclusion
+from .hours import HoursClass, open_times
 from .oddities import Oddities, values_of
 from .plan import Plan
 from .prices import CountryCost, Prices
 from .recipients import AS_IT_IS, Recipient, Recipients, Rejected, RowReading
 from .rejects import Rejects
-from .report import DoubtfulNumber, Duplicate, Report, SampleText
+from .report import DoubtfulNumber, Duplicate, HoursShare, Report, SampleText
 from .row_source import RowSource
 from .substitutes import saving
 
@@ -75,8 +77,7 @@ def preflight(
     report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter, file.form)
     first_lines, optouts = dict[int, int](), OptOuts(client, keys)
     tally, exclusion = _Tally(report, plan, file, samples), Exclusion(client, keys, plan, archive)
-    rows = Recipients(plan, file, account, reading)
-    for batch in _batched(rows):
+    for batch in _batched(Recipients(plan, file, account, reading)):
         report.rows += len(batch)
         recipients = []
         for row in batch:
@@ -99,28 +100,17 @@ def preflight(
                 report.suppressed += 1
             else:
                 tally.count(recipient)
-        on_row(report.rows + rows.left_out)
-    _count_left_out(report, rows)
+        on_row(report.rows)
     report.lines = file.counted
     report.currency = account.currency
     report.sent_bytes = report.sendable * finished_bytes(account.receipts)
     report.countries = tally.countries(prices)
     report.cost = round(float(sum(country.cost for country in report.countries)), 6)
+    report.hours = tally.hours(time.time())
     report.limits = dict(limits or published(account))
     estimate = _pace(report, plan, per_second)
     report.seconds, report.held_by = round(estimate.seconds, 6), estimate.level
     return report
-
-
-def _count_left_out(report: Report, rows: Recipients) -> None:
-    """Count the rows that were never candidates, and what nearly met a condition."""
-    report.rows += rows.left_out
-    report.filtered, report.filtered_by = rows.filtered.total(), rows.filtered
-    report.excluded += rows.excluded.total()
-    report.excluded_by += rows.excluded
-    for condition, value, wanted, line, count in rows.near:
-        what = f"{value!r} is not {wanted!r}, as {condition.text} takes it"
-        report.warn(condition.column, what, line, count)
 
 
 def _pace(report: Report, plan: Plan, per_second: float) -> Pace:
@@ -143,6 +133,7 @@ class _Tally:
         self._report, self._samples, self._plan = report, samples, plan
         self._oddities = Oddities(plan, file.columns)
         self._texts, self._segments = Counter[str](), Counter[str]()
+        self._classes, self._in_class = dict[str, HoursClass](), Counter[str]()
 
     def count(self, recipient: Recipient) -> None:
         report, country = self._report, region_of(recipient.to)
@@ -151,6 +142,9 @@ class _Tally:
         report.segments[recipient.parts] += 1
         self._texts[country] += 1
         self._segments[country] += recipient.parts
+        if hours := recipient.hours:
+            self._classes[hours.name] = hours
+            self._in_class[hours.name] += 1
         if recipient.to.startswith("+1"):
             report.us_segments += recipient.parts
         if recipient.encoding == "UCS-2":
@@ -172,6 +166,13 @@ class _Tally:
             for country, texts in self._texts.most_common()
         ]
 
+    def hours(self, now: float) -> list[HoursShare]:
+        """When recipients may be sent to from ``now`` on, in seconds since 1970."""
+        shares = [
+            _share(self._classes[name], count, now) for name, count in self._in_class.items()
+        ]
+        return sorted(shares, key=lambda share: (share.opens_ms, share.closes_ms, share.zones))
+
     def _doubt(self, recipient: Recipient, reason: str) -> None:
         self._report.warn(self._plan.to_column, reason, recipient.line)
         self._report.doubtful += 1
@@ -191,6 +192,11 @@ class _Tally:
             to, text = masked(recipient.to), recipient.text
             sample = SampleText(recipient.line, to, text, recipient.parts, recipient.encoding)
             self._report.samples = [*kept[: most - 1], sample]
+
+
+def _share(hours: HoursClass, count: int, now: float) -> HoursShare:
+    [(opens, closes), *_] = open_times(hours, now, None).stretches
+    return HoursShare(hours.zones, hours.rules, count, opens, closes)
 
 
 def _grouped(row: Rejected) -> str:

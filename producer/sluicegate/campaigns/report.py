@@ -52,12 +52,24 @@ class Warned(msgspec.Struct):
     line: int
 
 
+class HoursShare(msgspec.Struct, frozen=True):
+    """Recipients whose hours are the same: when they may be sent to next.
+
+    ``zones`` are those in which all ``rules`` must be open. Times are wall milliseconds.
+    """
+
+    zones: tuple[str, ...]
+    rules: tuple[str, ...]
+    recipients: int
+    opens_ms: int
+    closes_ms: int
+
+
 class Report(msgspec.Struct):
     """What a file holds for a plan.
 
-    ``rows = sendable + rejected + duplicates + suppressed + excluded + filtered``. Excluded are
-    those whom another campaign reached or holds, or whom a list names, counted by its name in
-    ``excluded_by``. Filtered are rows that don't meet a condition, counted in ``filtered_by``.
+    ``rows = sendable + rejected + duplicates + suppressed + excluded``. The last are those whom
+    another campaign reached or holds, counted by its name in ``excluded_by``.
 
     ``fingerprint``  ``RowSource.fingerprint``: the hash of all rows
     ``form``         what the file was taken for: ``RowSource.form``
@@ -77,6 +89,7 @@ class Report(msgspec.Struct):
     ``held_by``      the level that takes that long; see ``levels.Pace``
     ``import_bytes`` memory that Redis needs while they wait, and ``sent_bytes`` once all are sent
     ``limits``       the limits that this was reckoned with; see ``levels.published``
+    ``hours``        when recipients may be sent to, those who open last in the end
     """
 
     file: str
@@ -91,8 +104,6 @@ class Report(msgspec.Struct):
     suppressed: int = 0
     excluded: int = 0
     excluded_by: Counter[str] = msgspec.field(default_factory=Counter)
-    filtered: int = 0
-    filtered_by: Counter[str] = msgspec.field(default_factory=Counter)
     accents: list[str] = []
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
     lines: LineCount = msgspec.field(default_factory=lambda: LineCount(0))
@@ -113,6 +124,7 @@ class Report(msgspec.Struct):
     import_bytes: int = 0
     sent_bytes: int = 0
     limits: dict[str, str] = {}
+    hours: list[HoursShare] = []
 
     @property
     def parts(self) -> int:

@@ -61,8 +61,10 @@ def document(
 
 
 def finish_of(report: Report, now: datetime) -> datetime:
-    """When everything is sent if it starts now and nothing else waits."""
-    return now + timedelta(seconds=round(report.seconds))
+    """When everything is sent if it starts now and nothing else waits, in hours that open."""
+    opens_ms = max((share.opens_ms for share in report.hours), default=0)
+    opens = datetime.fromtimestamp(opens_ms / 1000, UTC)
+    return max(now, opens) + timedelta(seconds=round(report.seconds))
 
 
 def differs_from_file(report: Report, account: Account) -> bool:

@@ -20,12 +20,14 @@ from ..kit.output import (
     grid,
     hidden,
     lasting,
+    local,
     table,
     tell,
     write,
     write_pairs,
 )
 from ..kit.session import Session
+from .hours import where
 from .preflight_costs import cost, named, write_costs
 from .preflight_document import code_of, differs_from_file, finish_of, utc_now
 
@@ -43,7 +45,6 @@ def show(
 ) -> None:
     """Write the report for a person: what was guessed of the file first, then what it holds."""
     write_pairs(_guesses(report))
-    excludes = plan.except_campaigns or report.excluded
     _section("DOUBTFUL", _warnings(report))
     typer.echo()
     write_sum(
@@ -53,13 +54,13 @@ def show(
             ("rejected", report.rejected, f"written to {rejects}" if rejects else ""),
             ("duplicates", report.duplicates, f"of earlier rows, listed in {duplicates}"),
             ("suppressed", report.suppressed, "opted out"),
-            *[("excluded", report.excluded, _excluded_by(report))] * bool(excludes),
-            *[("filtered", report.filtered, _filtered_by(report))] * bool(report.filtered),
+            *[("excluded", report.excluded, _excluded_by(report))] * bool(plan.except_campaigns),
         ],
     )
     _section("REJECTED BECAUSE", _reasons(report))
     _section("NOT IN GSM-7", _characters(report, plan, session.account))
     _section("SEGMENTS", _segments(report))
+    _section("HOURS", _hours(report, now()))
     write_costs(report, plan.kind, session.account)
     typer.echo()
     write_pairs(_estimates(report, plan, session.account, now()))
@@ -96,12 +97,7 @@ def _section(title: str, rows: Iterable[tuple[str, ...]]) -> None:
 
 def _excluded_by(report: Report) -> str:
     by = ", ".join(f"{count:,} by {name}" for name, count in report.excluded_by.most_common())
-    return f"left out: {by}"
-
-
-def _filtered_by(report: Report) -> str:
-    by = ", ".join(f"{count:,} by {name}" for name, count in report.filtered_by.most_common())
-    return f"not asked for: {by}"
+    return f"reached or still held: {by}"
 
 
 def _guesses(report: Report) -> Iterator[tuple[str, str]]:
@@ -162,6 +158,19 @@ def _segments(report: Report) -> Iterator[tuple[str, ...]]:
     for parts, count in sorted(report.segments.items()):
         bar = "#" * max(1, round(40 * count / most))
         yield f"{parts:>9}", f"{count:,}", bar
+
+
+def _hours(report: Report, now: datetime) -> Iterator[tuple[str, ...]]:
+    """Who may be sent to from when on, by the clock of whoever reads it."""
+    now_ms = now.timestamp() * 1000
+    for share in report.hours[:_SHOWN]:
+        opens = f"opens {local(share.opens_ms, now_ms)}"
+        opened = f"open until {local(share.closes_ms, now_ms)}"
+        state = opened if share.opens_ms <= now_ms else opens
+        hours = "; ".join(share.rules) or "any time"
+        yield f"{share.recipients:>9,}", where(share.zones), hours, state
+    if (more := len(report.hours) - _SHOWN) > 0:
+        yield "", f"and {more} more", "", ""
 
 
 def _estimates(

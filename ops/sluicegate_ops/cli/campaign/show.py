@@ -11,7 +11,7 @@ from sluicegate.campaigns.ledger import STATES, Ledger
 from sluicegate.receipts import DELIVERIES
 from sluicegate.stored import wall_ms
 
-from ...inspect import CampaignCause, Why, claimed
+from ...inspect import CampaignCause, ClassHours, Why, campaign_hours, claimed
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED
 from ..kit.listing import Listing
@@ -24,7 +24,7 @@ from ..status.reasons import expected, own_pace, sentence
 from ..status.why import document
 from .causes import masked_causes
 from .costs import costs_document, costs_pairs
-from .guard_words import guard_pairs
+from .hours import in_short
 from .preflight_screen import write_sum
 
 if TYPE_CHECKING:  # rich is heavy, and help does without it
@@ -64,14 +64,15 @@ def status(session: Session, options: CampaignStatusOptions) -> None:
     held = claimed(session.client, session.keys, name)
     dead = masked_causes(session, name, "dead")
     why = session.waits.of(campaign, ledger)
+    hours = campaign_hours(session.client, session.keys, name, why.now_ms)
     if options.json:
         about = summary(campaign, ledger) | {"claimed": held, "why": sentence(why), "dead": dead}
         about |= {"rate": why.rate, "finish": why.finish, "plan": _plan(campaign)}
-        about |= {"waits": document(why)["waits"]}
+        about |= {"waits": document(why)["waits"], "hours": hours}
         about |= {"costs": costs_document(ledger, campaigns.estimates(name))}
         write_document(about | ({} if proof is None else {"recount": _counts(proof[1])}))
     else:
-        _show(campaign, why)
+        _show(campaign, why, hours)
         typer.echo()
         show_ledger(session, ledger, held)
         if pairs := list(costs_pairs(ledger, campaigns.estimates(name))):
@@ -106,7 +107,7 @@ def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
         tell("\nthe counters do not add up: --verify counts every recipient", err=True)
 
 
-def _show(campaign: Campaign, why: Why) -> None:
+def _show(campaign: Campaign, why: Why, hours: list[ClassHours]) -> None:
     console().print(f"campaign {campaign.name}: {campaign.state}", style="bold")
     plan = campaign.plan
     write_pairs(
@@ -114,8 +115,8 @@ def _show(campaign: Campaign, why: Why) -> None:
             ("why", sentence(why)),
             ("done", expected(why.finish, why.now_ms)),
             ("pace", own_pace(campaign)),
+            ("hours", in_short(hours, why.now_ms)),
             ("cap", campaign.max_cost and f"{campaign.max_cost} {campaign.currency}"),
-            *guard_pairs(campaign),
             ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
             ("text", plan.text),
             ("media", " ".join(plan.media_urls)),

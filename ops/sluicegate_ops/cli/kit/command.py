@@ -17,6 +17,7 @@ _READ_ONLY = frozenset(
         "status",
         "why",
         "list_lanes",
+        "list_hours",
         "list_",
         "show",
         "check",

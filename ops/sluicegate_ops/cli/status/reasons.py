@@ -9,7 +9,6 @@ from sluicegate_worker.provider.codes import Advice, advice_for
 from ...inspect import Finish, RequestRate, Wait, WaitKind, Why
 from ..kit.output import clean, counted, hidden, lasting, local, when
 from ..kit.pasting import pasted
-from .ways_on import way_on
 
 SETTINGS = (
     "A change to sluicegate.toml takes effect once its limits_version is raised and a worker is "
@@ -46,6 +45,8 @@ def named(level: str) -> str:
     kind, _, name = level.partition(":")
     if kind == "account":
         return f"the account's {name.upper()}" if name else "the account"
+    if kind == "hours":
+        return f"the hours of campaign {name}"
     return f"MMS of sender {name}" if kind == "mms" else f"{kind} {name}"
 
 
@@ -245,6 +246,9 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "blocked": lambda wait, rate: "; ".join(
         filter(None, ("the provider answered 429, too many requests", shared(rate)))
     ),
+    "hours": lambda wait, rate: (
+        f"{named(wait.level)} are closed for {counted(int(wait.used), 'message')} that wait"
+    ),
     "daily_cap": _daily_cap,
     "queue_full": lambda wait, rate: f"Telnyx's queue for {named(wait.level)} is full (40318)",
     "queue": lambda wait, rate: f"Telnyx still queues what {named(wait.level)} has sent",
@@ -270,12 +274,6 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "money": lambda wait, rate: (
         f"what is under way may cost all that is left of the cap in money of {named(wait.level)}"
     ),
-    "cap": lambda wait, rate: (
-        f"what is under way may use up all that is left of a cap of {named(wait.level)}"
-    ),
-    "canary": lambda wait, rate: (
-        f"the rest of {named(wait.level)} waits until enough of its canary was delivered"
-    ),
     "turn": lambda wait, rate: "no level holds it back, it only waits for its turn",
 }
 
@@ -298,7 +296,10 @@ def _faster(wait: Wait) -> str:
 
 _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "draft": lambda wait: f"sluicegate campaign start FILE --name {pasted(_name(wait))}",
-    "paused": lambda wait: way_on(_name(wait), wait.stopped_by),
+    "paused": lambda wait: (
+        f"sluicegate campaign resume {pasted(_name(wait))}"
+        + " --max-cost AMOUNT" * bool(wait.because)
+    ),
     "read_only": lambda wait: READ_ONLY,
     "memory": lambda wait: MORE_MEMORY,
     "halted": lambda wait: f"sluicegate halt clear {pasted(wait.level)}",
@@ -307,6 +308,7 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "failing": lambda wait: PROVIDER,
     "trying": lambda wait: _BY_ITSELF,
     "blocked": lambda wait: f"{_BY_ITSELF}; if it happens often, set max_requests_per_second",
+    "hours": lambda wait: f"{_BY_ITSELF}; sluicegate campaign hours {pasted(_name(wait))}",
     "daily_cap": lambda wait: f"tmobile_daily of brands.{_name(wait)}, if T-Mobile allows it more",
     "queue_full": lambda wait: f"{_BY_ITSELF}; to avoid it, lower the sender's per_second",
     "queue": lambda wait: f"{_BY_ITSELF}; to keep that queue short, lower the sender's per_second",
@@ -324,7 +326,5 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "held": lambda wait: "sluicegate doubt list",
     "in_doubt": lambda wait: f"{_BY_ITSELF}; sluicegate doubt list shows when",
     "money": lambda wait: f"{_BY_ITSELF}, once their costs are known",
-    "cap": lambda wait: f"{_BY_ITSELF}, once their answers are known",
-    "canary": lambda wait: f"sluicegate campaign guard {pasted(_name(wait))} shows it",
     "turn": lambda wait: "sluicegate lanes shows the order",
 }

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from .windows import EVERY_MINUTE, DayHours
+from .windows import EVERY_MINUTE, DayHours, format_hours
 from .zones import zone
 
 Stretch = tuple[float, float]
@@ -20,7 +20,7 @@ _PROBE_SECONDS = 3 * 3_600  # how far apart clocks are looked at: no zone change
 
 
 class ZoneHours(msgspec.Struct, frozen=True, omit_defaults=True):
-    """SendingHours that must be open in each of several zones; ``rule`` says whose they are.
+    """Hours that must be open in each of several zones; ``rule`` says whose they are.
 
     ``windows`` are those of a week, on the zone's own clock, ``closed`` dates (ISO) on which it is
     closed all day. Before ``begins``, a time on the zone's clock (ISO), it is closed as well.
@@ -31,6 +31,15 @@ class ZoneHours(msgspec.Struct, frozen=True, omit_defaults=True):
     closed: tuple[str, ...] = ()
     begins: str = ""
     rule: str = ""
+
+    @property
+    def said(self) -> str:
+        """The hours in words, without their zones."""
+        whose = f"{self.rule}: " if self.rule else ""
+        days = "1 day" if len(self.closed) == 1 else f"{len(self.closed)} days"
+        closed = f"closed on {days}" if self.closed else ""
+        begins = f"from {self.begins.replace('T', ' ')} on" if self.begins else ""
+        return whose + ", ".join(filter(None, (format_hours(self.windows), closed, begins)))
 
 
 class HoursClass(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
@@ -53,6 +62,11 @@ class HoursClass(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
     def zones(self) -> tuple[str, ...]:
         """All zones that any of its parts asks for, in order."""
         return tuple(sorted({zone for part in self.parts for zone in part.zones}))
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """What must be open, in words: each once."""
+        return tuple(dict.fromkeys(part.said for part in self.parts))
 
     def stretches(self, since: float, until: float) -> list[Stretch]:
         """When it is open between two times, both in seconds since 1970."""

@@ -1,0 +1,101 @@
+"""The options that say when recipients may be sent to, and the hours that they stand for."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from sluicegate.campaigns.hours import SendingHours, parse_hours, zone_named
+from sluicegate.campaigns.recipients import RowReading
+from sluicegate.campaigns.row_source import RowSource
+from sluicegate.errors import BadHours
+
+from ..kit.command import option_set
+from ..kit.failures import BAD_INPUT, fail
+
+
+class OnCloseChoice(StrEnum):
+    """What becomes of recipients who are not sent to by the end of their hours."""
+
+    HOLD = "hold"
+    EXPIRE = "expire"
+
+
+@option_set
+class WhenOptions:
+    """The options of commands that make a plan: when its recipients may be sent to."""
+
+    hours: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOURS",
+            help="Send only then, by each recipient's clock: 'mon-fri 09:00-18:00, sat "
+            "10:00-14:00'; with a zone behind it, by the clock there.",
+        ),
+    ] = None
+    zone_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column of each row's zone: Europe/Berlin."),
+    ] = None
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ZONE", help="The zone of those of whom neither row nor number tells one."
+        ),
+    ] = None
+    holidays: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CODE", help="Closed on the holidays of a country or part: US-TX; repeatable."
+        ),
+    ] = None
+    closed: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATE", help="Closed on this day: 2030-12-24; repeatable."),
+    ] = None
+    on_close: Annotated[
+        OnCloseChoice | None,
+        typer.Option(help="Whoever is not sent to by the close waits for the next day, or not."),
+    ] = None
+
+
+def hours_of(options: WhenOptions, sheet: RowSource, reading: RowReading) -> SendingHours | None:
+    """The hours that the options stand for, None for any time; raises BadFile."""
+    given = options.hours or options.holidays or options.closed
+    needless = {
+        "--zone": options.zone,
+        "--zone-column": options.zone_column,
+        "--on-close": options.on_close,
+    }
+    if not given:
+        if named := [name for name, value in needless.items() if value]:
+            fail(
+                f"{' and '.join(named)}: say when it is open, such as --hours 09:00-18:00",
+                BAD_INPUT,
+            )
+        return None
+    column = options.zone_column
+    if column is not None:
+        column = sheet.columns[reading.place(sheet, column)]
+    try:
+        windows, fixed = _split(options.hours or "")
+        return SendingHours(
+            windows=windows,
+            zone=zone_named(options.zone) if options.zone else None,
+            zone_column=column,
+            fixed_zone=fixed,
+            holidays=tuple(sorted({code.upper() for code in options.holidays or ()})),
+            closed=tuple(sorted(set(options.closed or ()))),
+            on_close=options.on_close.value if options.on_close else "hold",
+        ).checked()
+    except BadHours as error:
+        fail(f"{error}", BAD_INPUT)
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """Hours as they are written, and the zone behind them; raises BadHours."""
+    words, _, last = text.strip().rpartition(" ")
+    if (words and "/" in last) or last.upper() == "UTC":
+        parse_hours(words)
+        return words, zone_named(last)
+    return text.strip(), None

@@ -1,0 +1,102 @@
+"""The hours of campaigns from the command line: what is refused, what is shown, and what waits."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from sluicegate.campaigns.campaign import Campaigns
+from support.command_line import Cli
+
+OPTIONS = ("--text", "Hi {{ first_name }}", "--from", "+15550000000")
+PEOPLE = """phone,first_name,tz
++13055551234,Ann,
++14155551234,Ben,
++12125551234,Cleo,Europe/Berlin
++18005551234,Dan,
++16175551234,Eve,EST
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "people.csv"
+    path.write_text(PEOPLE)
+    return str(path)
+
+
+def closed_hours() -> str:
+    """An hour that is open on no clock of today's, nor of any zone, for the next ten hours."""
+    day = datetime.now(UTC) + timedelta(days=3)
+    return f"{day:%a} 12:00-13:00"
+
+
+def test_the_preflight_shows_who_may_be_sent_to_when(cli: Cli, file: str) -> None:
+    args = ("campaign", "preflight", file, *OPTIONS, "--hours", "8:00-21:00")
+    shown = cli(*args, "--zone-column", "tz", "--closed", "2030-12-24").stdout
+    assert "tz: is no time zone: write one such as America/New_York, or UTC" in shown
+    assert "any of 42 zones" in shown
+    assert "08:00-21:00, closed on 1 day" in shown
+    report = cli.document(*args)
+    by_zone = {tuple(one["zones"]): one["recipients"] for one in report["hours"]}
+    assert by_zone[("America/New_York",)] == 3
+    assert all(one["opens_ms"] < one["closes_ms"] for one in report["hours"])
+    last = max(one["opens_ms"] for one in report["hours"])
+    assert report["finished_ms"] >= last - 1000
+
+
+def test_a_campaign_whose_hours_are_closed_says_so_everywhere(cli: Cli, file: str) -> None:
+    hours = ("--hours", f"{closed_hours()} UTC")
+    cli("campaign", "start", file, *OPTIONS, *hours, "--name", "july", "--yes")
+    cli.bench.sweep()
+    assert cli.bench.claim(5).grants == []
+    cli.bench.sweep()
+    [listed] = cli.lines("campaign", "hours", "july")
+    assert (listed["waiting"], listed["zones"], listed["is_open"]) == (5, ["UTC"], False)
+    assert "12:00-13:00" in cli("campaign", "hours", "july").stdout
+    told = cli.document("campaign", "status", "july")
+    [wait] = [wait for wait in told["waits"] if wait["kind"] == "hours"]
+    assert (wait["level"], wait["used"], wait["until_ms"]) == ("hours:july", 5, listed["opens_ms"])
+    assert told["finish"]["begins_ms"] >= listed["opens_ms"]
+    said = "the hours of campaign july are closed for 5 messages that wait"
+    assert said in cli("campaign", "status", "july").stdout
+    assert said in cli("why").stdout
+    assert said in cli("why", "campaign", "july").stdout
+    assert "parked until" in cli("lanes").stdout
+    assert "open for 0 of 5 who wait, the next from" in cli("campaign", "status", "july").stdout
+
+
+def test_a_campaign_without_hours_has_none(cli: Cli, file: str) -> None:
+    cli("campaign", "start", file, *OPTIONS, "--name", "july", "--yes")
+    assert "at any time" in cli("campaign", "hours", "july").stdout
+    assert cli.lines("campaign", "hours", "july") == []
+    assert cli.document("campaign", "status", "july")["hours"] == []
+
+
+def test_hours_are_part_of_the_plan(cli: Cli, file: str) -> None:
+    start = ("campaign", "start", file, *OPTIONS, "--name", "july", "--yes")
+    cli(*start, "--hours", "9:00-18:00 Europe/Berlin", "--on-close", "expire")
+    plan = Campaigns(cli.bench.store, cli.bench.keys).get("july").plan
+    assert plan.hours
+    assert (plan.hours.windows, plan.hours.fixed_zone) == ("9:00-18:00", "Europe/Berlin")
+    assert "hours" in cli(*start, exits=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--hours", "25:00-26:00"), "25:00-26:00 is beyond 24:00"),
+        (("--hours", "9:00-18:00 Europe/Berlyn"), "is no time zone"),
+        (("--hours", "9:00-18:00 UTC", "--zone", "Asia/Tokyo"), "everybody's zone"),
+        (("--zone", "Asia/Tokyo"), "say when it is open"),
+        (("--on-close", "expire", "--zone-column", "tz"), "--zone-column and --on-close"),
+        (("--hours", "9:00-18:00", "--zone-column", "zone"), "no column"),
+        (("--holidays", "XX"), "no known holidays"),
+        (("--closed", "24.12.2030"), "no date"),
+        (("--hours", "9:00-18:00", "--zone", "EST"), "is no time zone"),
+    ],
+)
+def test_hours_that_make_no_sense_are_refused(
+    cli: Cli, file: str, args: tuple[str, ...], said: str
+) -> None:
+    assert said in cli("campaign", "preflight", file, *OPTIONS, *args, exits=2).stderr
