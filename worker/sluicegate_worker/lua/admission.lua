@@ -1,24 +1,17 @@
--- Admission: what refuses a lane's next message, and how many may be under way. It only reads.
+-- Admission: what refuses a lane's next message. It only reads.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: level_opens, brand_opens, account_refusal, goes_on, has_cap, refusal, under_way, caps,
---   bulk_is_owed, last_slots.
--- Keys touched: those of levels.lua, halts.lua and leases.lua, none of which it changes.
+-- Returns: level_opens, brand_opens, account_refusal, goes_on, has_cap, refusal.
+-- Keys touched: those of levels.lua and halts.lua, none of which it changes.
 --
 -- A claim decides by these, and whoever tells people what a claim would decide calls them too.
-local leases, levels, halts =
-  part('sluicegate.leases'), part('sluicegate.levels'), part('sluicegate.halts')
+local levels, halts = part('sluicegate.levels'), part('sluicegate.halts')
 local limits, names = part('sluicegate.limits'), part('sluicegate.lane_names')
 local carrier_day, money = later('sluicegate.carrier_day'), later('sluicegate_worker.money')
 local hours = later('sluicegate.hours')
-local Breaker = part('sluicegate_worker.breaker')
 local used_until, SLACK_MS = levels.used_until, levels.SLACK_MS
-local max, min, sub = math.max, math.min, string.sub
+local sub = string.sub
 
 local HALTED_MS = 3600000 -- a halt without an end is looked at again so often; who lifts it says so
-local BULK_SHARE = 0.95   -- of the concurrency; the rest is kept for transactional messages
-local PROBES = 2          -- POSTs under way at most before the first answer was heard
-local BULK_EVERY = 10     -- while both wait, bulk gets one slot in so many: its floor
-local BULK_AHEAD = 0.7    -- of the horizon: a transactional message waits for what bulk was granted
 local BELOW_CARRIERS = { 'sender', 'campaign' }
 
 -- The slot from which on a level's rate lets a message pass.
@@ -108,28 +101,7 @@ local function refusal(now, lane, slot, next_ticket, ...)
   if has_cap(lane) then return money().refusal(now, lane, next_ticket(...)) end
 end
 
--- How many messages are granted or started.
-local function under_way() return leases.count('started') + leases.count('granted') end
-
--- How many may be, of all messages and of bulk, and what a claim beyond that is refused for.
-local function caps(now, breaker, bucket, concurrency)
-  local heard = bucket.heard == 1
-  local cap = Breaker.cap(now, breaker, heard and concurrency or min(PROBES, concurrency))
-  return cap, max(1, math.floor(cap * BULK_SHARE)), heard and 'concurrency' or 'probing'
-end
-
--- Whether bulk has waited for as many messages as its floor lets go before it.
-local function bulk_is_owed(bucket) return bucket.streak >= BULK_EVERY - 1 end
-
--- The last slots that a claim grants for a horizon: of transactional messages, of bulk, and of bulk
--- that is not owed one.
-local function last_slots(now, bucket, horizon)
-  local last, bulk_last = now.steady + horizon, now.steady + BULK_AHEAD * horizon
-  return last, bulk_is_owed(bucket) and last or bulk_last, bulk_last
-end
-
 return {
   level_opens = level_opens, brand_opens = brand_opens, account_refusal = account_refusal,
-  goes_on = goes_on, has_cap = has_cap, refusal = refusal, under_way = under_way, caps = caps,
-  bulk_is_owed = bulk_is_owed, last_slots = last_slots,
+  goes_on = goes_on, has_cap = has_cap, refusal = refusal,
 }

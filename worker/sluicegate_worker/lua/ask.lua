@@ -6,7 +6,7 @@ local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local leases, halts = part('sluicegate.leases'), part('sluicegate.halts')
 local CLASSES, tree = part('sluicegate.lane_names').CLASSES, later('sluicegate.lanes')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
-local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
+local shares, slots = part('sluicegate_worker.shares'), part('sluicegate_worker.slots')
 local standstill = part('sluicegate_worker.standstill')
 local evidence, due = later('sluicegate_worker.evidence'), later('sluicegate_worker.due')
 local claiming = later('sluicegate_worker.claim')
@@ -104,8 +104,8 @@ local function grants_or_why(now, bucket, breaker, request)
   request.trying = trying and breaker or nil -- nobody whose messages failed, if there are others
   request.passed_over = breaker.refused ~= '' and evidence().passed_over(breaker) or nil
   request.moved = not trying and promote_due(now)
-  local busy = admission.under_way()
-  local cap, bulk_cap, full = admission.caps(now, breaker, bucket, request.concurrency)
+  local busy = shares.under_way()
+  local cap, bulk_cap, full = shares.caps(now, breaker, bucket, request.concurrency)
   if busy >= cap then return refused(BUSY_MS, full) end
   if now.steady < bucket.block then return refused(bucket.block - now.steady, 'blocked') end
   slots.forget_old(now, bucket)

@@ -11,7 +11,8 @@ local campaigns, states = part('sluicegate.campaigns'), later('sluicegate.states
 local lanes, levels = part('sluicegate.lanes'), part('sluicegate.levels')
 local charge, money = part('sluicegate.charges').charge, later('sluicegate_worker.money')
 local next_slots = part('sluicegate_worker.bucket').next_slots
-local admission, slots = part('sluicegate_worker.admission'), part('sluicegate_worker.slots')
+local admission, shares = part('sluicegate_worker.admission'), part('sluicegate_worker.shares')
+local slots = part('sluicegate_worker.slots')
 local sides, clues = later('sluicegate_worker.sides'), later('sluicegate_worker.clues')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
 local evidence = later('sluicegate_worker.evidence')
@@ -139,7 +140,7 @@ end
 -- more (`again`: it looked at too many) and the slot that was not granted.
 local function collect(now, bucket, room, request, want, bulk_want)
   local grants, visits, aside, beyond, capped = {}, 0, 0, nil, false
-  local last, _, bulk_last = admission.last_slots(now, bucket, request.horizon)
+  local last, _, bulk_last = shares.last_slots(now, bucket, request.horizon)
   if limits.get('recipient') then
     limited = recipients()
     got, braked = limited.logs, limited.brakes
@@ -155,7 +156,7 @@ local function collect(now, bucket, room, request, want, bulk_want)
     -- The floor takes half the spare visits, lest a cancelled campaign hold up the others.
     local floor_open = visits - #grants <= SPARE_VISITS / 2
     local bulk_open = not no_bulk and #grants < bulk_want
-      and (bulk_slot <= bulk_last or bulk_slot <= last and admission.bulk_is_owed(bucket))
+      and (bulk_slot <= bulk_last or bulk_slot <= last and shares.bulk_is_owed(bucket))
     local cursor = next_lane(bucket, slot, bulk_open and bulk_slot, floor_open)
     if not cursor then break end
     request.moved = true
@@ -196,7 +197,7 @@ end
 -- The wait, and why, where nothing was granted, and nothing but slots and levels was in the way;
 -- nothing where nothing is ready at all. `beyond` is the slot that was next.
 local function why_none(now, bucket, room, request, beyond)
-  local _, _, bulk_last = admission.last_slots(now, bucket, request.horizon)
+  local _, _, bulk_last = shares.last_slots(now, bucket, request.horizon)
   if beyond > bulk_last and next_lane(bucket, beyond, beyond) then
     local turn = slots.turn(now, room, request.token, beyond, request.horizon)
     local wait = turn - bulk_last + request.horizon / 2

@@ -12,10 +12,10 @@ local parse_ticket = part('sluicegate.tickets').parse
 local leases, optouts = part('sluicegate.leases'), part('sluicegate.optouts')
 local lanes, campaigns = part('sluicegate.lanes'), part('sluicegate.campaigns')
 local names = part('sluicegate.lane_names')
-local admission = part('sluicegate_worker.admission')
+local admission, shares = part('sluicegate_worker.admission'), part('sluicegate_worker.shares')
 local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipients')
 local levels_of, has_cap = part('sluicegate.levels').of, admission.has_cap
-local account_refusal, bulk_is_owed = admission.account_refusal, admission.bulk_is_owed
+local account_refusal, bulk_is_owed = admission.account_refusal, shares.bulk_is_owed
 local call, max, min = redis.call, math.max, math.min
 
 local QUANTUM = 10 -- messages of one lane that a call takes in a row

@@ -15,7 +15,7 @@ local names = part('sluicegate.lane_names')
 local levels, halts = part('sluicegate.levels'), part('sluicegate.halts')
 local carrier_day = part('sluicegate.carrier_day')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
-local admission = part('sluicegate_worker.admission')
+local admission, shares = part('sluicegate_worker.admission'), part('sluicegate_worker.shares')
 local num, ms = texts.num, texts.ms
 local call, sub = redis.call, string.sub
 
@@ -39,8 +39,8 @@ local function exact(number) return string.format('%.17g', number) end
 local function account()
   local known = limits.get('limit')
   local concurrency = num(limits.get('concurrency'), 0)
-  local cap, bulk_cap, full = admission.caps(now, breaker, bucket, concurrency)
-  local last, bulk_last = admission.last_slots(now, bucket, horizon)
+  local cap, bulk_cap, full = shares.caps(now, breaker, bucket, concurrency)
+  local last, bulk_last = shares.last_slots(now, bucket, horizon)
   local clues = clues_of(bucket)
   local fastest = Bucket.MAX_RAISE * bucket.configured / bucket.configured_window
   local ceiling = bucket.ceiling
@@ -60,7 +60,7 @@ local function account()
     'believed_since', clues.since > 0 and ms(clues.since) or '',
     'bounded', flag(bucket.limit / bucket.window > 0.999 * fastest),
     'block', wall(bucket.block), 'reset', exact(bucket.reset), 'heard', bucket.heard,
-    'round_trip', exact(bucket.rtt), 'full', full, 'under_way', admission.under_way(),
+    'round_trip', exact(bucket.rtt), 'full', full, 'under_way', shares.under_way(),
     'cap', known and cap or 0, 'bulk_cap', known and bulk_cap or 0,
     'slot', wall(slot), 'bulk_slot', wall(bulk_slot),
     'last', wall(last), 'bulk_last', wall(bulk_last),
