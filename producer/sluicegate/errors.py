@@ -5,6 +5,7 @@
     ├── InvalidConfig         a setting that makes no sense (also a ValueError)
     ├── BadFile               a file of recipients that cannot be read (also a ValueError)
     ├── BadNumber             a phone number that cannot be used (also a ValueError)
+    ├── BadCondition          a condition on columns that cannot be read (also a ValueError)
     ├── BadTemplate           a campaign's text that cannot be used (also a ValueError)
     ├── BadHours              hours, a zone or holidays that cannot be read (also a ValueError)
     ├── BadTime               a time that cannot be read, or in two ways (also a ValueError)
@@ -122,6 +123,22 @@ class BadHours(SluicegateError, ValueError):
     def __init__(self, text: str, reason: str) -> None:
         self.text, self.reason = text, reason
         super().__init__(f"{text}: {reason}")
+
+
+class BadCondition(SluicegateError, ValueError):
+    """A condition on a row's columns that cannot be read; ``reason`` says what to write."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        self.text, self.reason = text, reason
+        super().__init__(f"condition {text!r}: {reason}")
+
+
+class BadGuard(SluicegateError, ValueError):
+    """A guard that a campaign can't have: ``what`` it is, its ``text``, and why not."""
+
+    def __init__(self, what: str, text: str, reason: str) -> None:
+        self.what, self.text, self.reason = what, text, reason
+        super().__init__(f"{what} {text}: {reason}")
 
 
 class BadTemplate(SluicegateError, ValueError):

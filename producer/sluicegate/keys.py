@@ -101,8 +101,10 @@ is each script's ``KEYS[1]``.
                          ended, per_second (segments, its own rate), weight;
                          hours: in how many lanes it may be sent now, where it has hours;
                          estimate:<currency>: what its recipients were reckoned to cost, in
-                         billionths; max_cost: its cap, billionths|currency|price of a part, and
-                         stopped: why that cap paused it (money.lua)
+                         billionths; max_cost: its cap, billionths|currency|price of a part;
+                         guards: its other caps, canary, shares and whom it leaves out (JSON,
+                         stored/guards.py); guarded_since, canary_full, canary_passed: wall ms
+                         (guards.lua); stopped: why one of these paused it, stopped_by: which
     money        hash    lifted:<level> -> the day for which a person lifted its cap's halt;
                          warned:<level> -> the day, of a campaign the cap, that was warned of
     running      set     names of the campaigns that are being sent
@@ -115,14 +117,17 @@ is each script's ``KEYS[1]``.
     ledger:<n>   hash    imported, and how many of its recipients are in each state; maybe_sent:
                          how many of those not accepted may have been sent a message; by code,
                          how many of the suppressed were so by a limit on the recipient, and
-                         held_<code>: how many waited for one
+                         held_<code>: how many waited for one; segments: of those accepted, as
+                         they were counted here, all of them where counts_segments is there;
+                         left_out: how many of the cancelled a person left out
     day_costs:<d> hash   of a day (since 1970, UTC), for cost_days: currency|all or
                          currency|kind|name -> billionths messages parts; kind is app, campaign,
                          sender or carrier, and without a cost the currency is empty (costs.lua)
     costs:<n>    hash    a campaign's, of all days: currency|carrier|letter, likewise
+    guarded:<n>  hash    what became of its messages since guarded_since (guards.lua)
     members:<n>:<shard>  set of 64-bit hashes, keyed: everybody who was ever imported
     unsent:<n>:<ended>   list of tickets that ended before they were ever started, by state; what a
-                         limit on its recipient suppressed, by its code
+                         limit on its recipient suppressed, by its code, and left_out
     got:<kept>:<n> hash  what recipients got in the n-th time of so many ms, if that is limited:
                          t|b and number -> times of 5 bytes, in 10 ms of the steady clock;
                          ts|bs and number -> texts' keyed hashes, 7 characters and a time each;
@@ -242,12 +247,19 @@ class Keys:
         return f"{self.prefix}unsent:{campaign}:{ended}"
 
 
+LEFT_OUT: Final = "left_out"
+"""Code of a campaign's recipients that a person left out of it: they are cancelled."""
+
 ENDED_BY_LIMITS: Final = ("too_many", "too_soon", "same_text")
 """Codes of messages that a limit on their recipient ended: they are suppressed."""
+
+NAMED_ENDS: Final = (*ENDED_BY_LIMITS, LEFT_OUT)
+"""Codes that name the list in which a recipient that was never started ended."""
 
 UNSENT: Final[Mapping[str, str]] = {
     "cancelled": "cancelled",
     "expired": "expired",
     "suppressed": "suppressed",
+    LEFT_OUT: "cancelled",
 } | dict.fromkeys(ENDED_BY_LIMITS, "suppressed")
 """The lists of a campaign's recipients that ended before they were ever started; their states."""

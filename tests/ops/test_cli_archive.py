@@ -129,6 +129,22 @@ def test_whom_a_campaign_reached_is_left_out_of_another_by_the_archive(cli: Offi
     assert said["excluded"] == 1
 
 
+def test_whom_anything_reached_lately_is_known_from_the_archive(cli: Office) -> None:
+    sent(cli)
+    cli.bench.campaign(JULY, 1)
+    cli.bench.send()
+    cli.archived()
+    [number] = [
+        row["to"]
+        for row in csv.DictReader(cli("campaign", "export", "july", "--full").stdout.splitlines())
+    ]
+    (cli.folder / "people.csv").write_text(f"phone\n{number}\n+14152999999")
+    given = ("campaign", "preflight", "people.csv", "--from", "+15550000000", "--text", "Hi")
+    reached = cli.document(*given, "--not-reached-for", "30d")
+    assert reached["excluded_by"] == {"reached in the last 30d": 1}
+    assert cli.document(*given, "--not-reached-for", "1d")["excluded"] == 0
+
+
 def test_an_archived_message_is_not_replayed_and_not_called_unknown(cli: Office) -> None:
     sent(cli)
     cli.archived()

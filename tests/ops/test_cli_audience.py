@@ -3,12 +3,14 @@
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
 
 from support.command_line import Cli
 from support.command_line import cli as cli  # the fixture
+from support.receipts import tell
 
 TEXT = "Hi {{ first_name }}"
 OPTIONS = ("--from", "+15557654321", "--region", "US")
@@ -82,3 +84,92 @@ def test_a_mapped_export_hides_the_numbers_of_a_workbook(cli: Cli, tmp_path: Pat
     assert "3125551000" not in exported
     whole = ("campaign", "export", "july", "--with", "people.xlsx", *mapped, "--full")
     assert "3125551000" in cli(*whole).stdout
+
+
+def report_of(cli: Cli, *given: str) -> dict[str, Any]:
+    report: dict[str, Any] = cli.document("campaign", "preflight", *given, *GREETING)
+    assert report["rows"] == sum(
+        report[part]
+        for part in ("sendable", "rejected", "duplicates", "suppressed", "excluded", "filtered")
+    )
+    return report
+
+
+def test_conditions_choose_rows_and_what_nearly_meets_them_is_shown(
+    cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / "people.csv").write_text(
+        "Phone,First Name,plan,age\n3125551000,Ann,gold,18\n3125551001,Ben,Gold,20\n"
+        "3125551002,Cleo,gold,old\n3125551003,Dan,silver,30\n3125551004,Eve,gold,17\n"
+    )
+    report = report_of(cli, "people.csv", "--where", "plan=gold", "--where", "age>=18")
+    assert (report["sendable"], report["filtered"], report["rejected"]) == (1, 3, 1)
+    assert report["filtered_by"] == {"plan=gold": 2, "age>=18": 1}
+    [warning] = [each for each in report["warnings"] if each["where"] == "plan"]
+    assert (warning["what"], warning["line"]) == ("'Gold' is not 'gold', as plan=gold takes it", 3)
+    shown = cli("campaign", "preflight", "people.csv", "--where", "plan=gold", *GREETING).stdout
+    assert "not asked for: 2 by plan=gold" in shown
+    said = cli("campaign", "preflight", "people.csv", "--where", "gold", *GREETING, exits=2)
+    assert "write COLUMN=VALUE" in said.output
+    where = ("--where", "plan=gold", "--where", "age>=18")
+    cli("campaign", "start", "people.csv", "--name", "july", *where, *GREETING, "--yes")
+    assert imported(cli) == 1
+
+
+def test_lists_and_campaigns_are_left_out(cli: Cli, tmp_path: Path) -> None:
+    people = "".join(f"312555100{n},Ann\n" for n in range(6))
+    (tmp_path / "people.csv").write_text(f"Phone,First Name\n{people}")
+    (tmp_path / "first.csv").write_text("Phone,First Name\n3125551000,Ann\n")
+    cli("campaign", "start", "first.csv", "--name", "may", *GREETING, "--yes")
+    (tmp_path / "staff.csv").write_text("phone,status\n+13125551001,subscribed\n")
+    book = openpyxl.Workbook()
+    book.active.append(["phone"])
+    book.active.append([13125551002])
+    book.save("board.xlsx")
+    given = ("--exclude", "may", "--exclude", "staff.csv", "--exclude", "board.xlsx")
+    report = report_of(cli, "people.csv", *given)
+    assert report["excluded_by"] == {"may": 1, "staff.csv": 1, "board.xlsx": 1}
+    assert "left out: 1 by" in cli("campaign", "preflight", "people.csv", *given, *GREETING).stdout
+    cli("campaign", "start", "people.csv", "--name", "july", *given, *GREETING, "--yes")
+    assert imported(cli) == 3
+    (tmp_path / "may").write_text("phone\n+13125551001\n")
+    (tmp_path / "bad.csv").write_text("phone\n+13125551001\nnobody\n")
+    for name, reason in {
+        "may": "there is a file and a campaign of that name",
+        "nothing": "there is no such file and no such campaign",
+        "bad.csv": "line 3: not a phone number",
+    }.items():
+        said = cli("campaign", "preflight", "people.csv", "--exclude", name, *GREETING, exits=2)
+        assert reason in " ".join(said.output.split())
+
+
+def test_outcomes_of_an_earlier_campaign_choose_its_recipients(cli: Cli, tmp_path: Path) -> None:
+    people = "".join(f"312555100{n},Ann\n" for n in range(6))
+    (tmp_path / "people.csv").write_text(f"Phone,First Name\n{people}")
+    cli("campaign", "start", "people.csv", "--name", "july", *GREETING, "--yes")
+    sent = [cli.bench.send() for _ in range(4)]
+    for grant, status in zip(sent, ("delivered",) * 3 + ("delivery_failed",), strict=True):
+        assert tell(cli.bench, grant.id, status) == "applied"
+    number = cli.bench.record(sent[0].id)["to"]
+    cli("optout", "add", number)
+    from_july = ("--from-campaign", "july")
+    text = (*OPTIONS, "--text", "Again")
+
+    def count(*given: str) -> int:
+        return int(cli.document("campaign", "preflight", *given, *text)["sendable"])
+
+    assert count(*from_july, "--delivered", "--not-opted-out") == 2
+    assert count(*from_july, "--not-delivered") == 3
+    assert count("people.csv", *from_july, "--delivered") == 2
+    assert count("people.csv", "--not-reached-for", "1d") == 2
+    assert count("people.csv", "--not-reached-for", "1s") == 5
+    said = cli("campaign", "preflight", *from_july, *text)
+    assert "july is running: what becomes of its recipients may still change" in said.stderr
+    for given, reason in {
+        ("people.csv", "--delivered"): "name the campaign: --from-campaign NAME",
+        (*from_july, "--not-clicked"): "clicks are not known",
+        ("--from-campaign", "june"): "june",
+        ("people.csv", "--not-reached-for", "never"): "give a length of time",
+    }.items():
+        said = cli("campaign", "preflight", *given, *text, exits=2)
+        assert reason in " ".join(said.output.split())

@@ -52,7 +52,7 @@ def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
     ledger = bench.campaigns.ledger("july")
     costs: Costs = {"": {"unknown": CostSum(messages=4)}}  # nobody told any
     told = dict.fromkeys(DELIVERIES, 1)
-    assert ledger == Ledger(COUNT, expected, told, maybe_sent=1, costs=costs)
+    assert ledger == Ledger(COUNT, expected, told, maybe_sent=1, costs=costs, segments=4)
     assert ledger.unknown == 1
     assert bench.campaigns.recount("july") == ledger
     assert ledger.adds_up
@@ -63,7 +63,8 @@ def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
 
 
 def test_an_unknown_campaign_has_nothing(bench: Bench) -> None:
-    nothing = Ledger(0, dict.fromkeys(STATES, 0), dict.fromkeys(DELIVERIES, 0), maybe_sent=0)
+    none = (dict.fromkeys(STATES, 0), dict.fromkeys(DELIVERIES, 0))
+    nothing = Ledger(0, *none, maybe_sent=0, segments=0)
     assert bench.campaigns.ledger("june") == nothing
     assert bench.campaigns.recount("june") == nothing
     assert nothing.adds_up

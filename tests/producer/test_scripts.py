@@ -155,3 +155,20 @@ def test_every_part_can_be_joined(name: str) -> None:
 
 def test_only_time_reads_the_servers_clock() -> None:
     assert [name for name in PARTS if "'TIME'" in read(name)] == ["sluicegate.time"]
+
+
+def test_a_late_part_stands_within_the_late_part_that_is_always_asked_before_it(
+    store: redis.Redis,
+) -> None:
+    parts = {
+        "script": "return { later('p.outer')().say(), later('p.other')().say() }",
+        "outer": "return { say = function() return later('p.inner')().say end }",
+        "inner": "return { say = part('p.shared').name .. part('p.own').name }",
+        "own": "return { name = ' own' }",
+        "other": "return { say = function() return part('p.shared').name end }",
+        "shared": "return { name = 'shared' }",
+    }
+    script = joined("p.script", reader(**parts))
+    assert run(store, script) == [b"shared own", b"shared"]
+    stand = re.findall(r"-- (p\.\w+)$", script, re.MULTILINE)
+    assert stand == ["p.shared", "p.outer", "p.inner", "p.own", "p.other"]

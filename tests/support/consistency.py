@@ -161,6 +161,10 @@ def _check_campaigns(
         ledger = {k.decode(): int(v) for k, v in names.get(f"ledger:{name}", {}).items()}
         assert ledger.pop("imported", 0) == len(mine), name
         maybe_sent = ledger.pop("maybe_sent", None)
+        segments, counted = ledger.pop("segments", 0), ledger.pop("counts_segments", 0)
+        assert not counted or segments >= ledger.get("accepted", 0), name
+        left_out = len(names.get(f"unsent:{name}:left_out", ()))
+        assert ledger.pop("left_out", 0) >= left_out, name
         for code in WITHHELD:
             ledger.pop(f"held_{code}", 0)
         ended = {code: n for code in ENDED_BY_LIMITS if (n := ledger.pop(code, 0))}

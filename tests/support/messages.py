@@ -33,8 +33,8 @@ def plan(name: str = "july", **fields: Any) -> Plan:
 def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient:
     """Recipient ``number`` of a campaign, as its file would make it."""
     to = f"+1415{2_000_000 + number:07d}"
-    values = values or tuple(f"v{number}" for _ in plan.template.variables)
-    text = plan.template.render(dict(zip(plan.template.variables, values, strict=True)))
+    values = values or tuple(f"v{number}" for _ in plan.values)
+    text = plan.template.render(dict(zip(plan.values, values, strict=True)))
     segments = plan.message("row", to, text).segments
     hash = key_hash(key or to)
     stored = ticket(plan, hash, to, segments.parts, values)

@@ -29,6 +29,7 @@ scrape      what a scrape asks of an account beside its facts
 archive     what has ended, here and in the archive
 reconcile   when the books were last compared, and what is left
 person      everything that names one number
+reached     whom anything reached lately
 holds       what is kept whatever its time
 """
 
@@ -72,6 +73,7 @@ from .look import LaneLimits, Look
 from .members import Member, member
 from .memory import aread_memory, read_memory
 from .person import Mention, Mentions, naming
+from .reached import reached_since
 from .recipients import CampaignRecipients, RecipientStatus
 from .reconcile import ReconcileState, read_reconcile
 from .record import MessageRecord, aread_older, aread_record, read_record
@@ -146,6 +148,7 @@ __all__ = [
     "member",
     "naming",
     "published_levels",
+    "reached_since",
     "read_account",
     "read_archive",
     "read_costs",

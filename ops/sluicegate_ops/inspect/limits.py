@@ -1,7 +1,8 @@
 """The levels that refuse a lane's next message, or set its pace, as what holds back."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -10,6 +11,14 @@ from sluicegate_worker.queue import HORIZON_MS
 from .facts import AccountFacts
 from .look import DailyCap, LaneLimits, RateLevel
 from .wait import Wait, WaitKind, halted
+
+_CAPS: Final[Mapping[str, WaitKind]] = {
+    "money": "money",
+    "messages": "cap",
+    "segments": "cap",
+    "canary": "canary",
+}
+"""What refuses, by the measure of a cap: see ``caps.lua``."""
 
 _MOST_SEGMENTS = 10
 """What one message may charge a level at most: a longer wait is for something else."""
@@ -92,6 +101,8 @@ def _queue(facts: AccountFacts, limits: LaneLimits, level: RateLevel) -> Wait | 
 def _named(limits: LaneLimits) -> Wait:
     """The level that parked the lane, though by now it would let a message pass."""
     kind, _, level = limits.refused_by.partition(":")
+    if kind in _CAPS:
+        return Wait(kind=_CAPS[kind], level=level, until_ms=limits.opens_ms, refuses=True)
     if kind == "hours":
         return Wait(
             kind="hours",
@@ -100,8 +111,6 @@ def _named(limits: LaneLimits) -> Wait:
             used=limits.waiting,
             refuses=True,
         )
-    if kind == "money":
-        return Wait(kind="money", level=level, until_ms=limits.opens_ms, refuses=True)
     if limits.cap and limits.cap.name == limits.refused_by:
         return full_day(limits.cap)
     intervals = [level.interval_ms for level in limits.levels if level.name == limits.refused_by]

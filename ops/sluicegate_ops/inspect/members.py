@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import redis
 
 from sluicegate.errors import Malformed
-from sluicegate.keys import ENDED_BY_LIMITS, UNSENT, Keys
+from sluicegate.keys import NAMED_ENDS, UNSENT, Keys
 from sluicegate.stored import Lease, MessageId, Ticket
 
 _PAGE = 1000
@@ -41,7 +41,7 @@ def member(client: redis.Redis, keys: Keys, id: str) -> Member | None:
     for ended, state in UNSENT.items():
         for ticket in _tickets(store, keys.unsent(campaign, ended)):
             if Ticket.short_of(ticket) == short.encode():
-                code = ended if ended in ENDED_BY_LIMITS else ""
+                code = ended if ended in NAMED_ENDS else ""
                 return Member(campaign, state, Ticket.parse(ticket).to, code)
     return Member(campaign, "waiting")
 

@@ -9,7 +9,7 @@ import redis
 
 from sluicegate.archive import ArchiveReader
 from sluicegate.campaigns.campaign import Campaign
-from sluicegate.keys import ENDED_BY_LIMITS, UNSENT, Keys
+from sluicegate.keys import NAMED_ENDS, UNSENT, Keys
 from sluicegate.stored import DELIVERY_FIELDS, Lease, MessageId, Record, Ticket
 
 from .costs import amount_text
@@ -122,7 +122,7 @@ class CampaignRecipients:
     def _unrecorded(self) -> Iterator[RecipientStatus]:
         """Those that wait or ended without a record, then those that wait and have one."""
         for ended, state in UNSENT.items():
-            code = ended if ended in ENDED_BY_LIMITS else ""
+            code = ended if ended in NAMED_ENDS else ""
             yield from self._new(self._tickets(self._unsent(ended)), state, code)
         yield from self._new(self._leased(), "waiting")
         for lane in (self._campaign.plan.lane, *self._other_lanes()):

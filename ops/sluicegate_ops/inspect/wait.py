@@ -20,6 +20,8 @@ WaitKind = Literal[
     "hours",
     "daily_cap",
     "money",
+    "cap",
+    "canary",
     "queue_full",
     "queue",
     "rate",
@@ -47,6 +49,8 @@ WaitKind = Literal[
     hours                  it is not the hour at which recipients of the campaign may be sent to
     daily_cap              the brand's segments of the carrier's day are used up
     money                  what is under way may cost all that is left of a cap in money
+    cap                    what is under way may use up a cap in messages or segments
+    canary                 the first messages of a campaign have yet to be delivered
     queue_full, queue      the provider's own queue for the sender is full, or has yet to drain
     rate                   the level's segments per second
     requests               the account's requests per window
@@ -75,7 +79,8 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     number.
     ``refuses`` says that a claim made now would refuse a message for it; a rate that is merely in
     use sets the pace, and refuses nothing at this moment. ``aside`` messages wait for it in side
-    lanes, while what it does not concern goes on.
+    lanes, while what it does not concern goes on. ``stopped_by`` is which of its caps or guards
+    has paused a campaign.
     """
 
     kind: WaitKind
@@ -88,6 +93,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     said: str = ""
     refuses: bool = False
     aside: int = 0
+    stopped_by: str = ""
 
 
 def halted(halt: HaltInfo) -> Wait:

@@ -124,7 +124,9 @@ class Waits:
         if campaign.state in ("draft", "paused"):
             since_ms = campaign.paused_ms if campaign.state == "paused" else 0
             closed = _closed(campaign.state, name, since_ms or None)
-            closed = msgspec.structs.replace(closed, because=campaign.stopped)
+            closed = msgspec.structs.replace(
+                closed, because=campaign.stopped, stopped_by=campaign.stopped_by
+            )
             return self._why(subject, waiting, [closed])
         if campaign.state != "running":
             return self._why(subject, waiting, [])

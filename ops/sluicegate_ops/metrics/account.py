@@ -62,7 +62,10 @@ EVENTS: Final[Mapping[str, str]] = {
 }
 """What the account's ``totals`` count, beside its states."""
 
-LEVELS: Final = ("account", "sender", "registration", "brand", "campaign", "app", "money")
+LEVELS: Final = (
+    *("account", "sender", "registration", "brand", "campaign", "app"),
+    *("money", "messages", "segments", "canary"),
+)
 BREAKER: Final = ("closed", "open", "half")
 
 _TAKEN_BACK: Final = FINAL_STATES - {"accepted"}

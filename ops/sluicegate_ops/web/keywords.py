@@ -4,19 +4,21 @@ What counts as which is decided in ``sluicegate.revocation``; what the provider 
 on counts as well.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal, cast
 
 import redis
 import redis.asyncio
 
+from sluicegate.campaigns.members import ahash_key, keyed_hashing
+from sluicegate.campaigns.plan import key_hash
 from sluicegate.config import Account, Config
 from sluicegate.keys import Keys
 from sluicegate.outbox import translated
 from sluicegate.revocation import Hearing, ReplyVerdict
 from sluicegate.rules import E164
 from sluicegate.scripts import Argument, Script, Scripts, new_token
-from sluicegate.stored import OptOutAct
+from sluicegate.stored import OptOutAct, short_hash
 from sluicegate_worker.provider.webhooks import InboundMessage
 
 HEAR = Script("sluicegate.hear")
@@ -36,6 +38,7 @@ class Keywords:
     def __init__(self, client: redis.asyncio.Redis, config: Config) -> None:
         self._accounts = config.accounts
         self._scripts = {name: Scripts(client, Keys(name).prefix) for name in config.accounts}
+        self._client, self._hashes = client, dict[str, Callable[[int], int]]()
         self._hearings = {name: _hearing(row) for name, row in config.accounts.items()}
 
     async def hear(self, inbound: InboundMessage, account: str, now_ms: int) -> Heard:
@@ -85,10 +88,18 @@ class Keywords:
         args: list[Argument] = [inbound.number, verdict, written_ms, inbound.profile, act.said()]
         args += [inbound.event_id, REMEMBERED_MS, int(believed), new_token()]
         try:
+            args.append(await self._member(account, inbound.number) if verdict == "stop" else "")
             answer = await self._scripts[account].acall(HEAR, args)
         except redis.RedisError as error:
             raise translated(error, ()) from error
         return cast("Heard", answer.decode())
+
+    async def _member(self, account: str, number: str) -> str:
+        """The hash by which campaigns know a number, unless a column is their key."""
+        if account not in self._hashes:
+            key = await ahash_key(self._client, Keys(account))
+            self._hashes[account] = keyed_hashing(key)
+        return short_hash(self._hashes[account](key_hash(number)))
 
 
 def _hearing(account: Account) -> Hearing:

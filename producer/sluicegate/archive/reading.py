@@ -4,6 +4,7 @@ Where the archive can't be asked, that is an error: a message in it is never sai
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,13 @@ class ArchiveReader:
         archive = self.archive
         if archive:
             yield from archive.of_campaign(self._account, campaign)
+
+    def ended_since(self, since_ms: int) -> Iterator[ArchivedMessage]:
+        """All archived messages that ended at that wall time or later, in no order."""
+        archive, now_ms = self.archive, int(time.time() * 1000)
+        for message in archive.ended_between(self._account, since_ms, now_ms) if archive else ():
+            if message.record.at >= since_ms:
+                yield message
 
     def removed(self, campaign: str) -> list[tuple[str, str, bool, int]]:
         """State, delivery, whether maybe sent, and count of recipients that were removed."""

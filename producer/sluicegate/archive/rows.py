@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..keys import ENDED_BY_LIMITS, UNSENT
+from ..keys import NAMED_ENDS, UNSENT
 from ..stored import MessageId, Record
 
 ArchiveRow = dict[str, Any]
@@ -111,7 +111,7 @@ def unsent_row(account: str, id: MessageId, to: str, ended: str, ended_ms: int) 
         "campaign": id.campaign,
         "recipient": to,
         "state": UNSENT[ended],
-        "code": ended if ended in ENDED_BY_LIMITS else "",
+        "code": ended if ended in NAMED_ENDS else "",
         "ended": ended_ms,
         "day": ended_ms // _DAY_MS,
         "maybe_sent": 0,

@@ -23,6 +23,7 @@ from ..archive import ArchiveReader
 from ..audit import By, act
 from ..config import Account, Config
 from ..errors import (
+    BadGuard,
     CampaignExists,
     InvalidMessage,
     OutboxFull,
@@ -34,7 +35,7 @@ from ..memory import intake_refusal, server_memory
 from ..optouts import wait_for_posts
 from ..pipelining import PipelinedScript
 from ..scripts import Argument, Script, Scripts, new_token
-from ..stored import UNITS, MaxCost
+from ..stored import NO_GUARDS, UNITS, Guards, MaxCost
 from .exclusion import Exclusion
 from .hours import HoursKeeper
 from .import_hours import ImportHours
@@ -69,7 +70,9 @@ class Campaign(msgspec.Struct, frozen=True):
 
     Times are wall milliseconds, 0 until the event happens. ``per_second`` is the campaign's own
     rate in segments a second, 0 for none. ``weight`` is its share relative to other campaigns.
-    ``max_cost`` is its cap in ``currency``, None for none; ``stopped`` says that it paused it.
+    ``max_cost`` is its cap in ``currency``, None for none. ``stopped`` says why a cap or a guard
+    paused it, and ``stopped_by`` which: money, messages, segments, canary or share. The canary of
+    its ``guards`` was all on its way at ``canary_full_ms``, and passed at ``canary_passed_ms``.
     """
 
     plan: Plan
@@ -83,6 +86,10 @@ class Campaign(msgspec.Struct, frozen=True):
     max_cost: Decimal | None = None
     currency: str = ""
     stopped: str = ""
+    stopped_by: str = ""
+    guards: Guards = NO_GUARDS
+    canary_full_ms: int = 0
+    canary_passed_ms: int = 0
 
     @property
     def name(self) -> str:
@@ -140,8 +147,10 @@ class Campaigns:
         fields = self._client.hgetall(self._keys.campaign(name))
         if not fields:
             raise UnknownCampaign(name)
-        times = (b"created", b"started", b"ended", b"paused")
-        created, started, ended, paused = (int(fields.get(field, 0)) for field in times)
+        times = (b"created", b"started", b"ended", b"paused", b"canary_full", b"canary_passed")
+        created, started, ended, paused, full, passed = (
+            int(fields.get(field, 0)) for field in times
+        )
         plan = msgspec.json.decode(fields[b"plan"], type=Plan)
         per_second = float(fields.get(b"per_second") or 0)
         weight = float(fields.get(b"weight") or 1)
@@ -161,6 +170,10 @@ class Campaigns:
             max_cost=None if cap is None else Decimal(cap.cost_billionths) / UNITS,
             currency="" if cap is None else cap.currency,
             stopped=stopped,
+            stopped_by=(fields.get(b"stopped_by") or (b"money" if stopped else b"")).decode(),
+            guards=Guards.parse(fields[b"guards"]) if b"guards" in fields else NO_GUARDS,
+            canary_full_ms=full,
+            canary_passed_ms=passed,
         )
 
     def __iter__(self) -> Iterator[Campaign]:
@@ -304,6 +317,22 @@ class Campaigns:
             text = cap.format()
         about = {"max-cost": "none" if max_cost is None else f"{max_cost} {account.currency}"}
         self._scripts.call(CAMPAIGN, [name, "cap", text, _said(by, "cap", name, about)])
+
+    def guard(self, name: str, guards: Guards, by: By | None = None) -> None:
+        """Set a campaign's guards, in place of those that it has; they count from now on.
+
+        Raises UnknownCampaign; and BadGuard if what would pause it can't be told of this campaign.
+        """
+        campaign = self.get(name)
+        if campaign.plan.key_column and any(one.kind == "opted_out" for one in guards.shares):
+            reason = f"who opted out is not known: recipients go by {campaign.plan.key_column}"
+            raise BadGuard("pause-if", "opted_out", reason)
+        counted = self._client.hexists(self._keys.ledger(name), "counts_segments")
+        if guards.max_segments and not counted:
+            reason = "an earlier version made this campaign, and did not count its segments"
+            raise BadGuard("max-segments", str(guards.max_segments), reason)
+        said = _said(by, "guard", name, {"guards": guards.format().decode() or "none"})
+        self._scripts.call(CAMPAIGN, [name, "guard", guards.format(), said])
 
     def act(self, name: str, action: Action, by: By | None = None) -> CampaignState:
         """Start, pause, resume or cancel a campaign, and return its new state.

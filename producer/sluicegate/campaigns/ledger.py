@@ -20,7 +20,7 @@ import redis
 
 from ..archive import ArchiveReader
 from ..carriers import Carrier
-from ..keys import ENDED_BY_LIMITS, UNSENT, Keys
+from ..keys import ENDED_BY_LIMITS, LEFT_OUT, UNSENT, Keys
 from ..receipts import DELIVERIES
 from ..stored import (
     DELIVERY_FIELDS,
@@ -58,6 +58,8 @@ class Ledger(msgspec.Struct, frozen=True):
 
     Of the suppressed, ``ended`` tells how many were so by which limit on their recipients, and
     ``held`` how many recipients had to wait for one: by code, those alone that occurred.
+    ``segments`` are those of the accepted, as they were counted here; None where an earlier
+    version created the campaign. ``left_out`` of the cancelled were left out by a person.
     """
 
     imported: int
@@ -67,6 +69,8 @@ class Ledger(msgspec.Struct, frozen=True):
     costs: Costs = {}
     ended: dict[str, int] = {}
     held: dict[str, int] = {}
+    segments: int | None = None
+    left_out: int = 0
 
     @property
     def adds_up(self) -> bool:
@@ -114,10 +118,10 @@ class Ledgers:
         """Count the recipients from every ticket, lease, list and record of the campaign.
 
         A message that moves meanwhile may be counted twice or not at all, so compare with ``read``
-        only while the campaign is paused, finished or cancelled. Only ``held``, of what is past,
-        is what the counters say. Reads everything once and takes about 100 bytes of memory a
-        recipient. Raises ArchiveUnavailable where some of them are in an archive that can't be
-        asked.
+        only while the campaign is paused, finished or cancelled. Only ``held``, ``segments`` and
+        ``left_out``, of what is past, are what the counters say. Reads everything once and takes
+        about 100 bytes of memory a recipient. Raises ArchiveUnavailable where some of them are in
+        an archive that can't be asked.
         """
         states: dict[bytes, str] = dict.fromkeys(self._waiting(campaign), "waiting")
         ended = Counter[str]()
@@ -156,7 +160,9 @@ class Ledgers:
         ledger, known = _ledger(members, counts, maybe_sent, _summed(bills)), self.read(campaign)
         if removed:  # what was billed for them, and which limit ended them, can't be counted now
             ledger = msgspec.structs.replace(ledger, costs=known.costs, ended=known.ended)
-        return msgspec.structs.replace(ledger, held=known.held)
+        return msgspec.structs.replace(
+            ledger, held=known.held, segments=known.segments, left_out=known.left_out
+        )
 
     def _archived(self, campaign: str) -> Iterator[tuple[bytes, Record]]:
         """Yield what ``_recorded`` does of the recipients in the archive; some are in both."""
@@ -212,7 +218,11 @@ def _stored_ledger(fields: Mapping[bytes, bytes], sums: Mapping[bytes, bytes]) -
     for field, sum in parse_sums(sums).items():
         if sum.messages:
             costs.setdefault(field.currency, {})[carrier_of_letter(field.name)] = sum
-    return _ledger(counts.get("imported", 0), counts, maybe_sent, costs)
+    ledger = _ledger(counts.get("imported", 0), counts, maybe_sent, costs)
+    known = not counts or "counts_segments" in counts
+    segments = counts.get("segments", 0) if known else None
+    left_out = counts.get(LEFT_OUT, 0)
+    return msgspec.structs.replace(ledger, segments=segments, left_out=left_out)
 
 
 def _summed(bills: Iterable[Bill]) -> Costs:

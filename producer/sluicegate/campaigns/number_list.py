@@ -1,7 +1,8 @@
 """Reads lists of phone numbers in the forms that opt-out lists come in.
 
 A list is a CSV file with or without a header, one number a line, JSON (lines, an array, or an
-object whose ``data`` is one), or what ``sluicegate optout list --full`` prints.
+object whose ``data`` is one), a workbook with a header, or what ``sluicegate optout list --full``
+prints.
 """
 
 import json
@@ -19,6 +20,7 @@ from .columns import matching, variable
 from .csv_file import CsvFile
 from .phone import Phones
 from .row_source import BadRow
+from .workbook import is_workbook, open_workbook
 
 NUMBER_COLUMN = re.compile(
     r"to|recipient|msisdn|((cell|mobile|tele|to_|contact_)?_?(phone|number))(_(no|number))?|cell|mobile|tel"
@@ -47,7 +49,8 @@ class NumberList:
 
     ``region`` is the country of national numbers, as ``Phones`` takes it. ``column`` names the
     column of numbers, and where there is no header it is the column's place, from 1 on.
-    ``encoding`` and ``delimiter`` are ``CsvFile``'s.
+    ``encoding`` and ``delimiter`` are ``CsvFile``'s. A row that says that its person opted in
+    again is a fault, unless the list is ``mixed``: of people for any reason.
 
     Raises BadFile if the file can't be read, or if several columns may hold the numbers, and
     InvalidMessage if there is no such region.
@@ -61,8 +64,10 @@ class NumberList:
         *,
         encoding: str | None = None,
         delimiter: str | None = None,
+        mixed: bool = False,
     ) -> None:
         self._path, self._column, self._phones = path, column, Phones(region)
+        self._mixed = mixed
         try:
             with path.open("rb") as file:
                 prefix = file.read(4096)
@@ -72,7 +77,10 @@ class NumberList:
         self._encoding = encoding or json.detect_encoding(prefix)
         head = prefix.decode(self._encoding, "replace").lstrip("\ufeff \t\r\n")
         self._texts: Callable[[], Iterator[Listed]]
-        if head[:1] in ("{", "["):
+        if is_workbook(prefix):
+            self._sheet = open_workbook(path)
+            self._place, self._texts = self._chosen(), self._rows
+        elif head[:1] in ("{", "["):
             self._texts = self._json
         elif _LISTED.fullmatch(head.partition("\n")[0].rstrip("\r")):
             self._texts = self._listing
@@ -107,7 +115,7 @@ class NumberList:
 
     def _json(self) -> Iterator[Listed]:
         for line, item in self._items():
-            fault = _back_in(item.values()) if isinstance(item, dict) else ""
+            fault = self._back_in(item.values()) if isinstance(item, dict) else ""
             if isinstance(item, dict):
                 item = item.get(_key(self._path, line, item, self._column))
             if not isinstance(item, str):
@@ -159,7 +167,15 @@ class NumberList:
             if isinstance(row, BadRow):
                 yield Listed(row.line, "", row.reason)
             else:
-                yield Listed(row.line, row.values[self._place], _back_in(row.values))
+                yield Listed(row.line, row.values[self._place], self._back_in(row.values))
+
+    def _back_in(self, values: Iterable[object]) -> str:
+        """The fault of a row whose person opted in again; ``""`` if it does not say so."""
+        if self._mixed:
+            return ""
+        said = (value.strip() for value in values if isinstance(value, str))
+        back = next(filter(_OPTED_IN.fullmatch, said), "")
+        return f"it says {back!r}: leave out who opted in again" if back else ""
 
     def _chosen(self) -> int:
         """The column of numbers: named, or told by its name, or the only one of numbers with +."""
@@ -191,13 +207,6 @@ class NumberList:
 def _all_international(values: Sequence[str]) -> bool:
     said = [value for value in values if value]
     return bool(said) and all(value.startswith("+") and _is_like_a_number(value) for value in said)
-
-
-def _back_in(values: Iterable[object]) -> str:
-    """The fault of a row whose person opted in again; ``""`` if it does not say so."""
-    said = (value.strip() for value in values if isinstance(value, str))
-    back = next(filter(_OPTED_IN.fullmatch, said), "")
-    return f"it says {back!r}: leave out who opted in again" if back else ""
 
 
 def _is_like_a_number(text: str) -> bool:

@@ -64,7 +64,7 @@ _OFTEN_ODD = re.compile(r"[(\[<«*%$#@_:&\\{]").search  # without any of these n
 
 
 def values_of(recipient: Recipient) -> list[str]:
-    """The values of a recipient's variables, in the template's order."""
+    """The values of a recipient's ticket, those of the template's variables first."""
     values: list[str] = _decoded(Ticket.values_of(recipient.ticket))
     return values
 
@@ -84,7 +84,7 @@ class Oddities:
             if literal in recipient.text:  # it may stand in a branch that this one has not
                 yield Oddity(IN_TEXT, what)
         if self._variables:
-            for name, value in zip(self._variables, values_of(recipient), strict=True):
+            for name, value in zip(self._variables, values_of(recipient), strict=False):
                 if value and (what := self._of_value(value)):
                     yield Oddity(name, what)
 

@@ -77,7 +77,8 @@ def preflight(
     report = Report(str(file.path), file.fingerprint(), file.encoding, file.delimiter, file.form)
     first_lines, optouts = dict[int, int](), OptOuts(client, keys)
     tally, exclusion = _Tally(report, plan, file, samples), Exclusion(client, keys, plan, archive)
-    for batch in _batched(Recipients(plan, file, account, reading)):
+    rows = Recipients(plan, file, account, reading)
+    for batch in _batched(rows):
         report.rows += len(batch)
         recipients = []
         for row in batch:
@@ -100,7 +101,8 @@ def preflight(
                 report.suppressed += 1
             else:
                 tally.count(recipient)
-        on_row(report.rows)
+        on_row(report.rows + rows.left_out)
+    _count_left_out(report, rows)
     report.lines = file.counted
     report.currency = account.currency
     report.sent_bytes = report.sendable * finished_bytes(account.receipts)
@@ -111,6 +113,17 @@ def preflight(
     estimate = _pace(report, plan, per_second)
     report.seconds, report.held_by = round(estimate.seconds, 6), estimate.level
     return report
+
+
+def _count_left_out(report: Report, rows: Recipients) -> None:
+    """Count the rows that were never candidates, and what nearly met a condition."""
+    report.rows += rows.left_out
+    report.filtered, report.filtered_by = rows.filtered.total(), rows.filtered
+    report.excluded += rows.excluded.total()
+    report.excluded_by += rows.excluded
+    for condition, value, wanted, line, count in rows.near:
+        what = f"{value!r} is not {wanted!r}, as {condition.text} takes it"
+        report.warn(condition.column, what, line, count)
 
 
 def _pace(report: Report, plan: Plan, per_second: float) -> Pace:

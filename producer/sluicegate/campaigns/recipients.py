@@ -1,7 +1,8 @@
 """Turns the rows of a campaign's file into recipients, or rejects them with a reason."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -10,8 +11,10 @@ from ..errors import BadHours, BadNumber, BadValue, InvalidMessage
 from ..levels import country_fault
 from ..numbering import kind_of
 from .columns import place, variable
+from .conditions import Condition
 from .countries import region_named
 from .hours import Classes, HoursClass
+from .number_set import NumberSet
 from .phone import Phones
 from .plan import Plan, key_hash, ticket
 from .row_source import BadRow, Row, RowSource
@@ -56,9 +59,14 @@ class RowReading(msgspec.Struct, frozen=True):
     """How one source of rows is read: what differs between the sources of one campaign.
 
     ``columns`` maps what the plan calls a column, as a variable, to the source's own name of it.
+    Rows are left out that don't meet all ``conditions``, whose number is in one of ``without``, or
+    is not in each of ``within``.
     """
 
     columns: Mapping[str, str] = {}
+    conditions: tuple[Condition, ...] = ()
+    without: tuple[NumberSet, ...] = ()
+    within: tuple[NumberSet, ...] = ()
 
     def place(self, file: RowSource, name: str, missing: str = "") -> int:
         """The index of the column that the plan calls ``name``; raises as ``columns.place``."""
@@ -71,7 +79,9 @@ AS_IT_IS = RowReading()
 class Recipients:
     """The rows of ``file``, each as a Recipient or a Rejected; may be iterated more than once.
 
-    Numbers of countries that the ``account`` does not send to are rejected.
+    Numbers of countries that the ``account`` does not send to are rejected. What ``reading``
+    leaves out is not yielded: the latest iteration has counted it, by condition or set, in
+    ``filtered``, and in ``excluded`` what is in one of ``without``.
 
     Raises BadFile if a column or a variable of the plan matches no column of the file, or several.
     """
@@ -83,7 +93,7 @@ class Recipients:
         account: Account | None = None,
         reading: RowReading = AS_IT_IS,
     ) -> None:
-        self._account = account
+        self._account, self._reading = account, reading
         self._plan, self._template, self._file = plan, plan.template, file
         self._phones = Phones(plan.region)
         self._to = reading.place(file, plan.to_column)
@@ -97,17 +107,69 @@ class Recipients:
         zone = plan.hours.zone_column if plan.hours else None
         self._zone = None if zone is None else reading.place(file, zone)
         self._by_region = {plan.region: self._phones}
+        self._conditions = [
+            (each, reading.place(file, each.column)) for each in reading.conditions
+        ]
+        self.filtered, self.excluded = Counter[str](), Counter[str]()
         self._used = sorted(used | {self._to if self._key is None else self._key})
         # A row may lack what follows: spreadsheets drop trailing empty cells.
-        asked = [self._to, self._region, self._zone, *self._used]
+        compared = [index for _, index in self._conditions]
+        asked = [self._to, self._region, self._zone, *compared, *self._used]
         self._needed = max(index for index in asked if index is not None) + 1
 
     def __iter__(self) -> Iterator[Recipient | Rejected]:
+        self.filtered.clear()
+        self.excluded.clear()
+        for condition, _ in self._conditions:
+            condition.near.clear()
+        chooses = bool(self._reading.without or self._reading.within)
         for row in self._file.rows(self._needed):
             if isinstance(row, BadRow):
                 yield Rejected(row.line, "", "", row.reason, row.values)
-            else:
-                yield self._read(row)
+                continue
+            if self._conditions and (fault := self._unmet(row)) is not None:
+                if fault:
+                    yield fault
+                continue
+            found = self._read(row)
+            if not chooses or isinstance(found, Rejected) or self._chosen(found):
+                yield found
+
+    @property
+    def left_out(self) -> int:
+        """How many rows the latest iteration has left out so far."""
+        return self.filtered.total() + self.excluded.total()
+
+    @property
+    def near(self) -> Iterator[tuple[Condition, str, str, int, int]]:
+        """Each condition with a value, the one it may have meant, the first line and the rows."""
+        for condition, _ in self._conditions:
+            for value, (wanted, line, rows) in condition.near.items():
+                yield condition, value, wanted, line, rows
+
+    def _unmet(self, row: Row) -> Rejected | Literal[False] | None:
+        """None if a row meets all conditions, False if not; or the row that can't be judged."""
+        for condition, index in self._conditions:
+            try:
+                if not condition.met(row.values[index], row.line):
+                    self.filtered[condition.text] += 1
+                    return False
+            except BadValue as error:
+                column, value = self._file.columns[index], row.values[index]
+                return Rejected(row.line, column, value, error.reason, row.values)
+        return None
+
+    def _chosen(self, recipient: Recipient) -> bool:
+        hash = recipient.hash if self._key is None else key_hash(recipient.to)
+        for each in self._reading.without:
+            if each.holds(hash):
+                self.excluded[each.name] += 1
+                return False
+        for each in self._reading.within:
+            if not each.holds(hash):
+                self.filtered[each.name] += 1
+                return False
+        return True
 
     def with_rows(self) -> Iterator[tuple[Row, Recipient]]:
         """Yield the recipients, each with the row that it is from."""

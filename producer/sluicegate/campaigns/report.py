@@ -68,8 +68,9 @@ class HoursShare(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct):
     """What a file holds for a plan.
 
-    ``rows = sendable + rejected + duplicates + suppressed + excluded``. The last are those whom
-    another campaign reached or holds, counted by its name in ``excluded_by``.
+    ``rows = sendable + rejected + duplicates + suppressed + excluded + filtered``. Excluded are
+    those whom another campaign reached or holds, or whom a list names, counted by its name in
+    ``excluded_by``. Filtered are rows that don't meet a condition, counted in ``filtered_by``.
 
     ``fingerprint``  ``RowSource.fingerprint``: the hash of all rows
     ``form``         what the file was taken for: ``RowSource.form``
@@ -104,6 +105,8 @@ class Report(msgspec.Struct):
     suppressed: int = 0
     excluded: int = 0
     excluded_by: Counter[str] = msgspec.field(default_factory=Counter)
+    filtered: int = 0
+    filtered_by: Counter[str] = msgspec.field(default_factory=Counter)
     accents: list[str] = []
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
     lines: LineCount = msgspec.field(default_factory=lambda: LineCount(0))

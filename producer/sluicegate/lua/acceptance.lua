@@ -10,6 +10,7 @@ local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 local count, texts = part('sluicegate.counts').count, part('sluicegate.texts')
 local num, whole_ms = texts.num, texts.whole_ms
+local campaigns, guards = part('sluicegate.campaigns'), later('sluicegate.guards')
 
 local take = part('sluicegate.costs').take
 
@@ -38,8 +39,12 @@ local function accept(now, proof, retention_ms, lane, from)
   record.reason, record.code, record.answer, record.provider_id = nil, nil, nil, proof.provider_id
   if proof.replayed then count('replayed') end -- the provider had the message already
   states.know(proof.id, states.maybe_sent(record))
+  local campaign = campaigns.of(proof.id)
   states.finish(now, proof.id, 'accepted', retention_ms, proof.token, from)
   take(now, record, proof, true, lane)
+  if campaign and campaigns.facts(campaign).guards then
+    guards().heard(now, campaign, 'accepted', { to = record.to, bill = record.bill })
+  end
   hear(now, record, proof)
 end
 
@@ -81,6 +86,7 @@ local function accept_late(now, proof, retention_ms)
   end
   local lease = leases.get(id)
   local from = states.current(id, record.state, lease)
+  record.ticket = record.ticket or lease and lease.ticket_text
   if ENDED[from] then
     count(from, -1)
     part('sluicegate.app_counts').tally(id, from, -1)

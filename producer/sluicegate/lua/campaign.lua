@@ -1,16 +1,16 @@
--- A campaign's life: create, start, pause, resume, cancel; and its pace.
+-- A campaign's life: create, start, pause, resume, cancel; its pace, its caps and its guards.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] name, [2] create | start | pause | resume | cancel | pace | cap; for create also [3]
---   plan, [4] digest of the plan, [5] shards of its members, [6] lane, [7] check of the key of
+-- ARGV[1] name, [2] create | start | pause | resume | cancel | pace | cap | guard; for create also
+--   [3] plan, [4] digest of the plan, [5] shards of its members, [6] lane, [7] check of the key of
 --   their hashes;
 --   for pace [3] segments per second ('' for no rate of its own), [4] weight, [5] the audit's entry
---   (audit.lua, '' for none); for cap [3] max_cost (money.lua; '' for none), [4] that entry; for
---   the others [3] that entry.
+--   (audit.lua, '' for none); for cap [3] max_cost (caps.lua; '' for none), [4] that entry; for
+--   guard [3] guards (guards.lua; '' for none), [4] that entry; for the others [3] that entry.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
 -- Keys touched: those of records.lua, counts.lua and audit.lua, clock, campaigns, closed,
---   lanes:<n>, leases, unsent:<n>:cancelled, wake.
+--   lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
@@ -62,10 +62,18 @@ if action == 'pace' then
   end
   return { before, before }
 end
-if action == 'cap' then
-  if (call('HGET', campaign, 'max_cost') or '') ~= ARGV[3] then
-    if ARGV[3] == '' then call('HDEL', campaign, 'max_cost') end
-    if ARGV[3] ~= '' then call('HSET', campaign, 'max_cost', ARGV[3]) end
+local GIVEN = { cap = 'max_cost', guard = 'guards' }
+local function begin_counting()
+  call('DEL', key('guarded:' .. name))
+  call('HDEL', campaign, 'canary_full', 'canary_passed')
+  call('HSET', campaign, 'guarded_since', whole_ms(now.wall))
+end
+if GIVEN[action] then
+  local field = GIVEN[action]
+  if (call('HGET', campaign, field) or '') ~= ARGV[3] then
+    if ARGV[3] == '' then call('HDEL', campaign, field) end
+    if ARGV[3] ~= '' then call('HSET', campaign, field, ARGV[3]) end
+    if action == 'guard' then begin_counting() end
     for _, lane in ipairs(all_lanes) do lanes.unpark(names.class_of(lane) .. '/' .. lane) end
     audit.write(now, ARGV[4] or '', 1)
     wake()
@@ -78,7 +86,9 @@ if not after or after == before then return { before, after or '' } end
 local function open()
   if action == 'start' then call('HSET', campaign, 'started', whole_ms(now.wall)) end
   call('SADD', key('running'), name)
-  call('HDEL', campaign, 'stopped')
+  local stopped_by = call('HGET', campaign, 'stopped_by')
+  if action == 'start' or stopped_by == 'canary' or stopped_by == 'share' then begin_counting() end
+  call('HDEL', campaign, 'stopped', 'stopped_by')
   for _, lane in ipairs(all_lanes) do
     if call('EXISTS', key('lane:' .. lane)) == 1 then
       lanes.activate(lane)

@@ -14,8 +14,10 @@ local function add(name, field, by)
 end
 
 -- A new campaign's ledger. One of version 0.1 has no `maybe_sent`, and never gets one: a count that
--- began in the middle would be wrong.
-local function begin(campaign) call('HSET', key('ledger:' .. campaign), 'maybe_sent', 0) end
+-- began in the middle would be wrong. `counts_segments` says that `segments` did not.
+local function begin(campaign)
+  call('HSET', key('ledger:' .. campaign), 'maybe_sent', 0, 'counts_segments', 1)
+end
 
 local function counts_maybe(campaign)
   return call('HEXISTS', key('ledger:' .. campaign), 'maybe_sent') == 1

@@ -3,14 +3,15 @@
 -- ARGV[1] number, [2] stop | start | review, [3] wall ms at which it was written, [4] messaging
 --   profile, [5] what is said of it (JSON, stored/optouts.py), [6] the event's id, [7] ms for which
 --   that and a START are remembered, [8] 1 where the time of writing is the provider's own, [9]
---   token of this call.
+--   token of this call, [10] the short hash by which campaigns know the number.
 -- Returns: heard | review | stale (a START that was written before the last STOP, or a STOP before
 --   a START that was heard: webhooks come out of order) | duplicate (the event was heard before).
 --   A call repeated with its token is answered as it was the first time.
--- Keys touched: those of optout_changes.lua, inbound:<event>, opted_in:<number>:<profile>.
+-- Keys touched: those of optout_changes.lua and guards.lua, inbound:<event>,
+--   opted_in:<number>:<profile>; it reads running.
 -- The first write frees, so that a full server still takes a STOP.
 local key, num = part('sluicegate.account').key, part('sluicegate.texts').num
-local changes = part('sluicegate.optout_changes')
+local changes, guards = part('sluicegate.optout_changes'), later('sluicegate.guards')
 local call = redis.call
 
 local number, verdict, written, profile, said = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -26,6 +27,19 @@ end
 call('ZREM', key('granted'), '')
 local now_ms = part('sluicegate.time').server_ms()
 
+-- Running campaigns that have reached the number hear of it, if they mind.
+local function tell_campaigns()
+  local clock = part('sluicegate.clock').read()
+  local campaigns, records = part('sluicegate.campaigns'), part('sluicegate.records')
+  for _, name in ipairs(call('SMEMBERS', key('running'))) do
+    if campaigns.facts(name).guards then
+      local state, at = unpack(records.look(name .. '.' .. ARGV[10], 'state', 'at'))
+      local told = { to = number, at = at }
+      if state == 'accepted' then guards().heard(clock, name, 'opted_out', told) end
+    end
+  end
+end
+
 local hear = {}
 
 function hear.review() return changes.review(now_ms, number, said) and 'review' or 'heard' end
@@ -37,7 +51,7 @@ function hear.stop()
     return 'stale'
   end
   local reason = { since = written, source = 'stop', profile = profile, act = 'stop' }
-  changes.add(now_ms, number, reason, said)
+  if changes.add(now_ms, number, reason, said) and (ARGV[10] or '') ~= '' then tell_campaigns() end
   return 'heard'
 end
 

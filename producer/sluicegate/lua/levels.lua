@@ -117,7 +117,7 @@ local function of(lane)
     local facts = campaigns.facts(campaign)
     levels.campaign = {
       name = level, halt = level, waits = lane, interval = facts.interval,
-      max_cost = facts.max_cost, has_hours = facts.has_hours,
+      max_cost = facts.max_cost, has_hours = facts.has_hours, guards = facts.guards,
     }
   end
   if scope ~= '' then -- an app's own: it can be halted

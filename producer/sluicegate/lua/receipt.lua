@@ -20,6 +20,7 @@ local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local acceptance, campaigns = part('sluicegate.acceptance'), part('sluicegate.campaigns')
 local count, late = counts.count, later('sluicegate.late')
+local guards = later('sluicegate.guards')
 local call = redis.call
 
 local APPLIED, TWICE, ARCHIVED, SENT = 'applied', 'twice', 'archived', 'sent'
@@ -46,6 +47,15 @@ local function tell_delivery(record, receipt)
   return true
 end
 
+-- A final word on a message whose campaign is guarded.
+local function mind_guards(record, receipt)
+  local campaign = campaigns.of(receipt.id)
+  if not (campaign and campaigns.facts(campaign).guards) then return end
+  guards().heard(now, campaign, record.delivery, {
+    to = record.to, code = record.delivery_code, bill = record.bill, at = record.at,
+  })
+end
+
 -- `waits`: whether it was set aside before.
 local function apply(receipt, waits)
   local record = records.get(receipt.id)
@@ -57,7 +67,10 @@ local function apply(receipt, waits)
   end
   local told = tell_delivery(record, receipt)
   local new, billed = acceptance.accept_late(now, receipt, retention_ms)
-  if told then record.at_brand = nil end -- a final word
+  if told then
+    record.at_brand = nil -- a final word
+    if record.delivery then mind_guards(record, receipt) end
+  end
   if state ~= 'accepted' then count('by_receipt') end
   if new and acceptance.is_second(receipt) then return TWICE end
   return (told or new or billed) and APPLIED or 'stale'

@@ -85,6 +85,11 @@ end
 local function finish(now, id, state, retention_ms, token, from)
   local record = records.get(id)
   if record.line then waiters().leave(now, id, record) end
+  local campaign = state == 'accepted' and campaign_of(id)
+  if campaign then
+    local size = string.match(record.ticket or '', '|(%d+)|')
+    counts.add('ledger:' .. campaign, 'segments', num(size, 1))
+  end
   record.content, record.request, record.lane, record.ticket = nil, nil, nil, nil
   record.text, record.counted = nil, nil
   become(id, state, from)

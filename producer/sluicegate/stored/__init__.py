@@ -12,8 +12,9 @@
     CostSum     billionths messages parts           costs.lua: text_of
     SumField    currency|kind|name                  costs.lua: spread
     OtherBill   at_ms|bill                          costs.lua: known, store
-    MaxCost     billionths|currency|price           money.lua: of_lane
-    MoneyTerms  currency|sms|mms|share              money.lua: of_lane, note
+    MaxCost     billionths|currency|price           caps.lua: of_campaign
+    MoneyTerms  currency|sms|mms|share              caps.lua: of_lane, note
+    Guards      JSON                                guards.lua: read; caps.lua; left_out.lua
     OpenTimes   over_ms|opens-closes ...            hours.lua: closed_until, is_over
     Record      the fields of a message's hash      records.lua: get, at_end
     History     began,late,took,outcome,code,worker history.lua: with_attempt, shortened
@@ -42,6 +43,15 @@ from .costs import (
     SumField,
     SumKind,
     parse_sums,
+)
+from .guards import (
+    NO_GUARDS,
+    Canary,
+    Guards,
+    LeftOut,
+    ShareGroup,
+    ShareKind,
+    ShareLimit,
 )
 from .history import History, PastAttempt
 from .hours import OpenTimes, StoredHours
@@ -75,18 +85,22 @@ __all__ = [
     "DELIVERY_FIELDS",
     "MOST_COST",
     "NO_BILL",
+    "NO_GUARDS",
     "OTHERS",
     "UNITS",
     "AcceptedTwice",
     "Bill",
     "BrandDay",
     "BrandLimits",
+    "Canary",
     "CarrierMemory",
     "CostSum",
+    "Guards",
     "HaltInfo",
     "History",
     "LaneName",
     "Lease",
+    "LeftOut",
     "MaxCost",
     "MessageId",
     "MoneyTerms",
@@ -103,6 +117,9 @@ __all__ = [
     "RegistrationLimits",
     "ReviewedNumber",
     "SenderLimits",
+    "ShareGroup",
+    "ShareKind",
+    "ShareLimit",
     "StoredHours",
     "SumField",
     "SumKind",

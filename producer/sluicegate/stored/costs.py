@@ -102,7 +102,7 @@ class MoneyTerms(NamedTuple):
     """What caps in money are reckoned by: ``currency|sms|mms|share``.
 
     ``sms`` and ``mms`` are a part's price in billionths, ``share`` that of a cap from which it is
-    told. Mirrored by ``of_lane`` and ``note`` in ``money.lua``.
+    told. Mirrored by ``of_lane`` and ``note`` in ``caps.lua``.
     """
 
     currency: str
@@ -117,7 +117,7 @@ class MoneyTerms(NamedTuple):
 class MaxCost(NamedTuple):
     """A campaign's cap: ``billionths|currency|price`` of a part, in billionths.
 
-    Mirrored by ``of_lane`` in ``money.lua``.
+    Mirrored by ``of_campaign`` in ``caps.lua``.
     """
 
     cost_billionths: int

@@ -3,7 +3,8 @@
 -- Returns: settle.
 -- Keys touched: those of settle.lua, which deals with all other outcomes.
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
-local campaign_of, states = part('sluicegate.campaigns').of, later('sluicegate.states')
+local campaigns, states = part('sluicegate.campaigns'), later('sluicegate.states')
+local guards = later('sluicegate.guards')
 local texts, acceptance = part('sluicegate.texts'), later('sluicegate.acceptance')
 local counts, tally_app = part('sluicegate.counts'), part('sluicegate.app_counts').tally
 local with_attempt = part('sluicegate.history').with_attempt
@@ -16,6 +17,7 @@ local take_at_once, keep = part('sluicegate.costs').take_at_once, part('sluicega
 local limits, rules = part('sluicegate.limits'), later('sluicegate.recipient_rules')
 local settling, charges = later('sluicegate_worker.settle'), later('sluicegate.charges')
 local num, whole_ms, count = texts.num, texts.whole_ms, counts.count
+local match = string.match
 
 -- What is stored of a bill: nothing that says nothing; and what the message counts for its carrier.
 local function billing(bill, billed, at_brand)
@@ -57,9 +59,15 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
     'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),
     billing(outcome.bill, take_at_once(now, id, lease.lane, outcome.bill),
       carried and charges().correct(now, lease, outcome.bill)))
-  local campaign = campaign_of(id)
+  local campaign = campaigns.of(id)
   if campaign then
     counts.tally(campaign, 'waiting', 'accepted')
+    local segments = tonumber(match(lease.ticket_text, '|(%d+)|')) or 1
+    counts.add('ledger:' .. campaign, 'segments', segments)
+    if campaigns.facts(campaign).guards then
+      local to = leases.ticket(lease).to
+      guards().heard(now, campaign, 'accepted', { to = to, bill = outcome.bill })
+    end
   else
     keep(id, retention_ms)
   end

@@ -6,7 +6,7 @@
 -- A claim decides by these, and whoever tells people what a claim would decide calls them too.
 local levels, halts = part('sluicegate.levels'), part('sluicegate.halts')
 local limits, names = part('sluicegate.limits'), part('sluicegate.lane_names')
-local carrier_day, money = later('sluicegate.carrier_day'), later('sluicegate_worker.money')
+local carrier_day, caps_of = later('sluicegate.carrier_day'), later('sluicegate_worker.caps')
 local hours = later('sluicegate.hours')
 local used_until, SLACK_MS = levels.used_until, levels.SLACK_MS
 local sub = string.sub
@@ -47,12 +47,12 @@ end
 
 local capped = {} -- by lane
 
--- Whether anything that a lane's messages cost has a cap (money.lua).
+-- Whether a cap is on a lane's messages, or on what they cost (caps.lua).
 local function has_cap(lane)
   local known = capped[lane]
   if known == nil then
     local campaign = levels.of(lane).campaign
-    known = (limits.get('money') or campaign and campaign.max_cost) ~= nil
+    known = (limits.get('money') or campaign and (campaign.max_cost or campaign.guards)) ~= nil
     capped[lane] = known
   end
   return known
@@ -98,7 +98,7 @@ local function refusal(now, lane, slot, next_ticket, ...)
     if opens and opens > slot then return level.name, level.waits, opens end
   end
   if of_carrier then return of_carrier.name, lane, closed, of_carrier.carrier end
-  if has_cap(lane) then return money().refusal(now, lane, next_ticket(...)) end
+  if has_cap(lane) then return caps_of().refusal(now, lane, next_ticket(...)) end
 end
 
 return {

@@ -19,7 +19,9 @@ local ENDED = {
   accepted = true, cancelled = true, expired = true, suppressed = true, purged = true,
 }
 local OVER = { finished = true, cancelled = true }
-local LISTS = { 'cancelled', 'expired', 'suppressed', 'too_many', 'too_soon', 'same_text' }
+local LISTS = {
+  'cancelled', 'expired', 'suppressed', 'too_many', 'too_soon', 'same_text', 'left_out',
+}
 local LOOKED_AT = 100 -- campaigns in one call
 local READ = 5 -- what is said of each record that was read
 local PREFIX = key('m:')

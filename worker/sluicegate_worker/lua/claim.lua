@@ -9,7 +9,7 @@ local parse_ticket = part('sluicegate.tickets').parse
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local campaigns, states = part('sluicegate.campaigns'), later('sluicegate.states')
 local lanes, levels = part('sluicegate.lanes'), part('sluicegate.levels')
-local charge, money = part('sluicegate.charges').charge, later('sluicegate_worker.money')
+local charge, caps = part('sluicegate.charges').charge, later('sluicegate_worker.caps')
 local next_slots = part('sluicegate_worker.bucket').next_slots
 local admission, shares = part('sluicegate_worker.admission'), part('sluicegate_worker.shares')
 local slots = part('sluicegate_worker.slots')
@@ -22,7 +22,8 @@ local limits, recipients = part('sluicegate.limits'), later('sluicegate.recipien
 local withheld = later('sluicegate_worker.withheld')
 local next_lane, next_ticket, look = cursors.next_lane, cursors.next_ticket, records.look
 local has_no_bulk = cursors.has_no_bulk
-local call, max, min, sub = redis.call, math.max, math.min, string.sub
+local left_out = later('sluicegate_worker.left_out')
+local call, max, min = redis.call, math.max, math.min
 
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
 local MOVED_ASIDE = 200  -- tickets that go to side lanes in one call, which are not counted so
@@ -107,6 +108,12 @@ local function next_message(now, cursor, request, slot)
   local state = fields[1] or cursor.campaign and 'waiting' -- no record yet
   if state ~= 'waiting' or leases.get(id) then return nil end
   if ended(now, id, ticket, request.retention_ms, request.token) then return nil end
+  local guarded = cursor.capped and cursor.campaign and campaigns.facts(cursor.campaign).guards
+  local out = guarded and left_out().of(now, cursor.campaign, ticket)
+  if out then
+    return states().end_waiting(now, id, 'cancelled', ticket.text, request.retention_ms,
+      request.token, out)
+  end
   if optouts.under_review(ticket.to) then
     return changes().hold(now, id, ticket, states().set_by(id, cursor.lane, ticket))
   end
@@ -132,7 +139,7 @@ local function grant_slot(now, bucket, room, request, slot, cursor, ticket, fiel
   leases.write(ticket.id, lease, now.steady + request.lease_ms)
   lease.charged_for = charge(now, lane, ticket, slot)
   if limited then limited.charge(now, cursor, ticket, slot, fields[3], fields[PLACE]) end
-  if cursor.capped then money().charge(now, lane, ticket) end
+  if cursor.capped then caps().charge(now, lane, ticket) end
   return grant(now, ticket.id, slot, ticket.text, fields)
 end
 
@@ -173,7 +180,7 @@ local function collect(now, bucket, room, request, want, bulk_want)
       if aside <= MOVED_ASIDE then visits = visits - 1 end
     elseif level then
       cursors.leave(cursor)
-      local stopped = sub(level, 1, 6) == 'money:' and money().stop(now, level)
+      local stopped = cursor.capped and caps().is_cap(level) and caps().stop(now, level)
       if not stopped then lanes.park(cursor.class, member, opens, level) end
       if of_carrier then lanes.wait_for(now, level, cursor.class .. '/' .. member) end
     else
@@ -187,7 +194,7 @@ local function collect(now, bucket, room, request, want, bulk_want)
       end
     end
   end
-  if capped then money().note(now) end
+  if capped then caps().note(now) end
   cursors.leave_all()
   slots.save_log(bucket, room)
   if request.moved then lanes.save_clocks() end

@@ -15,7 +15,9 @@ local campaigns, audit = part('sluicegate.campaigns'), part('sluicegate.audit')
 local class_of = part('sluicegate.lane_names').class_of
 local key, call, num = account.key, redis.call, texts.num
 
-local LISTS = { 'cancelled', 'expired', 'suppressed', 'too_many', 'too_soon', 'same_text' }
+local LISTS = {
+  'cancelled', 'expired', 'suppressed', 'too_many', 'too_soon', 'same_text', 'left_out',
+}
 local OVER = { finished = true, cancelled = true }
 local name, what, from, size = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local campaign = key('campaign:' .. name)
@@ -69,7 +71,7 @@ local function rest()
   call('ZREM', key('closed'), name)
   call('SREM', key('running'), name)
   call('DEL', key('ledger:' .. name), key('costs:' .. name), key('lanes:' .. name),
-    key('import:' .. name), key('hours:' .. name), campaign)
+    key('guarded:' .. name), key('import:' .. name), key('hours:' .. name), campaign)
   call('ZREM', key('hours_due'), name)
   audit.write(part('sluicegate.clock').read(), ARGV[5], 1)
   return '0'

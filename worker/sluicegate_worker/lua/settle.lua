@@ -23,6 +23,7 @@ local charges, states = part('sluicegate.charges'), part('sluicegate.states')
 local limits, recipient_ends = part('sluicegate.limits'), later('sluicegate.recipient_ends')
 local campaigns, acceptance = part('sluicegate.campaigns'), part('sluicegate.acceptance')
 local changes, late = later('sluicegate.optout_changes'), later('sluicegate.late')
+local guards = later('sluicegate.guards')
 local hear_attempt = part('sluicegate_worker.breaker').hear_attempt
 local evidence, senders = part('sluicegate_worker.evidence'), part('sluicegate_worker.senders')
 local report = part('sluicegate_worker.rate_headers').report
@@ -162,6 +163,9 @@ function moves.dead(now, outcome, record, lane, ticket)
   record.to, record.lane, record.ticket = to, lane, ticket
   call('ZADD', key('dead'), now_ms, outcome.id)
   count('dead')
+  local campaign = campaigns.of(outcome.id)
+  local guarded = campaign and campaigns.facts(campaign).guards
+  if guarded then guards().heard(now, campaign, 'dead', { to = to, code = outcome.code }) end
 end
 
 function moves.doubt(now, outcome, record, lane, ticket)
@@ -198,6 +202,7 @@ local function move(now, breaker, outcome, record, lane, ticket, retention_ms)
   if outcome.kind == 'accepted' then
     records.add(record, 'attempts', 1)
     acceptance.note_doubts(outcome, record.maybe)
+    record.ticket = record.ticket or ticket
     acceptance.accept(now, outcome, retention_ms, lane)
     senders.note_accepted(now, lane, outcome.profile)
     sender_queue().hold(now, lane, outcome.hold)

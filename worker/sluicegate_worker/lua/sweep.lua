@@ -17,7 +17,8 @@ local records, leases, counts =
   part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts')
 local states, limits = part('sluicegate.states'), part('sluicegate.limits')
 local ends, got = later('sluicegate.recipient_ends'), later('sluicegate.got')
-local optouts = part('sluicegate.optouts')
+local optouts, guards = part('sluicegate.optouts'), later('sluicegate.guards')
+local campaigns = part('sluicegate.campaigns')
 local charges, CLASSES = part('sluicegate.charges'), part('sluicegate.lane_names').CLASSES
 local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
 local num, ms, whole_ms, count = texts.num, texts.ms, texts.whole_ms, counts.count
@@ -91,6 +92,9 @@ local function drop(id, record)
   states.become(id, 'dead')
   record.at, record.code = whole_ms(now.wall), 'in_doubt'
   record.reason = 'in doubt, and dropped by policy: it may have been sent'
+  local campaign = campaigns.of(id)
+  local guarded = campaign and campaigns.facts(campaign).guards
+  if guarded then guards().heard(now, campaign, 'dead', { to = record.to, code = 'in_doubt' }) end
   count('dead')
   dropped = dropped + 1
 end
@@ -136,7 +140,8 @@ local function finish_campaigns()
   for _, name in ipairs(call('SRANDMEMBER', key('running'), BATCH)) do
     local pending = counts.in_ledger(name, 'waiting') + counts.in_ledger(name, 'retrying')
       + counts.in_ledger(name, 'in_doubt')
-    if pending == 0 then
+    if campaigns.facts(name).guards then guards().mind_time(now, name) end
+    if pending == 0 and campaigns.state(name) == 'running' then
       call('HSET', key('campaign:' .. name), 'state', 'finished', 'ended', whole_ms(now.wall))
       call('SREM', key('running'), name)
     end

@@ -4,6 +4,7 @@ from ..kit.groups import group
 from .control import cancel, pause, resume
 from .delete import delete
 from .export import export
+from .guards import guard
 from .hours import list_hours
 from .list_campaigns import list_
 from .pace import pace
@@ -24,6 +25,7 @@ campaign.command()(pause)
 campaign.command()(resume)
 campaign.command()(cancel)
 campaign.command()(pace)
+campaign.command()(guard)
 campaign.command("hours")(list_hours)
 campaign.command()(report)
 campaign.command()(export)

@@ -14,8 +14,9 @@ from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
 from ..kit.output import counted, write_document
-from ..kit.pasting import pasted
 from ..kit.session import Session
+from ..status.ways_on import way_on
+from .guards import LeaveOutOptions, set_guards
 from .options import CampaignOptions, MaxCostOption
 from .show import show_ledger, summary
 
@@ -30,7 +31,7 @@ class ControlOptions(CampaignOptions):
 
 
 @option_set
-class ResumeOptions(ControlOptions):
+class ResumeOptions(LeaveOutOptions, ControlOptions):
     """The options of ``campaign resume``."""
 
     max_cost: MaxCostOption = None
@@ -60,21 +61,35 @@ def pause(session: Session, options: ControlOptions) -> None:
 def resume(session: Session, options: ResumeOptions) -> None:
     """Let a paused campaign go on.
 
-    One that its cap has paused takes a higher one, or none.
+    One that a cap or a guard has paused is told what to do otherwise: a higher cap,
+    other guards, or whom to leave out.
 
     \b
     Example:
       sluicegate campaign resume july
       sluicegate campaign resume july --max-cost 80
+      sluicegate campaign resume july --without carrier=T-Mobile --canary 500
     """
     campaign = session.campaigns.get(options.name)
+    if campaign.stopped and not _changes(options, campaign.stopped_by):
+        way = way_on(options.name, campaign.stopped_by)
+        fail(f"{options.name}: {campaign.stopped}; {way}", BAD_INPUT)
+    by = by_whom(options.who, options.why, needed=False)
     if options.max_cost is not None:
-        by = by_whom(options.who, options.why, needed=False)
         cap(session, options.name, options.max_cost, by)
-    elif campaign.stopped:
-        higher = f"sluicegate campaign resume {pasted(options.name)} --max-cost AMOUNT"
-        fail(f"{options.name}: {campaign.stopped}; raise it: {higher}, or none", BAD_INPUT)
+    if options.any_guard:
+        set_guards(session, campaign, options, by)
     _act(session, options, "resume")
+
+
+def _changes(options: ResumeOptions, stopped_by: str) -> bool:
+    """Whether options change what has paused a campaign."""
+    caps = {
+        "money": options.max_cost,
+        "messages": options.max_messages,
+        "segments": options.max_segments,
+    }
+    return caps[stopped_by] is not None if stopped_by in caps else options.any_guard
 
 
 def cap(session: Session, name: str, max_cost: str, by: By) -> None:

@@ -167,6 +167,44 @@ class _FileOptions:
             help="Keep this column with each recipient, for revise and --without; repeatable.",
         ),
     ] = None
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="Leave out a list's numbers, or whom a campaign reached or holds; repeatable.",
+        ),
+    ] = None
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Only such rows: plan=gold|silver, age>=18, due<2026-03-01; repeatable.",
+        ),
+    ] = None
+    not_reached_for: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Leave out whom anything reached in it, such as 30d."),
+    ] = None
+    from_campaign: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only recipients of this campaign; without a FILE, they are the rows.",
+        ),
+    ] = None
+    delivered: Annotated[
+        bool | None,
+        typer.Option(
+            "--delivered/--not-delivered",
+            help="Of --from-campaign: only who did or did not surely get it.",
+            show_default=False,
+        ),
+    ] = None
+    not_opted_out: Annotated[
+        bool,
+        typer.Option("--not-opted-out", help="Of --from-campaign: only who may be written to."),
+    ] = False
+    not_clicked: Annotated[bool, typer.Option("--not-clicked", hidden=True)] = False
     expires_at: ExpiresAtOption = None
     encoding: EncodingOption = None
     delimiter: DelimiterOption = None

@@ -16,7 +16,6 @@ from sluicegate.campaigns.plan import Plan, differences, plan_digest
 from sluicegate.campaigns.recipients import RowReading
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.campaigns.sql_query import open_query
-from sluicegate.config import Account
 from sluicegate.errors import BadFile, CampaignExists, UnknownCampaign, WrongCampaignState
 from sluicegate.levels import check_sender
 
@@ -24,13 +23,25 @@ from ..kit.failures import BAD_INPUT, fail
 from ..kit.files import message_text, read_text
 from ..kit.media import check_media
 from ..kit.progress import Meter
+from ..kit.session import Session
 from ..kit.times import time_option
+from .choosing import (
+    asked_for,
+    conditions_of,
+    excluded_campaigns,
+    left_out,
+    recipients_as_rows,
+    refuse_unclear,
+)
 from .options import FileOptions
 from .when_options import hours_of
 
 
-def opened(options: FileOptions) -> RowSource:
-    """The rows: of a file, of standard input or of a query; raises BadFile."""
+def opened(session: Session, options: FileOptions) -> RowSource:
+    """The rows: of a file, standard input, a query or an earlier campaign; raises BadFile."""
+    refuse_unclear(options)
+    if options.from_campaign and options.file is None and options.query is None:
+        return recipients_as_rows(session, options)
     form = FileForm(options.encoding, options.delimiter, options.sheet)
     if (options.file is None) == (options.query is None):
         fail("give the rows once: a FILE, - for standard input, or --query", BAD_INPUT)
@@ -49,9 +60,15 @@ def opened(options: FileOptions) -> RowSource:
         return open_rows(cast("Path", options.file), form, on_row=meter.copied)
 
 
-def reading_of(options: FileOptions, sheet: RowSource) -> RowReading:
-    """How the options have the rows read; raises BadFile if a column of --map is not there."""
-    return RowReading(mapped(options.map, sheet))
+def reading_of(session: Session, options: FileOptions, sheet: RowSource) -> RowReading:
+    """How the options have the rows read, and which.
+
+    Raises BadCondition, and BadFile if a column of --map is not there or a list can't be read.
+    """
+    columns, conditions = mapped(options.map, sheet), conditions_of(options)
+    with_file = options.file is not None or options.query is not None
+    within = asked_for(session, options) if with_file else ()
+    return RowReading(columns, conditions, left_out(session, options), within)
 
 
 def mapped(given_names: Sequence[str] | None, sheet: RowSource) -> dict[str, str]:
@@ -75,7 +92,7 @@ def _query(given: str) -> str:
 
 
 def planned(
-    options: FileOptions, sheet: RowSource, name: str, account: Account, reading: RowReading
+    session: Session, options: FileOptions, sheet: RowSource, name: str, reading: RowReading
 ) -> Plan:
     """The plan that the options make for ``sheet``.
 
@@ -101,10 +118,10 @@ def planned(
         key_column=column(options.key) if options.key else None,
         expires_at=_expiry(options.expires_at) if options.expires_at else None,
         kept_columns=_kept(sheet, reading, options.keep or ()),
-        except_campaigns=tuple(sorted(set(options.except_campaign or ()))),
+        except_campaigns=tuple(sorted(set(excluded_campaigns(session, options)))),
         hours=hours_of(options, sheet, reading),
     ).checked()
-    check_sender(account, plan.sender, plan.messaging_profile_id)
+    check_sender(session.account, plan.sender, plan.messaging_profile_id)
     if options.check_media:
         check_media(plan.media_urls)
     return plan

@@ -63,9 +63,9 @@ def check(session: Session, options: PreflightOptions) -> None:
       sluicegate campaign preflight people.csv --from +15557654321 --region US \\
         --text "Hi {{ first_name }}, the clinic is closed on Friday."
     """
-    sheet = opened(options)
-    reading = reading_of(options, sheet)
-    plan = planned(options, sheet, options.name or NO_NAME, session.account, reading)
+    sheet = opened(session, options)
+    reading = reading_of(session, options, sheet)
+    plan = planned(session, options, sheet, options.name or NO_NAME, reading)
     if options.name is not None and (before := existing(session.campaigns, plan)):
         plan = before.plan
     result = read(session, options, sheet, plan, reading)

@@ -45,6 +45,7 @@ def show(
 ) -> None:
     """Write the report for a person: what was guessed of the file first, then what it holds."""
     write_pairs(_guesses(report))
+    excludes = plan.except_campaigns or report.excluded
     _section("DOUBTFUL", _warnings(report))
     typer.echo()
     write_sum(
@@ -54,7 +55,8 @@ def show(
             ("rejected", report.rejected, f"written to {rejects}" if rejects else ""),
             ("duplicates", report.duplicates, f"of earlier rows, listed in {duplicates}"),
             ("suppressed", report.suppressed, "opted out"),
-            *[("excluded", report.excluded, _excluded_by(report))] * bool(plan.except_campaigns),
+            *[("excluded", report.excluded, _excluded_by(report))] * bool(excludes),
+            *[("filtered", report.filtered, _filtered_by(report))] * bool(report.filtered),
         ],
     )
     _section("REJECTED BECAUSE", _reasons(report))
@@ -97,7 +99,12 @@ def _section(title: str, rows: Iterable[tuple[str, ...]]) -> None:
 
 def _excluded_by(report: Report) -> str:
     by = ", ".join(f"{count:,} by {name}" for name, count in report.excluded_by.most_common())
-    return f"reached or still held: {by}"
+    return f"left out: {by}"
+
+
+def _filtered_by(report: Report) -> str:
+    by = ", ".join(f"{count:,} by {name}" for name, count in report.filtered_by.most_common())
+    return f"not asked for: {by}"
 
 
 def _guesses(report: Report) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """``sluicegate campaign report``: what became of every recipient, by code, and what to do."""
 
 from sluicegate.campaigns.ledger import Ledger
+from sluicegate.keys import LEFT_OUT
 
 from ...inspect import INDEXES, AcceptedPart, CampaignCause, accepted_parts
 from ..kit.advice import advised, write_advice
@@ -26,6 +27,7 @@ _LIMITS = {
     "same_text": "they had got the same text less than per_recipient's same_text_seconds before",
     "prefix": "too many messages went to numbers that begin like theirs: see per_prefix",
 }
+_LEFT_OUT = "a person left them out: sluicegate campaign guard NAME shows whom"
 _UNCONFIRMED = "their carriers do not confirm delivery; most such messages arrive"
 
 
@@ -48,16 +50,18 @@ def report(session: Session, options: ReportOptions) -> None:
     name, campaigns = options.name, session.campaigns
     campaign, ledger = campaigns.get(name), campaigns.ledger(name)
     ends = masked_causes(session, name, *INDEXES)
-    of_limits = {"suppressed": sum(ledger.ended.values())}
+    of_others = {"suppressed": sum(ledger.ended.values()), "cancelled": ledger.left_out}
     ends += [
         CampaignCause(state, "", count, reason)
         for state, reason in _STATES.items()
-        if (count := ledger.states[state] - of_limits.get(state, 0))
+        if (count := ledger.states[state] - of_others.get(state, 0))
     ]
     ends += [
         CampaignCause("suppressed", code, count, _LIMITS[code])
         for code, count in ledger.ended.items()
     ]
+    if ledger.left_out:
+        ends.append(CampaignCause("cancelled", LEFT_OUT, ledger.left_out, _LEFT_OUT))
     told = ledger.deliveries["failed"] or ledger.costs
     parts = _parts_of(session, name) if told else []
     lost = [(part.code, part.count) for part in parts if part.delivery == "failed"]

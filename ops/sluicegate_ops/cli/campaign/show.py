@@ -24,6 +24,7 @@ from ..status.reasons import expected, own_pace, sentence
 from ..status.why import document
 from .causes import masked_causes
 from .costs import costs_document, costs_pairs
+from .guard_words import guard_pairs
 from .hours import in_short
 from .preflight_screen import write_sum
 
@@ -117,6 +118,7 @@ def _show(campaign: Campaign, why: Why, hours: list[ClassHours]) -> None:
             ("pace", own_pace(campaign)),
             ("hours", in_short(hours, why.now_ms)),
             ("cap", campaign.max_cost and f"{campaign.max_cost} {campaign.currency}"),
+            *guard_pairs(campaign),
             ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
             ("text", plan.text),
             ("media", " ".join(plan.media_urls)),

@@ -12,7 +12,7 @@ from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.config import Account
-from sluicegate.stored import UNITS
+from sluicegate.stored import NO_GUARDS, UNITS
 
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
@@ -24,6 +24,7 @@ from ..kit.pasting import pasted
 from ..kit.progress import Meter
 from ..kit.session import Session
 from .control import cap
+from .guards import GuardOptions, guards_of, set_guards
 from .options import FileOptions, MaxCostOption
 from .planning import existing, opened, planned, reading_of
 from .preflight import ReadFile, read, refuse
@@ -42,7 +43,7 @@ class _CampaignName:
 
 # Bases are read from the last to the first: the name stands first in the help.
 @option_set
-class StartOptions(FileOptions, _CampaignName):
+class StartOptions(GuardOptions, FileOptions, _CampaignName):
     """The options of ``campaign start``."""
 
     max_cost: MaxCostOption = None
@@ -67,9 +68,9 @@ def start(session: Session, options: StartOptions) -> None:
     """
     if not options.yes and not sys.stdin.isatty():
         fail("there is no terminal to ask on: add --yes to start without being asked", BAD_INPUT)
-    sheet = opened(options)
-    reading = reading_of(options, sheet)
-    plan = planned(options, sheet, options.name, session.account, reading)
+    sheet = opened(session, options)
+    reading = reading_of(session, options, sheet)
+    plan = planned(session, options, sheet, options.name, reading)
     campaigns = session.campaigns
     before = existing(campaigns, plan)
     plan = plan if before is None else before.plan
@@ -80,6 +81,7 @@ def start(session: Session, options: StartOptions) -> None:
     refuse(options, file.report)
     imported = 0 if before is None else campaigns.ledger(plan.name).imported
     refuse_without_room(session, file.report, imported)
+    _check_guards(session, before, file, options, imported)
     confirm(_question(campaigns, before, file), options.yes)
     if sheet.fingerprint() != file.report.fingerprint:
         fail(f"{sheet.path} has changed since it was read: nothing was done; start again")
@@ -103,6 +105,16 @@ def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> 
     paused = " It stays paused." if before.state == "paused" else ""
     known = f"{name} is {before.state} with {counted(imported, 'recipient')}."
     return f"{known} Add whoever is new among these {people}?{paused}"
+
+
+def _check_guards(
+    session: Session, before: Campaign | None, file: ReadFile, options: StartOptions, imported: int
+) -> None:
+    """Refuse guards that the campaign can't have before anything is done; raises BadGuard."""
+    guards = NO_GUARDS if before is None else before.guards
+    recipients = max(imported, file.report.sendable)
+    if options.any_guard:
+        guards_of(session, file.plan, guards, options, recipients)
 
 
 def _pace(campaigns: Campaigns, campaign: Campaign, options: StartOptions, by: By) -> None:
@@ -168,6 +180,8 @@ def _finish(
     """Start the campaign if it is a draft, and say what was done."""
     campaigns, name, report = session.campaigns, file.plan.name, file.report
     state = campaigns.get(name).state
+    if options.any_guard:
+        set_guards(session, campaigns.get(name), options, by)
     if state == "draft":
         state = campaigns.act(name, "start", by)
     added, suppressed, excluded = tally["added"], tally["suppressed"], tally["excluded"]

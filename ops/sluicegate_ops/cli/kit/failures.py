@@ -8,7 +8,9 @@ import typer
 
 from sluicegate.errors import (
     ArchiveUnavailable,
+    BadCondition,
     BadFile,
+    BadGuard,
     BadTemplate,
     CampaignExists,
     IdReused,
@@ -34,10 +36,11 @@ FAILED, BAD_INPUT = 1, 2
 """Exit statuses: the command failed, or a person is needed; the command's input is wrong."""
 
 _BAD_INPUT = (
-    *(InvalidMessage, InvalidConfig, BadFile, BadTemplate, WrongDeployment),
+    *(InvalidMessage, InvalidConfig, BadFile, BadCondition, BadGuard, BadTemplate),
+    WrongDeployment,
     *(UnknownMessage, UnknownCampaign, IdReused, CampaignExists),
 )
-_EXTRAS = ("jinja2", "phonenumbers")
+_EXTRAS = ("jinja2", "openpyxl", "phonenumbers", "sqlalchemy")
 """Modules that only some installations have; the error says which extra brings them."""
 
 EXPECTED = (redis.RedisError, SluicegateError, ModuleNotFoundError)

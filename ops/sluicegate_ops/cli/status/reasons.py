@@ -9,6 +9,7 @@ from sluicegate_worker.provider.codes import Advice, advice_for
 from ...inspect import Finish, RequestRate, Wait, WaitKind, Why
 from ..kit.output import clean, counted, hidden, lasting, local, when
 from ..kit.pasting import pasted
+from .ways_on import way_on
 
 SETTINGS = (
     "A change to sluicegate.toml takes effect once its limits_version is raised and a worker is "
@@ -274,6 +275,12 @@ _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "money": lambda wait, rate: (
         f"what is under way may cost all that is left of the cap in money of {named(wait.level)}"
     ),
+    "cap": lambda wait, rate: (
+        f"what is under way may use up all that is left of a cap of {named(wait.level)}"
+    ),
+    "canary": lambda wait, rate: (
+        f"the rest of {named(wait.level)} waits until enough of its canary was delivered"
+    ),
     "turn": lambda wait, rate: "no level holds it back, it only waits for its turn",
 }
 
@@ -296,10 +303,7 @@ def _faster(wait: Wait) -> str:
 
 _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "draft": lambda wait: f"sluicegate campaign start FILE --name {pasted(_name(wait))}",
-    "paused": lambda wait: (
-        f"sluicegate campaign resume {pasted(_name(wait))}"
-        + " --max-cost AMOUNT" * bool(wait.because)
-    ),
+    "paused": lambda wait: way_on(_name(wait), wait.stopped_by),
     "read_only": lambda wait: READ_ONLY,
     "memory": lambda wait: MORE_MEMORY,
     "halted": lambda wait: f"sluicegate halt clear {pasted(wait.level)}",
@@ -326,5 +330,7 @@ _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "held": lambda wait: "sluicegate doubt list",
     "in_doubt": lambda wait: f"{_BY_ITSELF}; sluicegate doubt list shows when",
     "money": lambda wait: f"{_BY_ITSELF}, once their costs are known",
+    "cap": lambda wait: f"{_BY_ITSELF}, once their answers are known",
+    "canary": lambda wait: f"sluicegate campaign guard {pasted(_name(wait))} shows it",
     "turn": lambda wait: "sluicegate lanes shows the order",
 }

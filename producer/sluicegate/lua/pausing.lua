@@ -1,0 +1,33 @@
+-- Pausing: a campaign stops by itself, for what it was told to stop for.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: pause, say.
+-- Keys touched: campaign:<n>, running, closed; those of lanes.lua and audit.lua; it reads
+--   lanes:<n>.
+local account, whole_ms = part('sluicegate.account'), part('sluicegate.texts').whole_ms
+local campaigns, names = part('sluicegate.campaigns'), part('sluicegate.lane_names')
+local lanes, audit = part('sluicegate.lanes'), part('sluicegate.audit')
+local key, call = account.key, redis.call
+
+-- Write into the audit what was done to a level, and why.
+local function say(now, action, level, why)
+  local said = '{"who":"sluicegate","action":"' .. action .. '","why":' .. cjson.encode(why)
+    .. ',"filter":{"level":' .. cjson.encode(level) .. '}}'
+  audit.write(now, said, 1)
+end
+
+-- `by` is what stopped it: money, messages, segments, canary or share.
+local function pause(now, campaign, by, why)
+  local name, at = key('campaign:' .. campaign), whole_ms(now.wall)
+  local main = call('HGET', name, 'lane')
+  call('HSET', name, 'state', 'paused', 'paused', at, 'stopped', why, 'stopped_by', by)
+  campaigns.facts(campaign).state = 'paused'
+  call('SREM', key('running'), campaign)
+  call('ZADD', key('closed'), at, campaign)
+  lanes.take_out(names.class_of(main), main)
+  for _, lane in ipairs(call('SMEMBERS', key('lanes:' .. campaign))) do
+    lanes.take_out(names.class_of(lane), lane)
+  end
+  say(now, 'pause', 'campaign:' .. campaign, why)
+end
+
+return { pause = pause, say = say }

@@ -1,0 +1,90 @@
+"""Guards from the command line: canaries, shares that pause, caps, and whom to leave out."""
+
+from pathlib import Path
+
+import pytest
+import redis
+
+from support.command_line import Cli
+
+SENDER = "+15550000000"
+
+
+@pytest.fixture
+def cli(redis_url: str, valkey: redis.Redis, tmp_path: Path) -> Cli:
+    return Cli(redis_url, valkey)
+
+
+def people(folder: Path, count: int = 20) -> str:
+    path = folder / "people.csv"
+    rows = (f"+1312555{1000 + n},Ann,{('Acme', 'Best')[n % 2]}" for n in range(count))
+    path.write_text("\n".join(("Phone,First Name,Network", *rows)) + "\n")
+    return str(path)
+
+
+def start(cli: Cli, folder: Path, *options: str, exits: int = 0) -> str:
+    command = ("campaign", "start", people(folder), "--name", "july", "--from", SENDER)
+    result = cli(*command, "--text", "Hi {{ first_name }}", "--yes", *options, exits=exits)
+    return result.output
+
+
+def test_a_campaign_starts_with_its_guards_and_shows_them(cli: Cli, tmp_path: Path) -> None:
+    cap = ("--max-messages", "5", "--max-segments", "6")
+    start(cli, tmp_path, *cap, "--pause-if", "errors > 2% by code")
+    caps = cli.document("campaign", "guard", "july")["guards"]
+    assert caps["max_messages"] == 5
+    assert caps["max_segments"] == 6
+    assert caps["shares"][0]["least"] == 100
+    told = cli("campaign", "status", "july").output
+    assert "errors > 2% by code of at least 100" in told
+    assert "most messages" in told
+    cli("campaign", "guard", "july", "--max-messages", "none", "--pause-if", "none")
+    told = cli("campaign", "guard", "july").output
+    assert "most segments" in told
+    assert "errors" not in told
+    assert "most messages" not in told
+
+
+def test_receipts_are_needed_for_whatever_hears_them(cli: Cli, tmp_path: Path) -> None:
+    assert "need receipts" in start(cli, tmp_path, "--canary", "10%", exits=2)
+    start(cli, tmp_path)
+    told = cli("campaign", "guard", "july", "--pause-if", "failed > 5%", exits=2).output
+    assert "need receipts" in told
+    assert not cli.document("campaign", "guard", "july")["guards"]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--canary", "0"), "give a percentage"),
+        (("--canary", "20"), "is all of the 20 recipients"),
+        (("--within", "5m"), "belong to --canary"),
+        (("--pause-if", "soon"), "write it as failed > 5%"),
+        (("--max-messages", "many"), "whole number above 0"),
+    ],
+)
+def test_what_is_no_guard_is_refused_and_named(
+    cli: Cli, tmp_path: Path, options: tuple[str, str], named: str
+) -> None:
+    assert named in " ".join(start(cli, tmp_path, *options, exits=2).split())
+
+
+def test_a_campaign_at_its_cap_is_resumed_with_another(cli: Cli, tmp_path: Path) -> None:
+    start(cli, tmp_path, "--max-messages", "2", "--keep", "Network")
+    for _ in range(2):
+        cli.bench.send()
+    cli.bench.later(1_500)
+    assert not cli.bench.claim().grants
+    told = cli("campaign", "resume", "july", exits=2).output
+    assert "its cap of 2 messages is reached: 2 sent, or perhaps sent" in told
+    assert "sluicegate campaign resume july --max-messages N, or none" in told
+    cli("campaign", "resume", "july", "--max-messages", "none", "--without", "Network=Best")
+    cli.bench.drain(3_000)
+    cli.bench.sweep()
+    report = cli("campaign", "report", "july").output
+    assert "a person left them out" in report
+    ledger = cli.document("campaign", "status", "july")["ledger"]
+    assert ledger["cancelled"] + ledger["accepted"] == 20
+    assert 9 <= ledger["cancelled"] <= 10
+    for faulty in ("network=", "City=Rome", "carrier=T-Mobile"):
+        cli("campaign", "guard", "july", "--without", faulty, exits=2)
