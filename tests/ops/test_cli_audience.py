@@ -173,3 +173,57 @@ def test_outcomes_of_an_earlier_campaign_choose_its_recipients(cli: Cli, tmp_pat
     }.items():
         said = cli("campaign", "preflight", *given, *text, exits=2)
         assert reason in " ".join(said.output.split())
+
+
+def test_a_preview_shows_the_rows_that_are_worth_a_look(cli: Cli, tmp_path: Path) -> None:
+    names = {10: "x" * 200, 20: "Jos\u00e9 \u017b", 30: "y" * 157, 40: "z" * 158, 50: "q"}
+    people = [f"312555{1000 + n},{names.get(n, 'Ann Lee')}" for n in range(60)]
+    (tmp_path / "people.csv").write_text("Phone,First Name\n" + "\n".join([*people, "x,y"]))
+    shown = cli.document("campaign", "preview", "people.csv", *GREETING, "--sample", "7")
+    assert shown["rejected"] == 1
+    why = {each["line"]: (each["why"], each["parts"]) for each in shown["rows"]}
+    assert why == {
+        2: ([], 1),
+        3: ([], 1),
+        12: (["the longest"], 2),
+        22: (["beyond ASCII"], 1),
+        32: (["nearly over"], 1),
+        42: (["just over"], 2),
+        52: (["the shortest"], 1),
+    }
+    said = cli("campaign", "preview", "people.csv", *GREETING, "--sample", "7")
+    assert "2 segments, 203 septets of GSM-7 (the longest):" in said.stdout
+    assert "1 segment, 9 units of UCS-2 (beyond ASCII):" in said.stdout
+    assert "+13125551010" not in said.stdout
+    assert "1 row can't be sent" in said.stderr
+    assert "+13125551010" in cli("campaign", "preview", "people.csv", *GREETING, "--full").stdout
+
+
+def test_a_test_goes_to_your_own_phone_marked(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(ROWS)
+    given = ("campaign", "test", "people.csv", *GREETING)
+    said = cli(*given, "--to", "(312) 555-9999", "--sample", "2", "--json")
+    messages = json.loads(said.stdout)["messages"]
+    assert [(each["line"], each["outcome"]) for each in messages] == [
+        (2, "enqueued"),
+        (3, "enqueued"),
+    ]
+    shown = cli.document("message", "show", messages[0]["id"], "--full")
+    assert shown["to"] == "+13125559999"
+    assert '"TEST: Hi Ann"' in cli.bench.record(messages[0]["id"])["content"]
+    cli("optout", "add", "+13125559998")
+    refused = cli(*given, "--to", "+13125559998", "--to", "+13125559999", exits=1)
+    assert "not sent, this number has opted out" in refused.stderr
+    assert refused.stdout.count("1 segment") == 2
+    for more, reason in {
+        ("--to", "nobody"): "not a phone number",
+        ("--to", "+13125559999", "--sample", "21"): "a test has at most 20: see --sample",
+    }.items():
+        assert reason in " ".join(cli(*given, *more, exits=2).output.split())
+    assert cli.lines("campaign", "list") == []
+
+
+def test_nothing_to_show_is_said(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("Phone,First Name\nx,y\n")
+    cli("campaign", "preview", "people.csv", *GREETING, exits=1)
+    cli("campaign", "test", "people.csv", *GREETING, "--to", "+13125559999", exits=1)

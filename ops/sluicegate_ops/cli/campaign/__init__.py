@@ -9,14 +9,18 @@ from .hours import list_hours
 from .list_campaigns import list_
 from .pace import pace
 from .preflight import check
+from .preview import preview
 from .report import report
 from .show import status
 from .start import start
+from .test import test
 from .watch import watch
 
 campaign = group("Send one text to many recipients from a file.")
 
 campaign.command("preflight")(check)
+campaign.command()(preview)
+campaign.command()(test)
 campaign.command()(start)
 campaign.command("list")(list_)
 campaign.command()(status)

@@ -21,6 +21,7 @@ _READ_ONLY = frozenset(
         "list_",
         "show",
         "check",
+        "preview",
         "report",
         "export",
         "watch",
