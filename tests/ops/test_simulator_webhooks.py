@@ -1,6 +1,7 @@
 """The simulator's webhooks: what they say, when they come, and what goes wrong on the way."""
 
 import asyncio
+import json
 import socket
 import threading
 from collections import Counter
@@ -18,7 +19,7 @@ from sluicegate_ops.simulator.faults import ALWAYS, MAGIC_PREFIX, ONCE
 from sluicegate_ops.simulator.http.outgoing import Outgoing
 from sluicegate_ops.simulator.webhooks.sender import TRIES, WebhookSender
 from support.receiver import Receiver, receiving
-from support.simulated import Client, simulated
+from support.simulated import Client, Still, simulated
 
 AT_ONCE: dict[str, Any] = {"delay_seconds": 0, "jitter_seconds": 0, "retry_seconds": 0}
 
@@ -97,7 +98,7 @@ def test_a_message_that_waits_in_its_queue_is_not_sent_before_its_turn() -> None
 @pytest.mark.parametrize(("digits", "end"), MAGIC.items())
 def test_a_magic_number_has_its_end(digits: str, end: tuple[str, str]) -> None:
     assert digits not in ALWAYS | ONCE
-    planned = draw(MAGIC_PREFIX + digits, 0.0, Webhooks(), Random(1))
+    planned = draw(MAGIC_PREFIX + digits, "", 0.0, Webhooks(), Random(1))
     assert (planned.status, planned.code) == end
     assert end[1] in {*DELIVERY_ERRORS, ""}
 
@@ -119,7 +120,7 @@ def test_ends_are_dealt_in_their_shares() -> None:
         delivery_failed=0.2, delivery_unconfirmed=0.1, failure_codes=("40006", "40008")
     )
     random = Random(1)
-    plans = [draw("+13125550002", 2.0, webhooks, random) for _ in range(3000)]
+    plans = [draw("+13125550002", "", 2.0, webhooks, random) for _ in range(3000)]
     ends = Counter((plan.status, plan.code) for plan in plans)
     assert 240 < ends["delivery_failed", "40006"] < 360
     assert 240 < ends["delivery_unconfirmed", ""] < 360
@@ -374,3 +375,16 @@ def test_a_setting_of_webhooks_that_is_not_named_stays() -> None:
             client.simulator.base + "/_sim/settings", json={"webhooks": {"los": 1}}
         )
         assert (answer.status_code, "los" in answer.json()["error"]) == (400, True)
+
+
+def test_a_carrier_fails_in_a_share_of_its_own() -> None:
+    webhooks = Webhooks(delivery_failed=0.5, carriers_failed={"Acme Mobile": 0.0})
+    random = Random(1)
+    ends = Counter(draw("+1", "Acme Mobile", 0.0, webhooks, random).status for _ in range(300))
+    assert ends == {"delivered": 300}
+    still = Still(carriers={"+1312": "Acme Mobile", "+13125": "Best"})
+    for number, carrier in (("+13125550002", "Best"), ("+13124440002", "Acme Mobile")):
+        answer = json.loads(still.send(to=number).body)["data"]
+        assert answer["to"][0]["carrier"] == carrier
+    with pytest.raises(ValueError, match="Acme Mobile = 2"):
+        Webhooks(carriers_failed={"Acme Mobile": 2})

@@ -11,6 +11,7 @@ from . import idempotency
 from .account.owner import Owner
 from .api import payload, validation
 from .billing import Billed, bill
+from .carriers import carrier_of
 from .faults import Fault, FaultInjector
 from .gate import Admission
 from .http.exchange import Request
@@ -132,6 +133,7 @@ def _accept(
         if isinstance(spent, str):
             return Decision(spent, holds_key=True)
         wait_seconds = spent
+    carrier = carrier_of(context.settings.carriers, post.recipient)
     message = AcceptedMessage(
         post.request.body,
         post.wall,
@@ -140,7 +142,8 @@ def _accept(
         post.key or "",
         parts,
         wait_seconds,
-        _billed(post, body, parts, context),
+        _billed(post, body, parts, carrier, context),
+        carrier,
         post.secret,
     )
     number = context.messages.add(message)
@@ -150,12 +153,12 @@ def _accept(
     return Decision(number=number, segments=segments, fault=fault, holds_key=True)
 
 
-def _billed(post: Post, body: validation.Body, parts: int, context: Context) -> Billed:
+def _billed(
+    post: Post, body: validation.Body, parts: int, carrier: str, context: Context
+) -> Billed:
     settings, number = context.settings, context.messages.count
     kind = payload.kind_of(body)
-    return bill(
-        post.recipient, kind, payload.CARRIER, parts, number, settings.billing, settings.seed
-    )
+    return bill(post.recipient, kind, carrier, parts, number, settings.billing, settings.seed)
 
 
 def _spend(post: Post, body: validation.Body, parts: int, context: Context) -> str | float:

@@ -77,7 +77,7 @@ class PlannedDelivery(msgspec.Struct, gc=False, frozen=True):
 
 
 def draw(
-    recipient: str, wait_seconds: float, webhooks: Webhooks, random: Random
+    recipient: str, carrier: str, wait_seconds: float, webhooks: Webhooks, random: Random
 ) -> PlannedDelivery:
     """Draw a delivery: its end follows the recipient's magic number, or else the dice."""
     sent_after = wait_seconds + _delay(webhooks, random)
@@ -85,17 +85,18 @@ def draw(
     end = None
     if recipient.startswith(MAGIC_PREFIX) and len(recipient) == len(MAGIC_PREFIX) + 4:
         end = MAGIC.get(recipient[-4:])
-    return PlannedDelivery(sent_after, final_after, *(end or _end(webhooks, random)))
+    return PlannedDelivery(sent_after, final_after, *(end or _end(webhooks, carrier, random)))
 
 
 def _delay(webhooks: Webhooks, random: Random) -> float:
     return max(0.0, random.gauss(webhooks.delay_seconds, webhooks.jitter_seconds))
 
 
-def _end(webhooks: Webhooks, random: Random) -> tuple[str, str]:
+def _end(webhooks: Webhooks, carrier: str, random: Random) -> tuple[str, str]:
     rolled = random.random()
-    if rolled < webhooks.delivery_failed:
+    failed = webhooks.carriers_failed.get(carrier, webhooks.delivery_failed)
+    if rolled < failed:
         return "delivery_failed", random.choice(webhooks.failure_codes)
-    if rolled < webhooks.delivery_failed + webhooks.delivery_unconfirmed:
+    if rolled < failed + webhooks.delivery_unconfirmed:
         return "delivery_unconfirmed", ""
     return "delivered", ""

@@ -4,6 +4,7 @@ import msgspec
 
 from .api import v1_body, validation
 from .billing import Billed
+from .carriers import CARRIER
 from .delivery import QUEUED, DeliveryState, PlannedDelivery
 
 
@@ -22,6 +23,8 @@ class AcceptedMessage(msgspec.Struct, gc=False):
     segments: int
     wait_seconds: float
     billed: Billed
+    #: Whose the recipient's number is.
+    carrier: str = CARRIER
     #: The profile secret of a message sent with API v1, otherwise empty.
     secret: str = ""
     #: None if no webhook reports on it; it then stays queued.

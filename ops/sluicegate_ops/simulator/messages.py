@@ -124,7 +124,7 @@ class AcceptedMessages:
 def _booked(message: AcceptedMessage) -> BilledMessage:
     body = message.read()
     sender = str(body.from_ or message.profile)
-    return BilledMessage(message.billed, sender, payload.CARRIER, message.received_at)
+    return BilledMessage(message.billed, sender, message.carrier, message.received_at)
 
 
 def _counted(message: AcceptedMessage) -> tuple[validation.Body, Segments]:

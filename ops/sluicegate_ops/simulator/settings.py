@@ -64,6 +64,8 @@ class Webhooks:
     #: The shares of messages with this final status; the others are delivered.
     delivery_failed: float = 0.0
     delivery_unconfirmed: float = 0.0
+    #: The share that fails at a carrier, by its name, in place of ``delivery_failed``.
+    carriers_failed: dict[str, float] = field(default_factory=dict)
     #: Error codes of failed deliveries, drawn evenly.
     failure_codes: tuple[str, ...] = ("40008",)
     #: The shares of events that are lost, and that are sent twice.
@@ -89,10 +91,7 @@ class Webhooks:
         for name in ("delivery_failed", "delivery_unconfirmed", *_CHANCES):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"webhooks.{name} = {getattr(self, name)!r}: must be 0 to 1")
-        if self.delivery_failed + self.delivery_unconfirmed > 1 + 1e-9:
-            raise ValueError(
-                "webhooks.delivery_failed and .delivery_unconfirmed exceed 1 together"
-            )
+        self._check_ends()
         for name in ("delay_seconds", "jitter_seconds", "timeout_seconds", "retry_seconds"):
             if getattr(self, name) < 0:
                 raise ValueError(f"webhooks.{name} = {getattr(self, name)!r}: must be at least 0")
@@ -102,6 +101,18 @@ class Webhooks:
             raise ValueError("webhooks.failure_codes is empty: name at least one, such as 40008")
         if self.signing_key and not _is_key(self.signing_key):
             raise ValueError("webhooks.signing_key: must be 32 bytes in base64")
+
+    def _check_ends(self) -> None:
+        """The final states that are drawn are shares, and no more than all."""
+        for carrier, share in self.carriers_failed.items():
+            if not 0 <= share <= 1:
+                reason = f"{carrier} = {share!r}: must be 0 to 1"
+                raise ValueError(f"webhooks.carriers_failed: {reason}")
+        failed = max(self.delivery_failed, *self.carriers_failed.values(), 0.0)
+        if failed + self.delivery_unconfirmed > 1 + 1e-9:
+            raise ValueError(
+                "webhooks.delivery_failed and .delivery_unconfirmed exceed 1 together"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +174,8 @@ class Settings:
     queue_seconds: float = QUEUE_SECONDS
     #: Messages that a messaging profile may send until midnight UTC; None means no cap.
     spend_cap: int | None = None
+    #: Whose a number is, by what it begins with; the longest beginning counts.
+    carriers: dict[str, str] = field(default_factory=dict)
     #: The valid profile secrets of API v1; if empty, any secret is valid.
     profile_secrets: tuple[str, ...] = field(default=(), repr=False)
     #: The format of API v1's errors, which is not documented: a flat object, or v2's array.

@@ -12,7 +12,6 @@ from ..message import AcceptedMessage
 from ..settings import QUEUE_SECONDS
 from .validation import Body
 
-CARRIER = "SIMULATED"
 ORGANIZATION = "5b6f9f0e-7d0c-4a55-9c3f-1f0f5a1c0de5"
 PROFILE = "40017f3a-52c6-4d4a-8a39-0c5d9f6b7a11"
 
@@ -125,7 +124,7 @@ def shown(
         type=kind,
         messaging_profile_id=message.profile,
         from_=Address(_text(body.from_) or "+15555550000", "Telnyx", "VoIP"),
-        to=[Address(str(body.to), CARRIER, "Wireless", status)],
+        to=[Address(str(body.to), message.carrier, "Wireless", status)],
         text=text,
         subject=_text(body.subject),
         media=[_Media(url) for url in body.media_urls]

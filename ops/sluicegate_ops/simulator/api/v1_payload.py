@@ -10,7 +10,7 @@ from sluicegate.segments import Segments
 from ..delivery import DELIVERY_ERRORS, DeliveryState
 from ..message import AcceptedMessage
 from .errors import PROBLEMS
-from .payload import CARRIER, ORGANIZATION, kind_of
+from .payload import ORGANIZATION, kind_of
 from .validation import Body
 
 #: State: API v1's status and delivery status.
@@ -93,7 +93,7 @@ def _common(
         "date_created": _naive(message.received_at),
         "date_updated": _naive(updated),
         "errors": [{"code": code, "title": DELIVERY_ERRORS.get(code, "")}] if code else [],
-        "carrier": CARRIER,
+        "carrier": message.carrier,
         "line_type": "Wireless",
     }
 

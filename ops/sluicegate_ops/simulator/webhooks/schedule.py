@@ -78,7 +78,9 @@ class WebhookSchedule:
         urls = self.urls(body, message.profile)
         if body.send_at:
             return
-        delivery = draw(str(body.to), message.wait_seconds, webhooks, self._random)
+        delivery = draw(
+            str(body.to), message.carrier, message.wait_seconds, webhooks, self._random
+        )
         message.delivery = delivery
         if body.to == SILENT or not urls[0]:
             return
