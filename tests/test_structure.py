@@ -18,8 +18,8 @@ from support.rules import circle, commands, forms_by_hand, unreasoned
 ROOT = Path(__file__).parents[1]
 MODULES = {
     "producer/sluicegate": "masking redaction words characters carriers errors private "
-    "spreadsheet segments times message addresses urls revocation rules keys stored scripts audit "
-    "pipelining config memory safety numbering withheld levels webhook_urls optouts caps outbox "
+    "spreadsheet segments times message addresses urls revocation rules keys stored joining scripts "
+    "audit config memory safety numbering withheld levels webhook_urls optouts caps outbox "
     "identity receipts archive campaigns deadlines connections lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep finished archiver "
@@ -38,14 +38,12 @@ SQL = {"sqlalchemy", "alembic"}  # imported once an archive or a query is opened
 KNOW_SQL = {"archive", "campaigns/sql_query"}
 KNOW_CELERY = {"app", "tasks", "patience"}  # the rest of the worker runs without it
 ISSUE_COMMANDS = {  # rigs and tests aside, nobody else has a word with Redis
-    "sluicegate": "audit scripts pipelining optouts outbox archive/reading client testing "
+    "sluicegate": "audit scripts optouts outbox archive/reading client testing "
     "campaigns/campaign campaigns/ledger campaigns/exclusion campaigns/members",
-    "sluicegate_worker": "operator/deadletters operator/doubts operator/halts "
-    "account_work finished patience",
-    "sluicegate_ops": "web/health",
+    "sluicegate_worker": "operator/listed account_work finished patience",
 }
 READS_FOR_PEOPLE = "ops/sluicegate_ops/inspect"
-MOST_ISSUERS = 19
+MOST_ISSUERS = 15
 
 ORDER = {ROOT / folder: names.split() for folder, names in MODULES.items()}
 SOURCES = sorted(path for folder in ORDER for path in folder.rglob("*.py"))

@@ -42,8 +42,7 @@ from .outbox import (
     Outbox,
     translated,
 )
-from .pipelining import PipelinedScript
-from .scripts import Scripts
+from .scripts import PipelinedScript, Scripts
 
 _MEMORY_CHECK_SECONDS = 1.0
 

@@ -8,8 +8,7 @@ import redis
 
 from sluicegate.config import Config
 from sluicegate.outbox import ENQUEUE, Outbox
-from sluicegate.pipelining import PipelinedScript
-from sluicegate.scripts import Argument, Scripts
+from sluicegate.scripts import Argument, PipelinedScript, Scripts
 from support.consistency import check_consistency
 from support.messages import message
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import redis
 
-from sluicegate.scripts import Script, joined, read
+from sluicegate.joining import joined, read
+from sluicegate.scripts import Script
 
 ROOT = Path(__file__).parents[2]
 PARTS = sorted(

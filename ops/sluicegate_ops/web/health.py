@@ -1,6 +1,6 @@
 """``/healthz``, ``/readyz`` and ``/metrics``: for monitoring."""
 
-from typing import Any, Final, cast
+from typing import Final
 
 import redis
 from starlette.requests import Request
@@ -8,10 +8,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from sluicegate.deadlines import in_time
 from sluicegate.keys import Keys
+from sluicegate.scripts import Script, Scripts
 
 from ..inspect import aread_memory
 from .site import Site
 
+WRITES: Final = Script("sluicegate_ops.web.writes")
 CHECK_SECONDS: Final = 2.0
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -21,6 +23,8 @@ class HealthRoutes:
 
     def __init__(self, site: Site) -> None:
         self._site = site
+        prefix = Keys(next(iter(site.config.accounts))).prefix
+        self._scripts = Scripts(site.client, prefix)
 
     async def alive(self, request: Request) -> Response:
         """200 while the process answers."""
@@ -38,17 +42,14 @@ class HealthRoutes:
 
     async def _checks(self) -> dict[str, str]:
         site = self._site
-        client = cast("Any", site.client)
         checks = {"redis": "away", "writable": "unknown", "memory": "unknown"}
         try:
             async with in_time(CHECK_SECONDS):
                 memory = await aread_memory(site.client, site.config)
                 checks["redis"] = "ok"
                 checks["memory"] = "full: no messages are taken" if memory.full else "ok"
-                # Refused by a replica and where persistence fails, but not for want of memory:
-                # receipts are still taken then.
                 checks["writable"] = "no"
-                await client.unlink(Keys(next(iter(site.config.accounts)))("ready"))
+                await self._scripts.acall(WRITES, [])
                 checks["writable"] = "ok"
         except (redis.RedisError, TimeoutError):
             pass

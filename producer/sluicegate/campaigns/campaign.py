@@ -33,8 +33,7 @@ from ..errors import (
 from ..keys import Keys
 from ..memory import intake_refusal, server_memory
 from ..optouts import wait_for_posts
-from ..pipelining import PipelinedScript
-from ..scripts import Argument, Script, Scripts, new_token
+from ..scripts import Argument, PipelinedScript, Script, Scripts, new_token
 from ..stored import NO_GUARDS, UNITS, Guards, MaxCost
 from .exclusion import Exclusion
 from .hours import HoursKeeper

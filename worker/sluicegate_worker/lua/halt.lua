@@ -1,9 +1,10 @@
--- Set or lift a halt: a level's stop, by a person or for a cause that others would meet too.
+-- List, set or lift halts: a level's stop, by a person or for a cause that others would meet too.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] set | clear, [2] level (account, sender:<s>, mms:<s>, campaign:<n>, registration:<r>,
---   brand:<b>, app:<a>); for set also [3] ms until it ends ('' until it is lifted), [4] why,
---   [5] who.
--- Returns: for set, 1; for clear, 1 where it was in force and 0 where not.
+-- ARGV[1] list | set | clear, then but for list [2] level (account, sender:<s>, mms:<s>,
+--   campaign:<n>, registration:<r>, brand:<b>, app:<a>); for set also [3] ms until it ends ('' for
+--   until it is lifted), [4] why, [5] who.
+-- Returns: for list, levels and what is stored of each, by turns; for set, 1; for clear, 1 where it
+--   was in force and 0 where not.
 -- Keys touched: those of lanes.lua, clock, halts, money, breaker, wake.
 -- The first write frees, so that a full server can be stopped and can go on.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
@@ -11,6 +12,7 @@ local whole_ms, unpark = part('sluicegate.texts').whole_ms, part('sluicegate.lan
 local key, call = account.key, redis.call
 
 local action, level = ARGV[1], ARGV[2]
+if action == 'list' then return call('HGETALL', key('halts')) end
 if action == 'set' then
   local now = clock.read()
   call('ZREM', key('granted'), '')

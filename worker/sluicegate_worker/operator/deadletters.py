@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import msgspec
 import redis
@@ -13,13 +12,14 @@ from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 from sluicegate.stored import History, MessageId, Record
 
+from .listed import Fields, ListedMessages
+
 REPLAY = Script("sluicegate_worker.replay")
 PURGE = Script("sluicegate_worker.purge")
 
 BATCH = 50
 """Letters per call of a script: beyond it the server stalls for others."""
 
-_PAGE = 500
 _FIELDS = (
     "to", "lane", "code", "reason", "attempts", "maybe", "generation", "replayed_by", "answer",
 )  # fmt: skip
@@ -84,12 +84,11 @@ class DeadLetters:
     def __init__(
         self, client: redis.Redis, keys: Keys, retention_ms: int, *, clock: str | None = None
     ) -> None:
-        self._client: Any = client
-        self._keys, self._retention_ms = keys, retention_ms
+        self._dead, self._retention_ms = ListedMessages(client, keys, "dead"), retention_ms
         self._scripts = Scripts(client, keys.prefix, clock)
 
     def __len__(self) -> int:
-        return int(self._client.zcard(self._keys("dead")))
+        return len(self._dead)
 
     def __iter__(self) -> Iterator[DeadLetter]:
         """All of them, the latest first."""
@@ -102,32 +101,27 @@ class DeadLetters:
 
         Each is yielded once and none is missed, even while others die or are replayed.
         """
-        for page in self._pages(since_ms, before_ms, first):
-            pipeline = self._client.pipeline(transaction=False)
-            for id, _ in page:
-                pipeline.hmget(self._keys.record(id), *_FIELDS)
-            for (id, died_ms), fields in zip(page, pipeline.execute(), strict=True):
+        for page in self._dead.between(since_ms, before_ms, first=first):
+            read = self._dead.fields([id for id, _ in page], _FIELDS)
+            for (id, died_ms), fields in zip(page, read, strict=True):
                 yield _letter(id, died_ms, fields)
 
     def count(self, since_ms: float = -math.inf, before_ms: float = math.inf) -> int:
         """How many died in that time."""
-        return int(self._client.zcount(self._keys("dead"), since_ms, before_ms))
+        return self._dead.count(since_ms, before_ms)
 
     def get(self, id: str) -> DeadLetter:
         """One of them; raises UnknownMessage."""
-        died_ms = self._client.zscore(self._keys("dead"), id)
+        died_ms = self._dead.score(id)
         if died_ms is None:
             raise UnknownMessage(id)
-        fields = self._client.hmget(self._keys.record(id), *_FIELDS)
+        [fields] = self._dead.fields([id], _FIELDS)
         return _letter(id, int(died_ms), fields)
 
     def stored(self, ids: Sequence[str]) -> list[Stored]:
         """Read what these letters are sent from, in one round trip."""
-        pipeline = self._client.pipeline(transaction=False)
-        for id in ids:
-            pipeline.hmget(self._keys.record(id), *_STORED)
-        replies = zip(ids, pipeline.execute(), strict=True)
-        return [_stored(id, fields) for id, fields in replies]
+        read = self._dead.fields(ids, _STORED)
+        return [_stored(id, fields) for id, fields in zip(ids, read, strict=True)]
 
     def replay(self, id: str, by: By | None = None) -> None:
         """Replay it: the same message as its next generation, under a new idempotency key.
@@ -158,29 +152,6 @@ class DeadLetters:
         args = purge_args(letters, act, new_token(), self._retention_ms)
         return [answer.decode() for answer in self._scripts.call(PURGE, args)]
 
-    def _pages(
-        self, since_ms: float, before_ms: float, first: bool
-    ) -> Iterator[list[tuple[str, int]]]:
-        """Pages of ids with their times of death.
-
-        A page begins at the last time of the one before it rather than at an offset, which would
-        shift while letters come and go.
-        """
-        read = self._client.zrangebyscore if first else self._client.zrevrangebyscore
-        start, end = (since_ms, before_ms) if first else (before_ms, since_ms)
-        at_start: set[bytes] = set()  # letters of that very time that were yielded before
-        while True:
-            most = _PAGE + len(at_start)
-            page = read(self._keys("dead"), start, end, start=0, num=most, withscores=True)
-            new = [(id.decode(), int(died)) for id, died in page if id not in at_start]
-            if new:
-                yield new
-            if len(page) < most:
-                return
-            last = page[-1][1]
-            at_start = {id for id, died in page if died == last}
-            start = last
-
 
 def replay_args(letters: Sequence[Replay], act: Act, token: str) -> list[Argument]:
     """Arguments of ``REPLAY``."""
@@ -204,7 +175,7 @@ def _fence(letter: Replay) -> Argument:
     return "" if letter.generation is None else letter.generation
 
 
-def _stored(id: str, fields: Sequence[bytes | None]) -> Stored:
+def _stored(id: str, fields: Fields) -> Stored:
     generation, lane, ticket, content, request, history = (field or b"" for field in fields)
     return Stored(
         id=id,
@@ -217,7 +188,7 @@ def _stored(id: str, fields: Sequence[bytes | None]) -> Stored:
     )
 
 
-def _letter(id: str, died_ms: int, fields: Sequence[bytes | None]) -> DeadLetter:
+def _letter(id: str, died_ms: int, fields: Fields) -> DeadLetter:
     record, name = Record.parse_some(_FIELDS, fields), MessageId.parse(id)
     return DeadLetter(
         id=id,

@@ -1,9 +1,8 @@
 """Messages in doubt: their POST may have reached the provider, and nobody knows."""
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 import redis
@@ -14,11 +13,12 @@ from sluicegate.keys import Keys
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 from sluicegate.stored import MessageId, Record
 
+from .listed import Fields, ListedMessages
+
 RESOLVE = Script("sluicegate_worker.resolve")
 
 Resolution = Literal["accepted", "resend", "drop"]
 
-_PAGE = 500
 _STOPPED = ("cancelled", "in a cancelled campaign", "opted out")
 _FIELDS = ("to", "reason", "attempts", "key_at", "at", "code")
 
@@ -48,30 +48,23 @@ class Doubts:
     """The messages in doubt of one account, on a synchronous client."""
 
     def __init__(self, client: redis.Redis, keys: Keys, retention_ms: int) -> None:
-        self._client: Any = client
-        self._keys, self._retention_ms = keys, retention_ms
+        self._doubts, self._retention_ms = ListedMessages(client, keys, "doubts"), retention_ms
         self._scripts = Scripts(client, keys.prefix)
 
     def __len__(self) -> int:
-        return int(self._client.zcard(self._keys("doubts")))
+        return len(self._doubts)
 
     @property
     def held(self) -> int:
         """How many of them wait for a person."""
-        return int(self._client.zcount(self._keys("doubts"), "+inf", "+inf"))
+        return self._doubts.count(math.inf, math.inf)
 
     def __iter__(self) -> Iterator[Doubtful]:
         """All of them, in no particular order."""
-        scanned = self._client.zscan_iter(self._keys("doubts"), count=_PAGE)
-        seen: set[bytes] = set()  # a scan may return a member twice
-        while page := list(islice(((id, at) for id, at in scanned if id not in seen), _PAGE)):
-            decided = dict(page)
-            seen.update(decided)
-            pipeline = self._client.pipeline(transaction=False)
-            for id in decided:
-                pipeline.hmget(self._keys.record(id.decode()), *_FIELDS)
-            for (id, at), fields in zip(decided.items(), pipeline.execute(), strict=True):
-                yield _doubtful(id.decode(), at, fields)
+        for page in self._doubts.all():
+            read = self._doubts.fields(list(page), _FIELDS)
+            for (id, decided), fields in zip(page.items(), read, strict=True):
+                yield _doubtful(id, decided, fields)
 
     def resolve(
         self,
@@ -113,7 +106,7 @@ class Doubts:
         return answer.decode()
 
 
-def _doubtful(id: str, decided: float, fields: Sequence[bytes | None]) -> Doubtful:
+def _doubtful(id: str, decided: float, fields: Fields) -> Doubtful:
     record, name = Record.parse_some(_FIELDS, fields), MessageId.parse(id)
     return Doubtful(
         id,

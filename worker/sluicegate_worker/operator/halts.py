@@ -1,7 +1,5 @@
 """Halts: a level stopped by a person, or for a cause that every further message would hit too."""
 
-from typing import Any
-
 import redis
 
 from sluicegate.keys import Keys
@@ -19,14 +17,14 @@ class Halts:
     """
 
     def __init__(self, client: redis.Redis, keys: Keys, *, clock: str | None = None) -> None:
-        self._client: Any = client
-        self._key = keys("halts")
         self._scripts = Scripts(client, keys.prefix, clock)
 
     def list(self) -> list[HaltInfo]:
         """Every halt in force or waiting to clear itself."""
+        stored = self._scripts.call(HALT, ["list"])
         return [
-            HaltInfo.parse(level, text) for level, text in self._client.hgetall(self._key).items()
+            HaltInfo.parse(level, text)
+            for level, text in zip(stored[::2], stored[1::2], strict=True)
         ]
 
     def set(self, level: str, why: str, seconds: float | None = None, who: str = "") -> None:
