@@ -227,3 +227,47 @@ def test_nothing_to_show_is_said(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("Phone,First Name\nx,y\n")
     cli("campaign", "preview", "people.csv", *GREETING, exits=1)
     cli("campaign", "test", "people.csv", *GREETING, "--to", "+13125559999", exits=1)
+
+
+def test_each_row_gets_the_text_of_its_language(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text(
+        "Phone,First Name,Lang\n3125551000,Ann,de-AT\n3125551001,Ben,fr\n3125551002,Cleo,\n"
+    )
+    (tmp_path / "de.txt").write_text("Hallo {{ First Name }}")
+    (tmp_path / "fr.txt").write_text("Salut")
+    variants = ("--variant", "de=de.txt", "--variant", "fr=fr.txt")
+    shown = cli.document("campaign", "preview", "people.csv", *variants, *GREETING)
+    assert [row["text"] for row in shown["rows"]] == ["Hallo Ann", "Salut", "Hi Cleo"]
+    assert "in de" in shown["rows"][0]["why"]
+    assert "in no language of its own" in shown["rows"][2]["why"]
+    report = report_of(cli, "people.csv", *variants)
+    assert report["languages"] == {"de": 1, "fr": 1, "": 1}
+    said = cli("campaign", "preflight", "people.csv", *variants, *OPTIONS).stdout
+    assert "Lang:" in said
+    assert "has no text: there are de, fr" in said
+    assert "languages  de 1, fr 1" in said
+    cli("campaign", "start", "people.csv", "--name", "july", *variants, *GREETING, "--yes")
+    [grant] = cli.bench.claim_all(1)
+    assert grant.content.endswith(b'|["de","Ann"]')
+    (tmp_path / "bad.txt").write_text("{% for %}")
+    for given, reason in {
+        ("--variant", "de"): "write LANGUAGE=FILE",
+        ("--variant", "de=de.txt", "--variant", "DE=fr.txt"): "de has a text already",
+        ("--variant", "de=bad.txt"): "bad.txt, line 1",
+        ("--language-column", "Lang"): "--language-column is for --variant",
+    }.items():
+        said = cli("campaign", "preflight", "people.csv", *given, *GREETING, exits=2).output
+        assert reason in " ".join(said.split())
+    (tmp_path / "none.csv").write_text("Phone,First Name\n3125551000,Ann\n")
+    said = cli("campaign", "preflight", "none.csv", *variants, *GREETING, exits=2).output
+    assert "no column looks like languages" in " ".join(said.split())
+
+
+def test_plain_punctuation_is_offered_with_what_it_saves(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("Phone\n3125551000\n3125551001\n")
+    text = (*OPTIONS, "--text", "It\u2019s " + "x" * 140)
+    said = cli("campaign", "preflight", "people.csv", *text)
+    assert "--plain-punctuation writes" in said.stdout
+    assert "and saves 4 segments" in said.stdout
+    report = cli.document("campaign", "preflight", "people.csv", *text, "--plain-punctuation")
+    assert (report["segments_total"], report["saved_by_plain"]) == (2, 0)

@@ -130,7 +130,7 @@ def test_the_variables_stand_in_order_of_first_use() -> None:
 def test_a_version_pins_the_renderer_and_every_character() -> None:
     template = Template("Hi {{ name }}")
     assert template.source == "Hi {{ name }}"
-    assert RENDERERS == ("jinja2/1", "jinja2/2")
+    assert RENDERERS == ("jinja2/1", "jinja2/2", "jinja2/3")
     assert template.version == Template("Hi {{ name }}").version == "e9be5c02c1b28264"
     assert template.version != Template("Hi {{ name }} ").version
     assert repr(template) == "Template('Hi {{ name }}')"
@@ -345,7 +345,7 @@ def test_a_tag_or_a_brace_is_refused_with_its_line(tag: str) -> None:
         ("{{ 'a' * 10**9 }}", "arithmetic is not part of a template"),
         ("Hi {name}", "a single '{': a variable is {{ name }}"),
         ("{{ a|uper }}", "no filter 'uper'; known: upper, lower, title, capitalize, trim, "
-         "default, replace, truncate, int, round"),
+         "default, replace, truncate, int, round, date, number, currency"),
         ("{{ a|truncate }}", "|truncate is used as truncate(length), 4 to 1000"),
         ("{{ a }", "unexpected '}'"),
         (" \n", "it is empty"),

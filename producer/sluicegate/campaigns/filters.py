@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from ..characters import flaw, shows
 from ..errors import BadValue
+from .value_formats import written_date, written_money, written_number
 
 MAX_VALUE = 10_000
 """The longest value, in characters, that a file may have or ``replace`` may produce."""
@@ -109,6 +110,25 @@ def _round(value: object, variable: str, digits: int = 0) -> Decimal:
     return _EXACT.abs(rounded) if rounded.is_zero() else rounded
 
 
+def _date(text: str, variable: str, format: str, language: str = "en", read: str = "") -> str:
+    if not text:
+        raise Emptied(variable)
+    try:
+        return written_date(text, format, language, read)
+    except ValueError as error:
+        raise BadValue(variable, str(error)) from None
+
+
+def _written_number(
+    value: object, variable: str, decimals: int | None = None, language: str = "en"
+) -> str:
+    return written_number(_number(value, variable), decimals, language)
+
+
+def _currency(value: object, variable: str, currency: str, language: str = "en") -> str:
+    return written_money(_number(value, variable), currency, language)
+
+
 FILLED = "(filled)"  # a name that no template can write
 
 FILTERS: dict[str, Callable[..., object]] = {
@@ -122,5 +142,8 @@ FILTERS: dict[str, Callable[..., object]] = {
     "truncate": _truncate,
     "int": _int,
     "round": _round,
+    "date": _date,
+    "number": _written_number,
+    "currency": _currency,
     FILLED: _filled,
 }

@@ -14,6 +14,8 @@ from unicodedata import normalize
 from ..characters import flaw, shows
 from ..errors import BadTemplate
 from .columns import variable
+from .language_words import LANGUAGES
+from .value_formats import is_date_format, is_reading_format
 
 if TYPE_CHECKING:  # Jinja is an extra, so each function that needs its nodes imports them
     from jinja2 import Environment, TemplateSyntaxError, nodes
@@ -108,6 +110,14 @@ def _is_shown(value: object) -> bool:
     return isinstance(value, str) and shows(value)
 
 
+def _is_language(value: object) -> bool:
+    return value in LANGUAGES
+
+
+def _is_currency(value: object) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch("[A-Z]{3}", value))
+
+
 _FILTERS = {
     "upper": _Filter(),
     "lower": _Filter(),
@@ -123,6 +133,24 @@ _FILTERS = {
     "truncate": _Filter((_whole(4, 1000),), 1, usage="as truncate(length), 4 to 1000"),
     "int": _Filter(takes=("text", "number"), gives="number"),
     "round": _Filter((_whole(0, 6),), 0, ("text", "number"), "number", "as round(digits), 0 to 6"),
+    "date": _Filter(
+        (is_date_format, _is_language, is_reading_format),
+        1,
+        usage="as date('D MMMM YYYY'), with a language, and how values are written: "
+        "date('D MMM', 'en', 'DD/MM/YYYY'); other letters stand in brackets",
+    ),
+    "number": _Filter(
+        (_whole(0, 6), _is_language),
+        0,
+        ("text", "number"),
+        usage=f"as number(decimals, language), 0 to 6, one of {', '.join(LANGUAGES)}",
+    ),
+    "currency": _Filter(
+        (_is_currency, _is_language),
+        1,
+        ("text", "number"),
+        usage=f"as currency('USD', language), one of {', '.join(LANGUAGES)}",
+    ),
 }
 
 

@@ -44,7 +44,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     timezone-aware. ``renderer`` records what renders the text: see ``template.RENDERERS``. Whom
     ``except_campaigns`` reached or still hold is never imported: see ``exclusion``. Without
     ``hours``, recipients are sent to at any time. ``kept_columns`` go into the tickets beside
-    those that the text uses, for what is decided of a recipient later.
+    those that the text uses, for what is decided of a recipient later. ``plain_punctuation``
+    replaces typographic signs where that saves segments. Where there is a ``language_column``, the
+    text branches by it, see ``languages``; ``languages`` are those that it has, with ``""`` among
+    them if it has a text for all others.
     """
 
     name: str
@@ -62,16 +65,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     landlines: bool = True
     kept_columns: tuple[str, ...] = ()
     hours: SendingHours | None = None
+    plain_punctuation: bool = False
+    language_column: str | None = None
+    languages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """A new plan has the renderer of its text; a stored one always names its own."""
         if not self.renderer:
-            force_setattr(self, "renderer", renderer_of(self.text))
+            force_setattr(self, "renderer", renderer_of(self.text, self.plain_punctuation))
 
     @cached_property
     def template(self) -> Template:
         """The compiled template; raises BadTemplate."""
-        return Template(self.text, self.renderer)
+        return Template(self.text, self.renderer, plain_punctuation=self.plain_punctuation)
 
     @cached_property
     def values(self) -> tuple[str, ...]:
@@ -203,6 +209,8 @@ _FIELD_WORDS = {
     "expires_at": "expiry",
     "except_campaigns": "list of excepted campaigns",
     "kept_columns": "list of kept columns",
+    "plain_punctuation": "plain punctuation",
+    "language_column": "column of languages",
     "renderer": "renderer, that of another version of Sluicegate",
 }
 

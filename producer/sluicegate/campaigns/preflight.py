@@ -17,9 +17,11 @@ from ..memory import finished_bytes, waiting_bytes
 from ..numbering import doubt, kind_of, region_of
 from ..optouts import OptOuts
 from ..segments import strangers
+from .columns import variable
 from .exclusion import Exclusion
 from .hours import HoursClass, open_times
 from .oddities import Oddities, values_of
+from .plain_punctuation import saved_by_plain
 from .plan import Plan
 from .prices import CountryCost, Prices
 from .recipients import AS_IT_IS, Recipient, Recipients, Rejected, RowReading
@@ -145,6 +147,8 @@ class _Tally:
     def __init__(self, report: Report, plan: Plan, file: RowSource, samples: int) -> None:
         self._report, self._samples, self._plan = report, samples, plan
         self._oddities = Oddities(plan, file.columns)
+        language = plan.language_column
+        self._language = plan.values.index(variable(language)) if language is not None else 0
         self._texts, self._segments = Counter[str](), Counter[str]()
         self._classes, self._in_class = dict[str, HoursClass](), Counter[str]()
 
@@ -163,6 +167,10 @@ class _Tally:
         if recipient.encoding == "UCS-2":
             report.ucs2.update(strangers(recipient.text))
             report.saved += saving(recipient.text, recipient.parts)
+            if not self._plan.plain_punctuation:
+                report.saved_by_plain += saved_by_plain(recipient.text, recipient.parts)
+        if self._plan.languages:
+            report.languages[values_of(recipient)[self._language]] += 1
         report.landlines += kind_of(recipient.to) == "landline"
         if reason := doubt(recipient.to, self._plan.region):
             self._doubt(recipient, reason)

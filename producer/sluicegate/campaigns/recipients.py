@@ -14,6 +14,7 @@ from .columns import place, variable
 from .conditions import Condition
 from .countries import region_named
 from .hours import Classes, HoursClass
+from .languages import chooser
 from .number_set import NumberSet
 from .phone import Phones
 from .plan import Plan, key_hash, ticket
@@ -107,6 +108,9 @@ class Recipients:
         zone = plan.hours.zone_column if plan.hours else None
         self._zone = None if zone is None else reading.place(file, zone)
         self._by_region = {plan.region: self._phones}
+        language = plan.language_column
+        self._language = None if language is None else variable(language)
+        self._language_of = chooser(plan.languages)
         self._conditions = [
             (each, reading.place(file, each.column)) for each in reading.conditions
         ]
@@ -195,7 +199,7 @@ class Recipients:
                     if "\ufffd" in values[used]:
                         column = self._file.columns[used]
                         return Rejected(row.line, column, values[used], _UNREAD, values)
-            named = {name: values[index] for name, index in self._variables}
+            named = self._named(values)
             text = self._template.render(named)
             segments = self._plan.segments(to, text)
         except BadNumber as error:
@@ -224,6 +228,16 @@ class Recipients:
             at = self._zone if self._zone is not None and zone else self._to
             shown = row.values[at]
             return Rejected(row.line, self._file.columns[at], shown, error.reason, row.values)
+
+    def _named(self, values: list[str]) -> dict[str, str]:
+        """A row's values by variable; raises BadValue if there is no text for its language."""
+        named = {name: values[index] for name, index in self._variables}
+        if self._language is not None:
+            chosen = named[self._language] = self._language_of(named[self._language])
+            if not chosen and "" not in self._plan.languages:
+                reason = f"has no text: there are {', '.join(self._plan.languages)}"
+                raise BadValue(self._language, reason)
+        return named
 
     def _phones_of(self, values: list[str]) -> Phones:
         """The reader of the row's numbers; raises BadNumber if its country is unclear."""

@@ -84,6 +84,8 @@ class Report(msgspec.Struct):
     ``segments``     texts by their number of parts
     ``ucs2``         texts by each of the characters that keep them out of GSM-7
     ``saved``        segments saved if all of these were replaced that have a ``substitute``
+    ``saved_by_plain``  segments saved by ``Plan.plain_punctuation``, where the plan has it not
+    ``languages``    texts by their language, ``""`` for the text for all others
     ``us_segments``  segments to +1 numbers
     ``cost``         an estimate in ``currency``: the sum of the countries' costs
     ``seconds``      time to send everything while nothing else is waiting
@@ -118,6 +120,8 @@ class Report(msgspec.Struct):
     segments: Counter[int] = msgspec.field(default_factory=Counter)
     ucs2: Counter[str] = msgspec.field(default_factory=Counter)
     saved: int = 0
+    saved_by_plain: int = 0
+    languages: Counter[str] = msgspec.field(default_factory=Counter)
     us_segments: int = 0
     samples: list[SampleText] = []
     cost: float = 0.0

@@ -15,21 +15,27 @@ from ..errors import BadTemplate, BadValue
 from .filters import FILLED, FILTERS, Emptied, blank, cleaned
 from .grammar import MAX_SOURCE, checked, parsed
 from .own_lines import cleared, marked
+from .plain_punctuation import plain
 
 if TYPE_CHECKING:
     import jinja2
     from jinja2 import nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-RENDERERS = ("jinja2/1", "jinja2/2")
+RENDERERS = ("jinja2/1", "jinja2/2", "jinja2/3")
 """The renderer's versions, recorded with each campaign: a change to any output needs a new one.
 
-The second leaves out lines on which only tags stood: see ``own_lines.py``.
+The second leaves out lines on which only tags stood: see ``own_lines.py``. The third knows the
+filters of ``value_formats.py``, and plain punctuation.
 """
 
+_OF_THE_THIRD = re.compile(r"\|\s*(date|number|currency)\b")
 
-def renderer_of(source: str) -> str:
+
+def renderer_of(source: str, plain_punctuation: bool = False) -> str:
     """Return the renderer of a new text: the oldest that gives the same as the latest one."""
+    if plain_punctuation or _OF_THE_THIRD.search(source):
+        return RENDERERS[2]
     return RENDERERS[1] if "{%" in source or "{#" in source else RENDERERS[0]
 
 
@@ -44,7 +50,8 @@ class Template:
     value without a visible character (a zero-width space, say) counts as empty.
 
     The filters are ``upper lower title capitalize trim``, ``default(text)``,
-    ``replace(old, new)``, ``truncate(length)``, ``int`` and ``round(digits)``. Four differ from
+    ``replace(old, new)``, ``truncate(length)``, ``int``, ``round(digits)``, and ``date(format)``,
+    ``number(decimals)`` and ``currency(code)``: see ``value_formats``. Four differ from
     Jinja's. ``default`` always fills an empty value too, as if its second argument were true, and
     takes a variable as well as a text. ``truncate`` keeps to its length, including its ``...``.
     ``int`` and ``round`` refuse what is not a number, where Jinja would send 0. ``round`` keeps
@@ -55,24 +62,33 @@ class Template:
     with ``not``, ``and`` and ``or``.
 
     A line on which only tags stood, such as ``{% if %}``, is left out of the text. ``renderer`` is
-    one of ``RENDERERS``; None is the latest.
+    one of ``RENDERERS``; None is the latest. With ``plain_punctuation``, typographic signs are
+    replaced where that makes a text fit GSM-7: see ``plain_punctuation.py``.
 
     Raises BadTemplate for a syntax error, or for anything outside this language. A single brace in
     the text is refused too: ``{name}`` is a typing slip that everybody would receive.
     """
 
-    __slots__ = ("_compiled", "_has_marks", "_holes", "_parts", "source", "variables", "version")
+    __slots__ = (
+        *("_compiled", "_has_marks", "_holes", "_parts", "_plain"),
+        *("source", "variables", "version"),
+    )
 
     source: str
     variables: tuple[str, ...]
     version: str
 
-    def __init__(self, source: str, renderer: str | None = None) -> None:
-        environment, renderer = _environment(), renderer or renderer_of(source)
+    def __init__(
+        self, source: str, renderer: str | None = None, *, plain_punctuation: bool = False
+    ) -> None:
+        environment = _environment()
+        renderer = renderer or renderer_of(source, plain_punctuation)
+        self._plain = plain_punctuation
         tree = parsed(source, environment)
         self.source = source
         self.variables = _names(tree)
-        self.version = blake2b(f"{renderer}\0{source}".encode(), digest_size=8).hexdigest()
+        pinned = f"{renderer}{'/plain' * plain_punctuation}\0{source}"
+        self.version = blake2b(pinned.encode(), digest_size=8).hexdigest()
         lined = source if renderer == RENDERERS[0] else marked(source)
         self._has_marks = lined != source
         if self._has_marks:
@@ -106,7 +122,7 @@ class Template:
         text = (cleared(text) if self._has_marks else text).strip()
         if "{" in text and _MARK.search(text):
             raise self._marked(values)
-        return text
+        return plain(text) if self._plain else text
 
     def _rendered(self, compiled: "jinja2.Template", values: Mapping[str, str]) -> str:
         pieces, length = [], 0

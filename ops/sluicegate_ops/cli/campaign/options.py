@@ -131,6 +131,23 @@ class _FileOptions:
         str | None, typer.Option(metavar="TEXT", help="The text, with {{ columns }} in it.")
     ] = None
     text_file: TextFileOption = None
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LANGUAGE=FILE",
+            help="A text for rows of a language, such as de=text.de.txt; repeatable.",
+        ),
+    ] = None
+    language_column: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column of each row's language, for --variant."),
+    ] = None
+    plain_punctuation: Annotated[
+        bool,
+        typer.Option(
+            "--plain-punctuation", help="Replace typographic signs where that saves segments."
+        ),
+    ] = False
     to_column: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="The column of phone numbers, if it is not obvious."),

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.columns import listed, named_by_variables, naming, place, variable
+from sluicegate.campaigns.languages import joined
 from sluicegate.campaigns.number_list import NUMBER_COLUMN
 from sluicegate.campaigns.opening import FileForm, open_rows, open_stream
 from sluicegate.campaigns.plan import Plan, differences, plan_digest
@@ -34,6 +35,7 @@ from .choosing import (
     refuse_unclear,
 )
 from .options import FileOptions
+from .variants import language_column, variants_of
 from .when_options import hours_of
 
 
@@ -104,10 +106,14 @@ def planned(
     def column(name: str) -> str:
         return _named(sheet, reading, name)
 
+    text, language, languages = _texts(options, sheet, reading)
     to = column(options.to_column) if options.to_column else _guessed(sheet, reading)
     plan = Plan(
         name=name,
-        text=named_by_variables(_text(options), [*sheet.columns, *_mapped_names(options)]),
+        text=text,
+        plain_punctuation=options.plain_punctuation,
+        language_column=language,
+        languages=languages,
         to_column=to,
         sender=options.sender,
         messaging_profile_id=options.profile,
@@ -125,6 +131,24 @@ def planned(
     if options.check_media:
         check_media(plan.media_urls)
     return plan
+
+
+def _texts(
+    options: FileOptions, sheet: RowSource, reading: RowReading
+) -> tuple[str, str | None, tuple[str, ...]]:
+    """The text, in which a column may choose among languages; that column, and the languages."""
+
+    def named(text: str) -> str:
+        return named_by_variables(text, [*sheet.columns, *_mapped_names(options)])
+
+    if not options.variant:
+        return named(_text(options)), None, ()
+    texts = {code: named(text) for code, text in variants_of(options).items()}
+    other = message_text(options.text, options.text_file)
+    asked = options.language_column
+    column = _named(sheet, reading, asked) if asked else language_column(sheet, reading)
+    text = joined(variable(column), texts, None if other is None else named(other))
+    return text, column, (*texts, *[""] * (other is not None))
 
 
 def existing(campaigns: Campaigns, plan: Plan) -> Campaign | None:
@@ -145,6 +169,8 @@ def existing(campaigns: Campaigns, plan: Plan) -> Campaign | None:
 
 
 def _text(options: FileOptions) -> str:
+    if options.language_column:
+        fail("--language-column is for --variant LANGUAGE=FILE", BAD_INPUT)
     text = message_text(options.text, options.text_file)
     if text is None:
         fail("give the text: either --text or --text-file", BAD_INPUT)

@@ -121,6 +121,9 @@ def _guesses(report: Report) -> Iterator[tuple[str, str]]:
         first = ", ".join(f"line {line} ({count} lines)" for line, count in report.lines.tallest)
         tall = counted(report.lines.tall, "row")
         yield "quotes", f"{tall} of several lines, such as {first}"
+    if report.languages:
+        counts = report.languages.most_common()
+        yield "languages", ", ".join(f"{code or 'the others'} {n:,}" for code, n in counts)
     if report.landlines:
         yield "landlines", f"{report.landlines:,}; --skip-landlines leaves them out"
 
@@ -149,6 +152,12 @@ def _characters(report: Report, plan: Plan, account: Account) -> Iterator[tuple[
         yield (f"        {clean(character)}", *about, in_text + _instead(substitute(character)))
     if (more := len(report.ucs2) - _SHOWN) > 0:
         yield "", "", f"and {more} more", "", ""
+    if saved := report.saved_by_plain:
+        gain = cost(saved * report.cost / report.parts, account.currency)
+        what = (
+            f"--plain-punctuation writes ' \" - ... and saves {counted(saved, 'segment')}, {gain}"
+        )
+        yield "", "", what, "", ""
     if saved := report.saved:
         gain = cost(saved * report.cost / report.parts, account.currency)
         yield "", "", f"replacing all of them saves {counted(saved, 'segment')}, {gain}", "", ""

@@ -1,7 +1,10 @@
 """``sluicegate campaign preview``: a few rows as they would be sent, above all the odd ones."""
 
+from collections.abc import Callable
 from typing import Any
 
+from sluicegate.campaigns.columns import variable
+from sluicegate.campaigns.oddities import values_of
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.campaigns.showcase import Exhibit, Showcase
@@ -57,15 +60,24 @@ def shown_rows(session: Session, options: FileOptions) -> tuple[Plan, list[Exhib
     reading = reading_of(session, options, sheet)
     plan = planned(session, options, sheet, NO_NAME, reading)
     showcase, rejected = Showcase(options.sample), 0
+    language_of = _languages_of(plan)
     with Meter("reading", sheet.size_bytes) as meter:
         rows = Recipients(plan, sheet, session.account, reading)
         for count, row in enumerate(rows, 1):
             meter.at(sheet.read_bytes, count)
             if isinstance(row, Recipient):
-                showcase.add(row)
+                showcase.add(row, language_of(row))
             else:
                 rejected += 1
     return plan, showcase.chosen(), rejected
+
+
+def _languages_of(plan: Plan) -> Callable[[Recipient], str]:
+    """Return what tells a recipient's language, where the plan has several."""
+    if plan.language_column is None:
+        return lambda recipient: ""
+    place = plan.values.index(variable(plan.language_column))
+    return lambda recipient: f"in {values_of(recipient)[place] or 'no language of its own'}"
 
 
 def _about(each: Exhibit, options: PreviewOptions) -> dict[str, Any]:
