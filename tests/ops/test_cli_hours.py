@@ -73,6 +73,17 @@ def test_a_campaign_without_hours_has_none(cli: Cli, file: str) -> None:
     assert cli.document("campaign", "status", "july")["hours"] == []
 
 
+def test_the_hours_of_laws_are_listed_with_their_sources(cli: Cli, file: str) -> None:
+    listed = cli.lines("campaign", "presets")
+    assert {"FL", "TX", "OK", "CT", "WA"} <= {rule["state"] for rule in listed}
+    assert all(rule["source"] and rule["read"] for rule in listed)
+    assert "no legal advice" in cli("campaign", "presets").stdout
+    shown = cli("campaign", "preflight", file, *OPTIONS, "--preset", "us").stdout
+    assert "us FL: 08:00-20:00" in shown
+    assert "us: no legal advice" in shown
+    assert "nothing is open in all of 42 zones at once" in shown
+
+
 def test_hours_are_part_of_the_plan(cli: Cli, file: str) -> None:
     start = ("campaign", "start", file, *OPTIONS, "--name", "july", "--yes")
     cli(*start, "--hours", "9:00-18:00 Europe/Berlin", "--on-close", "expire")
@@ -93,6 +104,8 @@ def test_hours_are_part_of_the_plan(cli: Cli, file: str) -> None:
         (("--hours", "9:00-18:00", "--zone-column", "zone"), "no column"),
         (("--holidays", "XX"), "no known holidays"),
         (("--closed", "24.12.2030"), "no date"),
+        (("--preset", "usa"), "no preset: there is us"),
+        (("--hours", "9:00-18:00", "--state-column", "tz"), "name a preset"),
         (("--hours", "9:00-18:00", "--zone", "EST"), "is no time zone"),
     ],
 )

@@ -105,8 +105,11 @@ class Recipients:
         region = plan.region_column
         self._region = None if region is None else reading.place(file, region)
         self._classes = Classes(plan.hours) if plan.hours else None
-        zone = plan.hours.zone_column if plan.hours else None
-        self._zone = None if zone is None else reading.place(file, zone)
+        self._zone = self._state = None
+        if plan.hours and plan.hours.zone_column:
+            self._zone = reading.place(file, plan.hours.zone_column)
+        if plan.hours and plan.hours.state_column:
+            self._state = reading.place(file, plan.hours.state_column)
         self._by_region = {plan.region: self._phones}
         language = plan.language_column
         self._language = None if language is None else variable(language)
@@ -118,7 +121,7 @@ class Recipients:
         self._used = sorted(used | {self._to if self._key is None else self._key})
         # A row may lack what follows: spreadsheets drop trailing empty cells.
         compared = [index for _, index in self._conditions]
-        asked = [self._to, self._region, self._zone, *compared, *self._used]
+        asked = [self._to, self._region, self._zone, self._state, *compared, *self._used]
         self._needed = max(index for index in asked if index is not None) + 1
 
     def __iter__(self) -> Iterator[Recipient | Rejected]:
@@ -221,13 +224,16 @@ class Recipients:
         recipient = tuple.__new__(Recipient, fields)  # three times faster than Recipient()
         if self._classes is None:
             return recipient
-        zone = "" if self._zone is None else row.values[self._zone].strip()
+        at = self._zone, self._state
+        zone, state = ("" if n is None else row.values[n].strip() for n in at)
         try:
-            return recipient._replace(hours=self._classes.of(recipient.to, zone))
+            return recipient._replace(hours=self._classes.of(recipient.to, zone, state))
         except BadHours as error:
-            at = self._zone if self._zone is not None and zone else self._to
-            shown = row.values[at]
-            return Rejected(row.line, self._file.columns[at], shown, error.reason, row.values)
+            named = [n for n in at if n is not None and row.values[n].strip() == error.text]
+            column = named[0] if named else self._to
+            return Rejected(
+                row.line, self._file.columns[column], row.values[column], error.reason, row.values
+            )
 
     def _named(self, values: list[str]) -> dict[str, str]:
         """A row's values by variable; raises BadValue if there is no text for its language."""

@@ -9,6 +9,7 @@ from .hours import list_hours
 from .list_campaigns import list_
 from .pace import pace
 from .preflight import check
+from .presets import list_presets
 from .preview import preview
 from .report import report
 from .show import status
@@ -31,6 +32,7 @@ campaign.command()(cancel)
 campaign.command()(pace)
 campaign.command()(guard)
 campaign.command("hours")(list_hours)
+campaign.command("presets")(list_presets)
 campaign.command()(report)
 campaign.command()(export)
 campaign.command()(delete)

@@ -125,7 +125,7 @@ def planned(
         expires_at=_expiry(options.expires_at) if options.expires_at else None,
         kept_columns=_kept(sheet, reading, options.keep or ()),
         except_campaigns=tuple(sorted(set(excluded_campaigns(session, options)))),
-        hours=hours_of(options, sheet, reading),
+        hours=hours_of(options, column),
     ).checked()
     check_sender(session.account, plan.sender, plan.messaging_profile_id)
     if options.check_media:

@@ -30,6 +30,7 @@ from ..kit.session import Session
 from .hours import where
 from .preflight_costs import cost, named, write_costs
 from .preflight_document import code_of, differs_from_file, finish_of, utc_now
+from .presets import NO_ADVICE
 
 _SHOWN = 12
 """Reasons and characters listed; JSON has all of them."""
@@ -63,6 +64,8 @@ def show(
     _section("NOT IN GSM-7", _characters(report, plan, session.account))
     _section("SEGMENTS", _segments(report))
     _section("HOURS", _hours(report, now()))
+    if plan.hours and plan.hours.preset:
+        tell(f"{plan.hours.preset}: {NO_ADVICE}")
     write_costs(report, plan.kind, session.account)
     typer.echo()
     write_pairs(_estimates(report, plan, session.account, now()))

@@ -1,13 +1,12 @@
 """The options that say when recipients may be sent to, and the hours that they stand for."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from sluicegate.campaigns.hours import SendingHours, parse_hours, zone_named
-from sluicegate.campaigns.recipients import RowReading
-from sluicegate.campaigns.row_source import RowSource
 from sluicegate.errors import BadHours
 
 from ..kit.command import option_set
@@ -31,6 +30,19 @@ class WhenOptions:
             metavar="HOURS",
             help="Send only then, by each recipient's clock: 'mon-fri 09:00-18:00, sat "
             "10:00-14:00'; with a zone behind it, by the clock there.",
+        ),
+    ] = None
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Hours that laws set, as us; no legal advice: see docs/HOURS.md."
+        ),
+    ] = None
+    state_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The column of each row's state, whose laws hold.",
         ),
     ] = None
     zone_column: Annotated[
@@ -59,13 +71,17 @@ class WhenOptions:
     ] = None
 
 
-def hours_of(options: WhenOptions, sheet: RowSource, reading: RowReading) -> SendingHours | None:
-    """The hours that the options stand for, None for any time; raises BadFile."""
-    given = options.hours or options.holidays or options.closed
+def hours_of(options: WhenOptions, column: Callable[[str], str]) -> SendingHours | None:
+    """The hours that the options stand for, None for any time.
+
+    ``column`` is what a plan calls a column that is named so; it may raise BadFile.
+    """
+    given = options.hours or options.holidays or options.closed or options.preset
     needless = {
         "--zone": options.zone,
         "--zone-column": options.zone_column,
         "--on-close": options.on_close,
+        "--state-column": options.state_column,
     }
     if not given:
         if named := [name for name, value in needless.items() if value]:
@@ -74,15 +90,14 @@ def hours_of(options: WhenOptions, sheet: RowSource, reading: RowReading) -> Sen
                 BAD_INPUT,
             )
         return None
-    column = options.zone_column
-    if column is not None:
-        column = sheet.columns[reading.place(sheet, column)]
     try:
         windows, fixed = _split(options.hours or "")
         return SendingHours(
             windows=windows,
             zone=zone_named(options.zone) if options.zone else None,
-            zone_column=column,
+            zone_column=column(options.zone_column) if options.zone_column else None,
+            preset=options.preset or "",
+            state_column=column(options.state_column) if options.state_column else None,
             fixed_zone=fixed,
             holidays=tuple(sorted({code.upper() for code in options.holidays or ()})),
             closed=tuple(sorted(set(options.closed or ()))),

@@ -18,6 +18,7 @@ _READ_ONLY = frozenset(
         "why",
         "list_lanes",
         "list_hours",
+        "list_presets",
         "list_",
         "show",
         "check",

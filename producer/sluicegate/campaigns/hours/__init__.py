@@ -13,6 +13,7 @@ from .keeping import (
     further_args,
     parse_hours_fields,
 )
+from .presets import LegalRule, Preset, presets
 from .reckoning import open_times
 from .setting import OnClose, SendingHours
 from .sorting import Classes
@@ -26,7 +27,9 @@ __all__ = [
     "HoursClass",
     "HoursKeeper",
     "KeptHours",
+    "LegalRule",
     "OnClose",
+    "Preset",
     "SendingHours",
     "ZoneHours",
     "classes_of",
@@ -35,6 +38,7 @@ __all__ = [
     "open_times",
     "parse_hours",
     "parse_hours_fields",
+    "presets",
     "zone_named",
     "zones_of",
 ]

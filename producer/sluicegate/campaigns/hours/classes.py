@@ -1,14 +1,14 @@
 """Classes of recipients: whose hours are the same, and when these are open, to the millisecond."""
 
 from base64 import b32encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 
 import msgspec
 
-from .windows import EVERY_MINUTE, DayHours, format_hours
+from .windows import EVERY_MINUTE, DayHours, format_hours, merged
 from .zones import zone
 
 Stretch = tuple[float, float]
@@ -74,10 +74,32 @@ class HoursClass(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
             end = datetime.fromisoformat(self.known_until).replace(tzinfo=UTC)
             until = min(until, end.timestamp() - _DAY_SECONDS)  # wherever that day begins first
         found = [(since, until)] if since < until else []
-        for part in self.parts:
+        for part in self._at_once:
             for name in part.zones:
                 found = both(found, _in_zone(part, name, since, until)) if found else []
         return found
+
+    @cached_property
+    def _at_once(self) -> list[ZoneHours]:
+        """The parts, those of the same zones as one: laws may ask for dozens in dozens."""
+        found: dict[tuple[str, ...], ZoneHours] = {}
+        for part in self.parts:
+            known = found.get(part.zones)
+            found[part.zones] = _joined(known, part) if known else part
+        return list(found.values())
+
+
+def _joined(one: ZoneHours, other: ZoneHours) -> ZoneHours:
+    """What must be open for two parts in the same zones."""
+    windows = (
+        DayHours(first.day, max(first.opens, second.opens), min(first.closes, second.closes))
+        for first in one.windows
+        for second in other.windows
+        if first.day == second.day
+    )
+    open_ = merged({window for window in windows if window.opens < window.closes})
+    closed = tuple(sorted({*one.closed, *other.closed}))
+    return ZoneHours(one.zones, open_, closed, max(one.begins, other.begins))
 
 
 def both(one: Sequence[Stretch], other: Iterable[Stretch]) -> list[Stretch]:
@@ -133,19 +155,22 @@ def _first(name: str, local: str) -> float:
     return max(at.replace(fold=fold).timestamp() for fold in (0, 1))
 
 
-def _even(name: str, since: float, until: float) -> Iterator[tuple[float, float, float]]:
+@lru_cache(500)
+def _even(name: str, since: float, until: float) -> tuple[tuple[float, float, float], ...]:
     """The time between two moments, cut where the zone's clock is set; with its offset."""
+    found: list[tuple[float, float, float]] = []
     begins, offset, at = since, _offset(name, since), since
     while at < until:
         ahead = min(at + _PROBE_SECONDS, until)
         if (after := _offset(name, ahead)) != offset:
             ahead = _change(name, int(at), int(ahead) + 1, offset)
             if begins < ahead:
-                yield begins, ahead, offset
+                found.append((begins, ahead, offset))
             begins, offset = ahead, after
         at = ahead
     if begins < until:
-        yield begins, until, offset
+        found.append((begins, until, offset))
+    return tuple(found)
 
 
 def _change(name: str, before: int, after: int, offset: float) -> float:

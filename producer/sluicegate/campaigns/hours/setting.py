@@ -7,6 +7,7 @@ import msgspec
 
 from ...errors import BadHours
 from .holidays import check_calendar
+from .presets import preset_named
 from .windows import parse_hours
 from .zones import zone_named
 
@@ -25,6 +26,9 @@ class SendingHours(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     countries, or of their parts, as DE or US-TX. ``begins`` is when it opens at the earliest, on
     each recipient's own clock (ISO, without a zone).
 
+    ``preset`` names hours that laws set (``presets.toml``), which must be open as well. Whose they
+    are is told by a recipient's ``state_column``, else by their number.
+
     ``on_close``: what is not sent when a recipient's hours end for the first time after the start
     waits for the next (``hold``), or ends as expired (``expire``).
     """
@@ -36,6 +40,8 @@ class SendingHours(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     closed: tuple[str, ...] = ()
     holidays: tuple[str, ...] = ()
     begins: str = ""
+    preset: str = ""
+    state_column: str | None = None
     on_close: OnClose = "hold"
 
     def checked(self) -> "SendingHours":
@@ -55,6 +61,10 @@ class SendingHours(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             check_calendar(calendar)
         if self.begins:
             _check_begins(self.begins)
+        if self.preset:
+            preset_named(self.preset)
+        elif self.state_column:
+            raise BadHours(self.state_column, "tells whose laws hold: name a preset")
         return self
 
 

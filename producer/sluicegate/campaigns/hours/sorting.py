@@ -1,12 +1,13 @@
 """Sorts a campaign's recipients into classes: by their zones, and by the rules that hold there."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from ...errors import BadHours
 from .classes import HoursClass, ZoneHours
 from .holidays import holidays_in
+from .presets import LegalRule, preset_named
 from .reckoning import never_opens
 from .setting import SendingHours
 from .windows import EVERY_MINUTE, parse_hours
@@ -14,6 +15,9 @@ from .zones import zone_named, zones_of
 
 _YEARS = 2
 """Of holidays that a class knows: this year's and the next ones'."""
+
+_ANYWHERE = "*"
+"""In place of a state: all rules hold, since nobody knows which do."""
 
 
 class Classes:
@@ -25,51 +29,86 @@ class Classes:
     def __init__(self, hours: SendingHours, now: Callable[[], float] = time.time) -> None:
         self._hours, self._now = hours, now
         self._windows = parse_hours(hours.windows) if hours.windows else EVERY_MINUTE
-        self._asks = bool(hours.windows or hours.closed or hours.holidays or hours.begins)
+        self._own = bool(hours.windows or hours.closed or hours.holidays or hours.begins)
+        self._preset = preset_named(hours.preset) if hours.preset else None
         year = datetime.fromtimestamp(now(), UTC).year
-        years = range(year, year + _YEARS)
-        closed = {day for code in hours.holidays for n in years for day in holidays_in(code, n)}
-        self._closed = tuple(sorted(closed | set(hours.closed)))
-        self._known_until = f"{years.stop}-01-01" if hours.holidays else ""
+        self._years = range(year, year + _YEARS)
         self._known: dict[tuple[str, ...], HoursClass | str] = {}
-        self._named: dict[str, str] = {}
+        self._zone_names: dict[str, str] = {}
+        self._states: dict[str, str] = {}
 
-    def of(self, number: str, zone_text: str = "") -> HoursClass:
-        """The class of a number in E.164; ``zone_text`` is what its row says of its zone.
+    def of(self, number: str, zone_text: str = "", state_text: str = "") -> HoursClass:
+        """The class of a number in E.164; the texts are what its row says of its zone and state.
 
-        Raises BadHours if that is no zone, if no zone is known for it, or if there is no time at
-        which all that must be are open.
+        Raises BadHours if one of them is none, if no zone is known for it, or if there is no time
+        at which all that must be are open.
         """
-        zones = self._zones(number, zone_text)
-        found = self._known.get(zones)
+        state = self._state(number, state_text)
+        zones = self._zones(number, zone_text, state if state_text else "")
+        if not zones and (self._own or state):
+            reason = "no time zone is known for it: name one for all such numbers, or in a column"
+            raise BadHours(number, reason)
+        key = (state, *zones)
+        found = self._known.get(key)
         if found is None:
-            found = self._class(zones)
-            self._known[zones] = found
+            found = self._known[key] = self._class(state, zones)
         if isinstance(found, str):
             raise BadHours(zone_text or number, found)
         return found
 
-    def _zones(self, number: str, zone_text: str) -> tuple[str, ...]:
-        hours = self._hours
-        if hours.fixed_zone:
-            return (hours.fixed_zone,)
-        if zone_text:
-            name = self._named.get(zone_text)
-            if name is None:
-                name = self._named[zone_text] = zone_named(zone_text)
-            return (name,)
-        zones = zones_of(number) or ((hours.zone,) if hours.zone else ())
-        if not zones and self._asks:
-            reason = "no time zone is known for it: name one for all such numbers, or in a column"
-            raise BadHours(number, reason)
-        return zones
+    def _state(self, number: str, text: str) -> str:
+        """Whose laws hold: a state's, all states' (``*``), or nobody's."""
+        if self._preset is None:
+            return ""
+        if text:
+            if text not in self._states:
+                self._states[text] = self._preset.state_named(text)
+            return self._states[text]
+        if not self._preset.concerns(number):
+            return ""
+        return self._preset.state_of(number) or _ANYWHERE
 
-    def _class(self, zones: tuple[str, ...]) -> HoursClass | str:
-        """The class of whoever may be in ``zones``; or why there can be none."""
+    def _zones(self, number: str, text: str, state: str) -> tuple[str, ...]:
+        """The zones that may be a recipient's: of whom ``state`` is said, all of that state's."""
         hours = self._hours
-        own = ZoneHours(zones, self._windows, self._closed, hours.begins)
-        found = HoursClass((own,) if self._asks else (), self._known_until)
+        if hours.fixed_zone and not self._preset:
+            return (hours.fixed_zone,)
+        if text:
+            if text not in self._zone_names:
+                self._zone_names[text] = zone_named(text)
+            return (self._zone_names[text],)
+        if state and self._preset:
+            return self._preset.zones_of(state)
+        return zones_of(number) or ((hours.zone,) if hours.zone else ())
+
+    def _class(self, state: str, zones: tuple[str, ...]) -> HoursClass | str:
+        """The class of whoever may be in ``zones``; or why there can be none."""
+        parts = tuple(self._parts(state, zones))
+        asks = self._hours.holidays or any(rule.holidays for rule in self._rules(state))
+        known_until = f"{self._years.stop}-01-01" if asks else ""
+        found = HoursClass(parts, known_until)
         if never_opens(found, self._now()):
             where = ", ".join(zones) if len(zones) <= 3 else f"{len(zones)} zones"
             return f"nothing is open in all of {where} at once: name its zone in a column"
         return found
+
+    def _parts(self, state: str, zones: tuple[str, ...]) -> Iterator[ZoneHours]:
+        hours = self._hours
+        if self._own:
+            own = (hours.fixed_zone,) if hours.fixed_zone else zones
+            closed = {*hours.closed, *self._closed(hours.holidays)}
+            yield ZoneHours(own, self._windows, tuple(sorted(closed)), hours.begins)
+        for rule in self._rules(state):
+            whose = " ".join(filter(None, (hours.preset, rule.state)))
+            closed_then = tuple(sorted(self._closed(rule.holidays)))
+            yield ZoneHours(zones, parse_hours(rule.hours), closed_then, rule=whose)
+
+    def _rules(self, state: str) -> tuple[LegalRule, ...]:
+        if not state or not self._preset:
+            return ()
+        return self._preset.rules_of("" if state == _ANYWHERE else state)
+
+    def _closed(self, calendars: tuple[str, ...]) -> set[str]:
+        return {
+            day for code in calendars for year in self._years for day in holidays_in(code, year)
+        }

@@ -49,6 +49,13 @@ def zones_of(number: str) -> tuple[str, ...]:
     return ()
 
 
+def zones_with(digits: str) -> set[str]:
+    """The zones of all numbers that begin with ``digits``: a country's code and an area code."""
+    prefixes, _ = _prefixes()
+    places = (names for prefix, names in prefixes.items() if prefix.startswith(digits))
+    return {name for names in places for name in names}
+
+
 @cache
 def _geographical(prefix: str) -> bool:
     """Whether mobile numbers that begin with ``prefix`` tell where they are from."""
