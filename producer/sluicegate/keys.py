@@ -104,7 +104,9 @@ is each script's ``KEYS[1]``.
                          billionths; max_cost: its cap, billionths|currency|price of a part;
                          guards: its other caps, canary, shares and whom it leaves out (JSON,
                          stored/guards.py); guarded_since, canary_full, canary_passed: wall ms
-                         (guards.lua); stopped: why one of these paused it, stopped_by: which
+                         (guards.lua); stopped: why one of these paused it, stopped_by: which;
+                         version: of its text, where that was revised, text:<n>: each later one
+                         (JSON, campaigns/plan.py)
     money        hash    lifted:<level> -> the day for which a person lifted its cap's halt;
                          warned:<level> -> the day, of a campaign the cap, that was warned of
     running      set     names of the campaigns that are being sent
@@ -173,6 +175,7 @@ A record's fields; one that says nothing is absent:
                  further id; both see costs.lua
     line         its place among those that wait for a limit on their recipient: line|place
     counted      steady ms from which on it counts there, once it may have been sent
+    version      which of its campaign's texts it was made of, where not the first
     text         keyed hash of what it says, if the same text is limited
     code reason  of the last failed attempt, or why it waits
     answer       status and body of that answer, cut to 500 bytes

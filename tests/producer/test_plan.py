@@ -43,6 +43,7 @@ OTHERS: dict[str, Any] = {
     "plain_punctuation": True,
     "language_column": "lang",
     "languages": ("de", ""),
+    "columns": ("code", "first_name"),
     "renderer": "other/9",
     "except_campaigns": ("june",),
     "hours": SendingHours(windows="09:00-18:00"),

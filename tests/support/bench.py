@@ -182,7 +182,9 @@ class Bench:
         return grants
 
     def start(self, *grants: Grant, request: bytes = b"{}") -> list[bool]:
-        starts = [Start(g.id, g.token, b"" if g.request else request) for g in grants]
+        starts = [
+            Start(g.id, g.token, b"" if g.request else request, version=g.version) for g in grants
+        ]
         return list(self.step(starts=starts).started)
 
     def settle(self, grant: Grant, kind: Any, **fields: Any) -> str:

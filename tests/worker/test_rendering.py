@@ -117,3 +117,14 @@ def test_a_recipient_that_was_edited_has_a_message_of_its_own(
     edited = Grant(grant.id, grant.token, 0, 0, 0, 0, 1, encode(made), b"")
     [sent] = read(bench, redis_url, edited)
     assert (sent.id, sent.text, sent.sender) == (grant.id, "Dear A", "+15550000099")
+
+
+def test_each_version_of_a_text_is_read_once_and_stays_what_it_is(
+    bench: Bench, redis_url: str
+) -> None:
+    first, second = blast(bench)
+    bench.settle(first, "unused")
+    bench.campaigns.revise("july", "Code {{ code }} for you")
+    [again] = bench.claim_all(1)
+    texts = [made.text for made in read(bench, redis_url, second, again, second)]
+    assert texts == ['Hi A|"1, code ü😀', "Code ü😀 for you", 'Hi A|"1, code ü😀']

@@ -12,6 +12,7 @@ from sluicegate.config import Account
 from sluicegate.errors import BadValue, InvalidMessage, OutboxError, WrongRenderer
 from sluicegate.levels import check_country
 from sluicegate.message import Message, decode
+from sluicegate.stored import Ticket
 
 from .provider.gateway import Attempt, Gateway, idempotency_key
 from .provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
@@ -31,10 +32,12 @@ log = logging.getLogger(__name__)
 
 
 class Prepared(NamedTuple):
-    """What a grant's POST sends; ``text`` as in ``wire.Start``."""
+    """What a grant's POST sends; the rest as in ``wire.Start``."""
 
     request: bytes
     text: str = ""
+    version: str = ""
+    segments: int = 0
 
 
 async def not_limited(message: Message) -> str:
@@ -74,7 +77,8 @@ class Attempts:
         try:
             message = await self._read(grant)
             check_country(self._account, message.to, grant.id)  # the list may be shorter by now
-            return Prepared(self._gateway.request(message), await self._text_hash(message))
+            request, text = self._gateway.request(message), await self._text_hash(message)
+            return Prepared(request, text, grant.version, _resized(grant, message))
         except OutboxError as error:
             log.warning("a message goes back, its plan could not be read: %s", error)
             return grant.unused()
@@ -150,6 +154,14 @@ class Attempts:
             return outcome
         age_seconds = (grant.age_ms + attempt.took_ms) / 1000
         return decide(self._policy, outcome, grant.attempts + 1, age_seconds, grant.free)
+
+
+def _resized(grant: Grant, message: Message) -> int:
+    """How many segments a recipient's message has, where its ticket says otherwise; else 0."""
+    if not grant.version or grant.content.startswith(b"{"):
+        return 0
+    parts = message.segments.parts
+    return 0 if parts == Ticket.parse(grant.content).segments else parts
 
 
 def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome | None) -> Settle:

@@ -150,7 +150,7 @@ class Drain:
                 self._schedule.end(made, self._monotonic())
             else:
                 at = now + grant.slot_ms / 1000
-                messages.append(HeldMessage(grant, at, made.request, made.text))
+                messages.append(HeldMessage(grant, at, *made))
         self._schedule.hold(messages)
         self._journal.note_claim(claimed)
         if claimed.why == "probe":

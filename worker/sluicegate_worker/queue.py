@@ -92,6 +92,10 @@ class Queue:
             args += (start.id, start.token, start.request)
         texts = [(start.id, start.text) for start in starts if start.text]
         args += (len(texts), *chain.from_iterable(texts))
+        made = [start for start in starts if start.version]
+        args.append(len(made))
+        for start in made:
+            args += (start.id, start.version, start.segments)
         args.append(len(renewals))
         for renewal in renewals:
             args += (renewal.id, renewal.token)

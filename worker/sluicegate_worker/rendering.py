@@ -24,14 +24,15 @@ _HASH_CHARACTERS = 7
 
 
 class GrantRenderer:
-    """Makes the messages of one account's grants; a plan never changes, so it is read once.
+    """Makes the messages of one account's grants; a version of a plan never changes, so it is read
+    once.
 
     A recipient whose dead letter was edited has a stored message, which takes precedence.
     """
 
     def __init__(self, client: redis.asyncio.Redis, keys: Keys) -> None:
         self._client, self._keys = client, keys
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[tuple[str, str], Plan] = {}
 
     async def message(self, grant: Grant) -> Message:
         """The message to send.
@@ -43,17 +44,18 @@ class GrantRenderer:
         campaign = MessageId.parse(grant.id).campaign
         if not campaign or grant.content.startswith(b"{"):
             return decode(grant.content, grant.id)
-        plan = self._plans.get(campaign) or await self._read(campaign)
+        plan = self._plans.get((campaign, grant.version))
+        plan = plan or await self._read(campaign, grant.version)
         return rendered(plan, grant.id, grant.content)
 
-    async def _read(self, campaign: str) -> Plan:
+    async def _read(self, campaign: str, version: str) -> Plan:
         try:
-            plan = await aread_plan(self._client, self._keys, campaign)
+            plan = await aread_plan(self._client, self._keys, campaign, version)
         except redis.RedisError as error:
             raise translated(error, ()) from error
         if plan.renderer not in RENDERERS:
             raise WrongRenderer(campaign, plan.renderer)
-        self._plans[campaign] = plan
+        self._plans[campaign, version] = plan
         return plan
 
 

@@ -65,12 +65,15 @@ class HeldMessage(msgspec.Struct, eq=False):
     slot_at: float
     request: bytes
     text: str = ""
+    version: str = ""
+    segments: int = 0
     asked_at: float = 0.0
     renew_at: float = 0.0
 
     def start(self) -> Start:
         grant = self.grant
-        return Start(grant.id, grant.token, b"" if grant.request else self.request, self.text)
+        request = b"" if grant.request else self.request
+        return Start(grant.id, grant.token, request, self.text, self.version, self.segments)
 
     def may_begin(self, now: float, within_seconds: float = START_TO_POST_SECONDS) -> bool:
         """Whether its POST may still begin: the last look, just before the first byte."""

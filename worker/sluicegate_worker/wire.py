@@ -158,13 +158,17 @@ class Start(msgspec.Struct, frozen=True):
     """A granted message whose POST is about to be written.
 
     ``request`` is its bytes, or empty where Redis has them already. ``text`` is the keyed hash of
-    what it says, where the same text may be limited and Redis has it not yet.
+    what it says, where the same text may be limited and Redis has it not yet. ``version`` is which
+    of its campaign's texts it was made of, ``""`` for the first or an app's message; ``segments``
+    how long it is, where that is not what its ticket says.
     """
 
     id: str
     token: str
     request: bytes = b""
     text: str = ""
+    version: str = ""
+    segments: int = 0
 
 
 class Renewal(msgspec.Struct, frozen=True):
@@ -180,7 +184,8 @@ class Grant(msgspec.Struct, frozen=True):
     ``attempts`` of it were charged so far, of which the provider may have acted on ``maybe``;
     ``age_ms`` is the time spent in them and in backoff. ``content`` is the message, and
     ``request`` the bytes of its POST once it has been started. ``free`` attempts more cost it
-    nothing: they were made to find out how the provider is.
+    nothing: they were made to find out how the provider is. ``version`` is that of its campaign's
+    text, ``""`` for the first.
     """
 
     id: str
@@ -193,6 +198,7 @@ class Grant(msgspec.Struct, frozen=True):
     content: bytes
     request: bytes
     free: int = 0
+    version: str = ""
 
     def unused(self) -> Settle:
         """The settle that gives it back: nothing was written, and its slot is free again."""
@@ -282,7 +288,7 @@ def parse_swept(reply: Sequence[int]) -> Swept:
 
 
 def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:
-    id, slot_ms, attempts, maybe, age_ms, generation, content, request, free = fields
+    id, slot_ms, attempts, maybe, age_ms, generation, content, request, free, *version = fields
     return Grant(
         id.decode(),
         token,
@@ -294,4 +300,5 @@ def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:
         content,
         request,
         int(free),
+        version[0].decode() if version else "",
     )

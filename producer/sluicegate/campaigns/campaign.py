@@ -34,14 +34,15 @@ from ..keys import Keys
 from ..memory import intake_refusal, server_memory
 from ..optouts import wait_for_posts
 from ..scripts import Argument, PipelinedScript, Script, Scripts, new_token
-from ..stored import NO_GUARDS, UNITS, Guards, MaxCost
+from ..stored import NO_GUARDS, UNITS, Guards, MaxCost, Ticket
 from .exclusion import Exclusion
 from .hours import HoursKeeper
 from .import_hours import ImportHours
 from .ledger import Ledger, Ledgers
 from .members import Members, check_of, hash_key, read_members
-from .plan import Plan, differences, message_id, plan_digest
+from .plan import Plan, TextVersion, differences, message_id, plan_digest
 from .recipients import Recipient
+from .template import renderer_of
 
 IMPORT = Script("sluicegate.import")
 CAMPAIGN = Script("sluicegate.campaign")
@@ -61,6 +62,7 @@ ImportResult = Literal["added", "duplicate", "suppressed", "excluded"]
 _MEMORY_CHECK_SECONDS = 1.0
 _ESTIMATE = "estimate:"
 _MOST_MONEY = 10**9
+_PAGE = 1000
 _IMPORT_RESULTS: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
 
@@ -72,6 +74,7 @@ class Campaign(msgspec.Struct, frozen=True):
     ``max_cost`` is its cap in ``currency``, None for none. ``stopped`` says why a cap or a guard
     paused it, and ``stopped_by`` which: money, messages, segments, canary or share. The canary of
     its ``guards`` was all on its way at ``canary_full_ms``, and passed at ``canary_passed_ms``.
+    ``versions`` are the later ones of its text, in order; that of ``plan`` is the first.
     """
 
     plan: Plan
@@ -89,10 +92,21 @@ class Campaign(msgspec.Struct, frozen=True):
     guards: Guards = NO_GUARDS
     canary_full_ms: int = 0
     canary_passed_ms: int = 0
+    versions: tuple[TextVersion, ...] = ()
 
     @property
     def name(self) -> str:
         return self.plan.name
+
+    @property
+    def version(self) -> int:
+        """Which version of its text goes out now; the first is 1."""
+        return len(self.versions) + 1
+
+    @property
+    def current(self) -> Plan:
+        """Its plan with the text that goes out now."""
+        return self.plan.revised(self.versions[-1]) if self.versions else self.plan
 
 
 class Campaigns:
@@ -173,6 +187,7 @@ class Campaigns:
             guards=Guards.parse(fields[b"guards"]) if b"guards" in fields else NO_GUARDS,
             canary_full_ms=full,
             canary_passed_ms=passed,
+            versions=_versions(fields),
         )
 
     def __iter__(self) -> Iterator[Campaign]:
@@ -333,6 +348,44 @@ class Campaigns:
         said = _said(by, "guard", name, {"guards": guards.format().decode() or "none"})
         self._scripts.call(CAMPAIGN, [name, "guard", guards.format(), said])
 
+    def revise(self, name: str, text: str, by: By | None = None) -> Campaign:
+        """Give a campaign another text, as a new version: nobody is started with the one before.
+
+        Whoever's POST was begun keeps the text that they were to get. After this has returned,
+        no POST of an earlier text starts but of those. Raises UnknownCampaign; BadTemplate;
+        BadValue if the text needs a column that was not kept; and WrongCampaignState if the
+        campaign is cancelled, or was revised by somebody else meanwhile.
+        """
+        campaign = self.get(name)
+        by = by or By()
+        version = TextVersion(text=text, renderer=renderer_of(text), who=by.who)
+        campaign.plan.revised(version).checked()
+        if campaign.current.text == text:
+            return campaign
+        about = {"version": str(campaign.version + 1)}
+        args: list[Argument] = [name, "revise", campaign.version, msgspec.json.encode(version)]
+        before, after = self._scripts.call(CAMPAIGN, [*args, _said(by, "revise", name, about)])
+        if not after:
+            raise WrongCampaignState(name, before.decode(), "be revised")
+        wait_for_posts(self._client, self._keys, self._sleep)
+        return self.get(name)
+
+    def unstarted(self, name: str) -> Iterator[list[bytes]]:
+        """Yield the tickets of recipients whose first start is to come, a page at a time."""
+        fields = self._client.hmget(self._keys.campaign(name), "lane")
+        others = self._client.smembers(self._keys.other_lanes(name))
+        for lane in {*fields, *others} - {None}:
+            start = 0
+            key = self._keys.lane(lane.decode())
+            while page := self._client.lrange(key, start, start + _PAGE - 1):
+                pipeline = self._client.pipeline(transaction=False)
+                for ticket in page:
+                    id = f"{name}.{Ticket.short_of(ticket).decode()}"
+                    pipeline.exists(self._keys.record(id))
+                known = pipeline.execute()
+                yield [one for one, started in zip(page, known, strict=True) if not started]
+                start += _PAGE
+
     def act(self, name: str, action: Action, by: By | None = None) -> CampaignState:
         """Start, pause, resume or cancel a campaign, and return its new state.
 
@@ -359,6 +412,12 @@ class Campaigns:
         campaign = self.get(name)
         if campaign.plan.hours and campaign.state == "draft":
             self._hours.start(name, campaign.plan.hours, campaign.plan.expires_at)
+
+
+def _versions(fields: Mapping[bytes, bytes]) -> tuple[TextVersion, ...]:
+    latest = int(fields.get(b"version", 1))
+    stored = (fields[f"text:{number}".encode()] for number in range(2, latest + 1))
+    return tuple(msgspec.json.decode(text, type=TextVersion) for text in stored)
 
 
 def _said(by: By | None, action: str, campaign: str, about: Mapping[str, str] = {}) -> bytes:
@@ -398,19 +457,39 @@ def _next_batch(
 
 
 def read_plan(client: redis.Redis, keys: Keys, campaign: str) -> Plan:
-    """Return a campaign's plan; raises InvalidMessage if it is gone: then it can't be sent."""
-    return _plan(campaign, cast("Any", client.hget(keys.campaign(campaign), "plan")))
+    """Return a campaign's plan with the text that goes out now.
+
+    Raises InvalidMessage if it is gone: then it can't be sent.
+    """
+    store, name = cast("Any", client), keys.campaign(campaign)
+    version = (store.hget(name, "version") or b"").decode()
+    stored, text = store.hmget(name, ("plan", _text_field(version)))
+    return _plan(campaign, stored, text, version)
 
 
-async def aread_plan(client: redis.asyncio.Redis, keys: Keys, campaign: str) -> Plan:
-    """``read_plan`` on an asynchronous client."""
-    return _plan(campaign, await cast("Any", client.hget(keys.campaign(campaign), "plan")))
+async def aread_plan(
+    client: redis.asyncio.Redis, keys: Keys, campaign: str, version: str = ""
+) -> Plan:
+    """Return a campaign's plan with a version of its text, ``""`` for the first.
+
+    Raises as ``read_plan``.
+    """
+    fields = ("plan", _text_field(version))
+    stored, text = await cast("Any", client.hmget(keys.campaign(campaign), fields))
+    return _plan(campaign, stored, text, version)
 
 
-def _plan(campaign: str, stored: bytes | None) -> Plan:
-    if stored is None:
+def _text_field(version: str) -> str:
+    return f"text:{version or 1}"
+
+
+def _plan(campaign: str, stored: bytes | None, text: bytes | None, version: str) -> Plan:
+    if stored is None or (text is None and version not in ("", "1")):
         raise InvalidMessage("campaign", campaign, "its plan is gone")
-    return msgspec.json.decode(stored, type=Plan)
+    plan = msgspec.json.decode(stored, type=Plan)
+    if text is None or version in ("", "1"):
+        return plan
+    return plan.revised(msgspec.json.decode(text, type=TextVersion))
 
 
 def _import_args(

@@ -73,7 +73,8 @@ class Oddities:
     """Looks at the recipients of one plan; ``columns`` are those of the file."""
 
     def __init__(self, plan: Plan, columns: Sequence[str]) -> None:
-        self._columns, self._variables = columns, plan.template.variables
+        self._columns, self._variables = columns, plan.values
+        self._said = frozenset(plan.template.variables)
         said = re.sub(r"\{[{%#].*?[}%#]\}", "\n", plan.text, flags=re.DOTALL)
         self._literals = [*self._found(said)]
         self._of_value = lru_cache(10_000)(self._value)  # values repeat, above all odd ones
@@ -85,7 +86,7 @@ class Oddities:
                 yield Oddity(IN_TEXT, what)
         if self._variables:
             for name, value in zip(self._variables, values_of(recipient), strict=False):
-                if value and (what := self._of_value(value)):
+                if name in self._said and value and (what := self._of_value(value)):
                     yield Oddity(name, what)
 
     def _value(self, value: str) -> str:

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from ..characters import control_in
-from ..errors import InvalidMessage
+from ..errors import BadValue, InvalidMessage
 from ..message import Message
 from ..rules import E164, validated
 from ..segments import MAX_PARTS, MAX_SMS_TEXT, Segments, count, sendable
@@ -31,6 +31,14 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
 
 _json = msgspec.json.Encoder().encode
 _new_hash = blake2b(digest_size=8).copy  # a copy is quicker than a new one
+
+
+class TextVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A later version of a campaign's text, what renders it, and who made it."""
+
+    text: str
+    renderer: str
+    who: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -47,7 +55,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     those that the text uses, for what is decided of a recipient later. ``plain_punctuation``
     replaces typographic signs where that saves segments. Where there is a ``language_column``, the
     text branches by it, see ``languages``; ``languages`` are those that it has, with ``""`` among
-    them if it has a text for all others.
+    them if it has a text for all others. Of a revised plan ``columns`` are its tickets' values.
     """
 
     name: str
@@ -64,6 +72,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     region_column: str | None = None
     landlines: bool = True
     kept_columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     hours: SendingHours | None = None
     plain_punctuation: bool = False
     language_column: str | None = None
@@ -81,8 +90,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
 
     @cached_property
     def values(self) -> tuple[str, ...]:
-        """What a ticket's values are of: the text's variables, then the kept columns."""
-        return tuple(dict.fromkeys((*self.template.variables, *self.kept_columns)))
+        """What a ticket's values are of: the first text's variables, then the kept columns."""
+        return self.columns or tuple(dict.fromkeys((*self.template.variables, *self.kept_columns)))
 
     @property
     def kind(self) -> Literal["SMS", "MMS"]:
@@ -94,6 +103,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         """The name of the lane in which its recipients wait."""
         sender = sender_name(self.sender, self.messaging_profile_id)
         return LaneName("bulk", self.kind, sender, self.name).format()
+
+    def revised(self, version: TextVersion) -> "Plan":
+        """The plan with a later text, whose values are those that tickets hold."""
+        return msgspec.structs.replace(
+            self, text=version.text, renderer=version.renderer, columns=self.values
+        )
 
     def message(self, id: str, to: str, text: str) -> Message:
         """Make the message to one recipient; raises InvalidMessage if it can't be sent.
@@ -152,6 +167,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
             raise InvalidMessage("name", self.name, rule)
         if self.name in self.except_campaigns:
             raise InvalidMessage("except_campaigns", self.name, "is this campaign itself")
+        if self.columns:
+            for name in self.template.variables:
+                if name not in self.columns:
+                    kept = ", ".join(self.columns)
+                    raise BadValue(name, f"was not kept; the campaign keeps {kept}")
         if fault := control_in(self.text):
             raise InvalidMessage("text", self.text, fault)
         if self.hours:
@@ -211,6 +231,7 @@ _FIELD_WORDS = {
     "kept_columns": "list of kept columns",
     "plain_punctuation": "plain punctuation",
     "language_column": "column of languages",
+    "columns": "columns of tickets",
     "renderer": "renderer, that of another version of Sluicegate",
 }
 

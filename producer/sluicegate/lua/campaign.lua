@@ -1,11 +1,14 @@
 -- A campaign's life: create, start, pause, resume, cancel; its pace, its caps and its guards.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] name, [2] create | start | pause | resume | cancel | pace | cap | guard; for create also
+-- ARGV[1] name, [2] create | start | pause | resume | cancel | pace | cap | guard | revise; for
+--   create also
 --   [3] plan, [4] digest of the plan, [5] shards of its members, [6] lane, [7] check of the key of
 --   their hashes;
 --   for pace [3] segments per second ('' for no rate of its own), [4] weight, [5] the audit's entry
 --   (audit.lua, '' for none); for cap [3] max_cost (caps.lua; '' for none), [4] that entry; for
---   guard [3] guards (guards.lua; '' for none), [4] that entry; for the others [3] that entry.
+--   guard [3] guards (guards.lua; '' for none), [4] that entry; for
+--   revise [3] the version that it has, [4] the text of the next one (JSON, plan.py), [5] that
+--   entry; for the others [3] that entry.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
@@ -17,7 +20,8 @@ local account, clock = part('sluicegate.account'), part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local campaigns, lanes = part('sluicegate.campaigns'), part('sluicegate.lanes')
 local names = part('sluicegate.lane_names')
-local key, wake, whole_ms = account.key, account.wake, part('sluicegate.texts').whole_ms
+local key, wake, texts = account.key, account.wake, part('sluicegate.texts')
+local whole_ms = texts.whole_ms
 local call, audit = redis.call, part('sluicegate.audit')
 
 local MOVED = 1000 -- tickets in one command
@@ -79,6 +83,17 @@ if GIVEN[action] then
     wake()
   end
   return { before, before }
+end
+if action == 'revise' then
+  local version = call('HGET', campaign, 'version') or '1'
+  local next_one = texts.rounded(tonumber(ARGV[3]) + 1)
+  if version == next_one and call('HGET', campaign, 'text:' .. version) == ARGV[4] then
+    return { before, version }
+  end
+  if version ~= ARGV[3] or before == 'cancelled' then return { before, '' } end
+  call('HSET', campaign, 'text:' .. next_one, ARGV[4], 'version', next_one)
+  audit.write(now, ARGV[5] or '', 1)
+  return { before, next_one }
 end
 local after = AFTER[action][before]
 if not after or after == before then return { before, after or '' } end

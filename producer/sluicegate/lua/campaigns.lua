@@ -22,18 +22,19 @@ local function state_of(id, recorded) return recorded or (of(id) and 'waiting') 
 -- A campaign's state (false where there is none of that name), interval (ms a segment, nil for no
 -- rate of its own), weight (of each lane), sender (its plan's, '' where there is none), max_cost
 -- (caps.lua; nil for no cap), has_hours (hours.lua), where its weight is shared among as many lanes
--- as are open now, and guards (guards.lua; nil for none).
+-- as are open now, guards (guards.lua; nil for none) and version (of its text, nil for the first).
 local function facts(name)
   if not campaigns[name] then
     local campaign = key('campaign:' .. name)
     local fields = redis.call('HMGET', campaign, 'state', 'per_second', 'weight', 'lane',
-      'max_cost', 'hours', 'guards')
+      'max_cost', 'hours', 'guards', 'version')
     local rate = num(fields[2], 0)
     campaigns[name] = {
       state = fields[1], interval = whole_us(rate > 0 and 1000 / rate or nil),
       weight = num(fields[3], 1) / max(1, num(fields[6], 1)),
       sender = string.match(fields[4] or '', '^..:([^#]*)') or '', max_cost = fields[5] or nil,
       has_hours = fields[6] and true or nil, guards = fields[7] or nil,
+      version = fields[8] or nil,
     }
   end
   return campaigns[name]

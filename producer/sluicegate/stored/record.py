@@ -65,6 +65,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: str = ""
     counted: str = ""
     text: str = ""
+    version: str = ""
     at_brand: str = ""
     code: str = ""
     reason: str = ""

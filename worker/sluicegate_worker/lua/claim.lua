@@ -39,9 +39,10 @@ local function grant(now, id, slot, ticket, fields)
   -- Not by ms(): no other text of the call is the same.
   local ahead = string.format('%.3f', slot - now.steady)
   local _, attempts, maybe, age, generation, content, request, free = unpack(fields)
+  local campaign = campaigns.of(id)
   return {
     id, ahead, attempts or '0', maybe or '0', age or '0', generation or '0', content or ticket,
-    request or '', free or '0',
+    request or '', free or '0', campaign and campaigns.facts(campaign).version,
   }
 end
 

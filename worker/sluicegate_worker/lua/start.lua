@@ -10,6 +10,7 @@ local states, halts = later('sluicegate.states'), part('sluicegate.halts')
 local hours = later('sluicegate.hours')
 local limits, same_text = part('sluicegate.limits'), later('sluicegate.recipient_texts')
 local charges, withheld = later('sluicegate.charges'), later('sluicegate_worker.withheld')
+local match = string.match
 local wait_for_answer = part('sluicegate_worker.breaker').wait_for_answer
 
 local VOID_MS = 50 -- a slot is good for so long after its time
@@ -67,8 +68,32 @@ local function lane_passes(now, id, lane)
   return known
 end
 
+-- Whether a message was made of the text that its campaign has now, and is as long as its ticket
+-- says. Nothing is asked of one that was started before: it keeps its text.
+local function fits(id, post)
+  local campaign = campaigns.of(id)
+  if not campaign or post.request == '' then return true end
+  local made = post.version
+  if not made then return not campaigns.facts(campaign).version end
+  local number = match(made.made_of, '^%d+')
+  return number == (campaigns.facts(campaign).version or '1') and made.segments == 0
+end
+
+-- It goes back to be made anew, or with its length put right, so that it is charged for what it is.
+local function give_back(now, id, lease, post)
+  charges().drop_grant(now, id, lease)
+  local ticket, made = lease.ticket_text, post.version
+  if made and made.segments > 0 then
+    ticket = string.gsub(ticket, '^([^|]*)|%d+|', '%1|' .. texts.rounded(made.segments) .. '|')
+  end
+  states().put_back(now, id, lease.lane, ticket)
+  counts().count('unused')
+  return 'refused'
+end
+
 -- Start a POST: id, token, request ('' where it is stored already), text (the hash of what it
--- says, nil where that is stored already, or is not limited). Returns started; or refused: then its
+-- says, nil where that is stored already, or is not limited), version (made_of, segments; nil for
+-- an app's, or a campaign's first text). Returns started; or refused: then its
 -- slot is free again and the message is where it belongs; or doubted: refused, and in doubt under
 -- this token.
 local function start(now, breaker, post, lease_ms, retention_ms)
@@ -89,6 +114,7 @@ local function start(now, breaker, post, lease_ms, retention_ms)
     counts().count(over and 'overtaken' or void and 'void' or 'unused')
     return 'refused'
   end
+  if not fits(id, post) then return give_back(now, id, lease, post) end
   local limited = limits.get('recipient')
   if limited and not pass_text(now, id, lease, ticket, post.text, maybe, retention_ms) then
     return 'refused'
@@ -103,6 +129,10 @@ local function start(now, breaker, post, lease_ms, retention_ms)
     records.put(id, 'request', post.request, 'key_at', now_ms)
   end
   if post.text then records.put(id, 'text', post.text) end
+  local made = post.request ~= '' and post.version
+  if made and made.made_of ~= '1' then
+    records.put(id, 'version', made.made_of)
+  end
   -- It relies on the provider knowing the key.
   if texts.num(maybe, 0) > 0 then counts().count('resent') end
   return 'started'

@@ -12,10 +12,13 @@
 --     beside its sender), bill (what the provider says of the message: bills.lua)
 --   count and that many starts of 3: id, token, request ('' where it is stored already)
 --   count and that many texts of 2: id of a message that starts, the hash of what it says
+--   count and that many versions of 3: id of a message that starts, which of its campaign's texts
+--     it was made of, its segments (0 where its ticket is right)
 --   count and that many renewals of 2: id, token
 --   token ('' to claim nothing), want, horizon_ms
 -- Returns: {settle answers}, {start answers}, {renewal answers}, {wait_ms, why, grants}, each grant
---   being id, ms until its slot, attempts, maybe, age, generation, content, request, free. Where no
+--   being id, ms until its slot, attempts, maybe, age, generation, content, request, free, and the
+--   version of its campaign's text where that is not the first. Where no
 --   limits are published it claims nothing: why is then 'unconfigured'.
 -- Keys touched: those of its parts, and clock.
 -- Called twice with the same arguments it answers alike and changes nothing more.
@@ -109,6 +112,11 @@ for _ = 1, number_arg() do
   local id = arg()
   hashes[id] = arg()
 end
+local versions = {} -- of campaigns' texts that they were made of, and their segments then
+for _ = 1, number_arg() do
+  local id = arg()
+  versions[id] = { made_of = arg(), segments = number_arg() }
+end
 local renewals = read_all(read_renewal)
 -- A write that frees nothing counts as one that frees: after it, a full server takes the rest.
 if #settles + #starts + #renewals > 0 then redis.call('ZREM', key('granted'), '') end
@@ -122,7 +130,7 @@ if bucket.newest then window().learn(now, bucket) end
 if #starts > 0 then optouts().fetch_all(recipients_of(starts)) end
 local start = #starts > 0 and starting().start
 local started = each(starts, function(post)
-  post.text = hashes[post.id]
+  post.text, post.version = hashes[post.id], versions[post.id]
   return start(now, breaker, post, lease_ms, retention_ms)
 end)
 local renewed = each(renewals, function(renewal)

@@ -12,6 +12,7 @@ from .preflight import check
 from .presets import list_presets
 from .preview import preview
 from .report import report
+from .revise import revise
 from .show import status
 from .start import start
 from .test import test
@@ -31,6 +32,7 @@ campaign.command()(resume)
 campaign.command()(cancel)
 campaign.command()(pace)
 campaign.command()(guard)
+campaign.command()(revise)
 campaign.command("hours")(list_hours)
 campaign.command("presets")(list_presets)
 campaign.command()(report)

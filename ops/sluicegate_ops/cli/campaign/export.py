@@ -90,7 +90,7 @@ def export(session: Session, options: CampaignExportOptions) -> None:
     telling = not members.keyed and campaign.plan.key_column is None
     count = 0
     with (
-        own_columns(campaign.plan, files, members) as own,
+        own_columns(campaign.current, files, members) as own,
         _output(options, own.names, files[0][0] if files else None) as write,
         Meter("exporting", imported) as meter,
     ):

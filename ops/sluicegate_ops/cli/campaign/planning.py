@@ -160,6 +160,8 @@ def existing(campaigns: Campaigns, plan: Plan) -> Campaign | None:
         campaign = campaigns.get(plan.name)
     except UnknownCampaign:
         return None
+    if plan.text == campaign.current.text:  # that of its latest version
+        plan = replace(plan, text=campaign.plan.text)
     plan = replace(plan, renderer=campaign.plan.renderer)  # its own, whatever is the latest
     if plan_digest(campaign.plan) != plan_digest(plan):
         raise CampaignExists(plan.name, differences(plan, campaign.plan))

@@ -67,7 +67,7 @@ def check(session: Session, options: PreflightOptions) -> None:
     reading = reading_of(session, options, sheet)
     plan = planned(session, options, sheet, options.name or NO_NAME, reading)
     if options.name is not None and (before := existing(session.campaigns, plan)):
-        plan = before.plan
+        plan = before.current
     result = read(session, options, sheet, plan, reading)
     if options.json:
         write_document(document(session, result.report, result.rejects, result.duplicates))

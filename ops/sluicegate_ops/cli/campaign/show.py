@@ -110,7 +110,7 @@ def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
 
 def _show(campaign: Campaign, why: Why, hours: list[ClassHours]) -> None:
     console().print(f"campaign {campaign.name}: {campaign.state}", style="bold")
-    plan = campaign.plan
+    plan = campaign.current
     write_pairs(
         [
             ("why", sentence(why)),
@@ -121,6 +121,7 @@ def _show(campaign: Campaign, why: Why, hours: list[ClassHours]) -> None:
             *guard_pairs(campaign),
             ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
             ("text", plan.text),
+            ("version", campaign.version if campaign.versions else ""),
             ("media", " ".join(plan.media_urls)),
             ("expires", plan.expires_at and when(plan.expires_at.timestamp() * 1000)),
             *((word, when(time)) for word, time in _times(campaign) if time),
@@ -153,7 +154,8 @@ def summary(campaign: Campaign, ledger: Ledger) -> dict[str, Any]:
     """A campaign and its counters, for a program."""
     fields: dict[str, Any] = msgspec.structs.asdict(campaign)
     del fields["plan"]
-    return {"name": campaign.name} | fields | {"ledger": _counts(ledger)}
+    about = {"name": campaign.name, "version": campaign.version}
+    return about | fields | {"ledger": _counts(ledger)}
 
 
 def _counts(ledger: Ledger) -> dict[str, Any]:

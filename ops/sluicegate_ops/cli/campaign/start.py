@@ -73,7 +73,7 @@ def start(session: Session, options: StartOptions) -> None:
     plan = planned(session, options, sheet, options.name, reading)
     campaigns = session.campaigns
     before = existing(campaigns, plan)
-    plan = plan if before is None else before.plan
+    plan = plan if before is None else before.current
     file = read(session, options, sheet, plan, reading)
     if not options.json:
         show(session, file.report, plan, file.rejects, file.duplicates)
@@ -86,7 +86,8 @@ def start(session: Session, options: StartOptions) -> None:
     if sheet.fingerprint() != file.report.fingerprint:
         fail(f"{sheet.path} has changed since it was read: nothing was done; start again")
     by = by_whom(options.who, options.why, needed=False)
-    _pace(campaigns, campaigns.create(plan, file.report.sendable), options, by)
+    created = campaigns.create(before.plan if before else plan, file.report.sendable)
+    _pace(campaigns, created, options, by)
     if options.max_cost is not None:
         cap(session, plan.name, options.max_cost, by)
     tally = _import(campaigns, file, session.account, by)
