@@ -975,7 +975,9 @@ def walk(played: Blasts, seed: str, steps: int) -> None:
     [pytest.param(True, marks=pytest.mark.long), False],  # who is dishonest does all the rest too
     ids=["honest", "dishonest"],
 )
-@pytest.mark.parametrize("policy", ["resend", "hold", "drop"])
+@pytest.mark.parametrize(
+    "policy", ["resend", *(pytest.param(one, marks=pytest.mark.long) for one in ("hold", "drop"))]
+)
 def test_the_ledgers_agree_along_a_long_walk(
     store: redis.Redis, policy: str, truthful: bool
 ) -> None:

@@ -62,6 +62,7 @@ def test_after_a_kill_the_others_go_on(valkey: redis.Redis) -> None:
     assert figures.jain < 0.6, "one of two did it all"
 
 
+@pytest.mark.long  # one of the cases of `make limits`
 def test_a_worker_alone_makes_three_calls_per_message(valkey: redis.Redis) -> None:
     run = Scenario(workers=1, rtt=0.02, warm_up=185.0, windows=1, seed=500)
     figures = simulate(run, valkey)

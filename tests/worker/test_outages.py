@@ -68,7 +68,7 @@ ONE_AND_FOUR = pytest.mark.parametrize(
     [
         ({"workers": 1}, "503"),
         ({"workers": 2}, "refused"),
-        ({"workers": 2}, "hanging"),
+        pytest.param({"workers": 2}, "hanging", marks=pytest.mark.long),
         pytest.param({"workers": 4}, "503", marks=pytest.mark.long),
         pytest.param({"workers": 4}, "refused", marks=pytest.mark.long),
         pytest.param({"workers": 4}, "hanging", marks=pytest.mark.long),
@@ -319,7 +319,7 @@ def test_lost_answers_that_are_resent_to_who_honours_no_key_are_counted(
 
 
 @COUNTS
-@pytest.mark.parametrize("honours_keys", [True, False])
+@pytest.mark.parametrize("honours_keys", [pytest.param(True, marks=pytest.mark.long), False])
 @of(workers=2, limit=200, in_doubt=InDoubt(policy="hold"))
 def test_lost_answers_are_listed_where_they_are_held_and_never_resent(
     fleet: Fleet, count: int, *, honours_keys: bool
