@@ -81,7 +81,7 @@ def test_capital_letters_that_differ_are_told() -> None:
 
 @given(st.text(), st.text(alphabet=st.characters(blacklist_characters="|\"'")))
 def test_a_text_equals_itself_and_nothing_else(value: str, other: str) -> None:
-    equal = Condition(f"plan={other}") if other.strip() else Condition("plan=")
-    unequal = Condition(f"plan!={other}") if other.strip() else Condition("plan!=")
+    equal = Condition(f"plan= {other}") if other.strip() else Condition("plan=")
+    unequal = Condition(f"plan!= {other}") if other.strip() else Condition("plan!=")
     assert equal.met(value, 2) == (" ".join(value.split()) == " ".join(other.split()))
     assert equal.met(value, 2) != unequal.met(value, 2)

@@ -10,7 +10,7 @@ import pytest
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.phone import Phones
 from sluicegate.campaigns.row_source import Row
-from sluicegate_rigs.bench import machine
+from sluicegate_rigs.bench import machine, preflights
 from sluicegate_rigs.bench.archiving import ArchiveFigures, archived
 from sluicegate_rigs.bench.bodies import number, write_csv
 from sluicegate_rigs.bench.ceiling import Ceiling, ceiling
@@ -19,6 +19,7 @@ from sluicegate_rigs.bench.contenders import BARE, CELERY, SLUICEGATE, Contender
 from sluicegate_rigs.bench.environment import Environment, Produced
 from sluicegate_rigs.bench.figures import Connected, Figures, connected
 from sluicegate_rigs.bench.growth import Point
+from sluicegate_rigs.bench.preflights import PreflightFigures
 from sluicegate_rigs.bench.progress import part
 from sluicegate_rigs.bench.publish import markdown, publish
 from sluicegate_rigs.bench.record import Bench, document, noise, ratios, read
@@ -87,6 +88,7 @@ def some_figures(enqueue_vs_celery: float = 40.0) -> Figures:
         commands_at_50=Counted(1.2, 30.0),
         under_celery_vs_bare=one,
         under_celery_cpu_vs_bare=one,
+        preflight=PreflightFigures(1_000_000, 12.0, 190.0),
     )
 
 
@@ -195,6 +197,8 @@ def test_targets_stand_beside_the_measurements() -> None:
     assert said["drain at 50 ms, of what 200 in flight allow"].holds
     assert said["worker CPU per message at 50 ms, to Celery's"].holds
     assert said["bulk enqueue, to a loop of delay()"].measured == 40.0
+    assert said["preflight of a million rows with zones, a list and three conditions"].holds
+    assert said["its memory at most"].measured == 190.0
     assert not any(one.what.startswith("import") for one in every_target(Bench(cases=[])))
 
 
@@ -260,3 +264,10 @@ def test_a_process_is_seen_with_its_children_and_what_they_use() -> None:
     assert machine.cpu_seconds(pids[:1]) > before
     assert machine.cpu_seconds([4_194_305]) == 0, "it is gone"
     assert machine.peak_bytes(pids[:1]) >= machine.shared_out_bytes(pids[:1]) > 0
+
+
+def test_a_preflight_is_measured(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICEGATE_REDIS_URL", redis_url)
+    found = preflights.measured(200)
+    assert (found.rows, found.peak_mb > 10) == (200, True)
+    assert found.seconds_per_million == found.seconds * 5_000

@@ -38,6 +38,7 @@ _ORDERS: dict[str, Callable[[Decimal | datetime, Decimal | datetime], bool]] = {
     ">=": ge,
 }
 _MOST_NEAR = 20
+_MOST_KNOWN = 10_000
 
 
 class Condition:
@@ -58,6 +59,7 @@ class Condition:
         self._operator = found["operator"]
         self._texts, self._bound = frozenset[str](), None
         self.near: dict[str, tuple[str, int, int]] = {}
+        self._known: dict[str, tuple[bool, str]] = {}  # values repeat
         if self._operator in ("=", "!="):
             self._texts = frozenset(_values(text, found["value"]))
             self._folded = {one.casefold(): one for one in self._texts}
@@ -73,19 +75,29 @@ class Condition:
 
         Raises BadValue if it can't be compared.
         """
-        value = value if value.isalnum() else " ".join(value.split())
+        judged = self._known.get(value)
+        if judged is None:
+            judged = self._judged(" ".join(value.split()))
+            if len(self._known) < _MOST_KNOWN:
+                self._known[value] = judged
+        found, wanted = judged
+        if wanted:
+            self._note(" ".join(value.split()), wanted, line)
+        return found
+
+    def _judged(self, value: str) -> tuple[bool, str]:
+        """Whether a value meets it, and which wanted text it nearly is, ``""`` for none."""
         if self._bound is None:
             found = value in self._texts
-            if not found and value and (wanted := self._folded.get(value.casefold())) is not None:
-                self._note(value, wanted, line)
-            return found == (self._operator == "=")
+            wanted = "" if found else self._folded.get(value.casefold(), "")
+            return found == (self._operator == "="), wanted
         if not value:
-            return False
+            return False, ""
         compared = _comparable(value)
         if compared is None:
             raise BadValue(self.column, f"is neither a number nor a date, for {self.text}")
         try:
-            return _ORDERS[self._operator](compared, self._bound)
+            return _ORDERS[self._operator](compared, self._bound), ""
         except TypeError:
             raise BadValue(self.column, f"can't be compared, for {self.text}") from None
 

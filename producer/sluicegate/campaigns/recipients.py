@@ -217,23 +217,23 @@ class Recipients:
         hash = key_hash(key)
         waiting = ticket(self._plan, hash, to, segments.parts, list(named.values()))
         recipient = (row.line, hash, to, text, segments.parts, segments.encoding, waiting)
-        return self._made(row, (*recipient, None))
+        return self._made(row, recipient)
 
     def _made(self, row: Row, fields: tuple[object, ...]) -> Recipient | Rejected:
-        """The recipient with its class of hours; rejected where these are not known."""
-        recipient = tuple.__new__(Recipient, fields)  # three times faster than Recipient()
+        """The recipient of all ``fields`` but its hours; rejected where these are not known."""
         if self._classes is None:
-            return recipient
+            return tuple.__new__(Recipient, (*fields, None))  # three times faster than Recipient()
         at = self._zone, self._state
         zone, state = ("" if n is None else row.values[n].strip() for n in at)
         try:
-            return recipient._replace(hours=self._classes.of(recipient.to, zone, state))
+            hours = self._classes.of(str(fields[2]), zone, state)
         except BadHours as error:
             named = [n for n in at if n is not None and row.values[n].strip() == error.text]
             column = named[0] if named else self._to
             return Rejected(
                 row.line, self._file.columns[column], row.values[column], error.reason, row.values
             )
+        return tuple.__new__(Recipient, (*fields, hours))
 
     def _named(self, values: list[str]) -> dict[str, str]:
         """A row's values by variable; raises BadValue if there is no text for its language."""

@@ -1,6 +1,7 @@
 """The figures other than drains: enqueueing, memory, idling, and the time that scripts take."""
 
 import random
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from . import machine
 from .comparison import BenchCase, Stats, paired, under_and_bare, worker_cpu
 from .contenders import BARE, CELERY, MESSAGES, SLUICEGATE, Contender
 from .environment import WORKER_CONCURRENCY, Environment, Produced
+from .preflights import QUICK, WHOLE, PreflightFigures
 from .progress import Part, part
 from .runs import Counted, commands_at, wait_for
 from .script_times import Held, Percentiles, held
@@ -56,6 +58,7 @@ class Figures(msgspec.Struct, kw_only=True):
     commands_at_50: Counted
     under_celery_vs_bare: Stats
     under_celery_cpu_vs_bare: Stats
+    preflight: PreflightFigures | None = None
 
 
 def measure_all(environment: Environment, scale: float, repeats: int, seconds: float) -> Figures:
@@ -67,7 +70,7 @@ def measure_all(environment: Environment, scale: float, repeats: int, seconds: f
     pairs = 2 * repeats if whole else repeats
     with part("pairs", 2 * pairs) as now:
         figures |= _pairs(under_and_bare(environment, pairs, seconds, now))
-    with part("figures", 8 if whole else 6) as now:
+    with part("figures", 9 if whole else 7) as now:
         figures |= _at_rest(environment, scale, now)
     return Figures(**figures)
 
@@ -129,6 +132,7 @@ def _at_rest(environment: Environment, scale: float, part: Part) -> dict[str, An
         "tls_under_celery": lambda: connected(environment, SLUICEGATE),
         "idle_cpu": lambda: idle_cpu(environment, SLUICEGATE, seconds),
         "scripts_ms": lambda: held(environment, max(20, int(500 * scale))),
+        "preflight": lambda: preflighted(environment, WHOLE if scale >= 1 else QUICK),
         "commands_at_50": lambda: commands_at(environment, SLUICEGATE, USUAL_PER_SECOND, seconds),
     }
     if scale >= 1:
@@ -142,6 +146,14 @@ def _at_rest(environment: Environment, scale: float, part: Part) -> dict[str, An
         figures[name] = measure()
         part.end(name)
     return figures
+
+
+def preflighted(environment: Environment, rows: int) -> PreflightFigures:
+    """Check a file of so many rows in a process of its own."""
+    environment.clear()
+    command = [sys.executable, "-m", "sluicegate_rigs.bench.preflights", str(rows)]
+    output = environment.run(command, environment.environ(Endpoint()))
+    return msgspec.json.decode(output.splitlines()[-1], type=PreflightFigures)
 
 
 def idle_latency_ms(environment: Environment, count: int, *, awake: bool = True) -> Percentiles:

@@ -113,6 +113,9 @@ def _growth(points: Sequence[Point]) -> Grid:
 
 def _figures(figures: Figures) -> Iterator[tuple[str, str]]:
     yield "import of a file, rows/s", spread(figures.import_rows_per_s, ",.0f")
+    if preflight := figures.preflight:
+        yield "preflight, rows/s", f"{preflight.rows / preflight.seconds:,.0f}"
+        yield "preflight, memory at most", f"{preflight.peak_mb:.0f} MB"
     yield "bulk enqueue, messages/s", spread(figures.enqueue_per_s, ",.0f")
     yield "loop of delay(), tasks/s", spread(figures.celery_enqueue_per_s, ",.0f")
     yield "bulk enqueue, producer's CPU s/1k", spread(figures.enqueue_cpu_s_per_1k, ".4f")
