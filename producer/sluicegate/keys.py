@@ -99,7 +99,8 @@ is each script's ``KEYS[1]``.
     campaign:<n> hash    plan, digest of the plan, state, keyed_shards and hash_check (before there
                          was a hash_key: shards, and bare hashes), created, started, paused,
                          ended, per_second (segments, its own rate), weight;
-                         hours: in how many lanes it may be sent now, where it has hours;
+                         hours: in how many lanes it may be sent now, where it has hours; at:
+                         wall ms at which it starts, or was to;
                          estimate:<currency>: what its recipients were reckoned to cost, in
                          billionths; max_cost: its cap, billionths|currency|price of a part;
                          guards: its other caps, canary, shares and whom it leaves out (JSON,
@@ -110,7 +111,9 @@ is each script's ``KEYS[1]``.
     money        hash    lifted:<level> -> the day for which a person lifted its cap's halt;
                          warned:<level> -> the day, of a campaign the cap, that was warned of
     running      set     names of the campaigns that are being sent
-    closed       zset    name of a draft or paused campaign -> wall ms since when it is that
+    closed       zset    name of a draft or paused campaign -> wall ms since when it is that; of a
+                         scheduled one, of its creation
+    scheduled    zset    name of a scheduled campaign -> wall ms at which it starts
     hours:<n>    hash    class of its recipients -> when that is open (hours.lua); =class -> what
                          it is: zones, hours, holidays (JSON)
     hours_due    zset    campaign with hours -> wall ms at which these must be reckoned on

@@ -89,6 +89,23 @@ def parse_time(
     return ReadTime(at, f"{shown_time(at)}{whose}")
 
 
+def parse_clock(text: str, now: datetime) -> datetime:
+    """Read a time to come on a clock whose zone is not known yet; the answer has none.
+
+    An hour without a date is today's, by the zone of ``now``. Raises BadTime, also where a zone is
+    named, and where it has passed on every clock.
+    """
+    words = " ".join(text.split())
+    moment = _iso(words)
+    if words.startswith("+") or (moment and moment.tzinfo) or _ZONE.fullmatch(words):
+        reason = "is by the clock of each recipient: name no zone, as in 18:00 or 2030-01-31 18:00"
+        raise BadTime(text, reason)
+    local = _local(text, words, now, past=False)
+    if local < now.replace(tzinfo=None) - timedelta(days=2):
+        raise BadTime(text, "has passed on every clock")
+    return local
+
+
 def parse_length(text: str) -> float | None:
     """The seconds in ``90s``, ``15m``, ``1h30m`` or ``30d``; None if ``text`` has another form."""
     words = text.strip().lower()

@@ -113,3 +113,48 @@ def test_hours_that_make_no_sense_are_refused(
     cli: Cli, file: str, args: tuple[str, ...], said: str
 ) -> None:
     assert said in cli("campaign", "preflight", file, *OPTIONS, *args, exits=2).stderr
+
+
+def test_a_campaign_starts_by_itself_at_a_time(cli: Cli, file: str) -> None:
+    start = ("campaign", "start", file, *OPTIONS, "--name", "july", "--yes")
+    assert "july is scheduled for 2" in cli(*start, "--at", "+2h").stdout
+    assert cli.document("campaign", "status", "july")["state"] == "scheduled"
+    shown = cli("campaign", "status", "july").stdout
+    assert "campaign july is scheduled, until" in shown
+    assert "starts   2" in shown
+    assert "campaign july is scheduled: 5 messages waiting" in cli("why").stdout
+    assert "scheduled" in cli("lanes").stdout
+    assert "july is scheduled" in cli(*start).stdout  # who comes later changes nothing
+    assert "starts it now" in cli("campaign", "pause", "july", exits=1).stderr
+    cli("campaign", "schedule", "july", "--at", "+3h")
+    assert "july is draft" in cli("campaign", "schedule", "july", "--off").stdout
+    assert cli.document("campaign", "schedule", "july", "--now")["state"] == "running"
+    assert "can't be scheduled" in cli("campaign", "schedule", "july", "--off", exits=1).stderr
+
+
+def test_a_local_time_is_part_of_the_hours(cli: Cli, file: str) -> None:
+    args = ("campaign", "preflight", file, *OPTIONS, "--at-local")
+    report = cli.document(*args, "2100-01-31 18:00", exits=1)
+    assert report["sendable"] == 0  # nobody reckons so far ahead
+    tomorrow = cli.document(*args, "tomorrow 18:00")
+    opens = {share["zones"][0]: share["opens_ms"] for share in tomorrow["hours"]}
+    assert opens["America/Los_Angeles"] - opens["America/New_York"] == 3 * 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--at", "2020-01-01T00:00Z"), "has passed"),
+        (("--at", "+2h", "--expires-at", "+1h"), "everything has expired"),
+        (("--at", "soon"), "give a time"),
+        (("--at-local", "18:00 UTC"), "name no zone"),
+        (("--at-local", "+2h"), "name no zone"),
+        (("--at-local", "2030-01-31T18:00Z"), "name no zone"),
+        (("--at-local", "2020-01-31 18:00"), "has passed on every clock"),
+    ],
+)
+def test_times_that_make_no_sense_are_refused(
+    cli: Cli, file: str, args: tuple[str, ...], said: str
+) -> None:
+    start = ("campaign", "start", file, *OPTIONS, "--name", "july", "--yes")
+    assert said in cli(*start, *args, exits=2).stderr

@@ -111,7 +111,8 @@ def compare(pairs: int, seed: int) -> int:
         second = chosen.randrange(DAYS * DAY_SECONDS)
         if chosen.random() < 0.5:
             second = round(second, -3) // 3600 * 3600 + chosen.choice((-1, 0, 1))
-        at = datetime.fromtimestamp(SINCE.timestamp() + max(0, second), UTC)
+        second = min(max(0, second), DAYS * DAY_SECONDS - 1)
+        at = datetime.fromtimestamp(SINCE.timestamp() + second, UTC)
         ours_says = ours.allow(number, at)
         assert ours_says == allowed(number, at), (number, at)
         open_ += ours_says

@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from itertools import cycle
 from typing import Any
 
+import pytest
 import redis
 
+from sluicegate.audit import Audit
 from sluicegate.campaigns.hours import Classes, HoursClass, SendingHours
+from sluicegate.errors import WrongCampaignState
 from sluicegate.stored import LaneName
 from support.bench import Bench
 from support.messages import SENDER, SINCE, plan, recipient
@@ -163,3 +166,100 @@ def in_zones(hours: SendingHours) -> Iterator[HoursClass]:
     classes = Classes(hours, lambda: SINCE)
     names = ("Europe/Berlin", "Asia/Tokyo", "America/New_York", "UTC")
     return cycle([classes.of("+14152000000", name) for name in names])
+
+
+def scheduled(store: redis.Redis, **fields: Any) -> Bench:
+    """A bench whose campaign starts an hour later."""
+    bench = Bench(store, repeat=True, limit=1000)
+    july = plan(**fields)
+    bench.campaigns.create(july)
+    bench.add("july", recipient(july, 1), recipient(july, 2))
+    bench.campaigns.schedule("july", datetime.fromtimestamp(SINCE + 3600, UTC))
+    return bench
+
+
+def test_a_scheduled_campaign_starts_at_its_time(store: redis.Redis) -> None:
+    bench = scheduled(store)
+    assert bench.campaigns.get("july").at_ms == (SINCE + 3600) * 1000
+    assert bench.sweep().tend
+    bench.later(3_599_999)
+    assert bench.tend() == 0
+    assert bench.campaigns.get("july").state == "scheduled"
+    assert bench.drain(1) == []
+    bench.later(1)
+    bench.tend()
+    assert bench.campaigns.get("july").state == "running"
+    assert len(bench.drain(5_000)) == 2
+    assert not bench.sweep().tend
+    bench.check()
+    assert [entry.action for entry in Audit(store, bench.keys)] == ["start", "schedule"]
+
+
+def test_it_is_put_off_started_now_or_not_at_all(store: redis.Redis) -> None:
+    bench = scheduled(store)
+    later = datetime.fromtimestamp(SINCE + 7200, UTC)
+    assert bench.campaigns.schedule("july", later) == "scheduled"
+    bench.later(3_600_000)
+    bench.tend()
+    assert bench.campaigns.get("july").state == "scheduled"
+    assert bench.campaigns.schedule("july", None) == "draft"
+    bench.later(3_600_000)
+    bench.tend()
+    assert bench.campaigns.get("july").state == "draft"
+    assert bench.campaigns.schedule("july", later) == "scheduled"
+    assert bench.act("july", "start") == "running"
+    with pytest.raises(WrongCampaignState, match="running"):
+        bench.campaigns.schedule("july", later)
+    bench.tend()
+    assert len(bench.drain(5_000)) == 2
+
+
+def test_a_scheduled_campaign_is_cancelled_and_takes_more_recipients(store: redis.Redis) -> None:
+    bench = scheduled(store)
+    bench.add("july", recipient(plan(), 3))
+    assert bench.claim(3).grants == []
+    assert bench.act("july", "cancel") == "cancelled"
+    bench.later(3_600_000)
+    bench.tend()
+    assert bench.campaigns.get("july").state == "cancelled"
+    assert bench.campaigns.ledger("july").states["cancelled"] == 3
+    bench.check()
+
+
+def test_hours_of_a_scheduled_campaign_begin_at_its_time(store: redis.Redis) -> None:
+    hours = SendingHours(windows="10:00-14:30", on_close="expire")  # it is 14:13 now
+    bench = scheduled(store, hours=hours)
+    bench.later(3_600_000)
+    assert bench.tend() == 0
+    assert bench.campaigns.get("july").state == "running"
+    bench.at(at_ms("2023-11-15T18:00"))
+    assert len(bench.drain(5_000)) == 2
+
+
+def test_a_schedule_that_was_lost_is_found_again(valkey: redis.Redis) -> None:
+    bench = scheduled(valkey, hours=SendingHours(windows="00:00-24:00"))
+    valkey.delete(bench.keys("scheduled"), bench.keys("closed"), bench.keys("hours_due"))
+    bench.sweep()
+    bench.later(3_600_000)
+    bench.tend()
+    assert bench.campaigns.get("july").state == "running"
+    assert bench.store.zscore(bench.keys("hours_due"), "july") > 0
+
+
+def test_local_times_open_zone_by_zone(store: redis.Redis) -> None:
+    bench = Bench(store, repeat=True, limit=1000)
+    july = plan(hours=SendingHours(begins="2023-11-14T18:00"))
+    classes = Classes(SendingHours(begins="2023-11-14T18:00"), lambda: SINCE)
+    bench.campaigns.create(july)
+    zones = ("America/New_York", "America/Chicago", "America/Los_Angeles")
+    rows = [
+        recipient(july, number)._replace(hours=classes.of("+14152000000", zone))
+        for number, zone in enumerate(zones)
+    ]
+    bench.add("july", *rows)
+    bench.act("july", "start")
+    for hour in (23, 24, 26):  # 18:00 in each of them, in UTC
+        bench.at(at_ms("2023-11-14T00:00") + hour * DAY_MS / 24 - 1_000)
+        assert not bench.claim(3).grants
+        [sent] = bench.drain(3_000, most=1)
+        assert sent.at_ms >= at_ms("2023-11-14T00:00") + hour * DAY_MS / 24

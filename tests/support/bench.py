@@ -10,7 +10,7 @@ import redis
 
 from sluicegate import Config, EnqueueResult, Message, MessageStatus
 from sluicegate.audit import Act
-from sluicegate.campaigns.campaign import IMPORT, Action, Campaigns
+from sluicegate.campaigns.campaign import CAMPAIGN, IMPORT, Action, Campaigns
 from sluicegate.campaigns.hours import OPEN_HOURS, further_args, parse_hours_fields
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient
@@ -21,7 +21,7 @@ from sluicegate_worker.operator.deadletters import PURGE, REPLAY, Replay, purge_
 from sluicegate_worker.operator.doubts import RESOLVE
 from sluicegate_worker.operator.halts import Halts
 from sluicegate_worker.provider.rate_headers import RateHeaders
-from sluicegate_worker.queue import PUBLISH, STEP, SWEEP, TEND_HOURS, Queue
+from sluicegate_worker.queue import PUBLISH, STEP, SWEEP, TEND, Queue, start_args
 from sluicegate_worker.wire import (
     Claimed,
     Grant,
@@ -227,16 +227,18 @@ class Bench:
         return parse_swept(self.call(SWEEP, self.queue.sweep_args(worker, self.token())))
 
     def tend(self) -> int:
-        """Tend the hours of campaigns, as a sweep does; returns how many ended with theirs."""
+        """Tend campaigns, as a sweep does; returns how many ended with their hours."""
         ended = 0
         while True:
             # Called twice, it goes on.
-            answer = self._scripts.call(TEND_HOURS, [self.config.retention_ms])
-            now, some, more, *due = answer
+            answer = self._scripts.call(TEND, [self.config.retention_ms])
+            now, some, more, starting, *due = answer
             ended += some
             for name, fields in zip(due[::2], due[1::2], strict=True):
                 stored = parse_hours_fields(fields)
                 self.call(OPEN_HOURS, further_args(name.decode(), stored, int(now)))
+            for name in starting:
+                self._scripts.call(CAMPAIGN, start_args(name.decode()))
             if not more:
                 return int(ended)
 

@@ -11,6 +11,7 @@ import redis
 import redis.asyncio
 
 from sluicegate.audit import By, act
+from sluicegate.campaigns.campaign import CAMPAIGN
 from sluicegate.campaigns.hours import OPEN_HOURS, further_args, parse_hours_fields
 from sluicegate.campaigns.members import HASH_KEY_BYTES
 from sluicegate.config import Config
@@ -30,8 +31,14 @@ KEY_REUSE_MS = 23 * 3_600_000
 
 STEP = Script("sluicegate_worker.step")
 SWEEP = Script("sluicegate_worker.sweep")
-TEND_HOURS = Script("sluicegate_worker.tend_hours")
+TEND = Script("sluicegate_worker.tend")
 PUBLISH = Script("sluicegate.publish")
+
+
+def start_args(name: str) -> list[Argument]:
+    """The arguments of ``CAMPAIGN`` that start a campaign whose time has come."""
+    said = act(By("sluicegate", "its time had come"), "start", filter={"campaign": name}).said()
+    return [name, "start", said]
 
 
 def worker_tag(worker: str) -> str:
@@ -159,14 +166,17 @@ class Queue:
         self.distance.told(far_seconds)
         return swept
 
-    async def tend_hours(self) -> Tended:
-        """End some of what waits in hours that are over, and reckon the times of others on."""
-        now, ended, more, *due = await self._call(TEND_HOURS, [self._config.retention_ms])
+    async def tend(self) -> Tended:
+        """Do for campaigns what the clock asks: end, reckon on, and start those scheduled."""
+        now, ended, more, starting, *due = await self._call(TEND, [self._config.retention_ms])
         for name, fields in zip(due[::2], due[1::2], strict=True):
             stored = parse_hours_fields(fields)
             args = await asyncio.to_thread(further_args, name.decode(), stored, int(now))
             await self._call(OPEN_HOURS, args)
-        return Tended(ended, bool(more))
+        names = [name.decode() for name in starting]
+        for name in names:
+            await self._call(CAMPAIGN, start_args(name))
+        return Tended(ended, bool(more), names)
 
     async def _call(self, script: Script, args: Sequence[Argument]) -> Any:
         clock = asyncio.get_running_loop().time

@@ -47,26 +47,31 @@ async def sweeping(
             was_far = _report_distance(queue.distance, was_far)
             if swept.work:
                 on_work(swept)
-            if swept.hours:
-                await _tend_hours(queue)
+            if swept.tend and await _tend(queue):
+                on_work(swept)
         await asyncio.sleep(interval_seconds)
 
 
-async def _tend_hours(queue: Queue) -> None:
-    """End what waits in hours that are over, for a part of the time between sweeps."""
+async def _tend(queue: Queue) -> bool:
+    """Tend campaigns for a part of the time between sweeps; returns whether any was started."""
     began, ended = time.monotonic(), 0
+    started: list[str] = []
     try:
         while time.monotonic() - began < _TEND_SECONDS:
-            tended = await queue.tend_hours()
+            tended = await queue.tend()
             ended += tended.ended
+            started += tended.started
             if not tended.more:
                 break
     except OutboxError as error:
-        log.warning("hours are not tended, trying again: %s", error)
+        log.warning("campaigns are not tended, trying again: %s", error)
     except BadHours as error:
         log.error("hours can't be reckoned on, so nothing is sent in them: %s", error)
     if ended:
         log.info("%d recipients expired with their hours", ended)
+    for name in started:
+        log.info("campaign %s starts: its time has come", name)
+    return bool(started)
 
 
 def _report_distance(distance: Distance, was_far: bool) -> bool:

@@ -248,8 +248,8 @@ class Stepped(msgspec.Struct, frozen=True):
 class Swept(msgspec.Struct, frozen=True):
     """How many messages one sweep repaired, and whether there is ``work`` for a drain.
 
-    ``mended`` counts entries that were lost from an index, and put back. ``hours``: there are
-    campaigns whose hours are to be tended.
+    ``mended`` counts entries that were lost from an index, and put back. ``tend``: there are
+    campaigns that have hours, or are scheduled.
     """
 
     given_back: int
@@ -259,14 +259,15 @@ class Swept(msgspec.Struct, frozen=True):
     dropped: int
     work: bool
     mended: int = 0
-    hours: bool = False
+    tend: bool = False
 
 
 class Tended(NamedTuple):
-    """How many recipients ended with their hours, and whether ``more`` of them wait."""
+    """How many recipients ended with their hours, whether ``more`` of them wait; who started."""
 
     ended: int
     more: bool
+    started: list[str]
 
 
 def parse_stepped(reply: Sequence[Any], token: str) -> Stepped:
@@ -283,8 +284,8 @@ def parse_stepped(reply: Sequence[Any], token: str) -> Stepped:
 
 def parse_swept(reply: Sequence[int]) -> Swept:
     """Read the reply of ``sweep.lua``."""
-    given_back, in_doubt, resent, held, dropped, work, mended, hours = reply
-    return Swept(given_back, in_doubt, resent, held, dropped, bool(work), mended, bool(hours))
+    given_back, in_doubt, resent, held, dropped, work, mended, tend = reply
+    return Swept(given_back, in_doubt, resent, held, dropped, bool(work), mended, bool(tend))
 
 
 def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:

@@ -11,7 +11,16 @@ from .facts import AccountFacts
 from .look import DailyCap, LaneLimits
 from .wait import Wait
 
-_STOPPED = ("draft", "paused", "no_worker", "read_only", "memory", "stalled", "failing")
+_STOPPED = (
+    "draft",
+    "scheduled",
+    "paused",
+    "no_worker",
+    "read_only",
+    "memory",
+    "stalled",
+    "failing",
+)
 """While these last nothing is sent, and nobody can say until when."""
 
 _BEFORE = ("halted", "blocked", "queue_full", "queue")

@@ -13,8 +13,8 @@ from .facts import AccountFacts
 from .look import LaneLimits, Look
 
 _PAGE = 1000
-_OPEN = ("draft", "running", "paused")
-_RANK = {"ready": 0, "parked": 1, "halted": 2, "paused": 3, "draft": 4, "empty": 5}
+_OPEN = ("draft", "scheduled", "running", "paused")
+_RANK = {"ready": 0, "parked": 1, "halted": 2, "paused": 3, "scheduled": 4, "draft": 5, "empty": 6}
 
 
 class LaneState(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class LaneState(msgspec.Struct, frozen=True):
     campaign: str
     waiting: int
     weight: float
-    state: Literal["ready", "parked", "halted", "paused", "draft", "empty"]
+    state: Literal["ready", "parked", "halted", "paused", "scheduled", "draft", "empty"]
     level: str = ""
     until_ms: float | None = None
     place: int = 0

@@ -22,12 +22,16 @@ class DeafWorker(msgspec.Struct, frozen=True):
 
 
 class ClosedCampaign(msgspec.Struct, frozen=True):
-    """A draft or paused campaign for which messages wait, and since when it is that (wall ms)."""
+    """A draft, scheduled or paused campaign for which messages wait, and since when (wall ms).
+
+    ``at_ms`` is when a scheduled one starts.
+    """
 
     name: str
     state: str
     since_ms: float
     waiting: int
+    at_ms: float | None = None
 
 
 class Standstill(msgspec.Struct, frozen=True):
@@ -105,11 +109,21 @@ def _closed(client: Any, keys: Keys, since: Mapping[bytes, float]) -> list[Close
     pipeline = client.pipeline(transaction=False)
     names = [name.decode() for name in since]
     for name in names:
-        pipeline.hget(keys.campaign(name), "state")
+        pipeline.hmget(keys.campaign(name), "state", "at")
         pipeline.hget(keys.ledger(name), "waiting")
     answers = iter(pipeline.execute())
     campaigns = [
-        ClosedCampaign(name, (state or b"").decode(), at, int(waiting or 0))
-        for name, at, state, waiting in zip(names, since.values(), answers, answers, strict=True)
+        _campaign(name, since_ms, fields, int(waiting or 0))
+        for name, since_ms, fields, waiting in zip(
+            names, since.values(), answers, answers, strict=True
+        )
     ]
     return [campaign for campaign in campaigns if campaign.waiting > 0]
+
+
+def _campaign(
+    name: str, since_ms: float, fields: Sequence[bytes | None], waiting: int
+) -> ClosedCampaign:
+    state, at = fields
+    at_ms = float(at) if state == b"scheduled" and at else None
+    return ClosedCampaign(name, (state or b"").decode(), since_ms, waiting, at_ms)

@@ -8,6 +8,7 @@ from sluicegate.stored import HaltInfo
 
 WaitKind = Literal[
     "draft",
+    "scheduled",
     "paused",
     "read_only",
     "memory",
@@ -39,6 +40,7 @@ WaitKind = Literal[
 """What it is that holds messages back.
 
     draft, paused          its campaign is
+    scheduled              its campaign starts by itself at that time
     read_only              Redis takes no writes
     memory                 Redis has too little memory left to send
     halted                 the level is, by a person or for a cause that all would meet

@@ -28,6 +28,7 @@ _SAMPLE = 50
 _ACCOUNT_ALONE = ("ts:-", "tm:-")  # lanes of no declared sender: only the account's levels
 _IN_USE_MS = 1000.0
 _FULL = 0.9
+_CLOSED = ("draft", "scheduled", "paused")
 _ORDER = {"daily_cap": 0, "queue_full": 1, "queue": 1, "hours": 3}
 
 
@@ -82,7 +83,9 @@ class Waits:
             waits += [*self._requests(priority), *parked(self._look, facts)]
             waits = self._or_turn(waits)
         waits += [
-            _closed(campaign.state, campaign.name, campaign.since_ms, campaign.waiting)
+            _closed(
+                campaign.state, campaign.name, campaign.since_ms, campaign.waiting, campaign.at_ms
+            )
             for campaign in facts.standstill.closed
         ]
         waits += [*self._reviewed(counts.due), *self._withheld(counts.due)]
@@ -100,7 +103,7 @@ class Waits:
     def _of_lanes(self, subject: str, is_one: Callable[[LaneState], bool]) -> Why:
         every, _ = self.lanes()
         mine = [lane for lane in every if is_one(lane) and lane.waiting]
-        closed = [lane for lane in mine if lane.state in ("paused", "draft")]
+        closed = [lane for lane in mine if lane.state in _CLOSED]
         served = [lane for lane in mine if lane not in closed]
         waiting = sum(lane.waiting for lane in served)
         limits = list(self._look.lanes(lane.lane for lane in served))
@@ -121,9 +124,9 @@ class Waits:
         """The same, where campaign and ledger are at hand."""
         name, waiting = campaign.name, ledger.states["waiting"]
         subject = f"campaign:{name}"
-        if campaign.state in ("draft", "paused"):
+        if campaign.state in _CLOSED:
             since_ms = campaign.paused_ms if campaign.state == "paused" else 0
-            closed = _closed(campaign.state, name, since_ms or None)
+            closed = _closed(campaign.state, name, since_ms or None, at_ms=campaign.at_ms or None)
             closed = msgspec.structs.replace(
                 closed, because=campaign.stopped, stopped_by=campaign.stopped_by
             )
@@ -349,9 +352,18 @@ class Waits:
         ]
 
 
-def _closed(state: str, campaign: str, since_ms: float | None = None, waiting: int = 0) -> Wait:
+def _closed(
+    state: str,
+    campaign: str,
+    since_ms: float | None = None,
+    waiting: int = 0,
+    at_ms: float | None = None,
+) -> Wait:
+    level = f"campaign:{campaign}"
+    if state == "scheduled":
+        return Wait(kind="scheduled", level=level, until_ms=at_ms, used=waiting)
     kind: WaitKind = "draft" if state == "draft" else "paused"
-    return Wait(kind=kind, level=f"campaign:{campaign}", since_ms=since_ms, used=waiting)
+    return Wait(kind=kind, level=level, since_ms=since_ms, used=waiting)
 
 
 def _later(due: int, in_doubt: int, held: int, next_due_ms: float | None) -> Iterator[Wait]:

@@ -1,7 +1,9 @@
 """Creates campaigns, imports their recipients, and starts, pauses, resumes and cancels them.
 
-    draft ──start──▶ running ──pause──▶ paused ──resume──▶ running ──▶ finished
-      └────────cancel────┴───────cancel────┘                 (nothing is pending)
+    scheduled ──its time──┐
+      ▲│                  ▼
+      │▼    ──start──▶ running ──pause──▶ paused ──resume──▶ running ──▶ finished
+    draft ──────cancel────┴───────cancel────┘                (nothing is pending)
                             ▼
                         cancelled
 
@@ -11,6 +13,7 @@ A finished campaign runs again when recipients are imported or a dead letter is 
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Literal, NamedTuple, cast
@@ -34,7 +37,7 @@ from ..keys import Keys
 from ..memory import intake_refusal, server_memory
 from ..optouts import wait_for_posts
 from ..scripts import Argument, PipelinedScript, Script, Scripts, new_token
-from ..stored import NO_GUARDS, UNITS, Guards, MaxCost, Ticket
+from ..stored import NO_GUARDS, UNITS, Guards, MaxCost, Ticket, wall_ms
 from .exclusion import Exclusion
 from .hours import HoursKeeper
 from .import_hours import ImportHours
@@ -53,7 +56,7 @@ IMPORT_BATCH = 250
 SHARD_SIZE = 256
 """Recipients per set of members: Redis keeps a set of this size in 8 bytes a recipient."""
 
-CampaignState = Literal["draft", "running", "paused", "finished", "cancelled"]
+CampaignState = Literal["draft", "scheduled", "running", "paused", "finished", "cancelled"]
 Action = Literal["start", "pause", "resume", "cancel"]
 
 ImportResult = Literal["added", "duplicate", "suppressed", "excluded"]
@@ -75,6 +78,7 @@ class Campaign(msgspec.Struct, frozen=True):
     paused it, and ``stopped_by`` which: money, messages, segments, canary or share. The canary of
     its ``guards`` was all on its way at ``canary_full_ms``, and passed at ``canary_passed_ms``.
     ``versions`` are the later ones of its text, in order; that of ``plan`` is the first.
+    At ``at_ms`` it starts by itself while it is scheduled.
     """
 
     plan: Plan
@@ -93,6 +97,7 @@ class Campaign(msgspec.Struct, frozen=True):
     canary_full_ms: int = 0
     canary_passed_ms: int = 0
     versions: tuple[TextVersion, ...] = ()
+    at_ms: int = 0
 
     @property
     def name(self) -> str:
@@ -188,6 +193,7 @@ class Campaigns:
             canary_full_ms=full,
             canary_passed_ms=passed,
             versions=_versions(fields),
+            at_ms=int(fields.get(b"at") or 0),
         )
 
     def __iter__(self) -> Iterator[Campaign]:
@@ -279,7 +285,8 @@ class Campaigns:
         return _import_args(name, *self._lane_and_members(name), batch, classes=classes)
 
     def _sorter(self, campaign: Campaign) -> ImportHours:
-        return ImportHours(self._hours, campaign.plan, campaign.state == "draft")
+        begun = campaign.state not in ("draft", "scheduled")
+        return ImportHours(self._hours, campaign.plan, begun, campaign.at_ms)
 
     def id_of(self, name: str, recipient: Recipient) -> str:
         """Return the id of a campaign's message to ``recipient``; raises as ``members``."""
@@ -407,11 +414,31 @@ class Campaigns:
         state: CampaignState = after.decode()
         return state
 
-    def _reckon_hours(self, name: str) -> None:
+    def schedule(self, name: str, at: datetime | None, by: By | None = None) -> CampaignState:
+        """Let a draft start by itself at a time, or at another one; with None it is a draft again.
+
+        Any worker starts it, within a second or two. Raises UnknownCampaign, and
+        WrongCampaignState if it was started already.
+        """
+        at_ms = 0 if at is None else wall_ms(at)
+        self._reckon_hours(name, at_ms)
+        about = {"at": "" if at is None else at.isoformat(timespec="seconds")}
+        text = str(at_ms) if at_ms else ""
+        args: list[Argument] = [name, "schedule", text, _said(by, "schedule", name, about)]
+        before, after = self._scripts.call(CAMPAIGN, args)
+        if before == b"unknown":
+            raise UnknownCampaign(name)
+        if not after:
+            raise WrongCampaignState(name, before.decode(), "be scheduled")
+        state: CampaignState = after.decode()
+        return state
+
+    def _reckon_hours(self, name: str, starts_ms: int = 0) -> None:
         """A draft's hours end when they end for the first time after its start."""
         campaign = self.get(name)
-        if campaign.plan.hours and campaign.state == "draft":
-            self._hours.start(name, campaign.plan.hours, campaign.plan.expires_at)
+        if campaign.plan.hours and campaign.state in ("draft", "scheduled"):
+            plan = campaign.plan
+            self._hours.start(name, campaign.plan.hours, plan.expires_at, starts_ms)
 
 
 def _versions(fields: Mapping[bytes, bytes]) -> tuple[TextVersion, ...]:

@@ -10,8 +10,10 @@ from .recipients import Recipient
 class ImportHours:
     """The classes of one import: each is kept in Redis before its first recipient is."""
 
-    def __init__(self, keeper: HoursKeeper, plan: Plan, is_draft: bool) -> None:
-        self._keeper, self._plan, self._is_draft = keeper, plan, is_draft
+    def __init__(self, keeper: HoursKeeper, plan: Plan, begun: bool, starts_ms: int) -> None:
+        """The campaign has ``begun``, or starts at ``starts_ms`` (wall), 0 for no such time."""
+        self._keeper, self._plan = keeper, plan
+        self._begun, self._starts_ms = begun, starts_ms
         self._names: dict[str, str] = {}
 
     def of(self, batch: Sequence[Recipient]) -> str:
@@ -33,5 +35,5 @@ class ImportHours:
     def _put(self, hours: SendingHours, classes: list[HoursClass]) -> None:
         plan = self._plan
         self._names |= self._keeper.put(
-            plan.name, hours, plan.expires_at, classes, 0, self._is_draft
+            plan.name, hours, plan.expires_at, classes, self._starts_ms, not self._begun
         )

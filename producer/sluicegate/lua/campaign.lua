@@ -1,19 +1,19 @@
--- A campaign's life: create, start, pause, resume, cancel; its pace, its caps and its guards.
+-- A campaign's life: create, schedule, start, pause, resume, cancel; its pace, caps and guards.
 -- KEYS[1] the account's key prefix.
--- ARGV[1] name, [2] create | start | pause | resume | cancel | pace | cap | guard | revise; for
---   create also
---   [3] plan, [4] digest of the plan, [5] shards of its members, [6] lane, [7] check of the key of
---   their hashes;
+-- ARGV[1] name, [2] create | schedule | start | pause | resume | cancel | pace | cap | guard |
+--   revise; for create also [3] plan, [4] digest of the plan, [5] shards of its members, [6] lane,
+--   [7] check of the key of their hashes;
 --   for pace [3] segments per second ('' for no rate of its own), [4] weight, [5] the audit's entry
 --   (audit.lua, '' for none); for cap [3] max_cost (caps.lua; '' for none), [4] that entry; for
---   guard [3] guards (guards.lua; '' for none), [4] that entry; for
+--   guard [3] guards (guards.lua; '' for none), [4] that entry; for schedule [3] wall ms at which
+--   it starts ('' for a draft that does not), [4] that entry; for
 --   revise [3] the version that it has, [4] the text of the next one (JSON, plan.py), [5] that
 --   entry; for the others [3] that entry.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign.
 -- Keys touched: those of records.lua, counts.lua and audit.lua, clock, campaigns, closed,
---   lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, wake.
+--   lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
@@ -41,11 +41,14 @@ if action == 'create' then
 end
 
 local AFTER = {
-  start = { draft = 'running', running = 'running', finished = 'finished' },
+  start = {
+    draft = 'running', scheduled = 'running', running = 'running', finished = 'finished',
+  },
   pause = { running = 'paused', paused = 'paused' },
   resume = { paused = 'running', running = 'running' },
   cancel = {
-    draft = 'cancelled', running = 'cancelled', paused = 'cancelled', cancelled = 'cancelled',
+    draft = 'cancelled', scheduled = 'cancelled', running = 'cancelled', paused = 'cancelled',
+    cancelled = 'cancelled',
   },
 }
 
@@ -94,6 +97,17 @@ if action == 'revise' then
   call('HSET', campaign, 'text:' .. next_one, ARGV[4], 'version', next_one)
   audit.write(now, ARGV[5] or '', 1)
   return { before, next_one }
+end
+if action == 'schedule' then
+  if before ~= 'draft' and before ~= 'scheduled' then return { before, '' } end
+  local state = ARGV[3] == '' and 'draft' or 'scheduled'
+  if before ~= state or (call('HGET', campaign, 'at') or '') ~= ARGV[3] then
+    call('ZREM', key('scheduled'), name)
+    call('HSET', campaign, 'state', state, 'at', ARGV[3])
+    if state == 'scheduled' then call('ZADD', key('scheduled'), ARGV[3], name) end
+    audit.write(now, ARGV[4] or '', 1)
+  end
+  return { before, state }
 end
 local after = AFTER[action][before]
 if not after or after == before then return { before, after or '' } end
@@ -161,6 +175,7 @@ end
 
 call('HSET', campaign, 'state', after)
 call('ZREM', key('closed'), name)
+call('ZREM', key('scheduled'), name)
 if after == 'running' then open() else close() end
 if after == 'cancelled' then cancel() end
 audit.write(now, ARGV[3] or '', 1)

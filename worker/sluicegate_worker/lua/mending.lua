@@ -2,8 +2,8 @@
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: mend_small, mend_names, mend_records, note_samples, tell, save.
 -- Keys touched: ready:*, parked:t, parked:b, parked_by, virtual, granted, started, due, dead,
---   doubts, running, closed, campaigns, lanes:<n>, samples, mended. It reads lane:*, campaign:*,
---   m:*, leases.
+--   doubts, running, closed, scheduled, hours_due, campaigns, lanes:<n>, samples, mended. It reads
+--   lane:*, campaign:*, m:*, leases.
 --
 -- Lanes, leases, records and campaigns say what is; the rest says where to find it. A script leaves
 -- both in agreement, so what does not agree was lost outside of one.
@@ -108,15 +108,20 @@ local function mend_lane(lane)
 end
 
 local function mend_campaign(now, name)
-  local fields = call('HMGET', key('campaign:' .. name), 'state', 'created', 'paused')
+  local fields = call('HMGET', key('campaign:' .. name), 'state', 'created', 'paused', 'at',
+    'hours')
   local state, created, paused = fields[1], fields[2] or whole_ms(now.wall), fields[3]
   if not state then return end
   note('campaigns', call('ZADD', key('campaigns'), 'NX', created, name))
+  local has_hours = fields[5] and state ~= 'finished' and state ~= 'cancelled'
+  if has_hours then note('hours_due', call('ZADD', key('hours_due'), 'NX', 0, name)) end
   if state == 'running' then
     note('running', call('SADD', key('running'), name))
-  elseif state == 'draft' or state == 'paused' then
+  elseif state == 'draft' or state == 'paused' or state == 'scheduled' then
     local since = state == 'paused' and paused or created
     note('closed', call('ZADD', key('closed'), 'NX', since, name))
+    local at = state == 'scheduled' and fields[4]
+    if at then note('scheduled', call('ZADD', key('scheduled'), 'NX', at, name)) end
   end
 end
 

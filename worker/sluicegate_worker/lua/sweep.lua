@@ -6,10 +6,10 @@
 --   [9] why this worker's signals start no drain ('' where they do), [10] how many attempts a
 --   message has, [11] ms that the worker's calls take, 0 where that is not long.
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do,
---   entries put back into indexes, 1 where campaigns have hours to be tended}.
+--   entries put back into indexes, 1 where campaigns have hours, or are scheduled}.
 --   A call repeated with its token gets the same answer.
 -- Keys touched: those of states.lua, charges.lua, standstill.lua and mending.lua, mending, swept,
---   clock, workers, distant, running, doubts, dead, due; it reads hours_due.
+--   clock, workers, distant, running, doubts, dead, due; it reads hours_due, scheduled.
 -- The first write frees, so that a full server can still be repaired.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
@@ -211,7 +211,7 @@ standstill.note_signals(now, worker, ARGV[9])
 note_distance()
 local answers = {
   back, doubted, resent, held, dropped, work and 1 or 0, mending.save(now),
-  call('EXISTS', key('hours_due')),
+  call('EXISTS', key('hours_due'), key('scheduled')) > 0 and 1 or 0,
 }
 call('SET', key('swept'), mark .. table.concat(answers, ' '), 'PX', REMEMBERED_MS)
 return answers

@@ -13,6 +13,7 @@ from .presets import list_presets
 from .preview import preview
 from .report import report
 from .revise import revise
+from .schedule import schedule
 from .show import status
 from .start import start
 from .test import test
@@ -27,6 +28,7 @@ campaign.command()(start)
 campaign.command("list")(list_)
 campaign.command()(status)
 campaign.command()(watch)
+campaign.command()(schedule)
 campaign.command()(pause)
 campaign.command()(resume)
 campaign.command()(cancel)

@@ -138,6 +138,7 @@ def _plan(campaign: Campaign) -> dict[str, Any]:
 
 def _times(campaign: Campaign) -> Iterator[tuple[str, int]]:
     yield "created", campaign.created_ms
+    yield "starts", campaign.at_ms if campaign.state == "scheduled" else 0
     yield "started", campaign.started_ms
     yield "ended", campaign.ended_ms
 

@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import Confirmed, WhoOption, WhyOption
-from ..kit.output import counted, tell, write_document
+from ..kit.output import counted, tell, when, write_document
 from ..kit.pasting import pasted
 from ..kit.progress import Meter
 from ..kit.session import Session
@@ -32,6 +33,7 @@ from .preflight_costs import cost
 from .preflight_document import document
 from .preflight_screen import show
 from .room import refuse_without_room
+from .when_options import AtOption, start_time
 
 
 @option_set
@@ -46,6 +48,7 @@ class _CampaignName:
 class StartOptions(GuardOptions, FileOptions, _CampaignName):
     """The options of ``campaign start``."""
 
+    at: AtOption = None
     max_cost: MaxCostOption = None
     who: WhoOption = None
     why: WhyOption = ""
@@ -72,6 +75,7 @@ def start(session: Session, options: StartOptions) -> None:
     reading = reading_of(session, options, sheet)
     plan = planned(session, options, sheet, options.name, reading)
     campaigns = session.campaigns
+    at = start_time(options.at, plan.expires_at) if options.at else None
     before = existing(campaigns, plan)
     plan = plan if before is None else before.current
     file = read(session, options, sheet, plan, reading)
@@ -91,7 +95,7 @@ def start(session: Session, options: StartOptions) -> None:
     if options.max_cost is not None:
         cap(session, plan.name, options.max_cost, by)
     tally = _import(campaigns, file, session.account, by)
-    _finish(session, options, file, tally, by)
+    _finish(session, options, file, tally, by, at)
 
 
 def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> str:
@@ -103,7 +107,8 @@ def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> 
         return f"Send to {people} as campaign {name}, for about {price}?"
     if before.state == "draft":
         return f"{imported:,} of {name} are already imported. Import the rest, and send to all?"
-    paused = " It stays paused." if before.state == "paused" else ""
+    stays = before.state in ("paused", "scheduled")
+    paused = f" It stays {before.state}." if stays else ""
     known = f"{name} is {before.state} with {counted(imported, 'recipient')}."
     return f"{known} Add whoever is new among these {people}?{paused}"
 
@@ -166,7 +171,11 @@ def _recipients(file: ReadFile, account: Account) -> Iterator[Recipient]:
 
 def _so_far(campaigns: Campaigns, name: str) -> str:
     campaign, ledger = campaigns.get(name), campaigns.ledger(name)
-    sent = {"draft": "nothing is sent yet", "paused": "the campaign is paused"}
+    sent = {
+        "draft": "nothing is sent yet",
+        "scheduled": "nothing is sent yet",
+        "paused": "the campaign is paused",
+    }
     about = sent.get(campaign.state, "they are being sent to")
     return f"{counted(ledger.imported, 'recipient')} of {name} imported, {about}"
 
@@ -177,13 +186,16 @@ def _finish(
     file: ReadFile,
     tally: Counter[ImportResult],
     by: By,
+    at: datetime | None,
 ) -> None:
-    """Start the campaign if it is a draft, and say what was done."""
+    """Start the campaign if it is a draft, now or ``at`` a time, and say what was done."""
     campaigns, name, report = session.campaigns, file.plan.name, file.report
     state = campaigns.get(name).state
     if options.any_guard:
         set_guards(session, campaigns.get(name), options, by)
-    if state == "draft":
+    if at is not None and state in ("draft", "scheduled"):
+        state = campaigns.schedule(name, at, by)
+    elif state == "draft":
         state = campaigns.act(name, "start", by)
     added, suppressed, excluded = tally["added"], tally["suppressed"], tally["excluded"]
     already = max(0, tally["duplicate"] - report.duplicates)
@@ -199,4 +211,6 @@ def _finish(
     parts += [f"{excluded:,} left out for another campaign"] * bool(excluded)
     tell(", ".join(parts))
     verb = "resume" if state == "paused" else "watch"
-    tell(f"{name} is {state}; next: sluicegate campaign {verb} {pasted(name)}")
+    starts_ms = campaigns.get(name).at_ms if state == "scheduled" else 0
+    starts = f" for {when(starts_ms)}" if starts_ms else ""
+    tell(f"{name} is {state}{starts}; next: sluicegate campaign {verb} {pasted(name)}")

@@ -1,6 +1,7 @@
 """The options that say when recipients may be sent to, and the hours that they stand for."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -8,9 +9,11 @@ import typer
 
 from sluicegate.campaigns.hours import SendingHours, parse_hours, zone_named
 from sluicegate.errors import BadHours
+from sluicegate.times import EXAMPLE
 
 from ..kit.command import option_set
 from ..kit.failures import BAD_INPUT, fail
+from ..kit.times import clock_option, time_option
 
 
 class OnCloseChoice(StrEnum):
@@ -65,6 +68,14 @@ class WhenOptions:
         list[str] | None,
         typer.Option(metavar="DATE", help="Closed on this day: 2030-12-24; repeatable."),
     ] = None
+    at_local: Annotated[
+        str | None,
+        typer.Option(
+            "--at-local",
+            metavar="TIME",
+            help="Send from then on by each recipient's own clock: 18:00.",
+        ),
+    ] = None
     on_close: Annotated[
         OnCloseChoice | None,
         typer.Option(help="Whoever is not sent to by the close waits for the next day, or not."),
@@ -76,14 +87,14 @@ def hours_of(options: WhenOptions, column: Callable[[str], str]) -> SendingHours
 
     ``column`` is what a plan calls a column that is named so; it may raise BadFile.
     """
-    given = options.hours or options.holidays or options.closed or options.preset
+    given = (options.hours, options.holidays, options.closed, options.preset, options.at_local)
     needless = {
         "--zone": options.zone,
         "--zone-column": options.zone_column,
         "--on-close": options.on_close,
         "--state-column": options.state_column,
     }
-    if not given:
+    if not any(given):
         if named := [name for name, value in needless.items() if value]:
             fail(
                 f"{' and '.join(named)}: say when it is open, such as --hours 09:00-18:00",
@@ -101,6 +112,7 @@ def hours_of(options: WhenOptions, column: Callable[[str], str]) -> SendingHours
             fixed_zone=fixed,
             holidays=tuple(sorted({code.upper() for code in options.holidays or ()})),
             closed=tuple(sorted(set(options.closed or ()))),
+            begins=clock_option("--at-local", options.at_local) if options.at_local else "",
             on_close=options.on_close.value if options.on_close else "hold",
         ).checked()
     except BadHours as error:
@@ -114,3 +126,21 @@ def _split(text: str) -> tuple[str, str | None]:
         parse_hours(words)
         return words, zone_named(last)
     return text.strip(), None
+
+
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME", help=f"Start by itself at that time, such as {EXAMPLE} or 18:00."
+    ),
+]
+
+
+def start_time(text: str, expires_at: datetime | None) -> datetime:
+    """The time of ``--at``: it is to come, and before anything expires."""
+    at = time_option("--at", text)
+    if at <= datetime.now(UTC):
+        fail(f"--at {text}: has passed; without --at it starts now", BAD_INPUT)
+    if expires_at is not None and at >= expires_at:
+        fail(f"--at {text}: by then everything has expired, so nothing would be sent", BAD_INPUT)
+    return at

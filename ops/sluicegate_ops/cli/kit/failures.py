@@ -161,6 +161,11 @@ def _campaign_way_out(error: SluicegateError) -> str:
             return (
                 f"To start it, give its file: sluicegate campaign start FILE --name {pasted(name)}"
             )
+        case WrongCampaignState(state="scheduled", name=name):
+            return (
+                f"It has not begun: sluicegate campaign schedule {pasted(name)} starts it now, at "
+                "another time or not at all"
+            )
         case WrongCampaignState(state="finished"):
             return "It has nothing left to send; start it with another file to add recipients"
         case WrongCampaignState(state="cancelled"):

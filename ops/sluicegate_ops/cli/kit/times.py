@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from sluicegate.errors import BadTime
-from sluicegate.times import FORMS, ReadTime, parse_length, parse_time
+from sluicegate.times import FORMS, ReadTime, parse_clock, parse_length, parse_time
 
 from .failures import BAD_INPUT, fail, say
 
@@ -18,6 +18,15 @@ def time_option(option: str, text: str) -> datetime:
     except BadTime as error:
         fail(f"{option} {error}", BAD_INPUT)
     return _said_back(option, text, moment)
+
+
+def clock_option(option: str, text: str) -> str:
+    """A time to come on each recipient's own clock, without a zone (ISO); today is here."""
+    try:
+        local = parse_clock(text, datetime.now(UTC).astimezone())
+    except BadTime as error:
+        fail(f"{option} {error}", BAD_INPUT)
+    return local.isoformat(timespec="minutes")
 
 
 def past_option(option: str, text: str, now_ms: float) -> float:

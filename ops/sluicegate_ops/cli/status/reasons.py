@@ -233,6 +233,7 @@ def _busy(wait: Wait, rate: RequestRate) -> str:
 
 _WHAT: Mapping[WaitKind, Callable[[Wait, RequestRate], str]] = {
     "draft": lambda wait, rate: f"{named(wait.level)} is a draft{_waiting_since(wait)}",
+    "scheduled": lambda wait, rate: f"{named(wait.level)} is scheduled{_waiting_since(wait)}",
     "paused": lambda wait, rate: (
         f"{named(wait.level)} is paused{_waiting_since(wait)}"
         + f": {wait.because}" * bool(wait.because)
@@ -302,6 +303,9 @@ def _faster(wait: Wait) -> str:
 
 
 _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
+    "scheduled": lambda wait: (
+        f"{_BY_ITSELF}; sluicegate campaign schedule {pasted(_name(wait))} --now"
+    ),
     "draft": lambda wait: f"sluicegate campaign start FILE --name {pasted(_name(wait))}",
     "paused": lambda wait: way_on(_name(wait), wait.stopped_by),
     "read_only": lambda wait: READ_ONLY,

@@ -1,11 +1,12 @@
--- Tend the hours of campaigns (hours.lua): end what waits in a class that never opens again, share
--- each campaign's weight among its open lanes, and tell whose times must be reckoned on.
+-- Tend campaigns by the clock: end what waits in hours that never open again (hours.lua), share
+-- their weights among open lanes, tell whose times must be reckoned on, and which of them start.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] retention_ms.
--- Returns: { wall ms, how many ended, 1 where more of them wait, name, { class, times or, for
---   =class, what it is, ... }, ... of each campaign whose times must be reckoned on }.
--- Keys touched: those of states.lua and unreadable.lua, hours_due, campaign:<n>, lane:*; it reads
---   lanes:<n>, hours:<n>, leases.
+-- Returns: { wall ms, how many ended, 1 where more of them wait, { names of campaigns whose time to
+--   start has come }, name, { class, times or, for =class, what it is, ... }, ... of each campaign
+--   whose times must be reckoned on }.
+-- Keys touched: those of states.lua and unreadable.lua, hours_due, scheduled, campaign:<n>, lane:*;
+--   it reads lanes:<n>, hours:<n>, leases.
 -- The first write frees, so that a full server can still end what is over. A call that is repeated
 -- goes on where the first one stopped.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
@@ -70,10 +71,25 @@ local function tend(name)
 end
 
 for _, name in ipairs(call('ZRANDMEMBER', key('hours_due'), LOOKED_AT)) do tend(name) end
-local answer = { texts.whole_ms(now.wall), ended, left > 0 and 0 or 1 }
-local wall = texts.ms(now.wall)
-local due = call('ZRANGEBYSCORE', key('hours_due'), '-inf', wall, 'LIMIT', 0, LOOKED_AT)
-for _, name in ipairs(due) do
+local function due(set)
+  return call('ZRANGEBYSCORE', key(set), '-inf', texts.ms(now.wall), 'LIMIT', 0, LOOKED_AT)
+end
+
+-- Whoever starts them takes them off the list; what is no longer scheduled never is started.
+local function starting()
+  local found = {}
+  for _, name in ipairs(due('scheduled')) do
+    if campaigns.state(name) == 'scheduled' then
+      found[#found + 1] = name
+    else
+      call('ZREM', key('scheduled'), name)
+    end
+  end
+  return found
+end
+
+local answer = { texts.whole_ms(now.wall), ended, left > 0 and 0 or 1, starting() }
+for _, name in ipairs(due('hours_due')) do
   answer[#answer + 1], answer[#answer + 2] = name, call('HGETALL', key('hours:' .. name))
 end
 return answer
