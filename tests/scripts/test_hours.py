@@ -263,3 +263,33 @@ def test_local_times_open_zone_by_zone(store: redis.Redis) -> None:
         assert not bench.claim(3).grants
         [sent] = bench.drain(3_000, most=1)
         assert sent.at_ms >= at_ms("2023-11-14T00:00") + hour * DAY_MS / 24
+
+
+def test_cancelling_takes_steps_where_many_classes_wait(store: redis.Redis) -> None:
+    bench = Bench(store, limit=1000)
+    hours = SendingHours(windows="00:00-24:00", zone_column="zone")
+    bench.campaigns.create(plan(hours=hours))
+    rows = [
+        recipient(plan(hours=hours), number)._replace(hours=one)
+        for number, one in zip(range(8), in_zones(hours), strict=False)
+    ]
+    bench.add("july", *rows)
+    bench.act("july", "start")
+    lanes = [lane.decode() for lane in bench.store.smembers(bench.keys.other_lanes("july"))]
+    for lane in lanes:  # void ones, of which a lane may hold any number
+        bench.store.rpush(
+            bench.keys.lane(lane), *bench.store.lrange(bench.keys.lane(lane), 0, -1) * 5000
+        )
+    assert bench.act("july", "cancel") == "cancelled"
+    assert not any(bench.store.exists(bench.keys.lane(lane)) for lane in lanes)
+    assert bench.campaigns.ledger("july").states["cancelled"] == 8
+
+
+def test_what_a_cancelling_that_was_cut_short_left_is_set_aside(valkey: redis.Redis) -> None:
+    bench = in_hours(valkey, "10:00-12:00")
+    lane = class_lane(bench)
+    bench.act("july", "cancel")
+    bench.store.rename(bench.keys.unsent("july", "cancelled"), lane)
+    bench.tend()
+    assert not bench.store.exists(lane)
+    assert bench.campaigns.recount("july") == bench.campaigns.ledger("july")

@@ -404,7 +404,7 @@ class Campaigns:
         """
         if action == "start":
             self._reckon_hours(name)
-        before, after = self._scripts.call(CAMPAIGN, [name, action, _said(by, action, name)])
+        before, after = self._acted([name, action, _said(by, action, name)])
         if before == b"unknown":
             raise UnknownCampaign(name)
         if not after:
@@ -413,6 +413,13 @@ class Campaigns:
             wait_for_posts(self._client, self._keys, self._sleep)
         state: CampaignState = after.decode()
         return state
+
+    def _acted(self, args: list[Argument]) -> tuple[Any, Any]:
+        """The states before and after an act, repeated while it has more to do."""
+        before, after, *more = self._scripts.call(CAMPAIGN, args)
+        while more:
+            _, _, *more = self._scripts.call(CAMPAIGN, args)
+        return before, after
 
     def schedule(self, name: str, at: datetime | None, by: By | None = None) -> CampaignState:
         """Let a draft start by itself at a time, or at another one; with None it is a draft again.

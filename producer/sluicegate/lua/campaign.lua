@@ -11,7 +11,8 @@
 --   entry; for the others [3] that entry.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
---   there is no such campaign.
+--   there is no such campaign; and, behind a cancel, 'more' where tickets of it are still in its
+--   lanes: repeating it moves them.
 -- Keys touched: those of records.lua, counts.lua and audit.lua, clock, campaigns, closed,
 --   lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
@@ -19,12 +20,11 @@
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
 local records, counts = part('sluicegate.records'), part('sluicegate.counts')
 local campaigns, lanes = part('sluicegate.campaigns'), part('sluicegate.lanes')
-local names = part('sluicegate.lane_names')
+local names, cancelled = part('sluicegate.lane_names'), part('sluicegate.cancelled')
 local key, wake, texts = account.key, account.wake, part('sluicegate.texts')
 local whole_ms = texts.whole_ms
 local call, audit = redis.call, part('sluicegate.audit')
 
-local MOVED = 1000 -- tickets in one command
 local name, action = ARGV[1], ARGV[2]
 local campaign = key('campaign:' .. name)
 local now = clock.read()
@@ -110,6 +110,9 @@ if action == 'schedule' then
   return { before, state }
 end
 local after = AFTER[action][before]
+if action == 'cancel' and before == after and cancelled.set_aside(name, all_lanes) then
+  return { before, after, 'more' }
+end
 if not after or after == before then return { before, after or '' } end
 
 local function open()
@@ -147,26 +150,10 @@ local function held_by_workers()
   return held
 end
 
--- All tickets become the list of the cancelled: those of the longest lane in one step.
-local function set_aside_tickets()
-  local list = key('unsent:' .. name .. ':cancelled')
-  local lengths = {}
-  for _, lane in ipairs(all_lanes) do lengths[lane] = call('LLEN', key('lane:' .. lane)) end
-  table.sort(all_lanes, function(one, other) return lengths[one] > lengths[other] end)
-  if lengths[all_lanes[1]] == 0 then return end
-  call('RENAME', key('lane:' .. all_lanes[1]), list)
-  for i = 2, #all_lanes do
-    for _ = 1, lengths[all_lanes[i]], MOVED do
-      call('RPUSH', list, unpack(call('LPOP', key('lane:' .. all_lanes[i]), MOVED)))
-    end
-  end
-end
-
 -- All that waits ends at once. A lane may hold tickets of messages that ended before, so its length
 -- is no count.
 local function cancel()
   local ended = counts.in_ledger(name, 'waiting') - held_by_workers()
-  set_aside_tickets()
   counts.add('ledger:' .. name, 'waiting', -ended)
   counts.add('ledger:' .. name, 'cancelled', ended)
   call('HSET', campaign, 'ended', whole_ms(now.wall))
@@ -177,6 +164,7 @@ call('HSET', campaign, 'state', after)
 call('ZREM', key('closed'), name)
 call('ZREM', key('scheduled'), name)
 if after == 'running' then open() else close() end
-if after == 'cancelled' then cancel() end
 audit.write(now, ARGV[3] or '', 1)
-return { before, after }
+if after ~= 'cancelled' then return { before, after } end
+cancel()
+return { before, after, cancelled.set_aside(name, all_lanes) and 'more' or nil }

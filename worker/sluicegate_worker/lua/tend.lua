@@ -5,8 +5,8 @@
 -- Returns: { wall ms, how many ended, 1 where more of them wait, { names of campaigns whose time to
 --   start has come }, name, { class, times or, for =class, what it is, ... }, ... of each campaign
 --   whose times must be reckoned on }.
--- Keys touched: those of states.lua and unreadable.lua, hours_due, scheduled, campaign:<n>, lane:*;
---   it reads lanes:<n>, hours:<n>, leases.
+-- Keys touched: those of states.lua, unreadable.lua and cancelled.lua, hours_due, scheduled,
+--   campaign:<n>, lane:*; it reads lanes:<n>, hours:<n>, leases.
 -- The first write frees, so that a full server can still end what is over. A call that is repeated
 -- goes on where the first one stopped.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
@@ -14,7 +14,7 @@ local clock, hours = part('sluicegate.clock'), part('sluicegate.hours')
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local parse_ticket = part('sluicegate.tickets').parse
-local unreadable = later('sluicegate_worker.unreadable')
+local unreadable, cancelled = later('sluicegate_worker.unreadable'), later('sluicegate.cancelled')
 local call = redis.call
 
 local MOST_ENDED = 300 -- tickets of one call, some 2 ms of the server's time
@@ -52,10 +52,12 @@ end
 
 local function tend(name)
   local state = campaigns.state(name)
+  local lanes = call('SMEMBERS', key('lanes:' .. name))
+  if state == 'cancelled' and cancelled().set_aside(name, lanes) then return end
   if not state or OVER[state] then return call('ZREM', key('hours_due'), name) end
   if state == 'draft' then return end -- whoever starts it says when it is over
   local open = 0
-  for _, lane in ipairs(call('SMEMBERS', key('lanes:' .. name))) do
+  for _, lane in ipairs(lanes) do
     if call('EXISTS', key('lane:' .. lane)) == 1 then
       if not hours.is_over(now, lane) then
         open = open + (hours.closed_until(now, lane, now.steady) and 0 or 1)
