@@ -249,6 +249,12 @@ def test_each_row_gets_the_text_of_its_language(cli: Cli, tmp_path: Path) -> Non
     cli("campaign", "start", "people.csv", "--name", "july", *variants, *GREETING, "--yes")
     [grant] = cli.bench.claim_all(1)
     assert grant.content.endswith(b'|["de","Ann"]')
+    (tmp_path / "de.txt").write_text("Servus {{ First Name }}")
+    revised = cli.document("campaign", "revise", "july", *variants, "--text", "Hi!", "--yes")
+    assert revised["version"] == 2
+    assert '"de" %}Servus {{ first_name }}{%' in cli.bench.campaigns.get("july").current.text
+    said = cli("campaign", "revise", "july", "--text", "Hi!", "--yes", exits=2).output
+    assert "july has texts for de, fr: give each with --variant again" in " ".join(said.split())
     (tmp_path / "bad.txt").write_text("{% for %}")
     for given, reason in {
         ("--variant", "de"): "write LANGUAGE=FILE",

@@ -365,7 +365,8 @@ class Campaigns:
         """
         campaign = self.get(name)
         by = by or By()
-        version = TextVersion(text=text, renderer=renderer_of(text), who=by.who)
+        renderer = renderer_of(text, campaign.plan.plain_punctuation)
+        version = TextVersion(text=text, renderer=renderer, who=by.who)
         campaign.plan.revised(version).checked()
         if campaign.current.text == text:
             return campaign

@@ -87,6 +87,13 @@ MapOption = Annotated[
         metavar="NAME=COLUMN", help="What is called NAME here is COLUMN there; repeatable."
     ),
 ]
+VariantOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="LANGUAGE=FILE",
+        help="A text for rows of a language, such as de=text.de.txt; repeatable.",
+    ),
+]
 WeightOption = Annotated[
     float | None,
     typer.Option(
@@ -131,13 +138,7 @@ class _FileOptions:
         str | None, typer.Option(metavar="TEXT", help="The text, with {{ columns }} in it.")
     ] = None
     text_file: TextFileOption = None
-    variant: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LANGUAGE=FILE",
-            help="A text for rows of a language, such as de=text.de.txt; repeatable.",
-        ),
-    ] = None
+    variant: VariantOption = None
     language_column: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="The column of each row's language, for --variant."),

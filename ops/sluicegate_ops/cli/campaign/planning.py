@@ -143,7 +143,7 @@ def _texts(
 
     if not options.variant:
         return named(_text(options)), None, ()
-    texts = {code: named(text) for code, text in variants_of(options).items()}
+    texts = {code: named(text) for code, text in variants_of(options.variant).items()}
     other = message_text(options.text, options.text_file)
     asked = options.language_column
     column = _named(sheet, reading, asked) if asked else language_column(sheet, reading)

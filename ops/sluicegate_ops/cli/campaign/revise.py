@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from sluicegate.campaigns.campaign import Campaign
-from sluicegate.campaigns.columns import matching, named_by_variables
+from sluicegate.campaigns.columns import matching, named_by_variables, variable
+from sluicegate.campaigns.languages import joined
 from sluicegate.campaigns.plan import Plan, TextVersion
 from sluicegate.campaigns.revising import TextEffect, TextEffects
-from sluicegate.campaigns.template import renderer_of
+from sluicegate.campaigns.template import Template, renderer_of
 from sluicegate.errors import BadValue, WrongCampaignState
 
 from ..kit.acts import by_whom
@@ -23,8 +24,9 @@ from ..kit.options import AsJsonDocument, Confirmed, TextFileOption, WhoOption, 
 from ..kit.output import clean, counted, tell, write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
-from .options import CampaignOptions
+from .options import CampaignOptions, VariantOption
 from .preflight_costs import cost
+from .variants import variants_of
 
 _VARIABLE = re.compile(r"(\{\{\s*)(\w+)")
 
@@ -37,6 +39,7 @@ class ReviseOptions(CampaignOptions):
         str | None, typer.Option(metavar="TEXT", help="The text, with {{ columns }} in it.")
     ] = None
     text_file: TextFileOption = None
+    variant: VariantOption = None
     who: WhoOption = None
     why: WhyOption = ""
     yes: Confirmed = False
@@ -57,15 +60,14 @@ def revise(session: Session, options: ReviseOptions) -> None:
     Example:
       sluicegate campaign revise july --text-file corrected.txt
     """
-    text = message_text(options.text, options.text_file)
-    if text is None:
-        fail("give the text: either --text or --text-file", BAD_INPUT)
     campaign = session.campaigns.get(options.name)
     if campaign.state == "cancelled":
         raise WrongCampaignState(options.name, campaign.state, "be revised")
-    text = _named(text, campaign.plan.values)
+    text = _text(options, campaign.plan)
     try:
-        version = TextVersion(text=text, renderer=renderer_of(text))
+        version = TextVersion(
+            text=text, renderer=renderer_of(text, campaign.plan.plain_punctuation)
+        )
         revised = campaign.plan.revised(version).checked()
     except BadValue as error:
         fail(str(error), BAD_INPUT)
@@ -87,6 +89,25 @@ def revise(session: Session, options: ReviseOptions) -> None:
     confirm(f"Send version {campaign.version + 1} to everybody who waits?", options.yes)
     by = by_whom(options.who, options.why, needed=False)
     _report(options, session.campaigns.revise(options.name, text, by), effect, currency)
+
+
+def _text(options: ReviseOptions, plan: Plan) -> str:
+    """The new text, by language where the campaign has several."""
+    text = message_text(options.text, options.text_file)
+    text = None if text is None else _named(text, plan.values)
+    column = plan.language_column
+    if options.variant:
+        if column is None:
+            fail(f"{plan.name} has one text for all: leave --variant out", BAD_INPUT)
+        texts = variants_of(options.variant)
+        named = {code: _named(each, plan.values) for code, each in texts.items()}
+        return joined(variable(column), named, text)
+    if text is None:
+        fail("give the text: either --text or --text-file", BAD_INPUT)
+    if column is not None and variable(column) not in Template(text).variables:
+        given = ", ".join(code for code in plan.languages if code)
+        fail(f"{plan.name} has texts for {given}: give each with --variant again", BAD_INPUT)
+    return text
 
 
 def _named(text: str, values: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The texts in several languages that a campaign's options name, and the column that chooses."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from sluicegate.campaigns.columns import naming, variable
@@ -12,15 +13,14 @@ from sluicegate.errors import BadTemplate
 
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.files import read_text
-from .options import FileOptions
 
 _COLUMN = re.compile("lang|language|locale|sprache|idioma|langue|lingua|taal")
 
 
-def variants_of(options: FileOptions) -> dict[str, str]:
-    """The texts by language; each is sound by itself."""
+def variants_of(variants: Sequence[str]) -> dict[str, str]:
+    """The texts by language that --variant gives; each is sound by itself."""
     texts: dict[str, str] = {}
-    for given in options.variant or ():
+    for given in variants:
         name, _, file = given.partition("=")
         code = language_code(name)
         if code is None or not file:
