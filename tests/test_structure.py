@@ -23,7 +23,7 @@ MODULES = {
     "outbox identity receipts archive campaigns deadlines connections lazy_results client testing",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep finished archiver "
-    "archiving reconcile reconciling deafness account_work engine patience app tasks",
+    "beside archiving reconcile reconciling deafness account_work engine patience app tasks",
     "ops/sluicegate_ops": "simulator inspect metrics web cli",
     "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }

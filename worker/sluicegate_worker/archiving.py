@@ -1,18 +1,16 @@
 """Archiving in a worker: a thread beside the loop, so that no message waits for the archive."""
 
-import asyncio
 import logging
 import threading
+from functools import partial
 from typing import Final
-
-import redis
 
 from sluicegate.config import ArchiveSettings, Config
 from sluicegate.connections import connect
-from sluicegate.errors import SluicegateError, WrongArchive
-from sluicegate.outbox import translated
+from sluicegate.errors import WrongArchive
 
 from .archiver import Archiver
+from .beside import STOPS_A_PASS, Waits, beside_the_loop
 
 FOLD_SECONDS: Final = 5.0
 """How often what came for archived messages is applied."""
@@ -27,11 +25,7 @@ async def archiving(config: Config, account: str) -> None:
     settings = config.archive
     if settings is None or not settings.in_workers:
         return
-    stop = threading.Event()
-    try:
-        await asyncio.to_thread(_archive, config, account, settings, stop)
-    finally:
-        stop.set()
+    await beside_the_loop(partial(_archive, config, account, settings))
 
 
 def pass_seconds(settings: ArchiveSettings) -> float:
@@ -45,7 +39,7 @@ def _archive(
 ) -> None:
     client = connect(config.redis_url)
     archiver = Archiver(client, config, account, share=settings.share, stop=stop)
-    until_pass, said = 0.0, ""
+    until_pass, waits = 0.0, Waits(account, "archiving")
     while not stop.is_set():
         try:
             if until_pass <= 0:
@@ -53,16 +47,12 @@ def _archive(
                 until_pass = pass_seconds(settings)
             else:
                 archiver.fold()
-            if said:
+            if waits.no_more():
                 archiver.say_why("")
-            said = ""
-        except (SluicegateError, redis.RedisError) as error:
-            text = str(translated(error, ()) if isinstance(error, redis.RedisError) else error)
-            if text != said:
-                level = logging.ERROR if isinstance(error, WrongArchive) else logging.WARNING
-                log.log(level, "account %s: archiving waits: %s", account, text)
-                archiver.say_why(text)
-            said = text
+        except STOPS_A_PASS as error:
+            level = logging.ERROR if isinstance(error, WrongArchive) else logging.WARNING
+            if waits.for_error(error, level):
+                archiver.say_why(waits.on)
         stop.wait(FOLD_SECONDS)
         until_pass -= FOLD_SECONDS
     archiver.close()

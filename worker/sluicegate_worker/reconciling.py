@@ -1,18 +1,17 @@
 """Reconciling in a worker: a slow pass beside the loop, one of all workers' at a time."""
 
-import asyncio
 import logging
 import random
 import threading
+from functools import partial
 from typing import Final
 
 import redis
 
 from sluicegate.config import Config, ReconcileSettings
 from sluicegate.connections import connect
-from sluicegate.errors import SluicegateError
-from sluicegate.outbox import translated
 
+from .beside import STOPS_A_PASS, Waits, beside_the_loop
 from .reconcile import ReconcileBusy, Reconciled, Reconciler
 from .reconcile.progress import Progress
 
@@ -27,31 +26,24 @@ async def reconciling(config: Config, account: str) -> None:
     settings = config.reconcile
     if settings is None or not settings.in_workers:
         return
-    stop = threading.Event()
-    try:
-        await asyncio.to_thread(_reconcile, config, account, settings, stop)
-    finally:
-        stop.set()
+    await beside_the_loop(partial(_reconcile, config, account, settings))
 
 
 def _reconcile(
     config: Config, account: str, settings: ReconcileSettings, stop: threading.Event
 ) -> None:
-    client, said = connect(config.redis_url), ""
+    client, waits = connect(config.redis_url), Waits(account, "reconciling")
     wait = _FIRST_SECONDS * (0.5 + random.random())  # noqa: S311 - so that workers don't all ask
     while not stop.wait(wait):
         wait = _LOOK_SECONDS
         try:
             if is_due(client, config, account, settings):
                 run_once(client, config, account, stop)
-            said = ""
+            waits.no_more()
         except ReconcileBusy:
             pass
-        except (SluicegateError, redis.RedisError) as error:
-            text = str(translated(error, ()) if isinstance(error, redis.RedisError) else error)
-            if text != said:
-                log.warning("account %s: reconciling waits: %s", account, text)
-            said = text
+        except STOPS_A_PASS as error:
+            waits.for_error(error)
     client.close()
 
 

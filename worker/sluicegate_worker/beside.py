@@ -1,0 +1,48 @@
+"""Work in a thread beside the loop: how it ends with the loop, and what it says it waits for."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+
+import redis
+
+from sluicegate.errors import SluicegateError
+from sluicegate.outbox import translated
+
+STOPS_A_PASS = (SluicegateError, redis.RedisError)
+"""The errors that end one pass of such work; the next one may go better."""
+
+log = logging.getLogger(__name__)
+
+
+async def beside_the_loop(work: Callable[[threading.Event], None]) -> None:
+    """Let a thread do ``work`` until this is cancelled; the event tells it then."""
+    stop = threading.Event()
+    try:
+        await asyncio.to_thread(work, stop)
+    finally:
+        stop.set()
+
+
+class Waits:
+    """What an account's work waits for, logged once however often it is met."""
+
+    def __init__(self, account: str, work: str) -> None:
+        self._account, self._work = account, work
+        self.on = ""
+        """The words of the error; "" while the work goes on."""
+
+    def for_error(self, error: Exception, level: int = logging.WARNING) -> bool:
+        """Note one of ``STOPS_A_PASS``, and log it; False where it is the same as before."""
+        text = str(translated(error, ()) if isinstance(error, redis.RedisError) else error)
+        if text == self.on:
+            return False
+        self.on = text
+        log.log(level, "account %s: %s waits: %s", self._account, self._work, text)
+        return True
+
+    def no_more(self) -> bool:
+        """Note that the work goes on; whether it had waited."""
+        waited, self.on = bool(self.on), ""
+        return waited
