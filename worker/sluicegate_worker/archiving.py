@@ -10,7 +10,7 @@ from sluicegate.connections import connect
 from sluicegate.errors import WrongArchive
 
 from .archiver import Archiver
-from .beside import STOPS_A_PASS, Waits, beside_the_loop
+from .beside import STOPS_A_PASS, Obstacle, beside_the_loop
 
 FOLD_SECONDS: Final = 5.0
 """How often what came for archived messages is applied."""
@@ -39,7 +39,7 @@ def _archive(
 ) -> None:
     client = connect(config.redis_url)
     archiver = Archiver(client, config, account, share=settings.share, stop=stop)
-    until_pass, waits = 0.0, Waits(account, "archiving")
+    until_pass, obstacle = 0.0, Obstacle(account, "archiving")
     while not stop.is_set():
         try:
             if until_pass <= 0:
@@ -47,12 +47,12 @@ def _archive(
                 until_pass = pass_seconds(settings)
             else:
                 archiver.fold()
-            if waits.no_more():
+            if obstacle.gone():
                 archiver.say_why("")
         except STOPS_A_PASS as error:
             level = logging.ERROR if isinstance(error, WrongArchive) else logging.WARNING
-            if waits.for_error(error, level):
-                archiver.say_why(waits.on)
+            if obstacle.met(error, level):
+                archiver.say_why(obstacle.words)
         stop.wait(FOLD_SECONDS)
         until_pass -= FOLD_SECONDS
     archiver.close()

@@ -25,24 +25,24 @@ async def beside_the_loop(work: Callable[[threading.Event], None]) -> None:
         stop.set()
 
 
-class Waits:
-    """What an account's work waits for, logged once however often it is met."""
+class Obstacle:
+    """What keeps an account's work waiting, logged once however often it is met."""
 
     def __init__(self, account: str, work: str) -> None:
         self._account, self._work = account, work
-        self.on = ""
+        self.words = ""
         """The words of the error; "" while the work goes on."""
 
-    def for_error(self, error: Exception, level: int = logging.WARNING) -> bool:
+    def met(self, error: Exception, level: int = logging.WARNING) -> bool:
         """Note one of ``STOPS_A_PASS``, and log it; False where it is the same as before."""
         text = str(translated(error, ()) if isinstance(error, redis.RedisError) else error)
-        if text == self.on:
+        if text == self.words:
             return False
-        self.on = text
+        self.words = text
         log.log(level, "account %s: %s waits: %s", self._account, self._work, text)
         return True
 
-    def no_more(self) -> bool:
+    def gone(self) -> bool:
         """Note that the work goes on; whether it had waited."""
-        waited, self.on = bool(self.on), ""
+        waited, self.words = bool(self.words), ""
         return waited

@@ -11,7 +11,7 @@ import redis
 from sluicegate.config import Config, ReconcileSettings
 from sluicegate.connections import connect
 
-from .beside import STOPS_A_PASS, Waits, beside_the_loop
+from .beside import STOPS_A_PASS, Obstacle, beside_the_loop
 from .reconcile import ReconcileBusy, Reconciled, Reconciler
 from .reconcile.progress import Progress
 
@@ -32,18 +32,18 @@ async def reconciling(config: Config, account: str) -> None:
 def _reconcile(
     config: Config, account: str, settings: ReconcileSettings, stop: threading.Event
 ) -> None:
-    client, waits = connect(config.redis_url), Waits(account, "reconciling")
+    client, obstacle = connect(config.redis_url), Obstacle(account, "reconciling")
     wait = _FIRST_SECONDS * (0.5 + random.random())  # noqa: S311 - so that workers don't all ask
     while not stop.wait(wait):
         wait = _LOOK_SECONDS
         try:
             if is_due(client, config, account, settings):
                 run_once(client, config, account, stop)
-            waits.no_more()
+            obstacle.gone()
         except ReconcileBusy:
             pass
         except STOPS_A_PASS as error:
-            waits.for_error(error)
+            obstacle.met(error)
     client.close()
 
 
