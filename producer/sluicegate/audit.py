@@ -40,11 +40,11 @@ class Act(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One act: who did what to which messages, and why.
 
     ``action`` is ``replay``, ``edit``, ``purge``, ``resolve`` with its verdict, ``halt``,
-    ``clear halt``, ``import``, ``start``, ``pause``, ``resume``, ``cancel``, ``pace`` or ``cap``
-    of the campaign that ``filter`` names, ``add optouts`` or ``remove optouts``, ``export``,
-    ``limits`` where a worker put others in force, ``warn`` where so much of a cap in money is
-    spent, ``adopt deployment`` or ``forget key``. ``ids`` names
-    the messages where a person named them and they are few; otherwise ``filter`` says how they
+    ``clear halt``, ``import``, ``start``, ``pause``, ``resume``, ``cancel``, ``pace``, ``cap``,
+    ``guard``, ``revise`` or ``approve`` of the campaign that ``filter`` names, ``add optouts`` or
+    ``remove optouts``, ``export``, ``limits`` where a worker put others in force, ``warn`` where
+    so much of a cap in money is spent, ``adopt deployment`` or ``forget key``. ``ids`` names the
+    messages where a person named them and they are few; otherwise ``filter`` says how they
     were chosen. ``sender`` and ``text`` are an edit's new values. ``generation`` is what a single
     message has after the act. ``run`` marks the calls of one command.
     """

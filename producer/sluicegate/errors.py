@@ -224,6 +224,14 @@ class WrongCampaignState(SluicegateError):
         super().__init__(f"campaign {name} is {state}: it can't {action}")
 
 
+class NotApproved(SluicegateError):
+    """A campaign that a second person has yet to approve, or can't as asked; ``why`` not."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name, self.why = name, why
+        super().__init__(f"campaign {name}: {why}")
+
+
 class WrongRenderer(SluicegateError):
     """A campaign whose plan names another renderer than this version has.
 

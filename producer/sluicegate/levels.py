@@ -159,6 +159,7 @@ def published(account: Account, apps: Mapping[str, App] = {}) -> dict[str, str]:
     recipient, prefix       what one recipient, and similar numbers, get: ``recipient_fields``
     zone                    ``from_ms offset_ms;...``: UTC offsets of the brands' time zone
     cost_days               for how many days sums of costs are kept; only if not for 400
+    approval                who may approve campaigns, by lines, or ``*``; only if they need it
     money, money:<level>    see ``money_caps``; ``apps`` are those of the account
     ======================  ==================================================================
 
@@ -194,8 +195,13 @@ def published(account: Account, apps: Mapping[str, App] = {}) -> dict[str, str]:
             fields["carriers"] = carriers_text(account.carrier_numbers, account.carrier_days)
     if account.cost_days != _COST_DAYS:
         fields["cost_days"] = str(account.cost_days)
-    fields |= recipient_fields(account) | money_caps(account, apps)
+    fields |= recipient_fields(account) | money_caps(account, apps) | _approval(account)
     return fields | {"zone": _offsets() if account.brands else ""}
+
+
+def _approval(account: Account) -> dict[str, str]:
+    who = "\n".join(account.approvers) or "*"
+    return {"approval": who} if account.approve_campaigns else {}
 
 
 def carriers_text(most: int, days: int) -> str:

@@ -75,3 +75,21 @@ def test_a_text_that_somebody_could_not_be_sent_is_refused_whole(
     shown = cli("campaign", "revise", "july", "--text", text, "--yes", exits=status).output
     assert why in " ".join(shown.split())
     assert cli.document("campaign", "status", "july")["version"] == 1
+
+
+def test_a_second_person_approves_what_they_see(cli: Cli, tmp_path: Path) -> None:
+    cli.bench.publish(approve_campaigns=True)
+    path = tmp_path / "people.csv"
+    start = ("campaign", "start", str(path), "--name", "june", "--from", SENDER, "--yes")
+    shown = cli(*start, "--text", "Hi {{ First Name }}", "--who", "ann").output
+    assert "june is draft; next: sluicegate campaign approve june" in shown
+    cli("campaign", "approve", "june", "--yes", "--who", "ann", exits=1)
+    shown = cli("campaign", "approve", "june", "--yes", "--who", "bob").output
+    assert "Hi {{ first_name }}" in shown
+    assert "changed by" in shown
+    assert cli.document("campaign", "status", "june")["state"] == "running"
+    cli("campaign", "guard", "june", "--max-messages", "3", "--who", "ann")
+    told = cli("campaign", "status", "june").output
+    assert "it was changed after it was approved" in told
+    found = cli.document("campaign", "approve", "june", "--yes", "--who", "bob")
+    assert found["state"] == "running"

@@ -29,6 +29,7 @@ from ..errors import (
     BadGuard,
     CampaignExists,
     InvalidMessage,
+    NotApproved,
     OutboxFull,
     UnknownCampaign,
     WrongCampaignState,
@@ -38,6 +39,7 @@ from ..memory import intake_refusal, server_memory
 from ..optouts import wait_for_posts
 from ..scripts import Argument, PipelinedScript, Script, Scripts, new_token
 from ..stored import NO_GUARDS, UNITS, Guards, MaxCost, Ticket, wall_ms
+from .approval import Approval, Proposal, proposal
 from .exclusion import Exclusion
 from .hours import HoursKeeper
 from .import_hours import ImportHours
@@ -65,6 +67,11 @@ ImportResult = Literal["added", "duplicate", "suppressed", "excluded"]
 _MEMORY_CHECK_SECONDS = 1.0
 _ESTIMATE = "estimate:"
 _MOST_MONEY = 10**9
+_NOT_APPROVED: Mapping[str, str] = {
+    "changed": "it has changed since it was shown: look at it again",
+    "same": "{who} changed it last: somebody else has to approve it",
+    "stranger": "{who} is none of the account's approvers",
+}
 _PAGE = 1000
 _IMPORT_RESULTS: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
@@ -98,6 +105,7 @@ class Campaign(msgspec.Struct, frozen=True):
     canary_passed_ms: int = 0
     versions: tuple[TextVersion, ...] = ()
     at_ms: int = 0
+    approved: Approval | None = None
 
     @property
     def name(self) -> str:
@@ -194,6 +202,7 @@ class Campaigns:
             canary_passed_ms=passed,
             versions=_versions(fields),
             at_ms=int(fields.get(b"at") or 0),
+            approved=_approval(fields.get(b"approved")),
         )
 
     def __iter__(self) -> Iterator[Campaign]:
@@ -378,6 +387,34 @@ class Campaigns:
         wait_for_posts(self._client, self._keys, self._sleep)
         return self.get(name)
 
+    def needs_approval(self, name: str) -> bool:
+        """Whether a second person has yet to approve a campaign."""
+        needed = self._client.hexists(self._keys("limits"), "approval")
+        return bool(needed) and self.get(name).approved is None
+
+    def proposal(self, name: str) -> Proposal:
+        """What somebody would approve of a campaign now; raises UnknownCampaign."""
+        plan, ledger = self.get(name).current, self.ledger(name)
+        fields = self._client.hgetall(self._keys.campaign(name))
+        return proposal(plan, ledger, self.estimates(name), fields)
+
+    def approve(self, seen: Proposal, by: By) -> Approval:
+        """Approve a campaign as it was seen, by somebody else than who changed it last.
+
+        Any later change of its text, recipients, caps or guards makes this void. Raises
+        UnknownCampaign; and NotApproved if it has changed since, or if this person can't.
+        """
+        name, (seconds, _) = seen.plan.name, self._client.time()
+        approval = Approval(who=by.who, at_ms=seconds * 1000, hash=seen.hash)
+        said = _said(by, "approve", name, {"hash": seen.hash})
+        args: list[Argument] = [name, "approve", seen.changes, msgspec.json.encode(approval), said]
+        before, answer = self._scripts.call(CAMPAIGN, args)
+        if before == b"unknown":
+            raise UnknownCampaign(name)
+        if answer != b"approved":
+            raise NotApproved(name, _NOT_APPROVED[answer.decode()].format(who=by.who))
+        return approval
+
     def unstarted(self, name: str) -> Iterator[list[bytes]]:
         """Yield the tickets of recipients whose first start is to come, a page at a time."""
         fields = self._client.hmget(self._keys.campaign(name), "lane")
@@ -410,6 +447,8 @@ class Campaigns:
             raise UnknownCampaign(name)
         if not after:
             raise WrongCampaignState(name, before.decode(), action)
+        if after == b"unapproved":
+            raise NotApproved(name, "a second person has yet to approve it")
         if action in ("pause", "cancel"):
             wait_for_posts(self._client, self._keys, self._sleep)
         state: CampaignState = after.decode()
@@ -453,6 +492,10 @@ def _versions(fields: Mapping[bytes, bytes]) -> tuple[TextVersion, ...]:
     latest = int(fields.get(b"version", 1))
     stored = (fields[f"text:{number}".encode()] for number in range(2, latest + 1))
     return tuple(msgspec.json.decode(text, type=TextVersion) for text in stored)
+
+
+def _approval(stored: bytes | None) -> Approval | None:
+    return msgspec.json.decode(stored, type=Approval) if stored else None
 
 
 def _said(by: By | None, action: str, campaign: str, about: Mapping[str, str] = {}) -> bytes:

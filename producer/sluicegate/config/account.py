@@ -116,6 +116,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``money_warning`` of a cap, be it this one, an app's or a campaign's, it is told. Sums of what
     was billed are kept for ``cost_days`` days.
 
+    Its campaigns: with ``approve_campaigns`` each goes out only once a second person has approved
+    it as it is, one of ``approvers`` if there are any.
+
     Its webhooks: ``receipts`` asks for a receipt of each message, which needs ``web.public_url``;
     without it, an app's own webhook URL goes to the provider unchanged. A webhook is trusted if it
     is signed for the key in ``public_key_env`` (base64) or, on API v1, with the secret in
@@ -152,6 +155,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     daily_money: DailyMoney | None = None
     money_warning: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.8
     cost_days: Annotated[int, msgspec.Meta(ge=1, le=3_660)] = 400
+    approve_campaigns: bool = False
+    approvers: tuple[str, ...] = ()
     in_doubt: InDoubt = InDoubt()
     retry: RetrySettings = RetrySettings()
     senders: Senders = {}

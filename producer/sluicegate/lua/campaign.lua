@@ -1,18 +1,20 @@
 -- A campaign's life: create, schedule, start, pause, resume, cancel; its pace, caps and guards.
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] name, [2] create | schedule | start | pause | resume | cancel | pace | cap | guard |
---   revise; for create also [3] plan, [4] digest of the plan, [5] shards of its members, [6] lane,
---   [7] check of the key of their hashes;
+--   revise | approve; for create also [3] plan, [4] digest of the plan, [5] shards of its members,
+--   [6] lane, [7] check of the key of their hashes;
 --   for pace [3] segments per second ('' for no rate of its own), [4] weight, [5] the audit's entry
 --   (audit.lua, '' for none); for cap [3] max_cost (caps.lua; '' for none), [4] that entry; for
 --   guard [3] guards (guards.lua; '' for none), [4] that entry; for schedule [3] wall ms at which
 --   it starts ('' for a draft that does not), [4] that entry; for
 --   revise [3] the version that it has, [4] the text of the next one (JSON, plan.py), [5] that
---   entry; for the others [3] that entry.
+--   entry; for approve [3] how many changes of it were seen, [4] the approval (JSON, approval.py),
+--   [5] that entry; for the others [3] that entry.
 -- Returns: for create, created | known (the same plan) | exists (another); else {state before,
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign; and, behind a cancel, 'more' where tickets of it are still in its
---   lanes: repeating it moves them.
+--   lanes: repeating it moves them. For approve the second is approval.lua's answer; for what would
+--   let it go out it may be 'unapproved'.
 -- Keys touched: those of records.lua, counts.lua and audit.lua, clock, campaigns, closed,
 --   lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
@@ -24,6 +26,7 @@ local names, cancelled = part('sluicegate.lane_names'), part('sluicegate.cancell
 local key, wake, texts = account.key, account.wake, part('sluicegate.texts')
 local whole_ms = texts.whole_ms
 local call, audit = redis.call, part('sluicegate.audit')
+local approval = part('sluicegate.approval')
 
 local name, action = ARGV[1], ARGV[2]
 local campaign = key('campaign:' .. name)
@@ -83,6 +86,7 @@ if GIVEN[action] then
     if action == 'guard' then begin_counting() end
     for _, lane in ipairs(all_lanes) do lanes.unpark(names.class_of(lane) .. '/' .. lane) end
     audit.write(now, ARGV[4] or '', 1)
+    approval.changed(now, name, ARGV[4] or '')
     wake()
   end
   return { before, before }
@@ -96,6 +100,7 @@ if action == 'revise' then
   if version ~= ARGV[3] or before == 'cancelled' then return { before, '' } end
   call('HSET', campaign, 'text:' .. next_one, ARGV[4], 'version', next_one)
   audit.write(now, ARGV[5] or '', 1)
+  approval.changed(now, name, ARGV[5] or '')
   return { before, next_one }
 end
 if action == 'schedule' then
@@ -109,11 +114,18 @@ if action == 'schedule' then
   end
   return { before, state }
 end
+if action == 'approve' then
+  local known = call('HGET', campaign, 'approved')
+  local answer = approval.approve(name, ARGV[3], ARGV[4])
+  if answer == 'approved' and not known then audit.write(now, ARGV[5] or '', 1) end
+  return { before, answer }
+end
 local after = AFTER[action][before]
 if action == 'cancel' and before == after and cancelled.set_aside(name, all_lanes) then
   return { before, after, 'more' }
 end
 if not after or after == before then return { before, after or '' } end
+if after == 'running' and approval.is_missing(name) then return { before, 'unapproved' } end
 
 local function open()
   if action == 'start' then call('HSET', campaign, 'started', whole_ms(now.wall)) end

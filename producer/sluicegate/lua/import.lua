@@ -7,7 +7,8 @@
 --   error of state, an array of the campaign's state ('unknown' where there is none).
 --   A batch repeated with its token is answered as it was the first time.
 -- Keys touched: campaign:<n>, import:<n>, members:<n>:*, optouts, unsent:<n>:suppressed, lane:*,
---   lanes:<n>, ready:*, ledger:<n>, running, totals, wake, clock; those of audit.lua.
+--   lanes:<n>, ready:*, ledger:<n>, running, totals, wake, clock; those of audit.lua and
+--   approval.lua.
 -- The first write grows the data, so a full server refuses the batch whole.
 local account = part('sluicegate.account')
 local campaigns, optouts = part('sluicegate.campaigns'), part('sluicegate.optouts')
@@ -76,6 +77,9 @@ if new > 0 then
   if args[AUDIT] ~= '' then
     part('sluicegate.audit').write(part('sluicegate.clock').read(), args[AUDIT], new)
   end
+end
+if new > 0 then
+  part('sluicegate.approval').changed(part('sluicegate.clock').read(), name, args[AUDIT])
 end
 local text = table.concat(answers)
 call('SET', key('import:' .. name), token .. ' ' .. text, 'PX', REMEMBERED_MS)

@@ -1,6 +1,7 @@
 """``sluicegate campaign``: one text to many recipients from a file, watched and controlled."""
 
 from ..kit.groups import group
+from .approve import approve
 from .control import cancel, pause, resume
 from .delete import delete
 from .export import export
@@ -34,6 +35,7 @@ campaign.command()(resume)
 campaign.command()(cancel)
 campaign.command()(pace)
 campaign.command()(guard)
+campaign.command()(approve)
 campaign.command()(revise)
 campaign.command("hours")(list_hours)
 campaign.command("presets")(list_presets)

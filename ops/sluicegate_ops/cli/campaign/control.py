@@ -71,7 +71,8 @@ def resume(session: Session, options: ResumeOptions) -> None:
       sluicegate campaign resume july --without carrier=T-Mobile --canary 500
     """
     campaign = session.campaigns.get(options.name)
-    if campaign.stopped and not _changes(options, campaign.stopped_by):
+    needs = campaign.stopped_by != "approval"  # the script refuses it until somebody has
+    if campaign.stopped and needs and not _changes(options, campaign.stopped_by):
         way = way_on(options.name, campaign.stopped_by)
         fail(f"{options.name}: {campaign.stopped}; {way}", BAD_INPUT)
     by = by_whom(options.who, options.why, needed=False)

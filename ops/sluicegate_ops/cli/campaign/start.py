@@ -13,6 +13,7 @@ from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.config import Account
+from sluicegate.errors import NotApproved
 from sluicegate.stored import NO_GUARDS, UNITS
 
 from ..kit.acts import by_whom
@@ -193,10 +194,15 @@ def _finish(
     state = campaigns.get(name).state
     if options.any_guard:
         set_guards(session, campaigns.get(name), options, by)
-    if at is not None and state in ("draft", "scheduled"):
-        state = campaigns.schedule(name, at, by)
-    elif state == "draft":
-        state = campaigns.act(name, "start", by)
+    approved = True
+    try:
+        if at is not None and state in ("draft", "scheduled"):
+            state = campaigns.schedule(name, at, by)
+            approved = not campaigns.needs_approval(name)
+        elif state == "draft":
+            state = campaigns.act(name, "start", by)
+    except NotApproved:
+        approved = False
     added, suppressed, excluded = tally["added"], tally["suppressed"], tally["excluded"]
     already = max(0, tally["duplicate"] - report.duplicates)
     if options.json:
@@ -210,7 +216,9 @@ def _finish(
     parts += [f"{suppressed:,} opted out"] * bool(suppressed)
     parts += [f"{excluded:,} left out for another campaign"] * bool(excluded)
     tell(", ".join(parts))
-    verb = "resume" if state == "paused" else "watch"
+    verb = "resume" if state == "paused" else "watch" if approved else "approve"
+    if not approved:
+        tell("a second person has to approve it")
     starts_ms = campaigns.get(name).at_ms if state == "scheduled" else 0
     starts = f" for {when(starts_ms)}" if starts_ms else ""
     tell(f"{name} is {state}{starts}; next: sluicegate campaign {verb} {pasted(name)}")

@@ -16,6 +16,8 @@ _OPTIONS: Mapping[str, str] = {
 def way_on(name: str, stopped_by: str = "") -> str:
     """What resumes a paused campaign; ``stopped_by`` is as in ``pausing.lua``."""
     command = f"sluicegate campaign resume {pasted(name)}"
+    if stopped_by == "approval":
+        return f"sluicegate campaign approve {pasted(name)}, by somebody else"
     if not stopped_by:
         return command
     other = f"{command} {_OPTIONS[stopped_by]}, or none"

@@ -1,0 +1,75 @@
+"""``sluicegate campaign approve``: a second person lets a campaign go out as it is."""
+
+from decimal import Decimal
+
+import typer
+
+from sluicegate.campaigns.approval import Proposal
+from sluicegate.stored import UNITS
+
+from ..kit.acts import by_whom
+from ..kit.asking import confirm
+from ..kit.command import command, option_set
+from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
+from ..kit.output import write_document, write_pairs
+from ..kit.session import Session
+from .guard_words import guard_pairs
+from .options import CampaignOptions
+from .preflight_costs import cost
+
+
+@option_set
+class ApproveOptions(CampaignOptions):
+    """The options of ``campaign approve``."""
+
+    who: WhoOption = None
+    why: WhyOption = ""
+    yes: Confirmed = False
+    json: AsJsonDocument = False
+
+
+@command
+def approve(session: Session, options: ApproveOptions) -> None:
+    """Let a campaign of somebody else's go out as it is.
+
+    It shows text, recipients, cost and caps, and asks. The approval is bound to
+    a hash of these: whatever is changed afterwards makes it void, and pauses the
+    campaign. A draft starts at once.
+
+    \b
+    Example:
+      sluicegate campaign approve july --who ann
+    """
+    campaigns, name = session.campaigns, options.name
+    campaign, seen = campaigns.get(name), campaigns.proposal(name)
+    if not options.json:
+        write_pairs([*_pairs(seen), *guard_pairs(campaign)])
+        typer.echo()
+    confirm(f"Let {name} go out as it is?", options.yes)
+    by = by_whom(options.who, options.why, needed=False)
+    approval = campaigns.approve(seen, by)
+    state = campaign.state
+    if state == "draft":
+        state = campaigns.act(name, "start", by)
+    elif campaign.stopped_by == "approval":
+        state = campaigns.act(name, "resume", by)
+    if options.json:
+        document = {"name": name, "state": state, "hash": approval.hash, "who": approval.who}
+        write_document(document | {"recipients": seen.recipients, "changed_by": seen.changed_by})
+        return
+    typer.echo(f"{name} is approved as {approval.hash}, and {state}")
+
+
+def _pairs(seen: Proposal) -> list[tuple[str, object]]:
+    costs = (cost(Decimal(sum) / UNITS, currency) for currency, sum in seen.estimates.items())
+    return [
+        ("campaign", seen.plan.name),
+        ("changed by", seen.changed_by),
+        ("from", seen.plan.sender or f"the pool of {seen.plan.messaging_profile_id}"),
+        ("text", seen.plan.text),
+        ("media", " ".join(seen.plan.media_urls)),
+        ("recipients", f"{seen.recipients:,}"),
+        ("cost", ", ".join(costs)),
+        ("cap", seen.caps[0] and "as campaign status shows"),
+        ("hash", seen.hash),
+    ]

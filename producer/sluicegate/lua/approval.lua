@@ -1,0 +1,45 @@
+-- Approval: where it is configured, a second person lets a campaign go out, as it then is.
+-- KEYS[1] the account's key prefix. ARGV none.
+-- Returns: is_missing, which only reads; changed, approve.
+-- Keys touched: campaign:<n>; those of pausing.lua; it reads limits.
+--
+-- `changes` counts what was changed of a campaign's text, recipients, caps and guards, and
+-- `changed_by` is who did it last. An approval is of so many changes: one more, and it is void, and
+-- the campaign pauses if it runs. The field `approval` of the limits is there where approval is
+-- needed: who may give it, by lines, or * for anybody.
+local account, limits = part('sluicegate.account'), part('sluicegate.limits')
+local pausing = later('sluicegate.pausing')
+local key, call = account.key, redis.call
+
+-- Whether a campaign may not go out yet.
+local function is_missing(name)
+  return limits.get('approval') and not call('HGET', key('campaign:' .. name), 'approved')
+end
+
+-- A campaign is no longer what somebody approved; `said` is the audit's entry of that.
+local function changed(now, name, said)
+  local campaign = key('campaign:' .. name)
+  call('HINCRBY', campaign, 'changes', 1)
+  if said ~= '' then call('HSET', campaign, 'changed_by', cjson.decode(said).who) end
+  call('HDEL', campaign, 'approved')
+  if limits.get('approval') and call('HGET', campaign, 'state') == 'running' then
+    pausing().pause(now, name, 'approval', 'it was changed after it was approved')
+  end
+end
+
+-- Approve it as it was after so many changes. Returns approved; or changed | same (who changed it
+-- last can't approve it) | stranger (who may not approve anything).
+local function approve(name, seen, approval)
+  local campaign, who = key('campaign:' .. name), cjson.decode(approval).who
+  local fields = call('HMGET', campaign, 'changes', 'changed_by', 'approved')
+  if (fields[1] or '0') ~= seen then return 'changed' end
+  local may = limits.get('approval') or '*'
+  if may ~= '*' and not string.find('\n' .. may .. '\n', '\n' .. who .. '\n', 1, true) then
+    return 'stranger'
+  end
+  if fields[2] == who then return 'same' end
+  if not fields[3] then call('HSET', campaign, 'approved', approval) end
+  return 'approved'
+end
+
+return { is_missing = is_missing, changed = changed, approve = approve }
