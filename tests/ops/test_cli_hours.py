@@ -158,3 +158,40 @@ def test_times_that_make_no_sense_are_refused(
 ) -> None:
     start = ("campaign", "start", file, *OPTIONS, "--name", "july", "--yes")
     assert said in cli(*start, *args, exits=2).stderr
+
+
+def test_a_series_is_prepared_as_campaigns_of_its_own(cli: Cli, file: str) -> None:
+    repeat = ("campaign", "repeat", file, *OPTIONS, "--name", "news", "--yes")
+    when = ("--at", "2026-01-05 09:00 Europe/Berlin", "--every", "weekly")
+    done = cli.document(*repeat, *when, "--times", "2")
+    first, second = (one["name"] for one in done["campaigns"])
+    assert first < second
+    assert first.startswith("news-2")
+    assert first.endswith("-0900")
+    assert {one["state"] for one in done["campaigns"]} == {"scheduled"}
+    campaigns = Campaigns(cli.bench.store, cli.bench.keys)
+    assert campaigns.get(first).plan.series == "news"
+    apart = timedelta(milliseconds=campaigns.get(second).at_ms - campaigns.get(first).at_ms)
+    assert abs(apart - timedelta(days=7)) <= timedelta(hours=1)
+    cli("campaign", "cancel", second, "--yes")
+    again = cli.document(*repeat, *when, "--times", "3")
+    assert again["campaigns"][0]["name"] == first
+    assert len(again["campaigns"]) == 2
+    assert again["campaigns"][0]["imported"]["already"] == 5
+    assert "series   news" in cli("campaign", "status", first).stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--every", "weekly"), "give the first time"),
+        (("--every", "weekly", "--at", "2026-01-05T09:00+01:00"), "names no zone"),
+        (("--every", "hourly", "--at", "2026-01-05 09:00 UTC"), "is no rule"),
+        (("--every", "daily", "--at", "2026-01-05 09:00 UTC", "--expires-at", "+2h"), "all of a"),
+    ],
+)
+def test_a_series_that_makes_no_sense_is_refused(
+    cli: Cli, file: str, args: tuple[str, ...], said: str
+) -> None:
+    repeat = ("campaign", "repeat", file, *OPTIONS, "--name", "news", "--yes")
+    assert said in cli(*repeat, *args, exits=2).stderr

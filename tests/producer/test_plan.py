@@ -47,6 +47,7 @@ OTHERS: dict[str, Any] = {
     "renderer": "other/9",
     "except_campaigns": ("june",),
     "hours": SendingHours(windows="09:00-18:00"),
+    "series": "july",
 }
 
 HASHES = st.integers(-(2**63), 2**63 - 1)

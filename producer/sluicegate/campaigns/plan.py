@@ -51,11 +51,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     These three say how one file is read: equal plans may differ in them. ``expires_at`` is
     timezone-aware. ``renderer`` records what renders the text: see ``template.RENDERERS``. Whom
     ``except_campaigns`` reached or still hold is never imported: see ``exclusion``. Without
-    ``hours``, recipients are sent to at any time. ``kept_columns`` go into the tickets beside
-    those that the text uses, for what is decided of a recipient later. ``plain_punctuation``
-    replaces typographic signs where that saves segments. Where there is a ``language_column``, the
-    text branches by it, see ``languages``; ``languages`` are those that it has, with ``""`` among
-    them if it has a text for all others. Of a revised plan ``columns`` are its tickets' values.
+    ``hours``, recipients are sent to at any time. ``series`` names what it is one campaign of.
+    ``kept_columns`` go into the tickets beside those that the text uses, for what is decided of a
+    recipient later. ``plain_punctuation`` replaces typographic signs where that saves segments.
+    Where there is a ``language_column``, the text branches by it, see ``languages``; ``languages``
+    are those that it has, with ``""`` among them if it has a text for all others. Of a revised
+    plan ``columns`` are its tickets' values.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     kept_columns: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     hours: SendingHours | None = None
+    series: str = ""
     plain_punctuation: bool = False
     language_column: str | None = None
     languages: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from .pace import pace
 from .preflight import check
 from .presets import list_presets
 from .preview import preview
+from .repeat import repeat
 from .report import report
 from .revise import revise
 from .schedule import schedule
@@ -30,6 +31,7 @@ campaign.command("list")(list_)
 campaign.command()(status)
 campaign.command()(watch)
 campaign.command()(schedule)
+campaign.command()(repeat)
 campaign.command()(pause)
 campaign.command()(resume)
 campaign.command()(cancel)

@@ -120,6 +120,7 @@ def _show(campaign: Campaign, why: Why, hours: list[ClassHours]) -> None:
             ("cap", campaign.max_cost and f"{campaign.max_cost} {campaign.currency}"),
             *guard_pairs(campaign),
             ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
+            ("series", plan.series),
             ("text", plan.text),
             ("version", campaign.version if campaign.versions else ""),
             ("media", " ".join(plan.media_urls)),

@@ -5,13 +5,15 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
-from sluicegate.campaigns.recipients import Recipient, Recipients
+from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.recipients import Recipient, Recipients, RowReading
+from sluicegate.campaigns.row_source import RowSource
 from sluicegate.config import Account
 from sluicegate.errors import NotApproved
 from sluicegate.stored import NO_GUARDS, UNITS
@@ -70,13 +72,35 @@ def start(session: Session, options: StartOptions) -> None:
       sluicegate campaign start people.csv --name july --from +15557654321 \\
         --region US --text-file text.txt
     """
-    if not options.yes and not sys.stdin.isatty():
-        fail("there is no terminal to ask on: add --yes to start without being asked", BAD_INPUT)
+    refuse_without_answer(options)
     sheet = opened(session, options)
     reading = reading_of(session, options, sheet)
     plan = planned(session, options, sheet, options.name, reading)
-    campaigns = session.campaigns
     at = start_time(options.at, plan.expires_at) if options.at else None
+    done = bring_in(session, options, sheet, reading, plan, at)
+    if options.json:
+        write_document(done)
+
+
+def refuse_without_answer(options: StartOptions) -> None:
+    """Refuse to start what nobody can be asked about."""
+    if not options.yes and not sys.stdin.isatty():
+        fail("there is no terminal to ask on: add --yes to start without being asked", BAD_INPUT)
+
+
+def bring_in(
+    session: Session,
+    options: StartOptions,
+    sheet: RowSource,
+    reading: RowReading,
+    plan: Plan,
+    at: datetime | None,
+) -> dict[str, Any]:
+    """Check the rows, ask, import them and start their campaign, now or ``at`` a time.
+
+    Returns what was done, for a program; says it to a person unless the options ask for JSON.
+    """
+    campaigns = session.campaigns
     before = existing(campaigns, plan)
     plan = plan if before is None else before.current
     file = read(session, options, sheet, plan, reading)
@@ -96,7 +120,7 @@ def start(session: Session, options: StartOptions) -> None:
     if options.max_cost is not None:
         cap(session, plan.name, options.max_cost, by)
     tally = _import(campaigns, file, session.account, by)
-    _finish(session, options, file, tally, by, at)
+    return _finish(session, options, file, tally, by, at)
 
 
 def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> str:
@@ -188,8 +212,8 @@ def _finish(
     tally: Counter[ImportResult],
     by: By,
     at: datetime | None,
-) -> None:
-    """Start the campaign if it is a draft, now or ``at`` a time, and say what was done."""
+) -> dict[str, Any]:
+    """Start the campaign if it is a draft, now or ``at`` a time; say and return what was done."""
     campaigns, name, report = session.campaigns, file.plan.name, file.report
     state = campaigns.get(name).state
     if options.any_guard:
@@ -209,8 +233,7 @@ def _finish(
         done = {"added": added, "already": already, "suppressed": suppressed}
         done |= {"excluded": excluded}
         preflight = document(session, report, file.rejects, file.duplicates)
-        write_document({"name": name, "state": state, "imported": done, "preflight": preflight})
-        return
+        return {"name": name, "state": state, "imported": done, "preflight": preflight}
     parts = [f"imported {counted(added, 'recipient')}"]
     parts += [f"{already:,} already imported"] * bool(already)
     parts += [f"{suppressed:,} opted out"] * bool(suppressed)
@@ -222,3 +245,4 @@ def _finish(
     starts_ms = campaigns.get(name).at_ms if state == "scheduled" else 0
     starts = f" for {when(starts_ms)}" if starts_ms else ""
     tell(f"{name} is {state}{starts}; next: sluicegate campaign {verb} {pasted(name)}")
+    return {}
