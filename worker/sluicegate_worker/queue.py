@@ -15,6 +15,7 @@ from sluicegate.campaigns.campaign import CAMPAIGN
 from sluicegate.campaigns.hours import OPEN_HOURS, further_args, parse_hours_fields
 from sluicegate.campaigns.members import HASH_KEY_BYTES
 from sluicegate.config import Config
+from sluicegate.errors import BadHours, Malformed
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
 from sluicegate.outbox import translated
@@ -28,6 +29,9 @@ HORIZON_MS = 50
 
 KEY_REUSE_MS = 23 * 3_600_000
 """How long after a key's first use it may be sent again; the provider remembers it for 24 h."""
+
+HOURS_AGAIN_MS = 60_000
+"""After which hours that could not be reckoned on are tried again."""
 
 STEP = Script("sluicegate_worker.step")
 SWEEP = Script("sluicegate_worker.sweep")
@@ -169,14 +173,21 @@ class Queue:
     async def tend(self) -> Tended:
         """Do for campaigns what the clock asks: end, reckon on, and start those scheduled."""
         now, ended, more, starting, *due = await self._call(TEND, [self._config.retention_ms])
-        for name, fields in zip(due[::2], due[1::2], strict=True):
-            stored = parse_hours_fields(fields)
-            args = await asyncio.to_thread(further_args, name.decode(), stored, int(now))
-            await self._call(OPEN_HOURS, args)
-        names = [name.decode() for name in starting]
+        names, faults = [name.decode() for name in starting], list[str]()
         for name in names:
             await self._call(CAMPAIGN, start_args(name))
-        return Tended(ended, bool(more), names)
+        for name, fields in zip(due[::2], due[1::2], strict=True):
+            try:
+                await self._reckon(name.decode(), fields, int(now))
+            except (BadHours, Malformed) as error:
+                faults.append(f"campaign {name.decode()}: {error}")
+                await self._call(OPEN_HOURS, [name, int(now) + HOURS_AGAIN_MS])
+        return Tended(ended, bool(more), names, faults)
+
+    async def _reckon(self, name: str, fields: Sequence[bytes], now_ms: int) -> None:
+        """Say when a campaign's classes are open from now on; raises BadHours, Malformed."""
+        args = await asyncio.to_thread(further_args, name, parse_hours_fields(fields), now_ms)
+        await self._call(OPEN_HOURS, args)
 
     async def _call(self, script: Script, args: Sequence[Argument]) -> Any:
         clock = asyncio.get_running_loop().time

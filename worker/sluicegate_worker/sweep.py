@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from sluicegate.errors import BadHours, OutboxError
+from sluicegate.errors import OutboxError
 
 from .distance import TOO_FAR_SECONDS, Distance
 from .observe.metrics import Meters
@@ -61,12 +61,12 @@ async def _tend(queue: Queue) -> bool:
             tended = await queue.tend()
             ended += tended.ended
             started += tended.started
+            for fault in tended.faults:
+                log.error("hours can't be reckoned on, so nothing is sent in them: %s", fault)
             if not tended.more:
                 break
     except OutboxError as error:
         log.warning("campaigns are not tended, trying again: %s", error)
-    except BadHours as error:
-        log.error("hours can't be reckoned on, so nothing is sent in them: %s", error)
     if ended:
         log.info("%d recipients expired with their hours", ended)
     for name in started:

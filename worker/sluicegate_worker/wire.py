@@ -263,11 +263,15 @@ class Swept(msgspec.Struct, frozen=True):
 
 
 class Tended(NamedTuple):
-    """How many recipients ended with their hours, whether ``more`` of them wait; who started."""
+    """How many recipients ended with their hours, whether ``more`` of them wait; who started.
+
+    ``faults`` are campaigns whose hours can't be reckoned on, and why.
+    """
 
     ended: int
     more: bool
     started: list[str]
+    faults: list[str]
 
 
 def parse_stepped(reply: Sequence[Any], token: str) -> Stepped:

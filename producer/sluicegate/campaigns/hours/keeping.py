@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ...errors import Malformed
 from ...scripts import Argument, Script, Scripts
 from ...stored import OpenTimes, StoredHours
 from .classes import HoursClass
@@ -89,12 +90,15 @@ def further_args(name: str, stored: StoredHours, now_ms: int) -> list[Argument]:
 
 
 def classes_of(stored: StoredHours) -> dict[str, HoursClass]:
-    """The classes of a campaign, by the names under which they are kept."""
-    return {
-        name: msgspec.json.decode(text, type=HoursClass)
-        for name, text in stored.classes.items()
-        if name in stored.times
-    }
+    """The classes of a campaign, by the names under which they are kept; raises Malformed."""
+    return {name: _class(text) for name, text in stored.classes.items() if name in stored.times}
+
+
+def _class(text: bytes) -> HoursClass:
+    try:
+        return msgspec.json.decode(text, type=HoursClass)
+    except msgspec.MsgspecError:
+        raise Malformed("class of hours", text) from None
 
 
 def parse_hours_fields(fields: Any) -> StoredHours:
