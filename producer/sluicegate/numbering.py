@@ -164,3 +164,17 @@ def _by_head(head: str) -> str:
 
 def _looked_up(number: str) -> str:
     return library().region_code_for_number(library().parse(number)) or ""
+
+
+_SHORT_CODES = re.compile(r"\+(7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58])")
+
+
+def area_of(number: str) -> str:
+    """Where a number in E.164 is, by its first digits: ``+1212``, ``+44``, ``+353``.
+
+    That is an area code where numbers begin with +1, else a country. Mirrored by ``areas.lua``.
+    """
+    if number.startswith("+1"):
+        return number[:5]
+    short = _SHORT_CODES.match(number)
+    return short[0] if short else number[:4]

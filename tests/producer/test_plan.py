@@ -44,6 +44,7 @@ OTHERS: dict[str, Any] = {
     "language_column": "lang",
     "languages": ("de", ""),
     "columns": ("code", "first_name"),
+    "follows": "june",
     "renderer": "other/9",
     "except_campaigns": ("june",),
     "hours": SendingHours(windows="09:00-18:00"),

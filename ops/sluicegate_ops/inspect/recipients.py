@@ -10,6 +10,7 @@ import redis
 from sluicegate.archive import ArchiveReader
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.keys import NAMED_ENDS, UNSENT, Keys
+from sluicegate.numbering import area_of, region_of
 from sluicegate.stored import DELIVERY_FIELDS, Lease, MessageId, Record, Ticket
 
 from .costs import amount_text
@@ -20,7 +21,7 @@ _ROUNDS = 3
 _FIELDS = (
     *("state", "to", "attempts", "maybe", "maybe_before"),
     *("provider_id", "code", "reason", "at"),
-    *("bill", "billed", "provider_id_2"),
+    *("bill", "billed", "provider_id_2", "version"),
     *DELIVERY_FIELDS,
 )
 
@@ -32,6 +33,8 @@ class RecipientStatus(msgspec.Struct, frozen=True):
     ``maybe_sent``: it isn't accepted, whatever its state, but may have been sent a message.
     ``cost`` is what was billed for it, an exact amount, "" where that is not known; for each time
     where it was sent a message twice, with a comma between, and likewise ``currency``.
+    ``version`` is that of its campaign's text, ``carrier`` the number's, as the provider names it.
+    ``country`` is an ISO code, and ``area`` as ``area_of`` tells it.
     """
 
     id: str
@@ -49,6 +52,10 @@ class RecipientStatus(msgspec.Struct, frozen=True):
     cost: str = ""
     currency: str = ""
     parts: int = 0
+    version: int = 1
+    carrier: str = ""
+    country: str = ""
+    area: str = ""
 
 
 class CampaignRecipients:
@@ -144,7 +151,10 @@ class CampaignRecipients:
             if known is not None:
                 yield msgspec.structs.replace(known, state=state)
             else:
-                yield RecipientStatus(self._id(short), Ticket.parse(ticket).to, state, code=code)
+                to = Ticket.parse(ticket).to
+                yield RecipientStatus(
+                    self._id(short), to, state, code=code, country=region_of(to), area=area_of(to)
+                )
 
     def _leased(self) -> Iterator[bytes]:
         prefix = f"{self._campaign.name}.".encode()
@@ -191,6 +201,10 @@ class CampaignRecipients:
             cost=", ".join(amount_text(bill.cost_billionths or 0) for bill in costs),
             currency=", ".join(bill.currency for bill in costs),
             parts=sum(bill.parts for bill in record.bills),
+            version=int(record.version or 1),
+            carrier=record.bill.carrier_name,
+            country=region_of(record.to),
+            area=area_of(record.to),
         )
 
 

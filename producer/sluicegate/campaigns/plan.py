@@ -56,7 +56,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     recipient later. ``plain_punctuation`` replaces typographic signs where that saves segments.
     Where there is a ``language_column``, the text branches by it, see ``languages``; ``languages``
     are those that it has, with ``""`` among them if it has a text for all others. Of a revised
-    plan ``columns`` are its tickets' values.
+    plan ``columns`` are its tickets' values. ``follows`` is the campaign that it tries again.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     landlines: bool = True
     kept_columns: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    follows: str | None = None
     hours: SendingHours | None = None
     series: str = ""
     plain_punctuation: bool = False
@@ -234,6 +235,7 @@ _FIELD_WORDS = {
     "plain_punctuation": "plain punctuation",
     "language_column": "column of languages",
     "columns": "columns of tickets",
+    "follows": "campaign that it follows",
     "renderer": "renderer, that of another version of Sluicegate",
 }
 

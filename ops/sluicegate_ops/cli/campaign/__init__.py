@@ -2,6 +2,7 @@
 
 from ..kit.groups import group
 from .approve import approve
+from .compare import compare
 from .control import cancel, pause, resume
 from .delete import delete
 from .export import export
@@ -14,6 +15,7 @@ from .presets import list_presets
 from .preview import preview
 from .repeat import repeat
 from .report import report
+from .retry import retry
 from .revise import revise
 from .schedule import schedule
 from .show import status
@@ -42,5 +44,7 @@ campaign.command()(revise)
 campaign.command("hours")(list_hours)
 campaign.command("presets")(list_presets)
 campaign.command()(report)
+campaign.command()(compare)
+campaign.command()(retry)
 campaign.command()(export)
 campaign.command()(delete)

@@ -157,13 +157,34 @@ def _wanted(options: FileOptions) -> list[_Asked]:
     wanted: list[_Asked] = []
     if options.delivered is not None:
         wanted.append(lambda each: (each.delivery == "delivered") is options.delivered)
+    if options.failed is not None:
+        codes = failed_codes(options.failed)
+        wanted.append(lambda each: _failed(each, codes))
     return wanted
+
+
+def failed_codes(text: str) -> frozenset[str]:
+    """The codes that ``--failed`` names; none for ``any``."""
+    codes = frozenset(filter(None, (code.strip() for code in text.split(","))))
+    if not codes:
+        fail("--failed: name codes, such as 40001,40008, or any", BAD_INPUT)
+    return frozenset() if codes == {"any"} else codes
+
+
+def _failed(each: RecipientStatus, codes: frozenset[str]) -> bool:
+    """Whether a recipient surely got nothing, for one of the codes, if there are any."""
+    if each.maybe_sent:
+        return False
+    if each.state == "dead":
+        return not codes or each.code in codes
+    return each.delivery == "failed" and (not codes or each.delivery_code in codes)
 
 
 def refuse_unclear(options: FileOptions) -> None:
     """End where options say what nobody can know, or are given without --from-campaign."""
     given = {
         "--delivered": options.delivered is not None,
+        "--failed": options.failed is not None,
         "--not-opted-out": options.not_opted_out,
         "--not-clicked": options.not_clicked,
     }

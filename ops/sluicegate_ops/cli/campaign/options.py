@@ -218,6 +218,13 @@ class _FileOptions:
             show_default=False,
         ),
     ] = None
+    failed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CODES|any",
+            help="Of --from-campaign: only whom it failed for, such as 40001,40008.",
+        ),
+    ] = None
     not_opted_out: Annotated[
         bool,
         typer.Option("--not-opted-out", help="Of --from-campaign: only who may be written to."),

@@ -1,16 +1,28 @@
 """``sluicegate campaign report``: what became of every recipient, by code, and what to do."""
 
+from typing import Annotated
+
+import typer
+
+from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
 from sluicegate.keys import LEFT_OUT
 
-from ...inspect import INDEXES, AcceptedPart, CampaignCause, accepted_parts
+from ...inspect import (
+    INDEXES,
+    AcceptedPart,
+    CampaignCause,
+    CampaignRecipients,
+    accepted_parts,
+)
 from ..kit.advice import advised, write_advice
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, CampaignArgument
-from ..kit.output import clean, console, counted, tell, write_document
+from ..kit.output import clean, console, counted, tell, write, write_document
 from ..kit.pasting import pasted
 from ..kit.session import Session
 from ..message.deliveries import advice_on, deliveries_of, lines, set_up
+from .breakdown import GroupBy, RecipientGroup, broken_down, documents, tables
 from .causes import masked_causes
 from .costs import costs_document, show_costs
 from .show import show_ledger
@@ -36,6 +48,13 @@ class ReportOptions:
     """The options of ``campaign report``."""
 
     name: CampaignArgument
+    by: Annotated[
+        list[GroupBy] | None,
+        typer.Option(
+            metavar="WHAT",
+            help="Also by state, code, carrier, country, area or version; repeatable.",
+        ),
+    ] = None
     json: AsJsonDocument = False
 
 
@@ -46,6 +65,7 @@ def report(session: Session, options: ReportOptions) -> None:
     \b
     Example:
       sluicegate campaign report july
+      sluicegate campaign report july --by carrier --by code
     """
     name, campaigns = options.name, session.campaigns
     campaign, ledger = campaigns.get(name), campaigns.ledger(name)
@@ -64,16 +84,29 @@ def report(session: Session, options: ReportOptions) -> None:
         ends.append(CampaignCause("cancelled", LEFT_OUT, ledger.left_out, _LEFT_OUT))
     told = ledger.deliveries["failed"] or ledger.costs
     parts = _parts_of(session, name) if told else []
+    by = _broken_down(session, campaign, options.by) if options.by else {}
     lost = [(part.code, part.count) for part in parts if part.delivery == "failed"]
     if options.json:
         about = {"name": name, "state": campaign.state, "receipts_set_up": set_up(session)}
         costs = costs_document(ledger, campaigns.estimates(name), parts)
-        write_document(about | _document(ledger, ends, lost) | {"costs": costs})
+        about |= _document(ledger, ends, lost) | {"costs": costs}
+        write_document(about | ({"by": documents(by)} if by else {}))
         return
     console().print(f"campaign {name}: {campaign.state}", style="bold")
     show_ledger(session, ledger)
     show_costs(ledger, campaigns.estimates(name), parts)
+    for each in tables(by):
+        typer.echo()
+        write(each)
     _show(name, ledger, ends, lost)
+
+
+def _broken_down(
+    session: Session, campaign: Campaign, by: list[GroupBy]
+) -> dict[GroupBy, list[RecipientGroup]]:
+    return broken_down(
+        CampaignRecipients(session.client, session.keys, campaign, session.archive), by
+    )
 
 
 def _parts_of(session: Session, name: str) -> list[AcceptedPart]:

@@ -122,6 +122,7 @@ def _show(campaign: Campaign, why: Why, hours: list[ClassHours]) -> None:
             ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
             ("series", plan.series),
             ("text", plan.text),
+            ("follows", plan.follows),
             ("version", campaign.version if campaign.versions else ""),
             ("media", " ".join(plan.media_urls)),
             ("expires", plan.expires_at and when(plan.expires_at.timestamp() * 1000)),

@@ -1,0 +1,117 @@
+"""``sluicegate campaign retry``: a new campaign for those whom an earlier one failed for."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from msgspec.structs import replace
+
+from sluicegate.campaigns.campaign import Campaign
+from sluicegate.campaigns.plan import Plan
+
+from ..kit.command import command, option_set
+from ..kit.failures import BAD_INPUT, fail
+from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
+from ..kit.output import write_document
+from ..kit.session import Session
+from .guards import GuardOptions
+from .options import CampaignOptions, MaxCostOption
+from .planning import opened, reading_of
+from .start import StartOptions, bring_in, refuse_without_answer
+from .when_options import AtOption, start_time
+
+_NUMBER_COLUMN = "phone"  # of an earlier campaign's recipients as rows
+
+
+@option_set
+class RetryOptions(GuardOptions, CampaignOptions):
+    """The options of ``campaign retry``."""
+
+    failed: Annotated[
+        str, typer.Option(metavar="CODES|any", help="The codes to try again, such as 40001,40008.")
+    ]
+    with_: Annotated[
+        Path | None,
+        typer.Option(
+            "--with", metavar="FILE", help="The file it was from, for a text with {{ }}."
+        ),
+    ] = None
+    as_: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="The new name; else NAME-2 and so on."),
+    ] = None
+    at: AtOption = None
+    max_cost: MaxCostOption = None
+    who: WhoOption = None
+    why: WhyOption = ""
+    yes: Confirmed = False
+    json: AsJsonDocument = False
+
+
+@command
+def retry(session: Session, options: RetryOptions) -> None:
+    """Send to those again whom a campaign failed for.
+
+    They become a campaign of their own, with the text that went out last, whose
+    report is its own too. Those who may have been sent a message all the same,
+    or have opted out, are left out.
+
+    \b
+    Example:
+      sluicegate campaign retry july --failed 40001,40008 --with people.csv
+    """
+    before = session.campaigns.get(options.name)
+    if before.state not in ("finished", "cancelled"):
+        fail(f"{before.name} is {before.state}: wait until it has ended, or cancel it", BAD_INPUT)
+    if before.plan.values and options.with_ is None:
+        needed = ", ".join(before.plan.values)
+        fail(f"its text needs {needed}: name the file it was from, --with FILE", BAD_INPUT)
+    given = StartOptions(
+        name=options.as_ or _next_name(session, before),
+        file=options.with_,
+        from_campaign=before.name,
+        failed=options.failed,
+        not_opted_out=True,
+        at=options.at,
+        max_cost=options.max_cost,
+        canary=options.canary,
+        until_delivered=options.until_delivered,
+        within=options.within,
+        pause_if=options.pause_if,
+        max_messages=options.max_messages,
+        max_segments=options.max_segments,
+        who=options.who,
+        why=options.why,
+        yes=options.yes,
+        json=options.json,
+    )
+    refuse_without_answer(given)
+    sheet = opened(session, given)
+    plan = _plan(before, given.name, with_file=options.with_ is not None)
+    at = start_time(options.at, plan.expires_at) if options.at else None
+    done = bring_in(session, given, sheet, reading_of(session, given, sheet), plan, at)
+    if options.json:
+        write_document(done)
+
+
+def _plan(before: Campaign, name: str, *, with_file: bool) -> Plan:
+    """The plan of the one before with the text that it sent last, and no expiry of its own."""
+    plan = replace(
+        before.current,
+        name=name,
+        follows=before.name,
+        columns=(),
+        expires_at=None,
+        except_campaigns=(),
+        series="",
+    )
+    return plan if with_file else replace(plan, to_column=_NUMBER_COLUMN, key_column=None)
+
+
+def _next_name(session: Session, before: Campaign) -> str:
+    """The first free name behind that of the one before: july-2, july-3, and so on."""
+    taken = {campaign.name for campaign in session.campaigns}
+    number = 2
+    while f"{before.name}-{number}" in taken:
+        number += 1
+    return f"{before.name}-{number}"

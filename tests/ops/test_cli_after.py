@@ -1,0 +1,113 @@
+"""What comes after a campaign: its report by groups, and retrying, comparing, exporting it."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import redis
+
+from sluicegate.stored import Bill
+from support.command_line import Cli
+from support.receipts import tell
+
+SENDER = "+15550000000"
+
+
+def numbers(count: int) -> list[str]:
+    return [f"+1{('312', '212')[n % 2]}555{1000 + n}" for n in range(count)]
+
+
+@pytest.fixture
+def cli(redis_url: str, valkey: redis.Redis, tmp_path: Path) -> Cli:
+    """A campaign of eight: four delivered, one failed, one dead, two perhaps sent or waiting."""
+    cli = Cli(redis_url, valkey)
+    path = tmp_path / "people.csv"
+    rows = (f"{number},Ann{n}" for n, number in enumerate(numbers(8)))
+    path.write_text("\n".join(("Phone,First Name", *rows)) + "\n")
+    start = ("campaign", "start", str(path), "--name", "july", "--from", SENDER, "--yes")
+    cli(*start, "--text", "Hi {{ First Name }}")
+    for n in range(6):
+        carrier = ("Acme Mobile", "Best")[n % 2]
+        bill = Bill(carrier_name=carrier, cost_billionths=4_000_000, currency="USD", parts=1)
+        sent = cli.bench.send(bill=bill)
+        fails = n == 4
+        status = "delivery_failed" if fails else "delivered"
+        if n < 5:
+            tell(cli.bench, sent.id, status, code="40008" if fails else "")
+        if n == 2:
+            cli.bench.campaigns.revise("july", "Dear {{ first_name }}")
+    cli.bench.send(kind="dead", code="40310", reason="no", heard=True)
+    cli.bench.send(kind="dead", code="50000", reason="no", heard=True, perhaps=True)
+    cli.bench.sweep()
+    return cli
+
+
+def test_a_report_tells_groups_apart(cli: Cli) -> None:
+    by = ("state", "code", "carrier", "country", "area", "version")
+    options = [option for what in by for option in ("--by", what)]
+    found = cli.document("campaign", "report", "july", *options)["by"]
+    assert set(found) == set(by)
+    of = {what: {group["name"]: group for group in found[what]} for what in by}
+    assert of["state"]["accepted"]["delivered"] == 4
+    assert of["code"]["40008"]["failed"] == 1
+    assert of["code"]["40310"]["dead"] == 1
+    assert of["carrier"]["Acme Mobile"]["accepted"] == 3
+    assert of["carrier"]["Acme Mobile"]["costs"] == {"USD": "0.0120"}
+    assert of["country"]["US"]["recipients"] == 8
+    assert of["area"]["+1212"]["recipients"] == 4
+    assert {name: group["accepted"] for name, group in of["version"].items()} == {"1": 3, "2": 3}
+    shown = cli("campaign", "report", "july", "--by", "carrier").output
+    assert "Acme Mobile" in shown
+    assert "0.012 USD" in shown
+
+
+def test_whom_it_failed_for_is_tried_again_in_a_campaign_of_its_own(
+    cli: Cli, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "people.csv")
+    retry = ("campaign", "retry", "july", "--failed", "40008,40310", "--yes")
+    assert "name the file it was from" in cli(*retry, exits=2).output
+    done = cli.document(*retry, "--with", file)
+    assert done["name"] == "july-2"
+    assert done["imported"]["added"] == 2
+    again = cli.bench.campaigns.get("july-2")
+    assert again.plan.follows == "july"
+    assert again.plan.text == "Dear {{ first_name }}", "the text that went out last"
+    assert "follows" in cli("campaign", "status", "july-2").output
+    every = cli.document("campaign", "retry", "july", "--failed", "any", "--yes", "--with", file)
+    assert every["imported"]["added"] == 2, "but nobody who may have been sent a message"
+
+
+def test_a_campaign_that_runs_is_not_tried_again(cli: Cli, tmp_path: Path) -> None:
+    file = str(tmp_path / "people.csv")
+    start = ("campaign", "start", file, "--name", "june", "--from", SENDER, "--yes")
+    cli(*start, "--text", "Hi")
+    told = cli("campaign", "retry", "june", "--failed", "any", "--yes", exits=2).output
+    assert "june is running" in told
+
+
+def test_two_campaigns_side_by_side(cli: Cli, tmp_path: Path) -> None:
+    file = str(tmp_path / "people.csv")
+    cli("campaign", "start", file, "--name", "june", "--from", SENDER, "--yes", "--text", "Hi")
+    shown = cli("campaign", "compare", "july", "june").output
+    assert "share delivered" in shown
+    assert "80.00%" in shown
+    assert "too few to say" in shown
+    found = cli.document("campaign", "compare", "july", "june")
+    assert found["campaigns"]["july"]["deliveries"]["delivered"] == 4
+    assert found["tests"]["delivered"]["p"] is None
+    cli("campaign", "compare", "july", "august", exits=2)
+
+
+def test_an_export_has_the_files_columns_and_where_each_number_is(
+    cli: Cli, tmp_path: Path
+) -> None:
+    file, out = str(tmp_path / "people.csv"), tmp_path / "out.csv"
+    cli("campaign", "export", "july", "--with", file, "--full", "--out", str(out))
+    with out.open(encoding="utf-8-sig") as lines:
+        found = {row["First Name"]: row for row in csv.DictReader(lines)}
+    assert found["Ann4"]["delivery_code"] == "40008"
+    assert found["Ann4"]["version"] == "2"
+    assert found["Ann4"]["carrier"] == "Acme Mobile"
+    assert found["Ann1"]["area"].lstrip("'") == "+1212"
+    assert found["Ann1"]["cost"].lstrip("'") == "0.0040"
