@@ -111,3 +111,26 @@ def test_an_export_has_the_files_columns_and_where_each_number_is(
     assert found["Ann4"]["carrier"] == "Acme Mobile"
     assert found["Ann1"]["area"].lstrip("'") == "+1212"
     assert found["Ann1"]["cost"].lstrip("'") == "0.0040"
+
+
+def test_two_texts_are_dealt_by_chance_and_tested(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    rows = (f"+1312555{n:04d},Ann" for n in range(80))
+    path.write_text("\n".join(("Phone,First Name", *rows)) + "\n")
+    start = ("campaign", "start", str(path), "--name", "ab", "--from", SENDER, "--yes")
+    cli(*start, "--text", "Hi", "--b-share", "30%", exits=2)
+    cli(*start, "--text", "Hi", "--b-text", "Hello {{ First Name }}", "--b-share", "30%")
+    for n in range(80):
+        sent = cli.bench.send()
+        tell(cli.bench, sent.id, "delivered" if n % 3 else "delivery_failed", code="40008")
+    found = cli.document("campaign", "report", "ab", "--by", "variant")
+    of = {group["name"]: group for group in found["by"]["variant"]}
+    assert of["a"]["accepted"] + of["b"]["accepted"] == 80
+    assert 10 <= of["b"]["accepted"] <= 40
+    assert found["variants"]["delivered"]["p"] is not None
+    shown = cli("campaign", "report", "ab", "--by", "variant").output
+    assert "delivered, a and b: " in shown
+    assert "dead, a and b: too few to say" in shown
+    path.write_text("Phone,ab_variant\n+13125550000,a\n")
+    taken = ("campaign", "start", str(path), "--name", "ba", "--from", SENDER, "--yes")
+    assert "rename it" in cli(*taken, "--text", "Hi", "--b-text", "Ho", exits=2).output

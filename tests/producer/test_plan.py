@@ -45,6 +45,7 @@ OTHERS: dict[str, Any] = {
     "languages": ("de", ""),
     "columns": ("code", "first_name"),
     "follows": "june",
+    "b_share": 0.5,
     "renderer": "other/9",
     "except_campaigns": ("june",),
     "hours": SendingHours(windows="09:00-18:00"),

@@ -8,6 +8,7 @@ import msgspec
 import redis
 
 from sluicegate.archive import ArchiveReader
+from sluicegate.campaigns.ab import side_of
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.keys import NAMED_ENDS, UNSENT, Keys
 from sluicegate.numbering import area_of, region_of
@@ -34,7 +35,8 @@ class RecipientStatus(msgspec.Struct, frozen=True):
     ``cost`` is what was billed for it, an exact amount, "" where that is not known; for each time
     where it was sent a message twice, with a comma between, and likewise ``currency``.
     ``version`` is that of its campaign's text, ``carrier`` the number's, as the provider names it.
-    ``country`` is an ISO code, and ``area`` as ``area_of`` tells it.
+    ``country`` is an ISO code, and ``area`` as ``area_of`` tells it. ``variant`` is which of
+    two texts it got, a or b, where the campaign has two.
     """
 
     id: str
@@ -56,6 +58,7 @@ class RecipientStatus(msgspec.Struct, frozen=True):
     carrier: str = ""
     country: str = ""
     area: str = ""
+    variant: str = ""
 
 
 class CampaignRecipients:
@@ -153,7 +156,13 @@ class CampaignRecipients:
             else:
                 to = Ticket.parse(ticket).to
                 yield RecipientStatus(
-                    self._id(short), to, state, code=code, country=region_of(to), area=area_of(to)
+                    self._id(short),
+                    to,
+                    state,
+                    code=code,
+                    country=region_of(to),
+                    area=area_of(to),
+                    variant=self._variant(to),
                 )
 
     def _leased(self) -> Iterator[bytes]:
@@ -175,6 +184,10 @@ class CampaignRecipients:
 
     def _unsent(self, ended: str) -> str:
         return self._keys.unsent(self._campaign.name, ended)
+
+    def _variant(self, to: str) -> str:
+        plan = self._campaign.plan
+        return side_of(plan.name, to, plan.b_share) if plan.b_share else ""
 
     def _id(self, short: bytes) -> str:
         return MessageId(self._campaign.name, short.decode()).format()
@@ -205,6 +218,7 @@ class CampaignRecipients:
             carrier=record.bill.carrier_name,
             country=region_of(record.to),
             area=area_of(record.to),
+            variant=self._variant(record.to),
         )
 
 

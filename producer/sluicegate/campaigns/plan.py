@@ -57,6 +57,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     Where there is a ``language_column``, the text branches by it, see ``languages``; ``languages``
     are those that it has, with ``""`` among them if it has a text for all others. Of a revised
     plan ``columns`` are its tickets' values. ``follows`` is the campaign that it tries again.
+    ``b_share`` of the numbers get the second of two texts: see ``ab``.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     kept_columns: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     follows: str | None = None
+    b_share: float = 0.0
     hours: SendingHours | None = None
     series: str = ""
     plain_punctuation: bool = False
@@ -236,6 +238,7 @@ _FIELD_WORDS = {
     "language_column": "column of languages",
     "columns": "columns of tickets",
     "follows": "campaign that it follows",
+    "b_share": "share of the second text",
     "renderer": "renderer, that of another version of Sluicegate",
 }
 

@@ -10,6 +10,7 @@ from ..config import Account
 from ..errors import BadHours, BadNumber, BadValue, InvalidMessage
 from ..levels import country_fault
 from ..numbering import kind_of
+from .ab import VARIANT, side_of
 from .columns import place, variable
 from .conditions import Condition
 from .countries import region_named
@@ -101,7 +102,7 @@ class Recipients:
         key = plan.key_column
         self._key = None if key is None else reading.place(file, key)
         self._variables = _mapped(file, plan, reading)
-        used = {index for _, index in self._variables}
+        used = {index for _, index in self._variables if index is not None}
         region = plan.region_column
         self._region = None if region is None else reading.place(file, region)
         self._classes = Classes(plan.hours) if plan.hours else None
@@ -202,7 +203,7 @@ class Recipients:
                     if "\ufffd" in values[used]:
                         column = self._file.columns[used]
                         return Rejected(row.line, column, values[used], _UNREAD, values)
-            named = self._named(values)
+            named = self._named(values, to)
             text = self._template.render(named)
             segments = self._plan.segments(to, text)
         except BadNumber as error:
@@ -235,9 +236,14 @@ class Recipients:
             )
         return tuple.__new__(Recipient, (*fields, hours))
 
-    def _named(self, values: list[str]) -> dict[str, str]:
+    def _named(self, values: list[str], to: str) -> dict[str, str]:
         """A row's values by variable; raises BadValue if there is no text for its language."""
-        named = {name: values[index] for name, index in self._variables}
+        named = {
+            name: side_of(self._plan.name, to, self._plan.b_share)
+            if index is None
+            else values[index]
+            for name, index in self._variables
+        }
         if self._language is not None:
             chosen = named[self._language] = self._language_of(named[self._language])
             if not chosen and "" not in self._plan.languages:
@@ -259,9 +265,17 @@ class Recipients:
         return self._by_region[region]
 
 
-def _mapped(file: RowSource, plan: Plan, reading: RowReading) -> list[tuple[str, int]]:
-    """Pair the name of each value that a ticket holds with the index of its column."""
-    return [(name, reading.place(file, name, _missing(plan, name))) for name in plan.values]
+def _mapped(file: RowSource, plan: Plan, reading: RowReading) -> list[tuple[str, int | None]]:
+    """Pair the name of each value that a ticket holds with the index of its column.
+
+    Which of two texts somebody gets stands in no column: None.
+    """
+    return [
+        (name, None)
+        if name == VARIANT and plan.b_share
+        else (name, reading.place(file, name, _missing(plan, name)))
+        for name in plan.values
+    ]
 
 
 def _missing(plan: Plan, name: str) -> str:

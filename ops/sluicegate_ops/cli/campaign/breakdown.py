@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from sluicegate.campaigns.proportions import ShareTest, share_test
+
 from ...inspect import RecipientStatus
 from ..kit.listing import Listing
 from ..kit.output import clean, table
@@ -24,6 +26,7 @@ class GroupBy(StrEnum):
     COUNTRY = "country"
     AREA = "area"
     VERSION = "version"
+    VARIANT = "variant"
 
 
 class RecipientGroup(msgspec.Struct):
@@ -100,6 +103,23 @@ def tables(found: dict[GroupBy, list[RecipientGroup]]) -> Iterator[Listing]:
         if rest := groups[_SHOWN:]:
             rows.add_row(f"{len(rest)} more: see --json", *[""] * (len(figures) + 1))
         yield rows
+
+
+def variant_tests(found: dict[GroupBy, list[RecipientGroup]]) -> dict[str, ShareTest]:
+    """Whether two texts differ: the shares delivered, failed and dead of a against those of b."""
+    groups = {group.name: group for group in found.get(GroupBy.VARIANT, ())}
+    if not groups.keys() >= {"a", "b"}:
+        return {}
+    a, b = groups["a"], groups["b"]
+
+    def told(group: RecipientGroup) -> int:
+        return group.delivered + group.failed + group.unconfirmed
+
+    return {
+        "delivered": share_test(a.delivered, told(a), b.delivered, told(b)),
+        "failed": share_test(a.failed, told(a), b.failed, told(b)),
+        "dead": share_test(a.dead, a.accepted + a.dead, b.dead, b.accepted + b.dead),
+    }
 
 
 def documents(found: dict[GroupBy, list[RecipientGroup]]) -> dict[str, Any]:

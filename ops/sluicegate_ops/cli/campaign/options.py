@@ -143,6 +143,16 @@ class _FileOptions:
         str | None,
         typer.Option(metavar="COLUMN", help="The column of each row's language, for --variant."),
     ] = None
+    b_text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="A second text, for an A/B test.")
+    ] = None
+    b_text_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A file that holds the second text.")
+    ] = None
+    b_share: Annotated[
+        str | None,
+        typer.Option(metavar="N%", help="How many get the second text, by chance; else 50%."),
+    ] = None
     plain_punctuation: Annotated[
         bool,
         typer.Option(

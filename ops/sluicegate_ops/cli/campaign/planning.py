@@ -8,8 +8,10 @@ from typing import cast
 
 from msgspec.structs import replace
 
+from sluicegate.campaigns.ab import VARIANT, two_texts
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.columns import listed, named_by_variables, naming, place, variable
+from sluicegate.campaigns.guarding import percent
 from sluicegate.campaigns.languages import joined
 from sluicegate.campaigns.number_list import NUMBER_COLUMN
 from sluicegate.campaigns.opening import FileForm, open_rows, open_stream
@@ -107,6 +109,7 @@ def planned(
         return _named(sheet, reading, name)
 
     text, language, languages = _texts(options, sheet, reading)
+    text, b_share = _with_b(options, sheet, text)
     to = column(options.to_column) if options.to_column else _guessed(sheet, reading)
     plan = Plan(
         name=name,
@@ -123,6 +126,7 @@ def planned(
         landlines=not options.skip_landlines,
         key_column=column(options.key) if options.key else None,
         expires_at=_expiry(options.expires_at) if options.expires_at else None,
+        b_share=b_share,
         kept_columns=_kept(sheet, reading, options.keep or ()),
         except_campaigns=tuple(sorted(set(excluded_campaigns(session, options)))),
         hours=hours_of(options, column),
@@ -149,6 +153,22 @@ def _texts(
     column = _named(sheet, reading, asked) if asked else language_column(sheet, reading)
     text = joined(variable(column), texts, None if other is None else named(other))
     return text, column, (*texts, *[""] * (other is not None))
+
+
+def _with_b(options: FileOptions, sheet: RowSource, text: str) -> tuple[str, float]:
+    """The text, or both where there is a second one; and the share that gets that."""
+    second = message_text(options.b_text, options.b_text_file)
+    if second is None:
+        if options.b_share is not None:
+            fail("--b-share: give the second text, --b-text or --b-text-file", BAD_INPUT)
+        return text, 0.0
+    if any(variable(column) == VARIANT for column in sheet.columns):
+        fail(f"the column {VARIANT} has the name by which a text is chosen: rename it", BAD_INPUT)
+    share = percent("b-share", options.b_share or "50%")
+    if share >= 1:
+        fail("--b-share: nobody would get the first text", BAD_INPUT)
+    second = named_by_variables(second, [*sheet.columns, *_mapped_names(options)])
+    return two_texts(text, second), share
 
 
 def existing(campaigns: Campaigns, plan: Plan) -> Campaign | None:

@@ -22,7 +22,14 @@ from ..kit.output import clean, console, counted, tell, write, write_document
 from ..kit.pasting import pasted
 from ..kit.session import Session
 from ..message.deliveries import advice_on, deliveries_of, lines, set_up
-from .breakdown import GroupBy, RecipientGroup, broken_down, documents, tables
+from .breakdown import (
+    GroupBy,
+    RecipientGroup,
+    broken_down,
+    documents,
+    tables,
+    variant_tests,
+)
 from .causes import masked_causes
 from .costs import costs_document, show_costs
 from .show import show_ledger
@@ -52,7 +59,7 @@ class ReportOptions:
         list[GroupBy] | None,
         typer.Option(
             metavar="WHAT",
-            help="Also by state, code, carrier, country, area or version; repeatable.",
+            help="Also by state, code, carrier, country, area, version or variant; repeatable.",
         ),
     ] = None
     json: AsJsonDocument = False
@@ -90,7 +97,9 @@ def report(session: Session, options: ReportOptions) -> None:
         about = {"name": name, "state": campaign.state, "receipts_set_up": set_up(session)}
         costs = costs_document(ledger, campaigns.estimates(name), parts)
         about |= _document(ledger, ends, lost) | {"costs": costs}
-        write_document(about | ({"by": documents(by)} if by else {}))
+        tested = variant_tests(by)
+        about |= {"by": documents(by)} if by else {}
+        write_document(about | ({"variants": tested} if tested else {}))
         return
     console().print(f"campaign {name}: {campaign.state}", style="bold")
     show_ledger(session, ledger)
@@ -98,6 +107,8 @@ def report(session: Session, options: ReportOptions) -> None:
     for each in tables(by):
         typer.echo()
         write(each)
+    for what, test in variant_tests(by).items():
+        tell(f"{what}, a and b: {test.said}")
     _show(name, ledger, ends, lost)
 
 
