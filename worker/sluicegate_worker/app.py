@@ -4,6 +4,11 @@ Celery supervises the workers; messages never travel in its queues. Its transpor
 double a message when a worker dies, so it carries only signals, which may be lost or doubled.
 """
 
+import os
+import sys
+from collections.abc import MutableMapping
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -34,7 +39,21 @@ def broker_tls(config: Config) -> dict[str, Any] | None:
     return (tls_options(config.broker) or None) if is_redis(config.broker) else None
 
 
+def show_pages_in_flower(args: list[str], environ: MutableMapping[str, str]) -> None:
+    """Name the dashboard's configuration to Flower, unless somebody has one of their own.
+
+    Flower reads the variable after this module, so that its command needs no option.
+    """
+    ops = find_spec("sluicegate_ops")  # in the same wheel; this package doesn't import it
+    if "flower" not in args or ops is None or Path("flowerconfig.py").exists():
+        return
+    for folder in ops.submodule_search_locations or ():
+        pages = Path(folder, "dashboard", "in_flower", "flowerconfig.py")
+        environ.setdefault("FLOWER_CONF", str(pages))
+
+
 config = load()
+show_pages_in_flower(sys.argv, os.environ)
 
 app = Celery("sluicegate", broker=broker_url(config), include=["sluicegate_worker.tasks"])
 app.conf.update(

@@ -1,7 +1,7 @@
 """``sluicegate campaign status``: one campaign at one moment, on one screen."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 import typer
@@ -62,28 +62,61 @@ def status(session: Session, options: CampaignStatusOptions) -> None:
     campaign = campaigns.get(name)
     proof = _proof(campaigns, name) if options.verify else None
     ledger = campaigns.ledger(name) if proof is None else proof[0]
-    held = claimed(session.client, session.keys, name)
-    dead = masked_causes(session, name, "dead")
-    why = session.waits.of(campaign, ledger)
-    hours = campaign_hours(session.client, session.keys, name, why.now_ms)
+    seen = look_at(session, campaign, ledger, masked_causes(session, name, "dead"))
     if options.json:
-        about = summary(campaign, ledger) | {"claimed": held, "why": sentence(why), "dead": dead}
-        about |= {"rate": why.rate, "finish": why.finish, "plan": _plan(campaign)}
-        about |= {"waits": document(why)["waits"], "hours": hours}
-        about |= {"costs": costs_document(ledger, campaigns.estimates(name))}
+        about = campaign_document(session, seen)
         write_document(about | ({} if proof is None else {"recount": _counts(proof[1])}))
     else:
-        _show(campaign, why, hours)
+        _show(seen.campaign, seen.why, seen.hours)
         typer.echo()
-        show_ledger(session, ledger, held)
+        show_ledger(session, ledger, seen.held)
         if pairs := list(costs_pairs(ledger, campaigns.estimates(name))):
             typer.echo()
             write_pairs(pairs)
-        if dead:
+        if seen.dead:
             typer.echo()
-            write(_dead(dead, name))
-    if proof is not None and not _proved(*proof, moving=held > 0, quiet=options.json):
+            write(_dead(seen.dead, name))
+    if proof is not None and not _proved(*proof, moving=seen.held > 0, quiet=options.json):
         raise typer.Exit(FAILED)
+
+
+class CampaignLook(NamedTuple):
+    """A campaign at one moment: workers hold ``held`` of it, ``dead`` says what its dead met."""
+
+    campaign: Campaign
+    ledger: Ledger
+    held: int
+    dead: Sequence[CampaignCause]
+    why: Why
+    hours: list[ClassHours]
+
+
+def look_at(
+    session: Session, campaign: Campaign, ledger: Ledger, dead: Sequence[CampaignCause]
+) -> CampaignLook:
+    """What else is known of a campaign at this moment."""
+    client, keys = session.client, session.keys
+    why = session.waits.of(campaign, ledger)
+    hours = campaign_hours(client, keys, campaign.name, why.now_ms)
+    held = claimed(client, keys, campaign.name)
+    return CampaignLook(campaign, ledger, held, dead, why, hours)
+
+
+def campaign_document(session: Session, seen: CampaignLook) -> dict[str, Any]:
+    """All that is known of a campaign, for a program."""
+    campaign, why = seen.campaign, seen.why
+    estimates = session.campaigns.estimates(campaign.name)
+    return summary(campaign, seen.ledger) | {
+        "claimed": seen.held,
+        "why": sentence(why),
+        "dead": seen.dead,
+        "rate": why.rate,
+        "finish": why.finish,
+        "plan": _plan(campaign),
+        "waits": document(why)["waits"],
+        "hours": seen.hours,
+        "costs": costs_document(seen.ledger, estimates),
+    }
 
 
 def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
@@ -145,7 +178,7 @@ def _times(campaign: Campaign) -> Iterator[tuple[str, int]]:
     yield "ended", campaign.ended_ms
 
 
-def _dead(dead: list[CampaignCause], name: str) -> Listing:
+def _dead(dead: Sequence[CampaignCause], name: str) -> Listing:
     rows = table("DEAD", "CODE", "REASON")
     for cause in dead[:_CAUSES_SHOWN]:
         rows.add_row(f"{cause.count:,}", clean(cause.code), clean(cause.reason))

@@ -1,34 +1,29 @@
 """``sluicegate status``: one screen that says if anything is wrong, why, and what to do."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import msgspec
 import typer
 
-from ...inspect import AccountCause, AccountState, CostRow, RequestRate, read_account
+from ...inspect import AccountState, CostRow, RequestRate, read_account
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED
 from ..kit.options import AsJsonDocument
 from ..kit.output import (
     clean,
     counted,
-    hidden,
     lasting,
     tell,
-    when,
     write_beside,
     write_document,
 )
 from ..kit.session import Session
 from ..message.deliveries import summed
 from .archiving import kept
+from .document import headline, masked_state, status_document
 from .finding import Finding
 from .findings import findings
-from .halts import masked
 from .reasons import is_guess, limit, sentence
 from .reconciled import reconciled
-from .why import document
 
 _WORKERS_SHOWN = 5
 
@@ -51,59 +46,25 @@ def status(session: Session, options: StatusOptions) -> None:
       sluicegate status
       sluicegate status --json | jq .counts
     """
-    state = _masked(read_account(session.client, session.config, session.name))
+    state = masked_state(read_account(session.client, session.config, session.name))
     problems = findings(state)
-    needed = any(finding.person for finding in problems)
     if options.json:
-        known: dict[str, Any] = msgspec.structs.asdict(state)
-        known |= {"why": document(state.why), "counts": _counts(state)}
-        write_document({"person_needed": needed, "findings": problems} | known)
+        write_document(status_document(state, problems))
     else:
         _show(state, problems)
-    if needed:
+    if any(finding.person for finding in problems):
         raise typer.Exit(FAILED)
-
-
-def _masked(state: AccountState) -> AccountState:
-    """The state with the phone numbers in its causes hidden."""
-    return msgspec.structs.replace(
-        state,
-        halts=masked(state.halts),
-        breaker=msgspec.structs.replace(state.breaker, cause=hidden(state.breaker.cause)),
-        dead_causes=_masked_causes(state.dead_causes),
-        held_causes=_masked_causes(state.held_causes),
-    )
-
-
-def _masked_causes(causes: Sequence[AccountCause]) -> list[AccountCause]:
-    return [msgspec.structs.replace(cause, reason=hidden(cause.reason)) for cause in causes]
 
 
 def _show(state: AccountState, problems: list[Finding]) -> None:
     alarming = problems and problems[0].person
-    tell(_headline(state, problems), style="bold red" if alarming else "bold")
+    tell(headline(state, problems), style="bold red" if alarming else "bold")
     for finding in problems:
         _show_finding(finding)
     if reason := sentence(state.why):
         tell(f"\nheld back: {reason}", indent=2)
     typer.echo()
     write_beside(_messages(state), _around(state))
-
-
-def _counts(state: AccountState) -> dict[str, int]:
-    """The counts by the words of the screen."""
-    counts: dict[str, int] = msgspec.structs.asdict(state.counts)
-    due, held = counts.pop("due"), counts.pop("held")
-    return counts | {"scheduled_or_retrying": due, "in_doubt_held": held}
-
-
-def _headline(state: AccountState, problems: list[Finding]) -> str:
-    needed = sum(finding.person for finding in problems)
-    if needed:
-        verdict = f"{counted(needed, 'thing needs', 'things need')} a person"
-    else:
-        verdict = "no person is needed" if problems else "nothing is wrong"
-    return f"account {state.account}, {when(state.now_ms)}: {verdict}"
 
 
 def _show_finding(finding: Finding) -> None:

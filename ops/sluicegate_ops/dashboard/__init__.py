@@ -1,0 +1,10 @@
+"""The pages of the dashboard, whatever serves them: what each reads, and how it is drawn.
+
+accounts    the accounts that pages read, each by one session
+parts       bars and shares, as numbers that a template draws
+overview    is it sending; if not, why, and what to do
+campaigns   all campaigns, and one of them
+pages       every page, its path, and the answer to one look at it
+drawing     a page's answer as HTML
+in_flower   the pages inside Flower
+"""

@@ -1,0 +1,68 @@
+"""Overview: is it sending; if not, why, and what to do."""
+
+from typing import Any
+
+from sluicegate.memory import ServerMemory
+
+from ..cli.kit.session import Session
+from ..cli.status.document import headline, masked_state, status_document
+from ..cli.status.findings import findings
+from ..cli.status.reasons import expected, limit, sentence
+from ..inspect import AccountState, RequestRate, read_account
+from .parts import bar
+
+
+def overview(session: Session) -> dict[str, Any]:
+    """The account as ``status --json`` has it, and the few numbers that are drawn large."""
+    state = masked_state(read_account(session.client, session.config, session.name))
+    problems = findings(state)
+    return {
+        "headline": headline(state, problems),
+        "status": status_document(state, problems),
+        "why": sentence(state.why),
+        "numbers": _numbers(state),
+        "window": _window(state.rate),
+        "memory": _memory(state.server.memory),
+    }
+
+
+def _numbers(state: AccountState) -> dict[str, Any]:
+    rate, counts = state.rate, state.counts
+    return {
+        "per_second": _per_second(rate.used, rate),
+        "allowed_per_second": _per_second(rate.limit, rate),
+        "limit": limit(rate),
+        "waiting": counts.waiting + counts.due,
+        "done": expected(state.why.finish, state.now_ms),
+        "needs_a_person": counts.held + counts.dead,
+        "held": counts.held,
+        "dead": counts.dead,
+        "sent_twice": state.twice,
+    }
+
+
+def _per_second(requests: float, rate: RequestRate) -> float:
+    return round(requests / rate.window_seconds, 2) if rate.window_seconds else 0.0
+
+
+def _window(rate: RequestRate) -> dict[str, Any]:
+    """The requests of the last window: ours, others', the margin after a 429, and what is free."""
+    taken = {"us": rate.used, "others": rate.others, "margin": rate.margin}
+    free = max(0.0, rate.limit - sum(taken.values()))
+    return {
+        "seconds": rate.window_seconds,
+        "limit": rate.limit,
+        "parts": bar(taken | {"free": free}, max(rate.limit, sum(taken.values()))),
+    }
+
+
+def _memory(memory: ServerMemory) -> dict[str, Any]:
+    """Redis's memory, in percent of its ``maxmemory`` where it has one."""
+    whole = memory.most
+    return {
+        "used": memory.used,
+        "most": whole,
+        "percent": round(100 * memory.used / whole, 1) if whole else None,
+        "intake_stops_percent": round(100 * memory.ceiling / whole, 1) if whole else None,
+        "sending_stops_percent": round(100 * memory.sending_ceiling / whole, 1) if whole else None,
+    }

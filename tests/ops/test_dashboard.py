@@ -1,0 +1,123 @@
+"""The dashboard's pages say what the command line says, and say it safely."""
+
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+
+from sluicegate_ops.dashboard.parts import bar
+from support.command_line import ANSWER, Cli
+from support.flowers import asked, installed
+from support.messages import message, plan
+
+TEXT = "Hi {{ first_name }}, <b>A & B</b> code {{ code }}"
+MOVES = {"now_ms", "seconds_ago", "seconds", "away_ms", "memory", "until_ms", "unclaimed_ms"}
+"""What differs between two looks at the same account."""
+
+
+@pytest.fixture
+def pages(cli: Cli, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+    """Flower with our pages on a server on which something happened."""
+    monkeypatch.setenv("SLUICEGATE_REDIS_URL", redis_url)
+    bench = cli.bench
+    bench.publish()
+    bench.enqueue(*(message(n) for n in range(5)))
+    bench.campaign(plan("july", text=TEXT), 6)
+    for _ in range(3):
+        bench.send()
+    bench.send(kind="dead", code="40300", reason=f"{ANSWER} +15557654321")
+    with installed():
+        yield cli
+
+
+def still(value: Any) -> Any:
+    """A document without what moves by itself."""
+    if isinstance(value, dict):
+        return {name: still(part) for name, part in value.items() if name not in MOVES}
+    return [still(part) for part in value] if isinstance(value, list) else value
+
+
+def data_of(path: str) -> dict[str, Any]:
+    [page] = asked(f"{path}?as=json")
+    assert page.status == 200, page.body
+    data: dict[str, Any] = json.loads(page.body)["data"]
+    return data
+
+
+def words(html: str) -> str:
+    """What a reader reads."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+def test_overview_has_the_document_of_status_and_draws_its_numbers(pages: Cli) -> None:
+    told = json.loads(pages("status", "--json", exits=1).stdout)
+    data = data_of("/")
+    assert still(data["status"]) == still(told)
+    [page] = asked("/")
+    shown = dict(re.findall(r'id="c-(\w+)">([\d,]+)<', page.body))
+    assert shown == {name: f"{count:,}" for name, count in told["counts"].items()}
+    for finding in told["findings"]:
+        assert " ".join(finding["what"].split()) in words(page.body)
+        assert " ".join(finding["do"].split()) in words(page.body)
+
+
+def test_campaigns_have_the_documents_of_the_command_line(pages: Cli) -> None:
+    told = json.loads(pages("campaign", "list", "--json").stdout)
+    [row] = data_of("/campaigns")["campaigns"]
+    assert still({name: row[name] for name in told}) == still(told)
+    [parts] = [one["bar"]["parts"] for one in data_of("/campaigns")["campaigns"]]
+    assert sum(part["share"] for part in parts) == pytest.approx(100, abs=0.01)
+
+
+def test_a_campaign_shows_its_ledger_as_a_sum_and_its_text_as_text(pages: Cli) -> None:
+    told = json.loads(pages("campaign", "status", "july", "--json").stdout)
+    assert still(data_of("/campaigns/july")["campaign"]) == still(told)
+    [page] = asked("/campaigns/july")
+    ledger = words(page.body.partition('<p id="ledger">')[2].partition("</p>")[0])
+    imported, *counts = (int(number) for number in re.findall(r"\d+", ledger))
+    assert imported == sum(counts) == 6
+    assert "<b>A" not in page.body
+    assert TEXT in words(page.body.replace("&lt;", "\u2039").replace("&gt;", "\u203a")).replace(
+        "\u2039", "<"
+    ).replace("\u203a", ">")
+
+
+def test_no_page_has_a_whole_number_of_a_recipient(pages: Cli) -> None:
+    for page in asked(
+        "/", "/campaigns", "/campaigns/july", "/?as=json", "/campaigns/july?as=json"
+    ):
+        assert "+15557654321" not in page.body
+
+
+def test_what_does_not_exist_is_named(pages: Cli) -> None:
+    nope, account = asked("/campaigns/nope", "/?account=nobody")
+    assert (nope.status, account.status) == (404, 503)
+    assert "nope" in words(nope.body)
+    assert "nobody is not configured" in words(account.body)
+
+
+def test_pages_are_kept_and_framed_by_nobody(pages: Cli) -> None:
+    [page] = asked("/")
+    assert page.headers["Cache-Control"] == "no-store"
+    assert page.headers["X-Frame-Options"] == "DENY"
+
+
+def test_a_redis_that_is_away_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICEGATE_REDIS_URL", "redis://127.0.0.1:1/0")
+    with installed():
+        page, polled = asked("/", "/?as=json")
+    assert page.status == polled.status == 503
+    assert "127.0.0.1:1" in words(page.body)
+    assert "127.0.0.1:1" in json.loads(polled.body)["trouble"]
+
+
+def test_a_bar_is_never_wider_than_its_whole() -> None:
+    parts = bar({"us": 40, "others": 0, "margin": 80}, 100)
+    assert [(part.name, part.at, part.share) for part in parts] == [
+        ("us", 0, 40),
+        ("margin", 40, 60),
+    ]
+    assert bar({"us": 0}, 0) == []

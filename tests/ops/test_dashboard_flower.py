@@ -1,0 +1,107 @@
+"""The five points of Flower's inside that our pages lean on: an upgrade fails here by name."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import flower.urls
+import flower.views
+import pytest
+from flower.api import BaseApiHandler
+from flower.options import default_options
+
+from sluicegate_ops.dashboard.accounts import OpenAccounts
+from sluicegate_ops.dashboard.in_flower.handlers import FILES, PageHandler
+from sluicegate_ops.dashboard.in_flower.loading import FIRST_TAB, FLOWERS, NAVIGATION
+from support.flowers import LOGIN, Asked, asked, installed
+
+COMMAND = """
+import sys
+import flower.command
+class Stand:
+    def __init__(self, **settings):
+        import flower.urls
+        handler = flower.urls.handlers[0].handler_class.__module__
+        print(type(settings["template_loader"]).__name__, handler, flower.command.options.address)
+    def start_http_server(self): return 1
+    def start(self): pass
+    def stop(self): pass
+flower.command.Flower = Stand
+from celery.bin.celery import main
+sys.argv = ["celery", "-A", "sluicegate_worker.app", "-q", "flower", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _redis(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICEGATE_REDIS_URL", redis_url)
+
+
+def test_point_1_flower_runs_its_configuration_before_it_builds_its_application(
+    tmp_path: Path,
+) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", COMMAND],
+        cwd=tmp_path,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+    )
+    handler = "sluicegate_ops.dashboard.in_flower.handlers"
+    assert run.stdout.split() == ["PagesLoader", handler, "127.0.0.1"], run.stderr
+
+
+def test_point_2_handlers_are_a_plain_list_that_keeps_keywords_under_a_prefix() -> None:
+    assert isinstance(flower.urls.handlers, list)
+    assert flower.urls.handlers[-1][0] == ".*"  # whatever stands behind it is never asked
+    with installed(url_prefix="ops"):
+        page, files = asked("/ops/campaigns", f"/ops{FILES}/dashboard.js")
+    assert (page.status, files.status) == (200, 200)
+    assert 'href="/ops/campaigns"' in page.body
+    assert f'src="/ops{FILES}/dashboard.js' in page.body
+
+
+def test_point_3_templates_come_from_our_loader_and_keep_their_blocks() -> None:
+    base = (FLOWERS / "base.html").read_text()
+    for block in ("title", "navbar", "container", "extra_scripts"):
+        assert f"{{% block {block} %}}" in base
+    assert (FLOWERS / NAVIGATION).read_text().count(FIRST_TAB) == 1
+    with installed():
+        ours, theirs = asked("/", "/workers")
+    for page in (ours, theirs):
+        assert page.body.index(">Sluicegate</a>") < page.body.index(">Workers</a>")
+
+
+def test_point_4_pages_ask_for_the_login_that_flower_asks_for() -> None:
+    assert issubclass(PageHandler, flower.views.BaseHandler)
+    assert issubclass(BaseApiHandler, flower.views.BaseHandler)
+    assert default_options.read_only is False
+    with installed(basic_auth=[LOGIN]):
+        nobody, wrong, ada = asked("/", Asked("/", login="ada:no"), Asked("/", login=LOGIN))
+    assert (nobody.status, wrong.status, ada.status) == (401, 401, 200)
+    assert "waiting" not in nobody.body
+
+
+def test_point_5_redis_is_asked_beside_the_loop() -> None:
+    threads = set[int]()
+
+    class Watched(OpenAccounts):
+        @property
+        def names(self) -> list[str]:
+            threads.add(threading.get_ident())
+            return super().names
+
+    with installed(Watched()):
+        assert asked("/")[0].status == 200
+    assert threads
+    assert threading.get_ident() not in threads
+
+
+def test_an_address_that_is_named_stays() -> None:
+    with installed(address="192.0.2.1"):
+        assert default_options.address == "192.0.2.1"
+    with installed():
+        assert default_options.address == "127.0.0.1"

@@ -1,0 +1,92 @@
+"""Flower with our pages, as its command builds it, asked by tornado's own client."""
+
+import asyncio
+import base64
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import flower.urls
+from celery import Celery
+from flower.app import Flower
+from flower.options import default_options
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from sluicegate_ops.dashboard.accounts import OpenAccounts
+from sluicegate_ops.dashboard.in_flower.install import install
+
+LOGIN = "ada:secret"
+
+
+class Page(NamedTuple):
+    """What came back."""
+
+    status: int
+    body: str
+    headers: Any
+
+
+class Asked(NamedTuple):
+    """One request; ``login`` is name:password."""
+
+    path: str
+    method: str = "GET"
+    body: str | None = None
+    login: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@contextmanager
+def installed(accounts: OpenAccounts | None = None, **options: Any) -> Iterator[None]:
+    """Our pages in Flower, with these options of it, and none of both afterwards."""
+    handlers, settings = list(flower.urls.handlers), dict(flower.urls.settings)
+    before = {name: getattr(default_options, name) for name in (*options, "address")}
+    try:
+        for name, value in options.items():
+            setattr(default_options, name, value)
+        install(accounts or OpenAccounts())
+        yield
+    finally:
+        flower.urls.handlers[:] = handlers
+        flower.urls.settings.clear()
+        flower.urls.settings.update(settings)
+        for name, value in before.items():
+            setattr(default_options, name, value)
+
+
+def asked(*requests: Asked | str) -> list[Page]:
+    """The answers of one Flower, whose pages are installed, to these requests in turn."""
+    return asyncio.run(_asked([r if isinstance(r, Asked) else Asked(r) for r in requests]))
+
+
+async def _asked(requests: Sequence[Asked]) -> list[Page]:
+    capp = Celery("pages", broker="memory://", set_as_current=False)
+    application = Flower(capp=capp, options=default_options, **flower.urls.settings)
+    server, client = HTTPServer(application), AsyncHTTPClient(force_instance=True)
+    [sock] = bind_sockets(0, "127.0.0.1")
+    server.add_socket(sock)
+    host = f"127.0.0.1:{sock.getsockname()[1]}"
+    try:
+        return [await _one(client, host, request) for request in requests]
+    finally:
+        client.close()
+        server.stop()
+        await server.close_all_connections()
+        application.executor.shutdown()
+
+
+async def _one(client: AsyncHTTPClient, host: str, request: Asked) -> Page:
+    headers = {name: value.replace("HOST", host) for name, value in request.headers}
+    if request.login:
+        headers["Authorization"] = f"Basic {base64.b64encode(request.login.encode()).decode()}"
+    answer = await client.fetch(
+        f"http://{host}{request.path}",
+        method=request.method,
+        body=request.body,
+        headers=headers,
+        raise_error=False,
+        follow_redirects=False,
+    )
+    return Page(answer.code, answer.body.decode(), answer.headers)
