@@ -11,8 +11,10 @@ from typing import Any
 
 import openpyxl
 import pytest
+import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
+from openpyxl.cell import WriteOnlyCell
 
 from sluicegate.campaigns.cell_formats import text_of
 from sluicegate.campaigns.json_lines import is_json
@@ -22,6 +24,7 @@ from sluicegate.campaigns.recipients import Recipient, Recipients, RowReading
 from sluicegate.campaigns.row_source import BadRow, Row, RowSource
 from sluicegate.campaigns.sql_query import open_query
 from sluicegate.errors import BadFile, InvalidConfig
+from support.postgresql import database, postgresql
 
 NAMES = ("Telefon", "first name", "plan")
 PEOPLE = (
@@ -95,6 +98,11 @@ def test_every_form_gives_the_same_recipients_as_csv(tmp_path: Path) -> None:
     database.close()
     rows = read(open_query(f"sqlite:///{tmp_path}/people.db", "SELECT * FROM people"))
     assert [(line + 1, *rest) for line, *rest in rows] == expected
+
+
+def test_an_empty_cell_at_the_end_of_a_row_is_a_cell(tmp_path: Path) -> None:
+    book = workbook(tmp_path / "people.xlsx", ("May", [["phone", "name"], ["+447911123456"]]))
+    assert [row.values for row in open_rows(book).rows()] == [["+447911123456", ""]]
 
 
 def test_a_workbook_keeps_what_its_formats_show(tmp_path: Path) -> None:
@@ -264,6 +272,10 @@ def test_a_query_changes_nothing_and_names_its_fault(tmp_path: Path) -> None:
     deleted = open_query(url, "DELETE FROM people RETURNING phone, '''+1' AS odd")
     assert [row.values for row in deleted.rows()] == [["+447911123456", "'+1"]]
     assert [row.line for row in open_query(url, "SELECT phone FROM people").rows()] == [1]
+    percent = open_query(
+        url, "SELECT phone FROM people WHERE phone LIKE '%:%' OR phone LIKE '+44%'"
+    )
+    assert len([*percent.rows()]) == 1
     for query, reason in {
         "SELECT tags FROM people": "row 1, column 'tags' holds a bytes, which is no text",
         "UPDATE people SET phone = 1": "it returns no rows; write a SELECT",
@@ -278,6 +290,52 @@ def test_a_query_changes_nothing_and_names_its_fault(tmp_path: Path) -> None:
     with pytest.raises(BadFile) as raised:
         open_query("postgresql+psycopg://user:secret@127.0.0.1:1/x", "SELECT 1")
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.long  # a server of its own
+def test_a_query_in_postgresql_streams_and_changes_nothing() -> None:
+    with postgresql() as server, database(server) as url:
+        engine = sqlalchemy.create_engine(url)
+        with engine.begin() as link:
+            link.exec_driver_sql(
+                "CREATE TABLE people AS SELECT '+44791112' || 3000 + n AS phone, n / 4.0 AS paid, "
+                "DATE '2026-03-04' AS due, n > 1 AS ok FROM generate_series(1, 2500) n"
+            )
+        query = "SELECT *, ok::text FROM people WHERE phone LIKE '%4%' AND ':x' > ''"
+        rows = [row.values for row in open_query(url, query).rows()]
+        assert len(rows) == 2500
+        assert rows[1] == ["+447911123002", "0.50000000000000000000", "2026-03-04", "true", "true"]
+        with pytest.raises(BadFile, match="syntax error at or near"):
+            open_query(url, "DELETE FROM people RETURNING *")
+        with pytest.raises(BadFile, match='column "nonsense" does not exist'):
+            open_query(url, "SELECT nonsense FROM people")
+        engine.dispose()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_hundred_thousand_rows_of_a_workbook_are_those_of_its_csv(tmp_path: Path) -> None:
+    names = ["Telefon", "first name", "amount", "note"]
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("People")
+    sheet.append(names)
+    with (tmp_path / "people.csv").open("w", encoding="utf-16", newline="") as file:
+        shown = csv.writer(file, delimiter="\t")
+        shown.writerow(names)
+        for n in range(100_000):
+            number = 7_911_000_000 + n
+            cell = WriteOnlyCell(sheet, number)
+            cell.number_format = "00000000000"
+            sheet.append([cell, f"Zo\u00eb {n % 97}", n / 4, None if n % 3 else "a\nb"])
+            amount = f"{n / 4:.2f}".rstrip("0").rstrip(".")
+            shown.writerow([f"0{number}", f"Zo\u00eb {n % 97}", amount, "" if n % 3 else "a b"])
+    book.save(tmp_path / "people.xlsx")
+    read_both = zip(
+        open_rows(tmp_path / "people.xlsx").rows(),
+        open_rows(tmp_path / "people.csv").rows(),
+        strict=True,
+    )
+    assert sum(one == other for one, other in read_both) == 100_000
 
 
 def test_a_mapped_column_stands_for_the_name_in_the_text(tmp_path: Path) -> None:

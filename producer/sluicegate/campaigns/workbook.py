@@ -131,9 +131,9 @@ def _has_cells(sheet: Any) -> bool:
 
 
 def _rows(path: Path, sheet: Any) -> Iterator[list[str]]:
-    """Yield the texts of each row, up to its last that is not empty."""
+    """Yield the texts of each row, as many as any above it has: no cell of a sheet is missing."""
     sheet.reset_dimensions()  # what a file says of its own size is often wrong
-    blank = 0
+    blank = width = 0
     for number, row in enumerate(sheet.iter_rows(), 1):
         if number > _MOST_ROWS:
             reason = f"it has more than {_MOST_ROWS:,} rows"
@@ -145,8 +145,8 @@ def _rows(path: Path, sheet: Any) -> Iterator[list[str]]:
             blank += 1
             continue
         yield from ([""] for _ in range(blank))  # so that each row keeps its number
-        blank = 0
-        yield values
+        blank, width = 0, max(width, len(values))
+        yield values + [""] * (width - len(values))
 
 
 def _text(cell: Any) -> str:
