@@ -20,7 +20,8 @@ MODULES = {
     "producer/sluicegate": "masking redaction words characters carriers errors private "
     "spreadsheet segments times message addresses urls revocation rules keys stored joining "
     "scripts audit config memory safety numbering withheld levels webhook_urls optouts caps "
-    "outbox identity receipts archive campaigns deadlines connections lazy_results client testing",
+    "outbox identity receipts archive campaigns deadlines connections lazy_results client "
+    "campaign testing",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep finished archiver "
     "beside archiving reconcile reconciling deafness account_work engine patience app tasks",
