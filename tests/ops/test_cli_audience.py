@@ -235,37 +235,38 @@ def test_each_row_gets_the_text_of_its_language(cli: Cli, tmp_path: Path) -> Non
     )
     (tmp_path / "de.txt").write_text("Hallo {{ First Name }}")
     (tmp_path / "fr.txt").write_text("Salut")
-    variants = ("--variant", "de=de.txt", "--variant", "fr=fr.txt")
-    shown = cli.document("campaign", "preview", "people.csv", *variants, *GREETING)
+    languages = ("--language", "de=de.txt", "--language", "fr=fr.txt")
+    shown = cli.document("campaign", "preview", "people.csv", *languages, *GREETING)
     assert [row["text"] for row in shown["rows"]] == ["Hallo Ann", "Salut", "Hi Cleo"]
     assert "in de" in shown["rows"][0]["why"]
     assert "in no language of its own" in shown["rows"][2]["why"]
-    report = report_of(cli, "people.csv", *variants)
+    report = report_of(cli, "people.csv", *languages)
     assert report["languages"] == {"de": 1, "fr": 1, "": 1}
-    said = cli("campaign", "preflight", "people.csv", *variants, *OPTIONS).stdout
+    said = cli("campaign", "preflight", "people.csv", *languages, *OPTIONS).stdout
     assert "Lang:" in said
     assert "has no text: there are de, fr" in said
     assert "languages  de 1, fr 1" in said
-    cli("campaign", "start", "people.csv", "--name", "july", *variants, *GREETING, "--yes")
+    cli("campaign", "start", "people.csv", "--name", "july", *languages, *GREETING, "--yes")
     [grant] = cli.bench.claim_all(1)
     assert grant.content.endswith(b'|["de","Ann"]')
     (tmp_path / "de.txt").write_text("Servus {{ First Name }}")
-    revised = cli.document("campaign", "revise", "july", *variants, "--text", "Hi!", "--yes")
+    revised = cli.document("campaign", "revise", "july", *languages, "--text", "Hi!", "--yes")
     assert revised["version"] == 2
     assert '"de" %}Servus {{ first_name }}{%' in cli.bench.campaigns.get("july").current.text
     said = cli("campaign", "revise", "july", "--text", "Hi!", "--yes", exits=2).output
-    assert "july has texts for de, fr: give each with --variant again" in " ".join(said.split())
+    assert "july has texts for de, fr: give each with --language again" in " ".join(said.split())
     (tmp_path / "bad.txt").write_text("{% for %}")
     for given, reason in {
-        ("--variant", "de"): "write LANGUAGE=FILE",
-        ("--variant", "de=de.txt", "--variant", "DE=fr.txt"): "de has a text already",
-        ("--variant", "de=bad.txt"): "bad.txt, line 1",
-        ("--language-column", "Lang"): "--language-column is for --variant",
+        ("--language", "de"): "write LANGUAGE=FILE",
+        ("--language", "de=de.txt", "--language", "DE=fr.txt"): "de has a text already",
+        ("--language", "de=bad.txt"): "bad.txt, line 1",
+        (*languages, "--b-text", "Hello"): "--b-text is one text",
+        ("--language-column", "Lang"): "--language-column is for --language",
     }.items():
         said = cli("campaign", "preflight", "people.csv", *given, *GREETING, exits=2).output
         assert reason in " ".join(said.split())
     (tmp_path / "none.csv").write_text("Phone,First Name\n3125551000,Ann\n")
-    said = cli("campaign", "preflight", "none.csv", *variants, *GREETING, exits=2).output
+    said = cli("campaign", "preflight", "none.csv", *languages, *GREETING, exits=2).output
     assert "no column looks like languages" in " ".join(said.split())
 
 

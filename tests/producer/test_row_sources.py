@@ -243,6 +243,13 @@ def test_a_faulty_line_is_set_aside(tmp_path: Path) -> None:
     assert source.counted.total == source.counted.rows + source.counted.blank == 7
 
 
+def test_what_is_nested_too_deeply_is_set_aside(tmp_path: Path) -> None:
+    good = '{"phone": "+447911123456"}'
+    deep, deepest = ('{"a":' * n + "1" + "}" * n for n in (30, 9000))
+    _, rows = json_rows(tmp_path, "\n".join([good, deep, deepest]))
+    assert [type(row) for row in rows] == [Row, BadRow, BadRow]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -28,6 +28,8 @@ _MOST_COLUMNS = 10_000
 _BLANK = b"\xef\xbb\xbf \t\r\n\x1a"
 _AS_LINES = "write each row on a line of its own, as: jq -c '.[]' FILE"
 _decode = msgspec.json.Decoder(dict[str, Any] | list[Any], float_hook=str).decode
+_FAULTS = (msgspec.DecodeError, UnicodeError, ValueError, RecursionError)
+_MOST_DEPTH = 20
 _SHOWN = 200  # characters of a line that is no JSON
 
 
@@ -94,7 +96,7 @@ class JsonRows:
         try:
             item = _decode(text)
             values = self._of_array(item) if self._arrays else self._of_object(item)
-        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+        except _FAULTS as error:
             shown = text[: 4 * _SHOWN].decode(errors="replace")[:_SHOWN]
             return BadRow(line, [shown], _fault(error))
         return Row(line, values)
@@ -124,10 +126,9 @@ class JsonRows:
             if first and isinstance(item, list):
                 return self._header(line, item)
             first = False
-            if isinstance(item, dict):
-                for name, value in _flat(item):
-                    if name not in names and value is not None and not isinstance(value, list):
-                        names[name] = None
+            for name, value in _fields(item):
+                if name not in names and value is not None and not isinstance(value, list):
+                    names[name] = None
             if len(names) > _MOST_COLUMNS:
                 reason = f"its objects have more than {_MOST_COLUMNS:,} different fields"
                 raise BadFile(self.path, f"line {line}", reason, "give each the same fields")
@@ -140,7 +141,7 @@ class JsonRows:
         """What a line holds, None if it is no JSON; raises BadFile if the first one is none."""
         try:
             return _decode(text)
-        except (msgspec.DecodeError, UnicodeError, ValueError) as error:
+        except _FAULTS as error:
             if first:
                 reason = f"not JSON lines: {_fault(error)}"
                 raise BadFile(self.path, f"line {line}", reason, _AS_LINES) from None
@@ -181,8 +182,18 @@ class JsonRows:
             raise BadFile(self.path, "", reason, "give the path of a file") from error
 
 
+def _fields(item: Any) -> list[tuple[str, Any]]:
+    """The fields of a line; none if it is no object, or nested too deeply."""
+    try:
+        return list(_flat(item)) if isinstance(item, dict) else []
+    except ValueError:
+        return []
+
+
 def _flat(item: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
     """Yield each field with its name; one within another has both names, with a dot between."""
+    if above.count(".") > _MOST_DEPTH:
+        raise ValueError(f"its objects are nested more than {_MOST_DEPTH} deep")
     for name, value in item.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{above}{name}.")
@@ -208,4 +219,6 @@ def _fault(error: Exception) -> str:
         return "it is not valid UTF-8"
     if isinstance(error, msgspec.ValidationError):
         return "neither an object nor an array"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
     return f"not JSON: {error}" if isinstance(error, msgspec.DecodeError) else str(error)

@@ -87,7 +87,7 @@ MapOption = Annotated[
         metavar="NAME=COLUMN", help="What is called NAME here is COLUMN there; repeatable."
     ),
 ]
-VariantOption = Annotated[
+LanguageOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="LANGUAGE=FILE",
@@ -138,10 +138,10 @@ class _FileOptions:
         str | None, typer.Option(metavar="TEXT", help="The text, with {{ columns }} in it.")
     ] = None
     text_file: TextFileOption = None
-    variant: VariantOption = None
+    language: LanguageOption = None
     language_column: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="The column of each row's language, for --variant."),
+        typer.Option(metavar="COLUMN", help="The column of each row's language, for --language."),
     ] = None
     b_text: Annotated[
         str | None, typer.Option(metavar="TEXT", help="A second text, for an A/B test.")

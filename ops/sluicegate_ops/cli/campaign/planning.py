@@ -36,8 +36,8 @@ from .choosing import (
     recipients_as_rows,
     refuse_unclear,
 )
+from .language_texts import language_column, texts_by_language
 from .options import FileOptions
-from .variants import language_column, variants_of
 from .when_options import hours_of
 
 
@@ -145,9 +145,9 @@ def _texts(
     def named(text: str) -> str:
         return named_by_variables(text, [*sheet.columns, *_mapped_names(options)])
 
-    if not options.variant:
+    if not options.language:
         return named(_text(options)), None, ()
-    texts = {code: named(text) for code, text in variants_of(options.variant).items()}
+    texts = {code: named(text) for code, text in texts_by_language(options.language).items()}
     other = message_text(options.text, options.text_file)
     asked = options.language_column
     column = _named(sheet, reading, asked) if asked else language_column(sheet, reading)
@@ -162,6 +162,8 @@ def _with_b(options: FileOptions, sheet: RowSource, text: str) -> tuple[str, flo
         if options.b_share is not None:
             fail("--b-share: give the second text, --b-text or --b-text-file", BAD_INPUT)
         return text, 0.0
+    if options.language:
+        fail("--b-text is one text: it can't stand beside those of --language", BAD_INPUT)
     if any(variable(column) == VARIANT for column in sheet.columns):
         fail(f"the column {VARIANT} has the name by which a text is chosen: rename it", BAD_INPUT)
     share = percent("b-share", options.b_share or "50%")
@@ -192,7 +194,7 @@ def existing(campaigns: Campaigns, plan: Plan) -> Campaign | None:
 
 def _text(options: FileOptions) -> str:
     if options.language_column:
-        fail("--language-column is for --variant LANGUAGE=FILE", BAD_INPUT)
+        fail("--language-column is for --language LANGUAGE=FILE", BAD_INPUT)
     text = message_text(options.text, options.text_file)
     if text is None:
         fail("give the text: either --text or --text-file", BAD_INPUT)

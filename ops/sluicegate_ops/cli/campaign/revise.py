@@ -24,9 +24,9 @@ from ..kit.options import AsJsonDocument, Confirmed, TextFileOption, WhoOption, 
 from ..kit.output import clean, counted, tell, write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
-from .options import CampaignOptions, VariantOption
+from .language_texts import texts_by_language
+from .options import CampaignOptions, LanguageOption
 from .preflight_costs import cost
-from .variants import variants_of
 
 _VARIABLE = re.compile(r"(\{\{\s*)(\w+)")
 
@@ -39,7 +39,7 @@ class ReviseOptions(CampaignOptions):
         str | None, typer.Option(metavar="TEXT", help="The text, with {{ columns }} in it.")
     ] = None
     text_file: TextFileOption = None
-    variant: VariantOption = None
+    language: LanguageOption = None
     who: WhoOption = None
     why: WhyOption = ""
     yes: Confirmed = False
@@ -96,17 +96,17 @@ def _text(options: ReviseOptions, plan: Plan) -> str:
     text = message_text(options.text, options.text_file)
     text = None if text is None else _named(text, plan.values)
     column = plan.language_column
-    if options.variant:
+    if options.language:
         if column is None:
-            fail(f"{plan.name} has one text for all: leave --variant out", BAD_INPUT)
-        texts = variants_of(options.variant)
+            fail(f"{plan.name} has one text for all: leave --language out", BAD_INPUT)
+        texts = texts_by_language(options.language)
         named = {code: _named(each, plan.values) for code, each in texts.items()}
         return joined(variable(column), named, text)
     if text is None:
         fail("give the text: either --text or --text-file", BAD_INPUT)
     if column is not None and variable(column) not in Template(text).variables:
         given = ", ".join(code for code in plan.languages if code)
-        fail(f"{plan.name} has texts for {given}: give each with --variant again", BAD_INPUT)
+        fail(f"{plan.name} has texts for {given}: give each with --language again", BAD_INPUT)
     return text
 
 

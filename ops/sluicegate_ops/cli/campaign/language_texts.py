@@ -17,16 +17,16 @@ from ..kit.files import read_text
 _COLUMN = re.compile("lang|language|locale|sprache|idioma|langue|lingua|taal")
 
 
-def variants_of(variants: Sequence[str]) -> dict[str, str]:
-    """The texts by language that --variant gives; each is sound by itself."""
+def texts_by_language(given_texts: Sequence[str]) -> dict[str, str]:
+    """The texts by language that --language gives; each is sound by itself."""
     texts: dict[str, str] = {}
-    for given in variants:
+    for given in given_texts:
         name, _, file = given.partition("=")
         code = language_code(name)
         if code is None or not file:
-            fail(f"--variant {given}: write LANGUAGE=FILE, such as de=text.de.txt", BAD_INPUT)
+            fail(f"--language {given}: write LANGUAGE=FILE, such as de=text.de.txt", BAD_INPUT)
         if code in texts:
-            fail(f"--variant {given}: {code} has a text already", BAD_INPUT)
+            fail(f"--language {given}: {code} has a text already", BAD_INPUT)
         texts[code] = read_text(Path(file)).strip()
         try:
             Template(texts[code])
