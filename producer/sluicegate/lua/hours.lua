@@ -14,6 +14,7 @@ local LATE_MS = 100
 local UNKNOWN_MS = 60000 -- where no time is known, it is looked at again so often
 
 local by_lane = {} -- the texts; false where there is none
+local open_by_lane = {} -- the stretch in which each was open when it was asked last
 
 local function class_in(lane) return match(lane, '%^([^~#]*)') end
 
@@ -36,12 +37,18 @@ local function text_of(lane)
 end
 
 -- The steady time from which on a lane is open that is closed at `steady`; nil where it is open.
+-- A claim asks for each of its messages: the stretch in which one is open is kept for the others.
 local function closed_until(now, lane, steady)
   local wall = steady - now.steady + now.wall
+  local kept = open_by_lane[lane]
+  if kept and wall >= kept[1] and wall < kept[2] then return nil end
   for opens, closes in string.gmatch(text_of(lane) or '', '(%d+)%-(%d+)') do
-    if wall < tonumber(closes) - LATE_MS then
+    local until_ms = tonumber(closes) - LATE_MS
+    if wall < until_ms then
       local ahead = tonumber(opens) - wall
-      return ahead > 0 and steady + ahead or nil
+      if ahead > 0 then return steady + ahead end
+      open_by_lane[lane] = { tonumber(opens), until_ms }
+      return nil
     end
   end
   return steady + UNKNOWN_MS

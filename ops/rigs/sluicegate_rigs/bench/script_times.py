@@ -8,6 +8,10 @@ from typing import Any, cast
 
 import msgspec
 
+from sluicegate.campaigns.campaign import Campaigns
+from sluicegate.campaigns.hours import Classes, SendingHours
+from sluicegate.campaigns.plan import Plan, key_hash, ticket
+from sluicegate.campaigns.recipients import Recipient
 from sluicegate.keys import Keys
 from sluicegate.scripts import Scripts
 from sluicegate_worker.capacity import shares
@@ -24,11 +28,12 @@ EACH, *_ = shares(BATCH, BATCH, BATCH)
 """How many of each kind a drain's call carries when there is enough of all three."""
 
 LIMITED = "claim, with limits per person"
-PARTS = ("claim", "start", "settle", ALL, LIMITED)
+OF_CAMPAIGN, IN_HOURS = "claim, of a campaign", "claim, of a campaign with hours"
+PARTS = ("claim", "start", "settle", ALL, LIMITED, OF_CAMPAIGN, IN_HOURS)
 _KINDS = dict(
     zip(
         ((BATCH, 0, 0), (0, BATCH, 0), (0, 0, BATCH), (EACH, EACH, EACH)),
-        PARTS[:-1],
+        PARTS[:4],
         strict=True,
     )
 )
@@ -41,6 +46,8 @@ quiet_seconds = 1.0
 same_text_seconds = 604800.0"""
     for priority in ("bulk", "transactional")
 )
+_OPEN = SendingHours(windows="00:00-24:00")
+_SENDER, _TEXT = "+15557654321", "your code is 1234"
 _REQUEST = b'{"from":"+15557654321","to":"+12125550123","text":"your code is 1234"}'
 
 
@@ -110,9 +117,14 @@ class _Calls:
 def held(environment: Environment, calls: int) -> dict[str, Held]:
     """Measure ``calls`` of each kind: 50 claims, 50 starts, 50 settles, or all three together.
 
-    And 50 claims where all limits on what a recipient gets are configured.
+    And 50 claims where all limits on what a recipient gets are configured, and of a campaign
+    without hours and with them.
     """
-    limited = _limited(environment, calls)
+    apart = {
+        LIMITED: _limited(environment, calls),
+        OF_CAMPAIGN: _of_campaign(environment, calls, None),
+        IN_HOURS: _of_campaign(environment, calls, _OPEN),
+    }
     environment.clear()
     environment.configure(Endpoint())
     environment.produce(MESSAGES, (2 * calls + 10) * BATCH)
@@ -126,7 +138,8 @@ def held(environment: Environment, calls: int) -> dict[str, Held]:
         granted: list[Grant] = []
         for _ in range(calls + 2):  # the first two have nothing to settle yet
             posted, granted = granted, meter.call(posted, granted, EACH)
-    meter.script[LIMITED], meter.cpu[LIMITED] = limited.script["claim"], limited.cpu["claim"]
+    for name, other in apart.items():
+        meter.script[name], meter.cpu[name] = other.script["claim"], other.cpu["claim"]
     return {
         name: Held(Percentiles.of(meter.script[name]), Percentiles.of(meter.cpu[name]))
         for name in PARTS
@@ -137,6 +150,31 @@ def _limited(environment: Environment, calls: int) -> _Calls:
     environment.clear()
     environment.configure(Endpoint(), NEVER, 1, _LIMITS)
     environment.produce(MESSAGES, (calls + 10) * BATCH)
+    return _cycles(environment, calls)
+
+
+def _of_campaign(environment: Environment, calls: int, hours: SendingHours | None) -> _Calls:
+    environment.clear()
+    environment.configure(Endpoint())
+    plan = Plan(name="bench", text=_TEXT, to_column="phone", sender=_SENDER, hours=hours)
+    campaigns, rows = Campaigns(environment.store, Keys("default")), (calls + 10) * BATCH
+    campaigns.create(plan, rows)
+    for _ in campaigns.add(plan.name, _people(plan, rows)):
+        pass
+    campaigns.act(plan.name, "start")
+    return _cycles(environment, calls)
+
+
+def _people(plan: Plan, rows: int) -> Iterator[Recipient]:
+    classes = Classes(plan.hours) if plan.hours else None
+    for number in range(rows):
+        to = f"+1212{2_000_000 + number}"
+        hash = key_hash(to)
+        waiting, hours = ticket(plan, hash, to, 1, ()), classes.of(to) if classes else None
+        yield Recipient(number, hash, to, _TEXT, 1, "GSM-7", waiting, hours)
+
+
+def _cycles(environment: Environment, calls: int) -> _Calls:
     with _slowlog(environment):
         meter = _Calls(environment)
         for _ in range(calls):

@@ -11,7 +11,7 @@ from .contenders import CELERY, SLUICEGATE
 from .figures import Figures
 from .preflights import WHOLE, PreflightFigures
 from .record import LIMIT_50_MS, Bench
-from .script_times import ALL
+from .script_times import ALL, IN_HOURS, OF_CAMPAIGN
 from .stub import Endpoint
 
 _SCRIPT = {ALL: "50 of all three"}
@@ -135,6 +135,10 @@ def _at_rest(figures: Figures) -> Iterator[Target]:
         what = f"script: {_SCRIPT.get(kind, f'{kind} 50')}, p99"
         aside = f"p50 {held.script.p50:.2f}, of {held.script.count}; CPU p99 {held.cpu.p99:.2f}"
         yield Target(what, 1.5, held.script.p99, "{:.2f} ms", True, aside)
+    plain, in_hours = (figures.scripts_ms[name].script.p50 for name in (OF_CAMPAIGN, IN_HOURS))
+    aside = f"{in_hours:.2f} of {plain:.2f} ms"
+    what = "claim 50 of a campaign with hours, to one without, p50"
+    yield Target(what, 1.05, in_hours / plain, "{:.2f}x", True, aside)
 
 
 def _archiving(archive: ArchiveFigures) -> Iterator[Target]:
