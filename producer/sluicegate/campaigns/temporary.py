@@ -4,6 +4,7 @@ import csv
 import os
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import mkstemp
@@ -29,7 +30,7 @@ class TemporaryCopy:
         descriptor, name = mkstemp(prefix="sluicegate-")
         os.close(descriptor)
         self.path = Path(name)
-        weakref.finalize(self, self.path.unlink, missing_ok=True)
+        weakref.finalize(self, _removed, self.path)
 
     @classmethod
     def of(cls, source: IO[bytes]) -> "TemporaryCopy":
@@ -53,6 +54,11 @@ class TemporaryCopy:
                 if number % _OFTEN == 0:
                     on_row(number)
         return copy
+
+
+def _removed(path: Path) -> None:
+    with suppress(OSError):  # on Windows, somebody may still read it
+        path.unlink(missing_ok=True)
 
 
 def _in_one_line(value: str) -> str:
