@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from sluicegate_ops.dashboard.pages import PAGES
 from sluicegate_ops.dashboard.parts import bar
 from support.command_line import ANSWER, Cli
 from support.flowers import asked, installed
 from support.messages import message, plan
 
+NUMBER = "+15557654321"
 TEXT = "Hi {{ first_name }}, <b>A & B</b> code {{ code }}"
 MOVES = {"now_ms", "seconds_ago", "seconds", "away_ms", "memory", "until_ms", "unclaimed_ms"}
 """What differs between two looks at the same account."""
@@ -28,7 +30,9 @@ def pages(cli: Cli, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     bench.campaign(plan("july", text=TEXT), 6)
     for _ in range(3):
         bench.send()
-    bench.send(kind="dead", code="40300", reason=f"{ANSWER} +15557654321")
+    bench.send(kind="dead", code="40300", reason=f"{ANSWER} {NUMBER}")
+    bench.send(kind="doubt", reason="no answer")
+    cli("halt", "set", "campaign:july", "--why", "wrong price", "--who", "ada", "--yes")
     with installed():
         yield cli
 
@@ -41,7 +45,7 @@ def still(value: Any) -> Any:
 
 
 def data_of(path: str) -> dict[str, Any]:
-    [page] = asked(f"{path}?as=json")
+    [page] = asked(f"{path}{'&' if '?' in path else '?'}as=json")
     assert page.status == 200, page.body
     data: dict[str, Any] = json.loads(page.body)["data"]
     return data
@@ -85,11 +89,55 @@ def test_a_campaign_shows_its_ledger_as_a_sum_and_its_text_as_text(pages: Cli) -
     ).replace("\u203a", ">")
 
 
+def lines(pages: Cli, *args: str, exits: int = 0) -> list[Any]:
+    """The JSON lines of a listing."""
+    return [json.loads(line) for line in pages(*args, "--json", exits=exits).stdout.splitlines()]
+
+
+def test_listings_have_the_lines_of_the_command_line(pages: Cli) -> None:
+    queue, dead, doubts = (data_of(path) for path in ("/queue", "/dead", "/doubts"))
+    assert still(queue["lanes"]) == still(lines(pages, "lanes"))
+    assert still(queue["halts"]) == still(lines(pages, "halt", "list"))
+    for by in ("code", "campaign", "sender"):
+        assert dead["groups"][by] == lines(pages, "dead", "list", "--by", by)
+    assert dead["letters"] == lines(pages, "dead", "list", "--all")
+    assert doubts["doubts"] == lines(pages, "doubt", "list")
+    assert data_of("/twice")["twice"] == lines(pages, "twice", "list") == []
+    assert data_of("/optouts")["reviews"] == lines(pages, "optout", "review") == []
+    assert data_of("/audit")["entries"] == lines(pages, "audit", "list")
+
+
+def test_each_listing_reads_as_it_is_meant(pages: Cli) -> None:
+    queue, dead, doubts, audit = (
+        words(page.body) for page in asked("/queue", "/dead", "/doubts", "/audit")
+    )
+    assert "campaign july wrong price ada" in queue
+    assert "sluicegate halt clear campaign:july" in queue
+    assert "Dead letters: 1" in dead
+    assert "In doubt: 1" in doubts
+    assert re.search(r"ada [a-z ]*halt[a-z ]* 1 .*july.*wrong price", audit)
+
+
+def test_a_message_is_found_by_its_id(pages: Cli) -> None:
+    [letter] = lines(pages, "dead", "list", "--all")
+    found, nobody = asked(f"/message?id={letter['id']}", "/message?id=nobody%27s")
+    assert found.status == 200
+    assert "Blocked as spam" in words(found.body)
+    shown = data_of(f"/message?id={letter['id']}&x=")["message"]
+    assert still(shown) == still(
+        json.loads(pages("message", "show", letter["id"], "--json").stdout)
+    )
+    assert nobody.status == 404
+    assert "nobody's" in words(nobody.body)
+
+
 def test_no_page_has_a_whole_number_of_a_recipient(pages: Cli) -> None:
-    for page in asked(
-        "/", "/campaigns", "/campaigns/july", "/?as=json", "/campaigns/july?as=json"
-    ):
-        assert "+15557654321" not in page.body
+    paths = [page.path.replace("([^/]+)", "july") for page in PAGES] + ["/message?id=m1"]
+    polled = [f"{path}{'&' if '?' in path else '?'}as=json" for path in paths]
+    for page in asked(*paths, *polled):
+        assert page.status == 200, page.body
+        assert NUMBER not in page.body
+        assert not re.search(r"\+1555000000[1-9]|\+1415\d{7}", page.body)
 
 
 def test_what_does_not_exist_is_named(pages: Cli) -> None:

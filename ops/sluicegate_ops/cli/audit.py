@@ -65,7 +65,7 @@ def list_(session: Session, options: AuditOptions) -> None:
       sluicegate audit list
     """
     kept = Audit(session.client, session.keys)
-    entries = [_masked(entry, options.full) for entry in islice(kept, options.limit or None)]
+    entries = [masked_entry(entry, options.full) for entry in islice(kept, options.limit or None)]
     if options.json:
         write_lines(entries)
     elif entries:
@@ -88,7 +88,7 @@ def export(session: Session, options: AuditExportOptions) -> None:
       sluicegate audit export audit.jsonl --format jsonl
     """
     file = None if str(options.file) == "-" else options.file
-    kept = [_masked(entry, options.full) for entry in Audit(session.client, session.keys)]
+    kept = [masked_entry(entry, options.full) for entry in Audit(session.client, session.keys)]
     kept.reverse()
     if options.format is ExportFormat.JSONL:
         with text_output(file, options.overwrite) as out:
@@ -97,7 +97,7 @@ def export(session: Session, options: AuditExportOptions) -> None:
         with sheet_output(file, options.overwrite) as sheet:
             sheet.row(("at", "who", "action", "count", "which", "why"))
             for entry in kept:
-                which = " ".join(_which(entry))
+                which = " ".join(which_of(entry))
                 sheet.row(
                     (when(entry.at_ms), entry.who, entry.action, entry.count, which, entry.why)
                 )
@@ -109,13 +109,14 @@ def export(session: Session, options: AuditExportOptions) -> None:
 def _show(entries: list[Entry]) -> None:
     rows = table("AT", "WHO", "ACTION", "COUNT", "WHICH", "WHY", spare=("AT",))
     for entry in entries:
-        which = " ".join(_which(entry))
+        which = " ".join(which_of(entry))
         about = (entry.who, entry.action, f"{entry.count:,}", which, entry.why)
         rows.add_row(when(entry.at_ms), *map(clean, about))
     write(rows)
 
 
-def _which(entry: Entry) -> Iterator[str]:
+def which_of(entry: Entry) -> Iterator[str]:
+    """What was acted on, in words."""
     yield from entry.ids
     for name, text in entry.filter.items():
         yield f"{name.replace('_', '-')}={text}"
@@ -127,7 +128,8 @@ def _which(entry: Entry) -> Iterator[str]:
         yield f"text={entry.text}"
 
 
-def _masked(entry: Entry, full: bool) -> Entry:
+def masked_entry(entry: Entry, full: bool) -> Entry:
+    """The entry without phone numbers and texts, unless ``full``."""
     if full:
         return entry
     text = f"{len(entry.text)} characters" if entry.text else ""

@@ -121,7 +121,7 @@ def list_(session: Session, options: DoubtListOptions) -> None:
       sluicegate doubt list
     """
     listed = islice(session.doubts, options.limit or None)
-    doubtful = [_masked(message, options.full) for message in listed]
+    doubtful = [masked_doubt(message, options.full) for message in listed]
     if options.json:
         write_lines(doubtful)
         return
@@ -130,7 +130,7 @@ def list_(session: Session, options: DoubtListOptions) -> None:
         return
     rows = table("ID", "TO", "SINCE", "DECIDED", "ATTEMPTS", "REASON", spare=("ATTEMPTS", "SINCE"))
     for message in doubtful:
-        about = (_decided(message.decided_ms), str(message.attempts), clean(message.reason))
+        about = (decided_by(message.decided_ms), str(message.attempts), clean(message.reason))
         rows.add_row(message.id, message.to, when(message.since_ms), *about)
     write(rows)
     if len(doubtful) == options.limit < (total := len(session.doubts)):
@@ -231,7 +231,7 @@ def _pairs(record: MessageScreen) -> Iterator[tuple[str, object]]:
     yield "id", record.id
     yield "to", record.to
     yield "since", when(record.changed_ms)
-    yield "decided", _decided(record.decided_ms)
+    yield "decided", decided_by(record.decided_ms)
     yield "attempts", f"{record.attempts}, of which {record.maybe} may have been acted on"
     yield "code", record.code
     yield "reason", record.reason
@@ -240,10 +240,12 @@ def _pairs(record: MessageScreen) -> Iterator[tuple[str, object]]:
         yield "idempotency key", f"first used {lasting(record.key_age_seconds)} ago"
 
 
-def _decided(decided_ms: int | None) -> str:
+def decided_by(decided_ms: int | None) -> str:
+    """Who decides, and when."""
     return "by you" if decided_ms is None else f"by policy {when(decided_ms)}"
 
 
-def _masked(message: Doubtful, full: bool) -> Doubtful:
+def masked_doubt(message: Doubtful, full: bool) -> Doubtful:
+    """The message with its phone numbers hidden, unless ``full``."""
     to, reason = hidden(message.to, full), hidden(message.reason, full)
     return msgspec.structs.replace(message, to=to, reason=reason)

@@ -4,6 +4,10 @@ accounts    the accounts that pages read, each by one session
 parts       bars and shares, as numbers that a template draws
 overview    is it sending; if not, why, and what to do
 campaigns   all campaigns, and one of them
+queue       lanes, what is used up, and halts
+letters     dead letters, messages in doubt, messages sent twice
+search      one message
+people      opt-outs, replies to read, and the audit
 pages       every page, its path, and the answer to one look at it
 drawing     a page's answer as HTML
 in_flower   the pages inside Flower

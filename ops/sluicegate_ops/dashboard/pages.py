@@ -6,18 +6,23 @@ from typing import Any, NamedTuple
 import msgspec
 import redis
 
-from sluicegate.errors import SluicegateError, UnknownCampaign
+from sluicegate.errors import SluicegateError, UnknownCampaign, UnknownMessage
 
 from ..cli.kit.output import hidden
 from .accounts import OpenAccounts
 from .campaigns import campaign, campaigns
+from .letters import dead, doubts, twice
 from .overview import overview
+from .people import audit, optouts
+from .queue import queue
+from .search import message
 
 
 class DashboardPage(NamedTuple):
     """A page: ``path`` is a pattern, whose groups ``read`` is given behind the session.
 
-    ``tab`` is the slug of the page under whose tab it stands.
+    Behind those come the words of the address that ``asks`` names. ``tab`` is the slug of the page
+    under whose tab it stands.
     """
 
     slug: str
@@ -25,12 +30,20 @@ class DashboardPage(NamedTuple):
     path: str
     read: Callable[..., dict[str, Any]]
     tab: str
+    asks: tuple[str, ...] = ()
 
 
 PAGES: Sequence[DashboardPage] = (
     DashboardPage("overview", "Overview", "/", overview, "overview"),
     DashboardPage("campaigns", "Campaigns", "/campaigns", campaigns, "campaigns"),
     DashboardPage("campaign", "Campaign", "/campaigns/([^/]+)", campaign, "campaigns"),
+    DashboardPage("queue", "Queue", "/queue", queue, "queue"),
+    DashboardPage("dead", "Dead letters", "/dead", dead, "dead"),
+    DashboardPage("doubts", "In doubt", "/doubts", doubts, "doubts"),
+    DashboardPage("twice", "Sent twice", "/twice", twice, "twice"),
+    DashboardPage("message", "Message", "/message", message, "message", ("id",)),
+    DashboardPage("optouts", "Opt-outs", "/optouts", optouts, "optouts"),
+    DashboardPage("audit", "Audit", "/audit", audit, "audit"),
 )
 
 TABS: Sequence[DashboardPage] = tuple(page for page in PAGES if page.slug == page.tab)
@@ -55,7 +68,7 @@ def answered(
         accounts = opened.names
         session = opened.session(account)
         data = msgspec.to_builtins(page.read(session, *arguments), str_keys=True)
-    except UnknownCampaign as error:
+    except (UnknownCampaign, UnknownMessage) as error:
         return PageAnswer(account, accounts, {}, hidden(str(error)), 404)
     except SluicegateError as error:
         return PageAnswer(account, accounts, {}, hidden(str(error)), 503)

@@ -1,6 +1,6 @@
 """A message's history for people: each attempt, how late it was, how long it took, its outcome."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import zip_longest
 
@@ -10,7 +10,6 @@ import typer
 from sluicegate.stored import History, PastAttempt
 from sluicegate_worker.provider.codes import advice_for
 
-from ..kit.listing import Listing
 from ..kit.output import clean, lasting, table, write
 
 _OUTCOMES = {
@@ -24,7 +23,7 @@ _OUTCOMES = {
 _ENDLESS = ("accepted", "dead")
 """Outcomes after which only a person can have a message sent again."""
 
-_COLUMNS = ("ATTEMPT", "STARTED", "LATE", "TOOK", "WORKER", "CODE", "OUTCOME")
+COLUMNS = ("ATTEMPT", "STARTED", "LATE", "TOOK", "WORKER", "CODE", "OUTCOME")
 
 
 def write_attempts(history: History, workers: Mapping[str, str]) -> None:
@@ -32,9 +31,18 @@ def write_attempts(history: History, workers: Mapping[str, str]) -> None:
 
     ``workers`` has the names of those that are known, by their tags.
     """
+    if history.attempts:
+        rows = table(*COLUMNS, spare=("LATE", "WORKER"))
+        for row in attempt_rows(history, workers):
+            rows.add_row(*row)
+        typer.echo()
+        write(rows)
+
+
+def attempt_rows(history: History, workers: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+    """One row under ``COLUMNS`` for each attempt, and one for those that were not kept."""
     if not history.attempts:
         return
-    rows = table(*_COLUMNS, spare=("LATE", "WORKER"))
     named = [
         msgspec.structs.replace(attempt, worker=workers.get(attempt.worker, attempt.worker))
         for attempt in history.attempts
@@ -42,17 +50,15 @@ def write_attempts(history: History, workers: Mapping[str, str]) -> None:
     first, *rest = named
     left_out = history.left_out
     follows = None if left_out else next(iter(rest), None)
-    _add(rows, 1, first, follows)
+    yield _row(1, first, follows)
     if left_out:
-        rows.add_row("", "", "", "", "", "", f"{left_out} more, not kept")
+        yield ("",) * (len(COLUMNS) - 1) + (f"{left_out} more, not kept",)
     for number, (attempt, follows) in enumerate(zip_longest(rest, rest[1:]), 2 + left_out):
-        _add(rows, number, attempt, follows)
-    typer.echo()
-    write(rows)
+        yield _row(number, attempt, follows)
 
 
-def _add(rows: Listing, number: int, attempt: PastAttempt, follows: PastAttempt | None) -> None:
-    rows.add_row(
+def _row(number: int, attempt: PastAttempt, follows: PastAttempt | None) -> tuple[str, ...]:
+    return (
         str(number),
         precise(attempt.began_ms),
         f"{attempt.late_ms} ms",

@@ -34,11 +34,12 @@ def show(session: Session, options: MessageShowOptions) -> None:
     if options.json:
         write_document(record)
     else:
-        write_pairs(_pairs(record, session))
+        write_pairs(message_pairs(record, session))
         write_attempts(record.history, worker_names(session.client, session.keys))
 
 
-def _pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, object]]:
+def message_pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str, object]]:
+    """What there is to say of a message, by the words of the screen."""
     yield "id", record.id
     maybe_sent = ", may have been sent" if record.maybe_sent else ""
     yield "state", record.state.replace("_", " ") + maybe_sent + _outlook(record)

@@ -82,7 +82,7 @@ def review(session: Session, options: ReviewOptions) -> None:
 
 
 def _list(waiting: Sequence[ReviewedNumber], options: ReviewOptions) -> None:
-    shown = [_masked(one, options.full) for one in waiting[: options.limit or None]]
+    shown = [masked_review(one, options.full) for one in waiting[: options.limit or None]]
     if options.json:
         write_lines(shown)
         return
@@ -151,7 +151,8 @@ def _tell(
     typer.echo(f"{counted(done, 'number')} {'opted out' if decision == 'opt out' else 'released'}")
 
 
-def _masked(review: ReviewedNumber, full: bool) -> ReviewedNumber:
+def masked_review(review: ReviewedNumber, full: bool) -> ReviewedNumber:
+    """The reply with its phone numbers hidden, unless ``full``."""
     return msgspec.structs.replace(
         review, number=hidden(review.number, full), text=hidden(review.text, full)
     )

@@ -61,12 +61,13 @@ def _show(shown: list[LaneState], now_ms: float) -> None:
             lane.app,
             f"{lane.waiting:,}",
             f"{lane.weight:g}",
-            _state(lane, now_ms),
+            lane_words(lane, now_ms),
         )
     write(rows)
 
 
-def _state(lane: LaneState, now_ms: float) -> str:
+def lane_words(lane: LaneState, now_ms: float) -> str:
+    """A lane's state, and what parked or halted it until when."""
     if not lane.level:
         return lane.state
     ends = "" if lane.until_ms is None else f" until {local(lane.until_ms, now_ms)}"

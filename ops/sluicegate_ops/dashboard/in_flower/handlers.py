@@ -42,9 +42,10 @@ class PageHandler(BaseHandler):  # type: ignore[misc] # Flower has no types
     async def _answer(self, *names: str) -> PageAnswer:
         """Redis is asked on another thread: it would hold up everybody's pages."""
         account = self.get_query_argument("account", "")
+        words = [self.get_query_argument(name, "").strip() for name in self._page.asks]
         runner: Any = self.application.blocking_runner
         found: PageAnswer = await runner.run(
-            "look", self._page.slug, answered, self._accounts, self._page, account, *names
+            "look", self._page.slug, answered, self._accounts, self._page, account, *names, *words
         )
         return found
 

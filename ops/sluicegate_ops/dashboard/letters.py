@@ -1,0 +1,52 @@
+"""What needs a person: dead letters in groups, messages in doubt, and messages sent twice."""
+
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from ..cli.dead.groups import Grouping, grouped, line
+from ..cli.dead.show import entry, masked_letter
+from ..cli.doubt import decided_by, masked_doubt
+from ..cli.kit.advice import advised
+from ..cli.kit.output import hidden
+from ..cli.kit.session import Session
+from ..inspect import read_twice
+
+SHOWN = 50
+"""Messages on a page; the command line lists them all."""
+
+MOST_GROUPED = 2_000
+"""Dead letters are grouped one by one: of more, only so many of the latest."""
+
+
+def dead(session: Session) -> dict[str, Any]:
+    """Dead letters by what they share as ``dead list --json`` has them, and the latest of them."""
+    total = len(session.dead)
+    letters = [masked_letter(letter, False) for letter in islice(session.dead, MOST_GROUPED)]
+    kinds = (Grouping.CODE, Grouping.CAMPAIGN, Grouping.SENDER)
+    return {
+        "total": total,
+        "grouped": len(letters),
+        "groups": {by.value: [line(group, by) for group in grouped(letters, by)] for by in kinds},
+        "letters": [entry(letter) for letter in letters[:SHOWN]],
+    }
+
+
+def doubts(session: Session) -> dict[str, Any]:
+    """Messages in doubt as ``doubt list --json`` has them, and who decides on each."""
+    listed = [masked_doubt(message, False) for message in islice(session.doubts, SHOWN)]
+    return {
+        "total": len(session.doubts),
+        "now_ms": session.waits.facts.now_ms,
+        "doubts": listed,
+        "decided": [decided_by(message.decided_ms) for message in listed],
+        "advice": {message.code: advised(message.code) for message in listed},
+    }
+
+
+def twice(session: Session) -> dict[str, Any]:
+    """Messages that the provider accepted twice, as ``twice list --json`` has them."""
+    every = read_twice(session.client, session.keys)
+    shown = [msgspec.structs.replace(sent, to=hidden(sent.to)) for sent in every[:SHOWN]]
+    return {"total": len(every), "twice": shown}
