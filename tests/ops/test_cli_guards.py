@@ -88,3 +88,15 @@ def test_a_campaign_at_its_cap_is_resumed_with_another(cli: Cli, tmp_path: Path)
     assert 9 <= ledger["cancelled"] <= 10
     for faulty in ("network=", "City=Rome", "carrier=T-Mobile"):
         cli("campaign", "guard", "july", "--without", faulty, exits=2)
+
+
+def test_status_says_why_a_campaign_has_paused_by_itself(cli: Cli, tmp_path: Path) -> None:
+    start(cli, tmp_path, "--max-messages", "1")
+    cli.bench.send()
+    cli.bench.later(1_500)
+    assert not cli.bench.claim().grants
+    shown = " ".join(cli("status", exits=1).output.split())
+    assert (
+        "its cap of 1 messages is reached: 1 sent, or perhaps sent; 19 messages waiting" in shown
+    )
+    assert "sluicegate campaign resume july --max-messages N, or none" in shown

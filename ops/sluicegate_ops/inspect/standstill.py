@@ -24,7 +24,8 @@ class DeafWorker(msgspec.Struct, frozen=True):
 class ClosedCampaign(msgspec.Struct, frozen=True):
     """A draft, scheduled or paused campaign for which messages wait, and since when (wall ms).
 
-    ``at_ms`` is when a scheduled one starts.
+    ``at_ms`` is when a scheduled one starts. ``stopped`` says why one has paused by itself, and
+    ``stopped_by`` for which cap or guard: see ``pausing.lua``.
     """
 
     name: str
@@ -32,6 +33,8 @@ class ClosedCampaign(msgspec.Struct, frozen=True):
     since_ms: float
     waiting: int
     at_ms: float | None = None
+    stopped_by: str = ""
+    stopped: str = ""
 
 
 class Standstill(msgspec.Struct, frozen=True):
@@ -109,7 +112,7 @@ def _closed(client: Any, keys: Keys, since: Mapping[bytes, float]) -> list[Close
     pipeline = client.pipeline(transaction=False)
     names = [name.decode() for name in since]
     for name in names:
-        pipeline.hmget(keys.campaign(name), "state", "at")
+        pipeline.hmget(keys.campaign(name), "state", "at", "stopped_by", "stopped")
         pipeline.hget(keys.ledger(name), "waiting")
     answers = iter(pipeline.execute())
     campaigns = [
@@ -124,6 +127,8 @@ def _closed(client: Any, keys: Keys, since: Mapping[bytes, float]) -> list[Close
 def _campaign(
     name: str, since_ms: float, fields: Sequence[bytes | None], waiting: int
 ) -> ClosedCampaign:
-    state, at = fields
+    state, at, stopped_by, stopped = fields
     at_ms = float(at) if state == b"scheduled" and at else None
-    return ClosedCampaign(name, (state or b"").decode(), since_ms, waiting, at_ms)
+    by = (stopped_by or (b"money" if stopped else b"")).decode()
+    why = (stopped or b"").decode()
+    return ClosedCampaign(name, (state or b"").decode(), since_ms, waiting, at_ms, by, why)

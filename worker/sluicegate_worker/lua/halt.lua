@@ -23,7 +23,7 @@ if action == 'set' then
 else
   local halt = call('HGET', key('halts'), level)
   if call('HDEL', key('halts'), level) == 0 then return 0 end
-  if string.find(halt, ',money cap|', 1, true) then -- it stops nothing more on that day (money.lua)
+  if string.find(halt, ',money cap|', 1, true) then -- it stops nothing more on that day (caps.lua)
     local day = math.floor(clock.read().wall / 86400000)
     call('HSET', key('money'), 'lifted:' .. level, string.format('%d', day))
   end

@@ -7,6 +7,7 @@ from ..kit.output import clean, counted, lasting, listed, when
 from ..kit.pasting import pasted
 from .finding import Finding
 from .reasons import MORE_MEMORY, READ_ONLY, STALLED
+from .ways_on import way_on
 
 _CAMPAIGNS_SHOWN = 5
 
@@ -81,8 +82,9 @@ def paused(state: AccountState) -> Iterator[Finding]:
     for campaign in paused[:_CAMPAIGNS_SHOWN]:
         yield Finding(
             f"campaign {campaign.name} is paused since {when(campaign.since_ms)}",
+            f"{campaign.stopped and clean(campaign.stopped) + '; '}"
             f"{counted(campaign.waiting, 'message')} waiting",
-            f"sluicegate campaign resume {pasted(campaign.name)}, or: "
+            f"{way_on(campaign.name, campaign.stopped_by)}, or: "
             f"sluicegate campaign cancel {pasted(campaign.name)}",
         )
     if rest := paused[_CAMPAIGNS_SHOWN:]:
