@@ -34,6 +34,7 @@ from .campaigns.proportions import ShareTest, share_test
 from .campaigns.recipients import AS_IT_IS, Recipient, Recipients, Rejected, RowReading
 from .campaigns.revising import TextEffect, TextEffects
 from .campaigns.row_source import RowSource
+from .campaigns.series import occurrences
 from .config import Account, Config
 from .config import load as load_config
 from .connections import connect
@@ -68,6 +69,7 @@ __all__ = [
     "TextVersion",
     "canary",
     "left_out",
+    "occurrences",
     "open_campaigns",
     "open_rows",
     "sendable",

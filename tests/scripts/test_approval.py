@@ -1,6 +1,7 @@
 """Approval by a second person: what it lets go, and what makes it void."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,7 @@ from sluicegate.audit import Audit, By
 from sluicegate.errors import NotApproved, WrongCampaignState
 from sluicegate.stored import Guards
 from support.bench import Bench
-from support.messages import plan, recipient
+from support.messages import SINCE, plan, recipient
 
 ANN, BOB = By("ann"), By("bob")
 
@@ -102,3 +103,14 @@ def test_where_it_is_not_configured_nobody_is_asked(store: redis.Redis) -> None:
     bench.act("july", "cancel")
     with pytest.raises(WrongCampaignState):
         bench.campaigns.act("july", "start")
+
+
+def test_one_that_is_scheduled_starts_once_it_is_approved(store: redis.Redis) -> None:
+    bench = asked(store)
+    bench.campaigns.schedule("july", datetime.fromtimestamp(SINCE + 60, UTC), ANN)
+    bench.later(60_000)
+    bench.tend()
+    assert bench.campaigns.get("july").state == "scheduled"
+    approve(bench)
+    bench.tend()
+    assert bench.campaigns.get("july").state == "running"

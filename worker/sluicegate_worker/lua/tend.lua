@@ -13,7 +13,7 @@ local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local clock, hours = part('sluicegate.clock'), part('sluicegate.hours')
 local campaigns, states = part('sluicegate.campaigns'), part('sluicegate.states')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
-local parse_ticket = part('sluicegate.tickets').parse
+local parse_ticket, approval = part('sluicegate.tickets').parse, later('sluicegate.approval')
 local unreadable, cancelled = later('sluicegate_worker.unreadable'), later('sluicegate.cancelled')
 local call = redis.call
 
@@ -81,10 +81,10 @@ end
 local function starting()
   local found = {}
   for _, name in ipairs(due('scheduled')) do
-    if campaigns.state(name) == 'scheduled' then
-      found[#found + 1] = name
-    else
+    if campaigns.state(name) ~= 'scheduled' then
       call('ZREM', key('scheduled'), name)
+    elseif not approval().is_missing(name) then -- else it starts once somebody approves it
+      found[#found + 1] = name
     end
   end
   return found

@@ -304,7 +304,8 @@ def _faster(wait: Wait) -> str:
 
 _CHANGE: Mapping[WaitKind, Callable[[Wait], str]] = {
     "scheduled": lambda wait: (
-        f"{_BY_ITSELF}; sluicegate campaign schedule {pasted(_name(wait))} --now"
+        f"{_BY_ITSELF}, once approved where that is asked; "
+        f"sluicegate campaign schedule {pasted(_name(wait))} --now"
     ),
     "draft": lambda wait: f"sluicegate campaign start FILE --name {pasted(_name(wait))}",
     "paused": lambda wait: way_on(_name(wait), wait.stopped_by),
