@@ -35,11 +35,10 @@ local NEAR = 50          -- tickets among which somebody else's is looked for
 local NEEDED = { 'state', 'attempts', 'maybe', 'age', 'generation', 'content', 'request', 'free' }
 local limited, got, braked -- recipients.lua, its logs and brakes, where what one gets is limited
 local PLACE = 9 -- a message's place in line, where anybody waits in one
-local function grant(now, id, slot, ticket, fields)
+local function grant(now, id, slot, ticket, fields, campaign)
   -- Not by ms(): no other text of the call is the same.
   local ahead = string.format('%.3f', slot - now.steady)
   local _, attempts, maybe, age, generation, content, request, free = unpack(fields)
-  local campaign = campaigns.of(id)
   return {
     id, ahead, attempts or '0', maybe or '0', age or '0', generation or '0', content or ticket,
     request or '', free or '0', campaign and campaigns.facts(campaign).version,
@@ -48,7 +47,8 @@ end
 
 -- The same grant once more, to a worker that has lost the answer.
 local function grant_again(now, id, lease)
-  return grant(now, id, lease.slot, lease.ticket_text, look(id, unpack(NEEDED)))
+  local fields = look(id, unpack(NEEDED))
+  return grant(now, id, lease.slot, lease.ticket_text, fields, campaigns.of(id))
 end
 
 -- The fields of NEEDED. A recipient has no record before its first start: then only the first is
@@ -141,7 +141,7 @@ local function grant_slot(now, bucket, room, request, slot, cursor, ticket, fiel
   lease.charged_for = charge(now, lane, ticket, slot)
   if limited then limited.charge(now, cursor, ticket, slot, fields[3], fields[PLACE]) end
   if cursor.capped then caps().charge(now, lane, ticket) end
-  return grant(now, ticket.id, slot, ticket.text, fields)
+  return grant(now, ticket.id, slot, ticket.text, fields, cursor.campaign)
 end
 
 -- Grant what may go before the horizon's end, at most `want`. Returns the grants, why there are no

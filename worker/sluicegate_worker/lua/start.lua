@@ -68,15 +68,25 @@ local function lane_passes(now, id, lane)
   return known
 end
 
+local versions = {} -- by lane: the version of its text; false for a first one, and for apps
+
+local function version_of(id, lane)
+  local known = versions[lane]
+  if known == nil then
+    local campaign = campaigns.of(id)
+    known = campaign and campaigns.facts(campaign).version or false
+    versions[lane] = known
+  end
+  return known
+end
+
 -- Whether a message was made of the text that its campaign has now, and is as long as its ticket
 -- says. Nothing is asked of one that was started before: it keeps its text.
-local function fits(id, post)
-  local campaign = campaigns.of(id)
-  if not campaign or post.request == '' then return true end
-  local made = post.version
-  if not made then return not campaigns.facts(campaign).version end
-  local number = match(made.made_of, '^%d+')
-  return number == (campaigns.facts(campaign).version or '1') and made.segments == 0
+local function fits(id, lane, post)
+  if post.request == '' then return true end
+  local made, current = post.version, version_of(id, lane)
+  if not made then return not current end
+  return match(made.made_of, '^%d+') == (current or '1') and made.segments == 0
 end
 
 -- It goes back to be made anew, or with its length put right, so that it is charged for what it is.
@@ -114,7 +124,7 @@ local function start(now, breaker, post, lease_ms, retention_ms)
     counts().count(over and 'overtaken' or void and 'void' or 'unused')
     return 'refused'
   end
-  if not fits(id, post) then return give_back(now, id, lease, post) end
+  if not fits(id, lease.lane, post) then return give_back(now, id, lease, post) end
   local limited = limits.get('recipient')
   if limited and not pass_text(now, id, lease, ticket, post.text, maybe, retention_ms) then
     return 'refused'
