@@ -50,8 +50,7 @@ def do(account: Account, campaigns: Campaigns, name: str, rows: list[Recipient],
             campaigns.act(name, "pause")
             campaigns.act(name, "resume")
         case "pause" | "cancel":
-            with suppress(WrongCampaignState):  # it had finished
-                campaigns.act(name, act)
+            campaigns.act(name, act)
         case "revise":
             campaigns.revise(name, REVISED)
         case "optout":
@@ -79,7 +78,8 @@ def acted(
             time.sleep(0.001)
         if number in kills:
             killed(account)
-        do(account, campaigns, made.name, rows, act)
+        with suppress(WrongCampaignState):  # it had finished before
+            do(account, campaigns, made.name, rows, act)
         all_of_them.append(Instant(made, rows, act, time.monotonic()))
     return all_of_them
 
