@@ -18,13 +18,18 @@ from support.messages import plan, recipient
 
 ROWS = 30
 BUDGET = 12
+LATE_SECONDS = 0.1
 ACTS = ("pause", "resume", "revise", "cancel", "optout", "budget")
 STOPPING = ("pause", "cancel", "optout")
 REVISED = "Dear {{ first_name }}, code {{ code }}"
 
 
 class Instant(NamedTuple):
-    """One campaign, what was done to it, and when that had returned (monotonic seconds)."""
+    """One campaign, what was done to it, and when that had returned (monotonic seconds).
+
+    By then the provider has answered a question that was asked afterwards: what was written to it
+    before has arrived, however busy this machine is.
+    """
 
     plan: Plan
     rows: list[Recipient]
@@ -80,12 +85,13 @@ def acted(
             killed(account)
         with suppress(WrongCampaignState):  # it had finished before
             do(account, campaigns, made.name, rows, act)
+        account.deployment.provider("report")
         all_of_them.append(Instant(made, rows, act, time.monotonic()))
     return all_of_them
 
 
 def judged(
-    account: Account, campaigns: Campaigns, instant: Instant, posts: dict[str, Any], late: float
+    account: Account, campaigns: Campaigns, instant: Instant, posts: dict[str, Any]
 ) -> None:
     """One campaign's books are exact, and nothing of it was POSTed that had been stopped."""
     name, act = instant.plan.name, instant.act
@@ -96,7 +102,7 @@ def judged(
     assert all(len(times) == 1 for times in sent.values()), (name, act)
     late_ones = [times[0] - instant.returned for times in sent.values()]
     if act in STOPPING:
-        assert max(late_ones, default=0.0) <= late, (name, act, sorted(late_ones)[-3:])
+        assert max(late_ones, default=0.0) <= LATE_SECONDS, (name, act, sorted(late_ones)[-3:])
     if act == "budget":
         assert len(sent) <= BUDGET, name
     if act == "revise":
@@ -104,12 +110,12 @@ def judged(
             id = campaigns.id_of(name, row)
             version = account.store.hget(account.keys.record(id), "version") or b"1"
             if row.to in sent and version == b"1":
-                assert sent[row.to][0] - instant.returned <= late, (name, act)
+                assert sent[row.to][0] - instant.returned <= LATE_SECONDS, (name, act)
     if act in ("resume", "revise"):
         assert ledger.states["accepted"] + ledger.states["in_doubt"] == ROWS, name
 
 
-def control_at_random(instants: int, late: float, seed: int) -> None:
+def control_at_random(instants: int, seed: int) -> None:
     provider = Settings(limit=300, latency_ms=30, latency_jitter_ms=10, idempotency=False)
     settings = {"limit": 300, "lease_seconds": 1.0, "in_doubt": HOLD}
     with deployment(provider, 2, account=settings) as account:
@@ -125,7 +131,7 @@ def control_at_random(instants: int, late: float, seed: int) -> None:
         for request in account.deployment.provider("requests"):
             posts.setdefault(request[1], []).append(request[0])
         for instant in all_of_them:
-            judged(account, campaigns, instant, posts, late)
+            judged(account, campaigns, instant, posts)
 
 
 def _doubting(campaigns: Campaigns) -> int:
@@ -139,10 +145,10 @@ def _doubting(campaigns: Campaigns) -> int:
 
 
 def test_control_holds_at_any_instant_whoever_is_killed() -> None:
-    control_at_random(6, 0.5, 1)
+    control_at_random(6, 1)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
 def test_control_holds_at_a_thousand_instants() -> None:
-    control_at_random(1_000, 0.1, 2)
+    control_at_random(1_000, 2)
