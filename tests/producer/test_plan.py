@@ -155,6 +155,13 @@ def test_every_field_has_such_a_test() -> None:
     assert set(OTHERS) | set(OF_ONE_FILE) == set(Plan.__struct_fields__)
 
 
+def test_what_equals_a_default_makes_no_other_digest() -> None:
+    fields = {field.name: field.default for field in msgspec.structs.fields(Plan)}
+    zero = float("0")  # equal to the default, and not the same object
+    assert zero is not fields["b_share"]
+    assert plan_digest(plan(b_share=zero)) == plan_digest(plan())
+
+
 def test_one_moment_in_two_zones_is_one_plan() -> None:
     there = EXPIRES.astimezone(timezone(timedelta(hours=9)))
     assert plan_digest(plan(expires_at=there)) == plan_digest(plan(expires_at=EXPIRES))

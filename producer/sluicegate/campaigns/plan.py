@@ -10,7 +10,7 @@ file that is imported twice, corrected or reordered reaches each recipient once.
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import blake2b
 from typing import Literal
 
@@ -84,7 +84,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     languages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """A new plan has the renderer of its text; a stored one always names its own."""
+        """A new plan has the renderer of its text; a stored one always names its own.
+
+        What equals a default becomes it: else it would be written, and make another digest.
+        """
+        for name, default in _defaults():
+            if getattr(self, name) == default:
+                force_setattr(self, name, default)
         if not self.renderer:
             force_setattr(self, "renderer", renderer_of(self.text, self.plain_punctuation))
 
@@ -184,6 +190,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         text = "x" if self.template.variables else self.template.render({})
         self.message("probe", "+15551234567", text)
         return self
+
+
+@cache
+def _defaults() -> tuple[tuple[str, object], ...]:
+    fields = msgspec.structs.fields(Plan)
+    return tuple((field.name, field.default) for field in fields if not field.required)
 
 
 def key_hash(key: str) -> int:
