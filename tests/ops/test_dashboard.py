@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sluicegate_ops.dashboard.pages import PAGES
+from sluicegate_ops.dashboard.pages import PAGES, PageAnswer
 from sluicegate_ops.dashboard.parts import bar
+from sluicegate_ops.dashboard.sharing import SharedLooks
 from support.command_line import ANSWER, Cli
 from support.flowers import asked, installed
 from support.messages import message, plan
@@ -169,3 +170,32 @@ def test_a_bar_is_never_wider_than_its_whole() -> None:
         ("margin", 40, 60),
     ]
     assert bar({"us": 0}, 0) == []
+
+
+def test_who_looks_at_the_same_moment_shares_one_look() -> None:
+    now, looks = [0.0], list[float]()
+    shared = SharedLooks(lambda: now[0])
+
+    def look() -> PageAnswer:
+        looks.append(now[0])
+        now[0] += 0.5  # it takes half a second, so it is shared for ten
+        return PageAnswer("default", (), {"at": now[0]})
+
+    first = shared("queue", look)
+    now[0] = 10.4
+    assert shared("queue", look) is first
+    assert shared("dead", look) is not first
+    now[0] = 10.5
+    assert shared("queue", look).data["at"] == 11.0
+    assert looks == [0.0, 10.4, 10.5]
+
+
+def test_a_look_that_breaks_is_shared_by_nobody() -> None:
+    shared = SharedLooks()
+
+    def breaks() -> PageAnswer:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        shared("queue", breaks)
+    assert shared("queue", lambda: PageAnswer("", (), {})).status == 200

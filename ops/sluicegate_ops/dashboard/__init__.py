@@ -9,6 +9,7 @@ letters     dead letters, messages in doubt, messages sent twice
 search      one message
 people      opt-outs, replies to read, and the audit
 pages       every page, its path, and the answer to one look at it
+sharing     one look for all who look at the same page
 drawing     a page's answer as HTML
 in_flower   the pages inside Flower
 """

@@ -1,7 +1,7 @@
 """A page inside Flower, and the files that pages load."""
 
 import hashlib
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from flower.views import BaseHandler
@@ -10,6 +10,7 @@ from tornado.web import StaticFileHandler, authenticated, url
 from ..accounts import OpenAccounts
 from ..drawing import STATIC, drawn
 from ..pages import PAGES, DashboardPage, PageAnswer, answered
+from ..sharing import SharedLooks
 
 FILES = "/sluicegate/files"
 _HEADERS = {
@@ -22,8 +23,8 @@ _HEADERS = {
 class PageHandler(BaseHandler):  # type: ignore[misc] # Flower has no types
     """Shows one page, or with ``?as=json`` what it shows: its data, and the HTML of them."""
 
-    def initialize(self, page: DashboardPage, accounts: OpenAccounts) -> None:
-        self._page, self._accounts = page, accounts
+    def initialize(self, page: DashboardPage, accounts: OpenAccounts, shared: SharedLooks) -> None:
+        self._page, self._accounts, self._shared = page, accounts, shared
 
     @authenticated
     async def get(self, *names: str) -> None:
@@ -43,10 +44,11 @@ class PageHandler(BaseHandler):  # type: ignore[misc] # Flower has no types
         """Redis is asked on another thread: it would hold up everybody's pages."""
         account = self.get_query_argument("account", "")
         words = [self.get_query_argument(name, "").strip() for name in self._page.asks]
+        page, arguments = self._page, (account, *names, *words)
+        look = partial(answered, self._accounts, page, *arguments)
         runner: Any = self.application.blocking_runner
-        found: PageAnswer = await runner.run(
-            "look", self._page.slug, answered, self._accounts, self._page, account, *names, *words
-        )
+        asked = (page.slug, *arguments)
+        found: PageAnswer = await runner.run("look", page.slug, self._shared, asked, look)
         return found
 
     @property
@@ -67,5 +69,6 @@ def rules(accounts: OpenAccounts) -> list[Any]:
 
     As ``url``: under a url prefix Flower takes the keywords off a plain tuple.
     """
-    pages = [url(page.path, PageHandler, {"page": page, "accounts": accounts}) for page in PAGES]
+    common = {"accounts": accounts, "shared": SharedLooks()}
+    pages = [url(page.path, PageHandler, {"page": page, **common}) for page in PAGES]
     return [*pages, url(f"{FILES}/(.*)", StaticFileHandler, {"path": str(STATIC)})]
