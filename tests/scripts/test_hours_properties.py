@@ -189,7 +189,7 @@ class World:
         self.bench.check()
 
 
-@settings(max_examples=size(12, 400), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=size(6, 400), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     hours,
     st.sampled_from(SINCE),
