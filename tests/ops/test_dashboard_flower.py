@@ -13,7 +13,7 @@ from flower.api import BaseApiHandler
 from flower.options import default_options
 
 from sluicegate_ops.dashboard.accounts import OpenAccounts
-from sluicegate_ops.dashboard.in_flower.handlers import FILES, PageHandler
+from sluicegate_ops.dashboard.in_flower.handlers import FILES, PageHandler, is_address
 from sluicegate_ops.dashboard.in_flower.loading import FIRST_TAB, FLOWERS, NAVIGATION
 from support.flowers import LOGIN, Asked, asked, installed
 
@@ -83,6 +83,35 @@ def test_point_4_pages_ask_for_the_login_that_flower_asks_for() -> None:
         nobody, wrong, ada = asked("/", Asked("/", login="ada:no"), Asked("/", login=LOGIN))
     assert (nobody.status, wrong.status, ada.status) == (401, 401, 200)
     assert "waiting" not in nobody.body
+
+
+@pytest.mark.parametrize(
+    ("host", "by_address"),
+    [
+        *[(host, True) for host in ("127.0.0.1:5555", "localhost", "[::1]:5555", "192.0.2.7")],
+        *[
+            (host, False)
+            for host in ("evil.example:5555", "127.0.0.1.evil.example", "localhost.x")
+        ],
+    ],
+)
+def test_without_a_login_a_page_is_opened_by_address_alone(host: str, by_address: bool) -> None:
+    assert is_address(host) is by_address
+
+
+def test_no_other_site_reads_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLOWER_UNAUTHENTICATED_API", "true")  # Flower opens itself to every site
+    renamed = (("Host", "evil.example"),)
+    with installed():
+        page, evil, theirs = asked("/", Asked("/?as=json", headers=renamed), "/workers")
+    assert page.status == 200
+    assert "Access-Control-Allow-Origin" in theirs.headers
+    assert "Access-Control-Allow-Origin" not in page.headers
+    assert evil.status == 403
+    assert "waiting" not in evil.body
+    with installed(basic_auth=[LOGIN]):
+        [named] = asked(Asked("/", login=LOGIN, headers=renamed))
+    assert named.status == 200
 
 
 def test_point_5_redis_is_asked_beside_the_loop() -> None:

@@ -5,7 +5,9 @@ from functools import cache, partial
 from typing import Any
 
 from flower.views import BaseHandler
-from tornado.web import StaticFileHandler, authenticated, url
+from tornado.httputil import split_host_and_port
+from tornado.netutil import is_valid_ip
+from tornado.web import HTTPError, StaticFileHandler, authenticated, url
 
 from ..accounts import OpenAccounts
 from ..drawing import STATIC, drawn
@@ -26,10 +28,21 @@ class PageHandler(BaseHandler):  # type: ignore[misc] # Flower has no types
     def initialize(self, page: DashboardPage, accounts: OpenAccounts, shared: SharedLooks) -> None:
         self._page, self._accounts, self._shared = page, accounts, shared
 
-    @authenticated
-    async def get(self, *names: str) -> None:
+    def set_default_headers(self) -> None:
+        """As Flower's, but no other site may read a page, whatever Flower opens to all."""
+        super().set_default_headers()
+        self.clear_header("Access-Control-Allow-Origin")
         for name, value in _HEADERS.items():
             self.set_header(name, value)
+
+    def prepare(self) -> None:
+        """Refuse a name where no login is asked for: whoever owns a name can point it here."""
+        options = self.application.options
+        if not (options.basic_auth or options.auth) and not is_address(self.request.host):
+            raise HTTPError(403, "No password is asked for here: open it by address or localhost")
+
+    @authenticated
+    async def get(self, *names: str) -> None:
         answer = await self._answer(*names)
         html = drawn(self._page, answer, self._prefix)
         self.set_status(answer.status)
@@ -55,6 +68,12 @@ class PageHandler(BaseHandler):  # type: ignore[misc] # Flower has no types
     def _prefix(self) -> str:
         prefix = (self.application.options.url_prefix or "").strip("/")
         return f"/{prefix}" if prefix else ""
+
+
+def is_address(host: str) -> bool:
+    """Whether a request's host is an address or localhost, with or without a port."""
+    name, _ = split_host_and_port(host)
+    return name == "localhost" or is_valid_ip(name.strip("[]"))
 
 
 @cache
