@@ -447,8 +447,8 @@ def test_no_command_is_missing() -> None:
         "": "send campaign status why lanes costs message audit cancel erase export repair dead "
         "doubt twice optout halt hold setup doctor archive deployment profile serve simulate "
         "probe reconcile",
-        "campaign": "preflight start list status watch pause resume cancel pace report export "
-        "delete",
+        "campaign": "preflight preview test start list status watch schedule repeat pause resume "
+        "cancel pace guard approve revise hours presets report compare retry export delete",
         "archive": "status run adopt off",
         "hold": "add lift list",
         "message": "show retrieve",

@@ -186,7 +186,6 @@ def refuse_unclear(options: FileOptions) -> None:
         "--delivered": options.delivered is not None,
         "--failed": options.failed is not None,
         "--not-opted-out": options.not_opted_out,
-        "--not-clicked": options.not_clicked,
     }
     if not options.from_campaign and (alone := [name for name, is_on in given.items() if is_on]):
         fail(f"{', '.join(alone)}: name the campaign: --from-campaign NAME", BAD_INPUT)

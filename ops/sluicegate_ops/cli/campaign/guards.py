@@ -104,7 +104,7 @@ class CampaignGuardOptions(LeaveOutOptions, CampaignOptions):
 
 @command
 def guard(session: Session, options: CampaignGuardOptions) -> None:
-    """Set what pauses a campaign by itself, or whom it leaves out; or show it.
+    """Set or show what pauses a campaign, or whom it leaves out.
 
     What is set counts from now on, and at once.
 

@@ -239,7 +239,6 @@ class _FileOptions:
         bool,
         typer.Option("--not-opted-out", help="Of --from-campaign: only who may be written to."),
     ] = False
-    not_clicked: Annotated[bool, typer.Option("--not-clicked", hidden=True)] = False
     expires_at: ExpiresAtOption = None
     encoding: EncodingOption = None
     delimiter: DelimiterOption = None

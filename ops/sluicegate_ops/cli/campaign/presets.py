@@ -21,7 +21,7 @@ class PresetsOptions:
 
 @command
 def list_presets(session: Session, options: PresetsOptions) -> None:
-    """List the hours that --preset keeps to, each with its law and its source.
+    """List the hours that --preset keeps to, with law and source.
 
     They are no legal advice. A rule without a state holds in all of them; where
     nobody knows the state of a number, all rules hold.

@@ -33,7 +33,7 @@ class RepeatOptions(StartOptions):
 
 @command
 def repeat(session: Session, options: RepeatOptions) -> None:
-    """Prepare the next campaigns of a series: the same text at the times of a rule.
+    """Prepare a series: the same text at the times of a rule.
 
     Each is a campaign of its own, named NAME-DATE-TIME, scheduled with the rows
     as they are now. Run it again, as by cron, and those that are prepared take

@@ -48,7 +48,7 @@ class ReviseOptions(CampaignOptions):
 
 @command
 def revise(session: Session, options: ReviseOptions) -> None:
-    """Change a campaign's text for everybody who has not been started.
+    """Change the text for everybody who has not been started.
 
     It shows what changes, for how many and at what cost, and asks. The text may
     use the columns that the first one used, and those kept with --keep. Whoever's

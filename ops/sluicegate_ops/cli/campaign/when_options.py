@@ -78,7 +78,10 @@ class WhenOptions:
     ] = None
     on_close: Annotated[
         OnCloseChoice | None,
-        typer.Option(help="Whoever is not sent to by the close waits for the next day, or not."),
+        typer.Option(
+            metavar="WHAT",
+            help="Whoever is not sent to by the close waits a day (hold), or ends (expire).",
+        ),
     ] = None
 
 

@@ -6,7 +6,7 @@ try:
     from sluicegate_ops.dashboard.in_flower.install import install
 except ImportError as missing:
     getLogger("flower").warning(
-        "Flower shows no pages of Sluicegate (%s): pip install 'sluicegate[ops]'", missing
+        "Flower shows no pages of Sluicegate: its extra `ops` is missing (%s)", missing
     )
 else:
     install()
