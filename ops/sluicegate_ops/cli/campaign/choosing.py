@@ -23,9 +23,6 @@ from .options import FileOptions
 _BATCH = 1_000
 _MOST_SECONDS = 10 * 366 * 86_400.0
 _OUTCOME_COLUMNS = ("phone", "state", "delivery", "code")
-_NO_CLICKS = (
-    "--not-clicked: clicks are not known, since links are sent as they are written; leave it out"
-)
 
 _Asked = Callable[[RecipientStatus], bool]
 
@@ -189,5 +186,3 @@ def refuse_unclear(options: FileOptions) -> None:
     }
     if not options.from_campaign and (alone := [name for name, is_on in given.items() if is_on]):
         fail(f"{', '.join(alone)}: name the campaign: --from-campaign NAME", BAD_INPUT)
-    if options.not_clicked:
-        fail(_NO_CLICKS, BAD_INPUT)
