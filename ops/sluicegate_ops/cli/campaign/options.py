@@ -122,7 +122,7 @@ class _FileOptions:
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]",
+            metavar="FILE",
             help="CSV, JSON lines or .xlsx with named columns; - is standard input.",
             show_default=False,
         ),
