@@ -127,3 +127,18 @@ def test_what_a_text_does_is_known_before(store: redis.Redis) -> None:
     longer = effect(CORRECTED * 12)
     assert (longer.refused, longer.segments_before, longer.segments_after) == (0, 3, 6)
     assert longer.cost_after == 2 * longer.cost_before > 0
+
+
+def test_whoever_was_started_and_never_posted_gets_the_new_text(store: redis.Redis) -> None:
+    bench = begun(store, 1)
+    [grant] = bench.claim_all(1)
+    assert bench.start(grant) == [True]
+    bench.settle(grant, "unused")
+    bench.campaigns.revise("july", CORRECTED)
+    [again] = bench.claim_all(1)
+    assert not again.request
+    bench.later(max(again.slot_ms, 0))
+    assert bench.start(again) == [True]
+    assert version_of(bench, again.id) == "2"
+    bench.settle(again, "accepted", provider_id="p", heard=True)
+    bench.check()

@@ -182,10 +182,20 @@ function moves.doubt(now, outcome, record, lane, ticket)
   count('in_doubt')
 end
 
+-- Nothing of a message was ever POSTed: its text may have been revised by its next turn.
+local function forget_request(id, record)
+  local untouched = num(record.attempts, 0) == 0 and num(record.maybe, 0) == 0
+    and num(record.maybe_before, 0) == 0 and not record.history
+  if campaigns.of(id) and untouched and not record.content then
+    record.request, record.key_at, record.version = nil, nil, nil
+  end
+end
+
 function moves.unused(now, outcome, record, lane, ticket)
   if record.state then -- a recipient that was never started has no record
     states.become(outcome.id, 'waiting')
     record.token = outcome.token
+    forget_request(outcome.id, record)
   end
   states.put_back(now, outcome.id, lane, ticket)
   count('unused')
