@@ -169,8 +169,8 @@ def test_a_report_has_those_not_delivered_by_code_with_what_to_do(cli: Cli) -> N
 def test_an_export_has_each_delivery_when_and_why(cli: Cli) -> None:
     in_every_delivery(cli)
     lines = list(csv.DictReader(cli("campaign", "export", "july").stdout.splitlines()))
-    told = ["delivery", "delivery_at", "delivery_code", "maybe_sent"]
-    assert [name for name in lines[0] if name in told] == told
+    wanted = ["delivery", "delivery_at", "delivery_code", "maybe_sent"]
+    assert [name for name in lines[0] if name in wanted] == wanted
     told = [
         (line["delivery"], line["delivery_code"]) for line in lines if line["state"] == "accepted"
     ]
