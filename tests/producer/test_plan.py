@@ -227,3 +227,19 @@ def test_kept_columns_go_into_the_tickets_and_not_into_the_text() -> None:
     assert rendered(kept, "july.x", written).text == "Hi Ann, code 7"
     assert plan_digest(kept) != plan_digest(plan())
     assert differences(kept, plan()) == ["list of kept columns"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"hours": SendingHours(on_close="nope")},  # type: ignore[arg-type] # as from Python
+        {"b_share": 2.0},
+        {"b_share": 0.5},
+        {"text": "{% if ab_variant == 'b' %}x{% else %}y{% endif %}"},
+        {"media_urls": [1]},
+        {"columns": (object(),)},
+    ],
+)
+def test_a_plan_that_could_not_be_read_again_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidMessage):
+        plan("july", **fields).checked()

@@ -276,8 +276,11 @@ def test_a_query_changes_nothing_and_names_its_fault(tmp_path: Path) -> None:
         database.execute("INSERT INTO people VALUES ('+447911123456', x'00ff')")
     database.close()
     url = f"sqlite:///{tmp_path}/people.db"
-    deleted = open_query(url, "DELETE FROM people RETURNING phone, '''+1' AS odd")
-    assert [row.values for row in deleted.rows()] == [["+447911123456", "'+1"]]
+    for writes in ("DELETE FROM people RETURNING phone", "DROP TABLE people", "VACUUM"):
+        with pytest.raises(BadFile, match=r"readonly|VACUUM"):
+            open_query(url, writes)
+    odd = open_query(url, "SELECT phone, '''+1' AS odd FROM people")
+    assert [row.values for row in odd.rows()] == [["+447911123456", "'+1"]]
     assert [row.line for row in open_query(url, "SELECT phone FROM people").rows()] == [1]
     percent = open_query(
         url, "SELECT phone FROM people WHERE phone LIKE '%:%' OR phone LIKE '+44%'"
@@ -285,7 +288,7 @@ def test_a_query_changes_nothing_and_names_its_fault(tmp_path: Path) -> None:
     assert len([*percent.rows()]) == 1
     for query, reason in {
         "SELECT tags FROM people": "row 1, column 'tags' holds a bytes, which is no text",
-        "UPDATE people SET phone = 1": "it returns no rows; write a SELECT",
+        "PRAGMA query_only = ON": "it returns no rows; write a SELECT",
         "SELECT nonsense FROM people": "no such column: nonsense",
     }.items():
         with pytest.raises(BadFile, match=reason):

@@ -23,6 +23,7 @@ from ..message import Message
 from ..rules import E164, validated
 from ..segments import MAX_PARTS, MAX_SMS_TEXT, Segments, count, sendable
 from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
+from .ab import VARIANT
 from .hours import SendingHours
 from .template import Template, renderer_of
 
@@ -176,6 +177,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         if not NAME.match(self.name):
             rule = "must be 1 to 60 of a-z 0-9 _ -, and begin with a letter or digit"
             raise InvalidMessage("name", self.name, rule)
+        self._check_form()
         if self.name in self.except_campaigns:
             raise InvalidMessage("except_campaigns", self.name, "is this campaign itself")
         if self.columns:
@@ -190,6 +192,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         text = "x" if self.template.variables else self.template.render({})
         self.message("probe", "+15551234567", text)
         return self
+
+    def _check_form(self) -> None:
+        """What is stored must be read again: a plan from Python may hold anything."""
+        if not 0 <= self.b_share < 1 or (self.b_share > 0) != (VARIANT in self.template.variables):
+            rule = "must be at least 0 and below 1, and above 0 where there are two texts only"
+            raise InvalidMessage("b_share", str(self.b_share), rule)
+        try:
+            msgspec.json.decode(msgspec.json.encode(self), type=Plan)
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            raise InvalidMessage("plan", self.name, f"can't be stored: {error}") from error
 
 
 @cache

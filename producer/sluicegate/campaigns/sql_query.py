@@ -1,7 +1,7 @@
 """Reads a campaign's rows from a database: what one query returns, by way of SQLAlchemy.
 
 The query runs once, and its rows are copied into a temporary file, so that what is imported is
-what was checked. It runs in a transaction that is rolled back, so it changes nothing.
+what was checked. It runs in a transaction that may only read, and is rolled back.
 """
 
 from collections.abc import Iterator
@@ -18,6 +18,12 @@ from .temporary import OnRow, TemporaryCopy, ignored
 
 _PAGE = 1_000  # rows that are in memory at a time
 _PATH = Path("query")
+_READS_ONLY = {  # a rollback alone leaves tables dropped that were: SQLite and MySQL commit those
+    "sqlite": "PRAGMA query_only = ON",
+    "postgresql": "SET TRANSACTION READ ONLY",
+    "mysql": "SET SESSION TRANSACTION READ ONLY",
+    "mariadb": "SET SESSION TRANSACTION READ ONLY",
+}
 
 
 def open_query(url: str, query: str, on_row: OnRow = ignored) -> CsvFile:
@@ -46,6 +52,8 @@ def open_query(url: str, query: str, on_row: OnRow = ignored) -> CsvFile:
     where = parsed.render_as_string(hide_password=True)
     try:
         with engine.connect().execution_options(stream_results=True, yield_per=_PAGE) as link:
+            if forbid := _READS_ONLY.get(engine.dialect.name):
+                link.exec_driver_sql(forbid)
             # As it is: neither a colon nor a per cent sign stands for a parameter.
             result = link.execute(sqlalchemy.text(query.replace(":", r"\:")))
             if not result.returns_rows:
