@@ -108,7 +108,7 @@ def test_02_a_corrected_text_reaches_whom_the_first_did_not(cli: Cli) -> None:
     cli("campaign", "cancel", "july", "--yes")
     again = start("july-2", "The clinic is closed on Friday", "--except-campaign", "july")
     done = cli(*again)
-    assert "+  excluded    1  reached or still held: 1 by july" in done.stdout
+    assert "+  excluded    1  left out: 1 by july" in done.stdout
     assert "imported 5 recipients, 1 left out for another campaign" in done.stdout
     repeated = cli.document(*again)
     assert repeated["imported"] == {"added": 0, "already": 5, "suppressed": 0, "excluded": 1}

@@ -167,7 +167,6 @@ def test_outcomes_of_an_earlier_campaign_choose_its_recipients(cli: Cli, tmp_pat
     assert "july is running: what becomes of its recipients may still change" in said.stderr
     for given, reason in {
         ("people.csv", "--delivered"): "name the campaign: --from-campaign NAME",
-        (*from_july, "--not-clicked"): "clicks are not known",
         ("--from-campaign", "june"): "june",
         ("people.csv", "--not-reached-for", "never"): "give a length of time",
     }.items():

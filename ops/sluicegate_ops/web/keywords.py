@@ -10,7 +10,7 @@ from typing import Final, Literal, cast
 import redis
 import redis.asyncio
 
-from sluicegate.campaigns.members import ahash_key, keyed_hashing
+from sluicegate.campaigns.members import aknown_hash_key, keyed_hashing
 from sluicegate.campaigns.plan import key_hash
 from sluicegate.config import Account, Config
 from sluicegate.keys import Keys
@@ -95,9 +95,11 @@ class Keywords:
         return cast("Heard", answer.decode())
 
     async def _member(self, account: str, number: str) -> str:
-        """The hash by which campaigns know a number, unless a column is their key."""
+        """The hash by which campaigns know a number, unless a column is their key; "" for none."""
         if account not in self._hashes:
-            key = await ahash_key(self._client, Keys(account))
+            key = await aknown_hash_key(self._client, Keys(account))
+            if key is None:
+                return ""
             self._hashes[account] = keyed_hashing(key)
         return short_hash(self._hashes[account](key_hash(number)))
 

@@ -13,7 +13,7 @@ names, so that an importer of an earlier version doesn't find a keyed campaign a
 import secrets
 from collections.abc import Callable
 from hashlib import blake2b, sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import redis
 import redis.asyncio
@@ -71,6 +71,15 @@ async def ahash_key(client: redis.asyncio.Redis, keys: Keys) -> bytes:
     if not await store.exists(keys("hash_key")):
         await store.set(keys("hash_key"), secrets.token_bytes(HASH_KEY_BYTES), nx=True)
     return bytes(await store.get(keys("hash_key")))
+
+
+async def aknown_hash_key(client: redis.asyncio.Redis, keys: Keys) -> bytes | None:
+    """The account's key of hashes; None before there is one, and then nothing is hashed by it.
+
+    It only reads, so it does for a server that is full.
+    """
+    store: Any = client
+    return cast("bytes | None", await store.get(keys("hash_key")))
 
 
 def check_of(key: bytes) -> str:
