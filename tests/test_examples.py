@@ -254,6 +254,7 @@ def test_an_order_ships_while_redis_is_away_and_is_texted_later(shop: Run, redis
     assert [message.id for message in waiting(redis_url)] == ["order-1-shipped"]
 
 
+@pytest.mark.long
 def test_15_an_order_that_can_never_be_texted_is_tried_once(
     shop: Run, inside: Callable[[str], str], redis_url: str
 ) -> None:

