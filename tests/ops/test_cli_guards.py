@@ -1,10 +1,12 @@
 """Guards from the command line: canaries, shares that pause, caps, and whom to leave out."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from sluicegate.campaigns.campaign import Campaigns
 from support.command_line import Cli
 
 SENDER = "+15550000000"
@@ -100,3 +102,27 @@ def test_status_says_why_a_campaign_has_paused_by_itself(cli: Cli, tmp_path: Pat
         "its cap of 1 messages is reached: 1 sent, or perhaps sent; 19 messages waiting" in shown
     )
     assert "sluicegate campaign resume july --max-messages N, or none" in shown
+
+
+def test_guards_hold_before_the_first_recipient_is_imported(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(cli, tmp_path)
+    seen: list[int] = []
+    add = Campaigns.add
+
+    def noting(campaigns: Campaigns, name: str, *others: Any) -> Any:
+        seen.append(campaigns.get(name).guards.max_messages)
+        return add(campaigns, name, *others)
+
+    monkeypatch.setattr(Campaigns, "add", noting)
+    start(cli, tmp_path, "--max-messages", "5")
+    assert seen == [5]
+
+
+def test_what_can_not_be_told_of_keyed_recipients_is_refused_before_the_import(
+    cli: Cli, tmp_path: Path
+) -> None:
+    limit = ("--key", "First Name", "--pause-if", "opted_out > 1%")
+    assert "recipients go by" in start(cli, tmp_path, *limit, exits=2)
+    cli("campaign", "status", "july", exits=2)

@@ -114,3 +114,17 @@ def test_one_that_is_scheduled_starts_once_it_is_approved(store: redis.Redis) ->
     approve(bench)
     bench.tend()
     assert bench.campaigns.get("july").state == "running"
+
+
+def test_who_approves_does_not_resume_what_a_person_has_paused(store: redis.Redis) -> None:
+    bench = asked(store)
+    approve(bench)
+    bench.campaigns.act("july", "start")
+    CHANGES["text"](bench)
+    assert bench.campaigns.get("july").stopped_by == "approval"
+    bench.campaigns.act("july", "pause", ANN)
+    assert not bench.campaigns.get("july").stopped_by
+    entries = [(entry.who, entry.action) for entry in Audit(store, bench.keys)]
+    assert ("ann", "pause") in entries
+    with pytest.raises(NotApproved):
+        bench.campaigns.act("july", "resume")

@@ -1,5 +1,8 @@
 """Guards: canaries, shares that pause, caps in messages and segments, and who is left out."""
 
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -9,6 +12,7 @@ import redis
 from sluicegate.audit import Audit
 from sluicegate.campaigns.guarding import canary, left_out, share_limit
 from sluicegate.campaigns.plan import Plan
+from sluicegate.config import Account
 from sluicegate.errors import BadGuard
 from sluicegate.scripts import Argument
 from sluicegate.stored import Bill, Canary, Guards, MessageId
@@ -300,3 +304,41 @@ def test_who_opts_out_counts_for_the_running_campaigns_that_reached_them(
     bench.campaigns.create(keyed)
     with pytest.raises(BadGuard, match="go by order"):
         bench.campaigns.guard("august", Guards(shares=(share_limit("opted_out > 1%"),)))
+
+
+CHANGES: dict[str, Callable[[Bench], object]] = {
+    "guard": lambda bench: bench.campaigns.guard("july", Guards(max_messages=1)),
+    "cap": lambda bench: bench.campaigns.cap("july", Decimal("0.01"), Account()),
+    "pace": lambda bench: bench.campaigns.pace("july", 5.0),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=[*CHANGES])
+def test_a_change_wakes_no_campaign_that_does_not_run(
+    store: redis.Redis, change: Callable[[Bench], object]
+) -> None:
+    bench = begun(store, Guards(max_segments=1))
+    sent(bench, 1)
+    bench.act("july", "pause")
+    change(bench)
+    assert not bench.claim_all(1, within_ms=2_500)
+    assert state(bench) == ("paused", ""), "a person paused it"
+    assert not [entry for entry in Audit(store, bench.keys) if entry.who == "sluicegate"]
+    later = plan("later")
+    bench.campaigns.create(later)
+    bench.add("later", recipient(later, 1))
+    bench.campaigns.schedule("later", datetime.fromtimestamp(bench.now_ms / 1000 + 60, UTC))
+    bench.campaigns.guard("later", Guards(max_segments=1))
+    assert not bench.claim_all(1, within_ms=2_500)
+    assert bench.campaigns.get("later").state == "scheduled"
+
+
+def test_what_was_changed_while_it_was_paused_holds_at_once(store: redis.Redis) -> None:
+    bench = begun(store, Guards())
+    bench.campaigns.pace("july", 0.001)
+    assert len(sent(bench)) == 1
+    bench.act("july", "pause")
+    bench.campaigns.pace("july", 100)
+    bench.act("july", "resume")
+    assert len(sent(bench, 5)) == 5
+    bench.check()

@@ -41,6 +41,7 @@ from ..scripts import Argument, PipelinedScript, Script, Scripts, new_token
 from ..stored import NO_GUARDS, UNITS, Guards, MaxCost, Ticket, wall_ms
 from .approval import Approval, Proposal, proposal
 from .exclusion import Exclusion
+from .guarding import check_guards
 from .hours import HoursKeeper
 from .import_hours import ImportHours
 from .ledger import Ledger, Ledgers
@@ -353,10 +354,7 @@ class Campaigns:
 
         Raises UnknownCampaign; and BadGuard if what would pause it can't be told of this campaign.
         """
-        campaign = self.get(name)
-        if campaign.plan.key_column and any(one.kind == "opted_out" for one in guards.shares):
-            reason = f"who opted out is not known: recipients go by {campaign.plan.key_column}"
-            raise BadGuard("pause-if", "opted_out", reason)
+        check_guards(guards, self.get(name).plan)
         counted = self._client.hexists(self._keys.ledger(name), "counts_segments")
         if guards.max_segments and not counted:
             reason = "an earlier version made this campaign, and did not count its segments"

@@ -11,7 +11,7 @@ import re
 from typing import Final, cast
 
 from ..errors import BadGuard
-from ..stored import Canary, LeftOut, ShareGroup, ShareKind, ShareLimit
+from ..stored import Canary, Guards, LeftOut, ShareGroup, ShareKind, ShareLimit
 from ..times import parse_length
 from .columns import variable
 from .plan import Plan
@@ -83,6 +83,13 @@ def share_limit(text: str) -> ShareLimit:
     if kind == "errors" and by == "carrier":
         raise BadGuard("pause-if", text, "what the provider refuses names no carrier")
     return ShareLimit(kind=kind, share=share, least=int(found["least"] or LEAST), by=by, code=code)
+
+
+def check_guards(guards: Guards, plan: Plan) -> None:
+    """Raise BadGuard where what would pause a campaign can't be told of one of this plan."""
+    if plan.key_column and any(one.kind == "opted_out" for one in guards.shares):
+        reason = f"who opted out is not known: recipients go by {plan.key_column}"
+        raise BadGuard("pause-if", "opted_out", reason)
 
 
 def left_out(text: str, plan: Plan) -> LeftOut:

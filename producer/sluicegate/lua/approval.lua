@@ -1,6 +1,6 @@
 -- Approval: where it is configured, a second person lets a campaign go out, as it then is.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: is_missing, which only reads; changed, approve.
+-- Returns: is_missing, which only reads; changed, no_longer_resumes, approve.
 -- Keys touched: campaign:<n>; those of pausing.lua; it reads limits.
 --
 -- `changes` counts what was changed of a campaign's text, recipients, caps and guards, and
@@ -27,6 +27,14 @@ local function changed(now, name, said)
   end
 end
 
+-- A person pauses what waits for an approval: whoever approves it does not resume it then. Returns
+-- whether that was so.
+local function no_longer_resumes(name)
+  local campaign = key('campaign:' .. name)
+  if call('HGET', campaign, 'stopped_by') ~= 'approval' then return false end
+  return call('HDEL', campaign, 'stopped', 'stopped_by') > 0
+end
+
 -- Approve it as it was after so many changes. Returns approved; or changed | same (who changed it
 -- last can't approve it) | stranger (who may not approve anything).
 local function approve(name, seen, approval)
@@ -42,4 +50,7 @@ local function approve(name, seen, approval)
   return 'approved'
 end
 
-return { is_missing = is_missing, changed = changed, approve = approve }
+return {
+  is_missing = is_missing, changed = changed, no_longer_resumes = no_longer_resumes,
+  approve = approve,
+}

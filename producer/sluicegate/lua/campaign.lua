@@ -61,12 +61,20 @@ local before, main_lane = fields[1], fields[2]
 if not before then return { 'unknown', '' } end
 local all_lanes = call('SMEMBERS', key('lanes:' .. name)) -- of letters replayed from another sender
 table.insert(all_lanes, 1, main_lane)
+
+-- What may let its lanes go on has changed. One that does not run stays out of the tree; `open`
+-- lets its lanes go on then.
+local function let_go_on()
+  if before ~= 'running' then return end
+  for _, lane in ipairs(all_lanes) do lanes.unpark(names.class_of(lane) .. '/' .. lane) end
+end
+
 if action == 'pace' then
   local pace = call('HMGET', campaign, 'per_second', 'weight')
   if pace[1] ~= ARGV[3] or pace[2] ~= ARGV[4] then
     call('HSET', campaign, 'per_second', ARGV[3], 'weight', ARGV[4])
     call('HDEL', key('levels'), 'campaign:' .. name)
-    for _, lane in ipairs(all_lanes) do lanes.unpark(names.class_of(lane) .. '/' .. lane) end
+    let_go_on()
     audit.write(now, ARGV[5] or '', 1)
     wake()
   end
@@ -84,7 +92,7 @@ if GIVEN[action] then
     if ARGV[3] == '' then call('HDEL', campaign, field) end
     if ARGV[3] ~= '' then call('HSET', campaign, field, ARGV[3]) end
     if action == 'guard' then begin_counting() end
-    for _, lane in ipairs(all_lanes) do lanes.unpark(names.class_of(lane) .. '/' .. lane) end
+    let_go_on()
     audit.write(now, ARGV[4] or '', 1)
     approval.changed(now, name, ARGV[4] or '')
     wake()
@@ -124,6 +132,9 @@ local after = AFTER[action][before]
 if action == 'cancel' and before == after and cancelled.set_aside(name, all_lanes) then
   return { before, after, 'more' }
 end
+if action == 'pause' and before == 'paused' and approval.no_longer_resumes(name) then
+  audit.write(now, ARGV[3] or '', 1)
+end
 if not after or after == before then return { before, after or '' } end
 if after == 'running' and approval.is_missing(name) then return { before, 'unapproved' } end
 
@@ -135,7 +146,7 @@ local function open()
   call('HDEL', campaign, 'stopped', 'stopped_by')
   for _, lane in ipairs(all_lanes) do
     if call('EXISTS', key('lane:' .. lane)) == 1 then
-      lanes.activate(lane)
+      lanes.unpark(names.class_of(lane) .. '/' .. lane)
       wake()
     end
   end

@@ -15,19 +15,23 @@ local function say(now, action, level, why)
   audit.write(now, said, 1)
 end
 
--- `by` is what stopped it: money, messages, segments, canary or share.
+-- `by` is what stopped it: money, messages, segments, canary, share or approval. One that does not
+-- run keeps its state and its reason: its lanes alone are taken out.
 local function pause(now, campaign, by, why)
   local name, at = key('campaign:' .. campaign), whole_ms(now.wall)
-  local main = call('HGET', name, 'lane')
-  call('HSET', name, 'state', 'paused', 'paused', at, 'stopped', why, 'stopped_by', by)
-  campaigns.facts(campaign).state = 'paused'
-  call('SREM', key('running'), campaign)
-  call('ZADD', key('closed'), at, campaign)
+  local fields = call('HMGET', name, 'state', 'lane')
+  local runs, main = fields[1] == 'running', fields[2]
+  if runs then
+    call('HSET', name, 'state', 'paused', 'paused', at, 'stopped', why, 'stopped_by', by)
+    campaigns.facts(campaign).state = 'paused'
+    call('SREM', key('running'), campaign)
+    call('ZADD', key('closed'), at, campaign)
+  end
   lanes.take_out(names.class_of(main), main)
   for _, lane in ipairs(call('SMEMBERS', key('lanes:' .. campaign))) do
     lanes.take_out(names.class_of(lane), lane)
   end
-  say(now, 'pause', 'campaign:' .. campaign, why)
+  if runs then say(now, 'pause', 'campaign:' .. campaign, why) end
 end
 
 return { pause = pause, say = say }

@@ -13,6 +13,7 @@ from sluicegate.campaigns.guarding import (
     SHARE_FORMS,
     WITHIN,
     canary,
+    check_guards,
     left_out,
     share_limit,
 )
@@ -154,6 +155,7 @@ def guards_of(
             "sluicegate doctor says what is missing",
             BAD_INPUT,
         )
+    check_guards(guards, plan)
     return guards
 
 

@@ -16,7 +16,7 @@ from sluicegate.campaigns.recipients import Recipient, Recipients, RowReading
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.config import Account
 from sluicegate.errors import NotApproved
-from sluicegate.stored import NO_GUARDS, UNITS
+from sluicegate.stored import NO_GUARDS, UNITS, Guards
 
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
@@ -28,7 +28,7 @@ from ..kit.pasting import pasted
 from ..kit.progress import Meter
 from ..kit.session import Session
 from .control import cap
-from .guards import GuardOptions, guards_of, set_guards
+from .guards import GuardOptions, guards_of
 from .options import FileOptions, MaxCostOption
 from .planning import existing, opened, planned, reading_of
 from .preflight import ReadFile, read, refuse
@@ -110,7 +110,7 @@ def bring_in(
     refuse(options, file.report)
     imported = 0 if before is None else campaigns.ledger(plan.name).imported
     refuse_without_room(session, file.report, imported)
-    _check_guards(session, before, file, options, imported)
+    guards = _guards(session, before, file, options, imported)
     confirm(_question(campaigns, before, file), options.yes)
     if sheet.fingerprint() != file.report.fingerprint:
         fail(f"{sheet.path} has changed since it was read: nothing was done; start again")
@@ -119,6 +119,8 @@ def bring_in(
     _pace(campaigns, created, options, by)
     if options.max_cost is not None:
         cap(session, plan.name, options.max_cost, by)
+    if guards is not None:  # before whoever comes first can be sent to
+        campaigns.guard(plan.name, guards, by)
     tally = _import(campaigns, file, session.account, by)
     return _finish(session, options, file, tally, by, at)
 
@@ -138,14 +140,15 @@ def _question(campaigns: Campaigns, before: Campaign | None, file: ReadFile) -> 
     return f"{known} Add whoever is new among these {people}?{paused}"
 
 
-def _check_guards(
+def _guards(
     session: Session, before: Campaign | None, file: ReadFile, options: StartOptions, imported: int
-) -> None:
-    """Refuse guards that the campaign can't have before anything is done; raises BadGuard."""
+) -> Guards | None:
+    """The guards that the campaign is to have, None for those that it has; raises BadGuard."""
+    if not options.any_guard:
+        return None
     guards = NO_GUARDS if before is None else before.guards
     recipients = max(imported, file.report.sendable)
-    if options.any_guard:
-        guards_of(session, file.plan, guards, options, recipients)
+    return guards_of(session, file.plan, guards, options, recipients)
 
 
 def _pace(campaigns: Campaigns, campaign: Campaign, options: StartOptions, by: By) -> None:
@@ -216,8 +219,6 @@ def _finish(
     """Start the campaign if it is a draft, now or ``at`` a time; say and return what was done."""
     campaigns, name, report = session.campaigns, file.plan.name, file.report
     state = campaigns.get(name).state
-    if options.any_guard:
-        set_guards(session, campaigns.get(name), options, by)
     approved = True
     try:
         if at is not None and state in ("draft", "scheduled"):
