@@ -43,6 +43,12 @@ def test_only_what_is_to_come_counts_and_the_first_time_sets_the_beat() -> None:
     assert shown("weekly", 1, now=at_nine)[0][:10] == "2026-03-16"
 
 
+def test_an_end_in_utc_is_compared_with_the_clock() -> None:
+    rule = "FREQ=DAILY;UNTIL=20260304T080000Z"  # 09:00 in Berlin, and still of it
+    assert [day[5:10] for day in shown(rule, 9)] == ["03-02", "03-03", "03-04"]
+    assert len(shown("FREQ=DAILY;UNTIL=20260304T075959Z", 9)) == 2
+
+
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [
@@ -53,7 +59,10 @@ def test_only_what_is_to_come_counts_and_the_first_time_sets_the_beat() -> None:
         ("FREQ=DAILY;BYHOUR=9", "that of --at"),
         ("FREQ=DAILY;UNTIL=20260101T000000", "no time to come"),
         ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "no time to come"),
-        ("FREQ=DAILY;UNTIL=20261231T000000Z", "write daily"),
+        ("FREQ=DAILY;UNTIL=20261399T000000Z", "write daily"),
+        ("FREQ=DAILY;INTERVAL=0", "INTERVAL and COUNT are whole numbers above 0"),
+        ("FREQ=DAILY;INTERVAL=1,2", "INTERVAL and COUNT are whole numbers above 0"),
+        ("FREQ=DAILY;COUNT=0", "INTERVAL and COUNT are whole numbers above 0"),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(rule: str, reason: str) -> None:
@@ -65,6 +74,9 @@ def test_what_could_mean_two_days_is_refused() -> None:
     last = datetime(2026, 1, 31, 9, tzinfo=BERLIN)
     with pytest.raises(BadTime, match="BYMONTHDAY=-1 for the last one"):
         occurrences(last, "monthly", NOW, 1)
+    with pytest.raises(BadTime) as told:
+        occurrences(last, "monthly", NOW, 1)
+    assert str(told.value).count("monthly:") == 1
     assert shown("FREQ=MONTHLY;BYMONTHDAY=31", 2, last)[1][:10] == "2026-05-31"
 
 
