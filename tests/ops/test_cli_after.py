@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from sluicegate.stored import Bill
+from sluicegate.campaigns.ab import side_of
+from sluicegate.stored import Bill, Ticket
 from support.command_line import Cli
 from support.receipts import tell
 
@@ -74,8 +75,32 @@ def test_whom_it_failed_for_is_tried_again_in_a_campaign_of_its_own(
     assert again.plan.follows == "july"
     assert again.plan.text == "Dear {{ first_name }}", "the text that went out last"
     assert "follows" in cli("campaign", "status", "july-2").output
-    every = cli.document("campaign", "retry", "july", "--failed", "any", "--yes", "--with", file)
-    assert every["imported"]["added"] == 2, "but nobody who may have been sent a message"
+
+
+def test_nobody_is_tried_again_twice(cli: Cli, tmp_path: Path) -> None:
+    retry = ("campaign", "retry", "july", "--yes", "--with", str(tmp_path / "people.csv"))
+    assert cli.document(*retry, "--failed", "40008")["imported"]["added"] == 1
+    every = cli.document(*retry, "--failed", "any")
+    assert every["name"] == "july-3"
+    assert every["imported"]["added"] == 1, "whom july-2 does not hold, and surely got nothing"
+    assert "nothing in this file can be sent" in cli(*retry, "--failed", "any", exits=1).output
+    for _ in range(2):
+        cli.bench.send(kind="dead", code="40310", reason="no", heard=True)
+    cli.bench.sweep()
+    second = ("campaign", "retry", "july-2", "--yes", "--with", str(tmp_path / "people.csv"))
+    assert cli.document(*second, "--failed", "any")["name"] == "july-2-2"
+    last = cli.document(*retry, "--failed", "any")
+    assert last["imported"]["added"] == 1, "not who is held by july-2-2"
+
+
+def test_an_interrupted_retry_goes_on_under_its_name(cli: Cli, tmp_path: Path) -> None:
+    retry = ("campaign", "retry", "july", "--yes", "--with", str(tmp_path / "people.csv"))
+    cli.document(*retry, "--failed", "40008", "--at", "+2h")
+    cli("campaign", "schedule", "july-2", "--off")
+    done = cli.document(*retry, "--failed", "any")
+    assert (done["name"], done["state"]) == ("july-2", "running")
+    assert done["imported"]["added"] == 1
+    assert done["imported"]["already"] == 1
 
 
 def test_a_campaign_that_runs_is_not_tried_again(cli: Cli, tmp_path: Path) -> None:
@@ -131,6 +156,17 @@ def test_two_texts_are_dealt_by_chance_and_tested(cli: Cli, tmp_path: Path) -> N
     shown = cli("campaign", "report", "ab", "--by", "variant").output
     assert "delivered, a and b: " in shown
     assert "dead, a and b: too few to say" in shown
+    cli.bench.sweep()
+    cli("campaign", "retry", "ab", "--failed", "any", "--yes", exits=2)
+    cli("campaign", "retry", "ab", "--failed", "any", "--yes", "--with", str(path))
+    again = cli.bench.campaigns.get("ab-2").plan
+    tickets = [
+        Ticket.parse(ticket)
+        for ticket in cli.bench.store.lrange(cli.bench.keys.lane(again.lane), 0, -1)
+    ]
+    place = again.values.index("ab_variant")
+    assert len(tickets) > 20
+    assert all(one.variables[place] == side_of("ab", one.to, 0.3) for one in tickets)
     path.write_text("Phone,ab_variant\n+13125550000,a\n")
     taken = ("campaign", "start", str(path), "--name", "ba", "--from", SENDER, "--yes")
     assert "rename it" in cli(*taken, "--text", "Hi", "--b-text", "Ho", exits=2).output

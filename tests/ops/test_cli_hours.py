@@ -130,6 +130,11 @@ def test_a_campaign_starts_by_itself_at_a_time(cli: Cli, file: str) -> None:
     assert "july is draft" in cli("campaign", "schedule", "july", "--off").stdout
     assert cli.document("campaign", "schedule", "july", "--now")["state"] == "running"
     assert "can't be scheduled" in cli("campaign", "schedule", "july", "--off", exits=1).stderr
+    more = Path(file).with_name("more.csv")
+    more.write_text("phone,first_name\n+13055559999,Zoe\n")
+    late = ("campaign", "start", str(more), *start[3:], "--at", "+2h")
+    assert "--at: july is running already" in cli(*late, exits=2).stderr
+    assert Campaigns(cli.bench.store, cli.bench.keys).ledger("july").imported == 5
 
 
 def test_a_local_time_is_part_of_the_hours(cli: Cli, file: str) -> None:
@@ -147,6 +152,12 @@ def test_a_local_time_is_part_of_the_hours(cli: Cli, file: str) -> None:
         (("--at", "2020-01-01T00:00Z"), "has passed"),
         (("--at", "+2h", "--expires-at", "+1h"), "everything has expired"),
         (("--at", "soon"), "give a time"),
+        (("--at", ""), "--at is empty"),
+        (("--hours", " "), "--hours is empty"),
+        (("--preset", ""), "--preset is empty"),
+        (("--hours", "9:00-18:00", "--zone", ""), "--zone is empty"),
+        (("--holidays", "DE", "--holidays", ""), "--holidays is empty"),
+        (("--not-reached-for", ""), "--not-reached-for is empty"),
         (("--at-local", "18:00 UTC"), "name no zone"),
         (("--at-local", "+2h"), "name no zone"),
         (("--at-local", "2030-01-31T18:00Z"), "name no zone"),

@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 
 from sluicegate.campaigns.ab import side_of, two_texts
+from sluicegate.campaigns.languages import joined
 from sluicegate.campaigns.template import Template
+from sluicegate.errors import BadTemplate
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.9])
@@ -29,3 +31,20 @@ def test_both_texts_are_one_template_with_conditions_of_their_own() -> None:
     values = {"name": "Ann", "vip": "yes"}
     assert text.render(values | {"ab_variant": "a"}) == "Hi friend!"
     assert text.render(values | {"ab_variant": "b"}) == "Hello Ann."
+
+
+@pytest.mark.parametrize(
+    "text", ["Hi {% endif %}{% if name %}yo {{ name }}", "{% else %}", "Hi {"]
+)
+def test_each_text_is_a_template_by_itself(text: str) -> None:
+    for texts in ((text, "Yo"), ("Yo", text)):
+        with pytest.raises(BadTemplate):
+            two_texts(*texts)
+    for several, other in (({"de": text}, "Hi"), ({"de": "Hallo"}, text)):
+        with pytest.raises(BadTemplate):
+            joined("lang", several, other)
+
+
+def test_an_empty_text_is_none() -> None:
+    with pytest.raises(BadTemplate, match="empty"):
+        two_texts("Hi", " ")

@@ -187,7 +187,7 @@ class CampaignRecipients:
 
     def _variant(self, to: str) -> str:
         plan = self._campaign.plan
-        return side_of(plan.name, to, plan.b_share) if plan.b_share else ""
+        return side_of(plan.dealer, to, plan.b_share) if plan.b_share else ""
 
     def _id(self, short: bytes) -> str:
         return MessageId(self._campaign.name, short.decode()).format()

@@ -10,6 +10,8 @@ whoever asks later, it is the same.
 from hashlib import blake2b
 from typing import Final, Literal
 
+from .template import Template
+
 VARIANT: Final = "ab_variant"
 """The variable that chooses in the text; no column can be called so."""
 
@@ -17,7 +19,9 @@ Side = Literal["a", "b"]
 
 
 def two_texts(a: str, b: str) -> str:
-    """One template of both texts."""
+    """One template of both texts; raises BadTemplate where one of them alone is none."""
+    for text in (a, b):
+        Template(text)
     return f'{{% if {VARIANT} == "b" %}}{b.strip()}{{% else %}}{a.strip()}{{% endif %}}'
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 
+from .template import Template
+
 _CODE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8}){0,3}")
 
 
@@ -21,7 +23,13 @@ def language_code(text: str) -> str | None:
 
 
 def joined(variable: str, texts: Mapping[str, str], other: str | None) -> str:
-    """One template of ``texts`` by language, and of the ``other`` text for all else, if any."""
+    """One template of ``texts`` by language, and of the ``other`` text for all else, if any.
+
+    Raises BadTemplate where one of them alone is none.
+    """
+    for alone in (*texts.values(), other):
+        if alone is not None:
+            Template(alone)
     parts = []
     for word, (code, text) in zip(["if", *["elif"] * len(texts)], texts.items(), strict=False):
         parts.append(f'{{% {word} {variable} == "{code}" %}}{text.strip()}')

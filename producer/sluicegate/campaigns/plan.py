@@ -58,7 +58,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     Where there is a ``language_column``, the text branches by it, see ``languages``; ``languages``
     are those that it has, with ``""`` among them if it has a text for all others. Of a revised
     plan ``columns`` are its tickets' values. ``follows`` is the campaign that it tries again.
-    ``b_share`` of the numbers get the second of two texts: see ``ab``.
+    ``b_share`` of the numbers get the second of two texts: see ``ab``; ``dealt_by`` names the
+    campaign that decides who, ``""`` for itself.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     plain_punctuation: bool = False
     language_column: str | None = None
     languages: tuple[str, ...] = ()
+    dealt_by: str = ""
 
     def __post_init__(self) -> None:
         """A new plan has the renderer of its text; a stored one always names its own.
@@ -104,6 +106,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     def values(self) -> tuple[str, ...]:
         """What a ticket's values are of: the first text's variables, then the kept columns."""
         return self.columns or tuple(dict.fromkeys((*self.template.variables, *self.kept_columns)))
+
+    @property
+    def dealer(self) -> str:
+        """The name of the campaign that decides who gets which of two texts."""
+        return self.dealt_by or self.name
 
     @property
     def kind(self) -> Literal["SMS", "MMS"]:
@@ -263,6 +270,7 @@ _FIELD_WORDS = {
     "columns": "columns of tickets",
     "follows": "campaign that it follows",
     "b_share": "share of the second text",
+    "dealt_by": "campaign that deals the two texts",
     "renderer": "renderer, that of another version of Sluicegate",
 }
 

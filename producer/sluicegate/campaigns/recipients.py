@@ -239,7 +239,7 @@ class Recipients:
     def _named(self, values: list[str], to: str) -> dict[str, str]:
         """A row's values by variable; raises BadValue if there is no text for its language."""
         named = {
-            name: side_of(self._plan.name, to, self._plan.b_share)
+            name: side_of(self._plan.dealer, to, self._plan.b_share)
             if index is None
             else values[index]
             for name, index in self._variables

@@ -60,8 +60,8 @@ def repeat(session: Session, options: RepeatOptions) -> None:
     done = []
     for at in times:
         one = _of_series(plan, at)
-        if _is_cancelled(session, one.name):
-            tell(f"{one.name} is cancelled, and left so", err=True)
+        if (state := _state(session, one.name)) not in ("", "draft", "scheduled"):
+            tell(f"{one.name} is {state}, and left so", err=True)
         else:
             done.append(bring_in(session, options, sheet, reading, one, at.astimezone(UTC)))
     if options.json:
@@ -82,8 +82,9 @@ def _of_series(plan: Plan, at: datetime) -> Plan:
     return replace(plan, name=f"{plan.name}-{at:%Y%m%d-%H%M}", series=plan.name).checked()
 
 
-def _is_cancelled(session: Session, name: str) -> bool:
+def _state(session: Session, name: str) -> str:
+    """The state of a campaign, ``""`` if there is none."""
     try:
-        return session.campaigns.get(name).state == "cancelled"
+        return session.campaigns.get(name).state
     except UnknownCampaign:
-        return False
+        return ""

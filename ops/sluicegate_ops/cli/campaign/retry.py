@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from sluicegate.campaigns.ab import VARIANT
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.plan import Plan
 
@@ -54,7 +55,8 @@ def retry(session: Session, options: RetryOptions) -> None:
 
     They become a campaign of their own, with the text that went out last, whose
     report is its own too. Those who may have been sent a message all the same,
-    or have opted out, are left out.
+    or have opted out, are left out; so are those whom another retry has reached
+    or still holds. If it is interrupted, repeat it: it goes on where it stopped.
 
     \b
     Example:
@@ -63,11 +65,17 @@ def retry(session: Session, options: RetryOptions) -> None:
     before = session.campaigns.get(options.name)
     if before.state not in ("finished", "cancelled"):
         fail(f"{before.name} is {before.state}: wait until it has ended, or cancel it", BAD_INPUT)
-    if before.plan.values and options.with_ is None:
-        needed = ", ".join(before.plan.values)
-        fail(f"its text needs {needed}: name the file it was from, --with FILE", BAD_INPUT)
+    retries = _retries(session, before)
+    name = options.as_ or _next_name(session, before, retries)
+    others = tuple(sorted(retry.name for retry in retries if retry.name != name))
+    plan = _plan(before, name, others, with_file=options.with_ is not None)
+    if options.with_ is None and (needed := _of_file(plan)):
+        fail(
+            f"it needs {', '.join(needed)} of each row: name the file it was from, --with FILE",
+            BAD_INPUT,
+        )
     given = StartOptions(
-        name=options.as_ or _next_name(session, before),
+        name=name,
         file=options.with_,
         from_campaign=before.name,
         failed=options.failed,
@@ -87,29 +95,58 @@ def retry(session: Session, options: RetryOptions) -> None:
     )
     refuse_without_answer(given)
     sheet = opened(session, given)
-    plan = _plan(before, given.name, with_file=options.with_ is not None)
     at = start_time(options.at, plan.expires_at) if options.at else None
     done = bring_in(session, given, sheet, reading_of(session, given, sheet), plan, at)
     if options.json:
         write_document(done)
 
 
-def _plan(before: Campaign, name: str, *, with_file: bool) -> Plan:
-    """The plan of the one before with the text that it sent last, and no expiry of its own."""
+def _plan(before: Campaign, name: str, others: tuple[str, ...], *, with_file: bool) -> Plan:
+    """The plan of the one before with the text that it sent last, and no expiry of its own.
+
+    Of two texts everybody gets the same again; ``others`` are the retries that there are.
+    """
     plan = replace(
         before.current,
         name=name,
         follows=before.name,
         columns=(),
         expires_at=None,
-        except_campaigns=(),
+        except_campaigns=others,
         series="",
+        dealt_by=before.plan.dealer if before.plan.b_share else "",
     )
-    return plan if with_file else replace(plan, to_column=_NUMBER_COLUMN, key_column=None)
+    if with_file:
+        return plan
+    return replace(plan, to_column=_NUMBER_COLUMN, key_column=None, region_column=None)
 
 
-def _next_name(session: Session, before: Campaign) -> str:
-    """The first free name behind that of the one before: july-2, july-3, and so on."""
+def _of_file(plan: Plan) -> list[str]:
+    """The columns that a plan needs beside the number: of its text, and of its hours."""
+    dealt = (VARIANT,) if plan.b_share else ()
+    names = [name for name in plan.values if name not in dealt]
+    hours = (plan.hours.zone_column, plan.hours.state_column) if plan.hours else ()
+    return list(dict.fromkeys((*names, *filter(None, hours))))
+
+
+def _retries(session: Session, before: Campaign) -> list[Campaign]:
+    """The campaigns that try it again, those that try one of these again, and so on."""
+    found, names = list[Campaign](), {before.name}
+    for campaign in sorted(session.campaigns, key=lambda campaign: campaign.created_ms):
+        if campaign.plan.follows in names:
+            names.add(campaign.name)
+            found.append(campaign)
+    return found
+
+
+def _next_name(session: Session, before: Campaign, retries: list[Campaign]) -> str:
+    """The first free name behind that of the one before: july-2, july-3, and so on.
+
+    Or that of a retry of it whose import was interrupted, so that it goes on.
+    """
+    for retry in retries:
+        if retry.plan.follows == before.name and retry.state == "draft":
+            return retry.name
     taken = {campaign.name for campaign in session.campaigns}
     number = 2
     while f"{before.name}-{number}" in taken:

@@ -102,6 +102,11 @@ def bring_in(
     """
     campaigns = session.campaigns
     before = existing(campaigns, plan)
+    if at is not None and before and before.state not in ("draft", "scheduled"):
+        fail(
+            f"--at: {before.name} is {before.state} already; leave it out to add whoever is new",
+            BAD_INPUT,
+        )
     plan = plan if before is None else before.current
     file = read(session, options, sheet, plan, reading)
     if not options.json:

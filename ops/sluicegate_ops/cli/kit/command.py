@@ -1,12 +1,13 @@
 """A command from a function and its options: a frozen dataclass, one field for each parameter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from inspect import Parameter, Signature
 from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import typer
 
+from .failures import BAD_INPUT, fail
 from .options import AccountOption, ConfigOption
 from .session import Session
 
@@ -32,6 +33,9 @@ _READ_ONLY = frozenset(
     )
 )
 """Commands that change nothing, whatever becomes of them."""
+
+_MAY_BE_EMPTY = frozenset(("why", "text", "b_text", "delimiter"))
+"""Options that say themselves what they take: a delimiter may be a space."""
 
 _CONTEXT = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 _EVERYWHERE = [
@@ -72,6 +76,7 @@ def command(
     def expanded(
         ctx: typer.Context, account: str | None, config: str | None, **given: Any
     ) -> None:
+        _refuse_empty(ctx, given)
         ctx.obj.choose(account, config)
         ctx.obj.writes = run.__name__ not in _READ_ONLY
         ctx.obj.of_any_deployment = of_any_deployment
@@ -81,6 +86,20 @@ def command(
     expanded.__name__, expanded.__doc__ = run.__name__, run.__doc__
     expanded.__signature__ = signature  # type: ignore[attr-defined]  # inspect reads it, mypy does not know it
     return expanded
+
+
+def _refuse_empty(ctx: typer.Context, given: Mapping[str, Any]) -> None:
+    """End where an option has an empty value, as from a variable that a script has not set.
+
+    To take it as if it were not given might send now what was to wait for a time.
+    """
+    for param in ctx.command.params:
+        if param.param_type_name != "option" or param.name in _MAY_BE_EMPTY:
+            continue
+        value = given.get(param.name or "")
+        values = value if isinstance(value, list) else [value]
+        if any(isinstance(each, str) and not each.strip() for each in values):
+            fail(f"{param.opts[0]} is empty: give a value, or leave the option out", BAD_INPUT)
 
 
 def _parameters(kind: type) -> list[Parameter]:
