@@ -107,7 +107,8 @@ is each script's ``KEYS[1]``.
                          stored/guards.py); guarded_since, canary_full, canary_passed: wall ms
                          (guards.lua); stopped: why one of these paused it, stopped_by: which;
                          version: of its text, where that was revised, text:<n>: each later one
-                         (JSON, campaigns/plan.py); changes, changed_by, approved: see approval.lua
+                         (JSON, campaigns/plan.py); changes, changed_by, changers, approved:
+                         see approval.lua
     money        hash    lifted:<level> -> the day for which a person lifted its cap's halt;
                          warned:<level> -> the day, of a campaign the cap, that was warned of
     running      set     names of the campaigns that are being sent

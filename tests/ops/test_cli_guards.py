@@ -126,3 +126,42 @@ def test_what_can_not_be_told_of_keyed_recipients_is_refused_before_the_import(
     limit = ("--key", "First Name", "--pause-if", "opted_out > 1%")
     assert "recipients go by" in start(cli, tmp_path, *limit, exits=2)
     cli("campaign", "status", "july", exits=2)
+
+
+def test_whoever_is_left_out_stays_so_until_told_otherwise(cli: Cli, tmp_path: Path) -> None:
+    start(cli, tmp_path, "--keep", "Network")
+    for value in ("Best", "Acme", "Best"):
+        cli("campaign", "guard", "july", "--without", f"Network={value}")
+    left_out = cli.document("campaign", "guard", "july")["guards"]["without"]
+    assert [one["value"] for one in left_out] == ["Best", "Acme"]
+    cli("campaign", "guard", "july", "--without", "none")
+    assert not cli.document("campaign", "guard", "july")["guards"]
+
+
+def test_a_resume_that_is_refused_changes_nothing(cli: Cli, tmp_path: Path) -> None:
+    start(cli, tmp_path, "--at", "tomorrow 09:00")
+    resume = ("campaign", "resume", "july", "--max-messages", "7", "--max-cost", "8")
+    cli(*resume, exits=1)
+    cli("campaign", "schedule", "july", "--now")
+    cli("campaign", "pause", "july")
+    cli(*resume, "--pause-if", "failed > 5%", exits=2)
+    cli.bench.publish(approve_campaigns=True)
+    told = cli(*resume, exits=1).output
+    assert "campaign guard july" in told
+    found = cli.document("campaign", "guard", "july")
+    assert (found["guards"], found["max_cost"]) == ({}, None)
+    cli("campaign", "guard", "july", "--max-messages", "7", "--max-cost", "8", "--who", "ann")
+    shown = " ".join(cli("campaign", "approve", "july", "--yes", "--who", "bob").output.split())
+    assert "cap 8 USD" in shown
+    assert "most messages 7" in shown
+    assert "july is running" in cli("campaign", "resume", "july").output
+
+
+def test_who_approves_sees_the_start_the_hours_and_the_expiry(cli: Cli, tmp_path: Path) -> None:
+    cli.bench.publish(approve_campaigns=True)
+    hours = ("--hours", "mon-sun 09:00-18:00", "--expires-at", "2099-01-01T00:00Z")
+    start(cli, tmp_path, "--at", "2098-12-01 09:00Z", *hours, "--who", "ann")
+    shown = " ".join(cli("campaign", "approve", "july", "--yes", "--who", "bob").output.split())
+    assert "starts 2098-12-01 09:00:00Z" in shown
+    assert "hours mon-sun 09:00-18:00" in shown
+    assert "expires 2099-01-01 00:00:00Z" in shown

@@ -83,7 +83,7 @@ def test_a_canary_that_can_not_succeed_any_more_pauses_at_once(store: redis.Redi
     paused, why = state(bench)
     assert paused == "paused"
     assert why == (
-        "its canary of 4 failed: 3 can't be delivered any more; 0 delivered, 1 failed, "
+        "its canary of 4 failed: fewer than 3 can still be delivered; 0 delivered, 1 failed, "
         "1 unconfirmed, 0 refused; most of all at carrier Acme Mobile, 2 of 2 (100.0%)"
     )
     assert bench.campaigns.get("july").stopped_by == "canary"

@@ -15,6 +15,7 @@ _STOPPED = (
     "draft",
     "scheduled",
     "paused",
+    "canary",
     "no_worker",
     "read_only",
     "memory",

@@ -102,7 +102,7 @@ def _named(limits: LaneLimits) -> Wait:
     """The level that parked the lane, though by now it would let a message pass."""
     kind, _, level = limits.refused_by.partition(":")
     if kind in _CAPS:
-        return Wait(kind=_CAPS[kind], level=level, until_ms=limits.opens_ms, refuses=True)
+        return Wait(kind=_CAPS[kind], level=level, refuses=True)  # nobody can say until when
     if kind == "hours":
         return Wait(
             kind="hours",

@@ -70,9 +70,13 @@ _ESTIMATE = "estimate:"
 _MOST_MONEY = 10**9
 _NOT_APPROVED: Mapping[str, str] = {
     "changed": "it has changed since it was shown: look at it again",
-    "same": "{who} changed it last: somebody else has to approve it",
+    "same": "{who} changed it: somebody else has to approve it",
     "stranger": "{who} is none of the account's approvers",
 }
+_EARLY = (
+    "it is approved for its time, which is to come: "
+    "schedule another, or none, and have that approved"
+)
 _PAGE = 1000
 _IMPORT_RESULTS: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
@@ -387,8 +391,11 @@ class Campaigns:
 
     def needs_approval(self, name: str) -> bool:
         """Whether a second person has yet to approve a campaign."""
-        needed = self._client.hexists(self._keys("limits"), "approval")
-        return bool(needed) and self.get(name).approved is None
+        return self.asks_approval() and self.get(name).approved is None
+
+    def asks_approval(self) -> bool:
+        """Whether a second person approves every campaign of the account."""
+        return bool(self._client.hexists(self._keys("limits"), "approval"))
 
     def proposal(self, name: str) -> Proposal:
         """What somebody would approve of a campaign now; raises UnknownCampaign."""
@@ -397,9 +404,9 @@ class Campaigns:
         return proposal(plan, ledger, self.estimates(name), fields)
 
     def approve(self, seen: Proposal, by: By) -> Approval:
-        """Approve a campaign as it was seen, by somebody else than who changed it last.
+        """Approve a campaign as it was seen, by somebody who has changed nothing of it.
 
-        Any later change of its text, recipients, caps or guards makes this void. Raises
+        Any later change of its text, recipients, start, caps or guards makes this void. Raises
         UnknownCampaign; and NotApproved if it has changed since, or if this person can't.
         """
         name, (seconds, _) = seen.plan.name, self._client.time()
@@ -447,6 +454,8 @@ class Campaigns:
             raise WrongCampaignState(name, before.decode(), action)
         if after == b"unapproved":
             raise NotApproved(name, "a second person has yet to approve it")
+        if after == b"early":
+            raise NotApproved(name, _EARLY)
         if action in ("pause", "cancel"):
             wait_for_posts(self._client, self._keys, self._sleep)
         state: CampaignState = after.decode()

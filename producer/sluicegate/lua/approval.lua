@@ -1,14 +1,16 @@
 -- Approval: where it is configured, a second person lets a campaign go out, as it then is.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: is_missing, which only reads; changed, no_longer_resumes, approve.
+-- Returns: is_missing, is_early, which only read; changed, no_longer_resumes, approve.
 -- Keys touched: campaign:<n>; those of pausing.lua; it reads limits.
 --
--- `changes` counts what was changed of a campaign's text, recipients, caps and guards, and
--- `changed_by` is who did it last. An approval is of so many changes: one more, and it is void, and
+-- `changes` counts what was changed of a campaign's text, recipients, caps, guards and start;
+-- `changed_by` is who did it last, and `changers` are all who did, by lines: none of them may
+-- approve it. An approval is of so many changes: one more, and it is void, and
 -- the campaign pauses if it runs. The field `approval` of the limits is there where approval is
 -- needed: who may give it, by lines, or * for anybody.
 local account, limits = part('sluicegate.account'), part('sluicegate.limits')
 local pausing = later('sluicegate.pausing')
+local num = part('sluicegate.texts').num
 local key, call = account.key, redis.call
 
 -- Whether a campaign may not go out yet.
@@ -16,11 +18,34 @@ local function is_missing(name)
   return limits.get('approval') and not call('HGET', key('campaign:' .. name), 'approved')
 end
 
+-- Whether a campaign that is scheduled would start before the time that somebody approves it for.
+local function is_early(now, name)
+  local at = limits.get('approval') and call('HGET', key('campaign:' .. name), 'at')
+  return at and num(at, 0) > now.wall
+end
+
+local function has_line(lines, line)
+  return string.find('\n' .. lines .. '\n', '\n' .. line .. '\n', 1, true) ~= nil
+end
+
+-- All who have changed a campaign; an earlier version kept the last of them alone.
+local function changers_of(campaign)
+  local fields = call('HMGET', campaign, 'changers', 'changed_by')
+  return fields[1] or fields[2] or ''
+end
+
+local function note_changer(campaign, who)
+  local changers = changers_of(campaign)
+  local known = changers ~= '' and has_line(changers, who)
+  local all = known and changers or changers == '' and who or changers .. '\n' .. who
+  call('HSET', campaign, 'changed_by', who, 'changers', all)
+end
+
 -- A campaign is no longer what somebody approved; `said` is the audit's entry of that.
 local function changed(now, name, said)
   local campaign = key('campaign:' .. name)
   call('HINCRBY', campaign, 'changes', 1)
-  if said ~= '' then call('HSET', campaign, 'changed_by', cjson.decode(said).who) end
+  if said ~= '' then note_changer(campaign, cjson.decode(said).who) end
   call('HDEL', campaign, 'approved')
   if limits.get('approval') and call('HGET', campaign, 'state') == 'running' then
     pausing().pause(now, name, 'approval', 'it was changed after it was approved')
@@ -36,21 +61,19 @@ local function no_longer_resumes(name)
 end
 
 -- Approve it as it was after so many changes. Returns approved; or changed | same (who changed it
--- last can't approve it) | stranger (who may not approve anything).
+-- can't approve it) | stranger (who may not approve anything).
 local function approve(name, seen, approval)
   local campaign, who = key('campaign:' .. name), cjson.decode(approval).who
-  local fields = call('HMGET', campaign, 'changes', 'changed_by', 'approved')
+  local fields = call('HMGET', campaign, 'changes', 'approved')
   if (fields[1] or '0') ~= seen then return 'changed' end
   local may = limits.get('approval') or '*'
-  if may ~= '*' and not string.find('\n' .. may .. '\n', '\n' .. who .. '\n', 1, true) then
-    return 'stranger'
-  end
-  if fields[2] == who then return 'same' end
-  if not fields[3] then call('HSET', campaign, 'approved', approval) end
+  if may ~= '*' and not has_line(may, who) then return 'stranger' end
+  if has_line(changers_of(campaign), who) then return 'same' end
+  if not fields[2] then call('HSET', campaign, 'approved', approval) end
   return 'approved'
 end
 
 return {
-  is_missing = is_missing, changed = changed, no_longer_resumes = no_longer_resumes,
-  approve = approve,
+  is_missing = is_missing, is_early = is_early, changed = changed,
+  no_longer_resumes = no_longer_resumes, approve = approve,
 }

@@ -14,7 +14,7 @@
 --   state after}, the second empty where that state does not allow it, the first 'unknown' where
 --   there is no such campaign; and, behind a cancel, 'more' where tickets of it are still in its
 --   lanes: repeating it moves them. For approve the second is approval.lua's answer; for what would
---   let it go out it may be 'unapproved'.
+--   let it go out it may be 'unapproved', or 'early' before the time that was approved.
 -- Keys touched: those of records.lua, counts.lua and audit.lua, clock, campaigns, closed,
 --   lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
@@ -119,6 +119,7 @@ if action == 'schedule' then
     call('HSET', campaign, 'state', state, 'at', ARGV[3])
     if state == 'scheduled' then call('ZADD', key('scheduled'), ARGV[3], name) end
     audit.write(now, ARGV[4] or '', 1)
+    approval.changed(now, name, ARGV[4] or '')
   end
   return { before, state }
 end
@@ -137,6 +138,9 @@ if action == 'pause' and before == 'paused' and approval.no_longer_resumes(name)
 end
 if not after or after == before then return { before, after or '' } end
 if after == 'running' and approval.is_missing(name) then return { before, 'unapproved' } end
+if before == 'scheduled' and after == 'running' and approval.is_early(now, name) then
+  return { before, 'early' }
+end
 
 local function open()
   if action == 'start' then call('HSET', campaign, 'started', whole_ms(now.wall)) end

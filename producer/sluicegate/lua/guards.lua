@@ -153,7 +153,7 @@ local function judge_canary(now, campaign, guard)
     call('HSET', key('campaign:' .. campaign), 'canary_passed', guard.passed)
     account.wake()
   elseif canary.size - lost < need then
-    canary_failed(now, campaign, canary, format('%d can\'t be delivered any more', need))
+    canary_failed(now, campaign, canary, format('fewer than %d can still be delivered', need))
   elseif guard.full and now.wall >= guard.full + canary.within_ms then
     local why = format('not %d delivered within %g s', need, canary.within_ms / 1000)
     canary_failed(now, campaign, canary, why)

@@ -5,17 +5,21 @@ from decimal import Decimal
 import typer
 
 from sluicegate.campaigns.approval import Proposal
+from sluicegate.campaigns.campaign import Campaign
 from sluicegate.stored import UNITS
 
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
-from ..kit.output import write_document, write_pairs
+from ..kit.output import when, write_document, write_pairs
 from ..kit.session import Session
 from .guard_words import guard_pairs
+from .hours import hours_words
 from .options import CampaignOptions
 from .preflight_costs import cost
+
+_AT_ONCE = {"draft": "at once, when it is approved"}
 
 
 @option_set
@@ -32,9 +36,9 @@ class ApproveOptions(CampaignOptions):
 def approve(session: Session, options: ApproveOptions) -> None:
     """Let a campaign of somebody else's go out as it is.
 
-    It shows text, recipients, cost and caps, and asks. The approval is bound to
+    It shows text, recipients, start, hours, cost and caps, and asks. The approval is bound to
     a hash of these: whatever is changed afterwards makes it void, and pauses the
-    campaign. A draft starts at once.
+    campaign. A draft starts at once, one that is scheduled at its time.
 
     \b
     Example:
@@ -43,7 +47,7 @@ def approve(session: Session, options: ApproveOptions) -> None:
     campaigns, name = session.campaigns, options.name
     campaign, seen = campaigns.get(name), campaigns.proposal(name)
     if not options.json:
-        write_pairs([*_pairs(seen), *guard_pairs(campaign)])
+        write_pairs([*_pairs(seen, campaign), *guard_pairs(campaign)])
         typer.echo()
     confirm(f"Let {name} go out as it is?", options.yes)
     by = by_whom(options.who, options.why, needed=False)
@@ -60,16 +64,20 @@ def approve(session: Session, options: ApproveOptions) -> None:
     typer.echo(f"{name} is approved as {approval.hash}, and {state}")
 
 
-def _pairs(seen: Proposal) -> list[tuple[str, object]]:
+def _pairs(seen: Proposal, campaign: Campaign) -> list[tuple[str, object]]:
     costs = (cost(Decimal(sum) / UNITS, currency) for currency, sum in seen.estimates.items())
+    plan = seen.plan
     return [
-        ("campaign", seen.plan.name),
+        ("campaign", plan.name),
         ("changed by", seen.changed_by),
-        ("from", seen.plan.sender or f"the pool of {seen.plan.messaging_profile_id}"),
-        ("text", seen.plan.text),
-        ("media", " ".join(seen.plan.media_urls)),
+        ("from", plan.sender or f"the pool of {plan.messaging_profile_id}"),
+        ("text", plan.text),
+        ("media", " ".join(plan.media_urls)),
         ("recipients", f"{seen.recipients:,}"),
         ("cost", ", ".join(costs)),
-        ("cap", seen.caps[0] and "as campaign status shows"),
+        ("starts", when(seen.at_ms) if seen.at_ms else _AT_ONCE.get(campaign.state, "")),
+        ("hours", hours_words(plan.hours)),
+        ("expires", plan.expires_at and when(plan.expires_at.timestamp() * 1000)),
+        ("cap", campaign.max_cost and f"{campaign.max_cost} {campaign.currency}"),
         ("hash", seen.hash),
     ]

@@ -1,11 +1,9 @@
 """``sluicegate campaign pause``, ``resume`` and ``cancel``: control a campaign."""
 
-from decimal import Decimal
-
 import typer
 
-from sluicegate.audit import By
-from sluicegate.campaigns.campaign import Action
+from sluicegate.campaigns.campaign import Action, Campaign
+from sluicegate.errors import WrongCampaignState
 
 from ...inspect import claimed
 from ..kit.acts import by_whom
@@ -14,11 +12,14 @@ from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
 from ..kit.output import counted, write_document
+from ..kit.pasting import pasted
 from ..kit.session import Session
 from ..status.ways_on import way_on
-from .guards import LeaveOutOptions, set_guards
+from .guards import LeaveOutOptions, cap, guards_for
 from .options import CampaignOptions, MaxCostOption
 from .show import show_ledger, summary
+
+_SECOND_MS = 1000  # approvals are dated by whole seconds
 
 
 @option_set
@@ -71,16 +72,36 @@ def resume(session: Session, options: ResumeOptions) -> None:
       sluicegate campaign resume july --without carrier=T-Mobile --canary 500
     """
     campaign = session.campaigns.get(options.name)
-    needs = campaign.stopped_by != "approval"  # the script refuses it until somebody has
-    if campaign.stopped and needs and not _changes(options, campaign.stopped_by):
+    _refuse_to_resume(session, options, campaign)
+    changes = _changes(options, campaign.stopped_by) or _approvable(session, campaign)
+    if campaign.stopped and not changes:
         way = way_on(options.name, campaign.stopped_by)
         fail(f"{options.name}: {campaign.stopped}; {way}", BAD_INPUT)
     by = by_whom(options.who, options.why, needed=False)
+    guards = guards_for(session, campaign, options) if options.any_guard else None
     if options.max_cost is not None:
         cap(session, options.name, options.max_cost, by)
-    if options.any_guard:
-        set_guards(session, campaign, options, by)
+    if guards is not None:
+        session.campaigns.guard(options.name, guards, by)
     _act(session, options, "resume")
+
+
+def _approvable(session: Session, campaign: Campaign) -> bool:
+    """Whether somebody approves how it goes on, or has since it paused: the script minds that."""
+    approved = campaign.approved
+    since = approved is None or approved.at_ms + _SECOND_MS > campaign.paused_ms
+    return campaign.stopped_by == "approval" or (session.campaigns.asks_approval() and since)
+
+
+def _refuse_to_resume(session: Session, options: ResumeOptions, campaign: Campaign) -> None:
+    """Refuse what the script would, before caps and guards are changed for it."""
+    name = campaign.name
+    if campaign.state not in ("paused", "running"):
+        raise WrongCampaignState(name, campaign.state, "resume")
+    changes = options.max_cost is not None or options.any_guard
+    if changes and session.campaigns.asks_approval():
+        way = f"sluicegate campaign guard {pasted(name)}, then campaign approve, then resume"
+        fail(f"{name}: a second person approves what changes, so nothing was done: {way}")
 
 
 def _changes(options: ResumeOptions, stopped_by: str) -> bool:
@@ -90,13 +111,10 @@ def _changes(options: ResumeOptions, stopped_by: str) -> bool:
         "messages": options.max_messages,
         "segments": options.max_segments,
     }
-    return caps[stopped_by] is not None if stopped_by in caps else options.any_guard
-
-
-def cap(session: Session, name: str, max_cost: str, by: By) -> None:
-    """Set a campaign's cap, or with ``none`` take it away."""
-    amount = None if max_cost == "none" else Decimal(max_cost)
-    session.campaigns.cap(name, amount, session.account, by)
+    if stopped_by in caps:
+        return caps[stopped_by] is not None
+    others = (options.canary, options.until_delivered, options.pause_if, options.without)
+    return any(value is not None for value in others)
 
 
 @command

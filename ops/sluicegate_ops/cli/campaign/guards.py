@@ -1,6 +1,7 @@
 """``sluicegate campaign guard``, and the guards that options of other commands stand for."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -28,7 +29,7 @@ from ..kit.output import write_document, write_pairs
 from ..kit.session import Session
 from ..message.deliveries import set_up
 from .guard_words import guard_pairs
-from .options import CampaignOptions
+from .options import CampaignOptions, MaxCostOption
 from .show import summary
 
 NONE = "none"
@@ -84,7 +85,8 @@ class LeaveOutOptions(GuardOptions):
         list[str] | None,
         typer.Option(
             metavar="COLUMN=VALUE",
-            help="Leave out whom this is so of: a kept column, carrier=T-Mobile, area=+1212.",
+            help="Leave out, as well, whom this is so of: a kept column, carrier=T-Mobile, "
+            "area=+1212; none leaves out nobody.",
         ),
     ] = None
 
@@ -98,6 +100,7 @@ class LeaveOutOptions(GuardOptions):
 class CampaignGuardOptions(LeaveOutOptions, CampaignOptions):
     """The options of ``campaign guard``."""
 
+    max_cost: MaxCostOption = None
     who: WhoOption = None
     why: WhyOption = ""
     json: AsJsonDocument = False
@@ -115,21 +118,32 @@ def guard(session: Session, options: CampaignGuardOptions) -> None:
       sluicegate campaign guard july --max-messages 5000 --canary none
     """
     campaign = session.campaigns.get(options.name)
-    if options.any_guard:
-        set_guards(session, campaign, options, by_whom(options.who, options.why, needed=False))
+    by = by_whom(options.who, options.why, needed=False)
+    guards = guards_for(session, campaign, options) if options.any_guard else None
+    if options.max_cost is not None:
+        cap(session, options.name, options.max_cost, by)
+    if guards is not None:
+        session.campaigns.guard(options.name, guards, by)
+    if options.any_guard or options.max_cost is not None:
         campaign = session.campaigns.get(options.name)
     if options.json:
         write_document(summary(campaign, session.campaigns.ledger(options.name)))
         return
-    pairs = list(guard_pairs(campaign))
+    most = campaign.max_cost and f"{campaign.max_cost} {campaign.currency}"
+    pairs = [*([("cap", most)] if most else []), *guard_pairs(campaign)]
     write_pairs(pairs or [("guards", f"{campaign.name} has none")])
 
 
-def set_guards(session: Session, campaign: Campaign, options: GuardOptions, by: By) -> None:
-    """Give a campaign the guards that options name; raises BadGuard."""
+def cap(session: Session, name: str, max_cost: str, by: By) -> None:
+    """Set a campaign's cap, or with ``none`` take it away."""
+    amount = None if max_cost == "none" else Decimal(max_cost)
+    session.campaigns.cap(name, amount, session.account, by)
+
+
+def guards_for(session: Session, campaign: Campaign, options: GuardOptions) -> Guards:
+    """A campaign's guards, with what options name in their place; raises BadGuard."""
     recipients = session.campaigns.ledger(campaign.name).imported
-    guards = guards_of(session, campaign.plan, campaign.guards, options, recipients)
-    session.campaigns.guard(campaign.name, guards, by)
+    return guards_of(session, campaign.plan, campaign.guards, options, recipients)
 
 
 def guards_of(
@@ -147,7 +161,8 @@ def guards_of(
     if isinstance(options, LeaveOutOptions) and options.without is not None:
         conditions = tuple(left_out(text, plan) for text in _without_none(options.without))
         _check_carriers(session, conditions)
-        guards = replace(guards, without=conditions)
+        before = guards.without if conditions else ()  # none lets them all in again
+        guards = replace(guards, without=tuple(dict.fromkeys((*before, *conditions))))
     needs = guards.canary or any(one.kind in ("failed", "undelivered") for one in guards.shares)
     if needs and not set_up(session):
         fail(

@@ -27,8 +27,7 @@ from ..kit.output import counted, tell, when, write_document
 from ..kit.pasting import pasted
 from ..kit.progress import Meter
 from ..kit.session import Session
-from .control import cap
-from .guards import GuardOptions, guards_of
+from .guards import GuardOptions, cap, guards_of
 from .options import FileOptions, MaxCostOption
 from .planning import existing, opened, planned, reading_of
 from .preflight import ReadFile, read, refuse
