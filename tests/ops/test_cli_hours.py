@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -206,3 +207,32 @@ def test_a_series_that_makes_no_sense_is_refused(
 ) -> None:
     repeat = ("campaign", "repeat", file, *OPTIONS, "--name", "news", "--yes")
     assert said in cli(*repeat, *args, exits=2).stderr
+
+
+def test_a_retry_names_the_columns_that_its_hours_need(cli: Cli, file: str) -> None:
+    start = ("campaign", "start", file, "--text", "Hi", *OPTIONS[2:], "--name", "july", "--yes")
+    cli(*start, "--hours", "0:00-24:00", "--zone-column", "tz")
+    cli("campaign", "cancel", "july", "--yes")
+    told = cli("campaign", "retry", "july", "--failed", "any", "--yes", exits=2).stderr
+    assert "it needs tz of each row: name the file it was from" in told
+
+
+def test_nobody_is_texted_at_once_whose_clock_is_past_the_local_time(
+    cli: Cli, tmp_path: Path
+) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text("phone\n+13055551234\n+6495551234\n")
+    here = datetime.now(ZoneInfo("America/New_York")) + timedelta(hours=3)
+    options = ("--text", "Hi", *OPTIONS[2:], "--at-local", f"{here:%Y-%m-%d %H:%M}")
+    report = cli.document("campaign", "preflight", str(path), *options)
+    assert (report["sendable"], report["rejected"]) == (1, 1)
+    late = ("--expires-at", (here + timedelta(minutes=-30)).isoformat())
+    told = cli("campaign", "preflight", str(path), *options, *late, exits=1).output
+    assert "before it expires" in told
+
+
+def test_what_became_of_a_message_is_no_state_whose_laws_hold(cli: Cli, file: str) -> None:
+    start = ("campaign", "start", "--text", "Hi", *OPTIONS[2:], "--yes")
+    cli(*start, file, "--name", "july")
+    again = ("--from-campaign", "july", "--preset", "us", "--state-column", "State")
+    assert "no place" in cli(*start, *again, "--name", "june", exits=2).stderr

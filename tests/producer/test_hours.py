@@ -220,6 +220,27 @@ def test_several_possible_zones_leave_what_is_open_in_all() -> None:
         classes_of(windows="09:00-12:00").of("+79161234567")
 
 
+def test_hours_that_do_not_open_before_the_expiry_are_refused() -> None:
+    hours = SendingHours(windows="12:00-13:00", fixed_zone="UTC")
+    opens = next(iter(Classes(hours, lambda: NOW).of("+1").stretches(NOW, NOW + DAY)))[0]
+    with pytest.raises(BadHours, match="before it expires"):
+        Classes(hours, lambda: NOW, expires_at=opens).of("+13055551234")
+    assert Classes(hours, lambda: NOW, expires_at=opens + 1).of("+13055551234").parts
+    late = {"starts_at": opens + 3_600, "expires_at": opens + 7_200}
+    with pytest.raises(BadHours, match="before it expires"):
+        Classes(hours, lambda: NOW, **late).of("+13055551234")
+
+
+def test_a_local_time_that_had_passed_on_a_clock_when_it_was_made_is_refused() -> None:
+    here = datetime.fromtimestamp(NOW, UTC)
+    hours = SendingHours(begins=f"{here + timedelta(hours=2):%Y-%m-%dT%H:%M}")
+    found = Classes(hours, lambda: NOW + DAY, made_at=NOW)
+    assert found.of("+13055551234").parts, "also when it is imported later"
+    with pytest.raises(BadHours, match="had passed on its clock already"):
+        found.of("+6495551234")  # Auckland
+    assert Classes(hours, lambda: NOW).of("+6495551234").parts
+
+
 def test_equal_hours_are_one_class_with_one_name() -> None:
     one = classes_of(windows="09:00-18:00").of("+13055551234")
     other = classes_of(windows="9:00-12:00 12:00-18:00").of("+12125551234")

@@ -46,6 +46,7 @@ OTHERS: dict[str, Any] = {
     "columns": ("code", "first_name"),
     "follows": "june",
     "b_share": 0.5,
+    "dealt_by": "june",
     "renderer": "other/9",
     "except_campaigns": ("june",),
     "hours": SendingHours(windows="09:00-18:00"),

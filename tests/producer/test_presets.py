@@ -166,6 +166,9 @@ def classes(**fields: Any) -> Classes:
 def test_other_countries_numbers_have_no_such_rules() -> None:
     for number in ("+493012345678", "+14165551234", "+441212345678"):
         assert classes().of(number) == HoursClass()
+    assert classes(state_column="state").of("+14165551234", "", "ON") == HoursClass()
+    with pytest.raises(BadHours, match="is no state"):
+        classes(state_column="state").of("+13055551234", "", "ON")
     assert classes().of("+17875551234").rules == ("us: 08:00-21:00",)  # Puerto Rico
 
 

@@ -62,13 +62,16 @@ class RowReading(msgspec.Struct, frozen=True):
 
     ``columns`` maps what the plan calls a column, as a variable, to the source's own name of it.
     Rows are left out that don't meet all ``conditions``, whose number is in one of ``without``, or
-    is not in each of ``within``.
+    is not in each of ``within``. Their campaign starts at ``starts_at``, None for now, and was
+    made at ``made_at``, None where that does not matter; both in seconds since 1970.
     """
 
     columns: Mapping[str, str] = {}
     conditions: tuple[Condition, ...] = ()
     without: tuple[NumberSet, ...] = ()
     within: tuple[NumberSet, ...] = ()
+    starts_at: float | None = None
+    made_at: float | None = None
 
     def place(self, file: RowSource, name: str, missing: str = "") -> int:
         """The index of the column that the plan calls ``name``; raises as ``columns.place``."""
@@ -105,7 +108,7 @@ class Recipients:
         used = {index for _, index in self._variables if index is not None}
         region = plan.region_column
         self._region = None if region is None else reading.place(file, region)
-        self._classes = Classes(plan.hours) if plan.hours else None
+        self._classes = _classes(plan, reading)
         self._zone = self._state = None
         if plan.hours and plan.hours.zone_column:
             self._zone = reading.place(file, plan.hours.zone_column)
@@ -276,6 +279,17 @@ def _mapped(file: RowSource, plan: Plan, reading: RowReading) -> list[tuple[str,
         else (name, reading.place(file, name, _missing(plan, name)))
         for name in plan.values
     ]
+
+
+def _classes(plan: Plan, reading: RowReading) -> Classes | None:
+    if plan.hours is None:
+        return None
+    return Classes(
+        plan.hours,
+        expires_at=None if plan.expires_at is None else plan.expires_at.timestamp(),
+        starts_at=reading.starts_at,
+        made_at=reading.made_at,
+    )
 
 
 def _missing(plan: Plan, name: str) -> str:

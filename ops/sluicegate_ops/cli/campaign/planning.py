@@ -75,6 +75,17 @@ def reading_of(session: Session, options: FileOptions, sheet: RowSource) -> RowR
     return RowReading(columns, conditions, left_out(session, options), within)
 
 
+def timed(reading: RowReading, before: Campaign | None, at: datetime | None = None) -> RowReading:
+    """How rows are read for a campaign that is made now, unless it was ``before``.
+
+    It starts ``at`` a time, None for what it is scheduled for, if it is, or now.
+    """
+    planned_ms = before.at_ms if before and before.state == "scheduled" else 0
+    starts_at = at.timestamp() if at else planned_ms / 1000 or None
+    made_at = before.created_ms / 1000 if before else datetime.now(UTC).timestamp()
+    return replace(reading, starts_at=starts_at, made_at=made_at)
+
+
 def mapped(given_names: Sequence[str] | None, sheet: RowSource) -> dict[str, str]:
     """The source's own names of columns by the variables that --map gives them."""
     columns: dict[str, str] = {}
@@ -131,10 +142,22 @@ def planned(
         except_campaigns=tuple(sorted(set(excluded_campaigns(session, options)))),
         hours=hours_of(options, column),
     ).checked()
+    _check_state_column(options, plan)
     check_sender(session.account, plan.sender, plan.messaging_profile_id)
     if options.check_media:
         check_media(plan.media_urls)
     return plan
+
+
+def _check_state_column(options: FileOptions, plan: Plan) -> None:
+    """End where the state of a message would be taken for the place whose laws hold."""
+    from_outcomes = options.from_campaign and options.file is None and options.query is None
+    if from_outcomes and plan.hours and plan.hours.state_column == "state":
+        fail(
+            f"--state-column {options.state_column}: in the rows of --from-campaign that is what "
+            "became of each message, no place; give the file as well, which has such a column",
+            BAD_INPUT,
+        )
 
 
 def _texts(

@@ -22,7 +22,7 @@ from ..kit.output import write_document
 from ..kit.progress import Meter
 from ..kit.session import Session
 from .options import FileOptions, RowFault
-from .planning import existing, opened, planned, reading_of
+from .planning import existing, opened, planned, reading_of, timed
 from .preflight_document import document
 from .preflight_screen import show
 
@@ -66,9 +66,9 @@ def check(session: Session, options: PreflightOptions) -> None:
     sheet = opened(session, options)
     reading = reading_of(session, options, sheet)
     plan = planned(session, options, sheet, options.name or NO_NAME, reading)
-    if options.name is not None and (before := existing(session.campaigns, plan)):
-        plan = before.current
-    result = read(session, options, sheet, plan, reading)
+    before = None if options.name is None else existing(session.campaigns, plan)
+    plan = before.current if before else plan
+    result = read(session, options, sheet, plan, timed(reading, before))
     if options.json:
         write_document(document(session, result.report, result.rejects, result.duplicates))
     else:

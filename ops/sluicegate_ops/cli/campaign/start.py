@@ -29,7 +29,7 @@ from ..kit.progress import Meter
 from ..kit.session import Session
 from .guards import GuardOptions, cap, guards_of
 from .options import FileOptions, MaxCostOption
-from .planning import existing, opened, planned, reading_of
+from .planning import existing, opened, planned, reading_of, timed
 from .preflight import ReadFile, read, refuse
 from .preflight_costs import cost
 from .preflight_document import document
@@ -107,7 +107,7 @@ def bring_in(
             BAD_INPUT,
         )
     plan = plan if before is None else before.current
-    file = read(session, options, sheet, plan, reading)
+    file = read(session, options, sheet, plan, timed(reading, before, at))
     if not options.json:
         show(session, file.report, plan, file.rejects, file.duplicates)
         typer.echo()

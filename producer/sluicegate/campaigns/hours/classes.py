@@ -122,7 +122,7 @@ def _in_zone(part: ZoneHours, name: str, since: float, until: float) -> list[Str
     """When a part is open in one of its zones: whenever its clock there says so."""
     closed = frozenset(date.fromisoformat(day).toordinal() for day in part.closed)
     by_day = [[one for one in part.windows if one.day == day] for day in range(7)]
-    since = max(since, _first(name, part.begins)) if part.begins else since
+    since = max(since, first_at(name, part.begins)) if part.begins else since
     found: list[Stretch] = []
     for begins, ends, offset in _even(name, since, until):
         for day in range(
@@ -149,7 +149,7 @@ def _append(found: list[Stretch], opens: float, closes: float) -> None:
         found.append((opens, closes))
 
 
-def _first(name: str, local: str) -> float:
+def first_at(name: str, local: str) -> float:
     """From when on a zone's clock has shown ``local``: the later time, where it comes twice."""
     at = datetime.fromisoformat(local).replace(tzinfo=zone(name))
     return max(at.replace(fold=fold).timestamp() for fold in (0, 1))

@@ -45,10 +45,13 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
 
     def state_named(self, text: str) -> str:
         """The code of a state by its code or its name; raises BadHours."""
-        found = self._by_name.get(text.strip().lower().removeprefix("us-"))
-        if found is None:
+        if not self.knows(text):
             raise BadHours(text, "is no state: write its code or its name, as FL or Florida")
-        return found
+        return self._by_name[_plain(text)]
+
+    def knows(self, text: str) -> bool:
+        """Whether a text names a state, by its code or its name."""
+        return _plain(text) in self._by_name
 
     def state_of(self, number: str) -> str:
         """The code of the state that a number was given out in, ``""`` where that is not known."""
@@ -76,6 +79,10 @@ class Preset(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True)
     def _by_name(self) -> dict[str, str]:
         names = {of.name.lower(): code for code, of in self.states.items()}
         return names | {code.lower(): code for code in self.states}
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower().removeprefix("us-")
 
 
 def preset_named(name: str) -> Preset:

@@ -39,9 +39,9 @@ def over_ms(
     return _ms(min(ends)) if ends else None
 
 
-def never_opens(found: HoursClass, since: float) -> bool:
-    """Whether nothing of a class opens in a year from ``since``."""
-    return not _stretches(found, since, float("inf"))
+def never_opens(found: HoursClass, since: float, expires_at: float | None = None) -> bool:
+    """Whether nothing of a class opens in a year from ``since``, or before it expires."""
+    return not _stretches(found, since, float("inf") if expires_at is None else expires_at)
 
 
 def _first_close(found: HoursClass, since: float) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from ...errors import BadHours
-from .classes import HoursClass, ZoneHours
+from .classes import HoursClass, ZoneHours, first_at
 from .holidays import holidays_in
 from .presets import LegalRule, preset_named
 from .reckoning import never_opens
@@ -21,13 +21,26 @@ _ANYWHERE = "*"
 
 
 class Classes:
-    """The classes of a campaign with these ``hours``; ``now()`` is in seconds since 1970.
+    """The classes of a campaign with these ``hours``, which expires at ``expires_at``.
+
+    It is in seconds since 1970, as ``now()`` is; so is ``starts_at``, None for now. Where
+    ``made_at`` is given, when the campaign was made, ``begins`` must have been to come then on a
+    recipient's own clock: what is the evening of today here is long over elsewhere.
 
     Holidays are those that are known now: a class keeps them as they are.
     """
 
-    def __init__(self, hours: SendingHours, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        hours: SendingHours,
+        now: Callable[[], float] = time.time,
+        *,
+        expires_at: float | None = None,
+        starts_at: float | None = None,
+        made_at: float | None = None,
+    ) -> None:
         self._hours, self._now = hours, now
+        self._expires_at, self._starts_at, self._made_at = expires_at, starts_at, made_at
         self._windows = parse_hours(hours.windows) if hours.windows else EVERY_MINUTE
         self._own = bool(hours.windows or hours.closed or hours.holidays or hours.begins)
         self._preset = preset_named(hours.preset) if hours.preset else None
@@ -41,7 +54,7 @@ class Classes:
         """The class of a number in E.164; the texts are what its row says of its zone and state.
 
         Raises BadHours if one of them is none, if no zone is known for it, or if there is no time
-        at which all that must be are open.
+        before the expiry at which all that must be are open.
         """
         state = self._state(number, state_text)
         zones = self._zones(number, zone_text, state if state_text else "")
@@ -60,12 +73,13 @@ class Classes:
         """Whose laws hold: a state's, all states' (``*``), or nobody's."""
         if self._preset is None:
             return ""
-        if text:
-            if text not in self._states:
-                self._states[text] = self._preset.state_named(text)
+        if text in self._states:
+            return self._states[text]
+        if text and (self._preset.knows(text) or self._preset.concerns(number)):
+            self._states[text] = self._preset.state_named(text)
             return self._states[text]
         if not self._preset.concerns(number):
-            return ""
+            return ""  # of whom a row may name a province or a district
         return self._preset.state_of(number) or _ANYWHERE
 
     def _zones(self, number: str, text: str, state: str) -> tuple[str, ...]:
@@ -87,10 +101,22 @@ class Classes:
         asks = self._hours.holidays or any(rule.holidays for rule in self._rules(state))
         known_until = f"{self._years.stop}-01-01" if asks else ""
         found = HoursClass(parts, known_until)
-        if never_opens(found, self._now()):
-            where = ", ".join(zones) if len(zones) <= 3 else f"{len(zones)} zones"
+        where = ", ".join(zones) if len(zones) <= 3 else f"{len(zones)} zones"
+        since = max(self._now(), self._starts_at or 0.0)
+        if never_opens(found, since):
             return f"nothing is open in all of {where} at once: name its zone in a column"
+        if self._expires_at is not None and never_opens(found, since, self._expires_at):
+            return f"nothing is open in {where or 'its hours'} before it expires"
+        if self._made_at is not None and self._had_begun(parts, self._made_at):
+            begins = self._hours.begins.replace("T", " ")
+            return f"{begins} had passed on its clock already: send to it in another campaign"
         return found
+
+    def _had_begun(self, parts: tuple[ZoneHours, ...], at: float) -> bool:
+        """Whether ``begins`` had passed by then on the clock of one of the zones."""
+        begins = self._hours.begins
+        own = [name for part in parts if part.begins for name in part.zones]
+        return any(first_at(name, begins) <= at for name in own)
 
     def _parts(self, state: str, zones: tuple[str, ...]) -> Iterator[ZoneHours]:
         hours = self._hours
