@@ -34,7 +34,7 @@ _READ_ONLY = frozenset(
 )
 """Commands that change nothing, whatever becomes of them."""
 
-_MAY_BE_EMPTY = frozenset(("why", "text", "b_text", "delimiter"))
+_MAY_BE_EMPTY = frozenset(("text", "b_text", "delimiter"))
 """Options that say themselves what they take: a delimiter may be a space."""
 
 _CONTEXT = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
@@ -95,6 +95,8 @@ def _refuse_empty(ctx: typer.Context, given: Mapping[str, Any]) -> None:
     """
     for param in ctx.command.params:
         if param.param_type_name != "option" or param.name in _MAY_BE_EMPTY:
+            continue
+        if param.default == "":  # which is no less than leaving it out
             continue
         value = given.get(param.name or "")
         values = value if isinstance(value, list) else [value]
