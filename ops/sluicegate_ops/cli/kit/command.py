@@ -34,7 +34,7 @@ _READ_ONLY = frozenset(
 )
 """Commands that change nothing, whatever becomes of them."""
 
-_MAY_BE_EMPTY = frozenset(("text", "b_text", "delimiter"))
+_MAY_BE_EMPTY = frozenset(("why", "text", "b_text", "delimiter"))
 """Options that say themselves what they take: a delimiter may be a space."""
 
 _CONTEXT = Parameter("ctx", Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
