@@ -1,6 +1,7 @@
 """Campaigns from Python: the manual's example runs, and the module exports what it lists."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import redis
 
 import sluicegate.campaign as api
 from sluicegate.config import Config
-from sluicegate.errors import BadFile
+from sluicegate.errors import BadFile, BadGuard, UnknownCampaign
 
 MANUAL = Path(__file__).parents[2] / "docs/PYTHON.md"
 
@@ -57,3 +58,38 @@ def test_rows_come_from_any_source_and_faults_are_told(people: Path, valkey: red
     other = api.Plan(name="june", text="Hi", to_column="mobile", sender="+15557654321")
     with pytest.raises(BadFile, match="mobile"):
         next(api.sendable(other, people))
+
+
+def test_what_makes_no_sense_is_refused_by_name(valkey: redis.Redis) -> None:
+    campaigns = api.open_campaigns(Config(), client=valkey)
+    campaigns.create(api.Plan(name="june", text="Hi", to_column="phone", sender="+15557654321"))
+    with pytest.raises(ValueError, match="no time zone"):
+        campaigns.schedule("june", datetime(2099, 1, 1))  # noqa: DTZ001 - what is refused
+    action: Any = "bogus"
+    with pytest.raises(ValueError, match="none of start, pause, resume, cancel"):
+        campaigns.act("june", action)
+    for ask in (campaigns.ledger, campaigns.recount):
+        with pytest.raises(UnknownCampaign):
+            ask("nope")
+    assert campaigns.get("june").state == "draft"
+
+
+@pytest.mark.parametrize(
+    "guards",
+    [
+        api.Guards(max_messages=-5),
+        api.Guards(max_segments=-1),
+        api.Guards(canary=api.Canary(size=0, share=0.5, within_ms=1)),
+        api.Guards(canary=api.Canary(size=1, share=2.0, within_ms=1)),
+        api.Guards(canary=api.Canary(size=1, share=float("nan"), within_ms=1)),
+        api.Guards(canary=api.Canary(size=1, share=0.5, within_ms=-1)),
+        api.Guards(shares=(api.ShareLimit(kind="failed", share=1.0, least=1),)),
+        api.Guards(shares=(api.ShareLimit(kind="failed", share=0.5, least=0),)),
+    ],
+)
+def test_guards_that_are_none_are_refused(guards: api.Guards, valkey: redis.Redis) -> None:
+    campaigns = api.open_campaigns(Config(), client=valkey)
+    campaigns.create(api.Plan(name="june", text="Hi", to_column="phone", sender="+15557654321"))
+    with pytest.raises(BadGuard):
+        campaigns.guard("june", guards)
+    assert campaigns.get("june").guards == api.Guards()

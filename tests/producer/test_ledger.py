@@ -62,7 +62,8 @@ def test_the_counters_are_what_the_records_say(bench: Bench) -> None:
         assert bench.campaigns.ledger(other).states["waiting"] == 3
 
 
-def test_an_unknown_campaign_has_nothing(bench: Bench) -> None:
+def test_a_campaign_without_recipients_has_nothing(bench: Bench) -> None:
+    bench.campaigns.create(plan("june"))
     none = (dict.fromkeys(STATES, 0), dict.fromkeys(DELIVERIES, 0))
     nothing = Ledger(0, *none, maybe_sent=0, segments=0)
     assert bench.campaigns.ledger("june") == nothing

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import msgspec
 import redis
@@ -216,8 +216,13 @@ class Campaigns:
             yield self.get(name.decode())
 
     def ledger(self, name: str) -> Ledger:
-        """Return a campaign's counters, as the scripts keep them."""
+        """Return a campaign's counters, as the scripts keep them; raises UnknownCampaign."""
+        self._refuse_unknown(name)
         return self._ledgers.read(name)
+
+    def _refuse_unknown(self, name: str) -> None:
+        if not self._client.exists(self._keys.campaign(name)):
+            raise UnknownCampaign(name)
 
     def note_estimate(self, name: str, currency: str, billionths: int) -> None:
         """Add what was reckoned that recipients just imported will cost."""
@@ -235,6 +240,7 @@ class Campaigns:
 
     def recount(self, name: str) -> Ledger:
         """Count a campaign's recipients from their records; see ``Ledgers.recount``."""
+        self._refuse_unknown(name)
         return self._ledgers.recount(name)
 
     def add(
@@ -443,8 +449,11 @@ class Campaigns:
         for those that had just been started. Repeating an action does nothing. The audit notes an
         action that changed something, and ``by`` whom, else this process's user.
 
-        Raises UnknownCampaign, and WrongCampaignState if the state does not allow the action.
+        Raises UnknownCampaign; WrongCampaignState if the state does not allow the action;
+        NotApproved; and ValueError for what is no action.
         """
+        if action not in get_args(Action):
+            raise ValueError(f"{action!r} is none of {', '.join(get_args(Action))}")
         if action == "start":
             self._reckon_hours(name)
         before, after = self._acted([name, action, _said(by, action, name)])
@@ -471,9 +480,12 @@ class Campaigns:
     def schedule(self, name: str, at: datetime | None, by: By | None = None) -> CampaignState:
         """Let a draft start by itself at a time, or at another one; with None it is a draft again.
 
-        Any worker starts it, within a second or two. Raises UnknownCampaign, and
-        WrongCampaignState if it was started already.
+        Any worker starts it, within a second or two; at once where the time has passed, as it may
+        have during an import. Raises UnknownCampaign; WrongCampaignState if it was started
+        already; and ValueError if the time has no time zone.
         """
+        if at is not None and at.utcoffset() is None:
+            raise ValueError(f"{at.isoformat()} has no time zone")
         at_ms = 0 if at is None else wall_ms(at)
         self._reckon_hours(name, at_ms)
         about = {"at": "" if at is None else at.isoformat(timespec="seconds")}

@@ -86,7 +86,18 @@ def share_limit(text: str) -> ShareLimit:
 
 
 def check_guards(guards: Guards, plan: Plan) -> None:
-    """Raise BadGuard where what would pause a campaign can't be told of one of this plan."""
+    """Raise BadGuard where a guard is none, or can't be told of a campaign of this plan."""
+    one = guards.canary
+    if one and not (one.size >= 1 and 0 < one.share <= 1 and one.within_ms >= 1):
+        reason = "needs a size and a time of 1 or more, and a share above 0 and at most 1"
+        raise BadGuard("canary", str(one.size), reason)
+    for limit in guards.shares:
+        if not (0 < limit.share < 1 and limit.least >= 1):
+            reason = "needs a share above 0 and below 1, of at least 1"
+            raise BadGuard("pause-if", limit.kind, reason)
+    for what, most in (("messages", guards.max_messages), ("segments", guards.max_segments)):
+        if most < 0:
+            raise BadGuard(f"max-{what}", str(most), "must be above 0, or 0 for none")
     if plan.key_column and any(one.kind == "opted_out" for one in guards.shares):
         reason = f"who opted out is not known: recipients go by {plan.key_column}"
         raise BadGuard("pause-if", "opted_out", reason)
