@@ -68,7 +68,7 @@ def test_what_makes_no_sense_is_refused_by_name(valkey: redis.Redis) -> None:
     action: Any = "bogus"
     with pytest.raises(ValueError, match="none of start, pause, resume, cancel"):
         campaigns.act("june", action)
-    for ask in (campaigns.ledger, campaigns.recount):
+    for ask in (campaigns.ledger, campaigns.recount, campaigns.estimates):
         with pytest.raises(UnknownCampaign):
             ask("nope")
     assert campaigns.get("june").state == "draft"

@@ -229,9 +229,14 @@ class Campaigns:
         self._client.hincrby(self._keys.campaign(name), _ESTIMATE + currency, billionths)
 
     def estimates(self, name: str) -> dict[str, int]:
-        """What was reckoned that the imported recipients will cost: billionths by currency."""
-        fields = self._client.hgetall(self._keys.campaign(name)).items()
-        named = ((field.decode(), cost) for field, cost in fields)
+        """What was reckoned that the imported recipients will cost: billionths by currency.
+
+        Raises UnknownCampaign.
+        """
+        fields = self._client.hgetall(self._keys.campaign(name))
+        if not fields:
+            raise UnknownCampaign(name)
+        named = ((field.decode(), cost) for field, cost in fields.items())
         return {
             field.removeprefix(_ESTIMATE): int(cost)
             for field, cost in named
