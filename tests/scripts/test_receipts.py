@@ -42,6 +42,8 @@ class Case(NamedTuple):
 
     def ledger(self) -> Counter[str]:
         """What the campaign's ledger says, nothing where it is an app's message."""
+        if not self.campaign:
+            return Counter()
         found = self.bench.campaigns.ledger(self.campaign)
         return Counter(found.states | found.deliveries)
 
