@@ -105,30 +105,29 @@ end
 
 local function percent(part_of, all) return format('%.1f%%', 100 * part_of / all) end
 
--- In which group of a kind the largest share was not delivered, for whoever reads why a canary
--- failed; '' where none stands out.
-local function worst(campaign, kind)
+-- At which carrier the largest share was not delivered, for whoever reads why a canary failed; ''
+-- where none stands out.
+local function worst_carrier(campaign)
   local fields, names = call('HGETALL', key('guarded:' .. campaign)), {}
   for field in pairs(counts[campaign]) do names[field] = true end
   for i = 1, #fields, 2 do names[fields[i]] = true end
-  local said, most = '', 0
+  local carrier, lost, all = '', 0, 0
   for field in pairs(names) do
-    local group = match(field, '^%l+|' .. kind .. ':(.*)$')
-    if group then
-      local rest = '|' .. kind .. ':' .. group
-      local lost = sum(campaign, { 'failed', 'unconfirmed' }, rest)
-      local all = lost + count(campaign, 'delivered' .. rest)
+    local one = match(field, '^%l+|c:(.*)$')
+    if one then
+      local rest = '|c:' .. one
+      local its_lost = sum(campaign, { 'failed', 'unconfirmed' }, rest)
+      local its_all = its_lost + count(campaign, 'delivered' .. rest)
+      local share, most = its_lost / its_all, all > 0 and lost / all or 0
       -- Of equal ones always the same.
-      if all > 0 and (lost / all > most or lost > 0 and lost / all == most and group < said) then
-        said, most = group, lost / all
+      if its_all > 0 and (share > most or its_lost > 0 and share == most and one < carrier) then
+        carrier, lost, all = one, its_lost, its_all
       end
     end
   end
-  if said == '' then return '' end
-  local rest = '|' .. kind .. ':' .. said
-  local lost = sum(campaign, { 'failed', 'unconfirmed' }, rest)
-  local all = lost + count(campaign, 'delivered' .. rest)
-  return format('; most of all at carrier %s, %d of %d (%s)', said, lost, all, percent(lost, all))
+  if carrier == '' then return '' end
+  return format('; most of all at carrier %s, %d of %d (%s)', carrier, lost, all,
+    percent(lost, all))
 end
 
 local function canary_failed(now, campaign, canary, why)
@@ -138,7 +137,7 @@ local function canary_failed(now, campaign, canary, why)
   end
   local text = format('its canary of %d failed: %s; %d delivered, %d failed, %d unconfirmed, '
     .. '%d refused%s', canary.size, why, counted[1], counted[2], counted[3], counted[4],
-    worst(campaign, 'c'))
+    worst_carrier(campaign))
   pausing.pause(now, campaign, 'canary', text)
 end
 

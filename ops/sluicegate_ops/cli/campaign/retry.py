@@ -95,7 +95,7 @@ def retry(session: Session, options: RetryOptions) -> None:
     )
     refuse_without_answer(given)
     sheet = opened(session, given)
-    at = start_time(options.at, plan.expires_at) if options.at else None
+    at = start_time(options.at, plan.expires_at)
     done = bring_in(session, given, sheet, reading_of(session, given, sheet), plan, at)
     if options.json:
         write_document(done)

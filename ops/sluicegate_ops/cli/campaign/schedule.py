@@ -49,7 +49,7 @@ def schedule(session: Session, options: ScheduleOptions) -> None:
     if options.now:
         state = campaigns.act(name, "start", by)
     else:
-        at = start_time(options.at, plan.expires_at) if options.at else None
+        at = start_time(options.at, plan.expires_at)
         state = campaigns.schedule(name, at, by)
     campaign = campaigns.get(name)
     if options.json:

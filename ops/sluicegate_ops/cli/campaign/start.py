@@ -75,7 +75,7 @@ def start(session: Session, options: StartOptions) -> None:
     sheet = opened(session, options)
     reading = reading_of(session, options, sheet)
     plan = planned(session, options, sheet, options.name, reading)
-    at = start_time(options.at, plan.expires_at) if options.at else None
+    at = start_time(options.at, plan.expires_at)
     done = bring_in(session, options, sheet, reading, plan, at)
     if options.json:
         write_document(done)

@@ -139,8 +139,10 @@ AtOption = Annotated[
 ]
 
 
-def start_time(text: str, expires_at: datetime | None) -> datetime:
-    """The time of ``--at``: it is to come, and before anything expires."""
+def start_time(text: str | None, expires_at: datetime | None) -> datetime | None:
+    """The time of ``--at``, None for none: it is to come, and before anything expires."""
+    if text is None:
+        return None
     at = time_option("--at", text)
     if at <= datetime.now(UTC):
         fail(f"--at {text}: has passed; without --at it starts now", BAD_INPUT)
