@@ -25,7 +25,7 @@ MODULES = {
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep finished archiver "
     "beside archiving reconcile reconciling deafness account_work engine patience app tasks",
-    "ops/sluicegate_ops": "simulator inspect metrics web cli dashboard",
+    "ops/sluicegate_ops": "simulator inspect operating metrics web dashboard cli",
     "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }
 MAY_USE = {

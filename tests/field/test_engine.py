@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluicegate.config import RetrySettings
-from sluicegate_ops.cli.status.reasons import what
 from sluicegate_ops.inspect import Look, Wait, read_facts
+from sluicegate_ops.operating.status.reasons import what
 from support.bench import warm_bench
 from support.clock import CLOCK
 from support.effort import size

@@ -7,8 +7,8 @@ import pytest
 import redis
 
 from sluicegate.optouts import MOST_START_TO_POST_SECONDS, START_TO_POST_SECONDS, wait_for_posts
-from sluicegate_ops.cli.status.findings import findings
 from sluicegate_ops.inspect import read_account
+from sluicegate_ops.operating.status.findings import findings
 from sluicegate_worker.distance import Distance
 from support.fleet import Fleet
 

@@ -5,7 +5,7 @@ import time
 import pytest
 import redis
 
-from sluicegate_ops.cli.kit.output import lasting
+from sluicegate_ops.operating.words import lasting
 from sluicegate_worker.queue import worker_tag
 from support.command_line import Cli
 from support.messages import message, plan, recipient

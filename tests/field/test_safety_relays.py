@@ -18,8 +18,8 @@ from sluicegate.addresses import IpAddress, is_loopback, is_permitted, is_public
 from sluicegate.config import load
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
-from sluicegate_ops.cli.status.replies import webhooks
 from sluicegate_ops.inspect import read_account
+from sluicegate_ops.operating.status.replies import webhooks
 from sluicegate_ops.web.guard import EVERYWHERE, GuardedTransport, NotPermitted, Resolver
 from sluicegate_rigs.embedded import EmbeddedServer
 from support.bench import Bench

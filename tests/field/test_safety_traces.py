@@ -32,7 +32,7 @@ from sluicegate.outbox import ENQUEUE
 from sluicegate.receipts import Receipt
 from sluicegate.stored import MessageId
 from sluicegate.words import id_word
-from sluicegate_ops.cli.kit.pasting import pasted
+from sluicegate_ops.operating.pasting import pasted
 from sluicegate_ops.web.problems import HttpProblem
 from sluicegate_ops.web.requests import id_of
 from sluicegate_worker.observe.logs import dress

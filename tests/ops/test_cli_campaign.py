@@ -31,7 +31,7 @@ from sluicegate.receipts import DELIVERIES
 from sluicegate.spreadsheet import bared
 from sluicegate_ops.cli.campaign.preflight_document import document
 from sluicegate_ops.cli.campaign.preflight_screen import show
-from sluicegate_ops.cli.kit.session import Session
+from sluicegate_ops.operating.session import Session
 from sluicegate_worker.provider.codes import advice_for
 from support.bench import Bench
 from support.command_line import invoked

@@ -18,7 +18,7 @@ from sluicegate.audit import os_user
 from sluicegate.message import decode
 from sluicegate_ops.cli.audit import audit
 from sluicegate_ops.cli.kit.acts import paced
-from sluicegate_ops.cli.kit.session import Session
+from sluicegate_ops.operating.session import Session
 from sluicegate_worker.operator.deadletters import Replay
 from sluicegate_worker.provider.codes import advice_for
 from support.command_line import ANSWER, MASKED, NUMBER, Cli

@@ -15,8 +15,8 @@ from sluicegate.config import Brand, Config, Registration, Sender
 from sluicegate.levels import published
 from sluicegate.optouts import START_TO_POST_SECONDS
 from sluicegate.stored import LaneName
-from sluicegate_ops.cli.kit.output import local
-from sluicegate_ops.cli.kit.session import Session
+from sluicegate_ops.operating.session import Session
+from sluicegate_ops.operating.words import local
 from sluicegate_worker.provider.codes import advice_for
 from support.bench import Bench
 from support.command_line import Cli, invoked

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..operating.session import Session
 from . import (
     archive,
     audit,
@@ -27,7 +28,6 @@ from . import repair as repairing
 from .doctor import command as doctoring
 from .kit.groups import CONTEXT, Commands
 from .kit.options import AccountOption, ConfigOption
-from .kit.session import Session
 from .message import cancel, send
 from .probe import command as probe
 from .setup import command as setting_up

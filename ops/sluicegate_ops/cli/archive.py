@@ -12,14 +12,15 @@ from sluicegate_worker.archiver import Archived, Archiver, LeaseLost
 from sluicegate_worker.archiving import FOLD_SECONDS, pass_seconds
 
 from ..inspect import ArchiveState, read_archive, server_ms
+from ..operating.session import Session
+from ..operating.words import clean, counted, lasting, when
 from .kit.acts import by_whom
 from .kit.asking import confirm
 from .kit.command import command, option_set
 from .kit.failures import FAILED, fail
 from .kit.groups import group
 from .kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
-from .kit.output import clean, counted, lasting, when, write_document, write_pairs, write_result
-from .kit.session import Session
+from .kit.output import write_document, write_pairs, write_result
 
 archive = group("Look at the archive of finished messages, and write it.")
 

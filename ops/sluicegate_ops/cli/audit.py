@@ -1,6 +1,5 @@
 """``sluicegate audit``: what people did, who they were, and why."""
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,9 @@ import typer
 
 from sluicegate.audit import Audit, Entry
 
+from ..operating.audit import masked_entry, which_of
+from ..operating.session import Session
+from ..operating.words import clean, counted, when
 from .kit.acts import note_export
 from .kit.command import command, option_set
 from .kit.files import sheet_output, text_output
@@ -24,8 +26,7 @@ from .kit.options import (
     WhoOption,
     WhyOption,
 )
-from .kit.output import clean, counted, hidden, table, when, write, write_lines
-from .kit.session import Session
+from .kit.output import table, write, write_lines
 
 audit = group("See what people did, and why.")
 
@@ -113,24 +114,3 @@ def _show(entries: list[Entry]) -> None:
         about = (entry.who, entry.action, f"{entry.count:,}", which, entry.why)
         rows.add_row(when(entry.at_ms), *map(clean, about))
     write(rows)
-
-
-def which_of(entry: Entry) -> Iterator[str]:
-    """What was acted on, in words."""
-    yield from entry.ids
-    for name, text in entry.filter.items():
-        yield f"{name.replace('_', '-')}={text}"
-    if entry.generation is not None:
-        yield f"generation={entry.generation}"
-    if entry.sender:
-        yield f"from={entry.sender}"
-    if entry.text:
-        yield f"text={entry.text}"
-
-
-def masked_entry(entry: Entry, full: bool) -> Entry:
-    """The entry without phone numbers and texts, unless ``full``."""
-    if full:
-        return entry
-    text = f"{len(entry.text)} characters" if entry.text else ""
-    return msgspec.structs.replace(entry, why=hidden(entry.why), text=text)

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from ..inspect import CostRow, day_of, days_of_month, read_costs, server_ms
+from ..operating.session import Session
+from ..operating.words import clean, counted, hidden
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.options import AsJsonLines, Unmasked
-from .kit.output import clean, counted, hidden, table, tell, write, write_lines
-from .kit.session import Session
+from .kit.output import table, tell, write, write_lines
 
 _MONTH = re.compile(r"[0-9]{4}-[0-9]{2}")
 _NAMES = {

@@ -7,6 +7,7 @@ import typer
 
 from sluicegate.identity import Identity
 
+from ..operating.session import Session
 from .kit.acts import by_whom, note
 from .kit.asking import confirm
 from .kit.command import command, option_set
@@ -14,7 +15,6 @@ from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
 from .kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
 from .kit.output import write_document, write_pairs, write_result
-from .kit.session import Session
 
 deployment = group("See whose an account is, take it over, or change its API key.")
 

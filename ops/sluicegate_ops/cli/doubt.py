@@ -8,11 +8,17 @@ import msgspec
 import typer
 
 from sluicegate.errors import WrongState
-from sluicegate_worker.operator.doubts import Doubtful, Resolution
+from sluicegate_worker.operator.doubts import Resolution
 from sluicegate_worker.queue import KEY_REUSE_MS
 
+from ..operating.advice import advised
+from ..operating.doubts import decided_by, masked_doubt
+from ..operating.message.screen import MessageScreen, read_screen
+from ..operating.pasting import pasted
+from ..operating.session import Session
+from ..operating.words import clean, counted, lasting, when
 from .kit.acts import by_whom
-from .kit.advice import advised, pairs
+from .kit.advice import pairs
 from .kit.asking import confirm
 from .kit.choosing import CampaignFilter, MessageIds, chosen_by, chosen_ids
 from .kit.command import command, option_set
@@ -27,22 +33,7 @@ from .kit.options import (
     Unmasked,
     WhoOption,
 )
-from .kit.output import (
-    clean,
-    counted,
-    hidden,
-    lasting,
-    table,
-    when,
-    write,
-    write_document,
-    write_lines,
-    write_pairs,
-    write_result,
-)
-from .kit.pasting import pasted
-from .kit.session import Session
-from .message.screen import MessageScreen, read_screen
+from .kit.output import table, write, write_document, write_lines, write_pairs, write_result
 from .resolve_many import SILENT, resolve_many
 
 doubt = group("Decide on messages that may or may not have been sent.")
@@ -238,14 +229,3 @@ def _pairs(record: MessageScreen) -> Iterator[tuple[str, object]]:
     yield "last answer", record.answer
     if record.key_age_seconds is not None:
         yield "idempotency key", f"first used {lasting(record.key_age_seconds)} ago"
-
-
-def decided_by(decided_ms: int | None) -> str:
-    """Who decides, and when."""
-    return "by you" if decided_ms is None else f"by policy {when(decided_ms)}"
-
-
-def masked_doubt(message: Doubtful, full: bool) -> Doubtful:
-    """The message with its phone numbers hidden, unless ``full``."""
-    to, reason = hidden(message.to, full), hidden(message.reason, full)
-    return msgspec.structs.replace(message, to=to, reason=reason)

@@ -7,6 +7,10 @@ import msgspec
 import typer
 
 from ..inspect import Behind
+from ..operating.session import Session
+from ..operating.status.halts import masked_halts
+from ..operating.status.reasons import named
+from ..operating.words import clean, counted, hidden, lasting, when
 from .kit.acts import by_whom, note
 from .kit.asking import confirm
 from .kit.command import command, option_set
@@ -14,11 +18,8 @@ from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
 from .kit.naming import LEVELS, level_named
 from .kit.options import AsJsonLines, Confirmed, WhoOption, WhyOption
-from .kit.output import clean, counted, hidden, lasting, table, when, write, write_lines
-from .kit.session import Session
+from .kit.output import table, write, write_lines
 from .kit.times import length_option
-from .status.halts import masked_halts
-from .status.reasons import named
 
 halt = group("Stop an account, a sender or a campaign, or let it go on.")
 

@@ -10,13 +10,14 @@ from sluicegate.rules import E164
 from sluicegate_worker.operator.holds import HoldKind, Holds
 
 from ..inspect import read_holds, server_ms
+from ..operating.session import Session
+from ..operating.words import clean, hidden, when
 from .kit.acts import by_whom
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
 from .kit.options import AsJsonDocument, AsJsonLines, Unmasked, WhoOption, WhyOption
-from .kit.output import clean, hidden, table, when, write, write_lines, write_result
-from .kit.session import Session
+from .kit.output import table, write, write_lines, write_result
 
 hold = group("Keep a number's or a campaign's records, whatever their time.")
 

@@ -14,15 +14,16 @@ from sluicegate.stored import LaneName, MessageId
 from sluicegate_worker.operator.erasing import Erasure
 
 from ..inspect import Mention, Mentions, read_holds, server_ms
+from ..operating.session import Session
+from ..operating.words import clean, hidden, listed
 from .kit.acts import by_whom, note
 from .kit.asking import confirm_typed
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, FAILED, fail
 from .kit.files import text_output
 from .kit.options import AsJsonDocument, Overwrite, RegionOption, WhoOption, WhyOption
-from .kit.output import clean, hidden, listed, write_result
+from .kit.output import write_result
 from .kit.retention import archive_to_change
-from .kit.session import Session
 
 _ROUNDS = 2  # what was a ticket when it was read may be a record by now
 

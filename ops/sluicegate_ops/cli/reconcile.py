@@ -18,13 +18,14 @@ from sluicegate_worker.reconcile import (
 )
 
 from ..inspect import server_ms
+from ..operating.session import Session
+from ..operating.words import clean, counted, when
 from .kit.acts import by_whom, note
 from .kit.command import command, option_set
 from .kit.failures import FAILED, fail
 from .kit.options import AsJsonDocument, ListLimit, WhoOption, WhyOption
-from .kit.output import clean, counted, table, tell, when, write, write_document, write_pairs
+from .kit.output import table, tell, write, write_document, write_pairs
 from .kit.progress import Meter
-from .kit.session import Session
 from .kit.times import past_option
 
 _COUNTED: Mapping[str, str] = {

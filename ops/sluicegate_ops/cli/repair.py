@@ -2,10 +2,11 @@
 
 import typer
 
+from ..operating.session import Session
+from ..operating.words import counted, listed
 from .kit.command import command, option_set
 from .kit.options import AsJsonDocument
-from .kit.output import counted, listed, write_document
-from .kit.session import Session
+from .kit.output import write_document
 
 
 @option_set

@@ -9,11 +9,11 @@ from sluicegate.audit import By, act
 from sluicegate_worker.operator.doubts import Doubtful, Resolution
 from sluicegate_worker.queue import KEY_REUSE_MS
 
+from ..operating.session import Session
+from ..operating.words import counted
 from .kit.acts import carry_out, write_act
 from .kit.asking import confirm
 from .kit.choosing import of_campaign
-from .kit.output import counted
-from .kit.session import Session
 
 SILENT = "no_answer"
 """The code of a doubt whose worker fell silent: no answer came, and no code."""

@@ -12,10 +12,10 @@ from sluicegate.config.web import FEWEST_CONNECTIONS, Web
 from sluicegate.errors import OutboxError
 from sluicegate_worker.observe.logs import configure, secrets_of, style
 
+from ..operating.session import Session
+from ..operating.words import listed
 from .kit.command import command, option_set
 from .kit.failures import fail, say
-from .kit.output import listed
-from .kit.session import Session
 
 if TYPE_CHECKING:  # the web framework is heavy, and no other command needs it
     import socket

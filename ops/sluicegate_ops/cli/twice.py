@@ -10,6 +10,8 @@ from sluicegate.audit import act
 from sluicegate_worker.operator.twice import clear_twice
 
 from ..inspect import SentTwice, read_twice
+from ..operating.session import Session
+from ..operating.words import clean, counted, hidden, when
 from .kit.acts import by_whom, carry_out, write_act
 from .kit.asking import confirm
 from .kit.choosing import CampaignFilter, MessageIds, chosen_by, chosen_ids, of_campaign
@@ -23,8 +25,7 @@ from .kit.options import (
     Unmasked,
     WhoOption,
 )
-from .kit.output import clean, counted, hidden, table, when, write, write_lines
-from .kit.session import Session
+from .kit.output import table, write, write_lines
 
 twice = group("Look at messages that the provider accepted twice.")
 

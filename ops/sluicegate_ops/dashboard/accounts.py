@@ -5,7 +5,7 @@ from threading import Lock
 
 from sluicegate.errors import InvalidConfig
 
-from ..cli.kit.session import Session
+from ..operating.session import Session
 
 
 class OpenAccounts:

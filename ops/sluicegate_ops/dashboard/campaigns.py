@@ -6,13 +6,13 @@ from typing import Any
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
 
-from ..cli.campaign.causes import masked_causes
-from ..cli.campaign.costs import costs_document
-from ..cli.campaign.show import campaign_document, look_at, summary
-from ..cli.kit.advice import advised
-from ..cli.kit.session import Session
-from ..cli.status.reasons import expected, own_pace, sentence
 from ..inspect import Waits
+from ..operating.advice import advised
+from ..operating.campaign.causes import masked_causes
+from ..operating.campaign.costs import costs_document
+from ..operating.campaign.document import campaign_document, look_at, summary
+from ..operating.session import Session
+from ..operating.status.reasons import expected, own_pace, sentence
 from .parts import bar
 
 SHOWN = 50

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from tornado.template import Loader
 
-from ..cli.kit.output import clean, counted, lasting, when
+from ..operating.words import clean, counted, lasting, when
 from .pages import TABS, DashboardPage, PageAnswer
 
 TEMPLATES, STATIC = (Path(__file__).parent / name for name in ("templates", "static"))

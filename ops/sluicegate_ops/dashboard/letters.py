@@ -5,13 +5,12 @@ from typing import Any
 
 import msgspec
 
-from ..cli.dead.groups import Grouping, grouped, line
-from ..cli.dead.show import entry, masked_letter
-from ..cli.doubt import decided_by, masked_doubt
-from ..cli.kit.advice import advised
-from ..cli.kit.output import hidden
-from ..cli.kit.session import Session
 from ..inspect import read_twice
+from ..operating.advice import advised
+from ..operating.doubts import decided_by, masked_doubt
+from ..operating.letters import Grouping, entry, grouped, line, masked_letter
+from ..operating.session import Session
+from ..operating.words import hidden
 
 SHOWN = 50
 """Messages on a page; the command line lists them all."""

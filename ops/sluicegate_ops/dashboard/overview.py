@@ -4,11 +4,11 @@ from typing import Any
 
 from sluicegate.memory import ServerMemory
 
-from ..cli.kit.session import Session
-from ..cli.status.document import headline, masked_state, status_document
-from ..cli.status.findings import findings
-from ..cli.status.reasons import expected, limit, sentence
 from ..inspect import AccountState, RequestRate, read_account
+from ..operating.session import Session
+from ..operating.status.document import headline, masked_state, status_document
+from ..operating.status.findings import findings
+from ..operating.status.reasons import expected, limit, sentence
 from .parts import bar
 
 

@@ -8,7 +8,7 @@ import redis
 
 from sluicegate.errors import SluicegateError, UnknownCampaign, UnknownMessage
 
-from ..cli.kit.output import hidden
+from ..operating.words import hidden
 from .accounts import OpenAccounts
 from .campaigns import campaign, campaigns
 from .letters import dead, doubts, twice

@@ -3,9 +3,9 @@
 from itertools import islice
 from typing import Any
 
-from ..cli.audit import masked_entry, which_of
-from ..cli.kit.session import Session
-from ..cli.optout.reviewing import masked_review
+from ..operating.audit import masked_entry, which_of
+from ..operating.reviews import masked_review
+from ..operating.session import Session
 
 SHOWN = 50
 """Rows on a page; the command line lists them all."""

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ..cli.kit.output import lasting
-from ..cli.kit.session import Session
-from ..cli.status.halts import masked_halts
-from ..cli.status.lanes import lane_words
-from ..cli.status.reasons import named, until
-from ..cli.status.why import document
+from ..operating.session import Session
+from ..operating.status.causes import document
+from ..operating.status.halts import masked_halts
+from ..operating.status.lanes import lane_words
+from ..operating.status.reasons import named, until
+from ..operating.words import lasting
 
 SHOWN = 50
 """Lanes on the page; ``lanes --all`` has them all."""

@@ -2,16 +2,12 @@
 
 from typing import Any
 
-import typer
-
-from sluicegate.errors import UnknownMessage
-
-from ..cli.kit.output import clean
-from ..cli.kit.session import Session
-from ..cli.message.attempts import COLUMNS, attempt_rows
-from ..cli.message.screen import MessageScreen, read_screen
-from ..cli.message.show import message_pairs
 from ..inspect import worker_names
+from ..operating.message.attempts import COLUMNS, attempt_rows
+from ..operating.message.pairs import message_pairs
+from ..operating.message.screen import read_screen
+from ..operating.session import Session
+from ..operating.words import clean
 
 
 def message(session: Session, id: str) -> dict[str, Any]:
@@ -21,7 +17,7 @@ def message(session: Session, id: str) -> dict[str, Any]:
     """
     if not id:
         return {"id": "", "message": None}
-    record = _screen(session, id)
+    record = read_screen(session, id, full=False)
     workers = worker_names(session.client, session.keys)
     pairs = message_pairs(record, session)
     return {
@@ -31,10 +27,3 @@ def message(session: Session, id: str) -> dict[str, Any]:
         "heads": [column.lower() for column in COLUMNS],
         "attempts": list(attempt_rows(record.history, workers)),
     }
-
-
-def _screen(session: Session, id: str) -> MessageScreen:
-    try:
-        return read_screen(session, id, full=False)
-    except typer.Exit as ended:  # another app has one of that name, which this page doesn't tell
-        raise UnknownMessage(id) from ended

@@ -14,8 +14,8 @@ from sluicegate import Sluice
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
-from sluicegate_ops.cli.kit.output import counted
 from sluicegate_ops.inspect import read_reconcile
+from sluicegate_ops.operating.words import counted
 
 from ..deployment import Deployment
 from .display import console, display

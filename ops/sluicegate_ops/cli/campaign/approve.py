@@ -8,13 +8,14 @@ from sluicegate.campaigns.approval import Proposal
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.stored import UNITS
 
+from ...operating.campaign.guard_words import guard_pairs
+from ...operating.session import Session
+from ...operating.words import when
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
-from ..kit.output import when, write_document, write_pairs
-from ..kit.session import Session
-from .guard_words import guard_pairs
+from ..kit.output import write_document, write_pairs
 from .hours import hours_words
 from .options import CampaignOptions
 from .preflight_costs import cost

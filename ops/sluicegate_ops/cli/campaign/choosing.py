@@ -14,9 +14,9 @@ from sluicegate.errors import BadFile, UnknownCampaign
 from sluicegate.optouts import OptOuts
 
 from ...inspect import CampaignRecipients, RecipientStatus, reached_since
+from ...operating.session import Session
 from ..kit.failures import BAD_INPUT, fail, say
 from ..kit.progress import Meter
-from ..kit.session import Session
 from ..kit.times import length_option
 from .options import FileOptions
 

@@ -6,18 +6,20 @@ from sluicegate.campaigns.campaign import Action, Campaign
 from sluicegate.errors import WrongCampaignState
 
 from ...inspect import claimed
+from ...operating.campaign.document import summary
+from ...operating.pasting import pasted
+from ...operating.session import Session
+from ...operating.status.ways_on import way_on
+from ...operating.words import counted
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
-from ..kit.output import counted, write_document
-from ..kit.pasting import pasted
-from ..kit.session import Session
-from ..status.ways_on import way_on
+from ..kit.output import write_document
 from .guards import LeaveOutOptions, cap, guards_for
 from .options import CampaignOptions, MaxCostOption
-from .show import show_ledger, summary
+from .show import show_ledger
 
 _SECOND_MS = 1000  # approvals are dated by whole seconds
 

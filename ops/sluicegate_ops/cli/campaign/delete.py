@@ -7,13 +7,14 @@ import typer
 from sluicegate.audit import act
 from sluicegate_worker.operator.deleting import delete_campaign
 
+from ...operating.session import Session
+from ...operating.words import counted
 from ..kit.acts import by_whom
 from ..kit.asking import confirm_typed
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, WhoOption, WhyOption
-from ..kit.output import counted, write_result
+from ..kit.output import write_result
 from ..kit.retention import archive_to_change
-from ..kit.session import Session
 from .options import CampaignOptions
 
 

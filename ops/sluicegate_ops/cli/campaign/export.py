@@ -16,6 +16,8 @@ from sluicegate.campaigns.row_source import RowSource
 from sluicegate.stored import MessageId
 
 from ...inspect import CampaignRecipients, RecipientStatus
+from ...operating.session import Session
+from ...operating.words import counted, hidden
 from ..kit.acts import note_export
 from ..kit.command import command, option_set
 from ..kit.failures import say
@@ -31,9 +33,7 @@ from ..kit.options import (
     WhoOption,
     WhyOption,
 )
-from ..kit.output import counted, hidden
 from ..kit.progress import Meter
-from ..kit.session import Session
 from .options import MapOption, SheetOption
 from .own_columns import OwnColumns, own_columns
 from .planning import mapped

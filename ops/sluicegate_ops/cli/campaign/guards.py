@@ -21,16 +21,16 @@ from sluicegate.campaigns.guarding import (
 from sluicegate.campaigns.plan import Plan
 from sluicegate.stored import Canary, Guards, LeftOut
 
+from ...operating.campaign.document import summary
+from ...operating.campaign.guard_words import guard_pairs
+from ...operating.message.deliveries import set_up
+from ...operating.session import Session
 from ..kit.acts import by_whom
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import AsJsonDocument, WhoOption, WhyOption
 from ..kit.output import write_document, write_pairs
-from ..kit.session import Session
-from ..message.deliveries import set_up
-from .guard_words import guard_pairs
 from .options import CampaignOptions, MaxCostOption
-from .show import summary
 
 NONE = "none"
 

@@ -5,11 +5,12 @@ import typer
 from sluicegate.campaigns.hours import SendingHours
 
 from ...inspect import ClassHours, campaign_hours, server_ms
+from ...operating.session import Session
+from ...operating.words import local
 from ..kit.command import command, option_set
 from ..kit.listing import Listing
 from ..kit.options import AsJsonLines
-from ..kit.output import local, table, write, write_lines
-from ..kit.session import Session
+from ..kit.output import table, write, write_lines
 from .options import CampaignOptions
 
 _ZONES_SHOWN = 2

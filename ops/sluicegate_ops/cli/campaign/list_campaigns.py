@@ -8,13 +8,14 @@ from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
 
 from ...inspect import Waits
+from ...operating.campaign.document import summary
+from ...operating.message.deliveries import deliveries_of, summed, unknown
+from ...operating.session import Session
+from ...operating.status.reasons import own_pace
+from ...operating.words import local, when
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines
-from ..kit.output import local, table, tell, when, write, write_lines
-from ..kit.session import Session
-from ..message.deliveries import deliveries_of, summed, unknown
-from ..status.reasons import own_pace
-from .show import summary
+from ..kit.output import table, tell, write, write_lines
 
 _COLUMNS = (
     *("NAME", "STATE", "IMPORTED", "PENDING", "ACCEPTED", "DEAD"),

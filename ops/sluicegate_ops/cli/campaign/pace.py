@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
+from ...operating.campaign.document import summary
+from ...operating.session import Session
+from ...operating.status.reasons import expected, own_pace
 from ..kit.acts import by_whom
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import AsJsonDocument, CampaignArgument, WhoOption, WhyOption
 from ..kit.output import write_document
-from ..kit.session import Session
-from ..status.reasons import expected, own_pace
 from .options import WeightOption
-from .show import summary
 
 
 @option_set

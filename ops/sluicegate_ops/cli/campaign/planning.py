@@ -22,11 +22,11 @@ from sluicegate.campaigns.sql_query import open_query
 from sluicegate.errors import BadFile, CampaignExists, UnknownCampaign, WrongCampaignState
 from sluicegate.levels import check_sender
 
+from ...operating.session import Session
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.files import message_text, read_text
 from ..kit.media import check_media
 from ..kit.progress import Meter
-from ..kit.session import Session
 from ..kit.times import time_option
 from .choosing import (
     asked_for,

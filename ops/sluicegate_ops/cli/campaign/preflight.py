@@ -16,11 +16,11 @@ from sluicegate.campaigns.row_source import RowSource
 from sluicegate.private import draft_of, put
 
 from ...inspect import limits_in_force
+from ...operating.session import Session
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, FAILED, fail, say
 from ..kit.output import write_document
 from ..kit.progress import Meter
-from ..kit.session import Session
 from .options import FileOptions, RowFault
 from .planning import existing, opened, planned, reading_of, timed
 from .preflight_document import document

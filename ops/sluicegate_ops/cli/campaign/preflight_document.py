@@ -13,8 +13,8 @@ from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
 from sluicegate.levels import ceiling, digest, published
 
-from ..kit.output import hidden
-from ..kit.session import Session
+from ...operating.session import Session
+from ...operating.words import hidden
 
 
 def utc_now() -> datetime:

@@ -14,19 +14,9 @@ from sluicegate.config import Account
 from sluicegate.levels import ceiling, requests_per_second
 from sluicegate.stored import BrandLimits
 
-from ..kit.output import (
-    clean,
-    counted,
-    grid,
-    hidden,
-    lasting,
-    local,
-    table,
-    tell,
-    write,
-    write_pairs,
-)
-from ..kit.session import Session
+from ...operating.session import Session
+from ...operating.words import clean, counted, hidden, lasting, local
+from ..kit.output import grid, table, tell, write, write_pairs
 from .hours import where
 from .preflight_costs import cost, named, write_costs
 from .preflight_document import code_of, differs_from_file, finish_of, utc_now

@@ -4,10 +4,10 @@ import msgspec
 
 from sluicegate.campaigns.hours import presets
 
+from ...operating.session import Session
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines
 from ..kit.output import table, tell, write, write_lines
-from ..kit.session import Session
 
 NO_ADVICE = "no legal advice, but what sources said when they were read; ask a lawyer"
 

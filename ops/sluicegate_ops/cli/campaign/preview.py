@@ -9,12 +9,13 @@ from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.campaigns.showcase import Exhibit, Showcase
 
+from ...operating.session import Session
+from ...operating.words import clean, counted, hidden
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED, fail, say
 from ..kit.options import Unmasked
-from ..kit.output import clean, counted, hidden, tell, write_document
+from ..kit.output import tell, write_document
 from ..kit.progress import Meter
-from ..kit.session import Session
 from .options import FileOptions
 from .planning import opened, planned, reading_of
 from .preflight import NO_NAME

@@ -11,10 +11,10 @@ from sluicegate.campaigns.series import EVERY, occurrences
 from sluicegate.errors import BadTime, UnknownCampaign
 from sluicegate.times import parse_time
 
+from ...operating.session import Session
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.output import tell, write_document
-from ..kit.session import Session
 from .planning import opened, planned, reading_of
 from .start import StartOptions, bring_in, refuse_without_answer
 

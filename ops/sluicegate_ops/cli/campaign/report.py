@@ -15,13 +15,17 @@ from ...inspect import (
     CampaignRecipients,
     accepted_parts,
 )
-from ..kit.advice import advised, write_advice
+from ...operating.advice import advised
+from ...operating.campaign.causes import masked_causes
+from ...operating.campaign.costs import costs_document
+from ...operating.message.deliveries import advice_on, deliveries_of, lines, set_up
+from ...operating.pasting import pasted
+from ...operating.session import Session
+from ...operating.words import clean, counted
+from ..kit.advice import write_advice
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, CampaignArgument
-from ..kit.output import clean, console, counted, tell, write, write_document
-from ..kit.pasting import pasted
-from ..kit.session import Session
-from ..message.deliveries import advice_on, deliveries_of, lines, set_up
+from ..kit.output import console, tell, write, write_document
 from .breakdown import (
     GroupBy,
     RecipientGroup,
@@ -30,8 +34,7 @@ from .breakdown import (
     tables,
     variant_tests,
 )
-from .causes import masked_causes
-from .costs import costs_document, show_costs
+from .costs import show_costs
 from .show import show_ledger
 
 _STATES = {

@@ -10,11 +10,11 @@ from sluicegate.campaigns.ab import VARIANT
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.plan import Plan
 
+from ...operating.session import Session
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
 from ..kit.output import write_document
-from ..kit.session import Session
 from .guards import GuardOptions
 from .options import CampaignOptions, MaxCostOption
 from .planning import opened, reading_of

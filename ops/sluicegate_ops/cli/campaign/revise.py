@@ -15,15 +15,16 @@ from sluicegate.campaigns.revising import TextEffect, TextEffects
 from sluicegate.campaigns.template import Template, renderer_of
 from sluicegate.errors import BadValue, WrongCampaignState
 
+from ...operating.session import Session
+from ...operating.words import clean, counted
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.files import message_text
 from ..kit.options import AsJsonDocument, Confirmed, TextFileOption, WhoOption, WhyOption
-from ..kit.output import clean, counted, tell, write_document
+from ..kit.output import tell, write_document
 from ..kit.progress import Meter
-from ..kit.session import Session
 from .language_texts import texts_by_language
 from .options import CampaignOptions, LanguageOption
 from .preflight_costs import cost

@@ -4,8 +4,8 @@ from sluicegate.campaigns.report import Report
 from sluicegate.memory import ServerMemory
 
 from ...inspect import read_server
+from ...operating.session import Session
 from ..kit.failures import fail
-from ..kit.session import Session
 
 
 def refuse_without_room(session: Session, report: Report, imported: int) -> None:

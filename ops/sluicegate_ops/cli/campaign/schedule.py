@@ -4,14 +4,15 @@ from typing import Annotated
 
 import typer
 
+from ...operating.campaign.document import summary
+from ...operating.session import Session
+from ...operating.words import when
 from ..kit.acts import by_whom
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import AsJsonDocument, WhoOption, WhyOption
-from ..kit.output import tell, when, write_document
-from ..kit.session import Session
+from ..kit.output import tell, write_document
 from .options import CampaignOptions
-from .show import summary
 from .when_options import AtOption, start_time
 
 

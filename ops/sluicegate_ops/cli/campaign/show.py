@@ -1,7 +1,7 @@
 """``sluicegate campaign status``: one campaign at one moment, on one screen."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -9,22 +9,22 @@ import typer
 from sluicegate.campaigns.campaign import Campaign, Campaigns
 from sluicegate.campaigns.ledger import STATES, Ledger
 from sluicegate.receipts import DELIVERIES
-from sluicegate.stored import wall_ms
 
-from ...inspect import CampaignCause, ClassHours, Why, campaign_hours, claimed
+from ...inspect import CampaignCause, ClassHours, Why
+from ...operating.campaign.causes import masked_causes
+from ...operating.campaign.document import _counts, campaign_document, look_at
+from ...operating.campaign.guard_words import guard_pairs
+from ...operating.message.deliveries import deliveries_of, unknown
+from ...operating.pasting import pasted
+from ...operating.session import Session
+from ...operating.status.reasons import expected, own_pace, sentence
+from ...operating.words import clean, when
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED
 from ..kit.listing import Listing
 from ..kit.options import AsJsonDocument, CampaignArgument
-from ..kit.output import clean, console, table, tell, when, write, write_document, write_pairs
-from ..kit.pasting import pasted
-from ..kit.session import Session
-from ..message.deliveries import deliveries_of, unknown
-from ..status.reasons import expected, own_pace, sentence
-from ..status.why import document
-from .causes import masked_causes
-from .costs import costs_document, costs_pairs
-from .guard_words import guard_pairs
+from ..kit.output import console, table, tell, write, write_document, write_pairs
+from .costs import costs_pairs
 from .hours import in_short
 from .preflight_screen import write_sum
 
@@ -80,45 +80,6 @@ def status(session: Session, options: CampaignStatusOptions) -> None:
         raise typer.Exit(FAILED)
 
 
-class CampaignLook(NamedTuple):
-    """A campaign at one moment: workers hold ``held`` of it, ``dead`` says what its dead met."""
-
-    campaign: Campaign
-    ledger: Ledger
-    held: int
-    dead: Sequence[CampaignCause]
-    why: Why
-    hours: list[ClassHours]
-
-
-def look_at(
-    session: Session, campaign: Campaign, ledger: Ledger, dead: Sequence[CampaignCause]
-) -> CampaignLook:
-    """What else is known of a campaign at this moment."""
-    client, keys = session.client, session.keys
-    why = session.waits.of(campaign, ledger)
-    hours = campaign_hours(client, keys, campaign.name, why.now_ms)
-    held = claimed(client, keys, campaign.name)
-    return CampaignLook(campaign, ledger, held, dead, why, hours)
-
-
-def campaign_document(session: Session, seen: CampaignLook) -> dict[str, Any]:
-    """All that is known of a campaign, for a program."""
-    campaign, why = seen.campaign, seen.why
-    estimates = session.campaigns.estimates(campaign.name)
-    return summary(campaign, seen.ledger) | {
-        "claimed": seen.held,
-        "why": sentence(why),
-        "dead": seen.dead,
-        "rate": why.rate,
-        "finish": why.finish,
-        "plan": _plan(campaign),
-        "waits": document(why)["waits"],
-        "hours": seen.hours,
-        "costs": costs_document(seen.ledger, estimates),
-    }
-
-
 def show_ledger(session: Session, ledger: Ledger, held: int = 0) -> None:
     """Write the recipients by state, and the accepted ones by what receipts say of them."""
     held_note = f"workers hold {held:,} of them" if held else ""
@@ -164,13 +125,6 @@ def _show(campaign: Campaign, why: Why, hours: list[ClassHours]) -> None:
     )
 
 
-def _plan(campaign: Campaign) -> dict[str, Any]:
-    """The plan for a program, with its time as all times are written."""
-    plan: dict[str, Any] = msgspec.structs.asdict(campaign.plan)
-    expires_at = plan.pop("expires_at")
-    return plan | {"expires_ms": None if expires_at is None else wall_ms(expires_at)}
-
-
 def _times(campaign: Campaign) -> Iterator[tuple[str, int]]:
     yield "created", campaign.created_ms
     yield "starts", campaign.at_ms if campaign.state == "scheduled" else 0
@@ -184,20 +138,6 @@ def _dead(dead: Sequence[CampaignCause], name: str) -> Listing:
         rows.add_row(f"{cause.count:,}", clean(cause.code), clean(cause.reason))
     rows.add_row("", "", f"all of them, and what to do: sluicegate campaign report {pasted(name)}")
     return rows
-
-
-def summary(campaign: Campaign, ledger: Ledger) -> dict[str, Any]:
-    """A campaign and its counters, for a program."""
-    fields: dict[str, Any] = msgspec.structs.asdict(campaign)
-    del fields["plan"]
-    about = {"name": campaign.name, "version": campaign.version}
-    return about | fields | {"ledger": _counts(ledger)}
-
-
-def _counts(ledger: Ledger) -> dict[str, Any]:
-    counts = {"imported": ledger.imported, **ledger.states, "deliveries": deliveries_of(ledger)}
-    counts["maybe_sent"] = ledger.maybe_sent
-    return counts | {"adds_up": ledger.adds_up}
 
 
 def _proof(campaigns: Campaigns, name: str) -> tuple[Ledger, Ledger]:

@@ -18,15 +18,16 @@ from sluicegate.config import Account
 from sluicegate.errors import NotApproved
 from sluicegate.stored import NO_GUARDS, UNITS, Guards
 
+from ...operating.pasting import pasted
+from ...operating.session import Session
+from ...operating.words import counted, when
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import Confirmed, WhoOption, WhyOption
-from ..kit.output import counted, tell, when, write_document
-from ..kit.pasting import pasted
+from ..kit.output import tell, write_document
 from ..kit.progress import Meter
-from ..kit.session import Session
 from .guards import GuardOptions, cap, guards_of
 from .options import FileOptions, MaxCostOption
 from .planning import existing, opened, planned, reading_of, timed

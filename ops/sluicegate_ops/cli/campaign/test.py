@@ -14,10 +14,11 @@ from sluicegate.errors import BadNumber
 from sluicegate.message import Message
 from sluicegate.outbox import EnqueueResult
 
+from ...operating.session import Session
+from ...operating.words import counted, hidden
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, FAILED, fail, say
-from ..kit.output import counted, hidden, tell, write_document
-from ..kit.session import Session
+from ..kit.output import tell, write_document
 from .options import FileOptions
 from .preview import shown_rows
 

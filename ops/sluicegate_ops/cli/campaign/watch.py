@@ -14,15 +14,17 @@ from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import STATES, Ledger
 
 from ...inspect import CampaignCause, Why
+from ...operating.campaign.causes import masked_causes
+from ...operating.campaign.document import summary
+from ...operating.message.deliveries import deliveries_of, summed, unknown
+from ...operating.session import Session
+from ...operating.status.reasons import expected, limit, own_pace, sentence
+from ...operating.words import clean
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines
-from ..kit.output import clean, console, grid, tell, write_lines
-from ..kit.session import Session
-from ..message.deliveries import deliveries_of, summed, unknown
-from ..status.reasons import expected, limit, own_pace, sentence
-from .causes import masked_causes
+from ..kit.output import console, grid, tell, write_lines
 from .options import CampaignOptions
-from .show import show_ledger, summary
+from .show import show_ledger
 
 if TYPE_CHECKING:  # rich is heavy, and help does without it
     from rich.console import RenderableType

@@ -10,9 +10,9 @@ from sluicegate.errors import UnknownMessage, WrongState
 from sluicegate_worker.operator.deadletters import DeadLetter
 
 from ...inspect import server_ms
+from ...operating.session import Session
 from ..kit.choosing import chosen_by, chosen_ids, of_app, of_campaign
 from ..kit.progress import Meter
-from ..kit.session import Session
 from ..kit.times import past_option
 from .options import LetterFilters, SelectionOptions
 

@@ -13,6 +13,8 @@ from sluicegate_worker.operator.deadletters import DeadLetter
 from sluicegate_worker.operator.edits import FAULTS, Letters
 from sluicegate_worker.provider.codes import advice_for
 
+from ...operating.session import Session
+from ...operating.words import counted, hidden, when
 from ..kit.acts import note_export
 from ..kit.command import command, option_set
 from ..kit.files import sheet_output, text_output
@@ -24,8 +26,6 @@ from ..kit.options import (
     WhoOption,
     WhyOption,
 )
-from ..kit.output import counted, hidden, when
-from ..kit.session import Session
 from .choice import filtered
 from .options import LetterFilters
 

@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
+from ...operating.letters import Grouping, entry, grouped, line, masked_letter
+from ...operating.session import Session
+from ...operating.words import clean, counted, when
 from ..kit.advice import write_codes
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines, ListLimit, Unmasked
-from ..kit.output import clean, counted, table, when, write, write_lines
-from ..kit.session import Session
+from ..kit.output import table, write, write_lines
 from .choice import Choice, filtered
-from .groups import Grouping, grouped, line
 from .groups import show as show_groups
 from .options import LetterFilters
-from .show import entry, masked_letter
 
 _COLUMNS = ("ID", "TO", "DIED", "ATTEMPTS", "MAYBE SENT", "CODE", "REASON")
 

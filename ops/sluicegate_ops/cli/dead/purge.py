@@ -7,11 +7,11 @@ import typer
 from sluicegate.audit import act
 from sluicegate_worker.operator.deadletters import Replay
 
+from ...operating.session import Session
+from ...operating.words import counted
 from ..kit.acts import by_whom, carry_out, write_act
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
-from ..kit.output import counted
-from ..kit.session import Session
 from .choice import selected
 from .options import ActOptions, SelectionOptions
 

@@ -10,14 +10,14 @@ from sluicegate.audit import Act, By, act
 from sluicegate_worker.operator.deadletters import Replay
 from sluicegate_worker.operator.edits import FAULTS, Edit, Letters
 
+from ...operating.session import Session
+from ...operating.words import counted
 from ..kit.acts import by_whom, carry_out, write_act
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED
 from ..kit.files import message_text
 from ..kit.options import TextFileOption
-from ..kit.output import counted
-from ..kit.session import Session
 from .choice import Choice, selected
 from .options import ActOptions, SelectionOptions
 from .trial import tried

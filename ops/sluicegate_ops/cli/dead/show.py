@@ -9,13 +9,16 @@ from sluicegate_worker.operator.deadletters import DeadLetter, Stored
 from sluicegate_worker.operator.edits import FAULTS, Letters
 
 from ...inspect import worker_names
+from ...operating.advice import advised
+from ...operating.letters import masked_letter
+from ...operating.pasting import pasted
+from ...operating.session import Session
+from ...operating.words import hidden, when
 from ..kit.acts import why_not
-from ..kit.advice import advised, pairs
+from ..kit.advice import pairs
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
-from ..kit.output import hidden, when, write_document, write_pairs
-from ..kit.pasting import pasted
-from ..kit.session import Session
+from ..kit.output import write_document, write_pairs
 from ..message.attempts import write_attempts
 from .choice import dead_letter
 
@@ -58,18 +61,6 @@ def show(session: Session, options: DeadShowOptions) -> None:
         f"  or edited:   sluicegate dead replay --from SENDER --text TEXT --why WHY {pasted(id)}"
     )
     typer.echo(f"give it up:    sluicegate dead purge {pasted(id)}")
-
-
-def masked_letter(letter: DeadLetter, full: bool) -> DeadLetter:
-    """The letter with its phone numbers hidden, unless ``full``."""
-    texts = {name: hidden(getattr(letter, name), full) for name in ("to", "reason", "answer")}
-    return msgspec.structs.replace(letter, **texts)
-
-
-def entry(letter: DeadLetter) -> dict[str, Any]:
-    """A letter as one JSON object, with the advice on its code."""
-    fields: dict[str, Any] = msgspec.structs.asdict(letter)
-    return fields | advised(letter.code)
 
 
 _NAMES = {

@@ -9,10 +9,10 @@ import msgspec
 from sluicegate_worker.operator.deadletters import DeadLetter, Replay
 from sluicegate_worker.operator.edits import FAULTS, Edit, Letters
 
+from ...operating.session import Session
+from ...operating.words import counted, hidden
 from ..kit.acts import why_not
 from ..kit.failures import say
-from ..kit.output import counted, hidden
-from ..kit.session import Session
 from .choice import Choice
 
 _PAGE = 500

@@ -16,11 +16,11 @@ from sluicegate_worker.provider.owned import Unread
 from sluicegate_worker.provider.registry import provider_of
 
 from ...inspect import AccountState, ServerVitals, read_account, read_vitals
+from ...operating.session import Session
+from ...operating.status import findings as status_findings
+from ...operating.status import standstills
+from ...operating.words import counted
 from ..kit.books import books_with
-from ..kit.output import counted
-from ..kit.session import Session
-from ..status import findings as status_findings
-from ..status import standstills
 from .credentials import owned_findings, secret_findings, url_findings
 from .diagnosis import CannotLook, Check, Diagnoses, Diagnosis, of_finding
 from .host import (

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...operating.session import Session
+from ...operating.words import clean, counted
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED, say
 from ..kit.options import AsJsonDocument, Confirmed
-from ..kit.output import clean, counted, tell, write_document
-from ..kit.session import Session
+from ..kit.output import tell, write_document
 
 if TYPE_CHECKING:  # heavy, and the help does without it
     from .rounds import DoctorReport

@@ -6,8 +6,8 @@ import msgspec
 
 from sluicegate.safety import Hazard
 
+from ...operating.status.finding import Finding
 from ..setup.drift import Drift
-from ..status.finding import Finding
 
 
 class Diagnosis(msgspec.Struct, frozen=True):

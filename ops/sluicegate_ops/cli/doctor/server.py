@@ -10,7 +10,7 @@ from sluicegate.safety import redis_hazards
 from sluicegate_worker.distance import FAR_SECONDS, TOO_FAR_SECONDS
 
 from ...inspect import ServerVitals
-from ..kit.output import lasting
+from ...operating.words import lasting
 from .diagnosis import Diagnoses, Diagnosis, of_hazard
 
 CLOCK_SECONDS = 2.0

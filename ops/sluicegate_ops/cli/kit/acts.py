@@ -12,10 +12,10 @@ from sluicegate.audit import By, act, os_user
 from sluicegate.errors import InvalidMessage, SluicegateError, UnknownMessage, WrongState
 from sluicegate_worker.operator.deadletters import BATCH, Replay
 
+from ...operating.session import Session
 from .failures import BAD_INPUT, complain, fail, say, status_of, well_known
 from .output import write_result
 from .progress import Meter
-from .session import Session
 
 _ERRORS_SHOWN = 5
 

@@ -4,15 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from sluicegate_worker.provider.codes import advice_for
 
+from ...operating.advice import advised
 from .output import tell
-
-
-def advised(code: str) -> dict[str, str]:
-    """``means``, ``advice``, ``portal`` of a message's code; each is ``""`` if there is none."""
-    advice = advice_for(code)
-    if advice is None:
-        return {"means": "", "advice": "", "portal": ""}
-    return {"means": advice.means, "advice": advice.for_letter, "portal": advice.portal}
 
 
 def pairs(code: str) -> Iterator[tuple[str, str]]:

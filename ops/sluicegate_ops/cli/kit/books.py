@@ -7,8 +7,8 @@ from sluicegate.config import Account
 from sluicegate_worker.provider.owned import AccountBooks, Unread
 from sluicegate_worker.provider.registry import provider_of
 
+from ...operating.session import Session
 from .failures import BAD_INPUT, FAILED, fail
-from .session import Session
 
 
 @contextmanager

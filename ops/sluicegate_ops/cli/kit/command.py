@@ -7,9 +7,9 @@ from typing import Any, TypeVar, dataclass_transform, get_type_hints
 
 import typer
 
+from ...operating.session import Session
 from .failures import BAD_INPUT, fail
 from .options import AccountOption, ConfigOption
-from .session import Session
 
 Options = TypeVar("Options")
 

@@ -28,9 +28,10 @@ from sluicegate.errors import (
 )
 from sluicegate.outbox import translated
 
+from ...operating.message.screen import AppsMessage
+from ...operating.pasting import pasted
+from ...operating.session import Session
 from .output import tell
-from .pasting import pasted
-from .session import Session
 
 FAILED, BAD_INPUT = 1, 2
 """Exit statuses: the command failed, or a person is needed; the command's input is wrong."""
@@ -135,6 +136,8 @@ def _way_out(error: SluicegateError, session: Session) -> str:
             return "Let the workers send what waits, or raise Redis's maxmemory; then try again"
         case OutboxError():
             return f"Redis is expected at {session.redis_at}. {_REDIS}"
+        case AppsMessage():
+            return ""
         case UnknownMessage():
             return f"Check the id and the account: this is {session.name}, --account names another"
         case WrongState(id=id):

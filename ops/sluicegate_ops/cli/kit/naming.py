@@ -3,9 +3,9 @@
 from sluicegate.levels import published
 
 from ...inspect import published_levels
+from ...operating.session import Session
+from ...operating.words import listed
 from .failures import BAD_INPUT, fail
-from .output import listed
-from .session import Session
 
 LEVELS = (
     "account, sender:SENDER, mms:SENDER, registration:NAME, brand:NAME, campaign:NAME or app:NAME"

@@ -1,18 +1,15 @@
 """How commands write their output: tables, JSON, times, and phone numbers that stay hidden."""
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import typer
 
-from sluicegate.masking import masked
-
+from ...operating.words import clean
 from .listing import Listing, paired, wrapped
 
 if TYPE_CHECKING:  # rich is heavy, and help does without it
@@ -20,8 +17,6 @@ if TYPE_CHECKING:  # rich is heavy, and help does without it
     from rich.table import Table
 
 _PIPED_WIDTH = 10_000
-_NUMBER = re.compile(r"\+[0-9]{7,15}|\b[0-9]{10,15}\b")
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 def console(*, err: bool = False) -> "Console":
@@ -133,48 +128,3 @@ def write_result(result: Any, text: str, *, as_json: bool) -> None:
 def write_document(item: Any) -> None:
     """Write one JSON document, indented."""
     typer.echo(msgspec.json.format(msgspec.json.encode(item), indent=2).decode())
-
-
-def hidden(text: str, full: bool = False) -> str:
-    """``text`` with every phone number in it masked, unless ``full``."""
-    return text if full else _NUMBER.sub(lambda number: masked(number[0]), text)
-
-
-def clean(text: str) -> str:
-    """``text`` on one line, without control characters: answers come from outside."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
-
-
-def when(wall_ms: float) -> str:
-    """A wall time for people, in UTC."""
-    return datetime.fromtimestamp(wall_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def local(wall_ms: float, now_ms: float) -> str:
-    """A wall time in the reader's time zone, with its date unless that is today's."""
-    time, now = (datetime.fromtimestamp(ms / 1000).astimezone() for ms in (wall_ms, now_ms))
-    return time.strftime("%H:%M:%S %Z" if time.date() == now.date() else "%Y-%m-%d %H:%M %Z")
-
-
-def lasting(seconds: float) -> str:
-    """A length of time for people: ``42 s``, ``3 min``, ``2 h 5 min``, ``4 d 1 h``."""
-    rest = max(0, round(seconds))
-    parts = []
-    for unit, size in _UNITS:
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count} {unit}")
-    if not parts:
-        return f"{rest} s" if rest else "less than 1 s"
-    return " ".join(parts[:2])
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """A number with its noun: ``1 message``, ``1,200 messages``."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def listed(values: Sequence[str], most: int = 5) -> str:
-    """The first values, and how many more there are."""
-    more = f" and {len(values) - most} more" if len(values) > most else ""
-    return ", ".join(values[:most]) + more

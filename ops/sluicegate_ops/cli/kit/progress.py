@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import typer
 
-from .output import lasting
+from ...operating.words import lasting
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sluicegate.archive import open_archive
 from sluicegate_worker.archiver import Archiver
 
+from ...operating.session import Session
 from .failures import fail
-from .session import Session
 
 if TYPE_CHECKING:
     from sluicegate.archive.store import Archive

@@ -7,13 +7,13 @@ import typer
 from sluicegate.errors import UnknownMessage
 
 from ...inspect import Member, member
+from ...operating.pasting import pasted
+from ...operating.session import Session
 from ..kit.acts import by_whom, note
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED, complain, status_of
 from ..kit.options import AsJsonLines, WhoOption, WhyOption
 from ..kit.output import write_lines
-from ..kit.pasting import pasted
-from ..kit.session import Session
 
 
 @option_set

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ...operating.session import Session
+from ...operating.words import hidden
 from ..kit.books import books
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, Unmasked
-from ..kit.output import hidden, write_document, write_pairs
-from ..kit.session import Session
+from ..kit.output import write_document, write_pairs
 
 ProviderIdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="The provider's id, as message show has it.")

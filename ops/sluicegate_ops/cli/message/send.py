@@ -10,6 +10,9 @@ from sluicegate.outbox import EnqueueResult, MessageStatus
 from sluicegate.rules import template_mark
 from sluicegate.times import EXAMPLE
 
+from ...operating.pasting import pasted
+from ...operating.session import Session
+from ...operating.words import clean, hidden
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED, fail, say
@@ -23,9 +26,7 @@ from ..kit.options import (
     ProfileOption,
     SenderOption,
 )
-from ..kit.output import clean, hidden, write_document
-from ..kit.pasting import pasted
-from ..kit.session import Session
+from ..kit.output import write_document
 from ..kit.times import time_option
 
 _POLL_SECONDS = 0.1

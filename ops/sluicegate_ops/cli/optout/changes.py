@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
+from ...operating.session import Session
+from ...operating.words import counted
 from ..kit.acts import by_whom, note
 from ..kit.command import command, option_set
-from ..kit.output import counted, write_result
-from ..kit.session import Session
+from ..kit.output import write_result
 from .numbers import ListFileOptions, NumbersOptions, batches, given_numbers, numbers_in
 
 SOURCE = "cli"

@@ -9,12 +9,12 @@ import typer
 
 from sluicegate.optouts import OptOuts
 
+from ...operating.session import Session
+from ...operating.words import counted, when
 from ..kit.acts import by_whom, note
 from ..kit.command import command, option_set
 from ..kit.files import sheet_output, text_output
 from ..kit.options import ExportFormat, FormatOption, Overwrite, WhoOption, WhyOption
-from ..kit.output import counted, when
-from ..kit.session import Session
 
 _LIST = ("number", "since", "source", "profile")
 _HISTORY = ("number", "at", "act", "source", "profile", "who", "why", "text")

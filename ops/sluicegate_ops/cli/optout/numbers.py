@@ -16,6 +16,7 @@ from sluicegate.campaigns.phone import Phones
 from sluicegate.errors import BadFile, BadNumber
 from sluicegate.rules import E164
 
+from ...operating.words import hidden, listed
 from ..kit.command import option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.options import (
@@ -26,7 +27,6 @@ from ..kit.options import (
     WhoOption,
     WhyOption,
 )
-from ..kit.output import hidden, listed
 
 _BATCH = 1_000
 

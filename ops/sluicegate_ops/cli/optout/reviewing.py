@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-import msgspec
 import typer
 
 from sluicegate.optouts import ReviewAnswer, ReviewDecision
 from sluicegate.stored import ReviewedNumber
 
+from ...operating.reviews import masked_review
+from ...operating.session import Session
+from ...operating.words import clean, counted, hidden, when
 from ..kit.acts import by_whom, note
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
@@ -22,8 +24,7 @@ from ..kit.options import (
     WhoOption,
     WhyOption,
 )
-from ..kit.output import clean, counted, hidden, table, when, write, write_lines
-from ..kit.session import Session
+from ..kit.output import table, write, write_lines
 from .changes import SOURCE
 from .numbers import numbers_of
 
@@ -149,10 +150,3 @@ def _tell(
             say(f"{hidden(number, options.full)}: {reasons[answer]}")
     done = sum(answer not in reasons for answer in answers)
     typer.echo(f"{counted(done, 'number')} {'opted out' if decision == 'opt out' else 'released'}")
-
-
-def masked_review(review: ReviewedNumber, full: bool) -> ReviewedNumber:
-    """The reply with its phone numbers hidden, unless ``full``."""
-    return msgspec.structs.replace(
-        review, number=hidden(review.number, full), text=hidden(review.text, full)
-    )

@@ -7,13 +7,14 @@ import typer
 from sluicegate_worker.provider.optouts import ListRefused, OptOutPage
 from sluicegate_worker.provider.registry import provider_of
 
+from ...operating.session import Session
+from ...operating.words import counted
 from ..kit.acts import by_whom, note
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, FAILED, fail
 from ..kit.options import AsJsonDocument, WhoOption, WhyOption
-from ..kit.output import counted, write_result
+from ..kit.output import write_result
 from ..kit.progress import Meter
-from ..kit.session import Session
 
 
 @option_set

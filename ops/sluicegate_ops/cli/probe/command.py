@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from ...operating.session import Session
 from ..kit.command import command, option_set
 from ..kit.failures import fail
 from ..kit.files import refuse_existing
 from ..kit.options import AsJsonDocument, Overwrite
 from ..kit.output import write_document
-from ..kit.session import Session
 
 
 @option_set

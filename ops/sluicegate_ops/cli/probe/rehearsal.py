@@ -10,7 +10,7 @@ from sluicegate.errors import SluicegateError
 from sluicegate.keys import Keys
 from sluicegate.scripts import Script, Scripts, new_token
 
-from ..kit.session import Session
+from ...operating.session import Session
 from .calls import Call
 
 REHEARSE = Script("sluicegate_ops.cli.probe.rehearse")

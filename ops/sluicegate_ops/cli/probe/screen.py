@@ -6,7 +6,8 @@ import typer
 
 from sluicegate.config import Account
 
-from ..kit.output import clean, write_pairs
+from ...operating.words import clean
+from ..kit.output import write_pairs
 from .advice import remarks, settings
 from .calls import Call
 from .findings import Findings

@@ -9,11 +9,12 @@ import typer
 from sluicegate.config import Config
 from sluicegate_worker.provider.owned import KnownProfile
 
+from ...operating.session import Session
+from ...operating.words import clean
 from ..kit.books import books
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, AsJsonLines
-from ..kit.output import clean, table, write, write_document, write_lines, write_pairs
-from ..kit.session import Session
+from ..kit.output import table, write, write_document, write_lines, write_pairs
 
 ProfileArgument = Annotated[str, typer.Argument(metavar="ID", help="The messaging profile's id.")]
 

@@ -8,14 +8,15 @@ from sluicegate.config.web import is_web_url
 from sluicegate.urls import MAX_URL
 from sluicegate_worker.provider.owned import KnownProfile
 
+from ...operating.session import Session
+from ...operating.words import clean
 from ..kit.acts import by_whom, note
 from ..kit.asking import confirm
 from ..kit.books import books
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail, say
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
-from ..kit.output import clean, write_result
-from ..kit.session import Session
+from ..kit.output import write_result
 from .listing import ProfileArgument, screen, webhook_url
 
 NOWHERE = "none"

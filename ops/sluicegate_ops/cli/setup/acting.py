@@ -8,9 +8,9 @@ from sluicegate.config import Account, load
 from sluicegate.errors import InvalidConfig
 from sluicegate_worker.provider.owned import AccountBooks, Unread
 
+from ...operating.session import Session
 from ..kit.books import books_with
 from ..kit.failures import BAD_INPUT, fail
-from ..kit.session import Session
 from .journal import (
     FileBefore,
     SetupJournal,

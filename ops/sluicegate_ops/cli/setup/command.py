@@ -9,12 +9,13 @@ import typer
 from sluicegate.config import Account, Config, load
 from sluicegate.config.web import from_environment, is_web_url
 
+from ...operating.session import Session
+from ...operating.words import clean, counted
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, FAILED, fail, say
 from ..kit.options import AsJsonDocument, Confirmed
-from ..kit.output import clean, counted, tell, write_document
-from ..kit.session import Session
+from ..kit.output import tell, write_document
 
 if TYPE_CHECKING:  # the rest is heavy, and the help does without it
     from sluicegate_worker.provider.owned import Owned

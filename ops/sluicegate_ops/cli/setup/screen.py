@@ -2,7 +2,7 @@
 
 import typer
 
-from ..kit.output import clean, counted
+from ...operating.words import clean, counted
 from .derived import counted_kinds
 from .plan import SetupPlan
 

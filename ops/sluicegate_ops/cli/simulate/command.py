@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ...operating.session import Session
 from ..kit.command import command
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.output import write_pairs
-from ..kit.session import Session
 from .options import SimulateOptions, settings_of
 
 if TYPE_CHECKING:  # the simulator is heavy, and no other command needs it

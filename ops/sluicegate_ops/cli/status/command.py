@@ -5,25 +5,19 @@ from collections.abc import Iterator, Sequence
 import typer
 
 from ...inspect import AccountState, CostRow, RequestRate, read_account
+from ...operating.message.deliveries import summed
+from ...operating.session import Session
+from ...operating.status.archiving import kept
+from ...operating.status.document import headline, masked_state, status_document
+from ...operating.status.finding import Finding
+from ...operating.status.findings import findings
+from ...operating.status.reasons import is_guess, limit, sentence
+from ...operating.status.reconciled import reconciled
+from ...operating.words import clean, counted, lasting
 from ..kit.command import command, option_set
 from ..kit.failures import FAILED
 from ..kit.options import AsJsonDocument
-from ..kit.output import (
-    clean,
-    counted,
-    lasting,
-    tell,
-    write_beside,
-    write_document,
-)
-from ..kit.session import Session
-from ..message.deliveries import summed
-from .archiving import kept
-from .document import headline, masked_state, status_document
-from .finding import Finding
-from .findings import findings
-from .reasons import is_guess, limit, sentence
-from .reconciled import reconciled
+from ..kit.output import tell, write_beside, write_document
 
 _WORKERS_SHOWN = 5
 

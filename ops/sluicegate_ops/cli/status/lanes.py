@@ -5,11 +5,12 @@ from typing import Annotated
 import typer
 
 from ...inspect import LaneState
+from ...operating.session import Session
+from ...operating.status.lanes import lane_words
+from ...operating.words import counted
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines
-from ..kit.output import counted, local, table, write, write_lines
-from ..kit.session import Session
-from .reasons import named
+from ..kit.output import table, write, write_lines
 
 _SHOWN = 50
 _COLUMNS = ("NEXT", "CLASS", "FROM", "CAMPAIGN", "APP", "WAITING", "WEIGHT", "STATE")
@@ -64,11 +65,3 @@ def _show(shown: list[LaneState], now_ms: float) -> None:
             lane_words(lane, now_ms),
         )
     write(rows)
-
-
-def lane_words(lane: LaneState, now_ms: float) -> str:
-    """A lane's state, and what parked or halted it until when."""
-    if not lane.level:
-        return lane.state
-    ends = "" if lane.until_ms is None else f" until {local(lane.until_ms, now_ms)}"
-    return f"{lane.state}{ends} by {named(lane.level)}"

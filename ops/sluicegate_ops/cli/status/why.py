@@ -1,20 +1,30 @@
 """``sluicegate why``: which level holds messages back, until when, and what would change it."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from sluicegate.config import App
 
 from ...inspect import AppUse, Wait, Why, app_use
+from ...operating.session import Session
+from ...operating.status.causes import document
+from ...operating.status.reasons import (
+    SETTINGS,
+    advice_on,
+    change,
+    expected,
+    named,
+    until,
+    until_word,
+    what,
+)
+from ...operating.words import counted
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
 from ..kit.naming import sender_named
 from ..kit.options import AsJsonDocument
-from ..kit.output import counted, hidden, tell, write_document, write_pairs
-from ..kit.session import Session
-from .reasons import SETTINGS, advice_on, change, expected, named, until, until_word, what
+from ..kit.output import tell, write_document, write_pairs
 
 _SHOWN = 10
 
@@ -55,24 +65,6 @@ def why(session: Session, options: WhyOptions) -> None:
     _show(causes, session.account.api_key_env)
     if use:
         write_pairs(_used(use, session, name))
-
-
-def document(causes: Why) -> dict[str, Any]:
-    """All the causes, for a program."""
-    about: dict[str, Any] = msgspec.structs.asdict(causes)
-    return about | {"waits": [_entry(wait, causes) for wait in causes.waits]}
-
-
-def _entry(wait: Wait, causes: Why) -> dict[str, Any]:
-    about: dict[str, Any] = msgspec.structs.asdict(wait)
-    seconds = None if wait.until_ms is None else max(0.0, wait.until_ms - causes.now_ms) / 1000
-    return about | {
-        "because": hidden(wait.because),
-        "said": hidden(wait.said),
-        "seconds": seconds,
-        "what": what(wait, causes.rate),
-        "change": change(wait, causes.rate),
-    }
 
 
 def _causes(session: Session, subject: str, name: str) -> Why:

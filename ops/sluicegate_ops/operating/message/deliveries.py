@@ -7,7 +7,7 @@ from sluicegate.campaigns.ledger import Ledger
 from sluicegate_worker.provider.codes import delivery_advice
 
 from ...inspect import receipts_are_set_up
-from ..kit.session import Session
+from ..session import Session
 
 NOT_SET_UP = "receipts not set up"
 NO_RECEIPT = "no receipt yet"

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from ...inspect import AccountCause, AccountState
-from ..kit.output import counted, hidden, when
+from ..words import counted, hidden, when
+from .causes import document
 from .finding import Finding
 from .halts import masked
-from .why import document
 
 
 def status_document(state: AccountState, problems: Sequence[Finding]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...inspect import AccountState, BehindTarget
-from ..kit.output import clean, counted, lasting
+from ..words import clean, counted, lasting
 from .finding import Finding
 
 _PATIENCE_SECONDS = 300.0

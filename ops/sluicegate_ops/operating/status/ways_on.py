@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..kit.pasting import pasted
+from ..pasting import pasted
 
 _OPTIONS: Mapping[str, str] = {
     "money": "--max-cost AMOUNT",

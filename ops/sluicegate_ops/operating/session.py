@@ -22,7 +22,7 @@ from sluicegate_worker.operator.doubts import Doubts
 from sluicegate_worker.operator.halts import Halts
 from sluicegate_worker.operator.repair import Repair
 
-from ...inspect import Waits
+from ..inspect import Waits
 
 
 class Session:

@@ -3,8 +3,8 @@
 import msgspec
 
 from ...inspect import CampaignCause, campaign_causes
-from ..kit.output import hidden
-from ..kit.session import Session
+from ..session import Session
+from ..words import hidden
 
 
 def masked_causes(session: Session, name: str, *states: str) -> list[CampaignCause]:

@@ -1,7 +1,6 @@
 """One message's record as screens show it: flat, with numbers and texts hidden by default."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -11,10 +10,17 @@ from sluicegate.errors import UnknownCampaign, UnknownMessage
 from sluicegate.stored import Bill, History, MessageId
 
 from ...inspect import MessageRecord, amount_text, read_record
-from ..kit.failures import BAD_INPUT, fail
-from ..kit.output import hidden
-from ..kit.session import Session
+from ..session import Session
 from ..status.reasons import sentence
+from ..words import hidden
+
+
+class AppsMessage(UnknownMessage):
+    """No record of that id, but of an app's own message under it: ``stored_id``."""
+
+    def __init__(self, id: str, app: str, stored_id: str) -> None:
+        super().__init__(id)
+        self.args = (f"message {id}: not known; the app {app} has one: {stored_id}",)
 
 
 class CostScreen(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -104,13 +110,20 @@ def _read(session: Session, id: str) -> MessageRecord:
     """The record; where there is none, say which app's own id for a message this is."""
     try:
         return read_record(session.client, session.config, session.name, id)
-    except UnknownMessage:
+    except UnknownMessage as unknown:
         for app in session.config.web.apps:
             stored_id = MessageId.of_app(app, id).short
-            with suppress(UnknownMessage):
-                read_record(session.client, session.config, session.name, stored_id)
-                fail(f"message {id}: not known; the app {app} has one: {stored_id}", BAD_INPUT)
+            if _known(session, stored_id):
+                raise AppsMessage(id, app, stored_id) from unknown
         raise
+
+
+def _known(session: Session, id: str) -> bool:
+    try:
+        read_record(session.client, session.config, session.name, id)
+    except UnknownMessage:
+        return False
+    return True
 
 
 def _held_by(session: Session, record: MessageRecord) -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from ...inspect import AccountState
-from ..kit.output import clean, counted, lasting, listed, when
-from ..kit.pasting import pasted
+from ..pasting import pasted
+from ..words import clean, counted, lasting, listed, when
 from .finding import Finding
 from .reasons import MORE_MEMORY, READ_ONLY, STALLED
 from .ways_on import way_on

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from sluicegate_worker.distance import TOO_FAR_SECONDS
 
 from ...inspect import LIVE_SECONDS, AccountCause, AccountState
-from ..kit.output import clean, counted, lasting, listed, when
-from ..kit.pasting import pasted
+from ..pasting import pasted
+from ..words import clean, counted, lasting, listed, when
 from .archiving import archiving
 from .finding import Finding
 from .money import money

@@ -5,7 +5,7 @@ from typing import Any
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.stored import ShareLimit
 
-from ..kit.output import counted, when
+from ..words import counted, when
 
 
 def guard_pairs(campaign: Campaign) -> list[tuple[str, Any]]:

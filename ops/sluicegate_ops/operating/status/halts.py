@@ -7,8 +7,8 @@ import msgspec
 from sluicegate.stored import HaltInfo
 
 from ...inspect import sorted_halts
-from ..kit.output import hidden
-from ..kit.session import Session
+from ..session import Session
+from ..words import hidden
 
 
 def masked_halts(session: Session) -> list[HaltInfo]:

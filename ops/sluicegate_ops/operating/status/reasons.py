@@ -7,8 +7,8 @@ from sluicegate.campaigns.campaign import Campaign
 from sluicegate_worker.provider.codes import Advice, advice_for
 
 from ...inspect import Finish, RequestRate, Wait, WaitKind, Why
-from ..kit.output import clean, counted, hidden, lasting, local, when
-from ..kit.pasting import pasted
+from ..pasting import pasted
+from ..words import clean, counted, hidden, lasting, local, when
 from .ways_on import way_on
 
 SETTINGS = (

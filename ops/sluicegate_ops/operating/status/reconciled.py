@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...inspect import AccountState
-from ..kit.output import counted, lasting, when
+from ..words import counted, lasting, when
 from .finding import Finding
 
 LATE_PERIODS = 3

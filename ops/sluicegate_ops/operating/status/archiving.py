@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...inspect import RECIPIENT_BYTES, AccountState
-from ..kit.output import clean, counted, lasting, when
+from ..words import clean, counted, lasting, when
 from .finding import Finding
 
 LATE_SECONDS = 4 * 3600.0

@@ -1,0 +1,1 @@
+"""One campaign: its plan, its ledger, its costs, and what guards it."""

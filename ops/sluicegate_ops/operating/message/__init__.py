@@ -1,0 +1,1 @@
+"""One message: its state, its attempts, and what receipts say of it."""
