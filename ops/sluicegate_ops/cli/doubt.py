@@ -12,7 +12,7 @@ from sluicegate_worker.operator.doubts import Resolution
 from sluicegate_worker.queue import KEY_REUSE_MS
 
 from ..operating.advice import advised
-from ..operating.doubts import decided_by, masked_doubt
+from ..operating.doubts import SILENT, decided_by, masked_doubt
 from ..operating.message.screen import MessageScreen, read_screen
 from ..operating.pasting import pasted
 from ..operating.session import Session
@@ -34,7 +34,7 @@ from .kit.options import (
     WhoOption,
 )
 from .kit.output import table, write, write_document, write_lines, write_pairs, write_result
-from .resolve_many import SILENT, resolve_many
+from .resolve_many import resolve_many
 
 doubt = group("Decide on messages that may or may not have been sent.")
 

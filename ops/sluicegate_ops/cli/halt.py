@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from typing import Annotated
 
-import msgspec
 import typer
 
 from ..inspect import Behind
+from ..operating.halting import MOST_SECONDS, masked_behind, told_behind
+from ..operating.naming import LEVELS, level_named
 from ..operating.session import Session
 from ..operating.status.halts import masked_halts
 from ..operating.status.reasons import named
-from ..operating.words import clean, counted, hidden, lasting, when
+from ..operating.words import clean, lasting, when
 from .kit.acts import by_whom, note
 from .kit.asking import confirm
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
-from .kit.naming import LEVELS, level_named
 from .kit.options import AsJsonLines, Confirmed, WhoOption, WhyOption
 from .kit.output import table, write, write_lines
 from .kit.times import length_option
@@ -24,7 +24,6 @@ from .kit.times import length_option
 halt = group("Stop an account, a sender or a campaign, or let it go on.")
 
 ALL = "all"
-_MOST_SECONDS = 3_660 * 86_400
 
 LevelArgument = Annotated[
     str,
@@ -107,7 +106,7 @@ def set_(session: Session, options: HaltSetOptions) -> None:
     if not options.why.strip():
         fail("--why: say the cause: others who see the halt will ask for it", BAD_INPUT)
     lasts = options.lasts
-    seconds = None if lasts is None else length_option("--for", lasts, _MOST_SECONDS)
+    seconds = None if lasts is None else length_option("--for", lasts, MOST_SECONDS)
     targets = list(_targets(session, options.level))
     ends = "until it is cleared" if seconds is None else f"for {lasting(seconds)}"
     confirm(f"Halt {', '.join(_shown(*target) for target in targets)} {ends}?", options.yes)
@@ -145,7 +144,7 @@ def clear(session: Session, options: HaltClearOptions) -> None:
         for account, why in halted
         for line in (
             f"{_shown(account, level)} is halted: {clean(why)}",
-            *_told(waiting[account.name]),
+            *told_behind(waiting[account.name]),
         )
     ]
     if options.yes and not options.json:
@@ -155,31 +154,8 @@ def clear(session: Session, options: HaltClearOptions) -> None:
     for account, _ in halted:
         account.halts.clear(level)
         note(account, by, "clear halt", {"level": level})
-        behind = _masked(waiting[account.name])
+        behind = masked_behind(waiting[account.name])
         _write(account, level, "goes on", options.json, halted=False, behind=behind)
-
-
-def _told(behind: Behind) -> Iterator[str]:
-    """What waits behind a halt and what goes first, for people."""
-    later = f", {behind.later:,} more later" if behind.later else ""
-    yield f"  behind it {counted(behind.waiting, 'message waits', 'messages wait')}{later}"
-    if behind.unknown:
-        whose = counted(behind.unknown_senders, "sender", "senders")
-        yield f"  {behind.unknown:,} of them from {whose} neither declared nor accepted before:"
-        yield "  if one is refused for its sender, it becomes a dead letter, and halts nothing"
-    if first := _masked(behind).first:
-        app = f" of app {first.app}" if first.app else ""
-        yield f"  first goes {first.id}{app}, from {first.sender}"
-        if first.reason:
-            yield f"  it was refused before: {clean(first.reason)}"
-
-
-def _masked(behind: Behind) -> Behind:
-    first = behind.first
-    if first is None:
-        return behind
-    shown = msgspec.structs.replace(first, reason=hidden(first.reason))
-    return msgspec.structs.replace(behind, first=shown)
 
 
 def _targets(session: Session, text: str) -> Iterator[tuple[Session, str]]:

@@ -1,22 +1,17 @@
 """One decision on many messages in doubt, chosen by id, campaign or code."""
 
-import time
 from collections.abc import Sequence
 
 import typer
 
 from sluicegate.audit import By, act
-from sluicegate_worker.operator.doubts import Doubtful, Resolution
-from sluicegate_worker.queue import KEY_REUSE_MS
+from sluicegate_worker.operator.doubts import Resolution
 
+from ..operating.doubts import old_keys, passes
 from ..operating.session import Session
 from ..operating.words import counted
 from .kit.acts import carry_out, write_act
 from .kit.asking import confirm
-from .kit.choosing import of_campaign
-
-SILENT = "no_answer"
-"""The code of a doubt whose worker fell silent: no answer came, and no code."""
 
 _QUESTIONS: dict[Resolution, str] = {
     "accepted": "Take {} for sent?",
@@ -39,7 +34,7 @@ def resolve_many(
 ) -> None:
     """Resolve the doubts with these ids, or those that pass all filters; may end the command."""
     known = {doubt.id: doubt for doubt in session.doubts if not ids or doubt.id in ids}
-    meant = list(ids) or [id for id, doubt in known.items() if _passes(doubt, filters)]
+    meant = list(ids) or [id for id, doubt in known.items() if passes(doubt, filters)]
     what = counted(len(meant), "message") + " in doubt"
     if not meant:
         write_act("resolved", 0, "no such messages in doubt", as_json=as_json)
@@ -49,7 +44,7 @@ def resolve_many(
         write_act("resolved", len(meant), text, as_json=as_json, dry_run=True)
         return
     question = _QUESTIONS[verdict].format(what)
-    if verdict == "resend" and (old := _old_keys([known[id] for id in meant if id in known])):
+    if verdict == "resend" and (old := old_keys([known[id] for id in meant if id in known])):
         question = (
             f"The idempotency keys of {old:,} were first used more than 23 h ago. The provider "
             f"forgets a key after 24 h, so their recipients may get the message twice.\n{question}"
@@ -63,16 +58,3 @@ def resolve_many(
     rule = "it is not in doubt, or must not be sent again"
     if worst := carry_out(session, meant, call, "resolved", as_json=as_json, rule=rule):
         raise typer.Exit(worst)
-
-
-def _passes(doubt: Doubtful, filters: dict[str, str]) -> bool:
-    code = filters.get("code")
-    return code in (None, doubt.code or SILENT) and of_campaign(
-        doubt.campaign, filters.get("campaign")
-    )
-
-
-def _old_keys(doubts: Sequence[Doubtful]) -> int:
-    """How many keys the provider may soon forget; by this host's clock, for a warning only."""
-    since = time.time() * 1000 - KEY_REUSE_MS
-    return sum(0 < doubt.key_ms < since for doubt in doubts)

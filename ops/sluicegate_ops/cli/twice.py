@@ -10,11 +10,12 @@ from sluicegate.audit import act
 from sluicegate_worker.operator.twice import clear_twice
 
 from ..inspect import SentTwice, read_twice
+from ..operating.choosing import of_campaign
 from ..operating.session import Session
 from ..operating.words import clean, counted, hidden, when
 from .kit.acts import by_whom, carry_out, write_act
 from .kit.asking import confirm
-from .kit.choosing import CampaignFilter, MessageIds, chosen_by, chosen_ids, of_campaign
+from .kit.choosing import CampaignFilter, MessageIds, chosen_by, chosen_ids
 from .kit.command import command, option_set
 from .kit.groups import group
 from .kit.options import (

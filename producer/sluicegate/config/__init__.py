@@ -28,6 +28,7 @@ from ..errors import InvalidConfig
 from .account import Account, InDoubt, Override, RetrySettings, Seconds, account_faults
 from .apps import tenant_faults
 from .archive import ArchiveSettings, archive_faults
+from .desk import Desk, DeskUser, Role, desk_faults
 from .file import SettingsFile
 from .recipients import AppLimits, PerPrefix, PerRecipient, RecipientLimits
 from .reconcile import ReconcileSettings
@@ -37,8 +38,8 @@ from .web import NAME, NAME_RULE, App, Web, from_environment, web_faults
 
 __all__ = [
     "NAME", "NAME_RULE", "Account", "App", "AppLimits", "ArchiveSettings", "Brand", "Config",
-    "InDoubt", "Override", "PerPrefix", "PerRecipient", "RecipientLimits", "ReconcileSettings",
-    "Registration", "RetrySettings", "Sender", "Web", "load",
+    "Desk", "DeskUser", "InDoubt", "Override", "PerPrefix", "PerRecipient", "RecipientLimits",
+    "ReconcileSettings", "Registration", "RetrySettings", "Role", "Sender", "Web", "load",
 ]  # fmt: skip
 
 
@@ -204,6 +205,8 @@ def _faults(config: Config) -> SettingFaults:
             yield (*path, *names), reason
     for names, reason in web_faults(config.web, config.accounts):
         yield ("web", *names), reason
+    for names, reason in desk_faults(config.web.desk, config.web.proxies):
+        yield ("web", "desk", *names), reason
     for names, reason in archive_faults(config.archive):
         yield ("archive", *names), reason
     for names, reason in tenant_faults(config.web.apps, config.accounts):

@@ -13,6 +13,7 @@ import msgspec
 from ..addresses import IpNetwork, is_loopback
 from ..errors import InvalidConfig
 from ..message import Priority
+from .desk import Desk
 from .senders import Count, SettingFaults
 
 LEAST_SECRET: Final = 16
@@ -102,7 +103,7 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ``connections`` in all, and ``connections_per_address`` of one address, unless it is one of
     ``proxies``: addresses or networks of the proxies in front, which also speak HTTPS for us.
     Webhooks are taken from ``webhook_networks`` alone, if there are any; behind one of ``proxies``
-    the last address of its ``X-Forwarded-For`` counts.
+    the last address of its ``X-Forwarded-For`` counts. ``desk`` is where people look and act.
     """
 
     host: str = "127.0.0.1"
@@ -119,6 +120,7 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     proxies: Networks = ()
     webhook_networks: Networks = ()
     apps: dict[str, App] = {}
+    desk: Desk | None = None
 
     def receipts_secret(self, environ: Mapping[str, str] = os.environ) -> str:
         """Return the secret from the environment; raises InvalidConfig if it can't be used."""

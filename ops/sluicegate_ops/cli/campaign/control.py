@@ -3,25 +3,22 @@
 import typer
 
 from sluicegate.campaigns.campaign import Action, Campaign
-from sluicegate.errors import WrongCampaignState
 
 from ...inspect import claimed
 from ...operating.campaign.document import summary
+from ...operating.campaign.resuming import check_resumable
 from ...operating.pasting import pasted
 from ...operating.session import Session
-from ...operating.status.ways_on import way_on
 from ...operating.words import counted
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
-from ..kit.failures import BAD_INPUT, fail
+from ..kit.failures import fail
 from ..kit.options import AsJsonDocument, Confirmed, WhoOption, WhyOption
 from ..kit.output import write_document
 from .guards import LeaveOutOptions, cap, guards_for
 from .options import CampaignOptions, MaxCostOption
 from .show import show_ledger
-
-_SECOND_MS = 1000  # approvals are dated by whole seconds
 
 
 @option_set
@@ -74,11 +71,9 @@ def resume(session: Session, options: ResumeOptions) -> None:
       sluicegate campaign resume july --without carrier=T-Mobile --canary 500
     """
     campaign = session.campaigns.get(options.name)
-    _refuse_to_resume(session, options, campaign)
-    changes = _changes(options, campaign.stopped_by) or _approvable(session, campaign)
-    if campaign.stopped and not changes:
-        way = way_on(options.name, campaign.stopped_by)
-        fail(f"{options.name}: {campaign.stopped}; {way}", BAD_INPUT)
+    _refuse_unapproved(session, options, campaign)
+    changed = _changes(options, campaign.stopped_by)
+    check_resumable(session, campaign, changed=changed)
     by = by_whom(options.who, options.why, needed=False)
     guards = guards_for(session, campaign, options) if options.any_guard else None
     if options.max_cost is not None:
@@ -88,20 +83,11 @@ def resume(session: Session, options: ResumeOptions) -> None:
     _act(session, options, "resume")
 
 
-def _approvable(session: Session, campaign: Campaign) -> bool:
-    """Whether somebody approves how it goes on, or has since it paused: the script minds that."""
-    approved = campaign.approved
-    since = approved is None or approved.at_ms + _SECOND_MS > campaign.paused_ms
-    return campaign.stopped_by == "approval" or (session.campaigns.asks_approval() and since)
-
-
-def _refuse_to_resume(session: Session, options: ResumeOptions, campaign: Campaign) -> None:
+def _refuse_unapproved(session: Session, options: ResumeOptions, campaign: Campaign) -> None:
     """Refuse what the script would, before caps and guards are changed for it."""
     name = campaign.name
-    if campaign.state not in ("paused", "running"):
-        raise WrongCampaignState(name, campaign.state, "resume")
     changes = options.max_cost is not None or options.any_guard
-    if changes and session.campaigns.asks_approval():
+    if changes and campaign.state in ("paused", "running") and session.campaigns.asks_approval():
         way = f"sluicegate campaign guard {pasted(name)}, then campaign approve, then resume"
         fail(f"{name}: a second person approves what changes, so nothing was done: {way}")
 

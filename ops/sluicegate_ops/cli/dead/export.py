@@ -26,7 +26,7 @@ from ..kit.options import (
     WhoOption,
     WhyOption,
 )
-from .choice import filtered
+from .choice import filtered, metered
 from .options import LetterFilters
 
 _PAGE = 500
@@ -63,7 +63,7 @@ def export(session: Session, options: DeadExportOptions) -> None:
       sluicegate dead export - --full > dead.csv
     """
     file = None if str(options.file) == "-" else options.file
-    letters = filtered(session, options).letters(session, oldest_first=True)
+    letters = filtered(session, options).letters(session, metered, oldest_first=True)
     columns = (*_COLUMNS, "text") if options.full else _COLUMNS
     count = 0
     with _output(options, file, columns) as write:

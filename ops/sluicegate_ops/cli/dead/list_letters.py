@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ...operating.choosing import Choice
 from ...operating.letters import Grouping, entry, grouped, line, masked_letter
 from ...operating.session import Session
 from ...operating.words import clean, counted, when
@@ -12,7 +13,7 @@ from ..kit.advice import write_codes
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines, ListLimit, Unmasked
 from ..kit.output import table, write, write_lines
-from .choice import Choice, filtered
+from .choice import filtered, metered
 from .groups import show as show_groups
 from .options import LetterFilters
 
@@ -56,7 +57,7 @@ def list_(session: Session, options: DeadListOptions) -> None:
 
 
 def _list_groups(session: Session, choice: Choice, options: DeadListOptions) -> None:
-    groups = grouped(choice.letters(session), options.by)
+    groups = grouped(choice.letters(session, metered), options.by)
     for group in groups:
         group.sample = masked_letter(group.sample, options.full)
     if options.json:
@@ -68,7 +69,7 @@ def _list_groups(session: Session, choice: Choice, options: DeadListOptions) -> 
 
 
 def _list_each(session: Session, choice: Choice, options: DeadListOptions) -> None:
-    letters = choice.letters(session)
+    letters = choice.letters(session, metered)
     listed = islice(letters, options.limit or None)
     shown = (masked_letter(letter, options.full) for letter in listed)
     if options.json:

@@ -12,7 +12,7 @@ from ...operating.words import counted
 from ..kit.acts import by_whom, carry_out, write_act
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
-from .choice import selected
+from .choice import metered, selected
 from .options import ActOptions, SelectionOptions
 
 
@@ -35,7 +35,7 @@ def purge(session: Session, options: PurgeOptions) -> None:
     """
     choice = selected(session, options)
     by = by_whom(options.who, options.why, needed=not choice.ids)
-    chosen = choice.letters(session, oldest_first=True)
+    chosen = choice.letters(session, metered, oldest_first=True)
     letters = [Replay(letter.id, letter.generation) for letter in chosen]
     if not letters:
         write_act("purged", 0, f"no dead letters{choice.words}", as_json=options.json)

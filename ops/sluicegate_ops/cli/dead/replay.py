@@ -10,17 +10,18 @@ from sluicegate.audit import Act, By, act
 from sluicegate_worker.operator.deadletters import Replay
 from sluicegate_worker.operator.edits import FAULTS, Edit, Letters
 
+from ...operating.choosing import Choice
+from ...operating.replaying import Trial, tried
 from ...operating.session import Session
 from ...operating.words import counted
 from ..kit.acts import by_whom, carry_out, write_act
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
-from ..kit.failures import FAILED
+from ..kit.failures import FAILED, say
 from ..kit.files import message_text
 from ..kit.options import TextFileOption
-from .choice import Choice, selected
+from .choice import metered, selected
 from .options import ActOptions, SelectionOptions
-from .trial import tried
 
 
 @option_set
@@ -75,8 +76,8 @@ def replay(session: Session, options: ReplayOptions) -> None:
     edit = Edit(options.new_sender, message_text(options.text, options.text_file))
     by = by_whom(options.who, options.why, needed=not choice.ids or bool(edit))
     even_risky = options.even_if_maybe_sent or bool(choice.ids)
-    trial = tried(session, choice, edit, options.limit, even_risky=even_risky)
-    trial.report()
+    trial = tried(session, choice, edit, options.limit, even_risky=even_risky, watch=metered)
+    _report(trial)
     if not trial.letters:
         text = f"no dead letters{choice.words}" if trial.empty else "nothing to replay"
         write_act("replayed", 0, text, as_json=options.json)
@@ -95,6 +96,12 @@ def replay(session: Session, options: ReplayOptions) -> None:
     )
     if worst or trial.faults:
         raise typer.Exit(worst or FAILED)
+
+
+def _report(trial: Trial) -> None:
+    """Write on stderr which letters stay, and why."""
+    for line in trial.staying("; to replay them too, add --even-if-maybe-sent"):
+        say(line)
 
 
 class _Replayer:

@@ -10,17 +10,17 @@ from sluicegate_worker.operator.edits import FAULTS, Letters
 
 from ...inspect import worker_names
 from ...operating.advice import advised
+from ...operating.choosing import dead_letter
 from ...operating.letters import masked_letter
 from ...operating.pasting import pasted
+from ...operating.replaying import why_not
 from ...operating.session import Session
 from ...operating.words import hidden, when
-from ..kit.acts import why_not
 from ..kit.advice import pairs
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, MessageArgument, Unmasked
 from ..kit.output import write_document, write_pairs
 from ..message.attempts import write_attempts
-from .choice import dead_letter
 
 _TEXTS = ("text", "body", "subject", "media_urls")  # of a request, in both versions of the API
 

@@ -6,12 +6,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import redis
-
-from sluicegate.audit import By, act, os_user
-from sluicegate.errors import InvalidMessage, SluicegateError, UnknownMessage, WrongState
+from sluicegate.audit import By, os_user
+from sluicegate.errors import SluicegateError, UnknownMessage, WrongState
 from sluicegate_worker.operator.deadletters import BATCH, Replay
 
+from ...operating.noting import noted
 from ...operating.session import Session
 from .failures import BAD_INPUT, complain, fail, say, status_of, well_known
 from .output import write_result
@@ -51,10 +50,8 @@ def note(
     ids: Sequence[str] = (),
 ) -> None:
     """Put an act into the audit once it is done; a full server does not undo it."""
-    try:
-        session.audit.note(act(by, action, *ids, filter=about), count)
-    except redis.ResponseError as error:
-        say(f"done, and not noted in the audit: {error}")
+    if missed := noted(session, by, action, about, count, ids):
+        say(missed)
 
 
 def note_export(
@@ -64,13 +61,6 @@ def note_export(
     about = {"of": what, "numbers": "whole" if options.full else "masked"}
     about |= {"file": "stdout" if file is None else file.name}
     note(session, by_whom(options.who, options.why, needed=False), "export", about, count)
-
-
-def why_not(error: SluicegateError) -> str:
-    """What is wrong with a message, without its id and its text."""
-    if isinstance(error, InvalidMessage):
-        return f"{error.field}: {error.reason}"
-    return str(error)
 
 
 def paced(

@@ -18,16 +18,6 @@ AppFilter = Annotated[
 ]
 
 
-def of_campaign(campaign: str | None, filter_by: str | None) -> bool:
-    """Whether a message of ``campaign`` (None or ``""`` for none) passes a ``CampaignFilter``."""
-    return filter_by in (None, campaign or "-")
-
-
-def of_app(app: str, filter_by: str | None) -> bool:
-    """Whether a message of ``app`` (``""`` for none) passes an ``AppFilter``."""
-    return filter_by in (None, app or "-")
-
-
 def chosen_by(filters: Mapping[str, str], *, everything: bool) -> dict[str, str]:
     """How messages were chosen without their ids, for the audit."""
     return {**filters, **({"all": "yes"} if everything else {})}

@@ -28,7 +28,10 @@ from sluicegate.errors import (
 )
 from sluicegate.outbox import translated
 
+from ...operating.campaign.resuming import StillStopped
 from ...operating.message.screen import AppsMessage
+from ...operating.naming import UnknownLevel
+from ...operating.numbers import BadNumbers
 from ...operating.pasting import pasted
 from ...operating.session import Session
 from .output import tell
@@ -39,7 +42,8 @@ FAILED, BAD_INPUT = 1, 2
 _BAD_INPUT = (
     *(InvalidMessage, InvalidConfig, BadFile, BadCondition, BadGuard, BadTemplate),
     WrongDeployment,
-    *(UnknownMessage, UnknownCampaign, IdReused, CampaignExists),
+    *(UnknownMessage, UnknownCampaign, IdReused, CampaignExists, UnknownLevel, StillStopped),
+    BadNumbers,
 )
 _EXTRAS = ("jinja2", "openpyxl", "phonenumbers", "sqlalchemy")
 """Modules that only some installations have; the error says which extra brings them."""

@@ -8,12 +8,12 @@ import typer
 from sluicegate.optouts import OptOut
 from sluicegate.stored import OptOutEvent
 
+from ...operating.numbers import numbers_of
 from ...operating.session import Session
 from ...operating.words import clean, hidden, listed, when
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines, RegionOption, Unmasked
 from ..kit.output import table, tell, write, write_lines
-from .numbers import numbers_of
 
 
 @option_set

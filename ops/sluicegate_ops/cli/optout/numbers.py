@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -12,10 +12,9 @@ from typing import Annotated
 import typer
 
 from sluicegate.campaigns.number_list import NumberList
-from sluicegate.campaigns.phone import Phones
-from sluicegate.errors import BadFile, BadNumber
-from sluicegate.rules import E164
+from sluicegate.errors import BadFile
 
+from ...operating.numbers import numbers_of
 from ...operating.words import hidden, listed
 from ..kit.command import option_set
 from ..kit.failures import BAD_INPUT, fail
@@ -83,19 +82,6 @@ def numbers_in(options: ListFileOptions, file: Path) -> Iterator[Iterable[str]]:
             yield _checked(options, Path(copy.name), "stdin")
     else:
         yield _checked(options, file, str(file))
-
-
-def numbers_of(numbers: Sequence[str], region: str | None) -> list[str]:
-    """Each of the arguments once."""
-    phones, found, wrong = Phones(region), dict[str, None](), list[str]()
-    for number in numbers:
-        try:
-            found[number if E164.match(number) else phones.normalise(number)] = None
-        except BadNumber as error:
-            wrong.append(f"{hidden(number)}: {error.reason}")
-    if wrong:
-        fail(f"{listed(wrong)}; nothing was changed", BAD_INPUT)
-    return list(found)
 
 
 def _checked(options: ListFileOptions, path: Path, name: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ import typer
 from sluicegate.optouts import ReviewAnswer, ReviewDecision
 from sluicegate.stored import ReviewedNumber
 
+from ...operating.numbers import numbers_of
 from ...operating.reviews import masked_review
 from ...operating.session import Session
 from ...operating.words import clean, counted, hidden, when
@@ -26,7 +27,6 @@ from ..kit.options import (
 )
 from ..kit.output import table, write, write_lines
 from .changes import SOURCE
-from .numbers import numbers_of
 
 _TEXT_ASKED = 60
 

@@ -7,6 +7,7 @@ import typer
 from sluicegate.config import App
 
 from ...inspect import AppUse, Wait, Why, app_use
+from ...operating.naming import sender_named
 from ...operating.session import Session
 from ...operating.status.causes import document
 from ...operating.status.reasons import (
@@ -22,7 +23,6 @@ from ...operating.status.reasons import (
 from ...operating.words import counted
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, fail
-from ..kit.naming import sender_named
 from ..kit.options import AsJsonDocument
 from ..kit.output import tell, write_document, write_pairs
 

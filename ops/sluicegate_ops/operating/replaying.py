@@ -6,14 +6,13 @@ from itertools import islice
 
 import msgspec
 
+from sluicegate.errors import InvalidMessage, SluicegateError
 from sluicegate_worker.operator.deadletters import DeadLetter, Replay
 from sluicegate_worker.operator.edits import FAULTS, Edit, Letters
 
-from ...operating.session import Session
-from ...operating.words import counted, hidden
-from ..kit.acts import why_not
-from ..kit.failures import say
-from .choice import Choice
+from .choosing import Choice, Watch, unwatched
+from .session import Session
+from .words import counted, hidden
 
 _PAGE = 500
 
@@ -48,23 +47,28 @@ class Trial(msgspec.Struct):
             "so recipients may get the message twice.\n"
         )
 
-    def report(self) -> None:
-        """Write on stderr which letters stay, and why."""
+    def staying(self, way: str = "") -> Iterator[str]:
+        """Which letters stay and why, a line each; ``way`` has those sent that may have been."""
         for reason, count in self.faults.most_common():
             sample = f"such as {self.samples[reason]}"
-            say(f"{counted(count, 'dead letter')} can't be edited, {sample}: {hidden(reason)}")
+            yield f"{counted(count, 'dead letter')} can't be edited, {sample}: {hidden(reason)}"
         if self.held_back:
-            say(
-                f"{counted(self.held_back, 'dead letter')} may have been sent and will stay; "
-                "to replay them too, add --even-if-maybe-sent"
-            )
+            yield f"{counted(self.held_back, 'dead letter')} may have been sent and will stay{way}"
 
 
-def tried(session: Session, choice: Choice, edit: Edit, limit: int, *, even_risky: bool) -> Trial:
+def tried(
+    session: Session,
+    choice: Choice,
+    edit: Edit,
+    limit: int,
+    *,
+    even_risky: bool,
+    watch: Watch = unwatched,
+) -> Trial:
     """Read every letter that is meant, and edit it for trial; raises BadTemplate."""
     trial = Trial()
     letters = Letters(session.client, session.keys, session.account)
-    chosen = choice.letters(session, oldest_first=True)
+    chosen = choice.letters(session, watch, oldest_first=True)
     fit = islice(_without_risk(chosen, trial, even_risky), limit or None)
     while page := list(islice(fit, _PAGE)):
         faulty = _faulty(session, letters, page, edit, trial) if edit else set()
@@ -99,3 +103,10 @@ def _faulty(
             trial.faults[reason] += 1
             trial.samples.setdefault(reason, stored.id)
     return faulty
+
+
+def why_not(error: SluicegateError) -> str:
+    """What is wrong with a message, without its id and its text."""
+    if isinstance(error, InvalidMessage):
+        return f"{error.field}: {error.reason}"
+    return str(error)

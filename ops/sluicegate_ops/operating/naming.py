@@ -1,11 +1,11 @@
-"""Levels as people name them on the command line, checked against those that exist."""
+"""Levels as people name them, checked against those that exist."""
 
+from sluicegate.errors import SluicegateError
 from sluicegate.levels import published
 
-from ...inspect import published_levels
-from ...operating.session import Session
-from ...operating.words import listed
-from .failures import BAD_INPUT, fail
+from ..inspect import published_levels
+from .session import Session
+from .words import listed
 
 LEVELS = (
     "account, sender:SENDER, mms:SENDER, registration:NAME, brand:NAME, campaign:NAME or app:NAME"
@@ -14,10 +14,14 @@ LEVELS = (
 _SHORT_CODE = 8  # digits at most
 
 
-def level_named(session: Session, text: str) -> str:
-    """The level that ``text`` names; ends the command if there is no such level.
+class UnknownLevel(SluicegateError):
+    """No level has that name, or it is no name of a level; the text says which there are."""
 
-    Raises UnknownCampaign.
+
+def level_named(session: Session, text: str) -> str:
+    """The level that ``text`` names.
+
+    Raises UnknownLevel and UnknownCampaign.
     """
     kind, _, name = text.partition(":")
     if text == "account":
@@ -29,20 +33,20 @@ def level_named(session: Session, text: str) -> str:
     if kind == "app" and name:
         return text
     if kind not in ("registration", "brand") or not name:
-        fail(f"{text}: no such level; a level is {LEVELS}", BAD_INPUT)
+        raise UnknownLevel(f"{text}: no such level; a level is {LEVELS}")
     return _declared(session, text)
 
 
 def sender_named(session: Session, name: str) -> str:
-    """A sender by its name in lanes; ends the command if the account declares others only."""
+    """A sender by its name in lanes; raises UnknownLevel if the account declares others only."""
     known = _known(session, "sender")
     if name in known or f"pool:{name}" in known:
         return name if name in known else f"pool:{name}"
     if known:
         declared = listed(sorted(known))
-        fail(f"sender {name}: not one of the account's senders: {declared}", BAD_INPUT)
+        raise UnknownLevel(f"sender {name}: not one of the account's senders: {declared}")
     if name.isdigit() and len(name) > _SHORT_CODE:
-        fail(f"sender {name}: a number begins with +, as in +{name}", BAD_INPUT)
+        raise UnknownLevel(f"sender {name}: a number begins with +, as in +{name}")
     return name
 
 
@@ -51,7 +55,7 @@ def _declared(session: Session, text: str) -> str:
     known = _known(session, kind)
     if name not in known:
         there_are = f"there are {listed(sorted(known))}" if known else "there are none"
-        fail(f"{kind} {name}: not declared; {there_are}", BAD_INPUT)
+        raise UnknownLevel(f"{kind} {name}: not declared; {there_are}")
     return text
 
 
