@@ -140,6 +140,12 @@ is each script's ``KEYS[1]``.
                          p and prefix -> number:count of the tenths of its window
     in_line      zset    line|place|id of the messages that wait for such a limit (all at 0): line
                          as a field above (of an app's own limit with @ and its name)
+    trends_due   zset    account, campaign:<n> -> wall ms at which the sweep looks again at what it
+                         counts; 0: at once
+    trend_minutes:<hour> hash  of an hour since 1970, for three: minute -> what was counted until
+                         it ended (stored/trend.py); trend_minutes:<hour>:<n>: of a campaign
+    trend_hours:<day> hash  of a day since 1970, for 32 days: hour -> likewise;
+                         trend_hours:<day>:<n>: of a campaign
     import:<n>   string  the last batch imported, for a day: its token and answers
     wake         list    tokens that wake a listening worker
     workers      zset    worker name -> wall ms at which it was last heard
@@ -239,6 +245,10 @@ class Keys:
 
     def costs(self, campaign: str) -> str:
         return f"{self.prefix}costs:{campaign}"
+
+    def trend(self, span: str, place: int, campaign: str = "") -> str:
+        """Minutes of an hour, or hours of a day; ``span`` is minute or hour."""
+        return f"{self.prefix}trend_{span}s:{place}{f':{campaign}' if campaign else ''}"
 
     def members(self, campaign: str, shard: int | str) -> str:
         return f"{self.prefix}members:{campaign}:{shard}"

@@ -31,6 +31,7 @@ reconcile   when the books were last compared, and what is left
 person      everything that names one number
 reached     whom anything reached lately
 holds       what is kept whatever its time
+trend       how an account or a campaign went, by the minute and by the hour
 """
 
 from .account import (
@@ -80,6 +81,7 @@ from .record import MessageRecord, aread_older, aread_record, read_record
 from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape
 from .server import ServerState, read_server, refused_writes
 from .standstill import STALLED_SECONDS, ClosedCampaign, Standstill
+from .trend import HOURS, MINUTES, TrendPoint, TrendSpan, read_trend
 from .twice import SentTwice, read_twice
 from .vitals import ServerVitals, read_vitals
 from .wait import Wait, WaitKind
@@ -88,8 +90,10 @@ from .why import Waits, Why
 
 __all__ = [
     "CAMPAIGNS_SHOWN",
+    "HOURS",
     "INDEXES",
     "LIVE_SECONDS",
+    "MINUTES",
     "RECIPIENT_BYTES",
     "STALLED_SECONDS",
     "AcceptedPart",
@@ -124,6 +128,8 @@ __all__ = [
     "ServerState",
     "ServerVitals",
     "Standstill",
+    "TrendPoint",
+    "TrendSpan",
     "Wait",
     "WaitKind",
     "WaitingWebhooks",
@@ -160,6 +166,7 @@ __all__ = [
     "read_record",
     "read_scrape",
     "read_server",
+    "read_trend",
     "read_twice",
     "read_vitals",
     "receipts_are_set_up",

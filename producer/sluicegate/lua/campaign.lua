@@ -16,7 +16,7 @@
 --   lanes: repeating it moves them. For approve the second is approval.lua's answer; for what would
 --   let it go out it may be 'unapproved', or 'early' before the time that was approved.
 -- Keys touched: those of records.lua, counts.lua and audit.lua, clock, campaigns, closed,
---   lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled, wake.
+--   lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled, trends_due, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
@@ -188,6 +188,7 @@ local function cancel()
 end
 
 call('HSET', campaign, 'state', after)
+call('ZADD', key('trends_due'), 0, 'campaign:' .. name)
 call('ZREM', key('closed'), name)
 call('ZREM', key('scheduled'), name)
 if after == 'running' then open() else close() end

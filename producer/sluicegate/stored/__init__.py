@@ -27,6 +27,7 @@
     OptOutReason   since_ms source, profile, last   optout_changes.lua: add, lift
     OptOutEvent    a line of JSON                   optout_changes.lua: note
     ReviewedNumber at_ms since_ms count, JSON       optout_changes.lua: review
+    TrendCounts    offset_ms enqueued accepted ...  trends.lua: write
 
 ``parse`` reads the stored form and raises Malformed; ``format`` writes it back. Beside each stands
 the part of the scripts that reads and writes the same text: they must agree on every character.
@@ -79,6 +80,7 @@ from .optouts import (
 from .recipients import PrefixRule, RecipientRule, line_of, sent_times
 from .record import DELIVERY_FIELDS, Record
 from .tickets import Lease, Ticket, ticket_middle, ticket_text, ticket_writer, wall_ms
+from .trend import TrendCounts
 from .twice import AcceptedTwice
 
 __all__ = [
@@ -125,6 +127,7 @@ __all__ = [
     "SumKind",
     "Ticket",
     "TreeMember",
+    "TrendCounts",
     "carrier_of_letter",
     "hash_of",
     "interval_text",

@@ -6,7 +6,8 @@
 -- Returns: where to go on, '0' after the last; or what forbids it, 'unknown' where there is no such
 --   campaign: draft | running | paused | in doubt | held | under way.
 -- Keys touched: m:<id>, dead, lane:*, lanes:<n>, unsent:<n>:*, members:<n>:*, ledger:<n>,
---   costs:<n>, import:<n>, hours:<n>, hours_due, campaign:<n>, campaigns, closed, running, levels;
+--   costs:<n>, import:<n>, hours:<n>, hours_due, campaign:<n>, campaigns, closed, running, levels,
+--   trends_due, trend_minutes:*:<n>, trend_hours:*:<n>;
 --   those of lanes.lua and audit.lua. It reads holds, leases.
 -- Repeating it goes on where it was interrupted.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
@@ -62,7 +63,20 @@ local function members()
   return first + size < shards and texts.rounded(first + size) or '0'
 end
 
+-- All whose time is not up: of three hours and 32 days, and of one more if the clock was set back.
+local function drop_trends(now)
+  local hour, day = math.floor(now.wall / 3600000), math.floor(now.wall / 86400000)
+  for back = -1, 4 do
+    call('DEL', key('trend_minutes:' .. texts.rounded(hour - back) .. ':' .. name))
+  end
+  for back = -1, 33 do
+    call('DEL', key('trend_hours:' .. texts.rounded(day - back) .. ':' .. name))
+  end
+  call('ZREM', key('trends_due'), 'campaign:' .. name)
+end
+
 local function rest()
+  local now = part('sluicegate.clock').read()
   for _, ended in ipairs(LISTS) do
     call('DEL', key('unsent:' .. name .. ':' .. ended))
   end
@@ -73,7 +87,8 @@ local function rest()
   call('DEL', key('ledger:' .. name), key('costs:' .. name), key('lanes:' .. name),
     key('guarded:' .. name), key('import:' .. name), key('hours:' .. name), campaign)
   call('ZREM', key('hours_due'), name)
-  audit.write(part('sluicegate.clock').read(), ARGV[5], 1)
+  drop_trends(now)
+  audit.write(now, ARGV[5], 1)
   return '0'
 end
 

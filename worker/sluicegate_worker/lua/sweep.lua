@@ -8,8 +8,9 @@
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do,
 --   entries put back into indexes, 1 where campaigns have hours, or are scheduled}.
 --   A call repeated with its token gets the same answer.
--- Keys touched: those of states.lua, charges.lua, standstill.lua and mending.lua, mending, swept,
---   clock, workers, distant, running, doubts, dead, due; it reads hours_due, scheduled.
+-- Keys touched: those of states.lua, charges.lua, standstill.lua, mending.lua and trends.lua,
+--   mending, swept, clock, workers, distant, running, doubts, dead, due; it reads hours_due,
+--   scheduled.
 -- The first write frees, so that a full server can still be repaired.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
@@ -21,10 +22,11 @@ local optouts, guards = part('sluicegate.optouts'), later('sluicegate.guards')
 local campaigns = part('sluicegate.campaigns')
 local charges, CLASSES = part('sluicegate.charges'), part('sluicegate.lane_names').CLASSES
 local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
+local trends = later('sluicegate_worker.trends')
 local num, ms, whole_ms, count = texts.num, texts.ms, texts.whole_ms, counts.count
 local call, max, min = redis.call, math.max, math.min
 
-local BATCH = 50
+local BATCH, TRENDS = 50, 40
 local PASS_SWEEPS, LEAST_PAGE, MOST_PAGE, MOST_RECORDS = 30, 100, 4000, 1000
 local REMEMBERED_MS, HOUR_MS = 60000, 3600000
 local token, lease_ms, worker, policy = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
@@ -144,8 +146,17 @@ local function finish_campaigns()
     if pending == 0 and campaigns.state(name) == 'running' then
       call('HSET', key('campaign:' .. name), 'state', 'finished', 'ended', whole_ms(now.wall))
       call('SREM', key('running'), name)
+      call('ZADD', key('trends_due'), 0, 'campaign:' .. name)
     end
   end
+end
+
+-- Once a minute, and when a campaign begins or ends.
+local function write_trends()
+  call('ZADD', key('trends_due'), 'NX', 0, 'account')
+  local due = call('ZRANGEBYSCORE', key('trends_due'), '-inf', ms(now.wall), 'WITHSCORES',
+    'LIMIT', 0, TRENDS)
+  if #due > 0 then trends().write_due(now, due) end
 end
 
 local function any(set, most) return call('ZCOUNT', key(set), '-inf', most) > 0 end
@@ -199,6 +210,7 @@ if now.steady >= now.gap + lease_ms then
   each('started', now.steady, doubt)
 end
 each('doubts', now.wall, decide)
+write_trends() -- of all that earlier calls have counted
 finish_campaigns()
 if limits.get('recipient') then got().forget_old(now) end
 clock.save(now)
