@@ -1,4 +1,4 @@
-"""Trends: what was counted in each minute and hour, by whichever workers swept, and where none did."""
+"""Trends: what was counted in each minute and hour, whoever swept, and gaps where nobody did."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +13,7 @@ from sluicegate_ops.inspect.look import Look
 from sluicegate_worker.operator.deleting import delete_campaign
 from support.bench import BY_TEST, Bench
 from support.clock import CLOCK
+from support.command_line import Cli
 from support.messages import message, plan
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -60,7 +61,8 @@ def test_each_minute_has_what_came_in_it(bench: Bench) -> None:
     assert [point.accepted for point in (first, second, third)] == [3, 0, 0]
     assert [point.enqueued for point in (first, second, third)] == [3, 2, 0]
     assert [point.waiting for point in (first, second, third)] == [0, 2, 2]
-    assert first.seconds is not None and 55 < first.seconds < 62
+    assert first.seconds is not None
+    assert 55 < first.seconds < 62
     assert first.accepted_per_second == pytest.approx(3 / first.seconds, abs=0.001)
 
 
@@ -93,7 +95,8 @@ def test_a_look_that_comes_late_tells_no_more_than_it_saw(bench: Bench) -> None:
     *_, lost, rest = trend(bench)
     assert lost.accepted is None
     assert rest.accepted == 2
-    assert rest.seconds is not None and rest.seconds < 30
+    assert rest.seconds is not None
+    assert rest.seconds < 30
 
 
 def test_the_sum_of_hours_is_what_was_counted(bench: Bench) -> None:
@@ -135,7 +138,8 @@ def test_a_campaign_that_begins_and_ends_within_a_minute_is_there(bench: Bench) 
     assert (before.waiting, now.waiting, now.accepted) == (3, 0, 3)
     [hour] = trend(bench, HOURS, "july")
     assert hour.accepted == 3
-    assert hour.so_far is not None and hour.so_far.enqueued == 3
+    assert hour.so_far is not None
+    assert hour.so_far.enqueued == 3
 
 
 def test_a_campaign_is_followed_until_its_receipts_have_come(bench: Bench) -> None:
@@ -207,3 +211,25 @@ def test_a_text_that_no_script_wrote_is_a_gap(bench: Bench) -> None:
     bench.store.hset(bench.keys(f"trend_minutes:{hour}"), "5", "rubbish")
     bench.store.hset(bench.keys(f"trend_minutes:{hour}"), "x", "1 2")
     assert trend(bench)[-1].so_far is None
+
+
+def test_the_command_shows_gaps_as_gaps(cli: Cli) -> None:
+    now_ms = cli.bench.now_ms
+    cli.bench.at(now_ms - 5 * MINUTE_MS)
+    cli.bench.sweep()
+    send(cli.bench, range(2))
+    end_minute(cli.bench)
+    points = cli.lines("trend")
+    assert len(points) == 60
+    assert sum(point["accepted"] or 0 for point in points) == 2
+    assert points[-1]["accepted"] is None
+    shown = cli("trend").stdout
+    assert "PER SECOND" in shown
+    assert "-" in shown.splitlines()[-1].split()
+    assert "nothing is known yet" not in shown
+    cli("trend", "--campaign", "nobody", exits=2)
+
+
+def test_without_a_sweep_the_command_says_so(cli: Cli) -> None:
+    assert "nothing is known yet" in cli("trend").stdout
+    assert len(cli.lines("trend", "--hours")) == 720

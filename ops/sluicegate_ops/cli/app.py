@@ -20,6 +20,7 @@ from . import (
     person,
     profile,
     serve,
+    trend,
     twice,
 )
 from . import costs as costing
@@ -84,6 +85,7 @@ app.command(rich_help_panel=WATCH)(why.why)
 app.command("lanes", rich_help_panel=WATCH)(lanes.list_lanes)
 app.add_typer(message.message, name="message", rich_help_panel=WATCH)
 app.command(rich_help_panel=WATCH)(costing.costs)
+app.command(rich_help_panel=WATCH)(trend.trend)
 app.add_typer(audit.audit, name="audit", rich_help_panel=WATCH)
 app.command(rich_help_panel=ACT)(cancel.cancel)
 app.add_typer(dead.dead, name="dead", rich_help_panel=ACT)

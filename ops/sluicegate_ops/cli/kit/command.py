@@ -18,6 +18,7 @@ _READ_ONLY = frozenset(
         "status",
         "why",
         "list_lanes",
+        "trend",
         "list_hours",
         "list_presets",
         "list_",

@@ -14,9 +14,9 @@ _GLUE = "\x00"  # stands for a space at which no line may break
 
 _WORD = r"-{1,2}[\w-]+(?:[= ][\w.+:@/-]+)?|[A-Z]{2,}\S*|\"[^\"]*\"|\S*[:+@/=_\d]\S*"
 _SUBCOMMANDS = (
-    "status why lanes costs send campaign preflight start list watch pause resume cancel pace "
-    "report export message show audit dead replay purge doubt resolve optout add remove halt set "
-    "clear repair twice review history import sync serve simulate probe worker profile "
+    "status why lanes costs trend send campaign preflight start list watch pause resume cancel "
+    "pace report export message show audit dead replay purge doubt resolve optout add remove halt "
+    "set clear repair twice review history import sync serve simulate probe worker profile "
     "retrieve doctor setup reconcile"
 )
 _PART = "|".join([_WORD, *_SUBCOMMANDS.split()])
