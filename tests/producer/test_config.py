@@ -14,6 +14,8 @@ from sluicegate.config import (
     App,
     ArchiveSettings,
     Brand,
+    Desk,
+    DeskUser,
     InDoubt,
     Registration,
     RetrySettings,
@@ -80,7 +82,7 @@ def test_the_example_has_every_setting_each_explained() -> None:
 
     text = EXAMPLE.read_text(encoding="utf-8")
     # What is none unless it is named stands there as a comment.
-    none = {"/archive", "/reconcile", "/accounts/default/daily_money"}
+    none = {"/archive", "/reconcile", "/web/desk", "/accounts/default/daily_money"}
     assert names(tomllib.loads(text)) == names(msgspec.to_builtins(Config())) - none
     assert all(re.search(rf"\b{name.rpartition('/')[2]}\b", text) for name in none)
     paragraphs = [part for part in text.split("\n\n") if "=" in part]
@@ -110,6 +112,8 @@ def test_what_the_example_leaves_out_is_valid_as_it_stands(path: Path) -> None:
         older_ids=False,
     )
     assert config.web.apps == {"shop": shop}
+    ann = DeskUser(roles=("send", "operate"))
+    assert config.web.desk == Desk(url="https://desk.example.com", users={"ann": ann})
 
 
 def test_without_a_file_there_are_defaults(
