@@ -21,10 +21,11 @@ MODULES = {
     "spreadsheet segments times message addresses urls revocation rules keys stored joining "
     "scripts audit config memory safety numbering withheld levels webhook_urls optouts caps "
     "outbox identity receipts archive campaigns deadlines connections lazy_results client "
-    "campaign testing",
+    "campaign testing transactional",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep finished archiver "
-    "beside archiving reconcile reconciling deafness account_work engine patience app tasks",
+    "beside archiving handing_over reconcile reconciling deafness account_work engine patience app "
+    "tasks",
     "ops/sluicegate_ops": "simulator inspect operating metrics web dashboard cli",
     "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }
@@ -35,8 +36,8 @@ MAY_USE = {
     "sluicegate_rigs": {"sluicegate", "sluicegate_worker", "sluicegate_ops"},
 }
 TOO_HEAVY_FOR_AN_APP = {"celery", "kombu", "httpx", "httpx_aiohttp", "tenacity", "aiohttp"}
-SQL = {"sqlalchemy", "alembic"}  # imported once an archive or a query is opened
-KNOW_SQL = {"archive", "campaigns/sql_query"}
+SQL = {"sqlalchemy", "alembic", "psycopg"}  # imported once a database is opened
+KNOW_SQL = {"archive", "campaigns/sql_query", "transactional"}
 KNOW_CELERY = {"app", "tasks", "patience"}  # the rest of the worker runs without it
 ISSUE_COMMANDS = {  # rigs and tests aside, nobody else has a word with Redis
     "sluicegate": "audit scripts optouts outbox archive/reading client testing "
@@ -127,7 +128,7 @@ def test_the_producer_needs_nothing_heavy() -> None:
     assert not faults({path: roots(path) & TOO_HEAVY_FOR_AN_APP for path in producer})
 
 
-def test_only_the_archive_and_queries_know_sql() -> None:
+def test_only_archive_queries_and_apps_databases_know_sql() -> None:
     def named(path: Path) -> set[str]:
         return {module_of(path), f"{module_of(path)}/{path.stem}"}
 
@@ -136,10 +137,10 @@ def test_only_the_archive_and_queries_know_sql() -> None:
 
 
 def test_importing_the_producer_is_light() -> None:
-    code = """import sluicegate, sluicegate.archive, sys
+    code = """import sluicegate, sluicegate.archive, sluicegate.transactional.django, sys
 print(*(name.partition('.')[0] for name in sys.modules))"""
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not set(run.stdout.split()) & (TOO_HEAVY_FOR_AN_APP | SQL)
+    assert not set(run.stdout.split()) & (TOO_HEAVY_FOR_AN_APP | SQL | {"django"})
 
 
 def test_only_app_and_tasks_know_celery() -> None:

@@ -23,6 +23,7 @@
     ├── WrongDeployment       the account in this Redis belongs to another deployment, URL or key
     ├── ArchiveUnavailable    the archive is not there, is locked, or can't be read
     │   └── WrongArchive      the account's books are in another than the configured one
+    ├── DatabaseUnavailable   an app's database can't be used: what waits there goes on waiting
     └── OutboxError           Redis could not take or answer something
         ├── OutboxUnavailable     out of reach: whether the named ids were stored is unknown
         └── OutboxFull            out of memory, or nearly: nothing of this call was stored
@@ -300,6 +301,17 @@ class WrongArchive(ArchiveUnavailable):
             "and the books stay in one place. Name the archive that was meant; or, if it is to "
             f"change for good: sluicegate archive adopt --account {account} --why REASON"
         )
+
+
+class DatabaseUnavailable(SluicegateError):
+    """An app's database can't be used: the messages that wait there go on waiting.
+
+    ``place`` is its URL, without a password.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place, self.reason = place, reason
+        super().__init__(f"the database {place} can't be used: {reason}")
 
 
 class OutboxError(SluicegateError):

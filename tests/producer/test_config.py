@@ -22,6 +22,7 @@ from sluicegate.config import (
     Sender,
     Web,
 )
+from sluicegate.config.redis_url import without_tls_options
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "sluicegate.toml"
 KEY = "KEY0123456789ABCDEF0123456789ABCDEF_abcdefghijklmnopqrstuv"
@@ -587,3 +588,39 @@ def test_no_password_shows_in_a_repr(url: str) -> None:
 def test_a_repr_shows_the_rest() -> None:
     assert "retention_seconds=604800.0" in repr(Config())
     assert "redis_url='redis://127.0.0.1:6379/0'" in repr(Config())
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[databases.shop]\n", "databases.shop: needs either url or url_env"),
+        ('[databases.shop]\nurl = "sqlite:///a"\nurl_env = "A"\n', "needs either"),
+        ('[databases.shop]\nurl = "mysql://a/b"\n', "databases.shop.url: must begin with sqlite"),
+        ('[databases.shop]\nurl = "sqlite://"\n', "must name a file"),
+        ('[databases.shop]\nurl_env = "a b"\n', "databases.shop.url_env: must be the name"),
+        ('[databases."A B"]\nurl = "sqlite:///a"\n', "a database's name must be"),
+        ('databases = "sqlite:///a"\n', "one table for each app's database"),
+    ],
+)
+def test_an_apps_database_is_checked(path: Path, text: str, named: str) -> None:
+    path.write_text(text)
+    with pytest.raises(InvalidConfig, match=re.escape(named)):
+        load_config(path, {})
+
+
+def test_an_apps_database_may_hold_a_password_in_the_environment(path: Path) -> None:
+    path.write_text(
+        '[databases.shop]\nurl_env = "SHOP_URL"\n[databases.tills]\nurl = "sqlite:///t"\n'
+    )
+    databases = load_config(path, {}).databases
+    assert databases["tills"].address({}) == f"sqlite:///{path.parent / 't'}"
+    url = "postgresql://shop:secret@db/shop"
+    assert databases["shop"].address({"SHOP_URL": url}) == url
+    assert "secret" not in repr(databases)
+    for found in ({}, {"SHOP_URL": "mysql://a/b"}):
+        with pytest.raises(InvalidConfig, match="SHOP_URL"):
+            databases["shop"].address(found)
+
+
+def test_a_socket_of_redis_keeps_its_slashes() -> None:
+    assert without_tls_options("unix:///run/redis.sock?db=1") == "unix:///run/redis.sock?db=1"

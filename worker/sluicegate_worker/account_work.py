@@ -26,6 +26,7 @@ from sluicegate.safety import hazards
 from .archiving import archiving
 from .deafness import Deafness
 from .drain import Drain
+from .handing_over import handing_over
 from .observe.metrics import Meters
 from .provider.gateway import Gateway
 from .queue import Queue
@@ -189,7 +190,8 @@ class AccountWork:
         once = map(self._once_redis_answers, (self._publish, self._unspool, self._warn))
         archives = archiving(self._config, self._account)
         compares = reconciling(self._config, self._account)
-        running = (self._listen(), sweeps, archives, compares, *once)
+        hands_over = handing_over(self._config, self._account)
+        running = (self._listen(), sweeps, archives, compares, hands_over, *once)
         self._tasks.update(map(asyncio.create_task, running))
 
     async def _claim_identity(self) -> None:

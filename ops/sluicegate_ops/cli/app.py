@@ -25,6 +25,7 @@ from . import (
 )
 from . import costs as costing
 from . import reconcile as reconciling
+from . import relay as relaying
 from . import repair as repairing
 from .doctor import command as doctoring
 from .kit.groups import CONTEXT, Commands
@@ -104,5 +105,6 @@ app.add_typer(archive.archive, name="archive", rich_help_panel=RUN)
 app.add_typer(deployment.deployment, name="deployment", rich_help_panel=RUN)
 app.add_typer(profile.profile, name="profile", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(serve.serve)
+app.command(rich_help_panel=RUN)(relaying.relay)
 app.command(rich_help_panel=RUN)(simulate.simulate)
 app.command(rich_help_panel=RUN)(probe.probe)

@@ -28,6 +28,7 @@ from ..errors import InvalidConfig
 from .account import Account, InDoubt, Override, RetrySettings, Seconds, account_faults
 from .apps import tenant_faults
 from .archive import ArchiveSettings, archive_faults
+from .databases import Database, database_faults
 from .desk import Desk, DeskUser, Role, desk_faults
 from .file import SettingsFile
 from .recipients import AppLimits, PerPrefix, PerRecipient, RecipientLimits
@@ -38,8 +39,9 @@ from .web import NAME, NAME_RULE, App, Web, from_environment, web_faults
 
 __all__ = [
     "NAME", "NAME_RULE", "Account", "App", "AppLimits", "ArchiveSettings", "Brand", "Config",
-    "Desk", "DeskUser", "InDoubt", "Override", "PerPrefix", "PerRecipient", "RecipientLimits",
-    "ReconcileSettings", "Registration", "RetrySettings", "Role", "Sender", "Web", "load",
+    "Database", "Desk", "DeskUser", "InDoubt", "Override", "PerPrefix", "PerRecipient",
+    "RecipientLimits", "ReconcileSettings", "Registration", "RetrySettings", "Role", "Sender",
+    "Web", "load",
 ]  # fmt: skip
 
 
@@ -47,6 +49,9 @@ _PASSWORDS = {
     "redis_url": "SLUICEGATE_REDIS_PASSWORD",
     "broker_url": "SLUICEGATE_BROKER_PASSWORD",
 }
+
+_DATABASE = 'one table for each app\'s database: [databases.shop] and below it url_env = "..."'
+Databases = Annotated[dict[str, Database], msgspec.Meta(description=_DATABASE)]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     can end and every stop still works. ``web`` is what HTTP serves. ``archive`` is where finished
     messages go; without it Redis keeps an app's for their retention, and a campaign's for ever.
     ``reconcile`` is when workers compare these books with the provider's; without it they don't.
+    ``databases`` are apps' own, by name, from which their messages are handed over.
     """
 
     redis_url: str = "redis://127.0.0.1:6379/0"
@@ -78,6 +84,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     web: Web = Web()
     archive: ArchiveSettings | None = None
     reconcile: ReconcileSettings | None = None
+    databases: Databases = {}
 
     def __repr__(self) -> str:
         """Hide user names and passwords in URLs, since reprs end up in logs."""
@@ -130,7 +137,11 @@ def load(path: str | Path | None = None, environ: Mapping[str, str] = os.environ
     accounts = {
         name: _placed(account, settings.parent) for name, account in config.accounts.items()
     }
-    config = replace(config, accounts=accounts, archive=_placed_archive(config, settings, environ))
+    databases = {
+        name: _placed_database(one, settings.parent) for name, one in config.databases.items()
+    }
+    archive = _placed_archive(config, settings, environ)
+    config = replace(config, accounts=accounts, archive=archive, databases=databases)
     overrides = {
         name: url
         for name in ("redis_url", "broker_url")
@@ -170,8 +181,18 @@ def _placed_archive(
         return archive
     if config.archive is None or not config.archive.url.startswith("sqlite:///"):
         return config.archive
-    path = config.archive.url.removeprefix("sqlite:///")
-    return replace(config.archive, url=f"sqlite:///{file.parent / path}")
+    return replace(config.archive, url=_placed_url(config.archive.url, file.parent))
+
+
+def _placed_database(database: Database, folder: Path) -> Database:
+    """The database with the path of its file from the working directory."""
+    return replace(database, url=_placed_url(database.url, folder))
+
+
+def _placed_url(url: str, folder: Path) -> str:
+    if not url.startswith("sqlite:///"):
+        return url
+    return f"sqlite:///{folder / url.removeprefix('sqlite:///')}"
 
 
 def _placed(account: Account, folder: Path) -> Account:
@@ -209,6 +230,8 @@ def _faults(config: Config) -> SettingFaults:
         yield ("web", "desk", *names), reason
     for names, reason in archive_faults(config.archive):
         yield ("archive", *names), reason
+    for names, reason in database_faults(config.databases):
+        yield ("databases", *names), reason
     for names, reason in tenant_faults(config.web.apps, config.accounts):
         yield ("web", "apps", *names), reason
 

@@ -69,7 +69,8 @@ def without_tls_options(url: str) -> str:
     """The URL without what ``tls_options`` says."""
     parts = urlsplit(url)
     kept = [(name, text) for name, text in parse_qsl(parts.query) if name not in _TLS_PARAMETERS]
-    return urlunsplit(parts._replace(query=urlencode(kept)))
+    text = urlunsplit(parts._replace(query=urlencode(kept)))
+    return text if "://" in text else text.replace(":", "://", 1)  # no host: Python leaves it out
 
 
 def broker_of(url: str) -> str:
