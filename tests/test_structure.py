@@ -24,8 +24,8 @@ MODULES = {
     "campaign testing transactional",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep finished archiver "
-    "beside archiving handing_over reconcile reconciling deafness account_work engine patience app "
-    "tasks",
+    "beside archiving handing_over reconcile reconciling deafness account_work engine patience "
+    "app tasks",
     "ops/sluicegate_ops": "simulator inspect operating metrics web dashboard cli",
     "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }

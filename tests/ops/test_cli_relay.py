@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sluicegate import Config, Sluice
 from sluicegate.config import Database
 from sluicegate.transactional.handover import TABLE
-from sluicegate_ops.cli.kit.session import Session
 from sluicegate_ops.cli.relay import hand_over_all
+from sluicegate_ops.operating.session import Session
 from sluicegate_worker.handing_over import hand_over
 from support.command_line import Cli, cli
 from support.shops import NUMBER, Shop, rows_in, shop

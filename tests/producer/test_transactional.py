@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
@@ -24,6 +24,7 @@ from sluicegate.transactional import TABLE
 from sluicegate.transactional import sqlalchemy as with_sqlalchemy
 from sluicegate.transactional.handover import handovers_of
 from sluicegate.transactional.relay import TOO_OLD, HandedOver, Relay
+from sluicegate.transactional.table import handovers
 from support.postgresql import database, postgresql
 from support.shops import SENDER, SHOPS, Shop, rows_in, set_up_django, shop, text_of
 
@@ -76,9 +77,9 @@ def relay(one: Shop, config: Config) -> Iterator[Relay]:
 def waiting(client: redis.Redis) -> list[str]:
     """The ids in the lanes, in order."""
     return [
-        ticket.split(b"|")[0].decode()
+        bytes(ticket).split(b"|")[0].decode()
         for lane in sorted(client.keys("sluicegate:{default}:lane:*"))
-        for ticket in client.lrange(lane, 0, -1)
+        for ticket in cast("list[Any]", client.lrange(lane, 0, -1))
     ]
 
 
@@ -156,7 +157,7 @@ def test_a_bad_row_is_set_aside_and_keeps_nobody_waiting(
     one.order("order-4", sender="+15550000009")
     with sa.create_engine(one.url).begin() as connection:
         [row] = handovers_of([text_of("order-5")], "elsewhere")
-        connection.execute(sa.insert(with_sqlalchemy.handovers), row.columns())
+        connection.execute(sa.insert(handovers), row.columns())
     assert relay.run_once() == HandedOver(enqueued=1, refused=4)
     assert waiting(valkey) == ["order-3", "order-2"]
     errors = {row.message_id: row.error for row in relay.refused()}

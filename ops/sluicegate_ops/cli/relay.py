@@ -12,11 +12,12 @@ import typer
 from sluicegate.errors import InvalidConfig
 from sluicegate_worker.handing_over import hand_over
 
+from ..operating.session import Session
+from ..operating.words import clean, counted, hidden, when
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, FAILED, fail
 from .kit.options import AsJsonDocument
-from .kit.output import clean, counted, hidden, table, when, write, write_document
-from .kit.session import Session
+from .kit.output import table, write, write_document
 
 if TYPE_CHECKING:
     from sluicegate.transactional.relay import Relay

@@ -30,7 +30,7 @@ from .apps import tenant_faults
 from .archive import ArchiveSettings, archive_faults
 from .databases import Database, database_faults
 from .desk import Desk, DeskUser, Role, desk_faults
-from .file import SettingsFile
+from .file import Names, SettingsFile
 from .recipients import AppLimits, PerPrefix, PerRecipient, RecipientLimits
 from .reconcile import ReconcileSettings
 from .redis_url import is_redis, redis_url_fault, with_password
@@ -224,16 +224,16 @@ def _faults(config: Config) -> SettingFaults:
             yield path, f"an account's {NAME_RULE}"
         for names, reason in account_faults(account):
             yield (*path, *names), reason
-    for names, reason in web_faults(config.web, config.accounts):
-        yield ("web", *names), reason
-    for names, reason in desk_faults(config.web.desk, config.web.proxies):
-        yield ("web", "desk", *names), reason
-    for names, reason in archive_faults(config.archive):
-        yield ("archive", *names), reason
-    for names, reason in database_faults(config.databases):
-        yield ("databases", *names), reason
-    for names, reason in tenant_faults(config.web.apps, config.accounts):
-        yield ("web", "apps", *names), reason
+    web = config.web
+    tables: dict[Names, SettingFaults] = {
+        ("web",): web_faults(web, config.accounts),
+        ("web", "desk"): desk_faults(web.desk, web.proxies),
+        ("archive",): archive_faults(config.archive),
+        ("databases",): database_faults(config.databases),
+        ("web", "apps"): tenant_faults(web.apps, config.accounts),
+    }
+    for table, faults in tables.items():
+        yield from (((*table, *names), reason) for names, reason in faults)
 
 
 def _url_faults(config: Config) -> SettingFaults:
