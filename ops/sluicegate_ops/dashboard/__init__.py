@@ -2,6 +2,7 @@
 
 accounts    the accounts that pages read, each by one session
 parts       bars and shares, as numbers that a template draws
+charts      charts of a trend, likewise
 overview    is it sending; if not, why, and what to do
 campaigns   all campaigns, and one of them
 queue       lanes, what is used up, and halts

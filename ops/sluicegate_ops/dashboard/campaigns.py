@@ -6,7 +6,7 @@ from typing import Any
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
 
-from ..inspect import Waits
+from ..inspect import HOURS, MINUTES, Waits, read_trend
 from ..operating.advice import advised
 from ..operating.campaign.causes import masked_causes
 from ..operating.campaign.costs import costs_document
@@ -51,6 +51,8 @@ def campaign(session: Session, name: str) -> dict[str, Any]:
         "bar": _bar(ledger),
         "advice": {cause.code: advised(cause.code) for cause in dead},
         "dead_not_read": ledger.states["dead"] if not counted else 0,
+        "minutes": read_trend(session.client, session.keys, MINUTES, seen.why.now_ms, name),
+        "hours": read_trend(session.client, session.keys, HOURS, seen.why.now_ms, name),
     }
 
 

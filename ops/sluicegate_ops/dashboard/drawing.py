@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 from tornado.template import Loader
 
 from ..operating.words import clean, counted, lasting, when
+from .charts import account_charts, campaign_charts
 from .pages import TABS, DashboardPage, PageAnswer
 
 TEMPLATES, STATIC = (Path(__file__).parent / name for name in ("templates", "static"))
@@ -15,6 +16,8 @@ TEMPLATES, STATIC = (Path(__file__).parent / name for name in ("templates", "sta
 _LOADER = Loader(
     str(TEMPLATES),
     namespace={
+        "account_charts": account_charts,
+        "campaign_charts": campaign_charts,
         "clean": clean,
         "counted": counted,
         "lasting": lasting,

@@ -4,7 +4,7 @@ from typing import Any
 
 from sluicegate.memory import ServerMemory
 
-from ..inspect import AccountState, RequestRate, read_account
+from ..inspect import MINUTES, AccountState, RequestRate, read_account, read_trend
 from ..operating.session import Session
 from ..operating.status.document import headline, masked_state, status_document
 from ..operating.status.findings import findings
@@ -23,6 +23,7 @@ def overview(session: Session) -> dict[str, Any]:
         "numbers": _numbers(state),
         "window": _window(state.rate),
         "memory": _memory(state.server.memory),
+        "minutes": read_trend(session.client, session.keys, MINUTES, state.now_ms),
     }
 
 
