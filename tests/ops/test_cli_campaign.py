@@ -29,8 +29,8 @@ from sluicegate.config import Account, Config
 from sluicegate.levels import published
 from sluicegate.receipts import DELIVERIES
 from sluicegate.spreadsheet import bared
-from sluicegate_ops.cli.campaign.preflight_document import document
 from sluicegate_ops.cli.campaign.preflight_screen import show
+from sluicegate_ops.operating.campaign.preflight import document
 from sluicegate_ops.operating.session import Session
 from sluicegate_worker.provider.codes import advice_for
 from support.bench import Bench

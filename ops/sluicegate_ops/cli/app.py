@@ -15,6 +15,7 @@ from . import (
     doubt,
     halt,
     hold,
+    mcp,
     message,
     optout,
     person,
@@ -106,5 +107,6 @@ app.add_typer(deployment.deployment, name="deployment", rich_help_panel=RUN)
 app.add_typer(profile.profile, name="profile", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(serve.serve)
 app.command(rich_help_panel=RUN)(relaying.relay)
+app.command(rich_help_panel=RUN)(mcp.mcp)
 app.command(rich_help_panel=RUN)(simulate.simulate)
 app.command(rich_help_panel=RUN)(probe.probe)

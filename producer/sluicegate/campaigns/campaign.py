@@ -72,6 +72,7 @@ _NOT_APPROVED: Mapping[str, str] = {
     "changed": "it has changed since it was shown: look at it again",
     "same": "{who} changed it: somebody else has to approve it",
     "stranger": "{who} is none of the account's approvers",
+    "agent": "{who} is an agent: a person has to approve it",
 }
 _EARLY = (
     "it is approved for its time, which is to come: "
@@ -90,7 +91,8 @@ class Campaign(msgspec.Struct, frozen=True):
     paused it, and ``stopped_by`` which: money, messages, segments, canary or share. The canary of
     its ``guards`` was all on its way at ``canary_full_ms``, and passed at ``canary_passed_ms``.
     ``versions`` are the later ones of its text, in order; that of ``plan`` is the first.
-    At ``at_ms`` it starts by itself while it is scheduled.
+    At ``at_ms`` it starts by itself while it is scheduled. ``drafted_by`` is the agent that made
+    it, "" for a person: what an agent drafts waits for a person's approval.
     """
 
     plan: Plan
@@ -111,6 +113,7 @@ class Campaign(msgspec.Struct, frozen=True):
     versions: tuple[TextVersion, ...] = ()
     at_ms: int = 0
     approved: Approval | None = None
+    drafted_by: str = ""
 
     @property
     def name(self) -> str:
@@ -152,10 +155,11 @@ class Campaigns:
         self._hours = HoursKeeper(self._scripts)
         self._ledgers = Ledgers(client, keys, self._archive)
 
-    def create(self, plan: Plan, expected_rows: int = 0) -> Campaign:
+    def create(self, plan: Plan, expected_rows: int = 0, *, drafted_by: str = "") -> Campaign:
         """Create a draft, or return the campaign that has this name and the same plan.
 
-        ``expected_rows`` decides over how many sets the members are spread. Raises CampaignExists
+        ``expected_rows`` decides over how many sets the members are spread. What an agent has
+        ``drafted_by`` its name goes out only once a person has approved it. Raises CampaignExists
         if the campaign of this name has another plan, and InvalidMessage or BadTemplate if the
         plan is invalid.
         """
@@ -163,7 +167,7 @@ class Campaigns:
         shards = max(16, -(-expected_rows // (SHARD_SIZE // 2)))
         args: list[Argument] = [plan.name, "create", msgspec.json.encode(plan)]
         args += [plan_digest(plan), shards, plan.lane]
-        args += [check_of(hash_key(self._client, self._keys))]
+        args += [check_of(hash_key(self._client, self._keys)), drafted_by]
         answer = self._scripts.call(CAMPAIGN, args)
         if plan.hours and answer != b"exists":
             self._hours.begin(plan.name)
@@ -208,6 +212,7 @@ class Campaigns:
             versions=_versions(fields),
             at_ms=int(fields.get(b"at") or 0),
             approved=_approval(fields.get(b"approved")),
+            drafted_by=(fields.get(b"drafted_by") or b"").decode(),
         )
 
     def __iter__(self) -> Iterator[Campaign]:
@@ -401,12 +406,15 @@ class Campaigns:
         return self.get(name)
 
     def needs_approval(self, name: str) -> bool:
-        """Whether a second person has yet to approve a campaign."""
-        return self.asks_approval() and self.get(name).approved is None
+        """Whether a second person has yet to approve a campaign; raises UnknownCampaign."""
+        return self.get(name).approved is None and self.asks_approval(name)
 
-    def asks_approval(self) -> bool:
-        """Whether a second person approves every campaign of the account."""
-        return bool(self._client.hexists(self._keys("limits"), "approval"))
+    def asks_approval(self, name: str) -> bool:
+        """Whether a second person approves a campaign, as every one of the account, or a draft of
+        an agent's; raises UnknownCampaign.
+        """
+        everyone = self._client.hexists(self._keys("limits"), "approval")
+        return bool(everyone) or bool(self.get(name).drafted_by)
 
     def proposal(self, name: str) -> Proposal:
         """What somebody would approve of a campaign now; raises UnknownCampaign."""

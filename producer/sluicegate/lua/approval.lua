@@ -6,21 +6,30 @@
 -- `changes` counts what was changed of a campaign's text, recipients, caps, guards and start;
 -- `changed_by` is who did it last, and `changers` are all who did, by lines: none of them may
 -- approve it. An approval is of so many changes: one more, and it is void, and
--- the campaign pauses if it runs. The field `approval` of the limits is there where approval is
--- needed: who may give it, by lines, or * for anybody.
+-- the campaign pauses if it runs. The field `approval` of the limits is there where every campaign
+-- needs it: who may give it, by lines, or * for anybody. A campaign with `drafted_by` needs it too:
+-- an agent, which is no person, has drafted it. No agent approves anything.
 local account, limits = part('sluicegate.account'), part('sluicegate.limits')
 local pausing = later('sluicegate.pausing')
 local num = part('sluicegate.texts').num
 local key, call = account.key, redis.call
 
+local AGENT = 'agent:' -- what the names of agents begin with
+
+local function is_needed(campaign)
+  return limits.get('approval') or call('HGET', campaign, 'drafted_by')
+end
+
 -- Whether a campaign may not go out yet.
 local function is_missing(name)
-  return limits.get('approval') and not call('HGET', key('campaign:' .. name), 'approved')
+  local campaign = key('campaign:' .. name)
+  return is_needed(campaign) and not call('HGET', campaign, 'approved')
 end
 
 -- Whether a campaign that is scheduled would start before the time that somebody approves it for.
 local function is_early(now, name)
-  local at = limits.get('approval') and call('HGET', key('campaign:' .. name), 'at')
+  local campaign = key('campaign:' .. name)
+  local at = is_needed(campaign) and call('HGET', campaign, 'at')
   return at and num(at, 0) > now.wall
 end
 
@@ -47,7 +56,7 @@ local function changed(now, name, said)
   call('HINCRBY', campaign, 'changes', 1)
   if said ~= '' then note_changer(campaign, cjson.decode(said).who) end
   call('HDEL', campaign, 'approved')
-  if limits.get('approval') and call('HGET', campaign, 'state') == 'running' then
+  if is_needed(campaign) and call('HGET', campaign, 'state') == 'running' then
     pausing().pause(now, name, 'approval', 'it was changed after it was approved')
   end
 end
@@ -61,12 +70,13 @@ local function no_longer_resumes(name)
 end
 
 -- Approve it as it was after so many changes. Returns approved; or changed | same (who changed it
--- can't approve it) | stranger (who may not approve anything).
+-- can't approve it) | stranger (who may not approve anything) | agent.
 local function approve(name, seen, approval)
   local campaign, who = key('campaign:' .. name), cjson.decode(approval).who
   local fields = call('HMGET', campaign, 'changes', 'approved')
   if (fields[1] or '0') ~= seen then return 'changed' end
   local may = limits.get('approval') or '*'
+  if string.sub(who, 1, #AGENT) == AGENT then return 'agent' end
   if may ~= '*' and not has_line(may, who) then return 'stranger' end
   if has_line(changers_of(campaign), who) then return 'same' end
   if not fields[2] then call('HSET', campaign, 'approved', approval) end

@@ -2,7 +2,7 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] name, [2] create | schedule | start | pause | resume | cancel | pace | cap | guard |
 --   revise | approve; for create also [3] plan, [4] digest of the plan, [5] shards of its members,
---   [6] lane, [7] check of the key of their hashes;
+--   [6] lane, [7] check of the key of their hashes, [8] the agent that drafts it ('' for none);
 --   for pace [3] segments per second ('' for no rate of its own), [4] weight, [5] the audit's entry
 --   (audit.lua, '' for none); for cap [3] max_cost (caps.lua; '' for none), [4] that entry; for
 --   guard [3] guards (guards.lua; '' for none), [4] that entry; for schedule [3] wall ms at which
@@ -37,6 +37,7 @@ if action == 'create' then
   if digest then return digest == ARGV[4] and 'known' or 'exists' end
   call('HSET', campaign, 'plan', ARGV[3], 'digest', ARGV[4], 'keyed_shards', ARGV[5],
     'lane', ARGV[6], 'hash_check', ARGV[7], 'state', 'draft', 'created', whole_ms(now.wall))
+  if (ARGV[8] or '') ~= '' then call('HSET', campaign, 'drafted_by', ARGV[8]) end
   counts.begin(name)
   call('ZADD', key('campaigns'), whole_ms(now.wall), name)
   call('ZADD', key('closed'), whole_ms(now.wall), name)

@@ -87,7 +87,8 @@ def _refuse_unapproved(session: Session, options: ResumeOptions, campaign: Campa
     """Refuse what the script would, before caps and guards are changed for it."""
     name = campaign.name
     changes = options.max_cost is not None or options.any_guard
-    if changes and campaign.state in ("paused", "running") and session.campaigns.asks_approval():
+    asked = campaign.state in ("paused", "running") and session.campaigns.asks_approval(name)
+    if changes and asked:
         way = f"sluicegate campaign guard {pasted(name)}, then campaign approve, then resume"
         fail(f"{name}: a second person approves what changes, so nothing was done: {way}")
 

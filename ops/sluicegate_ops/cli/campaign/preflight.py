@@ -16,6 +16,7 @@ from sluicegate.campaigns.row_source import RowSource
 from sluicegate.private import draft_of, put
 
 from ...inspect import limits_in_force
+from ...operating.campaign.preflight import document
 from ...operating.session import Session
 from ..kit.command import command, option_set
 from ..kit.failures import BAD_INPUT, FAILED, fail, say
@@ -23,7 +24,6 @@ from ..kit.output import write_document
 from ..kit.progress import Meter
 from .options import FileOptions, RowFault
 from .planning import existing, opened, planned, reading_of, timed
-from .preflight_document import document
 from .preflight_screen import show
 
 NO_NAME = "preflight"

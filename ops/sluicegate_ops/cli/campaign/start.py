@@ -4,7 +4,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +15,9 @@ from sluicegate.campaigns.recipients import Recipient, Recipients, RowReading
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.config import Account
 from sluicegate.errors import NotApproved
-from sluicegate.stored import NO_GUARDS, UNITS, Guards
+from sluicegate.stored import NO_GUARDS, Guards
 
+from ...operating.campaign.preflight import document, estimate_billionths
 from ...operating.pasting import pasted
 from ...operating.session import Session
 from ...operating.words import counted, when
@@ -33,7 +33,6 @@ from .options import FileOptions, MaxCostOption
 from .planning import existing, opened, planned, reading_of, timed
 from .preflight import ReadFile, read, refuse
 from .preflight_costs import cost
-from .preflight_document import document
 from .preflight_screen import show
 from .room import refuse_without_room
 from .when_options import AtOption, start_time
@@ -190,11 +189,9 @@ def _import(
 
 def _note_estimate(campaigns: Campaigns, file: ReadFile, added: int) -> None:
     """Keep what the added recipients were reckoned to cost: their share of the file's cost."""
-    report = file.report
-    if added and report.sendable:
-        cost = sum((country.cost for country in report.countries), Decimal(0))
-        billionths = int((cost * UNITS * added / report.sendable).to_integral_value())
-        campaigns.note_estimate(file.plan.name, report.currency, billionths)
+    billionths = estimate_billionths(file.report, added)
+    if billionths:
+        campaigns.note_estimate(file.plan.name, file.report.currency, billionths)
 
 
 def _recipients(file: ReadFile, account: Account) -> Iterator[Recipient]:

@@ -32,4 +32,5 @@ def _approvable(session: Session, campaign: Campaign) -> bool:
     """Whether somebody approves how it goes on, or has since it paused: the script minds that."""
     approved = campaign.approved
     since = approved is None or approved.at_ms + _SECOND_MS > campaign.paused_ms
-    return campaign.stopped_by == "approval" or (session.campaigns.asks_approval() and since)
+    asked = session.campaigns.asks_approval(campaign.name)
+    return campaign.stopped_by == "approval" or (asked and since)

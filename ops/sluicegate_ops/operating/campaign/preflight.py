@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from unicodedata import name
@@ -12,9 +13,10 @@ from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
 from sluicegate.levels import ceiling, digest, published
+from sluicegate.stored import UNITS
 
-from ...operating.session import Session
-from ...operating.words import hidden
+from ..session import Session
+from ..words import hidden
 
 
 def utc_now() -> datetime:
@@ -71,6 +73,14 @@ def differs_from_file(report: Report, account: Account) -> bool:
     """Whether limits in force count here, and the configuration has others."""
     in_force = report.limits.get("digest")
     return in_force is not None and in_force != digest(published(account))
+
+
+def estimate_billionths(report: Report, added: int) -> int:
+    """What so many recipients of a file were reckoned to cost: their share of the file's cost."""
+    if not (added and report.sendable):
+        return 0
+    cost = sum((country.cost for country in report.countries), Decimal(0))
+    return int((cost * UNITS * added / report.sendable).to_integral_value())
 
 
 def code_of(character: str) -> str:
