@@ -43,12 +43,14 @@ def installed(accounts: OpenAccounts | None = None, **options: Any) -> Iterator[
     """Our pages in Flower, with these options of it, and none of both afterwards."""
     handlers, settings = list(flower.urls.handlers), dict(flower.urls.settings)
     before = {name: getattr(default_options, name) for name in (*options, "address")}
+    opened = accounts or OpenAccounts()
     try:
         for name, value in options.items():
             setattr(default_options, name, value)
-        install(accounts or OpenAccounts())
+        install(opened)
         yield
     finally:
+        opened.close()
         flower.urls.handlers[:] = handlers
         flower.urls.settings.clear()
         flower.urls.settings.update(settings)

@@ -12,7 +12,7 @@ from sluicegate_worker.operator.doubts import Resolution
 from sluicegate_worker.queue import KEY_REUSE_MS
 
 from ..operating.advice import advised
-from ..operating.doubts import SILENT, decided_by, masked_doubt
+from ..operating.doubts import REASONS, SILENT, decided_by, masked_doubt
 from ..operating.message.screen import MessageScreen, read_screen
 from ..operating.pasting import pasted
 from ..operating.session import Session
@@ -38,10 +38,6 @@ from .resolve_many import resolve_many
 
 doubt = group("Decide on messages that may or may not have been sent.")
 
-_REASONS: dict[Resolution, str] = {
-    "accepted": "a person says that the provider accepted it",
-    "resend": "a person wants it sent again",
-}
 _DONE: dict[Resolution, str] = {
     "accepted": "accepted",
     "resend": "will be sent again under the same idempotency key",
@@ -176,7 +172,7 @@ def resolve(session: Session, options: ResolveOptions) -> None:
     if many and options.provider_id:
         fail("--provider-id goes with one ID: each message has its own", BAD_INPUT)
     by = by_whom(options.who, options.why or options.reason, needed=not ids)
-    reason = said or _REASONS[verdict]
+    reason = said or REASONS[verdict]
     if many or options.dry_run:
         about = chosen_by(filters, everything=options.all)
         resolve_many(

@@ -9,6 +9,8 @@ queue       lanes, what is used up, and halts
 letters     dead letters, messages in doubt, messages sent twice
 search      one message
 people      opt-outs, replies to read, and the audit
+person      who looks, and what that person may do
+acts        what people do from a page
 pages       every page, its path, and the answer to one look at it
 sharing     one look for all who look at the same page
 drawing     a page's answer as HTML

@@ -1,42 +1,54 @@
-"""The accounts that pages read: one session for each, on one connection."""
+"""The accounts that pages read and act on: one session for each, on one connection."""
 
-from collections.abc import Mapping
 from threading import Lock
 
+from sluicegate.config import Desk
 from sluicegate.errors import InvalidConfig
 
 from ..operating.session import Session
 
 
 class OpenAccounts:
-    """Sessions by account, safe across threads; a page only looks, so none of them writes."""
+    """Sessions by account, safe across threads: those that only look, and those that act."""
 
     def __init__(self, config_path: str | None = None) -> None:
         self._first = Session(None, config_path)
         self._first.writes = False
         self._lock = Lock()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[tuple[str, bool], Session] = {}
 
     @property
     def names(self) -> list[str]:
         """The configured accounts; raises InvalidConfig."""
         return list(self._first.config.accounts)
 
-    def session(self, account: str = "") -> Session:
+    @property
+    def desk(self) -> Desk | None:
+        """What the configuration says of people; raises InvalidConfig."""
+        return self._first.config.web.desk
+
+    def session(self, account: str = "", *, writes: bool = False) -> Session:
         """The session of an account, of the first where none is named.
 
         Raises InvalidConfig, WrongDeployment and redis.RedisError.
         """
         with self._lock:
             name = account or self.names[0]
-            if name not in self._sessions:
-                self._sessions |= self._opened(name)
-            return self._sessions[name]
+            if (name, writes) not in self._sessions:
+                self._sessions[name, writes] = self._opened(name, writes)
+            return self._sessions[name, writes]
 
-    def _opened(self, name: str) -> Mapping[str, Session]:
+    def close(self) -> None:
+        """Close every connection; the next look opens another."""
+        with self._lock:
+            while self._sessions:
+                _, session = self._sessions.popitem()
+                session.close()
+
+    def _opened(self, name: str, writes: bool) -> Session:
         if name not in self.names:
             raise InvalidConfig("account", f"{name} is not configured")
         session = Session(name, self._first.config_path)
-        session.writes = False
-        session.config = self._first.config
-        return {name: session} if session.client else {}  # opened here, and checked
+        session.writes, session.config = writes, self._first.config
+        session.client  # noqa: B018 - opened here, and checked
+        return session

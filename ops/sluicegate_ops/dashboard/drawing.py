@@ -1,6 +1,7 @@
 """Draws a page's answer as HTML, the same when it is opened and whenever it is polled."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -8,8 +9,10 @@ from urllib.parse import quote, urlencode
 from tornado.template import Loader
 
 from ..operating.words import clean, counted, lasting, when
+from .acts.performing import ACTS
 from .charts import account_charts, campaign_charts
 from .pages import TABS, DashboardPage, PageAnswer
+from .person import NOBODY, Person
 
 TEMPLATES, STATIC = (Path(__file__).parent / name for name in ("templates", "static"))
 
@@ -27,12 +30,30 @@ _LOADER = Loader(
 )
 
 
-def drawn(page: DashboardPage, answer: PageAnswer, prefix: str = "") -> str:
-    """The page without what surrounds it; ``prefix`` is the path under which all pages stand."""
+def drawn(
+    page: DashboardPage,
+    answer: PageAnswer,
+    prefix: str = "",
+    person: Person = NOBODY,
+    token: str = "",
+) -> str:
+    """The page without what surrounds it, with the acts that ``person`` may do.
+
+    ``prefix`` is the path under which all pages stand; ``token`` shows that a form is ours.
+    """
     name = "trouble" if answer.trouble else page.slug
     fields: Mapping[str, Any] = answer.data
+    link = _Links(answer, prefix)
+    button = _Buttons(person, answer, prefix)
     html = _LOADER.load(f"{name}.html").generate(
-        **fields, page=page, tabs=TABS, answer=answer, prefix=prefix, link=_Links(answer, prefix)
+        **fields,
+        page=page,
+        tabs=TABS,
+        answer=answer,
+        prefix=prefix,
+        link=link,
+        button=button,
+        token=token,
     )
     return html.decode()
 
@@ -48,3 +69,33 @@ class _Links:
     def __call__(self, *parts: str) -> str:
         path = "/".join(quote(part, safe="") for part in parts)
         return f"{self._prefix}/{path}{self._query}"
+
+
+class _Buttons:
+    """What leads to the question of an act; nothing for whoever may not do it."""
+
+    def __init__(self, person: Person, answer: PageAnswer, prefix: str) -> None:
+        self._person, self._prefix = person, prefix
+        many = len(answer.accounts) > 1
+        self._account = {"account": answer.account} if many else {}
+
+    def may(self, slug: str) -> bool:
+        """Whether the person may do an act."""
+        return self._person.may(*ACTS[slug].roles)
+
+    def path(self, slug: str) -> str:
+        """Where an act is asked and done."""
+        return f"{self._prefix}/act/{slug}"
+
+    def fields(self) -> Iterable[tuple[str, str]]:
+        """What a form that leads there must carry."""
+        return self._account.items()
+
+    def __call__(self, slug: str, label: str, **fields: str) -> str:
+        """A link with the look of a button, as HTML; ``as_`` stands for a field ``as``."""
+        if not self.may(slug):
+            return ""
+        named = {name.rstrip("_"): text for name, text in fields.items()}
+        url = f"{self.path(slug)}?{urlencode(named | self._account)}"
+        red = " sg-red" if slug in ("halt", "cancel", "purge") else ""
+        return f'<a class="sg-button{red}" href="{escape(url)}">{escape(label)}</a>'

@@ -19,10 +19,10 @@ MOST_GROUPED = 2_000
 """Dead letters are grouped one by one: of more, only so many of the latest."""
 
 
-def dead(session: Session) -> dict[str, Any]:
+def dead(session: Session, full: bool = False) -> dict[str, Any]:
     """Dead letters by what they share as ``dead list --json`` has them, and the latest of them."""
     total = len(session.dead)
-    letters = [masked_letter(letter, False) for letter in islice(session.dead, MOST_GROUPED)]
+    letters = [masked_letter(letter, full) for letter in islice(session.dead, MOST_GROUPED)]
     kinds = (Grouping.CODE, Grouping.CAMPAIGN, Grouping.SENDER)
     return {
         "total": total,
@@ -32,9 +32,9 @@ def dead(session: Session) -> dict[str, Any]:
     }
 
 
-def doubts(session: Session) -> dict[str, Any]:
+def doubts(session: Session, full: bool = False) -> dict[str, Any]:
     """Messages in doubt as ``doubt list --json`` has them, and who decides on each."""
-    listed = [masked_doubt(message, False) for message in islice(session.doubts, SHOWN)]
+    listed = [masked_doubt(message, full) for message in islice(session.doubts, SHOWN)]
     return {
         "total": len(session.doubts),
         "now_ms": session.waits.facts.now_ms,
@@ -44,8 +44,8 @@ def doubts(session: Session) -> dict[str, Any]:
     }
 
 
-def twice(session: Session) -> dict[str, Any]:
+def twice(session: Session, full: bool = False) -> dict[str, Any]:
     """Messages that the provider accepted twice, as ``twice list --json`` has them."""
     every = read_twice(session.client, session.keys)
-    shown = [msgspec.structs.replace(sent, to=hidden(sent.to)) for sent in every[:SHOWN]]
+    shown = [msgspec.structs.replace(sent, to=hidden(sent.to, full)) for sent in every[:SHOWN]]
     return {"total": len(every), "twice": shown}

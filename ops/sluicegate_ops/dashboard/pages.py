@@ -22,7 +22,7 @@ class DashboardPage(NamedTuple):
     """A page: ``path`` is a pattern, whose groups ``read`` is given behind the session.
 
     Behind those come the words of the address that ``asks`` names. ``tab`` is the slug of the page
-    under whose tab it stands.
+    under whose tab it stands. ``whole``: ``read`` takes ``full``, for whoever may see numbers.
     """
 
     slug: str
@@ -31,6 +31,7 @@ class DashboardPage(NamedTuple):
     read: Callable[..., dict[str, Any]]
     tab: str
     asks: tuple[str, ...] = ()
+    whole: bool = False
 
 
 PAGES: Sequence[DashboardPage] = (
@@ -38,12 +39,12 @@ PAGES: Sequence[DashboardPage] = (
     DashboardPage("campaigns", "Campaigns", "/campaigns", campaigns, "campaigns"),
     DashboardPage("campaign", "Campaign", "/campaigns/([^/]+)", campaign, "campaigns"),
     DashboardPage("queue", "Queue", "/queue", queue, "queue"),
-    DashboardPage("dead", "Dead letters", "/dead", dead, "dead"),
-    DashboardPage("doubts", "In doubt", "/doubts", doubts, "doubts"),
-    DashboardPage("twice", "Sent twice", "/twice", twice, "twice"),
-    DashboardPage("message", "Message", "/message", message, "message", ("id",)),
-    DashboardPage("optouts", "Opt-outs", "/optouts", optouts, "optouts"),
-    DashboardPage("audit", "Audit", "/audit", audit, "audit"),
+    DashboardPage("dead", "Dead letters", "/dead", dead, "dead", whole=True),
+    DashboardPage("doubts", "In doubt", "/doubts", doubts, "doubts", whole=True),
+    DashboardPage("twice", "Sent twice", "/twice", twice, "twice", whole=True),
+    DashboardPage("message", "Message", "/message", message, "message", ("id",), whole=True),
+    DashboardPage("optouts", "Opt-outs", "/optouts", optouts, "optouts", ("number",), whole=True),
+    DashboardPage("audit", "Audit", "/audit", audit, "audit", whole=True),
 )
 
 TABS: Sequence[DashboardPage] = tuple(page for page in PAGES if page.slug == page.tab)
@@ -60,14 +61,18 @@ class PageAnswer(NamedTuple):
 
 
 def answered(
-    opened: OpenAccounts, page: DashboardPage, account: str, *arguments: str
+    opened: OpenAccounts, page: DashboardPage, account: str, *arguments: str, full: bool = False
 ) -> PageAnswer:
-    """Look at an account; whatever stands in the way is the answer, and none is raised."""
+    """Look at an account, ``full`` at whole numbers.
+
+    Whatever stands in the way is the answer, and none is raised.
+    """
     accounts: Sequence[str] = ()
     try:
         accounts = opened.names
         session = opened.session(account)
-        data = msgspec.to_builtins(page.read(session, *arguments), str_keys=True)
+        whole = {"full": full} if page.whole else {}
+        data = msgspec.to_builtins(page.read(session, *arguments, **whole), str_keys=True)
     except (UnknownCampaign, UnknownMessage) as error:
         return PageAnswer(account, accounts, {}, hidden(str(error)), 404)
     except SluicegateError as error:

@@ -10,14 +10,14 @@ from ..operating.session import Session
 from ..operating.words import clean
 
 
-def message(session: Session, id: str) -> dict[str, Any]:
+def message(session: Session, id: str, full: bool = False) -> dict[str, Any]:
     """A message as ``message show --json`` has it; nothing where none is asked for.
 
     Raises UnknownMessage.
     """
     if not id:
         return {"id": "", "message": None}
-    record = read_screen(session, id, full=False)
+    record = read_screen(session, id, full)
     workers = worker_names(session.client, session.keys)
     pairs = message_pairs(record, session)
     return {

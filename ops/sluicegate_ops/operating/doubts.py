@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from sluicegate_worker.operator.doubts import Doubtful
+from sluicegate_worker.operator.doubts import Doubtful, Resolution
 from sluicegate_worker.queue import KEY_REUSE_MS
 
 from .choosing import of_campaign
@@ -22,6 +22,12 @@ def masked_doubt(message: Doubtful, full: bool) -> Doubtful:
     to, reason = hidden(message.to, full), hidden(message.reason, full)
     return msgspec.structs.replace(message, to=to, reason=reason)
 
+
+REASONS: Mapping[Resolution, str] = {
+    "accepted": "a person says that the provider accepted it",
+    "resend": "a person wants it sent again",
+}
+"""The reason that a message keeps where a person gives none."""
 
 SILENT = "no_answer"
 """The code of a doubt whose worker fell silent: no answer came, and no code."""

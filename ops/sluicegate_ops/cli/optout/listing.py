@@ -6,11 +6,11 @@ import msgspec
 import typer
 
 from sluicegate.optouts import OptOut
-from sluicegate.stored import OptOutEvent
 
 from ...operating.numbers import numbers_of
+from ...operating.reviews import masked_event, standing
 from ...operating.session import Session
-from ...operating.words import clean, hidden, listed, when
+from ...operating.words import clean, hidden, when
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonLines, RegionOption, Unmasked
 from ..kit.output import table, tell, write, write_lines
@@ -69,11 +69,13 @@ def history(session: Session, options: HistoryOptions) -> None:
       sluicegate optout history +15551234567 --full
     """
     [number] = numbers_of([options.number], options.region)
-    events = [_masked(event, options.full) for event in session.sluice.optouts.history(number)]
+    events = [
+        masked_event(event, options.full) for event in session.sluice.optouts.history(number)
+    ]
     if options.json:
         write_lines(events)
         return
-    tell(_standing(session, number, hidden(number, options.full)))
+    tell(standing(session, number, hidden(number, options.full)))
     if not events:
         typer.echo("nothing was ever said of it here")
         return
@@ -88,20 +90,3 @@ def history(session: Session, options: HistoryOptions) -> None:
 def _listing(entry: OptOut) -> str:
     """An entry on a line, as ``number_list.py`` reads it again."""
     return f"{entry.number:<16}  {when(entry.since_ms)}  {clean(entry.source)}"
-
-
-def _standing(session: Session, number: str, shown: str) -> str:
-    """How a number stands at this moment."""
-    entry = session.sluice.optouts.get(number)
-    if entry is not None:
-        sources = [clean(reason.source) for reason in entry.reasons]
-        return f"{shown} has opted out since {when(entry.since_ms)}, by {listed(sources)}"
-    if session.sluice.optouts.under_review(number) is not None:
-        return f"{shown} is sent nothing until its reply is read: sluicegate optout review"
-    return f"{shown} may be sent to"
-
-
-def _masked(event: OptOutEvent, full: bool) -> OptOutEvent:
-    return msgspec.structs.replace(
-        event, text=hidden(event.text, full), why=hidden(event.why, full)
-    )

@@ -1,8 +1,10 @@
-"""A page inside Flower, and the files that pages load."""
+"""A page inside Flower, an act of one, and the files that pages load."""
 
 import hashlib
+from base64 import b64decode
 from functools import cache, partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from flower.views import BaseHandler
 from tornado.httputil import split_host_and_port
@@ -10,8 +12,11 @@ from tornado.netutil import is_valid_ip
 from tornado.web import HTTPError, StaticFileHandler, authenticated, url
 
 from ..accounts import OpenAccounts
+from ..acts.acting import FormFields
+from ..acts.performing import Wanted, asked, page_of, performed
 from ..drawing import STATIC, drawn
 from ..pages import PAGES, DashboardPage, PageAnswer, answered
+from ..person import NOBODY, Person, person_named
 from ..sharing import SharedLooks
 
 FILES = "/sluicegate/files"
@@ -22,11 +27,8 @@ _HEADERS = {
 }
 
 
-class PageHandler(BaseHandler):  # type: ignore[misc] # Flower has no types
-    """Shows one page, or with ``?as=json`` what it shows: its data, and the HTML of them."""
-
-    def initialize(self, page: DashboardPage, accounts: OpenAccounts, shared: SharedLooks) -> None:
-        self._page, self._accounts, self._shared = page, accounts, shared
+class SluicegateHandler(BaseHandler):  # type: ignore[misc] # Flower has no types
+    """What a page and an act have in common: who asks, and who may not."""
 
     def set_default_headers(self) -> None:
         """As Flower's, but no other site may read a page, whatever Flower opens to all."""
@@ -37,37 +39,106 @@ class PageHandler(BaseHandler):  # type: ignore[misc] # Flower has no types
 
     def prepare(self) -> None:
         """Refuse a name where no login is asked for: whoever owns a name can point it here."""
-        options = self.application.options
-        if not (options.basic_auth or options.auth) and not is_address(self.request.host):
+        if not self._logs_in and not is_address(self.request.host):
             raise HTTPError(403, "No password is asked for here: open it by address or localhost")
 
-    @authenticated
-    async def get(self, *names: str) -> None:
-        answer = await self._answer(*names)
-        html = drawn(self._page, answer, self._prefix)
+    @property
+    def _logs_in(self) -> bool:
+        options = self.application.options
+        return bool(options.basic_auth or options.auth)
+
+    def person_of(self, accounts: OpenAccounts) -> Person:
+        """Who has logged in, with the roles of that name; raises InvalidConfig."""
+        options = self.application.options
+        if not self._logs_in:
+            return NOBODY
+        name = str(self.current_user) if options.auth else self._basic_name()
+        person = person_named(accounts.desk, name)
+        if options.read_only:
+            return person._replace(roles=person.roles - {"send", "operate"})
+        return person
+
+    def _basic_name(self) -> str:
+        """The name in a header whose password Flower has checked."""
+        shown = self.request.headers.get("Authorization", "").partition(" ")[2]
+        return b64decode(shown).decode().partition(":")[0]
+
+    def show(self, page: DashboardPage, answer: PageAnswer, person: Person, title: str) -> None:
+        """Write the page, or with ``?as=json`` what it shows: its data, and the HTML of them."""
+        token = self.xsrf_token.decode() if person.roles else ""
+        html = drawn(page, answer, self._prefix, person, token)
         self.set_status(answer.status)
         if self.get_query_argument("as", "") == "json":
             self.write({"data": answer.data, "trouble": answer.trouble, "html": html})
             return
-        title = ": ".join((self._page.title, *names))
         files = f"{self._prefix}{FILES}"
         self.render("sluicegate_page.html", title=title, body=html, files=files, version=version())
 
-    async def _answer(self, *names: str) -> PageAnswer:
-        """Redis is asked on another thread: it would hold up everybody's pages."""
-        account = self.get_query_argument("account", "")
-        words = [self.get_query_argument(name, "").strip() for name in self._page.asks]
-        page, arguments = self._page, (account, *names, *words)
-        look = partial(answered, self._accounts, page, *arguments)
+    async def beside(self, what: str, call: Any, *arguments: Any) -> Any:
+        """Ask Redis on another thread: it would hold up everybody's pages."""
         runner: Any = self.application.blocking_runner
-        asked = (page.slug, *arguments)
-        found: PageAnswer = await runner.run("look", page.slug, self._shared, asked, look)
-        return found
+        return await runner.run(what, "sluicegate", call, *arguments)
 
     @property
     def _prefix(self) -> str:
         prefix = (self.application.options.url_prefix or "").strip("/")
         return f"/{prefix}" if prefix else ""
+
+
+class PageHandler(SluicegateHandler):
+    """Shows one page."""
+
+    def initialize(self, page: DashboardPage, accounts: OpenAccounts, shared: SharedLooks) -> None:
+        self._page, self._accounts, self._shared = page, accounts, shared
+
+    @authenticated
+    async def get(self, *names: str) -> None:
+        person = await self.beside("person", self.person_of, self._accounts)
+        account = self.get_query_argument("account", "")
+        words = [self.get_query_argument(name, "").strip() for name in self._page.asks]
+        page, full = self._page, person.may("numbers")
+        look = partial(answered, self._accounts, page, account, *names, *words, full=full)
+        key = (page.slug, full, account, *names, *words)
+        answer = await self.beside("look", self._shared, key, look)
+        self.show(page, answer, person, ": ".join((page.title, *names)))
+
+
+class ActHandler(SluicegateHandler):
+    """Asks before an act, and does it."""
+
+    def initialize(self, accounts: OpenAccounts) -> None:
+        self._accounts = accounts
+
+    def check_xsrf_cookie(self) -> None:
+        """Take a form from our own page only; Flower asks for less where a password is sent along.
+
+        Raises HTTPError.
+        """
+        site, origin = (self.request.headers.get(name) for name in ("Sec-Fetch-Site", "Origin"))
+        known = site == "same-origin" or (not site and bool(origin))
+        if not self._logs_in or not known:
+            raise HTTPError(403, "Acts take a login, and a form of this page")
+        if origin is not None and urlsplit(origin).netloc != self.request.host:
+            raise HTTPError(403, "Cross-origin request forbidden")
+        super(BaseHandler, self).check_xsrf_cookie()
+
+    @authenticated
+    async def get(self, slug: str) -> None:
+        await self._show(slug, asked, self.request.query_arguments)
+
+    @authenticated
+    async def post(self, slug: str) -> None:
+        await self._show(slug, performed, self.request.body_arguments)
+
+    async def _show(self, slug: str, do: Any, given: dict[str, list[bytes]]) -> None:
+        texts = {
+            name: [one.decode(errors="replace") for one in all] for name, all in given.items()
+        }
+        fields = FormFields(texts)
+        person = await self.beside("person", self.person_of, self._accounts)
+        wanted = Wanted(slug, person, fields.one("account"), fields)
+        answer = await self.beside("act", do, self._accounts, wanted)
+        self.show(page_of(slug), answer, person, "Confirm")
 
 
 def is_address(host: str) -> bool:
@@ -84,10 +155,11 @@ def version() -> str:
 
 
 def rules(accounts: OpenAccounts) -> list[Any]:
-    """Each page, and the files.
+    """Each page, the acts, and the files.
 
     As ``url``: under a url prefix Flower takes the keywords off a plain tuple.
     """
     common = {"accounts": accounts, "shared": SharedLooks()}
     pages = [url(page.path, PageHandler, {"page": page, **common}) for page in PAGES]
-    return [*pages, url(f"{FILES}/(.*)", StaticFileHandler, {"path": str(STATIC)})]
+    acts = url("/act/([a-z-]+)", ActHandler, {"accounts": accounts})
+    return [*pages, acts, url(f"{FILES}/(.*)", StaticFileHandler, {"path": str(STATIC)})]

@@ -10,6 +10,11 @@ NAVIGATION = "navbar.html"
 FIRST_TAB = '<ul class="app-nav navbar-nav">'
 """The list of tabs in Flower's navigation bar, before whose first ours stands."""
 
+CONTROLS = ("worker.html", "task.html")
+"""Flower's pages with forms that control workers and tasks: some stall sending without a word."""
+
+CONTENT = "{% block container %}"
+
 _OURS = Path(__file__).parent / "templates"
 _TAB = (
     '<li class="nav-item"><a class="nav-link{% if active_tab == \'sluicegate\' %} active{% end %}"'
@@ -33,10 +38,17 @@ class PagesLoader(BaseLoader):
         ours = _OURS / name
         if name == NAVIGATION:
             text = with_our_tab((FLOWERS / name).read_text(encoding="utf-8"))
+        elif name in CONTROLS:
+            text = without_controls((FLOWERS / name).read_text(encoding="utf-8"))
         else:
             path = ours if ours.is_file() else FLOWERS / name
             text = path.read_text(encoding="utf-8")
         return Template(text, name=name, loader=self)
+
+
+def without_controls(page: str) -> str:
+    """Flower's page as it shows itself where it may only look."""
+    return page.replace(CONTENT, CONTENT + "{% set read_only = True %}", 1)
 
 
 def with_our_tab(bar: str) -> str:

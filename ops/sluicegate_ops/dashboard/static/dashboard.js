@@ -57,6 +57,10 @@ window.autorefresh = 0;
 
     function look() {
         if (document.hidden || asked) { return; }
+        if (place.querySelector("form[method=post], input:checked")) {  // rows must not move under a choice
+            fresh.textContent = "As it was when you began to choose.";
+            return;
+        }
         asked = true;
         var where = new URL(location.href);
         where.searchParams.set("as", "json");
