@@ -94,6 +94,10 @@ is each script's ``KEYS[1]``.
     reconciled, reconciled_left  the same of the last run that came to its end
     holds        hash    number:<number> or campaign:<name> under a legal hold -> JSON: at_ms, who,
                          why
+    told         hash    what sluicegate notify has told -> when, JSON (stored/notices.py); call:
+                         token of the last change; looked: wall ms of its last look
+    notifier     string  token of whoever tells now, for two minutes
+    notices:<receiver> list  notices that webhook or mail has yet to take, JSON, the latest 200
     hash_key     string  32 random bytes that key the hashes of recipients (campaigns/members.py)
                          and of numbers whose carrier is known
     campaign:<n> hash    plan, digest of the plan, state, keyed_shards and hash_check (before there

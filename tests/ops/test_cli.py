@@ -444,9 +444,9 @@ ALL = [*paths(get_command(app))]
 
 def test_no_command_is_missing() -> None:
     groups = {
-        "": "send campaign status why lanes costs message audit cancel erase export repair dead "
-        "doubt twice optout halt hold setup doctor archive deployment profile serve simulate "
-        "probe reconcile",
+        "": "send campaign status why lanes trend costs message audit cancel erase export repair "
+        "dead doubt twice optout halt hold setup doctor archive deployment profile serve simulate "
+        "probe reconcile notify",
         "campaign": "preflight preview test start list status watch schedule repeat pause resume "
         "cancel pace guard approve revise hours presets report compare retry export delete",
         "archive": "status run adopt off",

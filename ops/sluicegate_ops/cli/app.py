@@ -17,6 +17,7 @@ from . import (
     hold,
     mcp,
     message,
+    notify,
     optout,
     person,
     profile,
@@ -106,6 +107,7 @@ app.add_typer(archive.archive, name="archive", rich_help_panel=RUN)
 app.add_typer(deployment.deployment, name="deployment", rich_help_panel=RUN)
 app.add_typer(profile.profile, name="profile", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(serve.serve)
+app.command(rich_help_panel=RUN)(notify.notify)
 app.command(rich_help_panel=RUN)(relaying.relay)
 app.command(rich_help_panel=RUN)(mcp.mcp)
 app.command(rich_help_panel=RUN)(simulate.simulate)

@@ -30,7 +30,7 @@ class TrendOptions:
 
 @command
 def trend(session: Session, options: TrendOptions) -> None:
-    """Show what came in each of the last 60 minutes, or in each hour of 30 days.
+    """Show how the last 60 minutes went, or 30 days.
 
     A minute in which no worker looked is a gap: nobody knows what came then.
 

@@ -29,6 +29,8 @@ scrape      what a scrape asks of an account beside its facts
 archive     what has ended, here and in the archive
 reconcile   when the books were last compared, and what is left
 person      everything that names one number
+ended       campaigns that have finished lately
+notifying   whether people are being told
 reached     whom anything reached lately
 holds       what is kept whatever its time
 trend       how an account or a campaign went, by the minute and by the hour
@@ -58,6 +60,7 @@ from .campaign import (
     claimed,
 )
 from .costs import CostRow, amount_text, cost_of_day, cost_row, day_of, days_of_month, read_costs
+from .ended import EndedCampaign, read_finished
 from .facts import (
     LIVE_SECONDS,
     AccountFacts,
@@ -73,6 +76,7 @@ from .lanes import LaneState
 from .look import LaneLimits, Look
 from .members import Member, member
 from .memory import aread_memory, read_memory
+from .notifying import NotifyingState, read_notifying
 from .person import Mention, Mentions, naming
 from .reached import reached_since
 from .recipients import CampaignRecipients, RecipientStatus
@@ -111,6 +115,7 @@ __all__ = [
     "ClassHours",
     "ClosedCampaign",
     "CostRow",
+    "EndedCampaign",
     "Finish",
     "HoldState",
     "LaneLimits",
@@ -121,6 +126,7 @@ __all__ = [
     "Mentions",
     "MessageCounts",
     "MessageRecord",
+    "NotifyingState",
     "RecipientStatus",
     "ReconcileState",
     "RequestRate",
@@ -159,9 +165,11 @@ __all__ = [
     "read_archive",
     "read_costs",
     "read_facts",
+    "read_finished",
     "read_holds",
     "read_ledgers",
     "read_memory",
+    "read_notifying",
     "read_reconcile",
     "read_record",
     "read_scrape",

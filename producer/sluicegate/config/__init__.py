@@ -9,6 +9,7 @@ Secrets come only from the environment; the file names the variable, never the s
     SLUICEGATE_REDIS_PASSWORD   the password, if redis_url has none; SLUICEGATE_BROKER_PASSWORD
     SLUICEGATE_TELNYX_API_KEY   an account's key, unless its api_key_env names another variable
     SLUICEGATE_TELNYX_PUBLIC_KEY, SLUICEGATE_RECEIPTS_SECRET    likewise, to check webhooks with
+    SLUICEGATE_NOTIFY_WEBHOOK_URL, SLUICEGATE_SMTP_PASSWORD     likewise, to tell people with
 
 Instead of any of them but the first, ``<NAME>_FILE`` may name a file that holds it. What webhooks
 are checked with may have a value before, in ``<NAME>_PREVIOUS``, while it is being changed.
@@ -31,6 +32,7 @@ from .archive import ArchiveSettings, archive_faults
 from .databases import Database, database_faults
 from .desk import Desk, DeskUser, Role, desk_faults
 from .file import Names, SettingsFile
+from .notify import NotifySettings, notify_faults
 from .recipients import AppLimits, PerPrefix, PerRecipient, RecipientLimits
 from .reconcile import ReconcileSettings
 from .redis_url import is_redis, redis_url_fault, with_password
@@ -39,9 +41,9 @@ from .web import NAME, NAME_RULE, App, Web, from_environment, web_faults
 
 __all__ = [
     "NAME", "NAME_RULE", "Account", "App", "AppLimits", "ArchiveSettings", "Brand", "Config",
-    "Database", "Desk", "DeskUser", "InDoubt", "Override", "PerPrefix", "PerRecipient",
-    "RecipientLimits", "ReconcileSettings", "Registration", "RetrySettings", "Role", "Sender",
-    "Web", "load",
+    "Database", "Desk", "DeskUser", "InDoubt", "NotifySettings", "Override", "PerPrefix",
+    "PerRecipient", "RecipientLimits", "ReconcileSettings", "Registration", "RetrySettings",
+    "Role", "Sender", "Web", "load",
 ]  # fmt: skip
 
 
@@ -68,6 +70,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     can end and every stop still works. ``web`` is what HTTP serves. ``archive`` is where finished
     messages go; without it Redis keeps an app's for their retention, and a campaign's for ever.
     ``reconcile`` is when workers compare these books with the provider's; without it they don't.
+    ``notify`` is whom ``sluicegate notify`` tells.
     ``databases`` are apps' own, by name, from which their messages are handed over.
     """
 
@@ -84,6 +87,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     web: Web = Web()
     archive: ArchiveSettings | None = None
     reconcile: ReconcileSettings | None = None
+    notify: NotifySettings = NotifySettings()
     databases: Databases = {}
 
     def __repr__(self) -> str:
@@ -229,6 +233,7 @@ def _faults(config: Config) -> SettingFaults:
         ("web",): web_faults(web, config.accounts),
         ("web", "desk"): desk_faults(web.desk, web.proxies),
         ("archive",): archive_faults(config.archive),
+        ("notify",): notify_faults(config.notify),
         ("databases",): database_faults(config.databases),
         ("web", "apps"): tenant_faults(web.apps, config.accounts),
     }

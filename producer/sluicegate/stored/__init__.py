@@ -27,6 +27,7 @@
     OptOutReason   since_ms source, profile, last   optout_changes.lua: add, lift
     OptOutEvent    a line of JSON                   optout_changes.lua: note
     ReviewedNumber at_ms since_ms count, JSON       optout_changes.lua: review
+    ToldEvent, Notice  JSON                         notices.lua
     TrendCounts    offset_ms enqueued accepted ...  trends.lua: write
 
 ``parse`` reads the stored form and raises Malformed; ``format`` writes it back. Beside each stands
@@ -68,6 +69,7 @@ from .limits import (
     limit_text,
 )
 from .names import LaneName, MessageId, TreeMember, hash_of, sender_name, short_hash
+from .notices import Notice, ToldEvent
 from .optouts import (
     OptOutAct,
     OptOutEvent,
@@ -106,6 +108,7 @@ __all__ = [
     "MaxCost",
     "MessageId",
     "MoneyTerms",
+    "Notice",
     "NumberLimits",
     "OpenTimes",
     "OptOutAct",
@@ -126,6 +129,7 @@ __all__ = [
     "SumField",
     "SumKind",
     "Ticket",
+    "ToldEvent",
     "TreeMember",
     "TrendCounts",
     "carrier_of_letter",

@@ -110,6 +110,7 @@ def secrets_of(config: Config, environ: Mapping[str, str] = os.environ) -> list[
     names |= {app.token_env for app in config.web.apps.values()}
     for account in config.accounts.values():
         names |= {account.api_key_env, account.v1_webhook_secret_env}
+    names |= set(config.notify.variables)
     names |= {database.url_env for database in config.databases.values()}
     names |= {"SLUICEGATE_REDIS_PASSWORD", "SLUICEGATE_BROKER_PASSWORD"}
     secrets = []

@@ -15,7 +15,14 @@ from sluicegate_worker.provider.optouts import ListRefused
 from sluicegate_worker.provider.owned import Unread
 from sluicegate_worker.provider.registry import provider_of
 
-from ...inspect import AccountState, ServerVitals, read_account, read_vitals
+from ...inspect import (
+    AccountState,
+    ServerVitals,
+    read_account,
+    read_notifying,
+    read_vitals,
+    server_ms,
+)
 from ...operating.session import Session
 from ...operating.status import findings as status_findings
 from ...operating.status import standstills
@@ -31,6 +38,7 @@ from .host import (
     port_findings,
     python_findings,
 )
+from .notices import notice_findings, notice_settings
 from .reaching import reach_findings
 from .server import server_findings
 
@@ -47,10 +55,12 @@ def checks(session: Session, *, offline: bool) -> dict[str, Check]:
         "disk": lambda: disk_findings(session.config, site.file),
         "open files": lambda: limit_findings(session.config),
         "keys": lambda: secret_findings(session.config, session.name),
+        "notices": lambda: notice_settings(session.config),
         "public URL": lambda: url_findings(session.config, session.name),
         "Redis": site.redis,
         "identity": site.identity,
         "workers": site.workers,
+        "who is told": site.notices,
         "ports": lambda: port_findings(session.config, served=site.served),
         "broker": site.broker,
     }
@@ -138,6 +148,16 @@ class _Site:
         for kind, rule in rules.items():
             for finding in rule(state):
                 yield of_finding(kind, finding)  # type: ignore[arg-type] # each yields Finding
+
+    def notices(self) -> Diagnoses:
+        """Whether those who are to be told are."""
+        session = self._session
+        try:
+            client = session.client
+            state, now_ms = read_notifying(client, session.keys), server_ms(client)
+        except redis.RedisError as error:
+            raise CannotLook(f"Redis at {session.redis_at}: {error}") from error
+        yield from notice_findings(session.config, state, now_ms)
 
     def broker(self) -> Diagnoses:
         config = self._session.config

@@ -14,10 +14,10 @@ _GLUE = "\x00"  # stands for a space at which no line may break
 
 _WORD = r"-{1,2}[\w-]+(?:[= ][\w.+:@/-]+)?|[A-Z]{2,}\S*|\"[^\"]*\"|\S*[:+@/=_\d]\S*"
 _SUBCOMMANDS = (
-    "status why lanes costs trend send campaign preflight start list watch pause resume cancel "
-    "pace report export message show audit dead replay purge doubt resolve optout add remove halt "
-    "set clear repair twice review history import sync serve simulate probe worker profile "
-    "retrieve doctor setup reconcile"
+    "status why lanes costs trend notify send campaign preflight start list watch pause resume "
+    "cancel pace report export message show audit dead replay purge doubt resolve optout add "
+    "remove halt set clear repair twice review history import sync serve simulate probe worker "
+    "profile retrieve doctor setup reconcile"
 )
 _PART = "|".join([_WORD, *_SUBCOMMANDS.split()])
 _NAME = r"[a-z0-9][a-z0-9_-]*"

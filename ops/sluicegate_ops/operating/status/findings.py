@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from sluicegate_worker.distance import TOO_FAR_SECONDS
 
 from ...inspect import LIVE_SECONDS, AccountCause, AccountState
@@ -32,7 +34,11 @@ SERVE_SECONDS = 20.0
 
 def findings(state: AccountState) -> list[Finding]:
     """Everything that is wrong, what stops most first."""
-    return [finding for kind in _KINDS for finding in kind(state)]
+    return [
+        replace(finding, kind=rule.__name__.strip("_"))
+        for rule in _KINDS
+        for finding in rule(state)
+    ]
 
 
 def _halts(state: AccountState) -> Iterator[Finding]:
@@ -44,13 +50,19 @@ def _halts(state: AccountState) -> Iterator[Finding]:
             told = advice and f"{advice.for_key(state.key_variable)} {_portal(advice.portal)}"
             cause = told or "Remove the cause. "
             yield Finding(
-                f"{level} is halted until somebody clears it", why, f"{cause}Then: {clear}"
+                f"{level} is halted until somebody clears it",
+                why,
+                f"{cause}Then: {clear}",
+                subject=halt.level,
+                since_ms=halt.since_ms or 0,
             )
         elif halt.until_ms > state.now_ms:
             left = lasting((halt.until_ms - state.now_ms) / 1000)
             what = f"{level} is halted for another {left}, until {when(halt.until_ms)}"
             do = f"nothing: it ends by itself. To end it now: {clear}"
-            yield Finding(what, why, do, person=False)
+            yield Finding(
+                what, why, do, person=False, subject=halt.level, since_ms=halt.since_ms or 0
+            )
 
 
 def _portal(place: str) -> str:
@@ -86,6 +98,7 @@ def distant(state: AccountState) -> Iterator[Finding]:
             else f"it still sends; beyond {most} it would give back unsent what it claims",
             "run it nearer to Redis: in the same data centre",
             person=too_far,
+            subject=name,
         )
 
 
@@ -103,6 +116,7 @@ def _breaker(state: AccountState) -> Iterator[Finding]:
         answered + (probe if breaker.state == "open" else tried),
         PROVIDER,
         person=False,
+        since_ms=breaker.since_ms or 0,
     )
 
 

@@ -19,4 +19,5 @@ def money(state: AccountState) -> Iterator[Finding]:
                 "nothing, if that is meant; else raise daily_money, with a higher limits_version. "
                 "What it went for: sluicegate costs --day today --by sender",
                 person=False,
+                subject=level,
             )

@@ -35,6 +35,7 @@ def braked(state: AccountState) -> Iterator[Finding]:
             "sent to numbers that earn by it",
             f'look at who asks for them; if it is right, set "{prefix}" in per_prefix.prefixes '
             "higher",
+            subject=prefix,
         )
 
 
@@ -49,6 +50,8 @@ def webhooks(state: AccountState) -> Iterator[Finding]:
             clean(target.why) or "it did not take them",
             _way_out(target),
             person=seconds >= _PATIENCE_SECONDS,
+            subject=f"{target.kind} {target.host}",
+            since_ms=target.since_ms,
         )
     for kind, size in state_of.bytes.items():
         if size >= _NEARLY_FULL * state.webhook_bytes:
@@ -56,6 +59,7 @@ def webhooks(state: AccountState) -> Iterator[Finding]:
                 f"webhooks to be passed on take {size / _MIB:,.0f} MiB of Redis",
                 f"{state.webhook_bytes / _MIB:,.0f} MiB are allowed; beyond that {_END[kind]}",
                 "let the apps take theirs, or raise web.relay_bytes",
+                subject=f"bytes {kind}",
             )
     free = state.webhook_bytes - state_of.bytes.get("receipt", 0)
     for app, size in state_of.app_bytes.items():
@@ -65,6 +69,7 @@ def webhooks(state: AccountState) -> Iterator[Finding]:
                 f"receipts of {whose} to be passed on take {size / _MIB:,.0f} MiB of Redis",
                 f"an app may take as much as it leaves free: beyond that {_END['receipt']}",
                 "let it take them, or raise web.relay_bytes",
+                subject=f"bytes of {app}",
             )
 
 

@@ -36,7 +36,9 @@ def memory(state: AccountState) -> Iterator[Finding]:
 def hazards(state: AccountState) -> Iterator[Finding]:
     """Settings with which messages will be lost one day, or go astray."""
     for hazard in state.hazards:
-        yield Finding(hazard.what, hazard.why, hazard.do, person=hazard.urgent)
+        yield Finding(
+            hazard.what, hazard.why, hazard.do, person=hazard.urgent, subject=hazard.what
+        )
 
 
 def deaf(state: AccountState) -> Iterator[Finding]:
@@ -45,6 +47,8 @@ def deaf(state: AccountState) -> Iterator[Finding]:
             f"worker {clean(worker.name)} starts no drain since {when(worker.since_ms)}",
             clean(worker.why),
             STALLED,
+            subject=worker.name,
+            since_ms=worker.since_ms,
         )
 
 
@@ -86,6 +90,8 @@ def paused(state: AccountState) -> Iterator[Finding]:
             f"{counted(campaign.waiting, 'message')} waiting",
             f"{way_on(campaign.name, campaign.stopped_by)}, or: "
             f"sluicegate campaign cancel {pasted(campaign.name)}",
+            subject=campaign.name,
+            since_ms=campaign.since_ms,
         )
     if rest := paused[_CAMPAIGNS_SHOWN:]:
         waiting = sum(campaign.waiting for campaign in rest)
