@@ -26,7 +26,8 @@ MODULES = {
     "operator observe capacity spool schedule alarm pump summary drain sweep finished archiver "
     "beside archiving handing_over reconcile reconciling deafness account_work engine patience "
     "app tasks",
-    "ops/sluicegate_ops": "simulator inspect operating notify metrics web dashboard agents cli",
+    "ops/sluicegate_ops": "simulator inspect operating notify metrics web dashboard agents desk "
+    "cli",
     "ops/rigs/sluicegate_rigs": "embedded deployment demo limits chaos bench",
 }
 MAY_USE = {

@@ -78,6 +78,9 @@ is each script's ``KEYS[1]``.
     relay_tries  hash    id -> how often its target took others and not this one
     relay_sums   hash    inbound, receipt: how many wait; inbound_bytes, receipt_bytes, and
                          bytes:<app> of the latter
+    session:<h>  hash    name of a person who has logged in to the desk, the token of their forms,
+                         ends (wall ms); h is a hash of the session's token
+    login:<who>  string  how many logins failed lately: of a name, an address, or both (hashed)
     campaigns    zset    name -> wall ms of its creation
     archive      hash    where its finished messages go: id, books (whose they are there), place,
                          since; what the last pass found: passed (wall ms), stay, oldest; archived,

@@ -24,6 +24,7 @@ from . import (
     serve,
     trend,
     twice,
+    user,
 )
 from . import costs as costing
 from . import reconcile as reconciling
@@ -105,6 +106,7 @@ app.command(rich_help_panel=RUN)(setting_up.setup)
 app.command(rich_help_panel=RUN)(doctoring.doctor)
 app.add_typer(archive.archive, name="archive", rich_help_panel=RUN)
 app.add_typer(deployment.deployment, name="deployment", rich_help_panel=RUN)
+app.add_typer(user.user, name="user", rich_help_panel=RUN)
 app.add_typer(profile.profile, name="profile", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(serve.serve)
 app.command(rich_help_panel=RUN)(notify.notify)

@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from sluicegate.addresses import is_loopback
+from sluicegate.config import Desk
 from sluicegate.config.web import FEWEST_CONNECTIONS, Web
 from sluicegate.errors import OutboxError
 from sluicegate_worker.observe.logs import configure, secrets_of, style
@@ -20,6 +21,7 @@ from .kit.failures import fail, say
 if TYPE_CHECKING:  # the web framework is heavy, and no other command needs it
     import socket
 
+    from sluicegate_ops.web.server import ListenerApp
     from sluicegate_ops.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,15 @@ class ServeOptions:
             help="Their port; else web.metrics_port, 8081. 0 takes a free one.",
         ),
     ] = None
+    desk_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=65_535,
+            help="The desk's port; else web.desk.port, 8082. 0 takes a free one.",
+        ),
+    ] = None
 
 
 @command
@@ -67,7 +78,8 @@ def serve(session: Session, options: ServeOptions) -> None:
     It listens on loopback unless told otherwise: put a proxy that speaks HTTPS
     in front of it. The [web] table in sluicegate.toml says which apps may send
     and where the provider reaches it; secrets are in the environment. Health
-    and metrics are at a port of their own.
+    and metrics are at a port of their own, and so is the desk, where people log
+    in, if [web.desk] is there.
 
     \b
     Example:
@@ -93,8 +105,31 @@ def serve(session: Session, options: ServeOptions) -> None:
         )
         for warning in warnings(web, possible):
             say(f"warning: {warning}")
-        urls = _url(front), _url(monitored)
-        serve_on(Server(site, lambda: typer.echo(greeting(site, *urls))), [front, monitored])
+        urls, sockets = (_url(front), _url(monitored)), [front, monitored]
+        beside, said = [], ""
+        if web.desk is not None:
+            desk, sock = _opened_desk(session, web.desk, opened)
+            beside.append(desk)
+            sockets.append(sock)
+            said = f"\n{_desk_greeting(web.desk, _url(sock))}"
+        ready = f"{greeting(site, *urls)}{said}"
+        serve_on(Server(site, lambda: typer.echo(ready), beside=beside), sockets)
+
+
+def _opened_desk(
+    session: Session, desk: Desk, opened: ExitStack
+) -> tuple["ListenerApp", "socket.socket"]:
+    from sluicegate_ops.desk.app import DeskSite
+
+    site = DeskSite(session.config, session.config_path)
+    opened.callback(site.close)
+    return site.listener(), opened.enter_context(_socket(desk.host, desk.port, "--desk-port"))
+
+
+def _desk_greeting(desk: Desk, url: str) -> str:
+    said = f"the desk is at {desk.url or url}/desk/"
+    shut = not any(user.password_hash for user in desk.users.values()) and not desk.user_header
+    return f"{said}; nobody can log in yet: sluicegate user add NAME, then restart" * shut or said
 
 
 def listening_web(web: Web, options: ServeOptions) -> Web:
@@ -108,7 +143,16 @@ def listening_web(web: Web, options: ServeOptions) -> Web:
         port=port,
         metrics_host=options.metrics_host or web.metrics_host,
         metrics_port=0 if free else metrics_port,
+        desk=_listening_desk(web, options),
     )
+
+
+def _listening_desk(web: Web, options: ServeOptions) -> Desk | None:
+    desk, free = web.desk, options.port == 0 and options.desk_port is None
+    if desk is None:
+        return None
+    port = desk.port if options.desk_port is None else options.desk_port
+    return msgspec.structs.replace(desk, port=0 if free else port)
 
 
 def warnings(web: Web, possible: int) -> list[str]:

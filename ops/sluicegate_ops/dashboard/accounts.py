@@ -2,7 +2,7 @@
 
 from threading import Lock
 
-from sluicegate.config import Desk
+from sluicegate.config import Config, Desk
 from sluicegate.errors import InvalidConfig
 
 from ..operating.session import Session
@@ -11,8 +11,10 @@ from ..operating.session import Session
 class OpenAccounts:
     """Sessions by account, safe across threads: those that only look, and those that act."""
 
-    def __init__(self, config_path: str | None = None) -> None:
+    def __init__(self, config_path: str | None = None, config: Config | None = None) -> None:
         self._first = Session(None, config_path)
+        if config is not None:  # read already
+            self._first.config = config
         self._first.writes = False
         self._lock = Lock()
         self._sessions: dict[tuple[str, bool], Session] = {}

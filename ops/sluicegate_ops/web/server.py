@@ -5,8 +5,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any, Final, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple, cast
 
 import uvicorn
 
@@ -19,7 +19,7 @@ from .app import (
 from .folding import Folded
 from .peers import Peers, Proxies
 from .site import Site
-from .wall import LIMITS, Door, Limits
+from .wall import LIMITS, Door, Limits, Note
 
 STOP_SECONDS: Final = 10
 """How long requests under way may take once the server is told to stop."""
@@ -39,11 +39,19 @@ def listening(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
+class ListenerApp(NamedTuple):
+    """An app on a listener of its own, and what its connections may take."""
+
+    app: Any
+    peers: Peers
+    limits: Limits
+
+
 class Server(uvicorn.Server):
     """A server of one site, to be run on two sockets: for everybody, and for monitoring.
 
-    ``on_ready`` is called once it answers. It writes no access log, since URLs hold the mark that
-    makes them ours, and sends no ``Server`` header.
+    Those of the apps ``beside`` it follow. ``on_ready`` is called once it answers. It writes no
+    access log, since URLs hold the mark that makes them ours, and sends no ``Server`` header.
     """
 
     def __init__(
@@ -51,6 +59,7 @@ class Server(uvicorn.Server):
         site: Site,
         on_ready: Callable[[], None] = lambda: None,
         limits: Limits = LIMITS,
+        beside: Sequence[ListenerApp] = (),
     ) -> None:
         web = site.config.web
         peers = Peers(web.connections, web.connections_per_address, Proxies(web.proxies))
@@ -61,14 +70,20 @@ class Server(uvicorn.Server):
         note = site.counts.note
         self._door = Door(self.config, self.server_state, peers, note, limits)
         self._health = Door(health, self.server_state, of_health, note, limits)
+        self._beside = [self._opened(one, note) for one in beside]
         self._site, self._on_ready = site, on_ready
 
+    def _opened(self, listener: ListenerApp, note: Note) -> Door:
+        config = _config(listener.app, listener.limits)
+        config.load()
+        return Door(config, self.server_state, listener.peers, note, listener.limits)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the site, then listen on the two sockets, of which the second is for monitoring."""
-        front, monitored = sockets or []
+        """Open the site, then listen on the sockets, of which the second is for monitoring."""
         await super().startup([])
         loop = asyncio.get_running_loop()
-        for door, sock in ((self._door, front), (self._health, monitored)):
+        doors = (self._door, self._health, *self._beside)
+        for door, sock in zip(doors, sockets or [], strict=True):
             made = await loop.create_server(door.opened(), sock=sock, backlog=BACKLOG)
             self.servers.append(cast("Any", made))
         self._on_ready()

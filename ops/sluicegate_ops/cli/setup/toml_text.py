@@ -59,6 +59,15 @@ def with_setting(text: str, path: Sequence[str], name: str, given: object, why: 
     return tomlkit.dumps(document)
 
 
+def without(text: str, path: Sequence[str]) -> str:
+    """``text`` without the setting or table at a path; raises InvalidConfig as the others."""
+    if setting_at(text, path) is None:
+        return text
+    document = _parsed(text)
+    _table_at(document, path[:-1], add=False).pop(path[-1])
+    return tomlkit.dumps(document)
+
+
 def check_rest(
     before: str, after: str, account: str, block: str, changed: Sequence[tuple[str, ...]]
 ) -> None:

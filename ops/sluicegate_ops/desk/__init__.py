@@ -1,0 +1,11 @@
+"""The desk: the dashboard's pages, and campaigns, for people who log in to ``sluicegate serve``.
+
+passwords   hashes of passwords
+sessions    who is logged in, and how often a login may be tried
+beside      what waits for Redis, on a few threads beside the loop
+visitors    who a request is from, and whether a form of theirs is ours
+shell       what surrounds each page, and the files that pages load
+forms       what a request's form says
+routes      logging in and out, the dashboard's pages and acts
+app         the ASGI app
+"""
