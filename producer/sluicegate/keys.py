@@ -139,6 +139,9 @@ is each script's ``KEYS[1]``.
     costs:<n>    hash    a campaign's, of all days: currency|carrier|letter, likewise
     guarded:<n>  hash    what became of its messages since guarded_since (guards.lua)
     members:<n>:<shard>  set of 64-bit hashes, keyed: everybody who was ever imported
+    clicks:<n>   hash    of its short links: code:address, code:person and code:preview (how often
+                         each kind followed it), people (how many recipients), latest (wall ms)
+    clicked:<n>:<shard>  set of 64-bit hashes, keyed as members: who followed one of its links
     unsent:<n>:<ended>   list of tickets that ended before they were ever started, by state; what a
                          limit on its recipient suppressed, by its code, and left_out
     got:<kept>:<n> hash  what recipients got in the n-th time of so many ms, if that is limited:
@@ -154,6 +157,7 @@ is each script's ``KEYS[1]``.
     trend_hours:<day> hash  of a day since 1970, for 32 days: hour -> likewise;
                          trend_hours:<day>:<n>: of a campaign
     import:<n>   string  the last batch imported, for a day: its token and answers
+    links        hash    code of a short link -> its campaign and where it leads
     wake         list    tokens that wake a listening worker
     workers      zset    worker name -> wall ms at which it was last heard
     distant      zset    worker name -> ms that its calls on Redis take, of those that are far away
@@ -259,6 +263,9 @@ class Keys:
 
     def members(self, campaign: str, shard: int | str) -> str:
         return f"{self.prefix}members:{campaign}:{shard}"
+
+    def clicked(self, campaign: str, shard: int) -> str:
+        return f"{self.prefix}clicked:{campaign}:{shard}"
 
     def other_lanes(self, campaign: str) -> str:
         return f"{self.prefix}lanes:{campaign}"

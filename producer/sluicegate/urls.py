@@ -2,6 +2,7 @@
 
 import re
 from ipaddress import IPv6Address
+from urllib.parse import urlsplit
 
 from .addresses import address_of, is_loopback
 
@@ -44,3 +45,19 @@ def _is_host(host: str) -> bool:
         return isinstance(address_of(host[1:-1]), IPv6Address)
     looks_like_address = host.rpartition(".")[2].isdigit()
     return address_of(host) is not None if looks_like_address else len(host) <= 253
+
+
+_SHORT_BASE = re.compile(r"(https://)?[a-z0-9.-]+(:[0-9]+)?(/[\w-]+)*", re.IGNORECASE | re.ASCII)
+
+
+def short_base_fault(base: str) -> str:
+    """What is wrong with the domain of short links, such as acme.to; "" for nothing."""
+    host = urlsplit(base if "//" in base else f"https://{base}").hostname or ""
+    if not _SHORT_BASE.fullmatch(base) or "." not in host.strip("."):
+        return "must be a domain such as acme.to, with https:// before it or without"
+    return ""
+
+
+def short_links_path(base: str) -> str:
+    """The path behind the domain of short links; "" for none."""
+    return urlsplit(base if "//" in base else f"https://{base}").path

@@ -6,6 +6,8 @@ are whole, and what a screen shows of them is the screen's affair.
 members     a campaign's recipient that was never started
 costs       what messages cost, as it was billed
 record      one message's record
+recipient_status  what is told of one recipient of a campaign
+clicked     which recipients followed a short link
 recipients  every recipient of a campaign
 campaign    what workers hold of a campaign, and what its recipients were answered
 memory      the memory that Redis uses
@@ -79,7 +81,8 @@ from .memory import aread_memory, read_memory
 from .notifying import NotifyingState, read_notifying
 from .person import Mention, Mentions, naming
 from .reached import reached_since
-from .recipients import CampaignRecipients, RecipientStatus
+from .recipient_status import RecipientStatus
+from .recipients import CampaignRecipients
 from .reconcile import ReconcileState, read_reconcile
 from .record import MessageRecord, aread_older, aread_record, read_record
 from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape

@@ -14,7 +14,9 @@ from sluicegate.keys import NAMED_ENDS, UNSENT, Keys
 from sluicegate.numbering import area_of, region_of
 from sluicegate.stored import DELIVERY_FIELDS, Lease, MessageId, Record, Ticket
 
+from .clicked import with_clicks
 from .costs import amount_text
+from .recipient_status import RecipientStatus
 from .record import delivery_of
 
 _PAGE = 1000
@@ -25,40 +27,6 @@ _FIELDS = (
     *("bill", "billed", "provider_id_2", "version"),
     *DELIVERY_FIELDS,
 )
-
-
-class RecipientStatus(msgspec.Struct, frozen=True):
-    """One recipient; ``when`` is when it last changed, "" where it never moved.
-
-    ``delivery`` is what a receipt said of one that was accepted, "unknown" without one.
-    ``maybe_sent``: it isn't accepted, whatever its state, but may have been sent a message.
-    ``cost`` is what was billed for it, an exact amount, "" where that is not known; for each time
-    where it was sent a message twice, with a comma between, and likewise ``currency``.
-    ``version`` is that of its campaign's text, ``carrier`` the number's, as the provider names it.
-    ``country`` is an ISO code, and ``area`` as ``area_of`` tells it. ``variant`` is which of
-    two texts it got, a or b, where the campaign has two.
-    """
-
-    id: str
-    to: str
-    state: str
-    attempts: int = 0
-    provider_id: str = ""
-    code: str = ""
-    reason: str = ""
-    when: str = ""
-    delivery: str = ""
-    delivery_at: str = ""
-    delivery_code: str = ""
-    maybe_sent: bool = False
-    cost: str = ""
-    currency: str = ""
-    parts: int = 0
-    version: int = 1
-    carrier: str = ""
-    country: str = ""
-    area: str = ""
-    variant: str = ""
 
 
 class CampaignRecipients:
@@ -84,6 +52,12 @@ class CampaignRecipients:
 
     def __iter__(self) -> Iterator[RecipientStatus]:
         """Read everything, then again for those that moved past the reading meanwhile."""
+        everyone, campaign = self._everyone(), self._campaign
+        if not campaign.plan.short_links:
+            return everyone
+        return with_clicks(self._client, self._keys, campaign.name, everyone)
+
+    def _everyone(self) -> Iterator[RecipientStatus]:
         self._seen.clear()
         for _ in range(_ROUNDS):
             before = len(self._seen)

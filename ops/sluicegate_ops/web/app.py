@@ -14,8 +14,11 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from sluicegate.urls import short_links_path
+
 from . import openapi
 from .health import HealthRoutes
+from .links import LinkRoutes
 from .messages import MessageRoutes
 from .peers import Proxies
 from .problems import HttpProblem, refuse, refuse_fault, refuse_route
@@ -56,6 +59,10 @@ def make_app(site: Site) -> Starlette:
         Route("/v2/messages/{id}", messages.get, methods=["GET"]),
         Route("/openapi.json", openapi.get, methods=["GET"]),
     ]
+    if web.short_links:  # behind all others: its pattern holds any name
+        within = short_links_path(web.short_links)
+        links = LinkRoutes(site)
+        routes.append(Route(f"{within}/{{link}}", links.follow, methods=["GET", "HEAD"]))
     return _app(routes, threshold, lifespan=opened)
 
 

@@ -25,6 +25,7 @@ _REFUSED: Final = {
     "not_recorded": "webhooks answered 503, for the provider to send again",
     "not_stored": "messages answered 503, for the app to send again",
     "not_read": "questions about messages answered 503",
+    "links_uncounted": "short links followed that could not be counted",
 }
 _CUT: Final = {
     "connections_refused": "connections refused: all that there may be are being answered",
@@ -36,9 +37,10 @@ _OFTEN: Final = {**_REFUSED, **_CUT}
 _OFTEN_SECONDS: Final = 10.0
 """A line about these is logged so often: an outage, or a flood, is to be seen as one."""
 
-_OF_NOBODY: Final = ("unauthorized", *_CUT)
+_OF_NOBODY: Final = ("unauthorized", "links_unknown", "links_uncounted", *_CUT)
 _OF_ACCOUNTS: Final = (
     *(*_NOTABLE, *_REFUSED, "messages_taken", "relays", "inbound_unclaimed"),
+    *("links_person", "links_preview"),
     *(f"receipts_{answer}" for answer in get_args(ReceiptResult)),
     *(f"inbound_{answer}" for answer in get_args(Heard)),
 )

@@ -45,10 +45,10 @@ from .guarding import check_guards
 from .hours import HoursKeeper
 from .import_hours import ImportHours
 from .ledger import Ledger, Ledgers
+from .link_book import CampaignClicks, LinkBook
 from .members import Members, check_of, hash_key, read_members
-from .plan import Plan, TextVersion, differences, message_id, plan_digest
+from .plan import Plan, TextVersion, differences, message_id, plan_digest, renderer_for
 from .recipients import Recipient
-from .template import renderer_of
 
 IMPORT = Script("sluicegate.import")
 CAMPAIGN = Script("sluicegate.campaign")
@@ -153,6 +153,7 @@ class Campaigns:
         self._pipelined = PipelinedScript(client, keys.prefix, IMPORT, self._scripts, clock)
         self._archive = ArchiveReader(client, self._config, keys.account)
         self._hours = HoursKeeper(self._scripts)
+        self._links = LinkBook(self._scripts)
         self._ledgers = Ledgers(client, keys, self._archive)
 
     def create(self, plan: Plan, expected_rows: int = 0, *, drafted_by: str = "") -> Campaign:
@@ -163,7 +164,7 @@ class Campaigns:
         if the campaign of this name has another plan, and InvalidMessage or BadTemplate if the
         plan is invalid.
         """
-        plan.checked()
+        plan = self._links.with_codes(plan.checked())
         shards = max(16, -(-expected_rows // (SHARD_SIZE // 2)))
         args: list[Argument] = [plan.name, "create", msgspec.json.encode(plan)]
         args += [plan_digest(plan), shards, plan.lane]
@@ -392,11 +393,12 @@ class Campaigns:
         """
         campaign = self.get(name)
         by = by or By()
-        renderer = renderer_of(text, campaign.plan.plain_punctuation)
-        version = TextVersion(text=text, renderer=renderer, who=by.who)
+        version = TextVersion(text=text, renderer=renderer_for(campaign.plan, text), who=by.who)
         campaign.plan.revised(version).checked()
         if campaign.current.text == text:
             return campaign
+        if campaign.plan.short_links:
+            version = msgspec.structs.replace(version, links=self._links.codes(name, text))
         about = {"version": str(campaign.version + 1)}
         args: list[Argument] = [name, "revise", campaign.version, msgspec.json.encode(version)]
         before, after = self._scripts.call(CAMPAIGN, [*args, _said(by, "revise", name, about)])
@@ -438,6 +440,11 @@ class Campaigns:
         if answer != b"approved":
             raise NotApproved(name, _NOT_APPROVED[answer.decode()].format(who=by.who))
         return approval
+
+    def clicks(self, name: str) -> CampaignClicks:
+        """What was counted of a campaign's short links; raises UnknownCampaign."""
+        self._refuse_unknown(name)
+        return self._links.clicks(name)
 
     def unstarted(self, name: str) -> Iterator[list[bytes]]:
         """Yield the tickets of recipients whose first start is to come, a page at a time."""

@@ -23,8 +23,10 @@ from ..message import Message
 from ..rules import E164, validated
 from ..segments import MAX_PARTS, MAX_SMS_TEXT, Segments, count, sendable
 from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
+from ..urls import short_base_fault
 from .ab import VARIANT
 from .hours import SendingHours
+from .short_links import LINK_ID, addresses_in, with_short_links
 from .template import Template, renderer_of
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
@@ -35,11 +37,12 @@ _new_hash = blake2b(digest_size=8).copy  # a copy is quicker than a new one
 
 
 class TextVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A later version of a campaign's text, what renders it, and who made it."""
+    """A later version of a campaign's text, what renders it, who made it, and its links' codes."""
 
     text: str
     renderer: str
     who: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -59,7 +62,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     are those that it has, with ``""`` among them if it has a text for all others. Of a revised
     plan ``columns`` are its tickets' values. ``follows`` is the campaign that it tries again.
     ``b_share`` of the numbers get the second of two texts: see ``ab``; ``dealt_by`` names the
-    campaign that decides who, ``""`` for itself.
+    campaign that decides who, ``""`` for itself. Where ``short_links`` names a domain, the text's
+    addresses become short links there: ``links`` are their codes, which ``create`` chooses.
     """
 
     name: str
@@ -85,6 +89,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     language_column: str | None = None
     languages: tuple[str, ...] = ()
     dealt_by: str = ""
+    short_links: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """A new plan has the renderer of its text; a stored one always names its own.
@@ -95,12 +101,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
             if getattr(self, name) == default:
                 force_setattr(self, name, default)
         if not self.renderer:
-            force_setattr(self, "renderer", renderer_of(self.text, self.plain_punctuation))
+            force_setattr(self, "renderer", renderer_for(self, self.text))
 
     @cached_property
     def template(self) -> Template:
         """The compiled template; raises BadTemplate."""
-        return Template(self.text, self.renderer, plain_punctuation=self.plain_punctuation)
+        source = self.text
+        if self.short_links:
+            source = with_short_links(source, self.short_links, dict(self.links))
+        return Template(source, self.renderer, plain_punctuation=self.plain_punctuation)
 
     @cached_property
     def values(self) -> tuple[str, ...]:
@@ -126,8 +135,19 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     def revised(self, version: TextVersion) -> "Plan":
         """The plan with a later text, whose values are those that tickets hold."""
         return msgspec.structs.replace(
-            self, text=version.text, renderer=version.renderer, columns=self.values
+            self,
+            text=version.text,
+            renderer=version.renderer,
+            links=version.links,
+            columns=self.values,
         )
+
+    def values_of(self, ticket: Ticket) -> dict[str, str]:
+        """A ticket's values by variable; raises ValueError if it does not fit the plan."""
+        values = dict(zip(self.values, ticket.variables, strict=True))
+        if self.short_links:
+            values[LINK_ID] = ticket.short
+        return values
 
     def message(self, id: str, to: str, text: str) -> Message:
         """Make the message to one recipient; raises InvalidMessage if it can't be sent.
@@ -184,6 +204,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         if not NAME.match(self.name):
             rule = "must be 1 to 60 of a-z 0-9 _ -, and begin with a letter or digit"
             raise InvalidMessage("name", self.name, rule)
+        self._check_links()
         self._check_form()
         if self.name in self.except_campaigns:
             raise InvalidMessage("except_campaigns", self.name, "is this campaign itself")
@@ -200,6 +221,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
         self.message("probe", "+15551234567", text)
         return self
 
+    def _check_links(self) -> None:
+        if LINK_ID in Template(self.text).variables:
+            reason = "is for short links, which stand in place of addresses"
+            raise InvalidMessage("text", f"{{{{ {LINK_ID} }}}}", reason)
+        if not self.short_links:
+            return
+        if fault := short_base_fault(self.short_links):
+            raise InvalidMessage("short_links", self.short_links, fault)
+        addresses_in(self.text)
+
     def _check_form(self) -> None:
         """What is stored must be read again: a plan from Python may hold anything."""
         if not 0 <= self.b_share < 1 or (self.b_share > 0) != (VARIANT in self.template.variables):
@@ -215,6 +246,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
 def _defaults() -> tuple[tuple[str, object], ...]:
     fields = msgspec.structs.fields(Plan)
     return tuple((field.name, field.default) for field in fields if not field.required)
+
+
+def renderer_for(plan: Plan, text: str) -> str:
+    """What renders another text of a plan's."""
+    return renderer_of(text, plan.plain_punctuation, bool(plan.short_links))
 
 
 def key_hash(key: str) -> int:
@@ -242,7 +278,7 @@ def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
     """
     try:
         waiting = Ticket.parse(ticket)
-        values = dict(zip(plan.values, waiting.variables, strict=True))
+        values = plan.values_of(waiting)
     except ValueError as error:
         raise InvalidMessage("ticket", f"{len(ticket)} bytes", str(error), id) from error
     return plan.message(id, waiting.to, plan.template.render(values))
@@ -250,7 +286,7 @@ def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
 
 def plan_digest(plan: Plan) -> str:
     """Hash a plan, as 24 hexadecimal digits: equal plans have equal digests."""
-    plan = msgspec.structs.replace(plan, region=None, region_column=None, landlines=True)
+    plan = msgspec.structs.replace(plan, region=None, region_column=None, landlines=True, links=())
     if plan.expires_at is not None:  # one moment can be written in many ways
         plan = msgspec.structs.replace(plan, expires_at=plan.expires_at.astimezone(UTC))
     return blake2b(msgspec.json.encode(plan), digest_size=12).hexdigest()

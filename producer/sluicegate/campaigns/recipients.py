@@ -20,6 +20,7 @@ from .number_set import NumberSet
 from .phone import Phones
 from .plan import Plan, key_hash, ticket
 from .row_source import BadRow, Row, RowSource
+from .short_links import ANY_ID, LINK_ID
 
 _LANDLINE = "a landline, by its country's numbering plan"
 # A file of rejected rows has U+FFFD in place of each unreadable byte.
@@ -219,7 +220,7 @@ class Recipients:
         except InvalidMessage as error:
             return Rejected(row.line, error.field, str(error.value), error.reason, values)
         hash = key_hash(key)
-        waiting = ticket(self._plan, hash, to, segments.parts, list(named.values()))
+        waiting = ticket(self._plan, hash, to, segments.parts, self._kept(named))
         recipient = (row.line, hash, to, text, segments.parts, segments.encoding, waiting)
         return self._made(row, recipient)
 
@@ -242,9 +243,7 @@ class Recipients:
     def _named(self, values: list[str], to: str) -> dict[str, str]:
         """A row's values by variable; raises BadValue if there is no text for its language."""
         named = {
-            name: side_of(self._plan.dealer, to, self._plan.b_share)
-            if index is None
-            else values[index]
+            name: values[index] if index is not None else self._of_no_column(name, to)
             for name, index in self._variables
         }
         if self._language is not None:
@@ -253,6 +252,17 @@ class Recipients:
                 reason = f"has no text: there are {', '.join(self._plan.languages)}"
                 raise BadValue(self._language, reason)
         return named
+
+    def _kept(self, named: dict[str, str]) -> list[str]:
+        """What a ticket holds; a recipient's part of short links is that of the id."""
+        if not self._plan.short_links:
+            return list(named.values())
+        return ["" if name == LINK_ID else value for name, value in named.items()]
+
+    def _of_no_column(self, name: str, to: str) -> str:
+        if name == LINK_ID:
+            return ANY_ID
+        return side_of(self._plan.dealer, to, self._plan.b_share)
 
     def _phones_of(self, values: list[str]) -> Phones:
         """The reader of the row's numbers; raises BadNumber if its country is unclear."""
@@ -271,12 +281,11 @@ class Recipients:
 def _mapped(file: RowSource, plan: Plan, reading: RowReading) -> list[tuple[str, int | None]]:
     """Pair the name of each value that a ticket holds with the index of its column.
 
-    Which of two texts somebody gets stands in no column: None.
+    Which of two texts somebody gets, and what of a short link is theirs, stand in no column: None.
     """
+    made = {VARIANT: plan.b_share > 0, LINK_ID: bool(plan.short_links)}
     return [
-        (name, None)
-        if name == VARIANT and plan.b_share
-        else (name, reading.place(file, name, _missing(plan, name)))
+        (name, None) if made.get(name) else (name, reading.place(file, name, _missing(plan, name)))
         for name in plan.values
     ]
 

@@ -43,7 +43,7 @@ class TextEffects:
             ticket = Ticket.parse(text)
             found.recipients += 1
             try:
-                values = dict(zip(plan.values, ticket.variables, strict=True))
+                values = plan.values_of(ticket)
                 after = plan.segments(ticket.to, plan.template.render(values)).parts
             except (BadValue, InvalidMessage) as error:
                 found.refused += 1

@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     from jinja2 import nodes
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-RENDERERS = ("jinja2/1", "jinja2/2", "jinja2/3")
+RENDERERS = ("jinja2/1", "jinja2/2", "jinja2/3", "jinja2/4")
 """The renderer's versions, recorded with each campaign: a change to any output needs a new one.
 
 The second leaves out lines on which only tags stood: see ``own_lines.py``. The third knows the
-filters of ``value_formats.py``, and plain punctuation.
+filters of ``value_formats.py``, and plain punctuation; the fourth short links.
 """
 
 _OF_THE_THIRD = re.compile(r"\|\s*(date|number|currency)\b")
 
 
-def renderer_of(source: str, plain_punctuation: bool = False) -> str:
+def renderer_of(source: str, plain_punctuation: bool = False, short_links: bool = False) -> str:
     """Return the renderer of a new text: the oldest that gives the same as the latest one."""
+    if short_links:
+        return RENDERERS[3]
     if plain_punctuation or _OF_THE_THIRD.search(source):
         return RENDERERS[2]
     return RENDERERS[1] if "{%" in source or "{#" in source else RENDERERS[0]

@@ -13,6 +13,7 @@ import msgspec
 from ..addresses import IpNetwork, is_loopback
 from ..errors import InvalidConfig
 from ..message import Priority
+from ..urls import short_base_fault
 from .desk import Desk
 from .senders import Count, SettingFaults
 
@@ -104,6 +105,7 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ``proxies``: addresses or networks of the proxies in front, which also speak HTTPS for us.
     Webhooks are taken from ``webhook_networks`` alone, if there are any; behind one of ``proxies``
     the last address of its ``X-Forwarded-For`` counts. ``desk`` is where people look and act.
+    ``short_links`` is the domain of campaigns' short links, such as acme.to; "" for none.
     """
 
     host: str = "127.0.0.1"
@@ -121,6 +123,7 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     webhook_networks: Networks = ()
     apps: dict[str, App] = {}
     desk: Desk | None = None
+    short_links: str = ""
 
     def receipts_secret(self, environ: Mapping[str, str] = os.environ) -> str:
         """Return the secret from the environment; raises InvalidConfig if it can't be used."""
@@ -223,6 +226,8 @@ def web_faults(web: Web, accounts: Mapping[str, object]) -> SettingFaults:
         if not all(map(_is_network, getattr(web, name))):
             reason = "each must be a network: its first address, / and how many bits are the same"
             yield (name,), f"{reason}, such as 10.1.2.0/24 or fd00:1::/64"
+    if web.short_links and (fault := short_base_fault(web.short_links)):
+        yield ("short_links",), fault
     for names, reason in _app_faults(web.apps, accounts):
         yield ("apps", *names), reason
 

@@ -7,7 +7,7 @@
 --   campaign: draft | running | paused | in doubt | held | under way.
 -- Keys touched: m:<id>, dead, lane:*, lanes:<n>, unsent:<n>:*, members:<n>:*, ledger:<n>,
 --   costs:<n>, import:<n>, hours:<n>, hours_due, campaign:<n>, campaigns, closed, running, levels,
---   trends_due, trend_minutes:*:<n>, trend_hours:*:<n>;
+--   links, clicks:<n>, clicked:<n>:*, trends_due, trend_minutes:*:<n>, trend_hours:*:<n>;
 --   those of lanes.lua and audit.lua. It reads holds, leases.
 -- Repeating it goes on where it was interrupted.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
@@ -58,7 +58,8 @@ local function members()
   local fields = call('HMGET', campaign, 'keyed_shards', 'shards')
   local shards, first = num(fields[1] or fields[2], 0), tonumber(from)
   for shard = first, math.min(first + size, shards) - 1 do
-    call('DEL', key('members:' .. name .. ':' .. texts.rounded(shard)))
+    call('DEL', key('members:' .. name .. ':' .. texts.rounded(shard)),
+      key('clicked:' .. name .. ':' .. texts.rounded(shard)))
   end
   return first + size < shards and texts.rounded(first + size) or '0'
 end
@@ -75,17 +76,26 @@ local function drop_trends(now)
   call('ZREM', key('trends_due'), 'campaign:' .. name)
 end
 
+-- Its short links lead nowhere any more.
+local function drop_links()
+  for _, field in ipairs(call('HKEYS', key('clicks:' .. name))) do
+    local code = string.match(field, '^(.+):address$')
+    if code then call('HDEL', key('links'), code) end
+  end
+end
+
 local function rest()
   local now = part('sluicegate.clock').read()
   for _, ended in ipairs(LISTS) do
     call('DEL', key('unsent:' .. name .. ':' .. ended))
   end
+  drop_links()
   call('HDEL', key('levels'), 'campaign:' .. name)
   call('ZREM', key('campaigns'), name)
   call('ZREM', key('closed'), name)
   call('SREM', key('running'), name)
   call('DEL', key('ledger:' .. name), key('costs:' .. name), key('lanes:' .. name),
-    key('guarded:' .. name), key('import:' .. name), key('hours:' .. name), campaign)
+    key('guarded:' .. name), key('clicks:' .. name), key('import:' .. name), key('hours:' .. name), campaign)
   call('ZREM', key('hours_due'), name)
   drop_trends(now)
   audit.write(now, ARGV[5], 1)

@@ -98,7 +98,7 @@ class Letters:
             raise BadValue(strange[0], f"is no variable of campaign {plan.name}; {there_are}")
         ticket = _ticket(letter)
         try:
-            named = dict(zip(known, ticket.variables, strict=True))
+            named = plan.values_of(ticket)
         except ValueError as error:
             raise _damaged(letter, error) from error
         if letter.content:  # edited before: its sender may not be the plan's

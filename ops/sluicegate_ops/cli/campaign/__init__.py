@@ -8,6 +8,7 @@ from .delete import delete
 from .export import export
 from .guards import guard
 from .hours import list_hours
+from .links import links
 from .list_campaigns import list_
 from .pace import pace
 from .preflight import check
@@ -44,6 +45,7 @@ campaign.command()(revise)
 campaign.command("hours")(list_hours)
 campaign.command("presets")(list_presets)
 campaign.command()(report)
+campaign.command()(links)
 campaign.command()(compare)
 campaign.command()(retry)
 campaign.command()(export)

@@ -34,7 +34,8 @@ class RecipientGroup(msgspec.Struct):
     """Recipients that have ``name`` in common.
 
     ``unknown`` of the accepted ones have no final receipt. ``others`` have not been sent anything,
-    or not yet. ``costs`` are what was billed, by currency.
+    or not yet. ``clicked``: they followed a short link. ``costs`` are what was billed, by
+    currency.
     """
 
     name: str
@@ -46,11 +47,13 @@ class RecipientGroup(msgspec.Struct):
     unknown: int = 0
     dead: int = 0
     others: int = 0
+    clicked: int = 0
     costs: dict[str, Decimal] = msgspec.field(default_factory=dict)
 
     def add(self, one: RecipientStatus) -> None:
         """Count one more."""
         self.recipients += 1
+        self.clicked += one.clicked
         if one.state == "accepted":
             self.accepted += 1
             setattr(self, one.delivery, getattr(self, one.delivery) + 1)
@@ -92,22 +95,25 @@ def tables(found: dict[GroupBy, list[RecipientGroup]]) -> Iterator[Listing]:
     """A table for each breakdown."""
     figures = ("SENT TO", "DELIVERED", "FAILED", "UNCONFIRMED", "UNKNOWN", "DEAD", "OTHERS")
     for by, groups in found.items():
-        rows = table(by.value.upper(), *figures, "COST", right=(*figures, "COST"))
+        clicks = ("CLICKED",) * any(group.clicked for group in groups)
+        columns = (*figures, *clicks, "COST")
+        rows = table(by.value.upper(), *columns, right=columns)
         for group in groups[:_SHOWN]:
             counts = (
                 *(group.accepted, group.delivered, group.failed, group.unconfirmed),
                 *(group.unknown, group.dead, group.others),
+                *(group.clicked,) * len(clicks),
             )
             costs = ", ".join(cost(sum, currency) for currency, sum in group.costs.items())
             name = clean(group.name) or "none known"
             rows.add_row(name, *(f"{count:,}" for count in counts), costs)
         if rest := groups[_SHOWN:]:
-            rows.add_row(f"{len(rest)} more: see --json", *[""] * (len(figures) + 1))
+            rows.add_row(f"{len(rest)} more: see --json", *[""] * (len(figures) + len(clicks) + 1))
         yield rows
 
 
 def variant_tests(found: dict[GroupBy, list[RecipientGroup]]) -> dict[str, ShareTest]:
-    """Whether two texts differ: the shares delivered, failed and dead of a against those of b."""
+    """Whether two texts differ: shares delivered, failed, dead and clicked of a and of b."""
     groups = {group.name: group for group in found.get(GroupBy.VARIANT, ())}
     if not groups.keys() >= {"a", "b"}:
         return {}
@@ -120,7 +126,13 @@ def variant_tests(found: dict[GroupBy, list[RecipientGroup]]) -> dict[str, Share
         "delivered": share_test(a.delivered, told(a), b.delivered, told(b)),
         "failed": share_test(a.failed, told(a), b.failed, told(b)),
         "dead": share_test(a.dead, a.accepted + a.dead, b.dead, b.accepted + b.dead),
-    }
+    } | _clicked(a, b)
+
+
+def _clicked(a: RecipientGroup, b: RecipientGroup) -> dict[str, ShareTest]:
+    if not a.clicked + b.clicked:
+        return {}
+    return {"clicked": share_test(a.clicked, a.accepted, b.clicked, b.accepted)}
 
 
 def documents(found: dict[GroupBy, list[RecipientGroup]]) -> dict[str, Any]:

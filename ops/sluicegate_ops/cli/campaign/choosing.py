@@ -125,6 +125,8 @@ def _outcomes(session: Session, options: FileOptions) -> Iterator[RecipientStatu
         say(
             f"{campaign.name} is {campaign.state}: what becomes of its recipients may still change"
         )
+    if options.clicked is not None and not campaign.plan.short_links:
+        fail(f"--clicked: {campaign.name} has no short links", BAD_INPUT)
     wanted = _wanted(options)
     everyone = CampaignRecipients(session.client, session.keys, campaign, session.archive)
     imported = session.campaigns.ledger(campaign.name).imported
@@ -154,6 +156,8 @@ def _wanted(options: FileOptions) -> list[_Asked]:
     wanted: list[_Asked] = []
     if options.delivered is not None:
         wanted.append(lambda each: (each.delivery == "delivered") is options.delivered)
+    if options.clicked is not None:
+        wanted.append(lambda each: each.clicked is options.clicked)
     if options.failed is not None:
         codes = failed_codes(options.failed)
         wanted.append(lambda each: _failed(each, codes))
@@ -182,6 +186,7 @@ def refuse_unclear(options: FileOptions) -> None:
     given = {
         "--delivered": options.delivered is not None,
         "--failed": options.failed is not None,
+        "--clicked": options.clicked is not None,
         "--not-opted-out": options.not_opted_out,
     }
     if not options.from_campaign and (alone := [name for name, is_on in given.items() if is_on]):

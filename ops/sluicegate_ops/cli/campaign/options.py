@@ -159,6 +159,12 @@ class _FileOptions:
             "--plain-punctuation", help="Replace typographic signs where that saves segments."
         ),
     ] = False
+    short_links: Annotated[
+        bool,
+        typer.Option(
+            "--short-links", help="Replace addresses by short ones that tell who followed them."
+        ),
+    ] = False
     to_column: Annotated[
         str | None,
         typer.Option(metavar="COLUMN", help="The column of phone numbers, if it is not obvious."),
@@ -233,6 +239,14 @@ class _FileOptions:
         typer.Option(
             metavar="CODES|any",
             help="Of --from-campaign: only whom it failed for, such as 40001,40008.",
+        ),
+    ] = None
+    clicked: Annotated[
+        bool | None,
+        typer.Option(
+            "--clicked/--not-clicked",
+            help="Of --from-campaign: only who did or did not follow one of its short links.",
+            show_default=False,
         ),
     ] = None
     not_opted_out: Annotated[

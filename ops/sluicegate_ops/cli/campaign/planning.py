@@ -126,6 +126,7 @@ def planned(
         name=name,
         text=text,
         plain_punctuation=options.plain_punctuation,
+        short_links=_short_links(session) if options.short_links else "",
         language_column=language,
         languages=languages,
         to_column=to,
@@ -147,6 +148,17 @@ def planned(
     if options.check_media:
         check_media(plan.media_urls)
     return plan
+
+
+def _short_links(session: Session) -> str:
+    base = session.config.web.short_links
+    if not base:
+        fail(
+            "--short-links: set web.short_links to the domain of yours that leads to "
+            "sluicegate serve, such as acme.to",
+            BAD_INPUT,
+        )
+    return base
 
 
 def _check_state_column(options: FileOptions, plan: Plan) -> None:

@@ -79,7 +79,8 @@ def _times(first: str, rule: str, count: int) -> list[datetime]:
 
 def _of_series(plan: Plan, at: datetime) -> Plan:
     """The plan of the one campaign at that time; raises InvalidMessage if its name is too long."""
-    return replace(plan, name=f"{plan.name}-{at:%Y%m%d-%H%M}", series=plan.name).checked()
+    name = f"{plan.name}-{at:%Y%m%d-%H%M}"
+    return replace(plan, name=name, series=plan.name, links=()).checked()
 
 
 def _state(session: Session, name: str) -> str:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from sluicegate.campaigns.ab import VARIANT
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.short_links import LINK_ID
 
 from ...operating.session import Session
 from ..kit.command import command, option_set
@@ -114,6 +115,7 @@ def _plan(before: Campaign, name: str, others: tuple[str, ...], *, with_file: bo
         expires_at=None,
         except_campaigns=others,
         series="",
+        links=(),
         dealt_by=before.plan.dealer if before.plan.b_share else "",
     )
     if with_file:
@@ -123,8 +125,8 @@ def _plan(before: Campaign, name: str, others: tuple[str, ...], *, with_file: bo
 
 def _of_file(plan: Plan) -> list[str]:
     """The columns that a plan needs beside the number: of its text, and of its hours."""
-    dealt = (VARIANT,) if plan.b_share else ()
-    names = [name for name in plan.values if name not in dealt]
+    made = (VARIANT,) * bool(plan.b_share) + (LINK_ID,) * bool(plan.short_links)
+    names = [name for name in plan.values if name not in made]
     hours = (plan.hours.zone_column, plan.hours.state_column) if plan.hours else ()
     return list(dict.fromkeys((*names, *filter(None, hours))))
 

@@ -10,9 +10,9 @@ import typer
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.columns import matching, named_by_variables, variable
 from sluicegate.campaigns.languages import joined
-from sluicegate.campaigns.plan import Plan, TextVersion
+from sluicegate.campaigns.plan import Plan, TextVersion, renderer_for
 from sluicegate.campaigns.revising import TextEffect, TextEffects
-from sluicegate.campaigns.template import Template, renderer_of
+from sluicegate.campaigns.template import Template
 from sluicegate.errors import BadValue, WrongCampaignState
 
 from ...operating.session import Session
@@ -66,9 +66,7 @@ def revise(session: Session, options: ReviseOptions) -> None:
         raise WrongCampaignState(options.name, campaign.state, "be revised")
     text = _text(options, campaign.plan)
     try:
-        version = TextVersion(
-            text=text, renderer=renderer_of(text, campaign.plan.plain_punctuation)
-        )
+        version = TextVersion(text=text, renderer=renderer_for(campaign.plan, text))
         revised = campaign.plan.revised(version).checked()
     except BadValue as error:
         fail(str(error), BAD_INPUT)
