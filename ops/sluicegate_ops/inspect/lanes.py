@@ -13,6 +13,7 @@ from .facts import AccountFacts
 from .look import LaneLimits, Look
 
 _PAGE = 1000
+_LOOKED_AT = 100
 _OPEN = ("draft", "scheduled", "running", "paused")
 _RANK = {"ready": 0, "parked": 1, "halted": 2, "paused": 3, "scheduled": 4, "draft": 5, "empty": 6}
 
@@ -57,37 +58,60 @@ class _Campaign(NamedTuple):
     weight: float
 
 
-def lanes(look: Look, facts: AccountFacts, most: int | None = None) -> tuple[list[LaneState], int]:
+def lanes(
+    look: Look,
+    facts: AccountFacts,
+    most: int | None = None,
+    is_meant: Callable[[LaneName], bool] = lambda lane: True,
+) -> tuple[list[LaneState], int]:
     """The first ``most`` lanes, as they are served, then those that are not; how many in all.
 
-    Those with tickets, and those of campaigns that are not over.
+    Those with tickets, and those of campaigns that are not over, of those that are meant. Of each
+    that is not shown only the length is asked for, once enough that are served are found.
     """
     campaigns = _open_campaigns(look)
     nodes = {node.member: node for node in _tree(look)}
     absent = [lane for lane in campaigns if lane not in nodes]
     nodes |= {lane: _Node(LaneName.parse(lane).branch, lane, 0.0, ()) for lane in absent}
-    limits = dict(zip(nodes, look.lanes(nodes), strict=True))
-    filled = {each.lane.campaign for each in limits.values() if each.waiting}
-    states = [
-        _state(facts, node, limits[lane], campaigns)
-        for lane, node in nodes.items()
-        # What was served out, or cancelled, stays in the tree until a claim comes by.
-        if limits[lane].waiting or (lane in campaigns and limits[lane].lane.campaign not in filled)
+    names = {lane: name for lane in nodes if is_meant(name := LaneName.parse(lane))}
+    lengths = _paged(look.client, names, lambda p, lane: p.llen(look.keys.lane(lane)))
+    waiting = dict(zip(names, lengths, strict=True))
+    filled = {name.campaign for lane, name in names.items() if waiting[lane]}
+    # What was served out, or cancelled, stays in the tree until a claim comes by.
+    listed = [
+        lane
+        for lane, name in names.items()
+        if waiting[lane] or (lane in campaigns and name.campaign not in filled)
     ]
+    listed.sort(key=lambda lane: _served(names[lane], nodes[lane]))
+    states: list[LaneState] = []
+    for at in range(0, len(listed), _LOOKED_AT):
+        page = listed[at : at + _LOOKED_AT]
+        states += [
+            _state(facts, nodes[lane], limits, campaigns)
+            for lane, limits in zip(page, look.lanes(page), strict=True)
+            if limits.waiting or lane in campaigns
+        ]
+        if most is not None and sum(state.state == "ready" for state in states) >= most:
+            break
     states.sort(key=lambda state: _order(state, nodes))
     shown = [
         msgspec.structs.replace(state, place=place) if state.state == "ready" else state
         for place, state in enumerate(states[:most], 1)
     ]
-    return shown, len(states)
+    return shown, len(listed)
+
+
+def _served(name: LaneName, node: _Node) -> Any:
+    """Transactional first, then by virtual time; where two are level, as the tree has them."""
+    return name.priority == "bulk", node.score, name.type == "MMS", node.path
 
 
 def _order(state: LaneState, nodes: Mapping[str, _Node]) -> Any:
-    """Transactional first, then by virtual time; where two are level, as the tree has them."""
+    """What is served in its order, then the others by what stops them."""
     if state.state != "ready":
         return _RANK[state.state], False, state.until_ms or 0.0, False, (state.lane,)
-    node = nodes[state.lane]
-    return 0, state.priority == "bulk", node.score, state.type == "MMS", node.path
+    return 0, *_served(LaneName.parse(state.lane), nodes[state.lane])
 
 
 def _open_campaigns(look: Look) -> dict[str, _Campaign]:

@@ -100,9 +100,9 @@ class Waits:
         """What holds back what an app has waiting."""
         return self._of_lanes(f"app:{name}", lambda lane: lane.app == name)
 
-    def _of_lanes(self, subject: str, is_one: Callable[[LaneState], bool]) -> Why:
-        every, _ = self.lanes()
-        mine = [lane for lane in every if is_one(lane) and lane.waiting]
+    def _of_lanes(self, subject: str, is_one: Callable[[LaneName], bool]) -> Why:
+        every, _ = lanes(self._look, self.facts, is_meant=is_one)
+        mine = [lane for lane in every if lane.waiting]
         closed = [lane for lane in mine if lane.state in _CLOSED]
         served = [lane for lane in mine if lane not in closed]
         waiting = sum(lane.waiting for lane in served)
