@@ -1,16 +1,18 @@
 """Draws a page's answer as HTML, the same when it is opened and whenever it is polled."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import msgspec
 from tornado.template import Loader
 
 from ..operating.words import clean, counted, lasting, when
 from .acts.performing import ACTS
-from .charts import account_charts, campaign_charts
+from .charts import PlainPoint, TrendCharts, account_charts, campaign_charts
 from .pages import TABS, DashboardPage, PageAnswer
 from .person import NOBODY, Person
 
@@ -19,15 +21,19 @@ TEMPLATES, STATIC = (Path(__file__).parent / name for name in ("templates", "sta
 _LOADER = Loader(
     str(TEMPLATES),
     namespace={
-        "account_charts": account_charts,
-        "campaign_charts": campaign_charts,
         "clean": clean,
         "counted": counted,
         "lasting": lasting,
         "moment": when,
         "path_of": lambda text: quote(text, safe=""),
+        "account_trend": lambda minutes: _trend("account", minutes),
+        "campaign_trend": lambda minutes, hours: _trend("campaign", minutes, hours),
     },
 )
+_CHARTS: Mapping[str, Callable[..., TrendCharts | None]] = {
+    "account": account_charts,
+    "campaign": campaign_charts,
+}
 
 
 def drawn(
@@ -56,6 +62,17 @@ def drawn(
         token=token,
     )
     return html.decode()
+
+
+def _trend(kind: str, *points: Sequence[PlainPoint]) -> str:
+    return _drawn_trend(kind, msgspec.json.encode(points))
+
+
+@lru_cache(maxsize=64)
+def _drawn_trend(kind: str, points: bytes) -> str:
+    """Charts and their table as HTML: drawn once a minute, whoever looks how often."""
+    trend = _CHARTS[kind](*msgspec.json.decode(points))
+    return _LOADER.load("trend.html").generate(trend=trend).decode()
 
 
 class _Links:
