@@ -23,10 +23,10 @@ from .campaigns.campaign import (
     Campaign,
     Campaigns,
     CampaignState,
-    ImportResult,
 )
 from .campaigns.guarding import canary, left_out, share_limit
 from .campaigns.hours import SendingHours
+from .campaigns.import_batch import ImportResult
 from .campaigns.ledger import Ledger
 from .campaigns.opening import FileForm, open_rows
 from .campaigns.plan import Plan, TextVersion

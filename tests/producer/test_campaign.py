@@ -24,8 +24,9 @@ from hypothesis.stateful import (
 )
 
 from scripts.test_states import ANSWERS, CONCURRENCY, SENDERS, TO_REST_MS, Books
-from sluicegate.campaigns.campaign import IMPORT, IMPORT_BATCH, Action, ImportResult
+from sluicegate.campaigns.campaign import IMPORT, Action
 from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.import_batch import IMPORT_BATCH, ImportResult
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients, Rejected
 from sluicegate.campaigns.rejects import Rejects

@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 import msgspec
 
 from sluicegate.audit import By
-from sluicegate.campaigns.campaign import Campaign, ImportResult
+from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.columns import place
+from sluicegate.campaigns.import_batch import ImportResult
 from sluicegate.campaigns.opening import open_rows
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import preflight

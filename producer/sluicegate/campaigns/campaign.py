@@ -15,8 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 import redis
@@ -37,12 +36,13 @@ from ..errors import (
 from ..keys import Keys
 from ..memory import intake_refusal, server_memory
 from ..optouts import wait_for_posts
-from ..scripts import Argument, PipelinedScript, Script, Scripts, new_token
+from ..scripts import Argument, PipelinedScript, Script, Scripts
 from ..stored import NO_GUARDS, UNITS, Guards, MaxCost, Ticket, wall_ms
 from .approval import Approval, Proposal, proposal
 from .exclusion import Exclusion
 from .guarding import check_guards
 from .hours import HoursKeeper
+from .import_batch import ImportResult, import_args, next_batch
 from .import_hours import ImportHours
 from .ledger import Ledger, Ledgers
 from .link_book import CampaignClicks, LinkBook
@@ -53,8 +53,6 @@ from .recipients import Recipient
 IMPORT = Script("sluicegate.import")
 CAMPAIGN = Script("sluicegate.campaign")
 
-IMPORT_BATCH = 250
-"""Recipients per script call: about 1 ms of the server's time."""
 
 SHARD_SIZE = 256
 """Recipients per set of members: Redis keeps a set of this size in 8 bytes a recipient."""
@@ -62,8 +60,6 @@ SHARD_SIZE = 256
 CampaignState = Literal["draft", "scheduled", "running", "paused", "finished", "cancelled"]
 Action = Literal["start", "pause", "resume", "cancel"]
 
-ImportResult = Literal["added", "duplicate", "suppressed", "excluded"]
-"""A recipient is new, is a member already, has opted out, or another campaign has them."""
 
 _MEMORY_CHECK_SECONDS = 1.0
 _ESTIMATE = "estimate:"
@@ -79,7 +75,6 @@ _EARLY = (
     "schedule another, or none, and have that approved"
 )
 _PAGE = 1000
-_IMPORT_RESULTS: dict[str, ImportResult] = {"a": "added", "d": "duplicate", "s": "suppressed"}
 
 
 class Campaign(msgspec.Struct, frozen=True):
@@ -279,16 +274,16 @@ class Campaigns:
         about = {"file": file, "except": " ".join(plan.except_campaigns)}
         said = _said(by, "import", name, about)
         iterator = iter(recipients)
-        batch, failure = _next_batch(iterator, exclusion)
+        batch, failure = next_batch(iterator, exclusion)
         while batch.all:
             if kept := batch.kept:
                 self._mind_memory()
-                args = _import_args(name, lane, members, kept, said, classes.of(kept))
+                args = import_args(name, lane, members, kept, said, classes.of(kept))
                 with self._pipelined.begin(args) as answer:
-                    following, failure = _next_batch(iterator, exclusion)  # meanwhile
+                    following, failure = next_batch(iterator, exclusion)  # meanwhile
                     reply = answer()
             else:
-                following, failure = _next_batch(iterator, exclusion)
+                following, failure = next_batch(iterator, exclusion)
                 reply = b""
             if isinstance(reply, list):
                 raise WrongCampaignState(name, reply[0].decode(), "take recipients")
@@ -313,7 +308,7 @@ class Campaigns:
     def import_args(self, name: str, batch: Sequence[Recipient]) -> list[Argument]:
         """Return the arguments of ``IMPORT``, with a new token; raises UnknownCampaign."""
         classes = self._sorter(self.get(name)).of(batch)
-        return _import_args(name, *self._lane_and_members(name), batch, classes=classes)
+        return import_args(name, *self._lane_and_members(name), batch, classes=classes)
 
     def _sorter(self, campaign: Campaign) -> ImportHours:
         begun = campaign.state not in ("draft", "scheduled")
@@ -543,36 +538,6 @@ def _said(by: By | None, action: str, campaign: str, about: Mapping[str, str] = 
     return act(by or By(), action, filter={"campaign": campaign, **named}).said()
 
 
-class _ImportBatch(NamedTuple):
-    """Recipients of one call, in order; ``excluded`` says of each for which campaign, if any."""
-
-    all: list[Recipient]
-    excluded: list[str]
-
-    @property
-    def kept(self) -> list[Recipient]:
-        return [one for one, other in zip(self.all, self.excluded, strict=True) if not other]
-
-    def results(self, letters: str) -> Iterator[tuple[Recipient, ImportResult]]:
-        """Each recipient with what became of it; ``letters`` are the script's, of ``kept``."""
-        answers = iter(letters)
-        for recipient, other in zip(self.all, self.excluded, strict=True):
-            yield recipient, "excluded" if other else _IMPORT_RESULTS[next(answers)]
-
-
-def _next_batch(
-    recipients: Iterator[Recipient], exclusion: Exclusion
-) -> tuple[_ImportBatch, Exception | None]:
-    """Take the next recipients; or return the error, to be raised after the results before it."""
-    batch: list[Recipient] = []
-    try:
-        batch.extend(islice(recipients, IMPORT_BATCH))
-        excluded = exclusion.of([recipient.hash for recipient in batch])
-    except Exception as error:
-        return _ImportBatch([], []), error
-    return _ImportBatch(batch, excluded), None
-
-
 def read_plan(client: redis.Redis, keys: Keys, campaign: str) -> Plan:
     """Return a campaign's plan with the text that goes out now.
 
@@ -607,18 +572,3 @@ def _plan(campaign: str, stored: bytes | None, text: bytes | None, version: str)
     if text is None or version in ("", "1"):
         return plan
     return plan.revised(msgspec.json.decode(text, type=TextVersion))
-
-
-def _import_args(
-    name: str,
-    lane: bytes,
-    members: Members,
-    batch: Sequence[Recipient],
-    said: bytes = b"",
-    classes: str = "",
-) -> list[Argument]:
-    args: list[Argument] = [name, lane, new_token(), said, classes]
-    for recipient in batch:
-        hash, ticket = members.stored(recipient.hash, recipient.ticket)
-        args += (hash % members.shards, hash, recipient.to, ticket)
-    return args

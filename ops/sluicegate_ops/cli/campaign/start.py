@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from sluicegate.audit import By
-from sluicegate.campaigns.campaign import Campaign, Campaigns, ImportResult
+from sluicegate.campaigns.campaign import Campaign, Campaigns
+from sluicegate.campaigns.import_batch import ImportResult
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients, RowReading
 from sluicegate.campaigns.row_source import RowSource

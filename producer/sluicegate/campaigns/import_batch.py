@@ -1,0 +1,63 @@
+"""One call of an import: the recipients it takes, its arguments, and what became of each."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Final, Literal, NamedTuple
+
+from ..scripts import Argument, new_token
+from .exclusion import Exclusion
+from .members import Members
+from .recipients import Recipient
+
+IMPORT_BATCH = 250
+"""Recipients per script call: about 1 ms of the server's time."""
+
+ImportResult = Literal["added", "duplicate", "suppressed", "excluded"]
+"""A recipient is new, is a member already, has opted out, or another campaign has them."""
+
+_RESULTS: Final[dict[str, ImportResult]] = {"a": "added", "d": "duplicate", "s": "suppressed"}
+
+
+class ImportBatch(NamedTuple):
+    """Recipients of one call, in order; ``excluded`` says of each for which campaign, if any."""
+
+    all: list[Recipient]
+    excluded: list[str]
+
+    @property
+    def kept(self) -> list[Recipient]:
+        return [one for one, other in zip(self.all, self.excluded, strict=True) if not other]
+
+    def results(self, letters: str) -> Iterator[tuple[Recipient, ImportResult]]:
+        """Each recipient with what became of it; ``letters`` are the script's, of ``kept``."""
+        answers = iter(letters)
+        for recipient, other in zip(self.all, self.excluded, strict=True):
+            yield recipient, "excluded" if other else _RESULTS[next(answers)]
+
+
+def next_batch(
+    recipients: Iterator[Recipient], exclusion: Exclusion
+) -> tuple[ImportBatch, Exception | None]:
+    """Take the next recipients; or return the error, to be raised after the results before it."""
+    batch: list[Recipient] = []
+    try:
+        batch.extend(islice(recipients, IMPORT_BATCH))
+        excluded = exclusion.of([recipient.hash for recipient in batch])
+    except Exception as error:
+        return ImportBatch([], []), error
+    return ImportBatch(batch, excluded), None
+
+
+def import_args(
+    name: str,
+    lane: bytes,
+    members: Members,
+    batch: Sequence[Recipient],
+    said: bytes = b"",
+    classes: str = "",
+) -> list[Argument]:
+    args: list[Argument] = [name, lane, new_token(), said, classes]
+    for recipient in batch:
+        hash, ticket = members.stored(recipient.hash, recipient.ticket)
+        args += (hash % members.shards, hash, recipient.to, ticket)
+    return args
