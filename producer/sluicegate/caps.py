@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from decimal import ROUND_UP, Decimal
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import msgspec
 
@@ -22,7 +22,9 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
     by ``price``, which says what a message costs; a message counts on the day on which it is
     enqueued, whatever becomes of it, unless its recipient has opted out. ``most_waiting`` messages
     that have not ended. With ``older``, a message that version 0.1 stored under the app's own key
-    is known under it.
+    is known under it. With ``each``, a cap refuses only the messages beyond it, whose results hold
+    the CapReached, and every result says what is ``left``; else a cap refuses the whole batch.
+    With ``dry`` as well, nothing is stored, and the results say what would become of it.
     """
 
     per_second: float | None = None
@@ -31,6 +33,8 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
     most_waiting: int | None = None
     price: Callable[[Message], Decimal] | None = None
     older: bool = False
+    each: bool = False
+    dry: bool = False
 
     def text(self, app: str, messages: Sequence[Message]) -> str:
         """The caps and the messages' costs as one argument. Mirrored by ``parsed`` in apps.lua."""
@@ -48,7 +52,41 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
             fields["costs"] = ",".join(str(_units(self.price(message))) for message in messages)
         if self.older:
             fields["older"] = 1
+        if self.each:
+            fields["each"] = 1
+        if self.dry:
+            fields["dry"] = 1
         return ";".join(f"{name}={value}" for name, value in fields.items())
+
+
+class AppLeft(msgspec.Struct, frozen=True):
+    """What an app may still enqueue, after a call; None where it has no such cap.
+
+    ``pace_ms`` is until ``per_second`` is one more, 0 where it is whole; ``full_ms`` when an app
+    with too many waiting may ask again; ``day_ms`` until the day of the daily caps ends.
+    """
+
+    per_second: int | None
+    most_waiting: int | None
+    daily_messages: int | None
+    daily_money: Decimal | None
+    pace_ms: int
+    full_ms: int
+    day_ms: int
+
+    @classmethod
+    def parse(cls, values: Sequence[bytes]) -> Self:
+        """Read what the enqueue script's answer says. Mirrored by ``gate`` in apps.lua."""
+        pace, waiting, messages, money, *times = (int(one) if one else None for one in values)
+        pace_ms, full_ms, day_ms = (one or 0 for one in times)
+        left = None if money is None else Decimal(money) / _UNITS
+        return cls(pace, waiting, messages, left, pace_ms, full_ms, day_ms)
+
+    def wait_ms(self, cap: CapName) -> int:
+        """Until a message that this cap refused may be tried again."""
+        if cap == "per_second":
+            return self.pace_ms
+        return self.full_ms if cap == "most_waiting" else self.day_ms
 
 
 def _units(money: Decimal) -> int:

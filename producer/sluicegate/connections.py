@@ -29,11 +29,15 @@ def connect(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.Redis:
     return client
 
 
-def connect_async_client(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.asyncio.Redis:
-    """``connect`` for asyncio."""
+def connect_async_client(
+    url: str, timeout_seconds: float = CALL_SECONDS, *, pack_in_c: bool = False
+) -> redis.asyncio.Redis:
+    """``connect`` for asyncio; ``pack_in_c`` as for ``connect_async``."""
     options = tls_options(url) | _timely(AsyncTimelyRetry, timeout_seconds)
     client = redis.asyncio.Redis.from_url(without_tls_options(url), **options)
     _mix_in(client, Timely)
+    if pack_in_c:
+        _mix_in(client, _PacksInC)
     return client
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 import msgspec
 import redis
 
-from .caps import CapName, Caps
+from .caps import AppLeft, CapName, Caps
 from .config import NAME, NAME_RULE, Config
 from .config.apis import APIS
 from .errors import (
@@ -56,13 +56,22 @@ CANCEL = Script("sluicegate.cancel")
 
 Item = Message | Mapping[str, Any]
 
-EnqueueOutcome = Literal["enqueued", "known", "suppressed", "reused", "invalid"]
+EnqueueOutcome = Literal["enqueued", "known", "suppressed", "reused", "invalid", "capped"]
 _OUTCOMES: dict[str, EnqueueOutcome] = {
     "e": "enqueued",
     "k": "known",
     "s": "suppressed",
     "r": "reused",
 }
+
+_CAPS: dict[str, CapName] = {
+    "P": "per_second",
+    "W": "most_waiting",
+    "D": "daily_messages",
+    "M": "daily_money",
+}
+"""By the script's letter, the cap that refused a message."""
+_WITHOUT_CAPS = str.maketrans("", "", "".join(_CAPS))
 
 MessageState = Literal[
     "waiting", "scheduled", "granted", "started", "retrying", "in_doubt", "accepted", "dead",
@@ -90,12 +99,14 @@ class EnqueueResult(msgspec.Struct, frozen=True):
 
     ``outcome`` is ``enqueued``, ``known`` (same id and content: nothing was done) or
     ``suppressed`` (the recipient has opted out, which is recorded); or, with the reason in
-    ``error``, ``reused`` (same id, other content) or ``invalid``.
+    ``error``, ``reused`` (same id, other content), ``invalid``, or ``capped`` (beyond a cap of the
+    app's that holds for each message; ``left`` is what these caps leave it).
     """
 
     id: str
     outcome: EnqueueOutcome
-    error: InvalidMessage | IdReused | None = None
+    error: InvalidMessage | IdReused | CapReached | None = None
+    left: AppLeft | None = None
 
     @property
     def ok(self) -> bool:
@@ -154,13 +165,29 @@ class Batch(msgspec.Struct):
 
     def results(self, reply: bytes | list[bytes]) -> list[EnqueueResult]:
         """Return one result per item, in order, from the script's answers; raises CapReached."""
-        if isinstance(reply, list):
+        if isinstance(reply, bytes):
+            results = _results(self.ids, reply)
+        elif len(reply) == 2:
             cap, wait_ms = reply
             raise CapReached(self.app, cast("CapName", cap.decode()), int(wait_ms), self.ids)
-        results = _results(self.ids, reply)
+        else:
+            results = self._each(reply[0].decode(), AppLeft.parse(reply[1:]))
         for index, result in self.refused:
             results.insert(index, result)
         return results
+
+    def _each(self, letters: str, left: AppLeft) -> list[EnqueueResult]:
+        """Read an answer in which a cap may have refused some of the messages."""
+        taken = [id for id, letter in zip(self.ids, letters, strict=True) if letter not in _CAPS]
+        results = iter(_results(taken, letters.translate(_WITHOUT_CAPS).encode(), left))
+        return [
+            self._capped(id, _CAPS[letter], left) if letter in _CAPS else next(results)
+            for id, letter in zip(self.ids, letters, strict=True)
+        ]
+
+    def _capped(self, id: str, cap: CapName, left: AppLeft) -> EnqueueResult:
+        error = CapReached(self.app, cap, left.wait_ms(cap), [id])
+        return EnqueueResult(id, "capped", error, left)
 
 
 class Outbox:
@@ -394,18 +421,20 @@ def refused(error: InvalidMessage) -> EnqueueResult:
     return EnqueueResult(error.id, "invalid", error)
 
 
-def _results(ids: Sequence[str], reply: bytes) -> list[EnqueueResult]:
+def _results(ids: Sequence[str], reply: bytes, left: AppLeft | None = None) -> list[EnqueueResult]:
     """Read the script's letters, one for each id.
 
     If an id comes twice in one batch, the script takes the second for a repeat of the batch and
     answers ``enqueued`` to both; here the second is ``known``.
     """
     if reply == b"e" * len(ids) and len(set(ids)) == len(ids):  # nearly every batch
-        return [EnqueueResult(id, "enqueued") for id in ids]
+        return [EnqueueResult(id, "enqueued", None, left) for id in ids]
     results, seen = list[EnqueueResult](), set[str]()
     for id, letter in zip(ids, reply.decode(), strict=True):
         outcome = _OUTCOMES[letter]
         error = IdReused(id) if outcome == "reused" else None
-        results.append(EnqueueResult(id, "known" if id in seen and not error else outcome, error))
+        if id in seen and not error and not (left and outcome == "suppressed"):
+            outcome = "known"
+        results.append(EnqueueResult(id, outcome, error, left))
         seen.add(id)
     return results

@@ -420,7 +420,7 @@ def test_any_other_url_finds_nothing(front: Config, path: str) -> None:
     async def story(door: Front) -> None:
         answer = await door.http.get(path, headers=bearer(TOKEN))
         assert refused(answer) == (404, "10005", "")
-        answer = await door.http.delete("/v2/messages/m1", headers=bearer(TOKEN))
+        answer = await door.http.put("/v2/messages/m1", headers=bearer(TOKEN))
         assert refused(answer) == (405, "10030", "")
 
     run(front, story)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from support.messages import message
 from support.served import (
     ENVIRON,
     NUMBER,
+    PROFILE,
     SENDER,
     SIGNING_KEY,
     TOKEN,
@@ -120,6 +122,42 @@ def test_the_sdk_knows_our_errors(sdk: telnyx.Telnyx, url: str) -> None:
         pytest.raises(telnyx.AuthenticationError, match="10009"),
     ):
         stranger.messages.send(from_=SENDER, to=NUMBER, text="hi")
+
+
+def test_the_sdk_finds_every_kind_of_sender(sdk: telnyx.Telnyx, bench: Bench) -> None:
+    calls: list[tuple[Any, dict[str, Any]]] = [
+        (sdk.messages.send_long_code, {"from_": SENDER}),
+        (sdk.messages.send_short_code, {"from_": "12345"}),
+        (sdk.messages.send_number_pool, {"messaging_profile_id": PROFILE}),
+        (
+            sdk.messages.send_with_alphanumeric_sender,
+            {"from_": "Parcels", "messaging_profile_id": PROFILE},
+        ),
+    ]
+    for n, (call, fields) in enumerate(calls):
+        sent = call(to=NUMBER, text="hi", idempotency_key=f"k{n}", **fields).data
+        assert (sent.id, sent.to[0].status) == (f"k{n}", "queued")
+        assert stored(bench, f"k{n}")[2] == "hi"
+    with pytest.raises(telnyx.BadRequestError, match="40305"):
+        sdk.messages.send_short_code(to=NUMBER, from_=SENDER, text="hi")
+
+
+def test_the_sdk_schedules_and_cancels(sdk: telnyx.Telnyx, bench: Bench) -> None:
+    later = datetime(2090, 1, 31, 9, tzinfo=UTC)
+    sent = sdk.messages.schedule(from_=SENDER, to=NUMBER, text="hi", send_at=later).data
+    assert sent is not None
+    assert sent.id is not None
+    assert bench.status(sent.id).state == "scheduled"
+    cancelled = sdk.messages.cancel_scheduled(sent.id)
+    assert cancelled.id == sent.id
+    assert cancelled.to is not None
+    assert cancelled.to[0].status == "cancelled"
+    sdk.messages.send(from_=SENDER, to=NUMBER, text="hi", idempotency_key="now")
+    bench.send()
+    with pytest.raises(telnyx.PermissionDeniedError, match="accepted"):
+        sdk.messages.cancel_scheduled("now")
+    with pytest.raises(telnyx.NotFoundError, match="10005"):
+        sdk.messages.cancel_scheduled("never")
 
 
 # The simulated provider, which lies beside each true receipt.

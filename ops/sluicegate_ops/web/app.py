@@ -17,13 +17,16 @@ from starlette.routing import Route
 from sluicegate.urls import short_links_path
 
 from . import openapi
+from .bulk import BulkRoute
 from .health import HealthRoutes
 from .links import LinkRoutes
-from .messages import MessageRoutes
+from .messages import AT_ONCE, MessageRoutes
 from .peers import Proxies
 from .problems import HttpProblem, refuse, refuse_fault, refuse_route
+from .requests import KINDS
 from .site import Site
 from .threshold import Threshold
+from .turns import Turns
 from .webhooks import WebhookRoutes
 
 HEALTH_CONNECTIONS: Final = 64
@@ -44,7 +47,8 @@ def make_app(site: Site) -> Starlette:
         async with site:
             yield
 
-    web, messages, webhooks = site.config.web, MessageRoutes(site), WebhookRoutes(site)
+    web, webhooks, turns = site.config.web, WebhookRoutes(site), Turns(AT_ONCE)
+    messages, bulk = MessageRoutes(site, turns), BulkRoute(site, turns)
     threshold = Middleware(
         Threshold,
         most=web.connections,
@@ -56,7 +60,13 @@ def make_app(site: Site) -> Starlette:
         Route("/receipts/{account}/{id}/{mac}", webhooks.of_message, methods=["POST"]),
         Route("/receipts/{account}", webhooks.of_profile, methods=["POST"]),
         Route("/v2/messages", messages.post, methods=["POST"]),
+        Route("/v2/messages/bulk", bulk.post, methods=["POST"]),
+        *(
+            Route(f"/v2/messages/{name}", messages.of_kind(kind), methods=["POST"])
+            for name, kind in KINDS.items()
+        ),
         Route("/v2/messages/{id}", messages.get, methods=["GET"]),
+        Route("/v2/messages/{id}", messages.delete, methods=["DELETE"]),
         Route("/openapi.json", openapi.get, methods=["GET"]),
     ]
     if web.short_links:  # behind all others: its pattern holds any name

@@ -32,11 +32,17 @@ class HttpProblem(Exception):
         super().__init__(f"{status} {code} {title}")
         self.status, self.headers, self.cause = status, dict(headers), cause
         source = {"pointer": pointer} if pointer else {}
-        error = {"code": code, "title": title, "detail": detail, "source": source, "meta": meta}
-        self.body = msgspec.json.encode({"errors": [error]})
+        self.error = {
+            "code": code,
+            "title": title,
+            "detail": detail,
+            "source": source,
+            "meta": dict(meta),
+        }
 
     def response(self) -> Response:
-        return Response(self.body, self.status, self.headers, "application/json")
+        body = msgspec.json.encode({"errors": [self.error]})
+        return Response(body, self.status, self.headers, "application/json")
 
 
 async def refuse(request: Request, error: Exception) -> Response:

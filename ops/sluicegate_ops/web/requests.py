@@ -2,17 +2,17 @@
 
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 from starlette.datastructures import Headers
 
 from sluicegate.errors import BadTime, InvalidMessage
-from sluicegate.message import Message, Priority, new_id
-from sluicegate.rules import MAX_MMS_TEXT
+from sluicegate.message import Encoding, Message, Priority, new_id
+from sluicegate.rules import E164, MAX_MMS_TEXT, SHORT_CODE
 from sluicegate.segments import MAX_PARTS, count
 from sluicegate.times import exact_time
 
@@ -20,19 +20,81 @@ from .problems import HttpProblem
 
 KEY, PRIORITY, EXPIRES_AT = "Idempotency-Key", "Sluicegate-Priority", "Sluicegate-Expires-At"
 
-_TEXTS: Final = {
-    "to": "to",
-    "from": "sender",
-    "text": "text",
-    "subject": "subject",
-    "messaging_profile_id": "messaging_profile_id",
-    "webhook_url": "webhook_url",
-    "webhook_failover_url": "webhook_failover_url",
-    "encoding": "encoding",
-}
+
+class Asked(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A request's body, where nothing of it has a wrong type; ``null`` is an absent field."""
+
+    to: str
+    from_: str | None = msgspec.field(name="from", default=None)
+    text: str | None = None
+    subject: str | None = None
+    messaging_profile_id: str | None = None
+    webhook_url: str | None = None
+    webhook_failover_url: str | None = None
+    encoding: str | None = None
+    use_profile_webhooks: bool | None = None
+    auto_detect: bool | None = None
+    media_urls: tuple[str, ...] | None = None
+    type: Any = None
+    send_at: str | None = None
+
+
+class Line(Asked, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A line of a bulk request: with the body, what else is in headers."""
+
+    idempotency_key: str | None = None
+    priority: str | None = None
+    expires_at: str | None = None
+
+
+_BODY, _LINE = msgspec.json.Decoder(Asked), msgspec.json.Decoder(Line)
+_TEXTS: Final = (
+    "to", "from", "text", "subject", "messaging_profile_id", "webhook_url",
+    "webhook_failover_url", "encoding",
+)  # fmt: skip
 _FLAGS: Final = ("use_profile_webhooks", "auto_detect")
-_OTHERS: Final = ("media_urls", "type", "send_at")
-_KNOWN: Final = frozenset((*_TEXTS, *_FLAGS, *_OTHERS))
+_KNOWN: Final = frozenset((*_TEXTS, *_FLAGS, "media_urls", "type", "send_at"))
+_ONLY_IN_LINES: Final = ("idempotency_key", "priority", "expires_at")
+
+
+class MessageKind(NamedTuple):
+    """What one of the provider's endpoints for a kind of sender needs and does without."""
+
+    needed: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    sends: Callable[[str], object] = bool
+    sender: str = ""
+
+
+def _is_name(sender: str) -> bool:
+    return not E164.match(sender) and not SHORT_CODE.match(sender)
+
+
+_UNSCHEDULED: Final = ("send_at",)
+KINDS: Final[Mapping[str, MessageKind]] = {
+    "schedule": MessageKind(needed=("send_at",)),
+    "long_code": MessageKind(
+        ("from",), ("messaging_profile_id", *_UNSCHEDULED), E164.match, "a number in E.164"
+    ),
+    "short_code": MessageKind(
+        ("from",), ("messaging_profile_id", *_UNSCHEDULED), SHORT_CODE.match, "a short code"
+    ),
+    "number_pool": MessageKind(("messaging_profile_id",), ("from", *_UNSCHEDULED)),
+    "alphanumeric_sender_id": MessageKind(
+        ("from", "messaging_profile_id", "text"),
+        ("media_urls", "subject", "encoding", "auto_detect", "type", *_UNSCHEDULED),
+        _is_name,
+        "a name of 1 to 11 letters, digits and inner spaces",
+    ),
+}
+"""By the last part of its path; ``/v2/messages`` itself takes every kind."""
+
+ANY_KIND: Final = MessageKind()
+
+_ASKED_FIELDS: Final = msgspec.structs.fields(Asked)
+_PRIORITIES: Final = {name: name for name in get_args(Priority)}
+_ENCODINGS: Final = {None: "auto"} | {name: name for name in get_args(Encoding)}
+"""The very texts that ``rules.plain`` knows: it compares by identity."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _KEY = re.compile(r"(?!-)[A-Za-z0-9_:-]{1,255}")
@@ -56,32 +118,106 @@ _POINTERS: Final = {
     "expires_at": f"/header/{EXPIRES_AT}",
 }
 
+_LINE_POINTERS: Final = {"sender": "/from", "id": "/idempotency_key"}
 
-def message_of(body: bytes, headers: Headers, priority: Priority = "transactional") -> Message:
+
+def message_of(
+    body: bytes,
+    headers: Headers,
+    priority: Priority = "transactional",
+    kind: MessageKind = ANY_KIND,
+) -> Message:
     """The message that a request asks for, not yet validated; raises HttpProblem.
 
     ``priority`` is what it has if it doesn't say. An unknown field is refused: it may mean
-    something to the provider, and we would leave it out. ``null`` counts as an absent field.
+    something to the provider, and we would leave it out.
     """
-    fields = {name: value for name, value in _object(body).items() if value is not None}
-    for name in fields:
-        if name not in _KNOWN:
-            detail = "No such field, or not one that is passed on: leave it out."
-            raise HttpProblem(400, "10015", "Bad Request", detail, f"/{name}"[:100])
-    values: dict[str, Any] = {ours: _text(fields, name) for name, ours in _TEXTS.items()}
-    values |= {name: _flag(fields, name) for name in _FLAGS}
-    values["media_urls"] = _media(fields)
-    values["send_at"] = _moment(fields.get("send_at"), "/send_at")
-    values["priority"] = headers.get(PRIORITY, priority)
-    values["expires_at"] = _moment(headers.get(EXPIRES_AT), _POINTERS["expires_at"])
-    values["id"] = id_of(headers)
-    if "to" not in fields:
-        raise HttpProblem(400, "10004", "Missing required parameter", "To whom?", "/to")
-    message = Message(**{name: value for name, value in values.items() if value is not None})
-    if fields.get("type") not in (None, message.type):
+    try:
+        asked = _BODY.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _fault(body) from None
+    if kind is not ANY_KIND:
+        _check_kind(asked, kind)
+    expires_at = _moment(headers.get(EXPIRES_AT), _POINTERS["expires_at"])
+    return _message(asked, id_of(headers), headers.get(PRIORITY, priority), expires_at)
+
+
+def line_of(body: bytes, priority: Priority = "transactional") -> tuple[Message, bool]:
+    """``message_of`` a line of a bulk request, which holds what else is in headers.
+
+    Also whether it has a key of its own.
+    """
+    try:
+        asked = _LINE.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise _fault(body, _ONLY_IN_LINES) from None
+    key = asked.idempotency_key
+    if key is not None and not _KEY.fullmatch(key):
+        raise _bad_key("/idempotency_key")
+    expires_at = _moment(asked.expires_at, "/expires_at")
+    id = new_id() if key is None else id_of_key(key)
+    return _message(asked, id, asked.priority or priority, expires_at), key is not None
+
+
+def _message(asked: Asked, id: str, priority: str, expires_at: datetime | None) -> Message:
+    message = Message(
+        to=asked.to,
+        sender=asked.from_,
+        text=asked.text,
+        media_urls=asked.media_urls or (),
+        subject=asked.subject,
+        messaging_profile_id=asked.messaging_profile_id,
+        priority=_PRIORITIES.get(priority, priority),  # checked later
+        encoding=_ENCODINGS.get(asked.encoding, asked.encoding),  # type: ignore[arg-type] # checked later
+        webhook_url=asked.webhook_url,
+        webhook_failover_url=asked.webhook_failover_url,
+        use_profile_webhooks=asked.use_profile_webhooks,
+        auto_detect=asked.auto_detect,
+        send_at=_moment(asked.send_at, "/send_at"),
+        expires_at=expires_at,
+        id=id,
+    )
+    if asked.type is not None and asked.type != message.type:
         detail = f"'{message.type}' goes here, or nothing: it is an MMS where it has media_urls."
         raise HttpProblem(400, "10032", "Invalid enumerated value", detail, "/type")
     return message
+
+
+def _check_kind(asked: Asked, kind: MessageKind) -> None:
+    given = {field.encode_name: getattr(asked, field.name) for field in _ASKED_FIELDS}
+    for name in kind.absent:
+        if given[name] is not None:
+            raise _unknown_field(name)
+    for name in kind.needed:
+        if given[name] is None:
+            raise HttpProblem(
+                400, "10004", "Missing required parameter", "It is needed here.", f"/{name}"
+            )
+    if asked.from_ is not None and not kind.sends(asked.from_):
+        detail = f"Here it is {kind.sender}."
+        raise HttpProblem(400, "40305", "Invalid 'from' address", detail, "/from")
+
+
+def _fault(body: bytes, more: tuple[str, ...] = ()) -> HttpProblem:
+    """What is wrong with a body that is not one of ``Asked``; raises where a field is at fault."""
+    fields = {name: value for name, value in _object(body).items() if value is not None}
+    for name in fields:
+        if name not in _KNOWN and name not in more:
+            raise _unknown_field(name)
+    for name in (*_TEXTS, *more):
+        _check_text(fields, name)
+    for name in _FLAGS:
+        _check_flag(fields, name)
+    _check_media(fields)
+    _moment(fields.get("send_at"), "/send_at")
+    if "to" not in fields:
+        return HttpProblem(400, "10004", "Missing required parameter", "To whom?", "/to")
+    return HttpProblem(400, "10015", "Bad Request", "The body is not what is taken here.")
+
+
+def _unknown_field(name: str) -> HttpProblem:
+    detail = "No such field, or not one that is passed on: leave it out."
+    return HttpProblem(400, "10015", "Bad Request", detail, f"/{name}"[:100])
 
 
 def id_of(headers: Headers) -> str:
@@ -93,9 +229,13 @@ def id_of(headers: Headers) -> str:
     if not keys:
         return new_id()
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        detail = "One key, of 1 to 255 letters, digits, - and _, and not with - first."
-        raise HttpProblem(400, "10015", "Bad Request", detail, f"/header/{KEY}")
+        raise _bad_key(f"/header/{KEY}")
     return id_of_key(keys[0])
+
+
+def _bad_key(pointer: str) -> HttpProblem:
+    detail = "One key, of 1 to 255 letters, digits, - and _, and not with - first."
+    return HttpProblem(400, "10015", "Bad Request", detail, pointer)
 
 
 def id_of_key(key: str) -> str:
@@ -106,9 +246,13 @@ def id_of_key(key: str) -> str:
     return "key-" + urlsafe_b64encode(hash).decode().rstrip("=")
 
 
-def refusal(error: InvalidMessage, message: Message) -> HttpProblem:
-    """The answer to a message that is not valid; none of its values is repeated."""
-    pointer = _POINTERS.get(error.field, f"/{error.field}")
+def refusal(error: InvalidMessage, message: Message, *, line: bool = False) -> HttpProblem:
+    """The answer to a message that is not valid; none of its values is repeated.
+
+    In a ``line`` of a bulk request everything is a field.
+    """
+    pointers = _LINE_POINTERS if line else _POINTERS
+    pointer = pointers.get(error.field, f"/{error.field}")
     if error.field == "text":
         status, code, title = _text_refusal(message)
     elif error.field == "sender" and message.sender is None:
@@ -144,28 +288,25 @@ def _object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
+def _check_text(fields: Mapping[str, Any], name: str) -> None:
     value = fields.get(name)
     if name == "to" and isinstance(value, list):
         detail = "One number: group messages are not supported."
         raise HttpProblem(400, "40310", "Invalid 'to' address", detail, "/to")
     if value is not None and not isinstance(value, str):
         raise _bad_type("a string", name)
-    return value
 
 
-def _flag(fields: Mapping[str, Any], name: str) -> bool | None:
+def _check_flag(fields: Mapping[str, Any], name: str) -> None:
     value = fields.get(name)
     if value is not None and not isinstance(value, bool):
         raise _bad_type("true or false", name)
-    return value
 
 
-def _media(fields: Mapping[str, Any]) -> tuple[str, ...]:
+def _check_media(fields: Mapping[str, Any]) -> None:
     value = fields.get("media_urls", [])
     if not isinstance(value, list) or not all(isinstance(url, str) for url in value):
         raise _bad_type("a list of strings", "media_urls")
-    return tuple(value)
 
 
 def _moment(value: object, pointer: str) -> datetime | None:

@@ -48,12 +48,15 @@ _TITLES: Final[Mapping[str, str]] = {
 _LIMITS: Final = dict.fromkeys(ENDED_BY_LIMITS, "Not sent; its recipient gets no more for now")
 
 
-def shown(message: Message, status: str, received_ms: int) -> bytes:
-    """A message that was just taken, with its status."""
-    return _enveloped(_payload(message.id, message, message.to, status, received_ms))
+def shown(
+    message: Message, status: str, received_ms: int, cost: Mapping[str, str] | None = None
+) -> bytes:
+    """A message that was just taken, with its status; ``cost`` is what it is reckoned to."""
+    payload = _payload(message.id, message, message.to, status, received_ms)
+    return enveloped(payload | {"cost": cost})
 
 
-def recorded(record: MessageRecord) -> bytes:
+def recorded(record: MessageRecord) -> dict[str, Any]:
     """A message as its record shows it now."""
     status = record.status
     state = status.state
@@ -77,7 +80,7 @@ def recorded(record: MessageRecord) -> bytes:
         title = _LIMITS.get(status.code, _TITLES[state])
         code = status.code or ("40300" if state == "suppressed" else "")
         payload["errors"] = [_error(code, title, status.reason)]
-    return _enveloped(payload)
+    return payload
 
 
 def _payload(
@@ -130,5 +133,5 @@ def _iso(wall_ms: int) -> str:
     return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-def _enveloped(payload: dict[str, Any]) -> bytes:
+def enveloped(payload: dict[str, Any]) -> bytes:
     return msgspec.json.encode({"data": payload})

@@ -72,7 +72,7 @@ class Site:
     ) -> None:
         self.config, self.wall, self.counts = config, wall, Counts(config.accounts)
         self.answers = AppAnswers(config.web.apps)
-        self.client = connect_async_client(config.redis_url)
+        self.client = connect_async_client(config.redis_url, pack_in_c=True)
         self.blocking = connect(config.redis_url)  # for metrics, which are read in a thread
         self.scrape = AccountScrape(self.blocking, config)
         self.heartbeat = Heartbeat(self.client, config, environ)

@@ -3,11 +3,12 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
 import redis.asyncio
+from msgspec.structs import replace
 
 from sluicegate.campaigns.prices import Prices
 from sluicegate.caps import Caps
@@ -18,8 +19,11 @@ from sluicegate.errors import BadFile, CapReached, InvalidConfig
 from sluicegate.levels import sender_of
 from sluicegate.message import Message
 from sluicegate.numbering import check_countries, library, region_of
+from sluicegate.outbox import EnqueueResult
 from sluicegate.rules import E164, SHORT_CODE
 
+from .intake import Intake
+from .limit_headers import LimitHeaders
 from .problems import HttpProblem
 
 _REFUSED: Final = {
@@ -68,19 +72,47 @@ class Tenant:
         check_countries(f"web.apps.{name}.countries", self.settings.countries)
         caps = _caps(name, self.settings, self._account, older=self.older)
         self.sluice = AsyncSluice(config, account=self.account, app=name, caps=caps, client=client)
+        self.intake = Intake(self.store)
+        self.limit_headers = LimitHeaders(self.settings)
+        dry = replace(caps, dry=True)
+        self._rehearsal = AsyncSluice(
+            config, account=self.account, app=name, caps=dry, client=client
+        )
+        self._price = caps.price or _price_if_known(name, self.settings, self._account)
 
     def admit(self) -> None:
         """Take one request into account; raises HttpProblem where it comes too soon."""
         if wait := self.pace.wait_seconds():
-            raise beyond("per_second", wait)
+            raise beyond("per_second", wait, self.limit_headers.too_soon(wait))
 
-    def check(self, message: Message) -> None:
-        """Check that the app may send this; raises HttpProblem."""
+    async def rehearse(self, messages: Sequence[Message]) -> list[EnqueueResult]:
+        """What ``store`` would answer now; nothing is stored, and nothing counted."""
+        return [result async for result in self._rehearsal.enqueue_many(messages)]
+
+    def cost(self, message: Message) -> Mapping[str, str] | None:
+        """What a valid message costs by the account's prices, as the provider writes it.
+
+        None where no price is known.
+        """
+        if self._price is None:
+            return None
+        amount = self._price(message)
+        return {"amount": f"{amount.normalize():f}", "currency": self._account.currency}
+
+    async def store(self, messages: Sequence[Message]) -> list[EnqueueResult]:
+        """Store messages as ``AsyncSluice.enqueue_many`` does; a cap refuses each by itself."""
+        return [result async for result in self.sluice.enqueue_many(messages)]
+
+    def check(self, message: Message, *, line: bool = False) -> None:
+        """Check that the app may send this; raises HttpProblem.
+
+        In a ``line`` of a bulk request everything is a field.
+        """
         if not self._may_send_from(message.sender, message.messaging_profile_id):
             pointer = "/messaging_profile_id" if message.sender is None else "/from"
             raise _forbidden("40305", "Invalid 'from' address", "send from this sender", pointer)
         if message.priority == "transactional" and self.settings.priority == "bulk":
-            pointer = "/header/Sluicegate-Priority"
+            pointer = "/priority" if line else "/header/Sluicegate-Priority"
             raise _forbidden("10010", "Authorization failed", "ask for this priority", pointer)
         countries = self.settings.countries or self._account.countries
         if countries and (
@@ -105,12 +137,12 @@ class Tenant:
         return not profiles or profile in profiles
 
 
-def beyond(cap: str, wait_seconds: float) -> HttpProblem:
+def beyond(cap: str, wait_seconds: float, headers: Mapping[str, str] = {}) -> HttpProblem:
     """The answer to an app that has reached a cap of its own."""
     code, title, detail = _REFUSED[cap]
-    headers = {"retry-after": str(max(1, math.ceil(wait_seconds)))}
+    headers = {"retry-after": str(max(1, math.ceil(wait_seconds))), **headers}
     if cap.startswith("daily"):
-        headers["x-should-retry"] = "false"  # the official SDK would ask again in a second
+        headers |= {"x-should-retry": "false"}  # the official SDK would ask again in a second
     said = f"Nothing was stored: {detail}."
     return HttpProblem(429, code, title, said, headers=headers, cause=cap)
 
@@ -134,7 +166,18 @@ def _caps(name: str, app: App, account: Account, *, older: bool) -> Caps:
         most_waiting=app.most_waiting,
         price=None if money is None else _price(name, app, account),
         older=older,
+        each=True,
     )
+
+
+def _price_if_known(name: str, app: App, account: Account) -> Callable[[Message], Decimal] | None:
+    """``_price``, for an app that has no cap in money and needs none."""
+    if not account.price_list and not (account.price_per_segment and account.price_per_mms):
+        return None
+    try:
+        return _price(name, app, account)
+    except InvalidConfig:
+        return None
 
 
 def _price(name: str, app: App, account: Account) -> Callable[[Message], Decimal]:

@@ -85,6 +85,13 @@ class Threshold:
             held += size
             return message
 
+        def taken(size: int) -> None:
+            """A route that streams is through with so much."""
+            nonlocal held
+            held -= size
+            self._bodies.give_back(peer, size)
+
+        scope.setdefault("extensions", {}).setdefault("sluicegate", {})["taken"] = taken
         try:
             await self._app(scope, received, send)
         finally:

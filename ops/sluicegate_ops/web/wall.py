@@ -6,7 +6,8 @@ because all that it keeps of a connection passes through here:
 
 - **One deadline over all phases.** An exchange, from the first byte of the request to the last
   of the answer, may take ``exchange_seconds``, and between two of them a connection may idle for
-  ``idle_seconds``. Whoever is slow where, none lasts longer.
+  ``idle_seconds``. Whoever is slow where, none lasts longer. A route that streams both ways says
+  when it has got on, which is for whoever has shown a token.
 - **One request at a time.** The head has a most, and so has what stands around the pieces of a
   body; the body itself is left to whoever asks for it. Another request that comes before the
   answer is not read, and the connection closes after the answer.
@@ -164,6 +165,12 @@ class Wall(asyncio.BufferedProtocol):
             self._idle, self._begun = True, False
             self._allow(self._limits.idle_seconds)
 
+    def go_on(self) -> None:
+        """An exchange that takes as long as it needs has got on: its time begins anew."""
+        if not self._closing:
+            self._door.peers.renew(self)
+            self._allow(self._limits.exchange_seconds)
+
     def hold(self) -> None:
         """Read no more for now: it has not been asked for."""
         self._held = True
@@ -305,6 +312,7 @@ class _Http(HttpToolsProtocol):
         if self._answering:
             raise _Early
         super().on_message_begin()
+        self.scope["extensions"] = {"sluicegate": {"go_on": self._wall.go_on}}
         self._in_head, self._whole, self._lines = True, False, 0
 
     def on_header(self, name: bytes, value: bytes) -> None:

@@ -1,6 +1,6 @@
 -- Apps: what each may still enqueue.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: parsed, refusal, which only read; charge.
+-- Returns: parsed, refusal, which only read; charge; gate, which lets a batch in one by one.
 -- Keys touched: apps (app_counts.lua), spent:<app>, pace:<app>.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local key, num, ms, rounded = account.key, texts.num, texts.ms, texts.rounded
@@ -71,7 +71,9 @@ end
 local function charge(now, caps, new, sent, cost)
   if caps.requests and new > 0 then
     local pace = key('pace:' .. caps.app)
-    for _ = 1, new do call('LPUSH', pace, ms(now.steady)) end
+    local at, times = ms(now.steady), {}
+    for n = 1, math.min(new, caps.requests) do times[n] = at end
+    call('LPUSH', pace, unpack(times))
     call('LTRIM', pace, 0, caps.requests - 1)
     call('PEXPIRE', pace, rounded(2 * caps.window + 1000))
   end
@@ -81,4 +83,50 @@ local function charge(now, caps, new, sent, cost)
     'money', rounded(money + cost))
 end
 
-return { parsed = parsed, refusal = refusal, charge = charge }
+-- How many more are within the pace now, and how many ms until one more than these is.
+local function within_pace(now, caps)
+  local low, high = 0, caps.requests
+  if not paced(now, caps, high) then return high, 0 end
+  while low < high do
+    local middle = math.ceil((low + high) / 2)
+    if paced(now, caps, middle) then high = middle - 1 else low = middle end
+  end
+  return low, paced(now, caps, low + 1)
+end
+
+local function whole(value) return value and rounded(math.ceil(value)) or '' end
+
+-- New messages, each let in or refused by itself, as if it came alone:
+--   admit(to_nobody, cost): the letter of the cap that refuses it, P per_second, W most_waiting,
+--     D daily_messages, M daily_money; nil where none does.
+--   close(dry): charges what was let in, unless it is a dry run. Returns for each of the four what
+--     is left ('' for no such cap); then ms: until more is left of P, of W, and of D and M.
+local function gate(now, caps)
+  local pace, pace_ms = math.huge, 0
+  if caps.requests then pace, pace_ms = within_pace(now, caps) end
+  local room = caps.waiting and caps.waiting - waiting(caps.app)
+  local _, messages, money = spent(now, caps.app)
+  local new, sent, cost = 0, 0, 0
+  local function admit(to_nobody, more)
+    if new >= pace then return 'P' end
+    if not to_nobody then
+      if room and sent + 1 > room then return 'W' end
+      if caps.messages and messages + sent + 1 > caps.messages then return 'D' end
+      if caps.money and money + cost + more > caps.money then return 'M' end
+      sent, cost = sent + 1, cost + more
+    end
+    new = new + 1
+  end
+  local function close(dry)
+    if not dry then charge(now, caps, new, sent, cost) end
+    if new > 0 and pace_ms == 0 then pace_ms = caps.window end
+    return caps.requests and whole(pace - new) or '',
+      room and whole(math.max(0, room - sent)) or '',
+      caps.messages and whole(math.max(0, caps.messages - messages - sent)) or '',
+      caps.money and whole(math.max(0, caps.money - money - cost)) or '',
+      whole(pace_ms or 0), whole(FULL_MS), whole(DAY_MS - now.wall % DAY_MS)
+  end
+  return { admit = admit, close = close }
+end
+
+return { parsed = parsed, refusal = refusal, charge = charge, gate = gate }

@@ -6,7 +6,10 @@
 -- Returns: one letter per message: e enqueued, s suppressed (the recipient opted out), k known, r
 --   reused (other content). A batch repeated with its token is answered as it was the first time.
 --   Or, where a cap refuses it, an array: the cap's name, and ms until it may be tried again; then
---   nothing was stored.
+--   nothing was stored. With caps that hold for `each` message, those that one refuses have its
+--   letter of apps.lua instead, a known one to somebody who had opted out has s, and the answer is
+--   an array: the letters, and what apps.lua's gate says is left. With `dry` as well, nothing is
+--   stored, and the letters say what would become of it.
 -- Keys touched: those of states.lua, apps.lua and app_counts.lua, clock, m:<id>, optouts, due,
 --   wake. It reads those of archived.lua.
 -- The first write grows the data, so a full server refuses the batch whole. Lua hands some
@@ -23,6 +26,7 @@ local call, sub = redis.call, string.sub
 local FIELDS = 7
 local args, token, retention_ms = ARGV, ARGV[1], ARGV[2]
 local caps = ARGV[3] ~= '' and apps().parsed(ARGV[3])
+local dry = caps and caps.dry
 local now = clock.read()
 
 -- Nearly every batch is all new, and to nobody who opted out: two commands tell, in place of two a
@@ -51,7 +55,10 @@ local function repeated(name, digest)
   local known = call('HMGET', name, 'digest', 'token', 'state')
   if not known[1] then return nil end
   if known[1] ~= digest then return 'r' end
-  if known[2] ~= token then return 'k' end
+  if known[2] ~= token then
+    local to_nobody = caps and caps.each and known[3] == 'suppressed'
+    return to_nobody and not call('HGET', name, 'code') and 's' or 'k'
+  end
   return answered[name] or known[3] == 'suppressed' and 's' or 'e'
 end
 
@@ -63,6 +70,7 @@ end
 
 -- What is known of the message whose arguments begin at `first`: its answer, nil where it is new.
 local function known_as(name, first)
+  if dry and answered[name] then return answered[name] == args[first + 1] and 'k' or 'r' end
   local answer = (any_known or answered[name]) and repeated(name, args[first + 1])
     or any_archived and archived_as(args[first], args[first + 1])
   return answer or caps and caps.older and older(args[first], args[first + 1]) or nil
@@ -86,9 +94,10 @@ local function refused()
   apps().charge(now, caps, new, sent, cost)
 end
 
-local refusal = caps and refused()
+local refusal = caps and not caps.each and refused()
 if refusal then return refusal end
-clock.save(now)
+local gate = caps and caps.each and apps().gate(now, caps)
+if not dry then clock.save(now) end
 local enqueued_ms = texts.whole_ms(now.wall)
 
 -- Lanes in the order of their first tickets, which go in with one command.
@@ -104,6 +113,7 @@ end
 
 -- Store the new message whose arguments begin at `first`; returns its answer.
 local function store(name, first)
+  if dry then return optouts.has(args[first + 4]) and 's' or 'e' end
   local id, lane, ticket, send_at = args[first], args[first + 2], args[first + 3], args[first + 6]
   call('HSET', name, 'digest', args[first + 1], 'to', args[first + 4], 'content', args[first + 5],
     'enqueued', enqueued_ms, 'token', token, 'state', 'waiting')
@@ -125,9 +135,12 @@ local fresh, answers = 0, {}
 for n = 1, size do
   local name, first = names[n], FIELDS * n - 3
   local answer = known_as(name, first)
+  if not answer and gate then
+    answer = gate.admit(optouts.has(recipients[n]), caps.costs[n] or 0)
+  end
   if not answer then
     answer, fresh = store(name, first), fresh + 1
-    answered[name] = answer
+    answered[name] = dry and args[first + 1] or answer
   end
   answers[n] = answer
 end
@@ -135,8 +148,10 @@ for _, lane in ipairs(filled) do
   call('RPUSH', key('lane:' .. lane), unpack(tickets[lane]))
   lanes.activate(lane)
 end
-if fresh > 0 then
+if fresh > 0 and not dry then
   count('enqueued', fresh)
   account.wake()
 end
-return table.concat(answers)
+local letters = table.concat(answers)
+if not gate then return letters end
+return { letters, gate.close(dry) }
