@@ -1,12 +1,15 @@
 """The examples do what they say: each is run as a reader would run it."""
 
+import asyncio
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from sluicegate import Config, Message, Sluice
@@ -291,3 +294,45 @@ assert outbox().status("order-40-shipped").state == "waiting"
     )
     ids = [message.id for message in waiting(redis_url)]
     assert sorted(ids) == sorted(f"order-{number}-shipped" for number in range(1, 41))
+
+
+# Other software
+
+
+def subscriber(phone: object = "+15551234567", uuid: str = "e44b4135-1e1d-40c5") -> dict[str, Any]:
+    attribs = {"phone": phone, "city": "Bengaluru"}
+    return {"uuid": uuid, "email": "a@example.com", "name": "A", "attribs": attribs}
+
+
+def test_listmonk_s_campaigns_go_out_as_texts(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICEGATE_REDIS_URL", redis_url)
+    monkeypatch.setenv("SMS_SENDER", SENDER)
+    monkeypatch.setenv("LISTMONK_PASSWORD", "secret")
+    app = runpy.run_path(str(EXAMPLES / "listmonk/messenger.py"))["app"]
+    campaign = {"uuid": "2e7e4b51-f31b", "name": "July", "tags": []}
+    told: dict[str, Any] = {"subject": "July", "body": "We close at six", "content_type": "plain"}
+    told |= {"campaign": campaign, "recipients": [subscriber(), subscriber("+15551234568", "b")]}
+
+    async def posted(*bodies: object, login: str = "secret") -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://sms") as http,
+        ):
+            auth = "listmonk", login
+            answers = [await http.post("/send", json=body, auth=auth) for body in bodies]
+            return [answer.status_code for answer in answers]
+
+    assert asyncio.run(posted(told, told)) == [200, 200]
+    assert asyncio.run(posted(told, login="wrong")) == [401]
+    wrong = [told | {"content_type": "html"}, told | {"recipients": [subscriber(5551234567)]}, []]
+    wrong += [told | {"body": "Another text"}, told | {"recipients": [{}]}]
+    assert asyncio.run(posted(*wrong)) == [400] * 5
+    assert sorted((each.id, each.to) for each in waiting(redis_url)) == [
+        ("listmonk-2e7e4b51-f31b-b", "+15551234568"),
+        ("listmonk-2e7e4b51-f31b-e44b4135-1e1d-40c5", "+15551234567"),
+    ]
+    assert asyncio.run(posted(told | {"campaign": None})) == [200]
+    assert [each.priority for each in waiting(redis_url)].count("transactional") == 2
