@@ -8,7 +8,7 @@ import msgspec
 from sluicegate.keys import FINAL_STATES
 from sluicegate.stored import HaltInfo
 
-from .look import AccountLook, Look
+from .look import AccountLook, LaneLimits, Look
 from .server import refused_writes
 from .standstill import Standstill, read_standstill
 from .withheld import Withheld, read_withheld
@@ -138,7 +138,8 @@ class AccountFacts(msgspec.Struct, frozen=True):
     how long calls of workers take that are far from Redis. ``refuses`` says why the server takes
     no writes, "" where it takes them. ``reviewed`` numbers are sent nothing until a person has
     read their replies, and ``reviewed_messages`` are held for them, or were when they were ended.
-    ``withheld`` is what waits for limits on recipients.
+    ``withheld`` is what waits for limits on recipients. ``alone`` are lanes, one of SMS and one of
+    MMS, that pass no level but the account's.
     """
 
     now_ms: float
@@ -157,6 +158,7 @@ class AccountFacts(msgspec.Struct, frozen=True):
     reviewed: int = 0
     reviewed_messages: int = 0
     withheld: Withheld = Withheld()
+    alone: tuple[LaneLimits, ...] = ()
 
 
 def read_facts(look: Look) -> AccountFacts:
@@ -184,6 +186,7 @@ def read_facts(look: Look) -> AccountFacts:
         reviewed=seen["reviewed"],
         reviewed_messages=seen["reviewed_messages"],
         withheld=read_withheld(look.client, look.keys),
+        alone=account.alone,
     )
 
 

@@ -15,6 +15,7 @@ from sluicegate_worker.queue import HORIZON_MS
 LOOK = Script("sluicegate_ops.inspect.look")
 MIDNIGHT = Script("sluicegate_ops.inspect.midnight")
 
+_ALONE = ("ts:-", "tm:-")  # lanes of no declared sender
 _LANES = 250
 """Lanes in a call: with more of them the server stalls for others."""
 
@@ -79,7 +80,10 @@ class LaneLimits(msgspec.Struct, frozen=True):
 
 
 class AccountLook(NamedTuple):
-    """The account's part of an answer: numbers by name, as look.lua lists them, and its halts."""
+    """The account's part of an answer: numbers by name, as look.lua lists them, and its halts.
+
+    ``alone`` are lanes that pass no level but the account's.
+    """
 
     values: Mapping[str, float]
     full: str
@@ -88,6 +92,7 @@ class AccountLook(NamedTuple):
     culprit: str
     evidence: str
     halts: Mapping[str, HaltInfo]
+    alone: tuple[LaneLimits, ...] = ()
 
 
 class Look:
@@ -100,7 +105,7 @@ class Look:
 
     def account(self) -> AccountLook:
         """What would be decided of any message of the account."""
-        pairs, halts = self._scripts.call(LOOK, [HORIZON_MS])
+        pairs, halts, *alone = self._scripts.call(LOOK, [HORIZON_MS, *_ALONE])
         texts = {
             name.decode(): value.decode(errors="replace")
             if isinstance(value, bytes)
@@ -110,7 +115,9 @@ class Look:
         names = ("full", "breaker", "cause", "culprit", "evidence")
         full, state, cause, culprit, evidence = map(texts.pop, names)
         values = {name: float(text) for name, text in texts.items() if text}
-        return AccountLook(values, full, state, cause, culprit, evidence, dict(_halts(halts)))
+        lanes = tuple(map(_lane, _ALONE, alone))
+        told = (values, full, state, cause, culprit, evidence)
+        return AccountLook(*told, dict(_halts(halts)), lanes)
 
     def lanes(self, names: Iterable[str]) -> Iterator[LaneLimits]:
         """What would be decided of each lane's next message, in the order asked."""

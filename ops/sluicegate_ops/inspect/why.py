@@ -25,7 +25,6 @@ from .standstill import STALLED_SECONDS
 from .wait import Wait, WaitKind, halted
 
 _SAMPLE = 50
-_ACCOUNT_ALONE = ("ts:-", "tm:-")  # lanes of no declared sender: only the account's levels
 _IN_USE_MS = 1000.0
 _FULL = 0.9
 _CLOSED = ("draft", "scheduled", "paused")
@@ -78,8 +77,8 @@ class Waits:
         waits = [*self._server(open_now), *waits]
         waits += [*self._no_worker(open_now), *self._breaker(open_now)]
         if counts.waiting > facts.standstill.closed_waiting:
-            own, priority = self._look.lanes(_ACCOUNT_ALONE), self._served_first
-            waits += [*self._flow(priority), *self._refusals(own)]
+            priority = self._served_first
+            waits += [*self._flow(priority), *self._refusals(facts.alone)]
             waits += [*self._requests(priority), *parked(self._look, facts)]
             waits = self._or_turn(waits)
         waits += [
