@@ -1,6 +1,7 @@
 """What the shipped deployment must keep: no eviction, no open port, no secret, time to stop."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,45 @@ def test_every_file_that_is_mounted_is_there(services: dict[str, Any]) -> None:
     files = [mount.partition(":")[0] for mount in mounts if mount.startswith("./ops")]
     assert files
     assert all((ROOT / file).is_dir() for file in files)
+
+
+RECEIVERS = sorted((ROOT / "ops/prometheus").glob("alertmanager.*.yml"))
+
+
+def test_people_choose_how_alerts_reach_them(services: dict[str, Any]) -> None:
+    manager = services["alertmanager"]
+    assert "${SLUICEGATE_ALERTMANAGER:-alertmanager.yml}" in manager["command"][0]
+    assert "${SLUICEGATE_SECRETS:-./secrets}:/run/alerts:ro" in manager["volumes"]
+    assert [path.name.split(".")[1] for path in RECEIVERS] == ["mail", "slack", "webhook"]
+
+
+@pytest.mark.parametrize("path", RECEIVERS, ids=lambda path: path.name)
+def test_a_receiver_has_no_secret_in_its_file_and_tells_what_to_do(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    config = yaml.safe_load(text)
+    names = {receiver["name"] for receiver in config["receivers"]}
+    routes = [config["route"], *config["route"]["routes"]]
+    assert {route["receiver"] for route in routes} == names
+    [receiver] = config["receivers"]
+    [[settings]] = [value for name, value in receiver.items() if name.endswith("_configs")]
+    secret = {"api_url", "url", "auth_password"}
+    assert not secret & set(settings)
+    [file] = [value for name, value in settings.items() if name.endswith("_file")]
+    assert file.startswith("/run/alerts/")
+    assert settings["send_resolved"] is True
+    if "text" in settings:
+        assert {".Annotations.summary", ".Annotations.runbook_url"} <= set(
+            re.findall(r"\.Annotations\.\w+", settings["text"])
+        )
+
+
+def test_notices_come_from_a_service_of_their_own(services: dict[str, Any]) -> None:
+    notify = services["notify"]
+    assert notify["command"] == "sluicegate notify"
+    assert set(notify["networks"]) == {"data", "outside"}
+    assert {"SLUICEGATE_NOTIFY_WEBHOOK_URL", "SLUICEGATE_SMTP_PASSWORD"} <= set(
+        notify["environment"]
+    )
 
 
 def test_prometheus_asks_where_the_services_answer(services: dict[str, Any]) -> None:

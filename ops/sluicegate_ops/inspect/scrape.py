@@ -9,6 +9,7 @@ from sluicegate.keys import CLASSES, Keys
 from .apps import AppCounts, app_counts
 from .archive import ArchiveState, glance
 from .facts import LIVE_SECONDS
+from .notifying import read_notifying
 from .reconcile import ReconcileState, read_reconcile
 from .waiting_webhooks import WaitingWebhooks, read_waiting_webhooks
 
@@ -23,6 +24,7 @@ class ScrapeCounts(NamedTuple):
     tops of the trees of lanes, ``campaigns`` those that run, ``workers`` those heard lately,
     ``twice`` messages sent twice that nobody has cleared; ``apps`` are by name, ``webhooks`` those
     to be passed on; ``archive`` is where what has ended goes, ``reconcile`` the last run of that.
+    ``notices`` wait for the receiver that is furthest behind.
     """
 
     parked: Sequence[str]
@@ -35,6 +37,7 @@ class ScrapeCounts(NamedTuple):
     webhooks: WaitingWebhooks
     archive: ArchiveState
     reconcile: ReconcileState
+    notices: int
 
 
 def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
@@ -60,6 +63,7 @@ def read_scrape(client: Any, keys: Keys, now_ms: float) -> ScrapeCounts:
         webhooks=read_waiting_webhooks(client, keys),
         archive=glance(client, keys),
         reconcile=read_reconcile(client, keys),
+        notices=max(read_notifying(client, keys).waiting.values(), default=0),
     )
 
 

@@ -75,7 +75,7 @@ class Seen(NamedTuple):
     """One account at a scrape; ``halts`` and ``parked`` count by level, and how a halt ends.
 
     ``ledgers`` are those of the newest campaigns that have not ended, by name; ``apps`` are by
-    name too. ``costs`` are the sums of today (UTC).
+    name too. ``notices`` wait for a receiver. ``costs`` are the sums of today (UTC).
     """
 
     facts: AccountFacts
@@ -91,6 +91,7 @@ class Seen(NamedTuple):
     webhooks: WaitingWebhooks
     archive: ArchiveState
     reconcile: ReconcileState
+    notices: int
     costs: Mapping[SumField, CostSum]
 
     @property
@@ -128,6 +129,7 @@ def look(client: Any, keys: Keys) -> Seen:
         webhooks=counts.webhooks,
         archive=counts.archive,
         reconcile=counts.reconcile,
+        notices=counts.notices,
         costs=cost_of_day(client, keys, day_of(facts.now_ms)),
     )
 

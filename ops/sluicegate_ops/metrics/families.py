@@ -106,6 +106,10 @@ GAUGES: Final[Mapping[str, Gauge]] = {
         "For how long an app has been taking none of the webhooks that wait for it.",
         lambda s: s.webhooks.behind_seconds(s.facts.now_ms),
     ),
+    "notices_waiting": Gauge(
+        "Notices that sluicegate notify has for a receiver that does not take them.",
+        lambda s: s.notices,
+    ),
     "limits_version": Gauge(
         "Version of the limits in force.", lambda s: float(s.facts.limits.get("version", 0))
     ),
