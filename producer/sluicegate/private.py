@@ -7,7 +7,7 @@ into place whole.
 import os
 import secrets
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 _MODE = 0o600
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # not on Windows
@@ -51,3 +51,8 @@ def put(draft: Path, path: Path, *, replace: bool) -> None:
         draft.rename(path)
     else:
         draft.unlink()
+
+
+def private_file(path: Path) -> BinaryIO:
+    """``private_text`` for bytes."""
+    return open(path, "wb", opener=_opener)

@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import unescape
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -13,6 +13,8 @@ from sluicegate import Config
 from sluicegate.config import Account, Desk, DeskUser, Role, Web
 from sluicegate_ops.desk import passwords
 from sluicegate_ops.desk.app import DeskSite
+from sluicegate_ops.desk.jobs import Spawn
+from support.command_line import invoked
 
 PASSWORD = "correct horse battery"
 ORIGIN = "http://127.0.0.1:8082"
@@ -75,20 +77,32 @@ def words(page: httpx.Response) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
+async def _in_this_process(args: Sequence[str], out: BinaryIO, err: BinaryIO) -> int:
+    """Run the command line here: it takes a process seconds to start."""
+    done = invoked(list(args))
+    out.write(done.stdout.encode())
+    err.write(done.stderr.encode())
+    return done.exit_code
+
+
 @contextmanager
-def desk_site(config: Config) -> Iterator[DeskSite]:
-    site = DeskSite(config)
+def desk_site(config: Config, spawn: Spawn = _in_this_process) -> Iterator[DeskSite]:
+    site = DeskSite(config, spawn=spawn)
     try:
         yield site
     finally:
         site.close()
 
 
-def at_the_desk(config: Config, story: Callable[[DeskSite], Awaitable[None]]) -> None:
+def at_the_desk(
+    config: Config,
+    story: Callable[[DeskSite], Awaitable[None]],
+    spawn: Spawn = _in_this_process,
+) -> None:
     """Open a desk and have ``story`` happen there."""
 
     async def told() -> None:
-        with desk_site(config) as site:
+        with desk_site(config, spawn) as site:
             await story(site)
 
     asyncio.run(told())

@@ -25,6 +25,11 @@ class OpenAccounts:
         return list(self._first.config.accounts)
 
     @property
+    def config(self) -> Config:
+        """The configuration that they were opened with; raises InvalidConfig."""
+        return self._first.config
+
+    @property
     def desk(self) -> Desk | None:
         """What the configuration says of people; raises InvalidConfig."""
         return self._first.config.web.desk

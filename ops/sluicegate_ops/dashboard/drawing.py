@@ -42,15 +42,18 @@ def drawn(
     prefix: str = "",
     person: Person = NOBODY,
     token: str = "",
+    *,
+    desk: bool = False,
 ) -> str:
     """The page without what surrounds it, with the acts that ``person`` may do.
 
     ``prefix`` is the path under which all pages stand; ``token`` shows that a form is ours.
+    ``desk`` says that campaigns are prepared here.
     """
     name = "trouble" if answer.trouble else page.slug
     fields: Mapping[str, Any] = answer.data
     link = _Links(answer, prefix)
-    button = _Buttons(person, answer, prefix)
+    button = _Buttons(person, answer, prefix, desk)
     html = _LOADER.load(f"{name}.html").generate(
         **fields,
         page=page,
@@ -91,14 +94,22 @@ class _Links:
 class _Buttons:
     """What leads to the question of an act; nothing for whoever may not do it."""
 
-    def __init__(self, person: Person, answer: PageAnswer, prefix: str) -> None:
-        self._person, self._prefix = person, prefix
+    def __init__(self, person: Person, answer: PageAnswer, prefix: str, desk: bool) -> None:
+        self._person, self._prefix, self._desk = person, prefix, desk
         many = len(answer.accounts) > 1
         self._account = {"account": answer.account} if many else {}
 
     def may(self, slug: str) -> bool:
         """Whether the person may do an act."""
         return self._person.may(*ACTS[slug].roles)
+
+    def draft(self, kind: str, label: str, campaign: str) -> str:
+        """A link to the campaign desk, where there is one: Flower has none."""
+        if not (self._desk and self._person.may("send")):
+            return ""
+        path = f"{self._prefix}/campaigns/{quote(campaign, safe='')}/{kind}"
+        query = f"?{urlencode(self._account)}" if self._account else ""
+        return f'<a class="sg-button" href="{escape(path + query)}">{escape(label)}</a>'
 
     def path(self, slug: str) -> str:
         """Where an act is asked and done."""

@@ -7,5 +7,9 @@ visitors    who a request is from, and whether a form of theirs is ours
 shell       what surrounds each page, and the files that pages load
 forms       what a request's form says
 routes      logging in and out, the dashboard's pages and acts
+uploading   a file that a browser sends, streamed to disk
+drafts      what somebody prepares, in a folder of its own
+jobs        commands in processes of their own, beside receipts
+blasts      the campaign desk: upload, check, test, start, revise, retry
 app         the ASGI app
 """

@@ -1,5 +1,6 @@
 """The desk's ASGI app: its routes behind the threshold that every request passes."""
 
+from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
@@ -18,6 +19,9 @@ from ..web.server import ListenerApp
 from ..web.threshold import Threshold
 from ..web.wall import LIMITS
 from .beside import Beside
+from .blasts import BlastRoutes
+from .drafts import Drafts
+from .jobs import Jobs, Spawn, spawned
 from .routes import DeskRoutes, told
 from .sessions import Sessions
 from .visitors import Visitors
@@ -34,19 +38,24 @@ class DeskSite:
     Nothing is asked of Redis before somebody asks for a page.
     """
 
-    def __init__(self, config: Config, config_path: str | None = None) -> None:
+    def __init__(
+        self, config: Config, config_path: str | None = None, spawn: Spawn = spawned
+    ) -> None:
         self.config, self.beside = config, Beside()
         self.accounts = OpenAccounts(config_path, config)
         self._client = connect(config.redis_url)
         desk = config.web.desk or Desk()
         sessions = Sessions(self._client, Keys(self.accounts.names[0]), desk)
         self.visitors = Visitors(desk, config.web.proxies, sessions)
+        self.drafts = Drafts(Path(desk.files), desk.keep_files_seconds)
+        self.jobs = Jobs(self.drafts, config_path, spawn)
         self.app = _app(self)
 
     def listener(self) -> ListenerApp:
         """The desk on a listener of its own, which lets large files take their time."""
         peers = Peers(CONNECTIONS, CONNECTIONS_PER_ADDRESS, Proxies(self.config.web.proxies))
-        return ListenerApp(self.app, peers, LIMITS._replace(exchange_seconds=EXCHANGE_SECONDS))
+        limits = LIMITS._replace(exchange_seconds=EXCHANGE_SECONDS)
+        return ListenerApp(self.app, peers, limits, self.jobs.close)
 
     def close(self) -> None:
         """Close connections, and begin nothing more."""
@@ -64,9 +73,10 @@ def _app(site: DeskSite) -> Starlette:
         most_body_bytes=desk.upload_bytes,
         proxies=Proxies(site.config.web.proxies),
     )
-    routes = DeskRoutes(site.accounts, site.visitors, site.beside).routes()
+    pages = DeskRoutes(site.accounts, site.visitors, site.beside)
+    blasts = BlastRoutes(pages, site.drafts, site.jobs)
     app = Starlette(
-        routes=routes,
+        routes=[*blasts.routes(), *pages.routes()],
         middleware=[threshold],
         exception_handlers={HTTPException: _nothing_here, Exception: _fault},
     )

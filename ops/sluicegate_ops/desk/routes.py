@@ -107,7 +107,9 @@ class DeskRoutes:
         title: str,
     ) -> Response:
         """The page, or with ``?as=json`` what it shows: its data, and the HTML of them."""
-        html = await self.beside(page_drawn, page, answer, PREFIX, visitor.person, visitor.forms)
+        html = await self.beside(
+            partial(page_drawn, desk=True), page, answer, PREFIX, visitor.person, visitor.forms
+        )
         if request.query_params.get("as") == "json":
             data: dict[str, Any] = {"data": answer.data, "trouble": answer.trouble, "html": html}
             return JSONResponse(data, answer.status, shell.HEADERS)

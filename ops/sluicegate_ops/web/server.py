@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple, cast
 
 import uvicorn
@@ -40,11 +40,12 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 class ListenerApp(NamedTuple):
-    """An app on a listener of its own, and what its connections may take."""
+    """An app on a listener of its own, what its connections may take, and what ends it."""
 
     app: Any
     peers: Peers
     limits: Limits
+    close: Callable[[], Awaitable[None]]
 
 
 class Server(uvicorn.Server):
@@ -70,6 +71,7 @@ class Server(uvicorn.Server):
         note = site.counts.note
         self._door = Door(self.config, self.server_state, peers, note, limits)
         self._health = Door(health, self.server_state, of_health, note, limits)
+        self._listeners = beside
         self._beside = [self._opened(one, note) for one in beside]
         self._site, self._on_ready = site, on_ready
 
@@ -87,6 +89,11 @@ class Server(uvicorn.Server):
             made = await loop.create_server(door.opened(), sock=sock, backlog=BACKLOG)
             self.servers.append(cast("Any", made))
         self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        for listener in self._listeners:
+            await listener.close()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_PER_SUMMARY == 0:

@@ -1,0 +1,199 @@
+"""The campaign desk: a file is uploaded, checked, tested and sent by the rules of the command."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sluicegate_ops.desk.app import DeskSite
+from sluicegate_ops.desk.blasts import counted_text
+from sluicegate_ops.desk.drafts import Draft
+from sluicegate_ops.desk.jobs import spawned
+from support.command_line import Cli
+from support.desks import Browser, at_the_desk, desk_config, logged_in, words
+
+ROWS = "Phone,First Name,Plan\n" + "".join(
+    f"+1415555{n:04},Ann{n},gold\n" for n in range(100, 130)
+)
+FILE = f"{ROWS}not a number,Bob,gold\n"
+SENDER = "+15557654321"
+TEXT = "Hi {{ first_name }}, <b>see</b> you"
+
+
+@pytest.fixture
+def here(cli: Cli, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
+    monkeypatch.setenv("SLUICEGATE_REDIS_URL", redis_url)
+    monkeypatch.chdir(tmp_path)
+    cli.bench.publish()
+    return cli
+
+
+async def uploaded(browser: Browser, body: bytes = FILE.encode(), name: str = "people.csv") -> str:
+    """Upload a file; the path of its draft."""
+    answer = await upload(browser, await browser.token(), body, name)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+async def upload(browser: Browser, token: str, body: bytes, name: str) -> httpx.Response:
+    form: Any = {"data": {"_xsrf": token}, "files": {"file": (name, body)}}
+    return await browser.http.post("/desk/new", headers=browser.from_here(), **form)
+
+
+async def ended(site: DeskSite, browser: Browser, path: str) -> httpx.Response:
+    """The draft's page once its command has ended."""
+    await site.jobs.settled(site.drafts.get(path.rpartition("/")[2]))
+    return await browser.get(path)
+
+
+def big(page: httpx.Response, id: str) -> str:
+    found = re.search(rf'id="{id}">([^<]+)<', page.text)
+    return found[1].strip() if found else ""
+
+
+def test_from_a_file_to_a_campaign_by_the_rules_of_the_command(here: Cli, redis_url: str) -> None:
+    async def story(site: DeskSite) -> None:
+        bea = await logged_in(site, "bea")
+        path = await uploaded(bea)
+        page = await bea.get(path)
+        assert "Columns: Phone First Name Plan" in words(page)
+        await bea.post(f"{path}/check", name="friday", text=TEXT, sender=SENDER)
+        checked = await ended(site, bea, path)
+        assert [big(checked, f"d-{what}") for what in ("rows", "sendable", "rejected")] == [
+            "31", "30", "1",
+        ]  # fmt: skip
+        assert "Send friday to 30 people" in words(checked)
+        assert "<b>see" not in checked.text
+        assert "Hi Ann100, <b>see</b> you" in words(checked)
+        rejects = await bea.get(f"{path}/rejects")
+        assert "not a number" in rejects.text
+        changed = await bea.post(f"{path}/check", name="friday", text=f"{TEXT}!", sender=SENDER)
+        assert changed.status_code == 303
+        await ended(site, bea, path)
+        await bea.post(f"{path}/start", why="as agreed")
+        done = await ended(site, bea, path)
+        assert "friday is imported" in words(done)
+        again = await bea.post(f"{path}/start")
+        assert again.status_code == 409
+
+    at_the_desk(desk_config(redis_url), story)
+    told = here.document("campaign", "status", "friday")
+    assert (told["state"], told["ledger"]["imported"]) == ("running", 30)
+    entry = next(one for one in here.lines("audit", "list") if one["action"] == "start")
+    assert (entry["who"], entry["why"]) == ("bea", "as agreed")
+
+
+def test_nothing_is_sent_that_was_not_checked_as_it_is(here: Cli, redis_url: str) -> None:
+    async def story(site: DeskSite) -> None:
+        bea = await logged_in(site, "bea")
+        path = await uploaded(bea)
+        assert (await bea.post(f"{path}/start")).status_code == 409
+        draft: Draft = site.drafts.get(path.rpartition("/")[2])
+        draft.name, draft.settings = "friday", {"text": "Hi", "sender": SENDER}
+        site.drafts.save(draft)
+        assert (await bea.post(f"{path}/start")).status_code == 409
+        unnamed = await bea.post(f"{path}/check", text="Hi", sender=SENDER)
+        assert unnamed.status_code == 422
+        bad = "Hi {{ nobody }}"
+        await bea.post(f"{path}/check", name="friday", text=bad, sender=SENDER)
+        page = await ended(site, bea, path)
+        assert "nobody" in words(page)
+        assert "Send friday" not in words(page)
+        assert (await bea.post(f"{path}/start")).status_code == 409
+
+    at_the_desk(desk_config(redis_url), story)
+    assert here.lines("campaign", "list") == []
+
+
+def test_files_that_are_none_and_forms_that_are_not_ours_leave_nothing(
+    here: Cli, redis_url: str, tmp_path: Path
+) -> None:
+    async def story(site: DeskSite) -> None:
+        bea, len_ = await logged_in(site, "bea"), await logged_in(site, "len")
+        token = await bea.token()
+        empty = await upload(bea, token, b"", "empty.csv")
+        assert empty.status_code == 422
+        large = await upload(bea, token, b"a,b\n" * 1_000, "large.csv")
+        assert "more than 2,048 bytes" in words(large)
+        assert (await upload(bea, "forged", FILE.encode(), "x.csv")).status_code == 403
+        nameless = await upload(bea, token, b"\x00\x01\x02", "x.bin")
+        assert nameless.status_code == 422
+        assert (await upload(len_, await len_.token(), FILE.encode(), "x.csv")).status_code == 403
+        plain = await bea.http.post("/desk/new", content=b"x", headers=bea.from_here())
+        assert plain.status_code == 422
+        foreign = await bea.http.post(
+            "/desk/new", data={"_xsrf": token}, files={"file": ("x.csv", b"a\n")}
+        )
+        assert foreign.status_code == 403
+        assert (await bea.get("/desk/drafts/../../etc/passwd")).status_code in (303, 404)
+        assert (await bea.get(f"/desk/drafts/{'0' * 24}")).status_code == 404
+
+    at_the_desk(desk_config(redis_url, upload_bytes=2_048), story)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_who_may_not_send_sees_no_draft(here: Cli, redis_url: str) -> None:
+    async def story(site: DeskSite) -> None:
+        bea, len_ = await logged_in(site, "bea"), await logged_in(site, "len")
+        path = await uploaded(bea)
+        for there in (path, "/desk/drafts", "/desk/new"):
+            assert (await len_.get(there)).status_code == 403
+        ann = await logged_in(site, "ann")
+        assert "people.csv" in words(await ann.get("/desk/drafts"))
+        assert (await ann.get(f"{path}/rejects")).status_code == 403  # bea's own numbers
+        await ann.post(f"{path}/remove")
+        assert (await bea.get(path)).status_code == 404
+
+    at_the_desk(desk_config(redis_url), story)
+
+
+def test_a_text_is_revised_once_it_is_seen_what_that_does(here: Cli, redis_url: str) -> None:
+    async def story(site: DeskSite) -> None:
+        bea = await logged_in(site, "bea")
+        path = await uploaded(bea)
+        await bea.post(f"{path}/check", name="friday", text=TEXT, sender=SENDER)
+        await ended(site, bea, path)
+        await bea.post(f"{path}/start")
+        await ended(site, bea, path)
+        page = await bea.get("/desk/campaigns/friday")
+        assert "/desk/campaigns/friday/revise" in page.text
+        begun = (await bea.get("/desk/campaigns/friday/revise")).headers["location"]
+        await bea.post(f"{begun}/do")  # nothing was asked
+        await bea.post(f"{begun}/ask", text="Hello {{ first_name }}")
+        asked = await ended(site, bea, begun)
+        assert "Send the new text to everybody who waits in friday" in words(asked)
+        await bea.post(f"{begun}/do", why="a slip")
+        assert "Done." in words(await ended(site, bea, begun))
+
+    at_the_desk(desk_config(redis_url), story)
+    assert here.document("campaign", "status", "friday")["version"] == 2
+
+
+@pytest.mark.long
+def test_a_command_runs_in_a_process_of_its_own(here: Cli, redis_url: str) -> None:
+    async def story(site: DeskSite) -> None:
+        bea = await logged_in(site, "bea")
+        path = await uploaded(bea)
+        await bea.post(f"{path}/check", name="friday", text=TEXT, sender=SENDER)
+        assert "Checking every row" in words(await bea.get(path))
+        assert big(await ended(site, bea, path), "d-sendable") == "30"
+        await bea.post(f"{path}/start")
+        await site.jobs.close()
+        assert "do it again, it goes on where it stopped" in words(await bea.get(path))
+
+    at_the_desk(desk_config(redis_url), story, spawned)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", ""),
+        ("a" * 160, "160 characters, 1 segment, GSM-7, as it stands here"),
+        ("a" * 161, "161 characters, 2 segments, GSM-7, as it stands here"),
+        ("ł", "1 characters, 1 segment, UCS-2, as it stands here"),
+    ],
+)
+def test_a_text_is_counted_as_it_is_billed(text: str, said: str) -> None:
+    assert counted_text(text) == said
