@@ -17,7 +17,7 @@ from sluicegate.config import Account, load
 from sluicegate.errors import BadFile
 from sluicegate.keys import Keys
 from sluicegate.levels import published
-from sluicegate_ops.cli.campaign.preflight_costs import cost
+from sluicegate_ops.operating.words import cost
 from support.command_line import invoked
 
 LIST = "country,type,price\nUS,SMS,0.004\nus,mms,0.015\nGB,SMS,0.0395\n*,SMS,0.1\n"

@@ -7,12 +7,15 @@ from typing import Any
 import httpx
 import pytest
 
+from sluicegate.audit import By
+from sluicegate.config import Account
 from sluicegate_ops.desk.app import DeskSite
 from sluicegate_ops.desk.blasts import counted_text
 from sluicegate_ops.desk.drafts import Draft
 from sluicegate_ops.desk.jobs import spawned
 from support.command_line import Cli
 from support.desks import Browser, at_the_desk, desk_config, logged_in, words
+from support.messages import plan, recipient
 
 ROWS = "Phone,First Name,Plan\n" + "".join(
     f"+1415555{n:04},Ann{n},gold\n" for n in range(100, 130)
@@ -197,3 +200,30 @@ def test_a_command_runs_in_a_process_of_its_own(here: Cli, redis_url: str) -> No
 )
 def test_a_text_is_counted_as_it_is_billed(text: str, said: str) -> None:
     assert counted_text(text) == said
+
+
+def test_a_second_person_approves_what_they_saw(here: Cli, redis_url: str) -> None:
+    config = desk_config(redis_url, accounts={"default": Account(approve_campaigns=True)})
+    here.bench.publish(approve_campaigns=True)
+
+    async def story(site: DeskSite) -> None:
+        campaigns = site.accounts.session(writes=True).campaigns
+        friday = plan("friday", text="Hi")
+        campaigns.create(friday)
+        rows = [recipient(friday, n) for n in range(3)]
+        assert len(list(campaigns.add("friday", rows, By("bea")))) == 3
+        bea, ann = await logged_in(site, "bea"), await logged_in(site, "ann")
+        asks = await ann.get("/desk/act/approve?campaign=friday")
+        assert "Let friday go out to 3 recipients as it is?" in words(asks)
+        seen = re.search(r'name="hash" value="([0-9a-f]+)"', asks.text)
+        assert seen is not None
+        own = await bea.post("/desk/act/approve", campaign="friday", hash=seen[1])
+        assert own.status_code == 409
+        stale = await ann.post("/desk/act/approve", campaign="friday", hash="0" * 16)
+        assert "it has changed since you looked" in words(stale)
+        assert campaigns.get("friday").state == "draft"
+        done = await ann.post("/desk/act/approve", campaign="friday", hash=seen[1])
+        assert "friday is approved" in words(done)
+        assert campaigns.get("friday").state == "running"
+
+    at_the_desk(config, story)

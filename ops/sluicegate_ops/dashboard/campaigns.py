@@ -44,6 +44,7 @@ def campaign(session: Session, name: str) -> dict[str, Any]:
     seen = look_at(session, one, ledger, dead)
     return {
         "campaign": campaign_document(session, seen),
+        "approve": session.campaigns.needs_approval(name),
         "text": one.current.text,
         "sender": one.current.sender or f"the pool of {one.current.messaging_profile_id}",
         "pace": own_pace(one),

@@ -20,7 +20,7 @@ from ..web.threshold import Threshold
 from ..web.wall import LIMITS
 from .beside import Beside
 from .blasts import BlastRoutes
-from .drafts import Drafts
+from .drafts import DeskDrafts
 from .jobs import Jobs, Spawn, spawned
 from .routes import DeskRoutes, told
 from .sessions import Sessions
@@ -47,7 +47,7 @@ class DeskSite:
         desk = config.web.desk or Desk()
         sessions = Sessions(self._client, Keys(self.accounts.names[0]), desk)
         self.visitors = Visitors(desk, config.web.proxies, sessions)
-        self.drafts = Drafts(Path(desk.files), desk.keep_files_seconds)
+        self.drafts = DeskDrafts(Path(desk.files), desk.keep_files_seconds)
         self.jobs = Jobs(self.drafts, config_path, spawn)
         self.app = _app(self)
 

@@ -16,7 +16,7 @@ from sluicegate.segments import count as count_segments
 from ..dashboard.acts.acting import FormFields
 from ..operating.words import clean, hidden, when
 from . import shell
-from .drafts import Draft, Drafts, UnknownDraft
+from .drafts import DeskDrafts, Draft, UnknownDraft
 from .forms import fields_of
 from .jobs import Jobs
 from .routes import DeskRoutes, told
@@ -61,7 +61,7 @@ Draw = Callable[[Request, Visitor, Draft], Awaitable[Response]]
 class BlastRoutes:
     """The routes of the campaign desk, for people who may send."""
 
-    def __init__(self, desk: DeskRoutes, drafts: Drafts, jobs: Jobs) -> None:
+    def __init__(self, desk: DeskRoutes, drafts: DeskDrafts, jobs: Jobs) -> None:
         self._desk, self._drafts, self._jobs = desk, drafts, jobs
 
     def routes(self) -> list[Route]:

@@ -63,7 +63,7 @@ class UnknownDraft(LookupError):
     """There is no such draft on this host: it may have been removed for its age."""
 
 
-class Drafts:
+class DeskDrafts:
     """The drafts in a folder, which only this user may read."""
 
     def __init__(self, folder: Path, keep_seconds: float) -> None:

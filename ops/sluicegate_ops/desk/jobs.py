@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from sluicegate.private import private_file
 
-from .drafts import Draft, DraftJob, Drafts, JobKind
+from .drafts import DeskDrafts, Draft, DraftJob, JobKind
 
 AT_ONCE: Final = 2
 """Commands that run at once; others wait for their turn."""
@@ -45,7 +45,9 @@ async def spawned(args: Sequence[str], out: BinaryIO, err: BinaryIO) -> int:
 class Jobs:
     """Runs one command for a draft at a time; belongs to one event loop. Tests pass ``spawn``."""
 
-    def __init__(self, drafts: Drafts, config_path: str | None, spawn: Spawn = spawned) -> None:
+    def __init__(
+        self, drafts: DeskDrafts, config_path: str | None, spawn: Spawn = spawned
+    ) -> None:
         self._drafts, self._config_path, self._spawn = drafts, config_path, spawn
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._running: dict[str, asyncio.Task[None]] = {}

@@ -13,7 +13,7 @@ _MOST_FIELD_BYTES = 4_096
 _MOST_FIELDS = 20
 _WRITE_BYTES = 1_048_576
 
-Write = Callable[[Callable[[bytes], object], bytes], Awaitable[object]]
+WritePiece = Callable[[Callable[[bytes], object], bytes], Awaitable[object]]
 """Calls what writes a piece, beside the loop."""
 
 
@@ -58,7 +58,7 @@ class UploadedFile:
         self._header, self._value, self._said = b"", b"", b""
         self._in_file = self._done = False
 
-    async def take(self, stream: AsyncIterator[bytes], write: Write) -> None:
+    async def take(self, stream: AsyncIterator[bytes], write: WritePiece) -> None:
         """Read all of it; raises BadUpload, and what ``begin`` raises."""
         try:
             async for piece in stream:
@@ -76,7 +76,7 @@ class UploadedFile:
         if self._out is None or not self.size_bytes:
             raise BadUpload("choose a file that is not empty")
 
-    async def _flush(self, write: Write) -> None:
+    async def _flush(self, write: WritePiece) -> None:
         if self._out is not None and self._piece:
             piece, self._piece = bytes(self._piece), bytearray()
             await write(self._out.write, piece)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from sluicegate.masking import masked
 
@@ -53,3 +54,15 @@ def listed(values: Sequence[str], most: int = 5) -> str:
     """The first values, and how many more there are."""
     more = f" and {len(values) - most} more" if len(values) > most else ""
     return ", ".join(values[:most]) + more
+
+
+_CENT = Decimal("0.01")
+
+
+def cost(amount: float | Decimal, currency: str) -> str:
+    """An amount of money, for people: below a cent with at least four digits behind the point."""
+    exact = Decimal(str(amount))
+    if exact >= 1 or not exact:
+        return f"{exact:,.2f} {currency}"
+    digits = f"{exact:.6f}".rstrip("0").partition(".")[2]
+    return f"0.{digits.ljust(2 if exact >= _CENT else 4, '0')} {currency}"

@@ -10,10 +10,9 @@ import msgspec
 from sluicegate.campaigns.proportions import ShareTest, share_test
 
 from ...inspect import RecipientStatus
-from ...operating.words import clean
+from ...operating.words import clean, cost
 from ..kit.listing import Listing
 from ..kit.output import table
-from .preflight_costs import cost
 
 _SHOWN = 20
 

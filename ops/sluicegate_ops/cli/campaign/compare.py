@@ -10,10 +10,10 @@ from sluicegate.campaigns.proportions import ShareTest, share_test
 from sluicegate.stored import UNITS
 
 from ...operating.session import Session
+from ...operating.words import cost
 from ..kit.command import command, option_set
 from ..kit.options import AsJsonDocument, CampaignArgument
 from ..kit.output import table, write, write_document
-from .preflight_costs import cost
 
 _TESTED = ("delivered", "failed", "dead")
 

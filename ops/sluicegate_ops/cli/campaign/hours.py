@@ -2,8 +2,6 @@
 
 import typer
 
-from sluicegate.campaigns.hours import SendingHours
-
 from ...inspect import ClassHours, campaign_hours, server_ms
 from ...operating.session import Session
 from ...operating.words import local
@@ -73,21 +71,6 @@ def where(zones: tuple[str, ...]) -> str:
     if len(zones) > _ZONES_SHOWN:
         return f"any of {len(zones)} zones"
     return " and ".join(zones) or "anywhere"
-
-
-def hours_words(hours: SendingHours | None) -> str:
-    """When a plan lets its recipients be sent to, in words; "" for any time."""
-    if hours is None:
-        return ""
-    zone = hours.fixed_zone or (hours.zone and f"else in {hours.zone}")
-    column = hours.zone_column or hours.state_column
-    parts = [hours.windows, hours.preset and f"preset {hours.preset}", zone or ""]
-    parts += [f"by column {column}"] * bool(column)
-    parts += [f"from {hours.begins} on"] * bool(hours.begins)
-    parts += [f"not on holidays of {', '.join(hours.holidays)}"] * bool(hours.holidays)
-    parts += [f"not on {', '.join(hours.closed)}"] * bool(hours.closed)
-    parts += ["what is not sent by the close ends"] * (hours.on_close == "expire")
-    return "; ".join(filter(None, parts))
 
 
 def _state(one: ClassHours, now_ms: float) -> str:

@@ -9,20 +9,11 @@ from sluicegate.campaigns.prices import CountryCost
 from sluicegate.campaigns.report import Report
 from sluicegate.config import Account
 
+from ...operating.words import cost
 from ..kit.output import table, tell, write
 
-_CENT = Decimal("0.01")
 _SHOWN = 12
 """Countries listed; JSON has all of them."""
-
-
-def cost(amount: float | Decimal, currency: str) -> str:
-    """An amount of money, for people: below a cent with at least four digits behind the point."""
-    exact = Decimal(str(amount))
-    if exact >= 1 or not exact:
-        return f"{exact:,.2f} {currency}"
-    digits = f"{exact:.6f}".rstrip("0").partition(".")[2]
-    return f"0.{digits.ljust(2 if exact >= _CENT else 4, '0')} {currency}"
 
 
 def named(country: str) -> str:

@@ -16,10 +16,10 @@ from sluicegate.stored import BrandLimits
 
 from ...operating.campaign.preflight import code_of, differs_from_file, finish_of, utc_now
 from ...operating.session import Session
-from ...operating.words import clean, counted, hidden, lasting, local
+from ...operating.words import clean, cost, counted, hidden, lasting, local
 from ..kit.output import grid, table, tell, write, write_pairs
 from .hours import where
-from .preflight_costs import cost, named, write_costs
+from .preflight_costs import named, write_costs
 from .presets import NO_ADVICE
 
 _SHOWN = 12

@@ -16,7 +16,7 @@ from sluicegate.campaigns.template import Template
 from sluicegate.errors import BadValue, WrongCampaignState
 
 from ...operating.session import Session
-from ...operating.words import clean, counted
+from ...operating.words import clean, cost, counted
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
@@ -27,7 +27,6 @@ from ..kit.output import tell, write_document
 from ..kit.progress import Meter
 from .language_texts import texts_by_language
 from .options import CampaignOptions, LanguageOption
-from .preflight_costs import cost
 
 _VARIABLE = re.compile(r"(\{\{\s*)(\w+)")
 

@@ -21,7 +21,7 @@ from sluicegate.stored import NO_GUARDS, Guards
 from ...operating.campaign.preflight import document, estimate_billionths
 from ...operating.pasting import pasted
 from ...operating.session import Session
-from ...operating.words import counted, when
+from ...operating.words import cost, counted, when
 from ..kit.acts import by_whom
 from ..kit.asking import confirm
 from ..kit.command import command, option_set
@@ -33,7 +33,6 @@ from .guards import GuardOptions, cap, guards_of
 from .options import FileOptions, MaxCostOption
 from .planning import existing, opened, planned, reading_of, timed
 from .preflight import ReadFile, read, refuse
-from .preflight_costs import cost
 from .preflight_screen import show
 from .room import refuse_without_room
 from .when_options import AtOption, start_time

@@ -50,13 +50,12 @@ ASKED = ("why", "typed", "_xsrf", "account")
 
 
 class FormInput(NamedTuple):
-    """A field that the question has: ``kind`` is ``text``, ``lines``, ``check`` or a choice's."""
+    """A field that the question has: ``kind`` is ``text``, ``lines``, ``check`` or ``hidden``."""
 
     name: str
     label: str
     value: str = ""
     kind: str = "text"
-    choices: Sequence[tuple[str, str]] = ()
     needed: bool = False
 
 

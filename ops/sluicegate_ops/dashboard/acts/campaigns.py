@@ -7,6 +7,8 @@ from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Action
 from sluicegate.config import Role
 
+from ...operating.campaign.approving import approved, proposal_pairs
+from ...operating.campaign.guard_words import guard_pairs
 from ...operating.campaign.resuming import check_resumable
 from ...operating.session import Session
 from ...operating.status.reasons import own_pace
@@ -99,7 +101,28 @@ def _number(text: str, what: str) -> float:
     return value
 
 
+def _ask_approve(session: Session, fields: FormFields) -> Question:
+    name = _name(session, fields)
+    seen = session.campaigns.proposal(name)
+    campaign = session.campaigns.get(name)
+    told = [f"{word}: {said}" for word, said in proposal_pairs(seen, campaign) if said]
+    told += [f"{word}: {said}" for word, said in guard_pairs(campaign)]
+    what = f"Let {name} go out to {counted(seen.recipients, 'recipient')} as it is?"
+    shown = FormInput("hash", "The hash of what you see", seen.hash, "hidden")
+    return Question(what, f"Approve {name}", ("campaigns", name), told, inputs=[shown])
+
+
+def _approve(session: Session, by: By, fields: FormFields) -> str:
+    """Approve what the question showed; raises BadForm where it has changed since."""
+    seen = session.campaigns.proposal(_name(session, fields))
+    if fields.one("hash") != seen.hash:
+        raise BadForm("it has changed since you looked: read it again")
+    approval, state = approved(session.campaigns, seen, by)
+    return f"{seen.plan.name} is approved as {approval.hash}, and {state}."
+
+
 CAMPAIGN_ACTS = (
+    DashboardAct("approve", "campaigns", _ROLES, _ask_approve, _approve),
     DashboardAct("pause", "campaigns", _ROLES, _ask_pause, _pause),
     DashboardAct("resume", "campaigns", _ROLES, _ask_resume, _resume),
     DashboardAct("cancel", "campaigns", _ROLES, _ask_cancel, _cancel),
