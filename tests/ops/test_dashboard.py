@@ -1,13 +1,16 @@
 """The dashboard's pages say what the command line says, and say it safely."""
 
+import builtins
 import json
 import re
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sluicegate_ops import dashboard
 from sluicegate_ops.dashboard.pages import PAGES, PageAnswer
 from sluicegate_ops.dashboard.parts import bar
 from sluicegate_ops.dashboard.sharing import SharedLooks
@@ -199,3 +202,30 @@ def test_a_look_that_breaks_is_shared_by_nobody() -> None:
     with pytest.raises(LookupError):
         shared("queue", breaks)
     assert shared("queue", lambda: PageAnswer("", (), {})).status == 200
+
+
+def test_a_campaign_s_page_draws_why_its_dead_died(pages: Cli) -> None:
+    pages.bench.campaign(plan("may"), 2)
+    pages.bench.send(kind="dead", code="40001", reason="not routable")
+    pages.bench.send()
+    [page] = asked("/campaigns/may")
+    assert page.status == 200
+    assert "40001" in words(page.body)
+
+
+def test_no_template_takes_a_name_of_pythons_own() -> None:
+    """What one template assigns is local to all that it includes: a ``sum`` there breaks here."""
+    folder = Path(dashboard.__file__).parent / "templates"
+    assigned = re.compile(r"\{% (?:for|set) ([\w, ()]+?) (?:in|=) ")
+    found = {
+        (path.name, name)
+        for path in sorted(folder.glob("*.html"))
+        for names in assigned.findall(path.read_text(encoding="utf-8"))
+        for name in re.findall(r"\w+", names)
+        if name in dir(builtins)
+    }
+    assert not found
+    assert assigned.findall("{% for currency, sum in x %}{% set a, b = 1, 2 %}") == [
+        "currency, sum",
+        "a, b",
+    ]
