@@ -19,6 +19,7 @@ from sluicegate_rigs.bench.contenders import BARE, CELERY, SLUICEGATE, Contender
 from sluicegate_rigs.bench.environment import Environment, Produced
 from sluicegate_rigs.bench.figures import Connected, Figures, connected
 from sluicegate_rigs.bench.growth import Point
+from sluicegate_rigs.bench.http_figures import HttpFigures, http_run
 from sluicegate_rigs.bench.preflights import PreflightFigures
 from sluicegate_rigs.bench.progress import part
 from sluicegate_rigs.bench.publish import markdown, publish
@@ -89,6 +90,7 @@ def some_figures(enqueue_vs_celery: float = 40.0) -> Figures:
         under_celery_vs_bare=one,
         under_celery_cpu_vs_bare=one,
         preflight=PreflightFigures(1_000_000, 12.0, 190.0),
+        http=HttpFigures(Stats(25_000.0, 2.0, 3.0), one, Stats(1_500.0, 2.0, 3.0), one),
     )
 
 
@@ -197,6 +199,8 @@ def test_targets_stand_beside_the_measurements() -> None:
     assert said["drain at 50 ms, of what 200 in flight allow"].holds
     assert said["worker CPU per message at 50 ms, to Celery's"].holds
     assert said["bulk enqueue, to a loop of delay()"].measured == 40.0
+    assert said["bulk over HTTP with a token, caps and validation, messages/s"].holds
+    assert not said["the same one by one, messages/s"].holds
     assert said["preflight of a million rows with zones, a list and three conditions"].holds
     assert said["its memory at most"].measured == 190.0
     assert not any(one.what.startswith("import") for one in every_target(Bench(cases=[])))
@@ -271,3 +275,11 @@ def test_a_preflight_is_measured(redis_url: str, monkeypatch: pytest.MonkeyPatch
     found = preflights.measured(200)
     assert (found.rows, found.peak_mb > 10) == (200, True)
     assert found.seconds_per_million == found.seconds * 5_000
+
+
+@pytest.mark.long
+def test_what_is_taken_over_http_is_measured() -> None:
+    with Environment() as environment:
+        run = http_run(environment, 1_000, 200)
+    assert run.bulk_per_s > run.single_per_s > 0
+    assert 0 < run.single_p50_ms <= run.single_p99_ms

@@ -12,6 +12,7 @@ from . import machine
 from .comparison import BenchCase, Stats, paired, under_and_bare, worker_cpu
 from .contenders import BARE, CELERY, MESSAGES, SLUICEGATE, Contender
 from .environment import WORKER_CONCURRENCY, Environment, Produced
+from .http_figures import HttpFigures, HttpRun, http_run
 from .preflights import QUICK, WHOLE, PreflightFigures
 from .progress import Part, part
 from .runs import Counted, commands_at, wait_for
@@ -59,13 +60,14 @@ class Figures(msgspec.Struct, kw_only=True):
     under_celery_vs_bare: Stats
     under_celery_cpu_vs_bare: Stats
     preflight: PreflightFigures | None = None
+    http: HttpFigures | None = None
 
 
 def measure_all(environment: Environment, scale: float, repeats: int, seconds: float) -> Figures:
     """Measure all figures; ``scale`` 1 is full size, less is quicker."""
     whole = scale >= 1
     figures: dict[str, Any] = {}
-    with part("enqueueing", 3 * repeats) as now:
+    with part("enqueueing", 4 * repeats) as now:
         figures |= _enqueueing(environment, scale, repeats, now)
     pairs = 2 * repeats if whole else repeats
     with part("pairs", 2 * pairs) as now:
@@ -84,9 +86,10 @@ def produced(environment: Environment, contender: Contender, count: int) -> Prod
 
 def _enqueueing(
     environment: Environment, scale: float, repeats: int, part: Part
-) -> dict[str, Stats]:
+) -> dict[str, Any]:
     many, few = max(500, int(100_000 * scale)), max(100, int(5_000 * scale))
     of: dict[str, list[Produced]] = {}
+    over_http = list[HttpRun]()
     for _ in range(repeats):
         for contender, count in ((SLUICEGATE, many), (MESSAGES, many // 2), (CELERY, few)):
             part.begin(contender.feed)
@@ -95,6 +98,11 @@ def _enqueueing(
             part.end(
                 f"{contender.feed}: {took.per_second:,.0f}/s, {took.bytes_each:,.0f} bytes each"
             )
+        part.begin("http")
+        over_http.append(http_run(environment, many // 2, 2 * few))
+        part.end(
+            f"http: {over_http[-1].bulk_per_s:,.0f}/s in bulk, {over_http[-1].single_per_s:,.0f}/s"
+        )
     rows, messages, tasks = of["campaign"], of["messages"], of["celery"]
     together = list(zip(rows, messages, tasks, strict=True))
     return {
@@ -107,6 +115,7 @@ def _enqueueing(
         "bytes_per_recipient": Stats.of(run.bytes_each for run in rows),
         "bytes_per_message": Stats.of(run.bytes_each for run in messages),
         "celery_bytes_per_task": Stats.of(run.bytes_each for run in tasks),
+        "http": HttpFigures.of(over_http, [run.per_second for run in messages]),
         "memory_vs_celery": Stats.of(r.bytes_each / t.bytes_each for r, _, t in together),
     }
 

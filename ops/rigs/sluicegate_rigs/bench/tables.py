@@ -117,6 +117,11 @@ def _figures(figures: Figures) -> Iterator[tuple[str, str]]:
         yield "preflight, rows/s", f"{preflight.rows / preflight.seconds:,.0f}"
         yield "preflight, memory at most", f"{preflight.peak_mb:.0f} MB"
     yield "bulk enqueue, messages/s", spread(figures.enqueue_per_s, ",.0f")
+    if http := figures.http:
+        yield "bulk over HTTP, messages/s", spread(http.bulk_per_s, ",.0f")
+        yield "bulk over HTTP, to bulk enqueue", spread(http.bulk_to_python, ".2f") + "x"
+        yield "singly over HTTP, messages/s", spread(http.single_per_s, ",.0f")
+        yield "singly over HTTP, p99", spread(http.single_p99_ms, ".1f") + " ms"
     yield "loop of delay(), tasks/s", spread(figures.celery_enqueue_per_s, ",.0f")
     yield "bulk enqueue, producer's CPU s/1k", spread(figures.enqueue_cpu_s_per_1k, ".4f")
     yield (

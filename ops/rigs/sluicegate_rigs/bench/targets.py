@@ -9,6 +9,7 @@ from .archiving import ArchiveFigures
 from .comparison import Stats, per_second, worker_cpu
 from .contenders import CELERY, SLUICEGATE
 from .figures import Figures
+from .http_figures import HttpFigures
 from .preflights import WHOLE, PreflightFigures
 from .record import LIMIT_50_MS, Bench
 from .script_times import ALL, IN_HOURS, OF_CAMPAIGN
@@ -101,12 +102,25 @@ def _enqueueing(figures: Figures) -> Iterator[Target]:
     yield Target("bulk enqueue, to a loop of delay()", 30, bulk.median, "{:.1f}x", aside=aside)
     what = "import of a campaign's file, rows/s"
     yield Target(what, 100_000, rows.median, "{:,.0f}", aside=_apart(rows, ",.0f"))
+    if http := figures.http:
+        yield from _over_http(http)
     if preflight := figures.preflight:
         yield from _preflight(preflight)
     each, task = figures.bytes_per_recipient.median, figures.celery_bytes_per_task.median
     what = "server memory per queued recipient, to Celery's per task"
     aside = f"{each:,.0f} of {task:,.0f} bytes"
     yield Target(what, 0.06, figures.memory_vs_celery.median, "{:.3f}x", True, aside)
+
+
+def _over_http(http: HttpFigures) -> Iterator[Target]:
+    many, to_python = http.bulk_per_s, http.bulk_to_python
+    aside = f"{_apart(many, ',.0f')}; {to_python.median:.2f}x of bulk enqueue from Python"
+    what = "bulk over HTTP with a token, caps and validation, messages/s"
+    yield Target(what, 20_000, many.median, "{:,.0f}", aside=aside)
+    singly, p99 = http.single_per_s, http.single_p99_ms
+    what = "the same one by one, messages/s"
+    yield Target(what, 2_000, singly.median, "{:,.0f}", aside=_apart(singly, ",.0f"))
+    yield Target("its p99", 50, p99.median, "{:.1f} ms", True, _apart(p99, ".1f"))
 
 
 def _preflight(preflight: PreflightFigures) -> Iterator[Target]:
