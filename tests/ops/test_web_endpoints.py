@@ -227,3 +227,33 @@ def test_without_caps_there_is_nothing_to_say(front: Config) -> None:
         assert not [name for name in answer.headers if "ratelimit" in name]
 
     run(front, story)
+
+
+# Looking a number up.
+
+
+async def look_up(door: Front, number: str, token: str = TOKEN, query: str = "") -> httpx.Response:
+    return await door.http.get(f"/v2/number_lookup/{number}{query}", headers=bearer(token))
+
+
+def test_who_may_ask_learns_what_is_known_of_a_number(redis_url: str, bench: Bench) -> None:
+    us, other, france = "+12025550123", "+12025550124", "+33612345678"
+    bench.store.hset(bench.keys("optouts"), us, "1")
+    shop = App(token_env="TOKEN_SHOP", lookups=True, countries=("US",))
+    clinic = App(token_env="TOKEN_CLINIC")
+    asked = replace(config(redis_url), web=Web(apps={"shop": shop, "clinic": clinic}))
+
+    async def story(door: Front) -> None:
+        known = (await look_up(door, us, query="?type=carrier")).json()["data"]
+        assert known["record_type"] == "number_lookup"
+        assert (known["phone_number"], known["country_code"]) == (us, "US")
+        assert (known["valid_number"], known["opted_out"], known["carrier"]) == (True, True, None)
+        assert (await look_up(door, other)).json()["data"]["opted_out"] is False
+        assert refused(await look_up(door, france)) == (403, "40309", "/number")
+        assert refused(await look_up(door, us, OTHER_TOKEN)) == (403, "10010", "")
+        assert refused(await look_up(door, "12")) == (400, "10016", "/number")
+        unknown = await look_up(door, us, query="?type=caller-name")
+        assert refused(unknown) == (400, "10015", "/type")
+        assert (await look_up(door, us, "nobody's")).status_code == 401
+
+    run(asked, story)

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import redis
+from msgspec.structs import replace
 from starlette.requests import Request
 
 from sluicegate import load_config
+from sluicegate.config import App, Web
 from sluicegate.message import decode
 from sluicegate_ops.cli.serve import greeting
 from sluicegate_ops.simulator import Settings
@@ -140,6 +142,19 @@ def test_the_sdk_finds_every_kind_of_sender(sdk: telnyx.Telnyx, bench: Bench) ->
         assert stored(bench, f"k{n}")[2] == "hi"
     with pytest.raises(telnyx.BadRequestError, match="40305"):
         sdk.messages.send_short_code(to=NUMBER, from_=SENDER, text="hi")
+
+
+def test_the_sdk_looks_a_number_up(redis_url: str, sdk: telnyx.Telnyx) -> None:
+    with pytest.raises(telnyx.PermissionDeniedError, match="may not look numbers up"):
+        sdk.number_lookup.retrieve(NUMBER)
+    shop = App(token_env="TOKEN_SHOP", lookups=True)
+    with (
+        served(replace(config(redis_url), web=Web(apps={"shop": shop}))) as url,
+        telnyx.Telnyx(api_key=TOKEN, base_url=f"{url}/v2", max_retries=0) as client,
+    ):
+        found = client.number_lookup.retrieve("+12025550123", type="carrier").data
+    assert found is not None
+    assert (found.phone_number, found.country_code) == ("+12025550123", "US")
 
 
 def test_the_sdk_schedules_and_cancels(sdk: telnyx.Telnyx, bench: Bench) -> None:

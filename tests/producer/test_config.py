@@ -110,6 +110,7 @@ def test_what_the_example_leaves_out_is_valid_as_it_stands(path: Path) -> None:
         daily_messages=100_000,
         daily_money=500.0,
         most_waiting=20_000,
+        lookups=True,
         older_ids=False,
     )
     assert config.web.apps == {"shop": shop}

@@ -20,6 +20,7 @@ from . import openapi
 from .bulk import BulkRoute
 from .health import HealthRoutes
 from .links import LinkRoutes
+from .lookups import LookupRoute
 from .messages import AT_ONCE, MessageRoutes
 from .peers import Proxies
 from .problems import HttpProblem, refuse, refuse_fault, refuse_route
@@ -49,6 +50,7 @@ def make_app(site: Site) -> Starlette:
 
     web, webhooks, turns = site.config.web, WebhookRoutes(site), Turns(AT_ONCE)
     messages, bulk = MessageRoutes(site, turns), BulkRoute(site, turns)
+    lookups = LookupRoute(site, turns)
     threshold = Middleware(
         Threshold,
         most=web.connections,
@@ -67,6 +69,7 @@ def make_app(site: Site) -> Starlette:
         ),
         Route("/v2/messages/{id}", messages.get, methods=["GET"]),
         Route("/v2/messages/{id}", messages.delete, methods=["DELETE"]),
+        Route("/v2/number_lookup/{number}", lookups.get, methods=["GET"]),
         Route("/openapi.json", openapi.get, methods=["GET"]),
     ]
     if web.short_links:  # behind all others: its pattern holds any name

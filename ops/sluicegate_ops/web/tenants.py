@@ -114,12 +114,17 @@ class Tenant:
         if message.priority == "transactional" and self.settings.priority == "bulk":
             pointer = "/priority" if line else "/header/Sluicegate-Priority"
             raise _forbidden("10010", "Authorization failed", "ask for this priority", pointer)
+        self.check_country(message.to)
+
+    def check_country(self, number: str, pointer: str = "/to") -> None:
+        """Check that the app may send to this number; raises HttpProblem."""
         countries = self.settings.countries or self._account.countries
         if countries and (
-            SHORT_CODE.match(message.to)  # of no country that we know
-            or (E164.match(message.to) and region_of(message.to) not in countries)
+            SHORT_CODE.match(number)  # of no country that we know
+            or (E164.match(number) and region_of(number) not in countries)
         ):
-            raise _forbidden("40309", "Invalid destination region", "send to this country", "/to")
+            what = "send to this country"
+            raise _forbidden("40309", "Invalid destination region", what, pointer)
 
     def _may_send_from(self, sender: str | None, profile: str | None) -> bool:
         """Whether both are declared, where any is; what is not there at all is refused later."""

@@ -62,6 +62,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ``daily_messages`` and ``daily_money`` a day that begins at midnight UTC, and ``most_waiting``
     messages that have not ended. ``daily_money`` is in the account's currency, by its prices.
 
+    ``lookups``: whether it may ask what is known of a number that it may send to.
+
     ``older_ids``: whether it also finds what version 0.1 stored, under ids that have no app's
     name; None for whether it is the account's only app.
     """
@@ -75,6 +77,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     daily_messages: Count | None = None
     daily_money: DailyMoney | None = None
     most_waiting: Count | None = None
+    lookups: bool = False
     older_ids: bool | None = None
 
     def tokens(self, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .answers import ALWAYS, TEXT, TOO_LARGE, Shape, answer, body, error, header, obj, path
+from .lookups import lookup, lookup_schema
 from .messages import message_paths, message_schemas
 
 
@@ -41,6 +42,7 @@ def document() -> Shape:
         "servers": [{"url": "/"}],
         "paths": {
             **message_paths(),
+            "/v2/number_lookup/{number}": {"get": lookup()},
             "/receipts/{account}": {"post": _webhook("of_profile", {})},
             "/receipts/{account}/{id}/{mac}": {"post": _webhook("of_message", _OF_MESSAGE)},
             "/openapi.json": {"get": _openapi()},
@@ -49,6 +51,7 @@ def document() -> Shape:
             "securitySchemes": _SCHEMES,
             "schemas": {
                 **message_schemas(),
+                "OneLookup": lookup_schema(),
                 "Errors": obj(
                     {
                         "errors": {
