@@ -76,8 +76,17 @@ is each script's ``KEYS[1]``.
     relay:<target> hash  kind, host, app; while it takes none: failures in a row, since (wall ms),
                          why
     relay_tries  hash    id -> how often its target took others and not this one
-    relay_sums   hash    inbound, receipt: how many wait; inbound_bytes, receipt_bytes, and
-                         bytes:<app> of the latter
+    relay_heads  hash    target|line -> id of the one that the others of its line wait for
+    relay_line:<target>|<line> list  those ids, in order
+    relay_sums   hash    inbound, receipt, event: how many wait; inbound_bytes, receipt_bytes,
+                         event_bytes, and bytes:<app> of the receipts
+    events       stream  what apps are told (events.lua): number-0 -> kind, told (wall ms), id of
+                         the message, and what is known of it; the latest events_kept
+    event_number string  the number of the last one
+    event_readers hash   app -> number up to which it was given its events; off:<app> -> wall ms
+                         since when it is given none, and why
+    event_taker:<app> string  somebody gives it events just now
+    told:<event> string  something that came in was told of, for a week
     session:<h>  hash    name of a person who has logged in to the desk, the token of their forms,
                          ends (wall ms); h is a hash of the session's token
     login:<who>  string  how many logins failed lately: of a name, an address, or both (hashed)

@@ -161,6 +161,8 @@ def published(account: Account, apps: Mapping[str, App] = {}) -> dict[str, str]:
     cost_days               for how many days sums of costs are kept; only if not for 400
     approval                who may approve campaigns, by lines, or ``*``; only if they need it
     money, money:<level>    see ``money_caps``; ``apps`` are those of the account
+    events                  ``kept|app|app``: how many events are kept, and which apps want
+                            them, with ``*`` where one of them wants all; only if an app does
     ======================  ==================================================================
 
     A part is empty where there is no such rate, level or brand.
@@ -196,12 +198,22 @@ def published(account: Account, apps: Mapping[str, App] = {}) -> dict[str, str]:
     if account.cost_days != _COST_DAYS:
         fields["cost_days"] = str(account.cost_days)
     fields |= recipient_fields(account) | money_caps(account, apps) | _approval(account)
+    fields |= _events(account, apps)
     return fields | {"zone": _offsets() if account.brands else ""}
 
 
 def _approval(account: Account) -> dict[str, str]:
     who = "\n".join(account.approvers) or "*"
     return {"approval": who} if account.approve_campaigns else {}
+
+
+def _events(account: Account, apps: Mapping[str, App]) -> dict[str, str]:
+    """Whose events are written: all, as soon as one app wants all."""
+    wanting = {name: app.events for name, app in apps.items() if app.events}
+    if not wanting:
+        return {}
+    names = [*sorted(wanting), *(["*"] if "all" in wanting.values() else [])]
+    return {"events": f"{account.events_kept}|{'|'.join(names)}"}
 
 
 def carriers_text(most: int, days: int) -> str:

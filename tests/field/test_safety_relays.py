@@ -243,7 +243,7 @@ def test_1_several_processes_share_the_work_and_take_over_from_one_that_died(
         for n in range(30):
             await door.hook("/receipts/default", wrote(f"text {n}", NOW - n))
         one, other = (Front(settings, relay_client=apps.client(), time=CLOCK) for _ in range(2))
-        queue = one.site.relays._queues["default"]
+        queue = one.site.relays.queues["default"]
         dying = await queue.take(30, 16)
         assert len(dying.webhooks) == 16
         assert await other.site.relays.settle() <= 30, "that target is somebody's"

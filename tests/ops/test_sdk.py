@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sluicegate_ops.inspect import AppEvent
 from sluicegate_ops.simulator import Settings, Simulator, Webhooks, simulator_in_thread
+from sluicegate_ops.web.event_shapes import event_body
+from sluicegate_ops.web.event_signing import EventSigner
 from support.receiver import Hook, receiving
 from support.simulated import Client, simulated
 
@@ -168,3 +172,17 @@ def accepted(client: Client, hooks: Any) -> list[str]:
                 continue
             states.append(event.payload.to[0].status)
     return states
+
+
+def test_it_accepts_our_own_events_under_our_own_key(sdk: telnyx.Telnyx) -> None:
+    signer = EventSigner("SECRET", ["whsec_" + "A" * 43 + "="])
+    facts = {"to": "+15550000001", "sender": "+15550000000", "state": "accepted"}
+    event = AppEvent(7, "delivered", int(time.time() * 1000), "shop:order-1", facts)
+    body = event_body("default", "shop", event)
+    headers = signer.headers("default-7-1", body, int(time.time()))
+    told: Any = sdk.webhooks.unwrap(body.decode(), headers=headers, key=signer.public_key)
+    assert told.data.event_type == "message.finalized"
+    assert told.data.payload.id == "order-1"
+    assert told.data.payload.to[0].status == "delivered"
+    with pytest.raises(ValueError, match="ignature"):
+        sdk.webhooks.unwrap(body.decode() + " ", headers=headers, key=signer.public_key)

@@ -625,3 +625,24 @@ def test_an_apps_database_may_hold_a_password_in_the_environment(path: Path) -> 
 
 def test_a_socket_of_redis_keeps_its_slashes() -> None:
     assert without_tls_options("unix:///run/redis.sock?db=1") == "unix:///run/redis.sock?db=1"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('events = "some"\n', "events: must be one of 'own', 'all'"),
+        ('events_url = "https://a.example/e"\n', "events: say which"),
+        ('events = "own"\nevents_url = "https://a.example/e"\n', "events_secret_env: events are"),
+        (
+            'events = "own"\nevents_secret_env = "S"\nevents_url = "http://a.example/e"\n',
+            "events_url: must be an https URL",
+        ),
+        (
+            'events = "own"\nevents_secret_env = "S"\nevents_url = "http://127.0.0.1/e"\n',
+            "events_url: is on this host",
+        ),
+    ],
+)
+def test_where_events_go_is_checked(path: Path, text: str, named: str) -> None:
+    error = refused(path, f'[web.apps.shop]\ntoken_env = "TOKEN"\n{text}')
+    assert named in str(error)

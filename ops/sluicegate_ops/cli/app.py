@@ -13,6 +13,7 @@ from . import (
     dead,
     deployment,
     doubt,
+    events,
     halt,
     hold,
     mcp,
@@ -97,6 +98,7 @@ app.add_typer(doubt.doubt, name="doubt", rich_help_panel=ACT)
 app.add_typer(twice.twice, name="twice", rich_help_panel=ACT)
 app.add_typer(optout.optout, name="optout", rich_help_panel=ACT)
 app.add_typer(halt.halt, name="halt", rich_help_panel=ACT)
+app.add_typer(events.events, name="events", rich_help_panel=ACT)
 app.add_typer(hold.hold, name="hold", rich_help_panel=ACT)
 app.command(rich_help_panel=ACT)(person.erase)
 app.command(rich_help_panel=ACT)(person.export)

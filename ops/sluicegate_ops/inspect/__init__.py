@@ -35,6 +35,7 @@ ended       campaigns that have finished lately
 notifying   whether people are being told
 reached     whom anything reached lately
 holds       what is kept whatever its time
+events      what apps are told, and up to where each was given it
 trend       how an account or a campaign went, by the minute and by the hour
 """
 
@@ -63,6 +64,16 @@ from .campaign import (
 )
 from .costs import CostRow, amount_text, cost_of_day, cost_row, day_of, days_of_month, read_costs
 from .ended import EndedCampaign, read_finished
+from .events import (
+    AppEvent,
+    EventReaderState,
+    KeptEvents,
+    aread_events,
+    event_of,
+    every_event,
+    read_event_readers,
+    read_events,
+)
 from .facts import (
     LIVE_SECONDS,
     AccountFacts,
@@ -108,6 +119,7 @@ __all__ = [
     "AccountFacts",
     "AccountState",
     "AppCounts",
+    "AppEvent",
     "AppUse",
     "ArchiveState",
     "Behind",
@@ -119,8 +131,10 @@ __all__ = [
     "ClosedCampaign",
     "CostRow",
     "EndedCampaign",
+    "EventReaderState",
     "Finish",
     "HoldState",
+    "KeptEvents",
     "LaneLimits",
     "LaneState",
     "Look",
@@ -147,6 +161,7 @@ __all__ = [
     "accepted_parts",
     "amount_text",
     "app_use",
+    "aread_events",
     "aread_memory",
     "aread_older",
     "aread_record",
@@ -159,6 +174,8 @@ __all__ = [
     "day_of",
     "days_of_month",
     "deliveries_of",
+    "event_of",
+    "every_event",
     "limits_in_force",
     "member",
     "naming",
@@ -167,6 +184,8 @@ __all__ = [
     "read_account",
     "read_archive",
     "read_costs",
+    "read_event_readers",
+    "read_events",
     "read_facts",
     "read_finished",
     "read_holds",

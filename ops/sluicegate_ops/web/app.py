@@ -18,6 +18,7 @@ from sluicegate.urls import short_links_path
 
 from . import openapi
 from .bulk import BulkRoute
+from .event_routes import EventRoutes
 from .health import HealthRoutes
 from .links import LinkRoutes
 from .lookups import LookupRoute
@@ -70,6 +71,7 @@ def make_app(site: Site) -> Starlette:
         Route("/v2/messages/{id}", messages.get, methods=["GET"]),
         Route("/v2/messages/{id}", messages.delete, methods=["DELETE"]),
         Route("/v2/number_lookup/{number}", lookups.get, methods=["GET"]),
+        Route("/v2/events", EventRoutes(site).get, methods=["GET"]),
         Route("/openapi.json", openapi.get, methods=["GET"]),
     ]
     if web.short_links:  # behind all others: its pattern holds any name

@@ -20,6 +20,7 @@ _NOTABLE: Final = {
     "unauthorized": "requests refused: no app has that token",
     "relays_failed": "times that an app did not take a webhook; it is asked again",
     "relays_dropped": "webhooks not passed on",
+    "events_off": "apps that are passed no more events: sluicegate events enable",
 }
 _REFUSED: Final = {
     "not_recorded": "webhooks answered 503, for the provider to send again",

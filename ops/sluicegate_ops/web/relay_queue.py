@@ -13,20 +13,24 @@ from sluicegate.keys import Keys
 from sluicegate.outbox import translated
 from sluicegate.scripts import Argument, Script, Scripts
 
+OFF = Script("sluicegate_ops.web.event_off")
 PUT = Script("sluicegate_ops.web.relay_put")
 TAKE = Script("sluicegate_ops.web.relay_take")
 END = Script("sluicegate_ops.web.relay_end")
 
-RelayKind = Literal["inbound", "receipt"]
-"""What came in, for the account's ``inbound_url``; or one message's receipt, for its app's URL."""
+RelayKind = Literal["inbound", "receipt", "event"]
+"""What came in, for the account's ``inbound_url``; one message's receipt, for the URL that its app
+gave; or an event, for an app's ``events_url``."""
 
 INBOUND: Final = "inbound"
+EVENT: Final = "event"
 
 
 class RelayedWebhook(msgspec.Struct, frozen=True):
-    """A webhook as it came, to be passed on to ``url``: empty for what ``inbound_url`` then is.
+    """A webhook as it came, to be passed on to ``url``: empty for what the configuration says.
 
-    ``put_ms`` (wall) is when it came; ``app`` is whose message it tells of, if anybody's.
+    ``put_ms`` (wall) is when it came; ``app`` is whose message it tells of, if anybody's, or whom
+    an event is for. An event has its ``number``, and a ``line`` in which it goes after others.
     """
 
     kind: RelayKind
@@ -35,10 +39,14 @@ class RelayedWebhook(msgspec.Struct, frozen=True):
     body: bytes
     put_ms: int
     app: str = ""
+    number: int = 0
+    line: str = ""
 
     @property
     def id(self) -> str:
         """The same for the same webhook that comes again."""
+        if self.kind == EVENT:
+            return f"{self.app}:{self.number}/{self.line}"
         text = "\n".join([self.kind, self.url, *self.headers.values()])
         return blake2b(text.encode() + b"\n" + self.body, digest_size=16).hexdigest()
 
@@ -78,7 +86,7 @@ class RelayQueue:
         target, host = _target(webhook)
         packed = msgspec.msgpack.encode(webhook)
         args: list[Argument] = [webhook.id, webhook.kind, target, host, packed, self._most_bytes]
-        args.append(webhook.app)
+        args += [webhook.app, webhook.line]
         answer = await self._call(PUT, args)
         return cast("Literal['put', 'known', 'full']", cast("bytes", answer).decode())
 
@@ -112,6 +120,13 @@ class RelayQueue:
         args: list[Argument] = [taken.target, taken.lease, why, dice, len(over), int(any_taken)]
         return cast("int", await self._call(END, [*args, *over, *failed]))
 
+    async def off(self, app: str, why: str) -> bool:
+        """Pass no more events on to an app; they stay where they can be replayed from.
+
+        Returns whether they were passed on until now.
+        """
+        return bool(await self._call(OFF, [app, target_of_events(app), why]))
+
     async def _call(self, script: Script, args: Sequence[Argument]) -> object:
         try:
             return await self._scripts.acall(script, args)
@@ -119,10 +134,17 @@ class RelayQueue:
             raise translated(error, ()) from error
 
 
+def target_of_events(app: str) -> str:
+    """What an app's events wait for together."""
+    return f"events-{app}"
+
+
 def _target(webhook: RelayedWebhook) -> tuple[str, str]:
     """What waits together, and the host that people know it by."""
     if webhook.kind == INBOUND:
         return INBOUND, "inbound_url"
+    if webhook.kind == EVENT:
+        return target_of_events(webhook.app), f"events_url of {webhook.app}"
     parts = urlsplit(webhook.url)
     origin = f"{parts.scheme}://{parts.netloc}".lower()
     name = f"{webhook.app}\n{origin}" if webhook.app else origin

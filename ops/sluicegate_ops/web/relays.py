@@ -1,8 +1,9 @@
 """Passes webhooks on to the apps' URLs, each at least once: they wait in Redis until taken.
 
 What came in for an account waits until its ``inbound_url`` takes it, however long that is away. A
-message's receipt is given up after days. Several processes share the work: whoever takes what is
-due for a target has it to itself for a while, and what a process leaves undone is due again then.
+message's receipt is given up after days; where an event would be, its app is passed no more.
+Several processes share the work: whoever takes what is due for a target has it to itself for a
+while, and what a process leaves undone is due again then.
 """
 
 import asyncio
@@ -22,8 +23,9 @@ from sluicegate.config.web import is_web_url
 from sluicegate.errors import OutboxError, OutboxFull
 
 from .counts import Counts
+from .event_feed import EventEndpoint
 from .guard import EVERYWHERE, GuardedTransport, NotPermitted, Resolver
-from .relay_queue import INBOUND, RelayedWebhook, RelayKind, RelayQueue, TakenWebhooks
+from .relay_queue import EVENT, INBOUND, RelayedWebhook, RelayKind, RelayQueue, TakenWebhooks
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +40,21 @@ TARGETS: Final = 8
 POLL_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
 RECEIPT_SECONDS: Final = 3 * 86_400.0
-"""How long a receipt is passed on for, counted from when it came."""
+"""How long a receipt or an event is passed on for, counted from when it came."""
+
+_GONE: Final = "HTTP 410"  # the app says that it wants no more
 
 _TRIES_PER_WARNING: Final = 60
 _WHY_SHOWN: Final = 200
 
 
 class _Passed(NamedTuple):
-    """What became of one try: taken; failed, to be tried again; or dropped, and why."""
+    """What became of one try: taken; failed, to be tried again; or dropped, and why.
 
-    outcome: Literal["taken", "failed", "dropped"]
+    ``off``: failed, and the app's events are passed on no more.
+    """
+
+    outcome: Literal["taken", "failed", "dropped", "off"]
     why: str = ""
 
 
@@ -68,10 +75,11 @@ class Relays:
         time: str | None = None,
         wall: Callable[[], float] = clocks.time,
         dice: Callable[[], float] = random.random,
+        endpoints: Mapping[tuple[str, str], EventEndpoint] = {},
     ) -> None:
-        self._config, self._counts = config, counts
+        self._config, self._counts, self._endpoints = config, counts, endpoints
         self._wall, self._dice = wall, dice
-        self._queues = {
+        self.queues = {
             name: RelayQueue(redis_client, name, config.web.relay_bytes, time)
             for name in config.accounts
         }
@@ -101,7 +109,7 @@ class Relays:
             self._counts.note("relays_dropped", account, "neither https nor a loopback host")
             return
         webhook = RelayedWebhook(kind, url, dict(headers), body, int(self._wall() * 1000), app)
-        answer = await self._queues[account].put(webhook)
+        answer = await self.queues[account].put(webhook)
         if answer == "full":
             self._counts.note("relays_dropped", account, "web.relay_bytes of them wait")
             if kind == INBOUND:
@@ -111,7 +119,7 @@ class Relays:
     async def settle(self) -> float:
         """Pass on all that is due; return the seconds until something more is."""
         while True:
-            waits = [await self._take(queue) for queue in self._queues.values()]
+            waits = [await self._take(queue) for queue in self.queues.values()]
             if self._tasks:
                 await asyncio.gather(*self._tasks)
             elif min(waits):
@@ -157,7 +165,7 @@ class Relays:
         while True:
             self._wake.clear()
             try:
-                waits = [await self._take(queue) for queue in self._queues.values()]
+                waits = [await self._take(queue) for queue in self.queues.values()]
                 wait, tries = min(waits), 0
             except OutboxError as error:
                 if tries % _TRIES_PER_WARNING == 0:
@@ -194,8 +202,8 @@ class Relays:
         by_id = dict(zip(taken.webhooks, passed, strict=True))
         for one in passed:
             self._note(queue.account, one)
-        failed = [id for id, one in by_id.items() if one.outcome == "failed"]
-        why = next((one.why for one in passed if one.outcome == "failed"), "")
+        failed = [id for id, one in by_id.items() if one.outcome in ("failed", "off")]
+        why = next((one.why for one in passed if one.outcome in ("failed", "off")), "")
         await queue.end(
             taken,
             [id for id in by_id if id not in failed],
@@ -204,11 +212,24 @@ class Relays:
             why=why[:_WHY_SHOWN],
             dice=self._dice(),
         )
+        over = (by_id[id].why for id in failed if by_id[id].outcome == "off")
+        if why := next(over, ""):
+            await self._give_up(queue, taken, why[:_WHY_SHOWN])
+
+    async def _give_up(self, queue: RelayQueue, taken: TakenWebhooks, why: str) -> None:
+        """Pass nothing more on to an app whose events these are, until a person says so."""
+        app = next(one.app for one in taken.webhooks.values() if one is not None)
+        if await queue.off(app, why):
+            self._counts.note("events_off", queue.account, f"the app {app}: {why}")
+
+    def wake(self) -> None:
+        """Look at once for what is due."""
+        self._wake.set()
 
     def _note(self, account: str, passed: _Passed) -> None:
         if passed.outcome == "taken":
             self._counts.note("relays", account)
-        elif passed.outcome == "failed":
+        elif passed.outcome in ("failed", "off"):
             self._counts.note("relays_failed", account, passed.why)
         else:
             self._counts.note("relays_dropped", account, passed.why)
@@ -216,6 +237,8 @@ class Relays:
     async def _pass_on(self, account: str, webhook: RelayedWebhook | None) -> _Passed:
         if webhook is None:
             return _Passed("dropped", "it can't be read any more")
+        if webhook.kind == EVENT:
+            return await self._pass_event(account, webhook)
         settings = self._config.account(account)
         inbound = webhook.kind == INBOUND
         url = settings.inbound_url if inbound else webhook.url
@@ -223,24 +246,46 @@ class Relays:
             return _Passed("failed", "inbound_url is not set")
         client = self._clients[inbound and settings.inbound_private]
         try:
-            async with asyncio.timeout(TRY_SECONDS):
-                why = await _asked(client, url, webhook)
+            why = await _asked(client, url, webhook.headers, webhook.body)
         except NotPermitted as error:
             if not inbound:
                 return _Passed("dropped", f"{error}; web.relay_networks permits networks")
             why = f"{error}; if it is meant, set inbound_private = true"
-        except TimeoutError:
-            why = f"no answer within {TRY_SECONDS:g} s"
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            why = type(error).__name__  # its text may repeat the URL, and what is secret in it
         if not why:
             return _Passed("taken")
-        late = self._wall() - webhook.put_ms / 1000 > RECEIPT_SECONDS
-        return _Passed("dropped" if late and not inbound else "failed", why)
+        return _Passed("dropped" if self._is_late(webhook) and not inbound else "failed", why)
+
+    async def _pass_event(self, account: str, webhook: RelayedWebhook) -> _Passed:
+        endpoint = self._endpoints.get((account, webhook.app))
+        if endpoint is None:
+            return _Passed("dropped", f"the app {webhook.app} has no events_url any more")
+        id = webhook.headers["webhook-id"]
+        signed = endpoint.signer.headers(id, webhook.body, int(self._wall()))
+        client, url = self._clients[endpoint.settings.events_private], endpoint.settings.events_url
+        try:
+            why = await _asked(client, url, webhook.headers | signed, webhook.body)
+        except NotPermitted as error:
+            why = f"{error}; if it is meant, set events_private = true"
+        if not why:
+            return _Passed("taken")
+        return _Passed("off" if why == _GONE or self._is_late(webhook) else "failed", why)
+
+    def _is_late(self, webhook: RelayedWebhook) -> bool:
+        return self._wall() - webhook.put_ms / 1000 > RECEIPT_SECONDS
 
 
-async def _asked(client: httpx.AsyncClient, url: str, webhook: RelayedWebhook) -> str:
-    """Why the app does not take a webhook; ``""`` where it does."""
-    request = client.stream("POST", url, headers=webhook.headers, content=webhook.body)
-    async with request as answer:  # the body is not read, however long it is
-        return "" if answer.is_success else f"HTTP {answer.status_code}"
+async def _asked(
+    client: httpx.AsyncClient, url: str, headers: Mapping[str, str], body: bytes
+) -> str:
+    """Why the app does not take a webhook; ``""`` where it does. Raises NotPermitted."""
+    try:
+        async with asyncio.timeout(TRY_SECONDS):
+            request = client.stream("POST", url, headers=dict(headers), content=body)
+            async with request as answer:  # the body is not read, however long it is
+                return "" if answer.is_success else f"HTTP {answer.status_code}"
+    except NotPermitted:
+        raise
+    except TimeoutError:
+        return f"no answer within {TRY_SECONDS:g} s"
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        return type(error).__name__  # its text may repeat the URL, and what is secret in it

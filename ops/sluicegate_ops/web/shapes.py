@@ -70,10 +70,10 @@ def recorded(record: MessageRecord) -> dict[str, Any]:
         status.enqueued_ms,
     )
     if state == "accepted":
-        payload["sent_at"] = _iso(record.sent_ms or status.changed_ms) if word or handed else None
-        payload["completed_at"] = _iso(record.delivery_ms or status.changed_ms) if word else None
+        payload["sent_at"] = iso(record.sent_ms or status.changed_ms) if word or handed else None
+        payload["completed_at"] = iso(record.delivery_ms or status.changed_ms) if word else None
     elif status.finished:
-        payload["completed_at"] = _iso(status.changed_ms)
+        payload["completed_at"] = iso(status.changed_ms)
     if record.delivery_code:
         payload["errors"] = [_error(record.delivery_code, "Not delivered", "")]
     elif state in _TITLES:
@@ -93,7 +93,7 @@ def _payload(
         "id": id,
         "to": [recipient],
         "cc": [],
-        "received_at": _iso(received_ms),
+        "received_at": iso(received_ms),
         "sent_at": None,
         "completed_at": None,
         "cost": None,
@@ -121,7 +121,7 @@ def _content(message: Message) -> dict[str, Any]:
         "webhook_failover_url": message.webhook_failover_url,
         "encoding": segments.encoding,
         "parts": segments.parts,
-        "valid_until": _iso(int(expires_at.timestamp() * 1000)) if expires_at else None,
+        "valid_until": iso(int(expires_at.timestamp() * 1000)) if expires_at else None,
     }
 
 
@@ -129,7 +129,8 @@ def _error(code: str, title: str, detail: str) -> dict[str, Any]:
     return {"code": code, "title": title, "detail": detail, "source": {"pointer": "/to/0"}}
 
 
-def _iso(wall_ms: int) -> str:
+def iso(wall_ms: int) -> str:
+    """A time as the provider writes it."""
     return datetime.fromtimestamp(wall_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 

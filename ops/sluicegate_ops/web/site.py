@@ -27,6 +27,7 @@ from sluicegate_worker.provider.webhooks import WebhookReader
 
 from ..metrics import AccountScrape
 from .counts import AppAnswers, Counts
+from .event_feed import EventFeed, event_endpoints
 from .gathering import Gathering
 from .heartbeat import Heartbeat
 from .keywords import Keywords
@@ -42,6 +43,9 @@ EVENTS_KEPT_MS = 7 * 86_400_000
 
 KEEP = Script("sluicegate_ops.web.keep")
 
+EVENT_IN = Script("sluicegate_ops.web.event_in")
+
+_INBOUND_BYTES = 16_384
 _EVENT_BYTES = 4_096
 _KIND = re.compile(r"[a-z._-]{1,60}")  # what may stand in a log
 
@@ -76,7 +80,15 @@ class Site:
         self.blocking = connect(config.redis_url)  # for metrics, which are read in a thread
         self.scrape = AccountScrape(self.blocking, config)
         self.heartbeat = Heartbeat(self.client, config, environ)
-        self.relays = Relays(self.client, config, self.counts, relay_client, time=time, wall=wall)
+        endpoints = event_endpoints(config, environ)
+        self.relays = Relays(
+            *(self.client, config, self.counts, relay_client),
+            time=time,
+            wall=wall,
+            endpoints=endpoints,
+        )
+        queues, wake = self.relays.queues, self.relays.wake
+        self.feed = EventFeed(self.client, endpoints.values(), queues, wall, wake, time)
         self.keywords = Keywords(self.client, config)
         self.receipts_secrets = _receipts_secrets(config, environ)
         self.webhook_accounts = self._webhook_accounts(environ)
@@ -116,12 +128,27 @@ class Site:
         except redis.RedisError as error:
             raise translated(error, ()) from error
 
+    async def tell_inbound(self, accounts: Sequence[str], event_id: str, body: bytes) -> None:
+        """Tell apps that want all events of what came in; raises OutboxUnavailable."""
+        for account in accounts:
+            apps = self.config.apps_of(account).values()
+            if not any(app.events == "all" for app in apps):
+                continue
+            fields = ["body", body] if len(body) <= _INBOUND_BYTES else ["reason", "too large"]
+            scripts = Scripts(self.client, Keys(account).prefix)
+            try:
+                await scripts.acall(EVENT_IN, [event_id, EVENTS_KEPT_MS, *fields])
+            except redis.RedisError as error:
+                raise translated(error, ()) from error
+
     async def __aenter__(self) -> Self:
         self._stack.push_async_callback(self.client.aclose)
         self._stack.callback(self.blocking.close)
         await self._stack.enter_async_context(self.relays)
         beating = asyncio.create_task(self.heartbeat.go_on())
         self._stack.push_async_callback(_ended, beating)
+        feeding = asyncio.create_task(self.feed.go_on())
+        self._stack.push_async_callback(_ended, feeding)
         return self
 
     async def __aexit__(

@@ -73,6 +73,10 @@ class WebhookRoutes:
             names = site.inbound_accounts(profile, account.name)
             if not names:
                 site.counts.note("inbound_unclaimed", account.name)
+            if isinstance(event, InboundMessage):
+                concerned = site.keywords.concerned(profile, account.name) if profile else ()
+                told = dict.fromkeys([account.name, *concerned])
+                await site.tell_inbound(list(told), event.event_id, body)
             for name in names:
                 headers = _passed_on(request, reader) | {ACCOUNT: name}
                 await site.relays.put(name, "inbound", "", headers, body)

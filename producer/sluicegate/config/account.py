@@ -31,6 +31,7 @@ PerSecond = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 Seconds = Annotated[
     float, msgspec.Meta(gt=0, le=3_660 * 86_400)
 ]  # ten years: more is a typing slip
+EventsKept = Annotated[int, msgspec.Meta(ge=1_000, le=10_000_000)]
 Price = Annotated[float, msgspec.Meta(ge=0)]
 TransportName = Literal["aiohttp", "httpx"]
 Override = Literal["retry", "dead", "doubt", "halt", "halt_sender"]
@@ -128,6 +129,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ``optout_words`` opt out as well where they are the whole reply. Everything that comes to the
     account's own webhook URL is passed on to ``inbound_url``, an app's; ``inbound_private`` says
     that this is on the same host or in a private network, where it may also be plain http.
+
+    Its events: about the last ``events_kept`` are kept in Redis, where an app wants any.
     """
 
     api_key_env: str = "SLUICEGATE_TELNYX_API_KEY"
@@ -174,6 +177,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     optout_words: Words = ()
     inbound_url: str = ""
     inbound_private: bool = False
+    events_kept: EventsKept = 100_000
 
     def __post_init__(self) -> None:
         """Fill in the defaults of the API; ``load`` refuses an unknown one."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from ..addresses import IpNetwork, is_loopback
 from ..errors import InvalidConfig
 from ..message import Priority
-from ..urls import short_base_fault
+from ..urls import MAX_URL, short_base_fault
 from .desk import Desk
 from .senders import Count, SettingFaults
 
@@ -66,6 +66,12 @@ class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     ``older_ids``: whether it also finds what version 0.1 stored, under ids that have no app's
     name; None for whether it is the account's only app.
+
+    Its events: those of its ``own`` messages, or ``all`` of its account, with those of campaigns,
+    replies and opt-outs; ``""`` for none. It reads them itself, or they are passed on to
+    ``events_url``, signed with the secret in the variable ``events_secret_env``;
+    ``events_private`` says that this is on the same host or in a private network, where it may
+    also be plain http.
     """
 
     token_env: str
@@ -79,6 +85,21 @@ class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     most_waiting: Count | None = None
     lookups: bool = False
     older_ids: bool | None = None
+    events: Literal["", "own", "all"] = ""
+    events_url: str = ""
+    events_private: bool = False
+    events_secret_env: str = ""
+
+    def events_secrets(self, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+        """Return what signs its events, and the one before while that is exchanged.
+
+        Raises InvalidConfig if there is none.
+        """
+        found = both_from_environment(self.events_secret_env, environ)
+        if not found:
+            reason = "set it to whsec_ and 24 to 64 bytes in base64: sluicegate events secret"
+            raise InvalidConfig(self.events_secret_env, reason)
+        return found
 
     def tokens(self, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
         """Return its one or two tokens from the environment.
@@ -248,8 +269,25 @@ def _app_faults(apps: Mapping[str, App], accounts: Mapping[str, object]) -> Sett
                 f"belongs to the app {taken[app.token_env]}: each app needs its own",
             )
         taken |= dict.fromkeys((app.token_env, previous(app.token_env)), name)
+        yield from (((name, *names), reason) for names, reason in _event_faults(app))
         if app.account not in accounts:
             yield (name, "account"), f"no such account; known: {', '.join(sorted(accounts))}"
+
+
+def _event_faults(app: App) -> SettingFaults:
+    url = app.events_url
+    if not app.events and (url or app.events_secret_env):
+        yield ("events",), 'say which: "own", those of its messages, or "all" of its account'
+    if not url:
+        return
+    reached = is_web_url(url) or (app.events_private and is_web_url(url, plain_http=True))
+    if len(url) > MAX_URL or not reached:
+        reason = "must be an https URL, or http with events_private = true"
+        yield ("events_url",), f"{reason}; of at most {MAX_URL:,} characters, without a user name"
+    elif is_loopback(urlsplit(url).hostname or "") and not app.events_private:
+        yield ("events_url",), "is on this host: if that is meant, set events_private = true"
+    if not is_variable(app.events_secret_env):
+        yield ("events_secret_env",), f"events are signed: {_NOT_A_VARIABLE}"
 
 
 def variable_faults(names: Mapping[str, str]) -> SettingFaults:

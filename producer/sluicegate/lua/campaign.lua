@@ -15,8 +15,8 @@
 --   there is no such campaign; and, behind a cancel, 'more' where tickets of it are still in its
 --   lanes: repeating it moves them. For approve the second is approval.lua's answer; for what would
 --   let it go out it may be 'unapproved', or 'early' before the time that was approved.
--- Keys touched: those of records.lua, counts.lua and audit.lua, clock, campaigns, closed,
---   lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled, trends_due, wake.
+-- Keys touched: those of records.lua, counts.lua, audit.lua and events.lua, clock, campaigns,
+--   closed, lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled, trends_due, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
@@ -27,6 +27,7 @@ local key, wake, texts = account.key, account.wake, part('sluicegate.texts')
 local whole_ms = texts.whole_ms
 local call, audit = redis.call, part('sluicegate.audit')
 local approval = part('sluicegate.approval')
+local limits, events = part('sluicegate.limits'), later('sluicegate.events')
 
 local name, action = ARGV[1], ARGV[2]
 local campaign = key('campaign:' .. name)
@@ -119,6 +120,9 @@ if action == 'schedule' then
     call('ZREM', key('scheduled'), name)
     call('HSET', campaign, 'state', state, 'at', ARGV[3])
     if state == 'scheduled' then call('ZADD', key('scheduled'), ARGV[3], name) end
+    if limits.get('events') then
+      events().tell('campaign', '', 'campaign', name, 'state', state, 'starts_at', ARGV[3])
+    end
     audit.write(now, ARGV[4] or '', 1)
     approval.changed(now, name, ARGV[4] or '')
   end
@@ -194,6 +198,7 @@ call('ZREM', key('closed'), name)
 call('ZREM', key('scheduled'), name)
 if after == 'running' then open() else close() end
 audit.write(now, ARGV[3] or '', 1)
+if limits.get('events') then events().tell('campaign', '', 'campaign', name, 'state', after) end
 if after ~= 'cancelled' then return { before, after } end
 cancel()
 return { before, after, cancelled.set_aside(name, all_lanes) and 'more' or nil }

@@ -1,12 +1,14 @@
 -- Changes to the opt-out list and to the replies that wait for a person; each is in the history.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: note, add, lift, remove, review, decide, hold, unhold.
--- Keys touched: optouts, erased, reviews, optout_history, held, due, m:<id>, wake.
+-- Keys touched: optouts, erased, reviews, optout_history, held, due, m:<id>, wake; those of
+--   events.lua.
 --
 -- `said` is a JSON object of what is known of a change (stored/optouts.py: OptOutAct). The history
 -- is only ever added to: whoever sends has to prove who said what, and when.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local records, hashed = part('sluicegate.records'), part('sluicegate.optouts').hashed
+local limits, events = part('sluicegate.limits'), later('sluicegate.events')
 local key, num, whole_ms = account.key, texts.num, texts.whole_ms
 local call, match, sub = redis.call, string.match, string.sub
 
@@ -19,6 +21,9 @@ local function note(now_ms, number, act, said)
   local entry = '{"at_ms":' .. whole_ms(now_ms) .. ',"act":"' .. act .. '"' .. rest
   local before = call('HGET', key('optout_history'), number)
   call('HSET', key('optout_history'), number, before and before .. '\n' .. entry or entry)
+  if limits.get('events') then
+    events().tell('consent', '', 'to', number, 'act', act, 'said', said)
+  end
 end
 
 -- Where a number's opt-out stands that was erased: its field there, nil where there is none.

@@ -1,11 +1,12 @@
 -- Pausing: a campaign stops by itself, for what it was told to stop for.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: pause, say.
--- Keys touched: campaign:<n>, running, closed; those of lanes.lua and audit.lua; it reads
---   lanes:<n>.
+-- Keys touched: campaign:<n>, running, closed; those of lanes.lua, audit.lua and events.lua; it
+--   reads lanes:<n>.
 local account, whole_ms = part('sluicegate.account'), part('sluicegate.texts').whole_ms
 local campaigns, names = part('sluicegate.campaigns'), part('sluicegate.lane_names')
 local lanes, audit = part('sluicegate.lanes'), part('sluicegate.audit')
+local limits, events = part('sluicegate.limits'), later('sluicegate.events')
 local key, call = account.key, redis.call
 
 -- Write into the audit what was done to a level, and why.
@@ -30,6 +31,9 @@ local function pause(now, campaign, by, why)
   lanes.take_out(names.class_of(main), main)
   for _, lane in ipairs(call('SMEMBERS', key('lanes:' .. campaign))) do
     lanes.take_out(names.class_of(lane), lane)
+  end
+  if runs and limits.get('events') then
+    events().tell('campaign', '', 'campaign', campaign, 'state', 'paused', 'reason', why, 'by', by)
   end
   if runs then say(now, 'pause', 'campaign:' .. campaign, why) end
 end

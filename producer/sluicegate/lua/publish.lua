@@ -6,7 +6,7 @@
 -- Returns: {version, digest} in force. A lower version than that in force changes nothing; of equal
 --   versions the last one published counts.
 -- Keys touched: limits, hash_key, ready:*, virtual, parked:t, parked:b, parked_by, clock;
---   those of audit.lua.
+--   those of readers.lua and audit.lua.
 -- Repeating it changes nothing. The tree of ready lanes is built anew: a sender may have a new
 -- registration.
 local key = part('sluicegate.account').key
@@ -51,6 +51,8 @@ for i = 5, #ARGV, 2 do call('HSET', key('limits'), ARGV[i], ARGV[i + 1]) end
 limits.forget()
 local before = kept[1] ~= limits.get('recipient') and kept[1] or kept[2]
 if before then call('HSET', key('limits'), 'recipient_before', before) end
+local wanted = string.match(limits.get('events') or '', '|(.*)$')
+if wanted then part('sluicegate.readers').begin(wanted) end
 if limits.get('carriers') then call('SET', key('hash_key'), ARGV[4], 'NX') end
 lanes.forget()
 for i, class in ipairs(CLASSES) do

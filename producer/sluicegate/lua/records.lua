@@ -1,9 +1,10 @@
 -- Records: what is stored of each message; read once a call, written at its end (leases.lua).
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: get, is_loaded, look, put, clear, add, expire; at_end writes what changed.
--- Keys touched: m:<id>.
+-- Keys touched: m:<id>; those of events.lua, where an app wants to be told of what changes.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local run, num, whole_ms = account.run, texts.num, texts.whole_ms
+local limits, events = part('sluicegate.limits'), later('sluicegate.events')
 local call = redis.call
 
 local PREFIX = account.key('m:')
@@ -68,6 +69,9 @@ end
 local function at_end()
   for id, record in pairs(records) do
     local name, read = PREFIX .. id, stored[id]
+    local is_news = record.state ~= read.state or record.delivery ~= read.delivery
+      or record.sent_at ~= read.sent_at or record.provider_id_2 ~= read.provider_id_2
+    if is_news and limits.get('events') then events().of_record(id, record, read) end
     local gone, changed = { 'HDEL', name }, { 'HSET', name }
     for field in pairs(read) do
       if record[field] == nil then gone[#gone + 1] = field end

@@ -2,8 +2,8 @@
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: current, stopped, maybe_sent, which only read; become, perhaps, know, note_attempt,
 --   finish, end_waiting, put_back, set_by, run_again.
--- Keys touched: those of records.lua, counts.lua and lanes.lua, campaign:<name>, running,
---   hours_due, unsent:*.
+-- Keys touched: those of records.lua, counts.lua, lanes.lua and events.lua, campaign:<name>,
+--   running, hours_due, unsent:*.
 --
 -- A campaign's recipient has no record until its first start or its end by a person: it is its
 -- ticket.
@@ -13,6 +13,7 @@ local campaigns, history = part('sluicegate.campaigns'), part('sluicegate.histor
 local keep, waiters = part('sluicegate.retention').keep, later('sluicegate.waiters')
 local tally, tree, tally_app =
   counts.tally, later('sluicegate.lanes'), part('sluicegate.app_counts').tally
+local events = later('sluicegate.events')
 local key, num = account.key, texts.num
 local campaign_of, campaign_state = campaigns.of, campaigns.state
 local call = redis.call
@@ -113,6 +114,7 @@ local function end_waiting(now, id, state, ticket, retention_ms, token, refusal)
     return finish(now, id, state, retention_ms, token)
   end
   call('RPUSH', key('unsent:' .. campaign .. ':' .. (code or state)), ticket)
+  events().of_unsent(id, state, ticket, refusal)
   tally(campaign, 'waiting', state)
   counts.count(state)
 end

@@ -1,7 +1,7 @@
 -- Accepted: what nearly every settle comes to, in two commands.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: settle.
--- Keys touched: those of settle.lua, which deals with all other outcomes.
+-- Keys touched: those of settle.lua, which deals with all other outcomes; of events.lua.
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local campaigns, states = part('sluicegate.campaigns'), later('sluicegate.states')
 local guards = later('sluicegate.guards')
@@ -15,6 +15,7 @@ local note_accepted = part('sluicegate_worker.senders').note_accepted
 local report = part('sluicegate_worker.rate_headers').report
 local take_at_once, keep = part('sluicegate.costs').take_at_once, part('sluicegate.retention').keep
 local limits, rules = part('sluicegate.limits'), later('sluicegate.recipient_rules')
+local events = later('sluicegate.events')
 local settling, charges = later('sluicegate_worker.settle'), later('sluicegate.charges')
 local num, whole_ms, count = texts.num, texts.whole_ms, counts.count
 local match = string.match
@@ -71,6 +72,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   else
     keep(id, retention_ms)
   end
+  if limits.get('events') then events().of_accepted(outcome, lease, leases.ticket(lease).to) end
   if outcome.replayed then count('replayed') end
   if maybe or before then
     acceptance().note_doubts(outcome, maybe)

@@ -103,7 +103,7 @@ local lease_ms, retention_ms = number_arg(), number_arg()
 local now = clock.read()
 local prober, well = arg(), arg() == '1'
 local breaker = Breaker.load()
-limits.fetch('limit', 'window_ms', 'ceiling', 'concurrency', 'recipient', 'money')
+limits.fetch('limit', 'window_ms', 'ceiling', 'concurrency', 'recipient', 'money', 'events')
 local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000),
   num(limits.get('ceiling'), 0))
 local settles, starts = read_all(read_settle), read_all(read_start)

@@ -8,7 +8,8 @@
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do,
 --   entries put back into indexes, 1 where campaigns have hours, or are scheduled}.
 --   A call repeated with its token gets the same answer.
--- Keys touched: those of states.lua, charges.lua, standstill.lua, mending.lua and trends.lua,
+-- Keys touched: those of states.lua, charges.lua, standstill.lua, mending.lua, trends.lua and
+--   events.lua,
 --   mending, swept, clock, workers, distant, running, doubts, dead, due; it reads hours_due,
 --   scheduled.
 -- The first write frees, so that a full server can still be repaired.
@@ -19,7 +20,7 @@ local records, leases, counts =
 local states, limits = part('sluicegate.states'), part('sluicegate.limits')
 local ends, got = later('sluicegate.recipient_ends'), later('sluicegate.got')
 local optouts, guards = part('sluicegate.optouts'), later('sluicegate.guards')
-local campaigns = part('sluicegate.campaigns')
+local campaigns, events = part('sluicegate.campaigns'), later('sluicegate.events')
 local charges, CLASSES = part('sluicegate.charges'), part('sluicegate.lane_names').CLASSES
 local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
 local trends = later('sluicegate_worker.trends')
@@ -145,6 +146,9 @@ local function finish_campaigns()
     if campaigns.facts(name).guards then guards().mind_time(now, name) end
     if pending == 0 and campaigns.state(name) == 'running' then
       call('HSET', key('campaign:' .. name), 'state', 'finished', 'ended', whole_ms(now.wall))
+      if limits.get('events') then
+        events().tell('campaign', '', 'campaign', name, 'state', 'finished')
+      end
       call('SREM', key('running'), name)
       call('ZADD', key('trends_due'), 0, 'campaign:' .. name)
     end

@@ -2,10 +2,10 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] target, [2] the lease, [3] what went wrong, for people ('' for nothing), [4] a random
 --   number from 0 to 1, [5] how many are over (passed on, or dropped), [6] 1 where any was taken,
---   then those ids, then the ids of those that failed.
+--   then those ids, then the ids of those that failed. Behind a slash an id has its line.
 -- Returns: how many wait for that target.
 -- Keys touched: relays, relays:<target>, relay:<target>, relay_targets, relay_tries, relay_sums,
---   granted.
+--   relay_heads, relay_line:<target>|<line>, granted.
 --
 -- Where none is taken, the target itself is away: all wait for it together, longer each time. Where
 -- others are taken, what failed is at fault by itself, and waits alone.
@@ -27,6 +27,16 @@ local function give_back(app, bytes)
   end
 end
 
+-- The next of its line comes to its place.
+local function move_up(id)
+  local line = target .. '|' .. string.match(id, '/(.*)$')
+  if call('HGET', key('relay_heads'), line) ~= id then return end
+  local after = call('LPOP', key('relay_line:' .. line))
+  if not after then return call('HDEL', key('relay_heads'), line) end
+  call('HSET', key('relay_heads'), line, after)
+  call('ZADD', waiting, whole_ms(now_ms), after)
+end
+
 local function backoff(times) return min(FIRST_MS * 2 ^ (times - 1), LONGEST_MS) * (0.5 + dice) end
 
 call('ZREM', key('granted'), '') -- a write that frees: a full server is told as well
@@ -41,6 +51,7 @@ for i = 7, 6 + over do
   end
   call('HDEL', key('relays'), ARGV[i])
   call('HDEL', key('relay_tries'), ARGV[i])
+  if kind == 'event' then move_up(ARGV[i]) end
 end
 
 local first = call('ZRANGE', waiting, 0, 0, 'WITHSCORES')

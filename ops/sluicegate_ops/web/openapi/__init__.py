@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .answers import ALWAYS, TEXT, TOO_LARGE, Shape, answer, body, error, header, obj, path
+from .events import event_paths
 from .lookups import lookup, lookup_schema
 from .messages import message_paths, message_schemas
 
@@ -43,6 +44,7 @@ def document() -> Shape:
         "paths": {
             **message_paths(),
             "/v2/number_lookup/{number}": {"get": lookup()},
+            **event_paths(),
             "/receipts/{account}": {"post": _webhook("of_profile", {})},
             "/receipts/{account}/{id}/{mac}": {"post": _webhook("of_message", _OF_MESSAGE)},
             "/openapi.json": {"get": _openapi()},
