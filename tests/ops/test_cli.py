@@ -446,7 +446,7 @@ def test_no_command_is_missing() -> None:
     groups = {
         "": "send campaign status why lanes trend costs message audit cancel erase export repair "
         "dead doubt twice optout halt hold setup doctor archive deployment profile serve simulate "
-        "probe reconcile notify",
+        "probe reconcile notify relay events",
         "campaign": "preflight preview test start list status watch schedule repeat pause resume "
         "cancel pace guard approve revise hours presets report compare retry export delete",
         "archive": "status run adopt off",
@@ -460,6 +460,7 @@ def test_no_command_is_missing() -> None:
         "optout": "add remove list review history export import sync",
         "halt": "list set clear",
         "deployment": "show adopt forget",
+        "events": "list status replay enable key secret",
     }
     named = [(*group.split(), name) for group, names in groups.items() for name in names.split()]
     assert sorted(ALL) == sorted(named)

@@ -112,6 +112,9 @@ def test_what_the_example_leaves_out_is_valid_as_it_stands(path: Path) -> None:
         most_waiting=20_000,
         lookups=True,
         older_ids=False,
+        events="own",
+        events_url="https://shop.example/events",
+        events_secret_env="SHOP_EVENTS_SECRET",
     )
     assert config.web.apps == {"shop": shop}
     ann = DeskUser(roles=("send", "operate"))
@@ -630,7 +633,7 @@ def test_a_socket_of_redis_keeps_its_slashes() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ('events = "some"\n', "events: must be one of 'own', 'all'"),
+        ('events = "some"\n', "events: must be one of 'all', 'own'"),
         ('events_url = "https://a.example/e"\n', "events: say which"),
         ('events = "own"\nevents_url = "https://a.example/e"\n', "events_secret_env: events are"),
         (

@@ -109,7 +109,7 @@ def list_(session: Session, options: EventListOptions) -> None:
 @events.command()
 @command
 def status(session: Session, options: EventStatusOptions) -> None:
-    """Show how far each app was given its events, and who is given none any more.
+    """Show how far each app was given its events, and who is given none.
 
     Exits with 1 if an app is given none any more.
 
@@ -138,7 +138,7 @@ def status(session: Session, options: EventStatusOptions) -> None:
 @events.command()
 @command
 def replay(session: Session, options: EventReplayOptions) -> None:
-    """Pass events on again to an app's events_url: those behind a number.
+    """Pass events on again to an app: those behind a number.
 
     Each has the id that it had before, so that an app knows which it has seen.
 
@@ -157,9 +157,9 @@ def replay(session: Session, options: EventReplayOptions) -> None:
 @events.command()
 @command
 def enable(session: Session, options: EventEnableOptions) -> None:
-    """Pass events on again to an app that took none for three days, or said 410.
+    """Pass events on again to an app that is given none any more.
 
-    It goes on with the first event that it did not take.
+    It had taken none for three days, or answered 410. It goes on with the first event that it did not take.
 
     \b
     Example:
@@ -173,7 +173,7 @@ def enable(session: Session, options: EventEnableOptions) -> None:
 @events.command()
 @command
 def key(session: Session, options: EventKeyOptions) -> None:
-    """Print the public key with which Telnyx's SDK checks an app's events.
+    """Print the public key that Telnyx's SDK checks them with.
 
     It is derived of the app's secret, which stays here.
 
@@ -192,11 +192,13 @@ def key(session: Session, options: EventKeyOptions) -> None:
 @events.command()
 @command
 def secret(session: Session, options: EventSecretOptions) -> None:
-    """Print a new secret to sign an app's events with: for both sides' environment.
+    """Print a new secret to sign an app's events with.
+
+    It belongs into the environment of both sides, as events_secret_env names it.
 
     \b
     Example:
-      export SHOP_EVENTS_SECRET=$(sluicegate events secret)
+      sluicegate events secret
     """
     typer.echo(f"whsec_{b64encode(secrets.token_bytes(32)).decode()}")
 

@@ -72,9 +72,9 @@ class RelayOptions:
 
 @command
 def relay(session: Session, options: RelayOptions) -> None:
-    """Hand over messages that apps enqueued in their own transactions, until Ctrl-C.
+    """Hand over what apps enqueued in transactions, until Ctrl-C.
 
-    Workers do the same by themselves, unless in_workers is false. Any number may
+    The messages are in [databases]: see docs/TRANSACTIONS.md. Workers do the same by themselves, unless in_workers is false. Any number may
     run beside each other. A row that can't be enqueued is set aside with its
     error, and --status lists it; it exits with 1 if there is one.
 
