@@ -159,7 +159,8 @@ def replay(session: Session, options: EventReplayOptions) -> None:
 def enable(session: Session, options: EventEnableOptions) -> None:
     """Pass events on again to an app that is given none any more.
 
-    It had taken none for three days, or answered 410. It goes on with the first event that it did not take.
+    It had taken none for three days, or answered 410. It goes on with the first
+    event that it did not take.
 
     \b
     Example:

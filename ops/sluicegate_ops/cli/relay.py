@@ -74,9 +74,10 @@ class RelayOptions:
 def relay(session: Session, options: RelayOptions) -> None:
     """Hand over what apps enqueued in transactions, until Ctrl-C.
 
-    The messages are in [databases]: see docs/TRANSACTIONS.md. Workers do the same by themselves, unless in_workers is false. Any number may
-    run beside each other. A row that can't be enqueued is set aside with its
-    error, and --status lists it; it exits with 1 if there is one.
+    The messages are in [databases]: see docs/TRANSACTIONS.md. Workers do the same
+    by themselves, unless in_workers is false; any number may run beside each other.
+    A row that can't be enqueued is set aside with its error, and --status lists it;
+    it exits with 1 if there is one.
 
     \b
     Example:
