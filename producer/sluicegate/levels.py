@@ -28,6 +28,7 @@ from .stored import (
     NumberLimits,
     RegistrationLimits,
     SenderLimits,
+    WantedEvents,
     interval_text,
     limit_text,
     sender_name,
@@ -212,8 +213,8 @@ def _events(account: Account, apps: Mapping[str, App]) -> dict[str, str]:
     wanting = {name: app.events for name, app in apps.items() if app.events}
     if not wanting:
         return {}
-    names = [*sorted(wanting), *(["*"] if "all" in wanting.values() else [])]
-    return {"events": f"{account.events_kept}|{'|'.join(names)}"}
+    wanted = WantedEvents(account.events_kept, sorted(wanting), "all" in wanting.values())
+    return {"events": wanted.format()}
 
 
 def carriers_text(most: int, days: int) -> str:

@@ -12,6 +12,7 @@ import redis.asyncio
 from sluicegate.keys import Keys
 from sluicegate.outbox import translated
 from sluicegate.scripts import Argument, Script, Scripts
+from sluicegate.stored import WaitingEventId
 
 OFF = Script("sluicegate_ops.web.event_off")
 PUT = Script("sluicegate_ops.web.relay_put")
@@ -46,7 +47,7 @@ class RelayedWebhook(msgspec.Struct, frozen=True):
     def id(self) -> str:
         """The same for the same webhook that comes again."""
         if self.kind == EVENT:
-            return f"{self.app}:{self.number}/{self.line}"
+            return WaitingEventId(self.app, self.number, self.line).format()
         text = "\n".join([self.kind, self.url, *self.headers.values()])
         return blake2b(text.encode() + b"\n" + self.body, digest_size=16).hexdigest()
 

@@ -28,6 +28,8 @@
     OptOutEvent    a line of JSON                   optout_changes.lua: note
     ReviewedNumber at_ms since_ms count, JSON       optout_changes.lua: review
     ToldEvent, Notice  JSON                         notices.lua
+    WantedEvents   kept|app|app                     events.lua: is_wanted; readers.lua: begin
+    WaitingEventId app:number/line                  relay_end.lua, event_off.lua
     TrendCounts    offset_ms enqueued accepted ...  trends.lua: write
 
 ``parse`` reads the stored form and raises Malformed; ``format`` writes it back. Beside each stands
@@ -46,6 +48,7 @@ from .costs import (
     SumKind,
     parse_sums,
 )
+from .events import WaitingEventId, WantedEvents
 from .guards import (
     NO_GUARDS,
     Canary,
@@ -132,6 +135,8 @@ __all__ = [
     "ToldEvent",
     "TreeMember",
     "TrendCounts",
+    "WaitingEventId",
+    "WantedEvents",
     "carrier_of_letter",
     "hash_of",
     "interval_text",
