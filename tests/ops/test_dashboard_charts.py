@@ -118,3 +118,15 @@ def test_the_pages_show_the_trend_of_the_command_line(
     assert 'aria-labelledby="t-rate d-rate"' in page.body
     assert '"accepted_per_second": 0.0' in data.body
     assert page.body.count('<td data-of="Waiting">') == MINUTES.shown
+
+
+def test_a_life_that_began_before_the_minutes_is_drawn_by_the_hour() -> None:
+    hours = [point(0, 1, waiting=9, span=HOUR_MS), point(1, 1, waiting=5, span=HOUR_MS)]
+    minutes = [point(n, 1, waiting=9 - n) for n in range(65, 68)]
+    began = [minutes[0] | {"seconds": None, "accepted_per_second": None}, *minutes[1:]]
+    by_hour, by_minute = campaign_charts(minutes, hours), campaign_charts(began, hours[1:])
+    assert by_hour is not None
+    assert by_minute is not None
+    assert by_hour.columns == by_minute.columns
+    assert [row[0] for row in by_hour.rows] == ["1970-01-01 00:00", "1970-01-01 01:00"]
+    assert [row[0] for row in by_minute.rows] == ["01:05", "01:06", "01:07"]

@@ -3,7 +3,7 @@
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ from sluicegate_ops.notify.receivers import (
 )
 from sluicegate_ops.notify.remembering import Memory, NotifyBusy
 from sluicegate_ops.notify.telling import Backoff
+from sluicegate_ops.operating.session import Session
 from support.bench import Bench
 from support.command_line import Cli
 from support.messages import plan
@@ -242,18 +243,69 @@ def test_without_a_receiver_it_says_how_to_get_one(cli: Cli) -> None:
     assert "must be an https URL" in cli("notify", exits=2).stderr
 
 
-def test_the_loop_goes_on_and_tells_of_a_redis_that_is_away(cli: Cli, hook: Receiver) -> None:
-    outage = command._Outage([Webhook(cli.environment[VARIABLE])])
-    outage.goes_on(0.0, "refused")
+def test_a_redis_that_cannot_be_used_is_told_of_once_and_its_return(
+    cli: Cli, hook: Receiver
+) -> None:
+    outage = command.Outage([Webhook(cli.environment[VARIABLE])])
+    away, refuses = redis.ConnectionError("refused"), redis.exceptions.ReadOnlyError("a replica")
+    outage.goes_on(0.0, away)
     assert hook.hooks(0) == []
     for seconds in (61.0, 90.0):
-        outage.goes_on(seconds, "refused")
-    outage.over()
-    outage.over()
-    said = texts(hook)
-    assert len(said) == 2
-    assert "Redis does not answer" in said[0]
-    assert "over: Redis answers again" in said[1]
+        outage.goes_on(seconds, away)
+    for _ in range(2):
+        outage.over()
+    for seconds in (100.0, 161.0):
+        outage.goes_on(seconds, refuses)
+    first, second, third = texts(hook)
+    assert "Redis does not answer: nothing is enqueued" in first
+    assert "over: Redis can be used again" in second
+    assert "Redis takes no writes: nothing is enqueued" in third
+
+
+class Enough(Exception):
+    """Ends a loop."""
+
+
+def go_on(cli: Cli, *between: Callable[[], object]) -> None:
+    """Run the loop, doing these between its looks, until there is none left to do."""
+    acts = iter(between)
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 30
+        try:
+            next(acts)()
+        except StopIteration:
+            raise Enough from None
+
+    session = Session(None, None)
+    session.sleep = sleep
+    receivers = receivers_of(session.config.notify, cli.environment)
+    with pytest.raises(Enough):
+        command.keep_telling(session, receivers, as_json=True)
+    session.close()
+
+
+def test_the_loop_tells_what_comes_while_it_runs(
+    cli: Cli, hook: Receiver, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in cli.environment.items():
+        monkeypatch.setenv(name, value)
+    cli.die(1)
+    go_on(cli, lambda: cli.doubt(2), lambda: None)
+    first, second = texts(hook)
+    assert "1 dead letter" in first
+    assert "in doubt is held for you" in second
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["sent"] for line in lines if line["notices"]] == [1, 1]
+
+
+def test_the_loop_outlives_its_redis(
+    cli: Cli, hook: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SLUICEGATE_REDIS_URL", "redis://127.0.0.1:1/0")
+    go_on(cli, lambda: None)
+    assert caplog.text.count("Redis can't be used, trying again") == 2
+    assert hook.hooks(0) == []
 
 
 def test_slack_takes_nothing_of_it_for_its_own() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import redis
 import typer
 
-from sluicegate.errors import OutboxError
+from sluicegate.errors import InvalidConfig, OutboxError, SluicegateError, WrongDeployment
 from sluicegate.stored import Notice
 from sluicegate_worker.observe.logs import configure, secrets_of, style
 
@@ -72,7 +72,7 @@ def notify(session: Session, options: NotifyOptions) -> None:
     elif options.once:
         _once(session, receivers, as_json=options.json)
     else:
-        _go_on(session, receivers, as_json=options.json)
+        keep_telling(session, receivers, as_json=options.json)
 
 
 def _test(receivers: list[Receiver]) -> None:
@@ -108,11 +108,11 @@ def _once(session: Session, receivers: list[Receiver], *, as_json: bool) -> None
         raise typer.Exit(FAILED)
 
 
-def _go_on(session: Session, receivers: list[Receiver], *, as_json: bool) -> None:
+def keep_telling(session: Session, receivers: list[Receiver], *, as_json: bool) -> None:
     """Look again and again; a Redis that is away is told of as well, once."""
     settings = session.config.notify
     tellers: list[Teller] = []
-    outage = _Outage(receivers)
+    outage = Outage(receivers)
     names = listed([receiver.name for receiver in receivers])
     tell(f"telling {names} of {counted(len(session.config.accounts), 'account')}", err=True)
     while True:
@@ -124,8 +124,12 @@ def _go_on(session: Session, receivers: list[Receiver], *, as_json: bool) -> Non
                 _look(teller, as_json=as_json)
             outage.over()
         except (redis.RedisError, OutboxError) as error:
-            log.warning("Redis does not answer, trying again: %s", clean(str(error)))
-            outage.goes_on(time.monotonic(), hidden(clean(str(error))))
+            log.warning("Redis can't be used, trying again: %s", clean(str(error)))
+            outage.goes_on(time.monotonic(), error)
+        except (InvalidConfig, WrongDeployment):
+            raise
+        except SluicegateError as error:  # of one account, or one text: the next look may do
+            log.error("an account can't be told of, trying again: %s", hidden(clean(str(error))))
         session.sleep(settings.every_seconds)
 
 
@@ -148,30 +152,36 @@ def _write(told: Told, *, as_json: bool) -> None:
         tell(f"account {told.account}: {name} took nothing, it is tried again: {why}", err=True)
 
 
-class _Outage:
-    """A Redis that does not answer: nothing can be remembered there, so it is here."""
+def _fault(error: Exception) -> str:
+    """A server that refuses answers; one that is away doesn't."""
+    refuses = isinstance(error, redis.ResponseError)
+    return "Redis takes no writes" if refuses else "Redis does not answer"
+
+
+class Outage:
+    """A Redis that can't be used: nothing can be remembered there, so it is here."""
 
     def __init__(self, receivers: list[Receiver]) -> None:
         self._receivers = receivers
         self._since: float | None = None
         self._told: set[str] = set()
 
-    def goes_on(self, now: float, why: str) -> None:
+    def goes_on(self, now: float, error: Exception) -> None:
         self._since = now if self._since is None else self._since
         if now - self._since < _AWAY_SECONDS:
             return
         notice = Notice(
             at_ms=int(time.time() * 1000),
-            what="Redis does not answer: nothing is enqueued, and nothing is sent",
-            why=why,
-            do="start it; on its host: sluicegate doctor",
+            what=f"{_fault(error)}: nothing is enqueued, and nothing is sent",
+            why=hidden(clean(str(error))),
+            do="sluicegate doctor, on its host; start it, or point everybody at the primary",
             person=True,
         )
         self._send(notice, {receiver.name for receiver in self._receivers} - self._told)
 
     def over(self) -> None:
         if self._told:
-            notice = Notice(at_ms=int(time.time() * 1000), what="over: Redis answers again")
+            notice = Notice(at_ms=int(time.time() * 1000), what="over: Redis can be used again")
             self._send(notice, set(self._told))
         self._since = None
         self._told.clear()

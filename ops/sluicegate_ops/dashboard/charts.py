@@ -102,7 +102,9 @@ def _tells_all(minutes: Sequence[PlainPoint], hours: Sequence[PlainPoint]) -> bo
     """Whether all that is known came within the minutes that are kept."""
     began = [point["from_ms"] for point in hours if point["so_far"]]
     known = [point for point in minutes if point["so_far"]]
-    return bool(known) and (not began or began[0] + _HOUR > minutes[0]["from_ms"])
+    if not known or known[0]["seconds"] is not None:  # there was one before the first
+        return False
+    return not began or began[0] + _HOUR > known[0]["from_ms"]
 
 
 def _life(points: Sequence[PlainPoint]) -> list[PlainPoint]:

@@ -1,7 +1,6 @@
 """How an account or a campaign went: by the minute for an hour, by the hour for thirty days."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import dropwhile
 from typing import Any, NamedTuple
 
 import msgspec
@@ -59,14 +58,17 @@ _COUNTED = ("enqueued", "accepted", "dead", "delivered", "failed", "unsent")
 def read_trend(
     client: redis.Redis, keys: Keys, span: TrendSpan, now_ms: float, campaign: str = ""
 ) -> list[TrendPoint]:
-    """The latest minutes or hours, the oldest first; of a campaign, from its first one on.
+    """The latest minutes or hours, the oldest first; of a campaign, from its first to its last.
 
     An account has a point for each bucket. It costs as much as there are buckets, whatever waits.
     """
     last = _last(span, now_ms)
     stored = _stored(client, keys, span, last, campaign)
-    points = _points(span, range(last - span.shown + 1, last + 1), stored)
-    return list(dropwhile(lambda point: campaign and point.so_far is None, points))
+    points = list(_points(span, range(last - span.shown + 1, last + 1), stored))
+    known = [at for at, point in enumerate(points) if point.so_far is not None]
+    if not campaign:
+        return points
+    return points[known[0] : known[-1] + 1] if known else []
 
 
 def _last(span: TrendSpan, now_ms: float) -> int:

@@ -27,7 +27,7 @@ local trends = later('sluicegate_worker.trends')
 local num, ms, whole_ms, count = texts.num, texts.ms, texts.whole_ms, counts.count
 local call, max, min = redis.call, math.max, math.min
 
-local BATCH, TRENDS = 50, 40
+local BATCH, TRENDS = 50, 20
 local PASS_SWEEPS, LEAST_PAGE, MOST_PAGE, MOST_RECORDS = 30, 100, 4000, 1000
 local REMEMBERED_MS, HOUR_MS = 60000, 3600000
 local token, lease_ms, worker, policy = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]

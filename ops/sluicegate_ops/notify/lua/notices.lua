@@ -8,7 +8,8 @@
 -- Returns: for take { wall ms, field, what was told, ... }, for put how many notices were added to
 --   each list, for waiting the notices, for sent how many it took away, for leave 1. 'busy' where
 --   another process tells now.
--- Keys touched: notifier, told, notices:<receiver>.
+-- Keys touched: notifier, told, notices:<receiver>, granted.
+-- The first write frees, so that people are told of a full server, too.
 -- Called twice with the same arguments it answers alike and changes nothing more.
 local key, call = part('sluicegate.account').key, redis.call
 
@@ -16,6 +17,7 @@ local MOST = 200 -- for a receiver that is away; the oldest go first
 local CALL, LOOKED = 'call', 'looked' -- fields: of the last put, and of the last look (wall ms)
 
 local action, token = ARGV[1], ARGV[2]
+call('ZREM', key('granted'), '')
 local holder = call('GET', key('notifier'))
 if holder and holder ~= token then return 'busy' end
 
