@@ -20,7 +20,10 @@ from support.messages import message, plan
 
 NUMBER = "+15557654321"
 TEXT = "Hi {{ first_name }}, <b>A & B</b> code {{ code }}"
-MOVES = {"now_ms", "seconds_ago", "seconds", "away_ms", "memory", "until_ms", "unclaimed_ms"}
+MOVES = {
+    *("now_ms", "seconds_ago", "seconds", "away_ms", "memory", "until_ms", "unclaimed_ms"),
+    "key_age_seconds",
+}
 """What differs between two looks at the same account."""
 
 
