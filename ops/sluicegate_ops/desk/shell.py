@@ -15,7 +15,11 @@ PREFIX: Final = "/desk"
 
 _HERE = Path(__file__).parent
 _LOADER = Loader(str(_HERE / "templates"))
-_KINDS: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+_KINDS: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 
 FILES: Final[Mapping[str, Path]] = {
     path.name: path

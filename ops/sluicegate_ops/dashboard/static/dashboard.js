@@ -41,7 +41,7 @@ window.autorefresh = 0;
     }
 
     function show(answer) {
-        var next = document.createElement("div");
+        var next = document.createElement(place.nodeName);
         next.id = place.id;
         next.innerHTML = answer.html;
         morph(place, next);
