@@ -141,7 +141,7 @@ def test_a_novice_goes_from_a_file_to_a_report(novice: Novice, tmp_path: Path) -
     file = tmp_path / "people.csv"
     file.write_text(FILE)
     ann = {"password_hash": passwords.hashed(PASSWORD), "roles": ROLES}
-    settings = {"web": {"desk": {"users": {"ann": ann}}}}
+    settings: dict[str, Any] = {"web": {"desk": {"users": {"ann": ann}}}}
     with (
         deployment(Settings(limit=20, latency_ms=5), account={"limit": 20}, **settings) as account,
         desk(account) as url,

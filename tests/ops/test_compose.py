@@ -29,7 +29,7 @@ def test_redis_keeps_everything_that_it_was_given(services: dict[str, Any]) -> N
 def test_what_is_published_is_so_only_on_this_host(services: dict[str, Any]) -> None:
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert ports == {
-        "web": ["127.0.0.1:8080:8080"],
+        "web": ["127.0.0.1:8080:8080", "127.0.0.1:8082:8082"],
         "flower": ["127.0.0.1:5555:5555"],
         "prometheus": ["127.0.0.1:9090:9090"],
         "alertmanager": ["127.0.0.1:9093:9093"],
