@@ -126,10 +126,6 @@ def keep_telling(session: Session, receivers: list[Receiver], *, as_json: bool) 
         except (redis.RedisError, OutboxError) as error:
             log.warning("Redis can't be used, trying again: %s", clean(str(error)))
             outage.goes_on(time.monotonic(), error)
-        except (InvalidConfig, WrongDeployment):
-            raise
-        except SluicegateError as error:  # of one account, or one text: the next look may do
-            log.error("an account can't be told of, trying again: %s", hidden(clean(str(error))))
         session.sleep(settings.every_seconds)
 
 
@@ -138,6 +134,11 @@ def _look(teller: Teller, *, as_json: bool) -> None:
         told = teller.look(time.monotonic())
     except NotifyBusy:
         return  # it goes on as soon as the other one ends
+    except (InvalidConfig, WrongDeployment, OutboxError):
+        raise
+    except SluicegateError as error:  # a text that can't be read, say: the others are told of
+        log.error("an account can't be told of, trying again: %s", hidden(clean(str(error))))
+        return
     if told.notices or told.sent or told.failed:
         _write(told, as_json=as_json)
 
