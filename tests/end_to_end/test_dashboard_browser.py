@@ -79,12 +79,21 @@ def until(holds: Any) -> None:
         time.sleep(0.05)
 
 
+CHARTS = ["Accepted per second", "Recipients by state"]
+
+
 def made(cli: Cli) -> None:
-    """An account on which something happened."""
+    """An account on which something happened, of which the last minutes are known."""
     bench = cli.bench
     bench.publish()
-    bench.enqueue(*(message(n) for n in range(40)))
+    now_ms = bench.now_ms
+    bench.at((now_ms // 60_000 - 5) * 60_000)
     bench.campaign(plan("july"), 60)
+    for minute in range(4, 0, -1):
+        bench.at((now_ms // 60_000 - minute) * 60_000 + 500)
+        bench.sweep()
+    bench.at(now_ms)
+    bench.enqueue(*(message(n) for n in range(40)))
     for _ in range(12):
         bench.send()
     bench.send(kind="dead", code="40300", reason=ANSWER)
@@ -109,6 +118,8 @@ def test_a_reader_sees_every_page_at_every_width_and_what_changes(
         browser.find_element("link text", "Campaigns").click()
         browser.find_element("link text", "july").click()
         until(lambda: "july: running" in shown(browser, "h1"))
+        charts = browser.find_elements("css selector", ".sg-chart svg[role='img']")
+        assert [chart.accessible_name for chart in charts] == CHARTS
         # What changes elsewhere is seen without a hand, and focus stays where it was.
         browser.execute_script("document.querySelector('.sg-tabs a').focus()")
         cli("campaign", "pause", "july")

@@ -44,7 +44,7 @@ def test_a_bar_is_as_high_as_its_number_and_a_gap_is_no_bar() -> None:
     assert bars(line.path) == [50, 100]
     assert bars(gap.path) == [100]
     assert charts.charts[0].most == "2"
-    assert "1 are gaps" in charts.charts[0].told
+    assert "Not known for 1 of 4 bars" in charts.charts[0].told
     assert [row[1] for row in charts.rows] == ["1", "0", "not known", "2"]
 
 
@@ -87,6 +87,10 @@ def test_a_life_ends_with_its_last_change() -> None:
     charts = campaign_charts([], hours + later)
     assert charts is not None
     assert len(charts.rows) == 1
+    waits = [point(n, 0, waiting=3, span=HOUR_MS) for n in range(40)]
+    going_on = campaign_charts([], waits)
+    assert going_on is not None
+    assert len(going_on.rows) == 40
 
 
 @pytest.mark.parametrize("count", [0, 1, 60])
@@ -97,7 +101,7 @@ def test_a_chart_is_svg_with_a_title_and_a_table(count: int) -> None:
     pictures = drawn.findall(".//svg[@role='img']")
     assert len(pictures) == (2 if count else 0)
     for svg in pictures:
-        named = (svg.get("aria-labelledby") or "").split()
+        named = [svg.get("aria-labelledby"), svg.get("aria-describedby")]
         told = [part.get("id") for part in svg if part.tag in ("title", "desc") and part.text]
         assert named == told
     assert len(drawn.findall(".//tbody/tr")) == count
@@ -115,7 +119,7 @@ def test_the_pages_show_the_trend_of_the_command_line(
     assert len(cli.lines("trend", "--hours")) == HOURS.shown
     with installed():
         [page, data] = asked("/", "/?as=json")
-    assert 'aria-labelledby="t-rate d-rate"' in page.body
+    assert 'aria-labelledby="t-rate"' in page.body
     assert '"accepted_per_second": 0.0' in data.body
     assert page.body.count('<td data-of="Waiting">') == MINUTES.shown
 

@@ -108,15 +108,17 @@ def _tells_all(minutes: Sequence[PlainPoint], hours: Sequence[PlainPoint]) -> bo
 
 
 def _life(points: Sequence[PlainPoint]) -> list[PlainPoint]:
-    """From the first that is known to the last in which something changed."""
+    """From the first that is known; of one that is over, to the last that changed something."""
     known = [at for at, point in enumerate(points) if point["so_far"]]
     if not known:
         return []
-    last = known[0]
+    last, stands = known[0], points[known[-1]]["so_far"]
+    if stands["waiting"] or stands["in_doubt"]:
+        return list(points[known[0] :])
     for before, at in pairwise(known):
         if _standing(points[at]) != _standing(points[before]):
             last = at
-    return list(points[known[0] : max(last, known[0]) + 1])
+    return list(points[known[0] : last + 1])
 
 
 def _standing(point: PlainPoint) -> dict[str, int] | None:
@@ -164,7 +166,7 @@ def _chart(
     gaps = len(values) - len(known)
     told = f"At most {form(most)}, last {form(last)}."
     if gaps:
-        told += f" Of {len(values)} bars, {gaps} are gaps: no worker looked."
+        told += f" Not known for {gaps} of {len(values)} bars."
     heights = [None if value is None else (0.0, value / most if most else 0.0) for value in values]
     marks = [ChartMark("gap", _gap_path(values)), ChartMark(colour, _bars_path(heights))]
     return TrendChart(slug, title, told, form(most), marks)
