@@ -66,12 +66,16 @@ local function expire(id, retention_ms)
   end
 end
 
+local function is_news(record, read)
+  return record.state ~= read.state or record.delivery ~= read.delivery
+    or record.sent_at ~= read.sent_at or record.provider_id_2 ~= read.provider_id_2
+end
+
 local function at_end()
+  local wanted = next(records) and limits.get('events')
   for id, record in pairs(records) do
     local name, read = PREFIX .. id, stored[id]
-    local is_news = record.state ~= read.state or record.delivery ~= read.delivery
-      or record.sent_at ~= read.sent_at or record.provider_id_2 ~= read.provider_id_2
-    if is_news and limits.get('events') then events().of_record(id, record, read) end
+    if wanted and is_news(record, read) then events().of_record(id, record, read) end
     local gone, changed = { 'HDEL', name }, { 'HSET', name }
     for field in pairs(read) do
       if record[field] == nil then gone[#gone + 1] = field end
