@@ -3,9 +3,11 @@
 import asyncio
 import os
 import runpy
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 
 from sluicegate import Config, Message, Sluice
 from sluicegate.testing import enqueued
-from sluicegate_rigs.embedded import EmbeddedServer
+from sluicegate.transactional.relay import HandedOver, Relay
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SENDER = "+15557654321"
@@ -148,10 +150,9 @@ import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
 import django
 django.setup()
-from django.db import connections, transaction
+from django.db import transaction
 from shop import services
 from shop.models import Order
-from shop.outbox import outbox
 """
 
 
@@ -184,12 +185,23 @@ def test_the_shop_s_migrations_are_its_models(shop: Run) -> None:
     assert shop("check").returncode == 0
 
 
-def test_shipping_texts_the_customer_once(shop: Run, redis_url: str) -> None:
+def hand_over(redis_url: str, database: Path) -> HandedOver:
+    """What ``sluicegate relay --once`` does."""
+    relay = Relay(f"sqlite:///{database}", Config(redis_url=redis_url))
+    try:
+        return relay.run_once()
+    finally:
+        relay.close()
+
+
+def test_shipping_texts_the_customer_once(shop: Run, redis_url: str, tmp_path: Path) -> None:
     assert shop("place_order", "+15551234567").stdout == "1\n"
-    assert waiting(redis_url) == []
+    away = {"SLUICEGATE_REDIS_URL": "redis://127.0.0.1:1/0"}  # the shop itself needs none
     for _ in range(2):
-        shipped = shop("ship_order", "1")
+        shipped = shop("ship_order", "1", **away)
         assert (shipped.returncode, shipped.stderr) == (0, "")
+    assert waiting(redis_url) == []
+    assert hand_over(redis_url, tmp_path / "shop.sqlite3").enqueued == 1
     [message] = waiting(redis_url)
     assert (message.id, message.to, message.sender, message.text) == (
         "order-1-shipped",
@@ -197,35 +209,36 @@ def test_shipping_texts_the_customer_once(shop: Run, redis_url: str) -> None:
         SENDER,
         "Your order 1 is on its way.",
     )
-    assert shop("text_missed").stdout == "0 texted\n"
+    assert hand_over(redis_url, tmp_path / "shop.sqlite3").rows == 0
     assert "no order 2" in shop("ship_order", "2").stderr
 
 
-def test_the_text_goes_after_the_commit_and_never_after_a_rollback(
-    inside: Callable[[str], str], redis_url: str
+def test_what_is_rolled_back_texts_nobody_and_a_bad_number_ships_untold(
+    inside: Callable[[str], str], redis_url: str, tmp_path: Path
 ) -> None:
     inside(
         """
-first, second = services.place("+15551230001").pk, services.place("+15551230002").pk
+first, second, bad = (services.place(to).pk for to in ("+15551230001", "+15551230002", "555"))
 try:
     with transaction.atomic():
         services.ship(first)
         raise RuntimeError("something later went wrong")
 except RuntimeError:
     pass
-assert outbox().client.dbsize() == 0
 assert Order.objects.get(pk=first).shipped_at is None
-with transaction.atomic():
-    services.ship(second)
-    assert outbox().client.dbsize() == 0, "before the commit"
-assert outbox().status(f"order-{second}-shipped").state == "waiting"
-assert Order.objects.get(pk=second).texted_at is not None
+services.ship(second)
+services.ship(bad)
+assert Order.objects.get(pk=bad).shipped_at is not None
+assert "must be an E.164 number" in Order.objects.get(pk=bad).untextable
 """
     )
+    assert hand_over(redis_url, tmp_path / "shop.sqlite3").rows == 1
     assert [message.id for message in waiting(redis_url)] == ["order-2-shipped"]
 
 
-def test_requests_place_and_ship(inside: Callable[[str], str], redis_url: str) -> None:
+def test_requests_place_and_ship(
+    inside: Callable[[str], str], redis_url: str, tmp_path: Path
+) -> None:
     printed = inside(
         """
 from django.test import Client
@@ -238,62 +251,70 @@ print(web.post("/orders/2/ship/").status_code, web.get("/orders/").status_code)
 """
     )
     assert printed == "201 {'order': 1}\n200\n200\n404 405\n"
+    hand_over(redis_url, tmp_path / "shop.sqlite3")
     assert [message.id for message in waiting(redis_url)] == ["order-1-shipped"]
 
 
-def test_an_order_ships_while_redis_is_away_and_is_texted_later(shop: Run, redis_url: str) -> None:
-    shop("place_order", "+15551234567")
-    with EmbeddedServer() as gone:
-        url = gone.url
-    shipped = shop("ship_order", "1", SLUICEGATE_REDIS_URL=url)
-    assert shipped.returncode == 0
-    assert "OutboxUnavailable" in shipped.stderr  # logged by Django
-    missed = shop("text_missed", SLUICEGATE_REDIS_URL=url)
-    assert (missed.returncode, missed.stdout) == (0, "0 texted\n")
-    assert "order 1: Redis cannot be reached" in missed.stderr
-    assert waiting(redis_url) == []
-    assert shop("text_missed").stdout == "1 texted\n"
-    assert shop("text_missed").stdout == "0 texted\n"
-    assert [message.id for message in waiting(redis_url)] == ["order-1-shipped"]
+# Flask, FastAPI, and a script for cron
 
 
-@pytest.mark.long
-def test_15_an_order_that_can_never_be_texted_is_tried_once(
-    shop: Run, inside: Callable[[str], str], redis_url: str
+def test_the_flask_shop_texts_in_its_own_transaction(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop("place_order", "555")
-    shop("ship_order", "1")
-    assert shop("text_missed").stdout == "0 texted\n"
-    again = shop("text_missed")
-    assert (again.stdout, again.stderr) == ("0 texted\n", "")
-    assert "must be an E.164 number" in inside("print(Order.objects.get().untextable)")
-    assert waiting(redis_url) == []
+    database = tmp_path / "shop.sqlite3"
+    monkeypatch.setenv("SHOP_DATABASE", f"sqlite:///{database}")
+    made = runpy.run_path(str(EXAMPLES / "flask_shop.py"))
+    web = made["app"].test_client()
+    assert web.post("/orders", data={"to": "+15551234567"}).get_json() == {"order": 1}
+    assert web.post("/orders", data={"to": "555"}).status_code == 201
+    answers = [web.post(f"/orders/{n}/ship").status_code for n in (1, 1, 2, 3)]
+    assert answers == [200, 200, 200, 404]
+    assert hand_over(redis_url, database).rows == 1
+    assert [message.id for message in waiting(redis_url)] == ["order-1"]
+    made["Session"].kw["bind"].dispose()
 
 
-def test_workers_forked_after_the_outbox_was_used_may_use_it_too(
-    inside: Callable[[str], str], redis_url: str
+def test_the_fastapi_shop_texts_in_its_own_transaction(
+    redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside(
-        """
-orders = [services.place(f"+1555123{n:04}").pk for n in range(40)]
-services.ship(orders[0])  # the parent has used its outbox
-connections.close_all()   # Django's own rule for a fork; Sluicegate needs nothing
-children = []
-for child in range(4):
-    pid = os.fork()
-    if pid == 0:
-        for number in orders[child::4] + orders[:5]:  # five are shipped by everybody
-            services.text_shipped(number)
-        sys.exit()
-    children.append(pid)
-for number in orders[:5]:
-    services.text_shipped(number)
-assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0, 0, 0]
-assert outbox().status("order-40-shipped").state == "waiting"
-"""
-    )
-    ids = [message.id for message in waiting(redis_url)]
-    assert sorted(ids) == sorted(f"order-{number}-shipped" for number in range(1, 41))
+    database = tmp_path / "shop.sqlite3"
+    monkeypatch.setenv("SHOP_DATABASE", f"sqlite+aiosqlite:///{database}")
+    app = runpy.run_path(str(EXAMPLES / "fastapi_shop.py"))["app"]
+
+    async def asked() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://shop") as http,
+        ):
+            answers = [
+                await http.post("/orders", params={"to": "+15551234567"}),
+                await http.post("/orders", params={"to": "555"}),
+                *[await http.post(f"/orders/{number}/ship") for number in (1, 1, 2, 3)],
+            ]
+            return [answer.status_code for answer in answers]
+
+    assert asyncio.run(asked()) == [201, 201, 200, 200, 422, 404]
+    assert hand_over(redis_url, database).rows == 1
+    assert [message.id for message in waiting(redis_url)] == ["order-1"]
+
+
+def test_the_script_for_cron_reminds_once(run: Run, redis_url: str, tmp_path: Path) -> None:
+    database = tmp_path / "invoices.sqlite3"
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE invoices (id INTEGER, phone TEXT, due TEXT, reminded INT)"
+        )
+        rows = [(1, "+15551230001", "2020-01-01"), (2, "+15551230002", "2999-01-01")]
+        rows.append((3, "555", "2020-01-01"))
+        connection.executemany("INSERT INTO invoices VALUES (?, ?, ?, 0)", rows)
+    remind = (EXAMPLES / "remind.py", f"sqlite:///{database}", "--from", SENDER)
+    first = run(*remind)
+    assert (first.returncode, first.stdout) == (1, "1 of 2 reminded\n")
+    assert "invoice 3: message" in first.stderr
+    assert run(*remind).stdout == "0 of 1 reminded\n"
+    assert hand_over(redis_url, database).rows == 1
+    assert [message.id for message in waiting(redis_url)] == ["overdue-1"]
 
 
 # Other software

@@ -1,11 +1,15 @@
 """The shop's command line: a small Django app that texts its customers through Sluicegate.
 
-    export SLUICEGATE_REDIS_URL=redis://127.0.0.1:6379/0
-    python manage.py migrate
+    python manage.py migrate                      # also Sluicegate's table
     python manage.py place_order +15551234567     # prints the order's number
     python manage.py ship_order 1                 # texts the customer, once
-    python manage.py text_missed                  # from cron: texts that a crash or an outage left
+    sluicegate relay                              # hands the texts over; so do workers
     gunicorn project.wsgi --preload --workers 4   # POST /orders/ with to=..., /orders/1/ship/
+
+For the last, name the database in sluicegate.toml:
+
+    [databases.shop]
+    url = "sqlite:///shop.sqlite3"
 
 Read shop/services.py first: it is the pattern to copy.
 """

@@ -4,12 +4,11 @@ from django.db import models
 
 
 class Order(models.Model):
-    """One order, when it was shipped, and when the text about it was handed to Sluicegate.
+    """One order, and when it was shipped.
 
-    ``untextable`` says why it never can be, such as a number that is none; else it is empty.
+    ``untextable`` says why nobody can be texted about it, such as a number that is none.
     """
 
     to = models.CharField(max_length=16)
     shipped_at = models.DateTimeField(null=True)
-    texted_at = models.DateTimeField(null=True)
     untextable = models.CharField(max_length=200, default="", blank=True)

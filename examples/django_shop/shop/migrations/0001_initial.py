@@ -20,7 +20,6 @@ class Migration(migrations.Migration):
                 ),
                 ("to", models.CharField(max_length=16)),
                 ("shipped_at", models.DateTimeField(null=True)),
-                ("texted_at", models.DateTimeField(null=True)),
                 ("untextable", models.CharField(blank=True, default="", max_length=200)),
             ],
         ),
