@@ -10,7 +10,8 @@ from sluicegate.keys import Keys
 from sluicegate.levels import published
 from sluicegate.receipts import Receipt
 from sluicegate.scripts import Argument
-from sluicegate_ops.inspect import AppEvent, every_event, read_events
+from sluicegate_ops.inspect import AppEvent, Mentions, every_event, naming, read_events
+from sluicegate_worker.operator.erasing import Erasure
 from sluicegate_worker.queue import PUBLISH
 from support.bench import Bench
 from support.messages import message, plan
@@ -177,3 +178,23 @@ def test_new_readers_begin_with_what_happens_next(store: redis.Redis) -> None:
     args += [part for field in fields.items() for part in field]
     bench.call(PUBLISH, args)
     assert store.hgetall(KEYS("event_readers")) == {b"crm": b"1", b"shop": b"1"}
+
+
+def test_who_is_erased_is_taken_out_of_the_events_and_nobody_else(store: redis.Redis) -> None:
+    bench = wanting(store)
+    bench.enqueue(message(1), message(2), message(3))
+    for _ in range(2):
+        bench.send()
+    number = message(1).to
+    erasure = Erasure(store, KEYS, number, naming(number[1:]).search, 1000)
+    found = list(Mentions(store, KEYS, number))
+    assert [mention.member for mention in found if mention.key == "events"] == [b"1-0"]
+    for mention in found:
+        erasure.mention(*mention)
+    assert [event.facts["to"] for event in told(bench)] == [message(2).to]
+    assert not list(Mentions(store, KEYS, number))
+    last = message(3).to
+    for mention in list(Mentions(store, KEYS, last)):
+        Erasure(store, KEYS, last, naming(last[1:]).search, 1000).mention(*mention)
+    assert kinds(bench)[-1] == "cancelled"
+    assert "to" not in told(bench)[-1].facts

@@ -20,6 +20,15 @@ from .shops import shop
 LONGEST_SECONDS = 0.08
 
 
+def warm_up(kind: str, url: str, redis_url: str) -> None:
+    """Import and prepare here what every child would have to."""
+    relay = Relay(url, Config(redis_url=redis_url))
+    with shop(kind, url, prepare=False) as opened:
+        opened.order(f"order-{uuid.uuid4().hex}")
+        relay.run_once()
+    relay.close()
+
+
 def work(kind: str, url: str, redis_url: str, ready: int) -> None:
     """Take orders and hand them over, for ever; say when it has begun."""
     relay = Relay(url, Config(redis_url=redis_url))
@@ -53,6 +62,7 @@ def kill_one(kind: str, url: str, redis_url: str, seconds: float) -> None:
 
 def main(kind: str, url: str, redis_url: str, kills: str, seed: str) -> None:
     """Kill so many children, one after the other."""
+    warm_up(kind, url, redis_url)
     dice = random.Random(seed)
     for _ in range(int(kills)):
         kill_one(kind, url, redis_url, dice.random() * LONGEST_SECONDS)

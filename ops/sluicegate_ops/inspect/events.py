@@ -32,8 +32,8 @@ class AppEvent(NamedTuple):
 
     @property
     def line(self) -> str:
-        """What it stays in order with: its message, its campaign, or the number it is about."""
-        return self.id or self.facts.get("campaign") or self.facts.get("to") or "account"
+        """What it stays in order with: its message, its campaign, or all else of the account."""
+        return self.id or self.facts.get("campaign") or "account"
 
     def is_for(self, app: str, *, wants_all: bool) -> bool:
         return wants_all or self.app == app

@@ -75,10 +75,20 @@ class Mentions:
                 yield from ((one, b"") for one in self._client.sscan_iter(name, count=_PAGE))
             case "zset":
                 yield from ((one, b"") for one, _ in self._client.zscan_iter(name, count=_PAGE))
+            case "stream":
+                yield from self._entries(name)
             case "string":
                 yield b"", self._client.get(name) or b""
             case _:  # gone meanwhile, or of a type that we never write
                 return
+
+    def _entries(self, name: str) -> Iterator[tuple[bytes, bytes]]:
+        """A stream's entries, each by its id with all that it says."""
+        after = "-"
+        while page := self._client.xrange(name, after, count=_PAGE):
+            for id, fields in page:
+                yield id, b" ".join(fields.values())
+            after = f"({page[-1][0].decode()}"
 
     def _elements(self, name: str) -> Iterator[bytes]:
         """A list's elements from its end, which stays where it is while workers take its head."""

@@ -8,7 +8,7 @@ import msgspec
 from sluicegate.keys import Keys
 
 _TARGETS = 50
-_KINDS = ("inbound", "receipt")
+_KINDS = ("inbound", "receipt", "event")
 _OF_APP = "bytes:"
 
 
@@ -26,7 +26,7 @@ class BehindTarget(msgspec.Struct, frozen=True):
 
 
 class WaitingWebhooks(msgspec.Struct, frozen=True):
-    """How many wait, and their bytes in Redis, by kind: ``inbound`` or ``receipt``.
+    """How many wait, and their bytes in Redis, by kind: ``inbound``, ``receipt`` or ``event``.
 
     ``app_bytes`` are those of the receipts of each app ("" for messages of none).
     ``behind`` are the targets that took nothing when they were last asked, the longest first.

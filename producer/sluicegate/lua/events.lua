@@ -3,11 +3,11 @@
 -- Returns: of_record, of_accepted, of_unsent, tell.
 -- Keys touched: events, event_number. It reads limits.
 --
--- It is asked only where an app wants events: then a limit `events` (levels.py) is there, and says
--- how many are kept, and names these apps; a * among them stands for one that wants all. What is
--- told by the script that makes it happen: nothing is lost, and nothing told twice. An event's
--- number is the entry's id in the stream. Numbers leave no gap, so that whoever reads after one
--- knows how many were trimmed.
+-- It is asked only where an app wants events: then there is a limit `events` (levels.py), which
+-- says how many are kept, and for which apps; a * among them stands for one that wants all. What
+-- happens is told by the script that makes it happen: nothing is lost, and nothing told twice. An
+-- event's number is the entry's id in the stream. Numbers leave no gap, so that whoever reads after
+-- one knows how many were trimmed.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local campaigns, app_of = part('sluicegate.campaigns'), part('sluicegate.app_counts').of
 local names, limits = part('sluicegate.lane_names'), part('sluicegate.limits')
@@ -64,7 +64,7 @@ local function of_record(id, record, before)
   if not is_wanted(app_of(id)) then return end
   local was, state = before.state, record.state
   local function say(kind, ...)
-    tell(kind, id, 'to', record.to or before.to or '', 'sender', sender_of(id, record, before),
+    tell(kind, id, 'to', record.to or '', 'sender', sender_of(id, record, before),
       'state', state, 'provider_id', record.provider_id or '', 'code', record.code or '',
       'reason', record.reason or '', 'attempts', record.attempts or '0', 'bill', record.bill or '',
       ...)

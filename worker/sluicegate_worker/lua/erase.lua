@@ -93,6 +93,7 @@ function verbs.drop()
   if kind == 'hash' then return call('HDEL', name, member) == 1 and 'erased' or 'gone' end
   if kind == 'set' then return call('SREM', name, member) == 1 and 'erased' or 'gone' end
   if kind == 'zset' then return call('ZREM', name, member) == 1 and 'erased' or 'gone' end
+  if kind == 'stream' then return call('XDEL', name, member) == 1 and 'erased' or 'gone' end
   if kind == 'list' then return call('LREM', name, 0, member) > 0 and 'erased' or 'gone' end
   return call('DEL', name) == 1 and 'erased' or 'gone'
 end

@@ -76,10 +76,13 @@ def webhooks(state: AccountState) -> Iterator[Finding]:
 _END = {
     "inbound": "what comes in is answered 503, and the provider soon gives it up",
     "receipt": "receipts are recorded here and not passed on",
+    "event": "events stay in the stream until there is room",
 }
 
 
 def _way_out(target: BehindTarget) -> str:
     if target.kind == "inbound":
         return "start the app behind inbound_url, or name another: they go out by themselves then"
+    if target.kind == "event":
+        return "start that app: they go out by themselves then; after 3 days it is given none more"
     return "start that app: they go out by themselves then, for 3 days"
