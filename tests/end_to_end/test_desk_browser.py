@@ -199,7 +199,17 @@ def journey(novice: Novice, url: str, file: Path, account: Account) -> dict[str,
     time.sleep(1.5)  # at 20 a second, thirty more would have come
     assert sum(account.received().values()) == sent
     look("report")
-    for path in ("queue", "dead", "doubts", "twice", "message", "optouts", "audit", "drafts"):
+    for path in (
+        "queue",
+        "dead",
+        "doubts",
+        "twice",
+        "message",
+        "inbox",
+        "optouts",
+        "audit",
+        "drafts",
+    ):
         novice.driver.get(f"{url}/desk/{path}")
         look(path)
     return faults

@@ -7,8 +7,10 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 
+from sluicegate_ops.web.keywords import HEAR
 from support.command_line import Cli
 from support.flowers import Asked, Page, asked, installed
 from support.messages import message, plan
@@ -209,6 +211,35 @@ def test_only_the_role_for_numbers_shows_them_whole(
     [whole], [masked] = (json.loads(page.body)["data"]["letters"] for page in (ann, bob))
     assert whole["to"] == message(1).to
     assert masked["to"] != message(1).to
+
+
+def test_each_finding_that_one_act_ends_has_its_button(pages: Cli) -> None:
+    pages.die(1)
+    pages.halt()
+    pages("campaign", "pause", "july")
+    ann, bob = asked(Asked("/", login=ANN), Asked("/", login=BOB))
+    findings = ann.body.partition('aria-label="Findings"')[2].partition("</ul>")[0]
+    for path in ("/act/clear-halt?level=", "/act/resume?campaign=july", "/dead"):
+        assert f'href="{path}' in findings
+    assert "/act/" not in bob.body
+    assert "sluicegate halt clear" in words(bob)
+
+
+def test_a_reply_is_read_beside_what_its_number_was_sent(pages: Cli) -> None:
+    bench = pages.bench
+    sent = bench.record(bench.send().id)["to"]
+    said = msgspec.json.encode({"text": "STOP sending me offers, how do I order?"})
+    bench.call(HEAR, [sent, "review", int(bench.now_ms), "", said, "e1", 1000, 1, "t"])
+    [page] = asked(Asked("/inbox", login=ANN))
+    told = words(page)
+    assert "Replies to read: 1" in told
+    assert "they wrote STOP sending me offers" in told
+    assert re.search(r"july , accepted.* Hi ", told)
+    assert sent not in page.body
+    [reply] = set(re.findall(r"reply=([0-9-]+)&amp;as=release", page.body))
+    assert post("decide", reply=reply, as_="release").status == 422  # without a reason
+    assert "released" in words(post("decide", reply=reply, as_="release", why="asks to order"))
+    assert post("decide", reply=reply, as_="release", why="x").status == 409
 
 
 def test_flowers_own_controls_are_hidden() -> None:

@@ -78,6 +78,15 @@ def _drawn_trend(kind: str, points: bytes) -> str:
     return _LOADER.load("trend.html").generate(trend=trend).decode()
 
 
+_CHOOSE = {
+    "dead": ("replay", "dead", "Choose among the dead letters"),
+    "held": ("resolve", "doubts", "Decide on them"),
+    "twice": ("clear-twice", "twice", "Deal with them"),
+    "reviews": ("decide", "inbox", "Read the replies"),
+}
+"""By a finding's kind: the act, the page on which people choose what it is done to, its link."""
+
+
 class _Links:
     """Paths of pages, which keep the account that is looked at."""
 
@@ -102,6 +111,22 @@ class _Buttons:
     def may(self, slug: str) -> bool:
         """Whether the person may do an act."""
         return self._person.may(*ACTS[slug].roles)
+
+    def remedy(self, finding: Mapping[str, Any]) -> str:
+        """What ends a finding, beside its command line: the act, or the page to choose on."""
+        kind, subject = finding["kind"], finding["subject"]
+        if kind == "halts" and subject:
+            told = self("clear-halt", f"Let {subject} go on", level=subject)
+        elif kind == "paused" and subject:
+            told = self("resume", f"Resume {subject}", campaign=subject)
+        elif kind in _CHOOSE:
+            slug, page, label = _CHOOSE[kind]
+            url = f"{self._prefix}/{page}" + (f"?{urlencode(self._account)}" * bool(self._account))
+            link = f'<a class="sg-button" href="{escape(url)}">{label}</a>'
+            told = link if self.may(slug) else ""
+        else:
+            told = ""
+        return f'<p class="sg-acts">{told}</p>' if told else ""
 
     def draft(self, kind: str, label: str, campaign: str) -> str:
         """A link to the campaign desk, where there is one: Flower has none."""

@@ -13,7 +13,7 @@ from .accounts import OpenAccounts
 from .campaigns import campaign, campaigns
 from .letters import dead, doubts, twice
 from .overview import overview
-from .people import audit, optouts
+from .people import audit, inbox, optouts
 from .queue import queue
 from .search import message
 
@@ -43,6 +43,7 @@ PAGES: Sequence[DashboardPage] = (
     DashboardPage("doubts", "In doubt", "/doubts", doubts, "doubts", whole=True),
     DashboardPage("twice", "Sent twice", "/twice", twice, "twice", whole=True),
     DashboardPage("message", "Message", "/message", message, "message", ("id",), whole=True),
+    DashboardPage("inbox", "Replies", "/inbox", inbox, "inbox", whole=True),
     DashboardPage("optouts", "Opt-outs", "/optouts", optouts, "optouts", ("number",), whole=True),
     DashboardPage("audit", "Audit", "/audit", audit, "audit", whole=True),
 )

@@ -6,6 +6,7 @@ from typing import Any
 from sluicegate.stored import OptOutEvent
 
 from ..operating.audit import masked_entry, which_of
+from ..operating.conversation import Conversations
 from ..operating.numbers import BadNumbers, numbers_of
 from ..operating.reviews import masked_event, masked_review, standing
 from ..operating.session import Session
@@ -14,6 +15,25 @@ from .acts.optouts import reference
 
 SHOWN = 50
 """Rows on a page; the command line lists them all."""
+
+
+SHOWN_REPLIES = 10
+"""Replies on a page of their own: beside each stands what its number was sent."""
+
+
+def inbox(session: Session, full: bool = False) -> dict[str, Any]:
+    """The replies that a person should read, each with what its number was sent."""
+    waiting = session.sluice.optouts.reviews()
+    shown = waiting[:SHOWN_REPLIES]
+    conversations = Conversations(session) if shown else None
+    return {
+        "total": len(waiting),
+        "replies": [masked_review(review, full) for review in shown],
+        "references": [reference(review) for review in shown],
+        "sent": [
+            conversations.with_number(review.number) if conversations else [] for review in shown
+        ],
+    }
 
 
 def optouts(session: Session, number: str = "", full: bool = False) -> dict[str, Any]:
