@@ -7,8 +7,17 @@ import pytest
 import redis
 
 from sluicegate.errors import Malformed
+from sluicegate.memory import ServerMemory
 from sluicegate.stored import TrendCounts
-from sluicegate_ops.inspect import HOURS, MINUTES, TrendPoint, TrendSpan, read_facts, read_trend
+from sluicegate_ops.inspect import (
+    HOURS,
+    MINUTES,
+    TrendPoint,
+    TrendSpan,
+    read_facts,
+    read_trend,
+    seconds_until_full,
+)
 from sluicegate_ops.inspect.look import Look
 from sluicegate_worker.operator.deleting import delete_campaign
 from support.bench import BY_TEST, Bench
@@ -233,3 +242,34 @@ def test_the_command_shows_gaps_as_gaps(cli: Cli) -> None:
 def test_without_a_sweep_the_command_says_so(cli: Cli) -> None:
     assert "nothing is known yet" in cli("trend").stdout
     assert len(cli.lines("trend", "--hours")) == 720
+
+
+def minutes_of(*used_kib: int | None) -> list[TrendPoint]:
+    texts = [None if kib is None else b"0 0 0 0 0 0 0 0 0 %d" % kib for kib in used_kib]
+    return [
+        TrendPoint(n * 60_000.0, so_far=TrendCounts.parse(text) if text else None)
+        for n, text in enumerate(texts)
+    ]
+
+
+def test_memory_is_full_when_it_has_grown_on_as_it_did() -> None:
+    mib = 1024
+    grows = minutes_of(None, *(mib * n for n in range(10, 31)))  # a MiB a minute
+    memory = ServerMemory(30 * 1024 * mib, 90 * 1024 * mib, 95 * 1024 * mib, 100 * 1024 * mib, "")
+    assert seconds_until_full(memory, grows) == 60 * 60
+    assert seconds_until_full(memory, grows[:5]) is None
+    assert seconds_until_full(memory, minutes_of(*[mib] * 30)) is None
+    assert seconds_until_full(memory._replace(ceiling=0.0), grows) is None
+    assert seconds_until_full(memory._replace(used=memory.most), grows) == 0
+
+
+def test_the_sweep_notes_the_memory_in_use(valkey: redis.Redis) -> None:
+    bench = Bench(valkey, limit=1000)
+    bench.at(BEGAN)
+    bench.sweep()
+    for _ in range(2):
+        end_minute(bench)
+    bench.later(5_000)
+    so_far = trend(bench)[-1].so_far
+    assert so_far is not None
+    assert 500 < so_far.used_kib < 1_000_000

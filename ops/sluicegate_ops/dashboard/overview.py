@@ -4,7 +4,14 @@ from typing import Any
 
 from sluicegate.memory import ServerMemory
 
-from ..inspect import MINUTES, AccountState, RequestRate, read_account, read_trend
+from ..inspect import (
+    MINUTES,
+    AccountState,
+    RequestRate,
+    read_account,
+    read_trend,
+    seconds_until_full,
+)
 from ..operating.session import Session
 from ..operating.status.document import headline, masked_state, status_document
 from ..operating.status.findings import findings
@@ -15,15 +22,16 @@ from .parts import bar
 def overview(session: Session) -> dict[str, Any]:
     """The account as ``status --json`` has it, and the few numbers that are drawn large."""
     state = masked_state(read_account(session.client, session.config, session.name))
-    problems = findings(state)
+    problems, memory = findings(state), state.server.memory
+    minutes = read_trend(session.client, session.keys, MINUTES, state.now_ms)
     return {
         "headline": headline(state, problems),
         "status": status_document(state, problems),
         "why": sentence(state.why),
         "numbers": _numbers(state),
         "window": _window(state.rate),
-        "memory": _memory(state.server.memory),
-        "minutes": read_trend(session.client, session.keys, MINUTES, state.now_ms),
+        "memory": _memory(memory) | {"seconds_left": seconds_until_full(memory, minutes)},
+        "minutes": minutes,
     }
 
 

@@ -99,7 +99,7 @@ from .record import MessageRecord, aread_older, aread_record, read_record
 from .scrape import CAMPAIGNS_SHOWN, read_ledgers, read_scrape
 from .server import ServerState, read_server, refused_writes
 from .standstill import STALLED_SECONDS, ClosedCampaign, Standstill
-from .trend import HOURS, MINUTES, TrendPoint, TrendSpan, read_trend
+from .trend import HOURS, MINUTES, TrendPoint, TrendSpan, read_trend, seconds_until_full
 from .twice import SentTwice, read_twice
 from .vitals import ServerVitals, read_vitals
 from .wait import Wait, WaitKind
@@ -201,6 +201,7 @@ __all__ = [
     "read_vitals",
     "receipts_are_set_up",
     "refused_writes",
+    "seconds_until_full",
     "server_ms",
     "sorted_halts",
     "worker_names",

@@ -8,6 +8,7 @@ import redis
 
 from sluicegate.errors import Malformed
 from sluicegate.keys import Keys
+from sluicegate.memory import ServerMemory
 from sluicegate.stored import TrendCounts
 
 _GRACE_MS = 5_000
@@ -15,6 +16,9 @@ _GRACE_MS = 5_000
 
 _LATE_MS = 30_000
 """What was counted so long after a bucket's end is what the next one is reckoned from, no more."""
+
+
+_LEAST_KNOWN = 10
 
 
 class TrendSpan(NamedTuple):
@@ -69,6 +73,24 @@ def read_trend(
     if not campaign:
         return points
     return points[known[0] : known[-1] + 1] if known else []
+
+
+def seconds_until_full(memory: ServerMemory, points: Sequence[TrendPoint]) -> float | None:
+    """How long until intake stops if memory goes on growing as it did; None where it does not.
+
+    ``points`` are an account's minutes. A few of them tell nothing.
+    """
+    known = [point for point in points if point.so_far is not None and point.so_far.used_kib]
+    if not memory.ceiling or len(known) < _LEAST_KNOWN:
+        return None
+    first, last = known[0], known[-1]
+    assert first.so_far is not None  # noqa: S101 - both are known, which mypy forgets
+    assert last.so_far is not None  # noqa: S101 - likewise
+    grown = 1024 * (last.so_far.used_kib - first.so_far.used_kib)
+    if grown <= 0:
+        return None
+    took = (last.from_ms - first.from_ms) / 1000
+    return max(0.0, memory.ceiling - memory.used) * took / grown
 
 
 def _last(span: TrendSpan, now_ms: float) -> int:

@@ -37,8 +37,8 @@ local function number_in(info, name)
   return tonumber(string.match(info, '\n' .. name .. ':(%d+)'))
 end
 
--- Compare the server's memory with the ceiling, a share of its maxmemory. Where it says nothing of
--- its memory, it is taken for having enough.
+-- Compare the server's memory with the ceiling, a share of its maxmemory; returns the bytes in
+-- use. Where it says nothing of its memory, it is taken for having enough, and for using none.
 local function note_memory(now, share)
   local info = redis.pcall('INFO', 'memory')
   if type(info) ~= 'string' then info = '' end
@@ -51,6 +51,7 @@ local function note_memory(now, share)
   elseif ceiling == 0 or used < LOWER * ceiling then
     call('DEL', key('full'))
   end
+  return used
 end
 
 -- A worker's signals start no drain, for a reason ('' where they do).

@@ -156,11 +156,11 @@ local function finish_campaigns()
 end
 
 -- Once a minute, and when a campaign begins or ends.
-local function write_trends()
+local function write_trends(used)
   call('ZADD', key('trends_due'), 'NX', 0, 'account')
   local due = call('ZRANGEBYSCORE', key('trends_due'), '-inf', ms(now.wall), 'WITHSCORES',
     'LIMIT', 0, TRENDS)
-  if #due > 0 then trends().write_due(now, due) end
+  if #due > 0 then trends().write_due(now, due, used) end
 end
 
 local function any(set, most) return call('ZCOUNT', key(set), '-inf', most) > 0 end
@@ -214,7 +214,8 @@ if now.steady >= now.gap + lease_ms then
   each('started', now.steady, doubt)
 end
 each('doubts', now.wall, decide)
-write_trends() -- of all that earlier calls have counted
+local used = standstill.note_memory(now, tonumber(ARGV[8]))
+write_trends(used) -- of all that earlier calls have counted
 finish_campaigns()
 if limits.get('recipient') then got().forget_old(now) end
 clock.save(now)
@@ -222,7 +223,6 @@ call('ZADD', key('workers'), whole_ms(now.wall), worker)
 forget_workers()
 local work = has_work()
 standstill.note_work(now, work)
-standstill.note_memory(now, tonumber(ARGV[8]))
 standstill.note_signals(now, worker, ARGV[9])
 note_distance()
 local answers = {

@@ -21,21 +21,21 @@ local SPANS = {
   { name = 'trend_hours:', ms = HOUR_MS, per_key = 24, kept_seconds = 32 * 86400 },
 }
 
-local function of_account()
+local function of_account(used)
   local t = call('HMGET', key('totals'), 'enqueued', 'accepted', 'dead', 'delivered', 'failed',
     'cancelled', 'expired', 'suppressed', 'purged')
   for i = 1, 9 do t[i] = num(t[i], 0) end
   local unsent, doubts = t[6] + t[7] + t[8] + t[9], call('ZCARD', key('doubts'))
   local elsewhere = t[2] + unsent + doubts + call('ZCARD', key('dead'))
     + call('ZCARD', key('granted')) + call('ZCARD', key('started'))
-  return { t[1], t[2], t[3], t[4], t[5], unsent, math.max(0, t[1] - elsewhere), doubts }
+  return { t[1], t[2], t[3], t[4], t[5], unsent, math.max(0, t[1] - elsewhere), doubts, used / 1024 }
 end
 
 local function of_campaign(name)
   local t = call('HMGET', key('ledger:' .. name), 'imported', 'accepted', 'dead', 'delivered',
     'failed', 'cancelled', 'expired', 'suppressed', 'purged', 'waiting', 'retrying', 'in_doubt')
   for i = 1, 12 do t[i] = num(t[i], 0) end
-  return { t[1], t[2], t[3], t[4], t[5], t[6] + t[7] + t[8] + t[9], t[10] + t[11], t[12] }
+  return { t[1], t[2], t[3], t[4], t[5], t[6] + t[7] + t[8] + t[9], t[10] + t[11], t[12], 0 }
 end
 
 -- A look at the end of a bucket tells how that ended; any other, how its own stands. Where none
@@ -79,11 +79,11 @@ local function note_running()
   end
 end
 
-local function write_due(now, due)
+local function write_due(now, due, used)
   for i = 1, #due, 2 do
     local level, at = due[i], tonumber(due[i + 1])
     if level == 'account' then
-      write(now, at, '', of_account())
+      write(now, at, '', of_account(used))
       call('ZADD', key('trends_due'), next_end(now, MINUTE_MS), level)
       note_running()
     else
