@@ -14,9 +14,6 @@ from .deciding import NotifyDecision
 
 NOTICES = Script("sluicegate_ops.notify.notices")
 
-_ALONE_MS = 120_000
-"""For so long after its last look no other process tells of the account."""
-
 
 class NotifyBusy(Exception):
     """Another process tells of this account now."""
@@ -37,8 +34,8 @@ class Memory:
         self._token = new_token()
 
     def take(self) -> Remembered:
-        """Begin a look, or go on: for two minutes no other process tells of the account."""
-        now, *fields = self._call("take", _ALONE_MS)
+        """Begin a look; for two minutes after each call no other process tells of the account."""
+        now, *fields = self._call("take")
         return Remembered(int(now), dict(_told(fields)))
 
     def put(self, receivers: Sequence[str], decision: NotifyDecision) -> None:

@@ -28,7 +28,8 @@ local function of_account(used)
   local unsent, doubts = t[6] + t[7] + t[8] + t[9], call('ZCARD', key('doubts'))
   local elsewhere = t[2] + unsent + doubts + call('ZCARD', key('dead'))
     + call('ZCARD', key('granted')) + call('ZCARD', key('started'))
-  return { t[1], t[2], t[3], t[4], t[5], unsent, math.max(0, t[1] - elsewhere), doubts, used / 1024 }
+  local waiting = math.max(0, t[1] - elsewhere)
+  return { t[1], t[2], t[3], t[4], t[5], unsent, waiting, doubts, used / 1024 }
 end
 
 local function of_campaign(name)
