@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from starlette.routing import Route
 
 from sluicegate import Config
+from sluicegate.config import App
 from sluicegate_ops.web.app import make_app
 from sluicegate_ops.web.openapi import document
 from sluicegate_ops.web.site import Site
@@ -88,7 +89,8 @@ def api() -> Iterator[Any]:
     def read(context: Any, response: Any) -> Any:
         return [json.loads(line) for line in response.content.splitlines()]
 
-    with EmbeddedServer() as own, serving(config(own.url)) as (front, _):
+    shop = App(token_env="TOKEN_SHOP", lookups=True, campaigns=True)
+    with EmbeddedServer() as own, serving(config(own.url, apps={"shop": shop})) as (front, _):
         yield schemathesis.openapi.from_url(f"{front}/openapi.json")
 
 

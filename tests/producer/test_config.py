@@ -111,6 +111,7 @@ def test_what_the_example_leaves_out_is_valid_as_it_stands(path: Path) -> None:
         daily_money=500.0,
         most_waiting=20_000,
         lookups=True,
+        campaigns=True,
         older_ids=False,
         events="own",
         events_url="https://shop.example/events",

@@ -18,6 +18,7 @@ from sluicegate.urls import short_links_path
 
 from . import openapi
 from .bulk import BulkRoute
+from .campaign_routes import CampaignRoutes
 from .event_routes import EventRoutes
 from .health import HealthRoutes
 from .links import LinkRoutes
@@ -48,10 +49,11 @@ def make_app(site: Site) -> Starlette:
     async def opened(app: Starlette) -> AsyncIterator[None]:
         async with site:
             yield
+            campaigns.close()
 
     web, webhooks, turns = site.config.web, WebhookRoutes(site), Turns(AT_ONCE)
     messages, bulk = MessageRoutes(site, turns), BulkRoute(site, turns)
-    lookups = LookupRoute(site, turns)
+    lookups, campaigns = LookupRoute(site, turns), CampaignRoutes(site)
     threshold = Middleware(
         Threshold,
         most=web.connections,
@@ -72,6 +74,7 @@ def make_app(site: Site) -> Starlette:
         Route("/v2/messages/{id}", messages.delete, methods=["DELETE"]),
         Route("/v2/number_lookup/{number}", lookups.get, methods=["GET"]),
         Route("/v2/events", EventRoutes(site).get, methods=["GET"]),
+        *campaigns.routes(),
         Route("/openapi.json", openapi.get, methods=["GET"]),
     ]
     if web.short_links:  # behind all others: its pattern holds any name

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -26,14 +26,11 @@ class BodyLines:
     def __init__(self, request: Request, most: int, most_bytes: int) -> None:
         self._request, self._most, self._most_bytes = request, most, most_bytes
         self._coming: asyncio.Task[tuple[bytes, bool]] | None = None
-        hooks: dict[str, Any] = request.scope.get("extensions", {}).get("sluicegate", {})
-        self._taken: Callable[[int], object] = hooks.get("taken", lambda size: None)
-        self.go_on: Callable[[], object] = hooks.get("go_on", lambda: None)
-        """Says that something was done: the wall counts the time of an exchange anew."""
+        self._taken, self.go_on = taken_of(request), go_on_of(request)
 
     async def ask(self) -> None:
         """Ask for the first of the body: a client may wait for that, before any answer."""
-        self._coming = asyncio.create_task(_received(self._request))
+        self._coming = asyncio.create_task(received(self._request))
         await asyncio.sleep(0)
 
     async def batches(self) -> AsyncGenerator[list[BodyLine], None]:
@@ -79,7 +76,7 @@ class BodyLines:
         """The body as it comes; None where no more has come for ``GATHER_SECONDS``."""
         try:
             while True:
-                coming = self._coming or asyncio.create_task(_received(self._request))
+                coming = self._coming or asyncio.create_task(received(self._request))
                 self._coming = coming
                 done, _ = await asyncio.wait([coming], timeout=GATHER_SECONDS)
                 if not done:
@@ -96,7 +93,23 @@ class BodyLines:
                 self._coming.cancel()
 
 
-async def _received(request: Request) -> tuple[bytes, bool]:
+def go_on_of(request: Request) -> Callable[[], object]:
+    """Says that something was done: the wall counts the time of an exchange anew."""
+    return _hooks(request).get("go_on", lambda: None)
+
+
+def taken_of(request: Request) -> Callable[[int], object]:
+    """Says that so many bytes of the body are held no longer."""
+    return _hooks(request).get("taken", lambda size: None)
+
+
+def _hooks(request: Request) -> dict[str, Callable[..., object]]:
+    found: dict[str, Callable[..., object]]
+    found = request.scope.get("extensions", {}).get("sluicegate", {})
+    return found
+
+
+async def received(request: Request) -> tuple[bytes, bool]:
     """The next of the body, and whether there is more; raises ClientDisconnect."""
     message = await request.receive()
     if message["type"] == "http.disconnect":

@@ -108,13 +108,17 @@ class Tenant:
 
         In a ``line`` of a bulk request everything is a field.
         """
-        if not self._may_send_from(message.sender, message.messaging_profile_id):
-            pointer = "/messaging_profile_id" if message.sender is None else "/from"
-            raise _forbidden("40305", "Invalid 'from' address", "send from this sender", pointer)
+        self.check_sender(message.sender, message.messaging_profile_id)
         if message.priority == "transactional" and self.settings.priority == "bulk":
             pointer = "/priority" if line else "/header/Sluicegate-Priority"
             raise _forbidden("10010", "Authorization failed", "ask for this priority", pointer)
         self.check_country(message.to)
+
+    def check_sender(self, sender: str | None, profile: str | None) -> None:
+        """Check that the app may send from this; raises HttpProblem."""
+        if not self._may_send_from(sender, profile):
+            pointer = "/messaging_profile_id" if sender is None else "/from"
+            raise _forbidden("40305", "Invalid 'from' address", "send from this sender", pointer)
 
     def check_country(self, number: str, pointer: str = "/to") -> None:
         """Check that the app may send to this number; raises HttpProblem."""

@@ -64,6 +64,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     ``b_share`` of the numbers get the second of two texts: see ``ab``; ``dealt_by`` names the
     campaign that decides who, ``""`` for itself. Where ``short_links`` names a domain, the text's
     addresses become short links there: ``links`` are their codes, which ``create`` chooses.
+    ``app`` is the app that made it over HTTP, ``""`` for people.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
     dealt_by: str = ""
     short_links: str = ""
     links: tuple[tuple[str, str], ...] = ()
+    app: str = ""
 
     def __post_init__(self) -> None:
         """A new plan has the renderer of its text; a stored one always names its own.

@@ -62,7 +62,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     ``daily_messages`` and ``daily_money`` a day that begins at midnight UTC, and ``most_waiting``
     messages that have not ended. ``daily_money`` is in the account's currency, by its prices.
 
-    ``lookups``: whether it may ask what is known of a number that it may send to.
+    ``lookups``: whether it may ask what is known of a number that it may send to; ``campaigns``:
+    whether it may make and run campaigns of its own.
 
     ``older_ids``: whether it also finds what version 0.1 stored, under ids that have no app's
     name; None for whether it is the account's only app.
@@ -84,6 +85,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     daily_money: DailyMoney | None = None
     most_waiting: Count | None = None
     lookups: bool = False
+    campaigns: bool = False
     older_ids: bool | None = None
     events: Literal["", "own", "all"] = ""
     events_url: str = ""

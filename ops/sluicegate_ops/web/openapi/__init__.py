@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .answers import ALWAYS, TEXT, TOO_LARGE, Shape, answer, body, error, header, obj, path
+from .campaigns import campaign_paths, campaign_schemas
 from .events import event_paths
 from .lookups import lookup, lookup_schema
 from .messages import message_paths, message_schemas
@@ -43,6 +44,7 @@ def document() -> Shape:
         "servers": [{"url": "/"}],
         "paths": {
             **message_paths(),
+            **campaign_paths(),
             "/v2/number_lookup/{number}": {"get": lookup()},
             **event_paths(),
             "/receipts/{account}": {"post": _webhook("of_profile", {})},
@@ -53,6 +55,7 @@ def document() -> Shape:
             "securitySchemes": _SCHEMES,
             "schemas": {
                 **message_schemas(),
+                **campaign_schemas(),
                 "OneLookup": lookup_schema(),
                 "Errors": obj(
                     {

@@ -1,0 +1,193 @@
+"""What apps do with campaigns of their own, by the functions of the command line; synchronous."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+from typing import IO, Any, Final
+
+import msgspec
+import redis
+from msgspec.structs import replace
+
+from sluicegate.audit import By
+from sluicegate.campaigns.campaign import Action, Campaign
+from sluicegate.campaigns.opening import open_stream
+from sluicegate.campaigns.preflight import preflight
+from sluicegate.campaigns.recipients import Recipient, Recipients
+from sluicegate.campaigns.rejects import Rejects
+from sluicegate.campaigns.report import Report
+from sluicegate.campaigns.row_source import RowSource
+from sluicegate.config import Config
+from sluicegate.errors import UnknownCampaign
+from sluicegate.levels import check_sender
+from sluicegate.stored import Guards
+
+from ..inspect import limits_in_force
+from ..operating.campaign.causes import masked_causes
+from ..operating.campaign.document import campaign_document, look_at, summary
+from ..operating.campaign.preflight import document, estimate_billionths
+from ..operating.campaign.reporting import ends_of, parts_of, report_document
+from ..operating.campaign.resuming import check_resumable
+from ..operating.session import Session
+from ..operating.words import hidden
+from .campaign_requests import NewCampaign
+from .tenants import Tenant
+
+MOST_LISTED: Final = 200
+REJECTS_SHOWN: Final = 100
+_OUR_OWN: Final = ("file", "rejects", "duplicates_file", "price_list")
+_IMPORTED: Final = ("added", "duplicate", "suppressed", "excluded")
+
+
+class ImportStopped(Exception):
+    """The server ends, or nobody waits for the answer: what was imported stays."""
+
+
+class CampaignDesk:
+    """One app's campaigns; those of others are unknown to it. Calls raise SluicegateError."""
+
+    def __init__(self, tenant: Tenant, config: Config, client: redis.Redis) -> None:
+        self._tenant = tenant
+        self._session = Session(tenant.account, None)
+        self._session.config, self._session.client = config, client
+        account = config.account(tenant.account)
+        countries = tenant.settings.countries or account.countries
+        self._account = replace(account, countries=countries)
+
+    def by(self, why: str) -> By:
+        """The app, as the audit names it; it is no person, and so approves nothing."""
+        return By(f"app:{self._tenant.name}", why)
+
+    def create(self, asked: NewCampaign, by: By) -> dict[str, Any]:
+        """Make a draft, or find the one that has this plan, and set what limits it."""
+        plan, campaigns = asked.plan(self._tenant.name), self._session.campaigns
+        self._tenant.check_sender(plan.sender, plan.messaging_profile_id)
+        check_sender(self._account, plan.sender, plan.messaging_profile_id)
+        name = campaigns.create(plan).name
+        campaigns.pace(name, asked.per_second, asked.weight, by)
+        if asked.max_cost is not None:
+            campaigns.cap(name, asked.max_cost, self._account, by)
+        if asked.max_messages:
+            campaigns.guard(name, Guards(max_messages=asked.max_messages), by)
+        return self.status(name)
+
+    def listed(self) -> list[dict[str, Any]]:
+        """The app's latest campaigns, the newest first."""
+        found = list[dict[str, Any]]()
+        for campaign in self._session.campaigns:
+            if campaign.plan.app == self._tenant.name:
+                ledger = self._session.campaigns.ledger(campaign.name)
+                found.append(summary(campaign, ledger))
+            if len(found) >= MOST_LISTED:
+                break
+        return found
+
+    def status(self, name: str) -> dict[str, Any]:
+        """All that is known of a campaign now."""
+        campaign, session = self._own(name), self._session
+        dead = masked_causes(session, name, "dead")
+        seen = look_at(session, campaign, session.campaigns.ledger(name), dead)
+        return campaign_document(session, seen)
+
+    def report(self, name: str) -> dict[str, Any]:
+        """What became of everybody."""
+        campaign, session = self._own(name), self._session
+        ledger = session.campaigns.ledger(name)
+        ends, parts = ends_of(session, name, ledger), parts_of(session, name, ledger)
+        return report_document(session, campaign, ledger, ends, parts)
+
+    def approval(self, name: str) -> dict[str, Any]:
+        """What a person would approve of a campaign now, and whether one has to."""
+        self._own(name)
+        campaigns = self._session.campaigns
+        seen, campaign = campaigns.proposal(name), campaigns.get(name)
+        return {
+            "name": name,
+            "needs_approval": campaigns.needs_approval(name),
+            "hash": seen.hash,
+            "recipients": seen.recipients,
+            "changed_by": seen.changed_by,
+            "approved": campaign.approved,
+        }
+
+    def act(self, name: str, action: Action, by: By) -> dict[str, Any]:
+        """Start, pause, resume or cancel a campaign."""
+        campaign = self._own(name)
+        if action == "resume":
+            check_resumable(self._session, campaign)
+        state = self._session.campaigns.act(name, action, by)
+        return {"name": name, "state": state}
+
+    def revise(self, name: str, text: str, by: By) -> dict[str, Any]:
+        """Give everybody who waits another text."""
+        self._own(name)
+        campaign = self._session.campaigns.revise(name, text, by)
+        return {"name": name, "state": campaign.state, "version": campaign.version}
+
+    def rows(
+        self, name: str, stream: IO[bytes], by: By, stop: Event, *, only_check: bool
+    ) -> dict[str, Any]:
+        """Check rows and, unless ``only_check``, import those that can be sent to."""
+        campaign = self._own(name)
+        rows = open_stream(stream)
+        report = self._checked(campaign, rows, stop)
+        told = {"name": name, "preflight": self._told(report)}
+        if only_check:
+            return told
+        rejected = list[dict[str, Any]]()
+        found = self._recipients(campaign, rows, rejected, stop)
+        campaigns = self._session.campaigns
+        tally = Counter(result for _, result in campaigns.add(name, found, by))
+        cost = estimate_billionths(report, tally["added"])
+        campaigns.note_estimate(name, report.currency, cost)
+        imported = {result: tally[result] for result in _IMPORTED}
+        return told | {"imported": imported, "rejected": rejected}
+
+    def _own(self, name: str) -> Campaign:
+        """A campaign of the app's; raises UnknownCampaign for any other."""
+        campaign = self._session.campaigns.get(name)
+        if campaign.plan.app != self._tenant.name:
+            raise UnknownCampaign(name)
+        return campaign
+
+    def _checked(self, campaign: Campaign, rows: RowSource, stop: Event) -> Report:
+        session = self._session
+
+        def mind(_: int) -> None:
+            if stop.is_set():
+                raise ImportStopped
+
+        with TemporaryDirectory() as folder, Rejects(Path(folder, "rejected"), rows) as rejects:
+            return preflight(
+                campaign.current,
+                rows,
+                self._account,
+                session.client,
+                session.keys,
+                rejects,
+                mind,
+                limits=limits_in_force(session.client, session.keys),
+                archive=session.archive,
+            )
+
+    def _told(self, report: Report) -> dict[str, Any]:
+        """The report, without a whole number and without our own paths."""
+        about = document(self._session, report, None, None)
+        told: dict[str, Any] = msgspec.to_builtins(about, str_keys=True)
+        for sample in told["samples"]:
+            sample["text"] = hidden(sample["text"])
+        return {name: told[name] for name in told if name not in _OUR_OWN}
+
+    def _recipients(
+        self, campaign: Campaign, rows: RowSource, rejected: list[dict[str, Any]], stop: Event
+    ) -> Iterator[Recipient]:
+        for row in Recipients(campaign.current, rows, self._account):
+            if stop.is_set():
+                raise ImportStopped
+            if isinstance(row, Recipient):
+                yield row
+            elif len(rejected) < REJECTS_SHOWN:
+                reason = hidden(row.reason)
+                rejected.append({"row": row.line, "column": row.column, "reason": reason})
