@@ -51,6 +51,12 @@ async def ended(site: DeskSite, browser: Browser, path: str) -> httpx.Response:
     return await browser.get(path)
 
 
+def hash_on(page: httpx.Response) -> str:
+    """The hash of what a page shows, which its form carries."""
+    found = re.search(r'name="hash" value="([0-9a-f]+)"', page.text)
+    return found[1] if found else ""
+
+
 def big(page: httpx.Response, id: str) -> str:
     found = re.search(rf'id="{id}">([^<]+)<', page.text)
     return found[1].strip() if found else ""
@@ -75,7 +81,9 @@ def test_from_a_file_to_a_campaign_by_the_rules_of_the_command(here: Cli, redis_
         changed = await bea.post(f"{path}/check", name="friday", text=f"{TEXT}!", sender=SENDER)
         assert changed.status_code == 303
         await ended(site, bea, path)
-        await bea.post(f"{path}/start", why="as agreed")
+        unseen = await bea.post(f"{path}/start", hash=hash_on(checked))
+        assert unseen.status_code == 409  # the text has changed since that page
+        await bea.post(f"{path}/start", hash=hash_on(await bea.get(path)), why="as agreed")
         done = await ended(site, bea, path)
         assert "friday is imported" in words(done)
         again = await bea.post(f"{path}/start")
@@ -158,16 +166,20 @@ def test_a_text_is_revised_once_it_is_seen_what_that_does(here: Cli, redis_url: 
         path = await uploaded(bea)
         await bea.post(f"{path}/check", name="friday", text=TEXT, sender=SENDER)
         await ended(site, bea, path)
-        await bea.post(f"{path}/start")
+        await bea.post(f"{path}/start", hash=hash_on(await bea.get(path)))
         await ended(site, bea, path)
         page = await bea.get("/desk/campaigns/friday")
         assert "/desk/campaigns/friday/revise" in page.text
-        begun = (await bea.get("/desk/campaigns/friday/revise")).headers["location"]
+        foreign = {"Sec-Fetch-Site": "cross-site"}
+        there = "/desk/campaigns/friday/revise"
+        assert (await bea.get(there, headers=foreign)).status_code == 403
+        begun = (await bea.get(there)).headers["location"]
         await bea.post(f"{begun}/do")  # nothing was asked
         await bea.post(f"{begun}/ask", text="Hello {{ first_name }}")
         asked = await ended(site, bea, begun)
         assert "Send the new text to everybody who waits in friday" in words(asked)
-        await bea.post(f"{begun}/do", why="a slip")
+        assert (await bea.post(f"{begun}/do", hash="0" * 16)).status_code == 409
+        await bea.post(f"{begun}/do", hash=hash_on(asked), why="a slip")
         assert "Done." in words(await ended(site, bea, begun))
 
     at_the_desk(desk_config(redis_url), story)
@@ -182,7 +194,7 @@ def test_a_command_runs_in_a_process_of_its_own(here: Cli, redis_url: str) -> No
         await bea.post(f"{path}/check", name="friday", text=TEXT, sender=SENDER)
         assert "Checking every row" in words(await bea.get(path))
         assert big(await ended(site, bea, path), "d-sendable") == "30"
-        await bea.post(f"{path}/start")
+        await bea.post(f"{path}/start", hash=hash_on(await bea.get(path)))
         await site.jobs.close()
         assert "do it again, it goes on where it stopped" in words(await bea.get(path))
 

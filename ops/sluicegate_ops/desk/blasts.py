@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
@@ -141,9 +142,11 @@ class BlastRoutes:
             await beside(self._drafts.save, draft)
         except (BadUpload, BadFile, ModuleNotFoundError) as error:
             await beside(self._drafts.remove, draft)
-            return self._new_page(
-                visitor, str(error).replace(str(place / draft.file), "the file"), 422
-            )
+            said = str(error).replace(str(place / draft.file), "the file")
+            return self._new_page(visitor, said, 422)
+        except OSError as error:
+            await beside(self._drafts.remove, draft)
+            return self._new_page(visitor, f"it can't be stored here: {error.strerror}", 507)
         except BaseException:
             await beside(self._drafts.remove, draft)
             raise
@@ -173,18 +176,21 @@ class BlastRoutes:
             trouble=trouble,
             running=bool(job and job.code is None),
             current=bool(job and job.checked == draft.hash),
+            watch=self._watch(draft),
             **about,
         )
+
+    def _watch(self, draft: Draft) -> str:
+        """Where its campaign is watched."""
+        query = f"?account={draft.account}" if draft.account else ""
+        return f"{PREFIX}/campaigns/{quote(draft.name, safe='')}{query}"
 
     def _about(self, draft: Draft) -> dict[str, Any]:
         """What the draft's files say, and what its form offers."""
         job = draft.job
         said = self._drafts.read(draft, f"{job.kind}.err") if job else ""
-        out = (
-            self._drafts.read(draft, f"{job.kind}.out")
-            if job and job.kind in ("ask", "do")
-            else ""
-        )
+        told = job is not None and job.kind in ("ask", "do")
+        out = self._drafts.read(draft, f"{job.kind}.out") if job and told else ""
         lines = [clean(hidden(line)) for line in said.splitlines() if line.strip()]
         account = self._account(draft)
         return {
@@ -243,8 +249,8 @@ class BlastRoutes:
 
     async def _start(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
         fields = await self._taken(request, visitor)
-        if not await self._ready(draft):
-            said = "Nothing was sent. Check it first: its settings have changed since."
+        if fields.one("hash") != draft.hash or not await self._ready(draft):
+            said = "Nothing was sent. Check it first: it has changed since you saw it."
             return await self._draft_page(visitor, draft, said, 409)
         args = ["campaign", "start", *self._file_args(draft), *_options(draft, START_OPTIONS)]
         args += [f"--name={draft.name}", f"--who={visitor.person.name}", "--yes", "--json"]
@@ -262,6 +268,7 @@ class BlastRoutes:
 
     async def _again(self, request: Request, visitor: Visitor) -> Response:
         """Begin to revise a campaign, or to try again whom it failed for."""
+        self._desk.visitors.check_site(request)
         name, kind = request.path_params["name"], request.path_params["kind"]
         if not visitor.person.may("send"):
             return _may_not()
@@ -302,6 +309,9 @@ class BlastRoutes:
         asked = job is not None and job.kind == "ask" and job.code is not None
         if draft.kind == "campaign" or not asked or self._jobs.runs(draft) or draft.sent:
             return _to(draft)
+        if fields.one("hash") != draft.hash:
+            said = "Nothing was done: it has changed since you saw it."
+            return await self._draft_page(visitor, draft, said, 409)
         agreed = [f"--who={visitor.person.name}", "--yes"]
         agreed += [f"--why={why}"] if (why := fields.one("why")[:_MOST_VALUE]) else []
         args = self._again_args(draft, agreed)

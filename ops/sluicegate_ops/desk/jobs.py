@@ -6,6 +6,7 @@ takes, it takes from a process that gives way to all others.
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import sys
 import time
@@ -16,11 +17,12 @@ from sluicegate.private import private_file
 
 from .drafts import DeskDrafts, Draft, DraftJob, JobKind
 
+log = logging.getLogger(__name__)
+
 AT_ONCE: Final = 2
 """Commands that run at once; others wait for their turn."""
 
-_STOPPED = 130
-
+_STOPPED, _NOT_RUN = 130, 126
 
 Spawn = Callable[[Sequence[str], BinaryIO, BinaryIO], Awaitable[int]]
 """Runs the command line with arguments, its words to two files; its exit status."""
@@ -76,7 +78,11 @@ class Jobs:
 
     async def _run(self, draft: Draft, job: DraftJob, args: list[str]) -> None:
         async with self._turns:
-            code = await self._ended(draft, job.kind, args)
+            try:
+                code = await self._ended(draft, job.kind, args)
+            except OSError as error:
+                log.error("a command of the desk could not be run: %s", error)
+                code = _NOT_RUN
         job.code = code
         if job.kind in ("start", "do") and code == 0:
             draft.sent = True

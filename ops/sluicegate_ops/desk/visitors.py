@@ -69,6 +69,11 @@ class Visitors:
         if not ours or site not in (None, "same-origin"):
             raise NotAllowed("This form does not come from a page of the desk.")
 
+    def check_site(self, request: Request) -> None:
+        """Refuse a link that another site had a browser follow; raises NotAllowed."""
+        if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            raise NotAllowed("Open this from a page of the desk.")
+
     def check_form(self, request: Request, visitor: Visitor, token: str) -> None:
         """``check_origin``, and that the form is one of the visitor's session."""
         self.check_origin(request)
