@@ -83,7 +83,8 @@ def _suggestions(deployment: Deployment, flower_port: int) -> str:
     options = f"--from {SENDER} --region US"
     return f"""
 [bold]Everything keeps running until Ctrl-C.[/]
-  Flower        http://127.0.0.1:{flower_port}
+  the campaign  http://127.0.0.1:{flower_port}/campaigns/{NAME}
+  the rest      http://127.0.0.1:{flower_port}
   the provider  {deployment.url.removesuffix("/v2")}/_sim/report
 
 In another terminal:
