@@ -32,8 +32,8 @@ function verbs.find()
 end
 
 -- Somebody followed a link: [2] campaign, [3] code, [4] set of members, [5] hash of the recipient,
--- [6] person | preview. Returns whether that is a recipient. Previews are fetched by programs, often
--- before anybody has looked, so they say nothing of a person.
+-- [6] person | preview. Returns whether that is a recipient. Previews are fetched by programs,
+-- often before anybody has looked, so they say nothing of a person.
 function verbs.followed()
   local campaign, code, shard, hash, kind = unpack(ARGV, 2, 6)
   if call('SISMEMBER', key('members:' .. campaign .. ':' .. shard), hash) == 0 then return 0 end

@@ -95,7 +95,8 @@ local function rest()
   call('ZREM', key('closed'), name)
   call('SREM', key('running'), name)
   call('DEL', key('ledger:' .. name), key('costs:' .. name), key('lanes:' .. name),
-    key('guarded:' .. name), key('clicks:' .. name), key('import:' .. name), key('hours:' .. name), campaign)
+    key('guarded:' .. name), key('clicks:' .. name), key('import:' .. name),
+    key('hours:' .. name), campaign)
   call('ZREM', key('hours_due'), name)
   drop_trends(now)
   audit.write(now, ARGV[5], 1)
