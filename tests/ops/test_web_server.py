@@ -260,6 +260,51 @@ def test_node_sends(url: str, bench: Bench) -> None:
     assert (done.returncode, "400 40310" in done.stderr) == (1, True)
 
 
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Three messages as JSON lines, of which one can't be sent."""
+    rows = [
+        {"idempotency_key": f"b{n}", "from": SENDER, "to": to, "text": TEXT}
+        for n, to in enumerate([NUMBER, "555", NUMBER])
+    ]
+    file = tmp_path / "many.ndjson"
+    file.write_text("\n".join(json.dumps(row) for row in rows) + "\n", encoding="utf-8")
+    return file
+
+
+def test_curl_sends_many(url: str, bench: Bench, many: Path) -> None:
+    for taken in (2, 0):
+        done = run(url, EXAMPLES / "bulk.sh", many)
+        assert (done.returncode, done.stderr) == (0, "")
+        refused, counts = map(json.loads, done.stdout.splitlines())
+        assert (refused["id"], refused["errors"][0]["code"]) == ("b1", "40310")
+        assert counts == {"taken": taken, "replayed": 2 - taken, "refused": 1}
+    assert stored(bench, "b2") == (NUMBER, SENDER, TEXT)
+    assert bench.totals()["enqueued"] == 2
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="the example for Node needs node")
+def test_node_sends_many(url: str, bench: Bench, many: Path) -> None:
+    done = run(url, "node", EXAMPLES / "bulk.mjs", many)
+    assert (done.returncode, done.stdout) == (1, "2 taken, 1 refused\n")
+    assert done.stderr.startswith("b1: 40310 ")
+    assert bench.totals()["enqueued"] == 2
+
+
+def test_curl_runs_a_campaign(redis_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("phone,first_name\n+12125550123,Ann\n+12125550124,Bob\n", encoding="utf-8")
+    shop = App(token_env="TOKEN_SHOP", campaigns=True)
+    campaign = ("july", file, "phone", SENDER, 'Hi {{ first_name }}, "see you"')
+    with served(config(redis_url, apps={"shop": shop})) as url:
+        for added in (2, 0):
+            done = run(url, EXAMPLES / "campaign.sh", *campaign)
+            assert (done.returncode, done.stderr) == (0, "")
+            told, started = (json.loads(line)["data"] for line in done.stdout.splitlines())
+            assert told["imported"]["added"] == added
+            assert started["state"] == "running"
+
+
 # The server itself.
 
 
