@@ -1,10 +1,16 @@
 """Many messages in one request: each line stands alone, and what is answered is in Redis."""
 
 import asyncio
+import contextlib
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +26,7 @@ from sluicegate_ops.web.wall import Limits
 from sluicegate_rigs.embedded import EmbeddedServer
 from support.bench import Bench
 from support.effort import size
-from support.served import NUMBER, SENDER, TOKEN, Front, bearer, config, run, serving
+from support.served import ENVIRON, NUMBER, SENDER, TOKEN, Front, bearer, config, run, serving
 
 URL = "/v2/messages/bulk"
 
@@ -232,6 +238,72 @@ def test_without_redis_the_lines_say_so_and_the_rest_is_left(redis_url: str) -> 
         assert "all after it were not taken" in answers[-1]["errors"][0]["detail"]
 
     run(away, story)
+
+
+async def taken(door: Front, count: int) -> None:
+    """Wait until so many messages are ours."""
+    for _ in range(1_000):
+        if door.count("messages_taken") >= count:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("they were not taken")
+
+
+def test_redis_killed_midway_loses_nothing_that_was_answered() -> None:
+    count = 4 * CALL
+    with EmbeddedServer(append_only="always") as server:
+
+        async def story(door: Front) -> None:
+            async def rows() -> AsyncIterator[bytes]:
+                for n in range(count):
+                    if n == 2 * CALL:
+                        await taken(door, CALL)
+                        server.kill()
+                    yield json.dumps(line(f"m{n}")).encode() + b"\n"
+
+            answer = await door.http.post(URL, content=rows(), headers=bearer(TOKEN), timeout=60)
+            told = {one["id"] for one in read(answer) if one["status"] == 200}
+            assert CALL <= len(told) < count
+            server.restart()
+            again = read(await send(door, *(line(f"m{n}") for n in range(count))))
+            assert told <= {one["id"] for one in again if "replayed" in one}
+            assert {one["status"] for one in again} == {200}
+
+        run(config(server.url), story)
+        with redis.Redis.from_url(server.url) as client:
+            assert client.llen(f"sluicegate:{{default}}:lane:ts:{SENDER}@shop") == count
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_serve_killed_at_any_moment_loses_nothing_that_it_answered(
+    redis_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "sluicegate.toml"
+    text = f'redis_url = "{redis_url}"\nweb.apps.shop = {{ token_env = "TOKEN_SHOP" }}\n'
+    file.write_text(text, encoding="utf-8")
+    count, told = 4_000, set[str]()
+    body = lines(*(line(f"m{n}") for n in range(count))) + b"\n"
+    command = [sys.executable, "-m", "sluicegate_ops.cli", "serve", "--port", "0"]
+    environ = os.environ | ENVIRON | {"SLUICEGATE_CONFIG": str(file)}
+    for kill in range(20):
+        with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().decode().removeprefix("listening on ").strip()
+            with socket.create_connection(port_of(url)) as sock:
+                sock.sendall(request_head(f"content-length: {len(body)}") + body)
+                got = b""
+                while got.count(b'"status":200') < 150 * kill and (more := sock.recv(4_096)):
+                    got += more
+                process.kill()
+                with contextlib.suppress(ConnectionError):
+                    while more := sock.recv(65_536):
+                        got += more
+        told |= set(re.findall(r'"status":200,"id":"(m[0-9]+)"[^\n]*\n', got.decode()))
+        with redis.Redis.from_url(redis_url) as client:
+            keys = [f"sluicegate:{{default}}:m:shop:{id}" for id in told]
+            assert not keys or client.exists(*keys) == len(keys)
+    assert len(told) > 1_000
 
 
 def request_head(more: str) -> bytes:
