@@ -66,27 +66,23 @@ def test_20_kills_of_serve_lose_no_event_and_keep_the_order_of_each_message(
         bench.call(PUBLISH, args)
         number = 0
         for _ in range(kills):
-            process = serve(tmp_path, redis_url)
-            for _ in range(10):
-                bench.enqueue(message(number))
-                grant = bench.send()
-                tell(bench, grant.id)
-                bench.at(time.time() * 1000)
-                number += 1
-            time.sleep(dice.random() * 0.6)
-            process.kill()
-            process.wait()
-        process = serve(tmp_path, redis_url)
-        try:
+            with serve(tmp_path, redis_url) as process:
+                for _ in range(10):
+                    bench.enqueue(message(number))
+                    grant = bench.send()
+                    tell(bench, grant.id)
+                    bench.at(time.time() * 1000)
+                    number += 1
+                time.sleep(dice.random() * 0.6)
+                process.kill()
+        with serve(tmp_path, redis_url) as process:
             deadline = time.monotonic() + 300
             while time.monotonic() < deadline:
                 given = int(valkey.hget(KEYS("event_readers"), "shop") or 0)
                 if given == 2 * number and not valkey.hlen(KEYS("relays")):
                     break
                 time.sleep(0.2)
-        finally:
             process.terminate()
-            process.wait()
         hooks = receiver.hooks(2 * number)
     steps, ids = defaultdict[str, list[int]](list), dict[str, bytes]()
     for place, hook in enumerate(hooks):

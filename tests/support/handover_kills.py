@@ -17,7 +17,7 @@ from sluicegate.transactional.relay import Relay
 
 from .shops import shop
 
-LONGEST_SECONDS = 0.08
+LONGEST_SECONDS = 0.03
 
 
 def warm_up(kind: str, url: str, redis_url: str) -> None:
@@ -30,18 +30,18 @@ def warm_up(kind: str, url: str, redis_url: str) -> None:
 
 
 def work(kind: str, url: str, redis_url: str, ready: int) -> None:
-    """Take orders and hand them over, for ever; say when it has begun."""
+    """Take orders and hand them over, for ever; say when the first is committed."""
     relay = Relay(url, Config(redis_url=redis_url))
     with shop(kind, url, prepare=False) as opened:
-        relay.run_once()
+        opened.order(f"order-{uuid.uuid4().hex}")
         os.write(ready, b".")
         while True:
-            opened.order(f"order-{uuid.uuid4().hex}")
             relay.run_once()
+            opened.order(f"order-{uuid.uuid4().hex}")
 
 
 def kill_one(kind: str, url: str, redis_url: str, seconds: float) -> None:
-    """Start a child, and kill it ``seconds`` after it has begun."""
+    """Start a child, and kill it ``seconds`` after its first COMMIT."""
     heard, ready = os.pipe()
     child = os.fork()
     if child == 0:

@@ -75,11 +75,14 @@ class EventKeyOptions:
     """The options of ``events key``."""
 
     app: AppArgument
+    json: AsJsonDocument = False
 
 
 @option_set
 class EventSecretOptions:
-    """``events secret`` has no options of its own."""
+    """The options of ``events secret``."""
+
+    json: AsJsonDocument = False
 
 
 @events.command("list")
@@ -187,7 +190,9 @@ def key(session: Session, options: EventKeyOptions) -> None:
     app = session.config.web.apps.get(options.app)
     if app is None or not app.events_url:
         raise InvalidConfig(f"web.apps.{options.app}", "has no events_url")
-    typer.echo(EventSigner(app.events_secret_env, app.events_secrets()).public_key)
+    signer = EventSigner(app.events_secret_env, app.events_secrets())
+    known = {"app": options.app, "public_key": signer.public_key}
+    write_result(known, signer.public_key, as_json=options.json)
 
 
 @events.command()
@@ -201,7 +206,8 @@ def secret(session: Session, options: EventSecretOptions) -> None:
     Example:
       sluicegate events secret
     """
-    typer.echo(f"whsec_{b64encode(secrets.token_bytes(32)).decode()}")
+    made = f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
+    write_result({"secret": made}, made, as_json=options.json)
 
 
 def _again(session: Session, app: str, after: str, said: bytes, *, as_json: bool) -> None:
