@@ -305,6 +305,28 @@ def test_more_than_may_wait_stays_in_the_stream(
     assert [deployment.shop.of(id) for id in ids] == [["accepted", "delivered"]] * 10
 
 
+def test_what_was_trimmed_before_it_was_given_is_told(deployment: Deployment) -> None:
+    for number in range(3):
+        deployment.send(number)
+    deployment.store.xtrim(KEYS("events"), maxlen=2, approximate=False)
+    deployment.pass_on()
+    first, *others = deployment.shop.bodies
+    assert (first["type"], first["data"]["trimmed"], first["data"]["next"]) == (
+        "events.trimmed",
+        4,
+        5,
+    )
+    assert [body["data"]["sluicegate"]["number"] for body in others] == [5, 6]
+
+
+def test_an_event_of_no_form_that_we_know_keeps_no_other(deployment: Deployment) -> None:
+    deployment.store.xadd(KEYS("events"), {"kind": "dead", "id": "a b|c", "told": "1"}, "1-0")
+    deployment.store.set(KEYS("event_number"), 1)
+    id = deployment.send(1)
+    deployment.pass_on()
+    assert deployment.shop.of(id) == ["accepted", "delivered"]
+
+
 def test_an_app_of_all_hears_of_campaigns_replies_and_opt_outs(
     front: Config, valkey: redis.Redis
 ) -> None:

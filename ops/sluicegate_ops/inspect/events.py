@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 import redis
 import redis.asyncio
 
+from sluicegate.errors import Malformed
 from sluicegate.keys import Keys
 from sluicegate.outbox import translated
 from sluicegate.stored import MessageId
@@ -26,9 +27,17 @@ class AppEvent(NamedTuple):
     facts: Mapping[str, str]
 
     @property
+    def message(self) -> MessageId:
+        """The message that it is about, also where its id is of no form that we know."""
+        try:
+            return MessageId.parse(self.id)
+        except Malformed:
+            return MessageId("", self.id)
+
+    @property
     def app(self) -> str:
         """Whose message it is about; ``""`` for nobody's with a name."""
-        return MessageId.parse(self.id).app if self.id else ""
+        return self.message.app
 
     @property
     def line(self) -> str:

@@ -21,7 +21,7 @@ from sluicegate.outbox import translated
 from sluicegate.scripts import Argument, Script, Scripts
 
 from ..inspect import AppEvent, event_of
-from .event_shapes import event_body, event_id
+from .event_shapes import event_body, event_id, trimmed_body
 from .event_signing import EventSigner
 from .relay_queue import RelayedWebhook, RelayQueue, target_of_events
 
@@ -101,6 +101,8 @@ class EventFeed:
                 if tries % _TRIES_PER_WARNING == 0:
                     log.warning("events are not passed on: %s", error)
                 tries += 1
+            except Exception:  # one that we did not think of must not end all that follow
+                log.exception("events are not passed on")
             await asyncio.sleep(POLL_SECONDS)
 
     async def _give(self, endpoint: EventEndpoint) -> int:
@@ -114,12 +116,7 @@ class EventFeed:
         events = [event_of(entry) for entry in entries]
         trimmed = max(0, int(oldest) - int(given) - 1)
         if trimmed:
-            log.warning(
-                "%s: %d events were not given to the app %s: they are kept no longer",
-                endpoint.account,
-                trimmed,
-                endpoint.app,
-            )
+            await self._tell_trimmed(endpoint, int(given), trimmed)
         last = int(given)
         for event in events:
             if not await self._put(endpoint, event):
@@ -129,6 +126,18 @@ class EventFeed:
             last = max(last, int(oldest) - 1)
         await self._call(endpoint, GIVEN, [endpoint.app, given, last])
         return last - int(given)
+
+    async def _tell_trimmed(self, endpoint: EventEndpoint, given: int, trimmed: int) -> None:
+        """Tell an app, and whoever reads the log, that events are kept no longer."""
+        account, app, last = endpoint.account, endpoint.app, given + trimmed
+        said = "%s: %d events were not given to the app %s: they are kept no longer"
+        log.warning(said, account, trimmed, app)
+        body = trimmed_body(account, given, trimmed)
+        headers = {"content-type": "application/json", KIND: "trimmed"}
+        headers["webhook-id"] = f"{account}-{last}-trimmed"
+        now_ms = int(self._wall() * 1000)
+        webhook = RelayedWebhook("event", "", headers, body, now_ms, app, last, "account")
+        await self._queues[account].put(webhook)
 
     async def _put(self, endpoint: EventEndpoint, event: AppEvent) -> bool:
         """Keep one event for its URL, if it is the app's; False where there is no room."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from sluicegate.errors import Malformed
-from sluicegate.stored import Bill, MessageId
+from sluicegate.stored import Bill
 
 from ..inspect import AppEvent
 from .shapes import iso
@@ -87,7 +87,7 @@ _TYPES: Final[Mapping[str, Any]] = {
 
 
 def _message(app: str, event: AppEvent) -> dict[str, Any]:
-    facts, bill, parsed = event.facts, _bill(event), MessageId.parse(event.id)
+    facts, bill, parsed = event.facts, _bill(event), event.message
     recipient = {
         "phone_number": facts.get("to", ""),
         "status": STATUSES.get(event.kind, event.kind),
@@ -118,7 +118,7 @@ def _about_message(event: AppEvent) -> dict[str, Any]:
     facts = event.facts
     known = {
         "app": event.app,
-        "campaign": MessageId.parse(event.id).campaign or "",
+        "campaign": event.message.campaign,
         "state": facts.get("state", ""),
         "provider_id": facts.get("provider_id", ""),
         "second_provider_id": facts.get("second_provider_id", ""),
