@@ -446,7 +446,7 @@ def test_no_command_is_missing() -> None:
     groups = {
         "": "send campaign status why lanes trend costs message audit cancel erase export repair "
         "dead doubt twice optout halt hold setup doctor archive deployment profile serve simulate "
-        "probe reconcile notify relay events user",
+        "probe reconcile notify relay events user mcp",
         "user": "add remove list",
         "campaign": "preflight preview test start list status watch schedule repeat pause resume "
         "cancel pace guard approve revise hours presets report compare retry export delete "

@@ -42,7 +42,7 @@ def mcp(session: Session, options: McpOptions) -> None:
 
     \b
     Example:
-      claude mcp add sluicegate -- sluicegate mcp --agent claude --files lists
+      sluicegate mcp --agent claude --files lists
     """
     if not _NAME.fullmatch(options.agent):
         fail("--agent: 1 to 40 letters, digits, and _ . @ -", BAD_INPUT)

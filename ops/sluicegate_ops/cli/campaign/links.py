@@ -23,7 +23,7 @@ class LinksOptions:
 
 @command
 def links(session: Session, options: LinksOptions) -> None:
-    """Show where a campaign's short links lead, and how often they were followed.
+    """Show a campaign's short links, and who followed them.
 
     Programs that look at links before a person does are counted apart.
 
