@@ -129,7 +129,7 @@ def test_more_than_fits_into_one_call_keeps_its_order(bench: Bench, front: Confi
         assert [one["line"] for one in answers] == list(range(1, count + 1))
         few = read(
             await send(door, *(line(f"m{n}") for n in range(count)), line("x", to="1"),
-                       prefer="return=minimal")
+                       prefer="wait=5, return=minimal")
         )  # fmt: skip
         assert [one.get("line") for one in few] == [count + 1, None]
         assert few[-1] == {"taken": 0, "replayed": count, "refused": 1}

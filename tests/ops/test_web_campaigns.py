@@ -80,6 +80,8 @@ def test_a_campaign_s_whole_life(redis_url: str, bench: Bench) -> None:
             for act in ("start", "pause", "resume", "pause")
         ]
         assert states == ["running", "paused", "running", "paused"]
+        bench.campaigns.pace("july", 3, by=By("ann"))
+        assert (await post(door, "", asked)).json()["data"]["per_second"] == 3  # a person's stays
         revised = (await post(door, "/july/revise", {"text": "Ho {{ first_name }}"})).json()
         assert revised["data"]["version"] == 2
         assert (await post(door, "/july/cancel")).json()["data"]["state"] == "cancelled"
@@ -91,7 +93,8 @@ def test_a_campaign_s_whole_life(redis_url: str, bench: Bench) -> None:
 
     run(desk(redis_url), story)
     entries = list(Audit(bench.store, bench.keys))
-    assert {entry.who for entry in entries if entry.action != "limits"} == {"app:shop"}
+    people = {entry.who for entry in entries if entry.action not in ("limits", "pace")}
+    assert people == {"app:shop"}
     assert {"import", "start", "pause", "revise", "cancel"} <= {one.action for one in entries}
     assert "a sale" in {entry.why for entry in entries}
 

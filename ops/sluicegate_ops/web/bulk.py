@@ -51,7 +51,8 @@ class BulkRoute:
         if headers.get("content-encoding", "identity").lower() != "identity":
             detail = "Send the lines as they are, not compressed."
             raise HttpProblem(415, "10015", "Bad Request", detail, "/header/Content-Encoding")
-        minimal = headers.get("prefer", "").replace(" ", "").lower() == "return=minimal"
+        wishes = headers.get("prefer", "").replace(" ", "").lower().split(",")
+        minimal = "return=minimal" in wishes
         intake = _BulkIntake(self._site, self._turns, caller, dry=is_dry(request))
         per_second = caller.settings.per_second
         most = min(CALL, max(1, int(per_second))) if per_second else CALL

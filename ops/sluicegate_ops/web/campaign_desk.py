@@ -61,17 +61,25 @@ class CampaignDesk:
         return By(f"app:{self._tenant.name}", why)
 
     def create(self, asked: NewCampaign, by: By) -> dict[str, Any]:
-        """Make a draft, or find the one that has this plan, and set what limits it."""
+        """Make a draft, or find the campaign that has this plan; a draft gets what limits it.
+
+        Once it has begun, its limits are what somebody has made of them since.
+        """
         plan, campaigns = asked.plan(self._tenant.name), self._session.campaigns
         self._tenant.check_sender(plan.sender, plan.messaging_profile_id)
         check_sender(self._account, plan.sender, plan.messaging_profile_id)
-        name = campaigns.create(plan).name
+        made = campaigns.create(plan)
+        if made.state == "draft":
+            self._limit(made.name, asked, by)
+        return self.status(made.name)
+
+    def _limit(self, name: str, asked: NewCampaign, by: By) -> None:
+        campaigns = self._session.campaigns
         campaigns.pace(name, asked.per_second, asked.weight, by)
         if asked.max_cost is not None:
             campaigns.cap(name, asked.max_cost, self._account, by)
         if asked.max_messages:
             campaigns.guard(name, Guards(max_messages=asked.max_messages), by)
-        return self.status(name)
 
     def listed(self) -> list[dict[str, Any]]:
         """The app's latest campaigns, the newest first."""
