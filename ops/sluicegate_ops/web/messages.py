@@ -23,7 +23,8 @@ from sluicegate.outbox import EnqueueResult
 from ..inspect import MessageRecord, aread_older, aread_record
 from .bodies import body_of
 from .problems import HttpProblem, not_found, unavailable
-from .requests import ANY_KIND, KEY, MessageKind, id_of_key, message_of, refusal
+from .refusals import refusal
+from .requests import ANY_KIND, KEY, MessageKind, id_of_key, message_of
 from .shapes import enveloped, recorded, shown
 from .site import Site
 from .tenants import Tenant, cap_problem
