@@ -401,7 +401,16 @@ def test_an_app_behind_a_firewall_reads_its_events(front: Config, valkey: redis.
         assert first["data"]["trimmed"] >= 2
         assert (await get("", OTHER_TOKEN)).status_code == 403
         assert (await get("", "nobody's")).status_code == 401
-        for query in ("after=x", "after=-1", "limit=0", "limit=5000", "wait=60", "wait=x"):
+        for query in (
+            "after=x",
+            "after=-1",
+            "limit=0",
+            "limit=5000",
+            "wait=60",
+            "wait=x",
+            "afterr=5",
+            "after=1&after=2",
+        ):
             assert (await get(query)).status_code == 400, query
 
     deployment.tell(story)

@@ -24,6 +24,7 @@ MOST_LINES: Final = 1_000
 MOST_SECONDS: Final = 8.0
 """How long a request may wait: the wall closes it after 10 s."""
 
+_PARAMETERS: Final = ("after", "limit", "wait")
 _LOOK_SECONDS: Final = 0.2
 _READ_SECONDS: Final = 1.5
 _NUMBER: Final = re.compile(r"[0-9]{1,15}")
@@ -42,6 +43,11 @@ class EventRoutes:
         if not caller.settings.events:
             detail = 'This app reads no events: its [web.apps] table has no events = "own".'
             raise HttpProblem(403, "10010", "Authorization failed", detail)
+        for name, values in _several(request):
+            if name not in _PARAMETERS:
+                raise _wrong(name[:40], f"is no parameter; known: {', '.join(_PARAMETERS)}")
+            if len(values) > 1:
+                raise _wrong(name, "was given more than once")
         after = int(_given(request, "after", "0", _NUMBER))
         limit = int(_given(request, "limit", "500", _NUMBER))
         wait = float(_given(request, "wait", "5", _SECONDS))
@@ -86,6 +92,11 @@ class EventRoutes:
             why = str(error) or "Redis did not answer in time"
             self._site.counts.note("not_read", caller.account, why)
             raise unavailable("Redis did not answer; ask again.", 1) from None
+
+
+def _several(request: Request) -> list[tuple[str, list[str]]]:
+    given = request.query_params
+    return [(name, given.getlist(name)) for name in given]
 
 
 def _given(request: Request, name: str, default: str, form: re.Pattern[str]) -> str:
