@@ -79,6 +79,7 @@ def test_campaigns_share_by_their_weights(account: Account, senders: int) -> Non
     assert [shares[place] for place in range(3)] == pytest.approx([500, 500, 1000], rel=0.05)
 
 
+@pytest.mark.long
 def test_a_small_campaign_beside_a_big_one_ends_when_its_share_says(account: Account) -> None:
     campaigns = imported(account, "big", 0, size(10_000, 100_000))
     imported(account, "small", 200_000, 1000)
@@ -91,6 +92,7 @@ def test_a_small_campaign_beside_a_big_one_ends_when_its_share_says(account: Acc
     assert small[-1] - small[0] == pytest.approx(2000, rel=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "account",
     [

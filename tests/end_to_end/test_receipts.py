@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.request import urlopen
 
 import msgspec
+import pytest
 
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.optouts import START_TO_POST_SECONDS
@@ -248,6 +249,7 @@ def bring(tales: Iterable[Sequence[Hook]]) -> Counter[int]:
     return statuses
 
 
+@pytest.mark.long
 def test_thousands_of_receipts_in_any_order_repeated_and_forged(
     record_property: Callable[[str, object], None],
 ) -> None:

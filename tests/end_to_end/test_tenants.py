@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
+import pytest
 
 from sluicegate_ops.simulator import Settings
 from sluicegate_rigs.deployment import SECRETS
@@ -55,6 +56,7 @@ def await_states(
     eventually(lambda: states(account, app, count) == wanted, seconds, account.deployment)
 
 
+@pytest.mark.long
 def test_a_flood_of_wrong_senders_of_one_app_leaves_the_other_alone() -> None:
     provider = Settings(limit=200, senders=(SENDER,), latency_ms=20)
     with deployment(provider, receipts=True) as account:

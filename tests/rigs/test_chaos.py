@@ -43,6 +43,7 @@ SECONDS = size(8, 20)
 KINDS = 10  # of disaster
 
 
+@pytest.mark.long
 def test_a_deployment_that_is_killed_again_and_again_keeps_every_promise(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
