@@ -13,10 +13,12 @@ from typer.testing import Result
 
 from sluicegate.campaigns.csv_file import CsvFile
 from sluicegate.campaigns.prices import Prices
-from sluicegate.config import Account, load
+from sluicegate.campaigns.report import Report
+from sluicegate.config import Account, App, load
 from sluicegate.errors import BadFile
 from sluicegate.keys import Keys
 from sluicegate.levels import published
+from sluicegate_ops.operating.campaign.preflight import differs_from_file
 from sluicegate_ops.operating.words import cost
 from support.command_line import invoked
 
@@ -181,3 +183,14 @@ def test_16_duplicates_are_listed_with_both_lines(command: Command, tmp_path: Pa
     ]
     found = json.loads(command("--region", "US", "--json").stdout)
     assert found["duplicates_file"] == "people.duplicates.csv"
+
+
+def test_what_apps_add_to_the_limits_is_no_difference_to_a_campaign() -> None:
+    account, apps = Account(), {"shop": App(token_env="T", events="own", daily_money=5.0)}
+    report = Report(file="people.csv", fingerprint="", encoding="utf-8", delimiter=",")
+    report.limits = published(account, apps) | {"version": "0", "digest": "d"}
+    assert not differs_from_file(report, account)
+    assert differs_from_file(report, Account(limit=7))
+    assert differs_from_file(report, Account(max_requests_per_second=7))
+    report.limits["ceiling"] = "5"
+    assert differs_from_file(report, account)

@@ -1,5 +1,6 @@
 """A preflight's report as programs read it, and what both forms of it are made of."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,11 +13,13 @@ import msgspec
 from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
-from sluicegate.levels import ceiling, digest, published
+from sluicegate.levels import ceiling, published
 from sluicegate.stored import UNITS
 
 from ..session import Session
 from ..words import hidden
+
+_OF_APPS = re.compile(r"(version|digest|recipient_before|events|money(:.*)?)\Z")
 
 
 def utc_now() -> datetime:
@@ -70,9 +73,15 @@ def finish_of(report: Report, now: datetime) -> datetime:
 
 
 def differs_from_file(report: Report, account: Account) -> bool:
-    """Whether limits in force count here, and the configuration has others."""
-    in_force = report.limits.get("digest")
-    return in_force is not None and in_force != digest(published(account))
+    """Whether limits in force count here, and the configuration has others.
+
+    What its apps add to the account's, caps and events, sets no campaign's pace.
+    """
+    in_force, own = report.limits, published(account)
+    if "digest" not in in_force:
+        return False
+    others = {name for name in in_force if name not in own and not _OF_APPS.match(name)}
+    return bool(others) or any(in_force.get(name) != text for name, text in own.items())
 
 
 def estimate_billionths(report: Report, added: int) -> int:
