@@ -192,4 +192,5 @@ def start_at(desk: httpx.Client) -> None:
     while f"Send friday to {PEOPLE} people" not in desk.get(draft).text:
         assert time.monotonic() < ends, desk.get(draft).text
         time.sleep(0.05)
-    post(f"{draft}/start", why="as agreed")
+    [hash] = re.findall(r'name="hash" value="([0-9a-f]+)"', desk.get(draft).text)
+    post(f"{draft}/start", hash=hash, why="as agreed")

@@ -16,6 +16,7 @@ from sluicegate_ops.desk.jobs import spawned
 from support.command_line import Cli
 from support.desks import Browser, at_the_desk, desk_config, logged_in, words
 from support.messages import plan, recipient
+from support.receipts import tell
 
 ROWS = "Phone,First Name,Plan\n" + "".join(
     f"+1415555{n:04},Ann{n},gold\n" for n in range(100, 130)
@@ -239,3 +240,34 @@ def test_a_second_person_approves_what_they_saw(here: Cli, redis_url: str) -> No
         assert campaigns.get("friday").state == "running"
 
     at_the_desk(config, story)
+
+
+def test_a_campaign_is_for_an_earlier_one_s_recipients(here: Cli, redis_url: str) -> None:
+    here.bench.campaign(plan("july"), 4)
+    sent = [here.bench.send() for _ in range(2)]
+    tell(here.bench, sent[0].id)
+    Path("sluicegate.toml").write_text('[web]\nshort_links = "acme.to"\n')
+    there = desk_config(redis_url, web={"short_links": "acme.to"})
+
+    async def story(site: DeskSite) -> None:
+        bea = await logged_in(site, "bea")
+        assert "who surely got it" in words(await bea.get("/desk/new"))
+        nobody = await bea.post("/desk/audience", campaign="may", outcome="all")
+        assert (nobody.status_code, "campaign may: not known" in words(nobody)) == (404, True)
+        odd = await bea.post("/desk/audience", campaign="july", outcome="--all")
+        assert odd.status_code == 422
+        chosen = await bea.post("/desk/audience", campaign="july", outcome="delivered")
+        path = chosen.headers["location"]
+        assert "recipients of july: who surely got it" in words(await bea.get(path))
+        text = "Again: https://example.com/sale"
+        form = {"name": "more", "sender": SENDER, "text": text, "to_column": "phone"}
+        await bea.post(f"{path}/check", short_links="yes", **form)
+        checked = await ended(site, bea, path)
+        assert big(checked, "d-sendable") == "1"
+        assert "Again: acme.to/" in words(checked)
+        await bea.post(f"{path}/start", hash=hash_on(checked))
+        assert "more is imported" in words(await ended(site, bea, path))
+
+    at_the_desk(there, story)
+    made = here.bench.campaigns.get("more")
+    assert (made.plan.short_links, here.bench.campaigns.ledger("more").imported) == ("acme.to", 1)

@@ -17,6 +17,7 @@ from sluicegate.segments import count as count_segments
 from ..dashboard.acts.acting import FormFields
 from ..operating.words import clean, hidden, when
 from . import shell
+from .audience import COLUMNS, OUTCOMES, Audience
 from .drafts import DeskDrafts, Draft, UnknownDraft
 from .forms import fields_of
 from .jobs import Jobs
@@ -42,6 +43,12 @@ FILE_OPTIONS: Final[Mapping[str, str]] = {
     "rate": "rate",
 }
 """Fields of the form, and the options of every command that reads the file."""
+
+FLAGS: Final[Mapping[str, str]] = {
+    "short_links": "short-links",
+    "plain_punctuation": "plain-punctuation",
+}
+"""Those that are on or off."""
 
 START_OPTIONS: Final[Mapping[str, str]] = {
     "at": "at",
@@ -79,6 +86,7 @@ class BlastRoutes:
         return [
             Route(f"{PREFIX}/new", kept(self._new)),
             Route(f"{PREFIX}/new", kept(self._upload), methods=["POST"]),
+            Route(f"{PREFIX}/audience", kept(self._choose), methods=["POST"]),
             Route(f"{PREFIX}/drafts", kept(self._list)),
             Route(f"{PREFIX}/count", kept(self._count), methods=["POST"]),
             Route(f"{PREFIX}/campaigns/{{name}}/{{kind}}", kept(self._again)),
@@ -117,7 +125,33 @@ class BlastRoutes:
         most = self._desk.visitors.desk.upload_bytes
         accounts = self._desk.accounts.names
         fields = {"trouble": trouble, "most": most, "accounts": accounts}
-        return self._page(visitor, "New campaign", "new", status, **fields)
+        outcomes = {name: said for name, (said, _) in OUTCOMES.items()}
+        return self._page(visitor, "New campaign", "new", status, outcomes=outcomes, **fields)
+
+    async def _choose(self, request: Request, visitor: Visitor) -> Response:
+        """Begin a campaign to an earlier one's recipients."""
+        if not visitor.person.may("send"):
+            return _may_not()
+        fields = await self._taken(request, visitor)
+        account = _known(fields.one("account"), self._desk.accounts.names)
+        name, outcome = fields.one("campaign"), fields.one("outcome")
+        if outcome not in OUTCOMES:
+            return self._new_page(visitor, "Choose who of its recipients.", 422)
+
+        def begun() -> Draft:
+            audience = self._desk.accounts.session(account).campaigns.get(name).name
+            draft = self._drafts.make("campaign", visitor.person.name, account)
+            draft.audience, draft.outcome = audience, outcome
+            draft.shown = draft.form = Audience(audience, outcome).said
+            draft.columns = list(COLUMNS)
+            draft.settings = {"to_column": "phone"}
+            self._drafts.save(draft)
+            return draft
+
+        try:
+            return _to(await self._desk.beside(begun))
+        except SluicegateError as error:
+            return self._new_page(visitor, clean(hidden(str(error))), 404)
 
     async def _upload(self, request: Request, visitor: Visitor) -> Response:
         if not visitor.person.may("send"):
@@ -201,6 +235,7 @@ class BlastRoutes:
             "senders": sorted(account.senders),
             "rejects": (self._drafts.place(draft) / _REJECTS).exists(),
             "approves": account.approve_campaigns,
+            "short_links": self._desk.accounts.config.web.short_links,
         }
 
     def _account(self, draft: Draft) -> Account:
@@ -216,7 +251,7 @@ class BlastRoutes:
         if self._jobs.runs(draft) or draft.sent:
             return _to(draft)
         draft.name = fields.one("name")[:60]
-        names = (*FILE_OPTIONS, *START_OPTIONS)
+        names = (*FILE_OPTIONS, *FLAGS, *START_OPTIONS)
         draft.settings = {name: text[:_MOST_VALUE] for name, text in fields.named(*names).items()}
         text = fields.one("text").replace("\r\n", "\n")[:_MOST_TEXT]
         draft.settings["text"] = text
@@ -233,9 +268,13 @@ class BlastRoutes:
     def _file_args(self, draft: Draft) -> list[str]:
         """The options of a command that reads the file; a value never becomes an option itself."""
         place = self._drafts.place(draft)
-        given = _options(draft, FILE_OPTIONS)
+        given = [*_options(draft, FILE_OPTIONS), *_flags(draft)]
         files = [f"--text-file={place / 'text.txt'}", f"--rejects={place / _REJECTS}"]
-        return [str(place / draft.file), *files, "--overwrite", *given]
+        if draft.audience:
+            whom = Audience(draft.audience, draft.outcome).options
+        else:
+            whom = [str(place / draft.file)]
+        return [*whom, *files, "--overwrite", *given]
 
     async def _test(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
         fields = await self._taken(request, visitor)
@@ -366,6 +405,10 @@ def _opened(path: Path) -> tuple[str, list[str]]:
 def _options(draft: Draft, options: Mapping[str, str]) -> list[str]:
     settings = draft.settings
     return [f"--{options[name]}={settings[name]}" for name in options if settings.get(name)]
+
+
+def _flags(draft: Draft) -> list[str]:
+    return [f"--{FLAGS[name]}" for name in FLAGS if draft.settings.get(name)]
 
 
 def _known(account: str, names: list[str]) -> str:

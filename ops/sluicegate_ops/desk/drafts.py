@@ -36,6 +36,7 @@ class Draft(msgspec.Struct, kw_only=True):
     """What is prepared: a campaign from a file, or another text or another try for one.
 
     ``name`` is the campaign's; ``file`` is the uploaded one's name here, ``shown`` the one there.
+    Without a file its recipients are those of the campaign ``audience``, of one ``outcome``.
     """
 
     id: str
@@ -45,6 +46,8 @@ class Draft(msgspec.Struct, kw_only=True):
     account: str = ""
     name: str = ""
     file: str = ""
+    audience: str = ""
+    outcome: str = ""
     shown: str = ""
     form: str = ""
     columns: list[str] = []
@@ -55,7 +58,8 @@ class Draft(msgspec.Struct, kw_only=True):
     @property
     def hash(self) -> str:
         """A hash of all that a check looks at."""
-        about = (self.account, self.name, self.file, sorted(self.settings.items()))
+        whom = (self.file, self.audience, self.outcome)
+        about = (self.account, self.name, whom, sorted(self.settings.items()))
         return blake2b(msgspec.json.encode(about), digest_size=8).hexdigest()
 
 
