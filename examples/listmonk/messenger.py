@@ -1,6 +1,6 @@
 """A messenger for listmonk: its campaigns go out as texts, each subscriber once.
 
-    $ pip install 'sluicegate[ops]'
+    $ pip install '.[ops]'    # in a checkout
     $ export LISTMONK_PASSWORD=$(openssl rand -hex 32) SMS_SENDER=+15557654321
     $ uvicorn --app-dir examples/listmonk messenger:app --port 9100
 

@@ -26,7 +26,7 @@ READS = {
     *("doubt show", "message show", "optout list", "halt list", "status", "why"),
     *("optout history", "optout export"),
     *("audit list", "audit export", "export"),
-    *("lanes", "serve", "simulate", "probe"),
+    *("lanes", "serve", "simulate", "probe", "mcp"),
 }
 
 

@@ -49,5 +49,5 @@ def mcp(session: Session, options: McpOptions) -> None:
     try:
         from ..agents.serving import agent_server
     except ImportError:
-        fail("the extra mcp is not installed: pip install 'sluicegate[mcp]'")
+        fail("mcp is missing: install the extra mcp, as with pip install '.[mcp]' in a checkout")
     agent_server(session, options.agent, options.files).run("stdio")

@@ -17,8 +17,8 @@ from .kit.asking import confirm
 from .kit.command import command, option_set
 from .kit.failures import BAD_INPUT, fail
 from .kit.groups import group
-from .kit.options import AsJsonLines, Confirmed
-from .kit.output import table, write, write_lines
+from .kit.options import AsJsonDocument, AsJsonLines, Confirmed
+from .kit.output import table, write, write_lines, write_result
 from .setup.journal import write_private
 from .setup.toml_text import setting_at, with_setting, without
 
@@ -45,6 +45,7 @@ class UserAddOptions:
     print_: Annotated[
         bool, typer.Option("--print", help="Print the lines; leave the configuration as it is.")
     ] = False
+    json: AsJsonDocument = False
 
 
 @option_set
@@ -53,6 +54,7 @@ class UserRemoveOptions:
 
     name: UserArgument
     yes: Confirmed = False
+    json: AsJsonDocument = False
 
 
 @option_set
@@ -85,14 +87,17 @@ def add(session: Session, options: UserAddOptions) -> None:
     for setting, given in {"roles": roles, "password_hash": hash}.items():
         if given:
             text = with_setting(text, table_of, setting, given, "sluicegate user add")
+    done = "changed" if known else "added"
+    about = {"name": name, "done": done, "roles": roles, "password": bool(hash)}
     if options.print_:
-        typer.echo(text.strip())
+        lines = text.strip()
+        write_result(about | {"done": "printed", "lines": lines}, lines, as_json=options.json)
         return
     if options.no_password and known:
         text = without(text, (*table_of, "password_hash"))
     _write(path, text)
-    done = "changed" if known else "added"
-    typer.echo(f"{name} {done} in {path}: restart sluicegate serve, and Flower")
+    said = f"{name} {done} in {path}: restart sluicegate serve, and Flower"
+    write_result(about | {"file": str(path)}, said, as_json=options.json)
 
 
 @user.command()
@@ -112,7 +117,9 @@ def remove(session: Session, options: UserRemoveOptions) -> None:
         fail(f"{clean(name)}: {path} has no such person", BAD_INPUT)
     confirm(f"Let {name} log in no more?", options.yes)
     _write(path, without(text, (*_USERS, name)))
-    typer.echo(f"{name} removed from {path}: restart sluicegate serve, and Flower")
+    said = f"{name} removed from {path}: restart sluicegate serve, and Flower"
+    about = {"name": name, "done": "removed", "file": str(path)}
+    write_result(about, said, as_json=options.json)
 
 
 @user.command("list")
