@@ -12,6 +12,7 @@ from typing import Any, assert_type
 
 from sluicegate import (
     AsyncSluice,
+    CapReached,
     Config,
     EnqueueResult,
     IdReused,
@@ -65,7 +66,7 @@ Message(text="hi")  # error: call-arg
 
 assert_type(result.id, str)
 assert_type(result.ok, bool)
-error: InvalidMessage | IdReused | None = result.error
+error: InvalidMessage | IdReused | CapReached | None = result.error
 if result.outcome == "suppressed":
     pass
 if result.outcome == "lost":  # error: comparison-overlap
