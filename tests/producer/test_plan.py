@@ -51,6 +51,8 @@ OTHERS: dict[str, Any] = {
     "except_campaigns": ("june",),
     "hours": SendingHours(windows="09:00-18:00"),
     "series": "july",
+    "short_links": "acme.to",
+    "app": "shop",
 }
 
 HASHES = st.integers(-(2**63), 2**63 - 1)
@@ -144,6 +146,7 @@ def test_the_digest_changes_with_every_field(field: str) -> None:
 
 
 OF_ONE_FILE: dict[str, Any] = {"region": "US", "region_column": "country", "landlines": False}
+LINKS = (("https://example.com/", "Ab3"),)
 
 
 def test_how_one_file_is_read_is_no_part_of_the_digest() -> None:
@@ -152,8 +155,14 @@ def test_how_one_file_is_read_is_no_part_of_the_digest() -> None:
     assert not differences(other, plan())
 
 
+def test_codes_of_links_are_chosen_later_and_no_part_of_the_digest() -> None:
+    other = plan(short_links="acme.to", links=LINKS)
+    assert plan_digest(other) == plan_digest(plan(short_links="acme.to"))
+    assert not differences(other, plan(short_links="acme.to"))
+
+
 def test_every_field_has_such_a_test() -> None:
-    assert set(OTHERS) | set(OF_ONE_FILE) == set(Plan.__struct_fields__)
+    assert {*OTHERS, *OF_ONE_FILE, "links"} == set(Plan.__struct_fields__)
 
 
 def test_what_equals_a_default_makes_no_other_digest() -> None:

@@ -294,7 +294,7 @@ def plan_digest(plan: Plan) -> str:
     return blake2b(msgspec.json.encode(plan), digest_size=12).hexdigest()
 
 
-_OF_ONE_FILE = ("region", "region_column", "landlines")
+_IN_NO_DIGEST = ("region", "region_column", "landlines", "links")
 _FIELD_WORDS = {
     "to_column": "column of numbers",
     "messaging_profile_id": "messaging profile",
@@ -309,6 +309,7 @@ _FIELD_WORDS = {
     "follows": "campaign that it follows",
     "b_share": "share of the second text",
     "dealt_by": "campaign that deals the two texts",
+    "short_links": "domain of short links",
     "renderer": "renderer, that of another version of Sluicegate",
 }
 
@@ -318,6 +319,6 @@ def differences(one: Plan, other: Plan) -> list[str]:
     fields = [
         name
         for name in Plan.__struct_fields__
-        if name not in _OF_ONE_FILE and getattr(one, name) != getattr(other, name)
+        if name not in _IN_NO_DIGEST and getattr(one, name) != getattr(other, name)
     ]
     return [_FIELD_WORDS.get(name, name) for name in fields]
