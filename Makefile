@@ -8,8 +8,10 @@ RUN = .venv/bin/python -m
 PIP = $(RUN) pip install --quiet --disable-pip-version-check
 PACKAGES = -e '.[all]' --group dev -c constraints.txt
 READY = .venv/.sluicegate
-# A process per core, at most four; only one on a Redis of yours, since it is a single database.
-PROCESSES = $(if $(SLUICEGATE_TEST_REDIS_URL),-n 0,-n auto --maxprocesses 4)
+# A process more than there are cores, since each often waits for its server, and at most four; only
+# one on a Redis of yours, since it is a single database.
+CORES = $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PROCESSES = -n $(if $(SLUICEGATE_TEST_REDIS_URL),0,$(shell echo $$(($(CORES) < 3 ? $(CORES) + 1 : 4))))
 # Tests start hundreds of Python processes: none of them compiles the sources anew.
 COMPILED = PYTHONDONTWRITEBYTECODE=
 SHARED_OUT = $(PROCESSES) --dist loadfile --no-loadscope-reorder

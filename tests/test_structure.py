@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from support.lua_parts import offered, taken
-from support.rules import circle, commands, forms_by_hand, unreasoned
+from support.rules import circle, commands, forms_by_hand, nodes_of, parsed, unreasoned
 
 ROOT = Path(__file__).parents[1]
 MODULES = {
@@ -54,6 +54,7 @@ LUA = sorted(path for folder in ORDER for path in folder.rglob("*.lua"))
 AROUND = sorted(path for folder in ("tests", "examples") for path in (ROOT / folder).rglob("*.py"))
 
 
+@cache
 def text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
@@ -75,7 +76,7 @@ def imports(path: Path) -> tuple[str, ...]:
 
 def _imports(path: Path) -> Iterator[str]:
     here = path.relative_to(package_of(path).parent).parts[:-1]
-    for node in ast.walk(ast.parse(text(path))):
+    for node in nodes_of(text(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -279,8 +280,8 @@ def test_no_file_imports_itself_by_way_of_others() -> None:
 
 def types_defined(path: Path) -> Iterator[str]:
     """The classes of a file, and its aliases of types: ``Name = ...`` in mixed case."""
-    tree = ast.parse(text(path))
-    yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    tree = parsed(text(path))
+    yield from (node.name for node in nodes_of(text(path)) if isinstance(node, ast.ClassDef))
     for node in tree.body:
         if isinstance(node, ast.Assign):
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]

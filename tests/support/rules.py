@@ -8,6 +8,8 @@ circle         a circle among what imports what
 
 import ast
 import re
+from collections.abc import Iterable
+from functools import cache
 
 _CLIENT = re.compile(r"(?:.*_)?(?:client|redis|pipeline|pipe|store)")
 _CLIENT_TYPE = re.compile(r"redis(\.asyncio)?\.(Redis|client\.Pipeline)")
@@ -28,6 +30,18 @@ _COMMANDS = frozenset(
 )
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """A file's syntax tree: every rule looks at the same."""
+    return ast.parse(source)
+
+
+@cache
+def nodes_of(source: str) -> tuple[ast.AST, ...]:
+    """All nodes of a file's tree."""
+    return tuple(ast.walk(parsed(source)))
+
+
 def last_name(node: ast.AST) -> str:
     """``client`` of ``client``, ``self.client`` and ``self._site.client``."""
     if isinstance(node, ast.Attribute):
@@ -35,9 +49,9 @@ def last_name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def clients_by_type(tree: ast.AST) -> set[str]:
+def clients_by_type(nodes: Iterable[ast.AST]) -> set[str]:
     """The names of parameters that are declared to be clients of Redis."""
-    arguments = [node for node in ast.walk(tree) if isinstance(node, ast.arg)]
+    arguments = [node for node in nodes if isinstance(node, ast.arg)]
     typed = [(node.arg, ast.unparse(node.annotation)) for node in arguments if node.annotation]
     return {name for name, annotation in typed if _CLIENT_TYPE.search(annotation)}
 
@@ -47,9 +61,9 @@ def commands(source: str) -> set[str]:
 
     A client of HTTP has none of these methods but ``get`` and ``delete``, and is not asked here.
     """
-    tree = ast.parse(source)
-    clients = clients_by_type(tree)
-    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    nodes = nodes_of(source)
+    clients = clients_by_type(nodes)
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
     issued = {
         node.attr
         for node in attributes
@@ -103,7 +117,7 @@ def joined_by_hand(node: ast.JoinedStr) -> bool:
 def forms_by_hand(source: str) -> set[str]:
     """Where a file splits or joins an id, a ticket, a lease or a lane's name."""
     breaches = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         match node:
             case ast.Call() if cut_by_hand(node):
                 breaches.add(ast.unparse(node))
