@@ -148,9 +148,11 @@ def test_a_campaign_goes_from_the_desk_to_flower(tmp_path: Path) -> None:
         file.eventually(lambda: httpx.get(f"{file.url('5555')}/healthcheck").status_code == 200)
         origin = file.url("8082")
         file.eventually(lambda: httpx.get(f"{origin}/desk/login").status_code == 200)
-        with httpx.Client(base_url=origin, headers={"Origin": origin}) as desk:
+        with (
+            httpx.Client(base_url=origin, headers={"Origin": origin}) as desk,
+            httpx.Client(base_url=file.url("5555"), auth=("ann", PASSWORD)) as flower,
+        ):
             start_at(desk)
-            flower = httpx.Client(base_url=file.url("5555"), auth=("ann", PASSWORD))
 
             def seen() -> dict[str, Any]:
                 answer = flower.get("/campaigns/friday", params={"as": "json"})
