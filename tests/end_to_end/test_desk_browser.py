@@ -21,7 +21,9 @@ from support.desks import PASSWORD
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+Keys = pytest.importorskip("selenium.webdriver.common.keys", reason="as above").Keys
 DEADLINE_SECONDS = 60
+MOST_TABS = 80
 PEOPLE = 400
 FILE = "Phone,First Name\n" + "".join(f"+1415555{n:04},Ann{n}\n" for n in range(1_000, 1_400))
 ROLES = ["send", "operate"]
@@ -35,10 +37,13 @@ pytestmark = [
 
 
 class Novice:
-    """Somebody who follows visible labels; ``interactions`` counts what their hands do."""
+    """Somebody who follows visible labels; ``interactions`` counts what their hands do.
 
-    def __init__(self, driver: Any, axe: str) -> None:
-        self.driver, self._axe, self.interactions = driver, axe, 0
+    With ``keyboard`` they have no mouse: Tab finds what they look for, and Enter takes it.
+    """
+
+    def __init__(self, driver: Any, axe: str, *, keyboard: bool = False) -> None:
+        self.driver, self._axe, self._keyboard, self.interactions = driver, axe, keyboard, 0
 
     def sees(self, text: str) -> None:
         ends = time.monotonic() + DEADLINE_SECONDS
@@ -56,7 +61,10 @@ class Novice:
         self.interactions += 1
         quoted = json.dumps(label)
         way = f"//a[normalize-space()={quoted}]|//button[normalize-space()={quoted}]"
-        self._until(lambda: self.driver.find_element("xpath", way).click() or True)
+        if self._keyboard:
+            self._until(lambda: self._reached(self.driver.find_element("xpath", way), Keys.ENTER))
+        else:
+            self._until(lambda: self.driver.find_element("xpath", way).click() or True)
 
     def writes(self, label: str, text: str) -> None:
         """Into the field whose label begins so."""
@@ -64,9 +72,29 @@ class Novice:
         way = f"//label[starts-with(normalize-space(), {json.dumps(label)})]"
         of = self.driver.find_element("xpath", way).get_attribute("for")
         field = self.driver.find_element("id", of)
-        if field.get_attribute("type") != "file":
+        if field.get_attribute("type") == "file":
+            field.send_keys(text)  # its dialogue is the browser's own
+        elif self._keyboard:
+            assert self._reached(field)
+            hands = webdriver.ActionChains(self.driver)
+            hands.key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL)
+            hands.send_keys(text).perform()
+        else:
             field.clear()
-        field.send_keys(text)
+            field.send_keys(text)
+
+    def _reached(self, wanted: Any, *keys: str) -> bool:
+        """Press Tab until ``wanted`` has the focus, and then ``keys``; it is seen to have it."""
+        active = self.driver.switch_to.active_element
+        for _ in range(MOST_TABS):
+            if active == wanted:
+                shows = "return getComputedStyle(arguments[0]).outlineStyle"
+                assert self.driver.execute_script(shows, active) != "none", "no focus is seen"
+                webdriver.ActionChains(self.driver).send_keys(*keys).perform()
+                return True
+            webdriver.ActionChains(self.driver).send_keys(Keys.TAB).perform()
+            active = self.driver.switch_to.active_element
+        raise AssertionError(f"no Tab leads to {wanted.text or wanted.get_attribute('id')}")
 
     def faults(self) -> list[str]:
         """What axe finds on this page, and whether it scrolls sideways."""
@@ -100,8 +128,8 @@ class Novice:
             time.sleep(0.05)
 
 
-@pytest.fixture
-def novice() -> Iterator[Novice]:
+@pytest.fixture(params=["mouse", "keyboard"])
+def novice(request: pytest.FixtureRequest) -> Iterator[Novice]:
     options = webdriver.ChromeOptions()
     for option in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
         options.add_argument(f"--{option}")
@@ -112,7 +140,8 @@ def novice() -> Iterator[Novice]:
     found = find_spec("axe_playwright_python")
     axes = list(Path(found.origin).parent.rglob("axe.min.js")) if found and found.origin else []
     try:
-        yield Novice(driver, axes[0].read_text() if axes else "")
+        axe = axes[0].read_text() if axes else ""
+        yield Novice(driver, axe, keyboard=request.param == "keyboard")
     finally:
         driver.quit()
 
