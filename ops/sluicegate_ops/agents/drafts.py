@@ -4,7 +4,6 @@ A draft has ``drafted_by``, so the scripts that start a campaign refuse it until
 it by the hash of all that they were shown; whatever is changed of it makes that void.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,22 +17,16 @@ import msgspec
 from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.columns import place
-from sluicegate.campaigns.import_batch import ImportResult
 from sluicegate.campaigns.opening import open_rows
 from sluicegate.campaigns.plan import Plan
-from sluicegate.campaigns.preflight import preflight
 from sluicegate.campaigns.recipients import Recipient, Recipients
-from sluicegate.campaigns.rejects import Rejects
-from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.errors import BadFile, CampaignExists, WrongCampaignState
 from sluicegate.levels import check_sender
 
-from ..inspect import limits_in_force
-from ..operating.campaign.preflight import document, estimate_billionths
+from ..operating.campaign.preflight import checked, imported, masked_document
 from ..operating.pasting import pasted
 from ..operating.session import Session
-from ..operating.words import hidden
 
 AGENT = "agent:"
 """The names of agents begin with it: ``approval.lua`` lets none of them approve anything."""
@@ -84,7 +77,9 @@ class Drafts:
     def preflight(self, asked: DraftRequest) -> dict[str, Any]:
         """Check a text and its rows; nothing is stored. Answers the report."""
         with self._lock, self._rows(asked) as rows:
-            return self._told(self._checked(_plan(self._session, asked, UNNAMED, rows), rows))
+            plan = _plan(self._session, asked, UNNAMED, rows)
+            report = checked(self._session, plan, rows, self._session.account)
+            return masked_document(self._session, report)
 
     def draft(self, asked: DraftRequest, name: str) -> dict[str, Any]:
         """Keep a campaign as a draft, or add rows to one of this agent's that has the same plan.
@@ -94,19 +89,15 @@ class Drafts:
         campaigns = self._session.campaigns
         with self._lock, self._rows(asked) as rows:
             plan = _plan(self._session, asked, name, rows)
-            report = self._checked(plan, rows)
+            report = checked(self._session, plan, rows, self._session.account)
             if not report.sendable:
                 raise BadFile(rows.path, "", "has no row that can be sent to", "see its preflight")
             made = campaigns.create(plan, report.sendable, drafted_by=self._by.who)
             self._refuse_others(made)
-            tally = Counter(
-                result
-                for _, result in campaigns.add(
-                    name, self._recipients(plan, rows), self._by, asked.file
-                )
-            )
-        campaigns.note_estimate(name, report.currency, estimate_billionths(report, tally["added"]))
-        return {"preflight": self._told(report), "imported": _counts(tally), **self.proposal(name)}
+            recipients = self._recipients(plan, rows)
+            done = imported(campaigns, name, recipients, self._by, report, asked.file)
+        told = masked_document(self._session, report)
+        return {"preflight": told, "imported": done, **self.proposal(name)}
 
     def proposal(self, name: str) -> dict[str, Any]:
         """What a person would approve of a campaign now, and by which command."""
@@ -133,29 +124,6 @@ class Drafts:
     def _recipients(self, plan: Plan, rows: RowSource) -> Iterator[Recipient]:
         found = Recipients(plan, rows, self._session.account)
         return (row for row in found if isinstance(row, Recipient))
-
-    def _checked(self, plan: Plan, rows: RowSource) -> Report:
-        session = self._session
-        with TemporaryDirectory() as folder, Rejects(Path(folder, "rejected"), rows) as rejects:
-            return preflight(
-                plan,
-                rows,
-                session.account,
-                session.client,
-                session.keys,
-                rejects,
-                limits=limits_in_force(session.client, session.keys),
-                archive=session.archive,
-            )
-
-    def _told(self, report: Report) -> dict[str, Any]:
-        """The report, without a whole number and without our own paths."""
-        told: dict[str, Any] = msgspec.to_builtins(
-            document(self._session, report, None, None), str_keys=True
-        )
-        for sample in told["samples"]:
-            sample["text"] = hidden(sample["text"])
-        return {name: told[name] for name in told if name != "file"}
 
     @contextmanager
     def _rows(self, asked: DraftRequest) -> Iterator[RowSource]:
@@ -198,10 +166,6 @@ def _plan(session: Session, asked: DraftRequest, name: str, rows: RowSource) -> 
     ).checked()
     check_sender(session.account, plan.sender, plan.messaging_profile_id)
     return plan
-
-
-def _counts(tally: Counter[ImportResult]) -> dict[str, int]:
-    return {name: tally[name] for name in ("added", "duplicate", "suppressed", "excluded")}
 
 
 def _no_file(name: str, reason: str, way_out: str) -> BadFile:

@@ -1,22 +1,16 @@
 """What apps do with campaigns of their own, by the functions of the command line; synchronous."""
 
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 from typing import IO, Any, Final
 
-import msgspec
 import redis
 from msgspec.structs import replace
 
 from sluicegate.audit import By
 from sluicegate.campaigns.campaign import Action, Campaign
 from sluicegate.campaigns.opening import open_stream
-from sluicegate.campaigns.preflight import preflight
 from sluicegate.campaigns.recipients import Recipient, Recipients
-from sluicegate.campaigns.rejects import Rejects
 from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.config import Config
@@ -24,10 +18,9 @@ from sluicegate.errors import UnknownCampaign
 from sluicegate.levels import check_sender
 from sluicegate.stored import Guards
 
-from ..inspect import limits_in_force
 from ..operating.campaign.causes import masked_causes
 from ..operating.campaign.document import campaign_document, look_at, summary
-from ..operating.campaign.preflight import document, estimate_billionths
+from ..operating.campaign.preflight import checked, imported, masked_document
 from ..operating.campaign.reporting import ends_of, parts_of, report_document
 from ..operating.campaign.resuming import check_resumable
 from ..operating.session import Session
@@ -37,8 +30,7 @@ from .tenants import Tenant
 
 MOST_LISTED: Final = 200
 REJECTS_SHOWN: Final = 100
-_OUR_OWN: Final = ("file", "rejects", "duplicates_file", "price_list")
-_IMPORTED: Final = ("added", "duplicate", "suppressed", "excluded")
+_OUR_OWN: Final = ("rejects", "duplicates_file", "price_list")
 
 
 class ImportStopped(Exception):
@@ -146,12 +138,8 @@ class CampaignDesk:
             return told
         rejected = list[dict[str, Any]]()
         found = self._recipients(campaign, rows, rejected, stop)
-        campaigns = self._session.campaigns
-        tally = Counter(result for _, result in campaigns.add(name, found, by))
-        cost = estimate_billionths(report, tally["added"])
-        campaigns.note_estimate(name, report.currency, cost)
-        imported = {result: tally[result] for result in _IMPORTED}
-        return told | {"imported": imported, "rejected": rejected}
+        done = imported(self._session.campaigns, name, found, by, report)
+        return told | {"imported": done, "rejected": rejected}
 
     def _own(self, name: str) -> Campaign:
         """A campaign of the app's; raises UnknownCampaign for any other."""
@@ -161,31 +149,15 @@ class CampaignDesk:
         return campaign
 
     def _checked(self, campaign: Campaign, rows: RowSource, stop: Event) -> Report:
-        session = self._session
-
         def mind(_: int) -> None:
             if stop.is_set():
                 raise ImportStopped
 
-        with TemporaryDirectory() as folder, Rejects(Path(folder, "rejected"), rows) as rejects:
-            return preflight(
-                campaign.current,
-                rows,
-                self._account,
-                session.client,
-                session.keys,
-                rejects,
-                mind,
-                limits=limits_in_force(session.client, session.keys),
-                archive=session.archive,
-            )
+        return checked(self._session, campaign.current, rows, self._account, mind)
 
     def _told(self, report: Report) -> dict[str, Any]:
-        """The report, without a whole number and without our own paths."""
-        about = document(self._session, report, None, None)
-        told: dict[str, Any] = msgspec.to_builtins(about, str_keys=True)
-        for sample in told["samples"]:
-            sample["text"] = hidden(sample["text"])
+        """The report, without what is our own affair."""
+        told = masked_document(self._session, report)
         return {name: told[name] for name in told if name not in _OUR_OWN}
 
     def _recipients(

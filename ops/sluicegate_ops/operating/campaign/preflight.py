@@ -1,21 +1,32 @@
-"""A preflight's report as programs read it, and what both forms of it are made of."""
+"""A preflight's report as programs read it; rows checked and imported for agents and apps."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
 from unicodedata import name
 
 import msgspec
 
+from sluicegate.audit import By
+from sluicegate.campaigns.campaign import Campaigns
+from sluicegate.campaigns.import_batch import ImportResult
+from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.preflight import preflight
+from sluicegate.campaigns.recipients import Recipient
+from sluicegate.campaigns.rejects import Rejects
 from sluicegate.campaigns.report import Report
+from sluicegate.campaigns.row_source import RowSource
 from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
 from sluicegate.levels import ceiling, published
 from sluicegate.stored import UNITS
 
+from ...inspect import limits_in_force
 from ..session import Session
 from ..words import hidden
 
@@ -82,6 +93,53 @@ def differs_from_file(report: Report, account: Account) -> bool:
         return False
     others = {name for name in in_force if name not in own and not _OF_APPS.match(name)}
     return bool(others) or any(in_force.get(name) != text for name, text in own.items())
+
+
+def checked(
+    session: Session,
+    plan: Plan,
+    rows: RowSource,
+    account: Account,
+    on_row: Callable[[int], None] = lambda rows: None,
+) -> Report:
+    """Check rows for who keeps no file of the rejected ones; raises as ``preflight``."""
+    with TemporaryDirectory() as folder, Rejects(Path(folder, "rejected"), rows) as rejects:
+        return preflight(
+            plan,
+            rows,
+            account,
+            session.client,
+            session.keys,
+            rejects,
+            on_row,
+            limits=limits_in_force(session.client, session.keys),
+            archive=session.archive,
+        )
+
+
+def masked_document(session: Session, report: Report) -> dict[str, Any]:
+    """The report for who is told no whole number and no path of ours, in plain values."""
+    told: dict[str, Any] = msgspec.to_builtins(
+        document(session, report, None, None), str_keys=True
+    )
+    for sample in told["samples"]:
+        sample["text"] = hidden(sample["text"])
+    del told["file"]
+    return told
+
+
+def imported(
+    campaigns: Campaigns,
+    name: str,
+    recipients: Iterable[Recipient],
+    by: By,
+    report: Report,
+    file: str = "",
+) -> dict[ImportResult, int]:
+    """Import what a report is about, with its estimate; how many had which result."""
+    tally = Counter(result for _, result in campaigns.add(name, recipients, by, file))
+    campaigns.note_estimate(name, report.currency, estimate_billionths(report, tally["added"]))
+    return {result: tally[result] for result in get_args(ImportResult)}
 
 
 def estimate_billionths(report: Report, added: int) -> int:
