@@ -10,6 +10,9 @@ routes      logging in and out, the dashboard's pages and acts
 uploading   a file that a browser sends, streamed to disk
 drafts      what somebody prepares, in a folder of its own
 jobs        commands in processes of their own, beside receipts
-blasts      the campaign desk: upload, check, test, start, revise, retry
+audience    who a campaign is for, where no file says it
+draft_pages pages of drafts, whatever they are about
+blasts      a new campaign: upload, check, test, start
+again       a campaign that is there: revise, retry
 app         the ASGI app
 """

@@ -18,8 +18,10 @@ from ..web.peers import Peers, Proxies
 from ..web.server import ListenerApp
 from ..web.threshold import Threshold
 from ..web.wall import LIMITS
+from .again import AgainRoutes
 from .beside import Beside
 from .blasts import BlastRoutes
+from .draft_pages import DraftPages
 from .drafts import DeskDrafts
 from .jobs import Jobs, Spawn, spawned
 from .routes import DeskRoutes, told
@@ -74,9 +76,10 @@ def _app(site: DeskSite) -> Starlette:
         proxies=Proxies(site.config.web.proxies),
     )
     pages = DeskRoutes(site.accounts, site.visitors, site.beside)
-    blasts = BlastRoutes(pages, site.drafts, site.jobs)
+    drafts = DraftPages(pages, site.drafts, site.jobs)
+    rooms = (BlastRoutes(drafts), AgainRoutes(drafts), drafts, pages)
     app = Starlette(
-        routes=[*blasts.routes(), *pages.routes()],
+        routes=[route for room in rooms for route in room.routes()],
         middleware=[threshold],
         exception_handlers={HTTPException: _nothing_here, Exception: _fault},
     )

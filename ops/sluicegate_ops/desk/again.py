@@ -1,0 +1,89 @@
+"""Another text for a campaign that is there, and another try for whom it failed."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sluicegate.errors import SluicegateError
+
+from ..operating.words import clean, hidden
+from .draft_pages import DRAFT, MOST_TEXT, MOST_VALUE, DraftPages, to_draft
+from .drafts import Draft, DraftKind
+from .routes import told
+from .shell import PREFIX
+from .visitors import Visitor
+
+
+class AgainRoutes:
+    """The routes that revise a campaign or retry it, for people who may send."""
+
+    def __init__(self, pages: DraftPages) -> None:
+        self._pages = pages
+
+    def routes(self) -> list[Route]:
+        of = f"{PREFIX}/campaigns/{{name}}"
+        return [
+            Route(f"{of}/revise", self._pages.of_sender(partial(self._again, "revise"))),
+            Route(f"{of}/retry", self._pages.of_sender(partial(self._again, "retry"))),
+            Route(f"{DRAFT}/ask", self._pages.of_draft(self._ask), methods=["POST"]),
+            Route(f"{DRAFT}/do", self._pages.of_draft(self._do), methods=["POST"]),
+        ]
+
+    async def _again(self, kind: DraftKind, request: Request, visitor: Visitor) -> Response:
+        """Begin to revise a campaign, or to try again whom it failed for."""
+        self._pages.desk.visitors.check_site(request)
+        name = request.path_params["name"]
+        account = request.query_params.get("account", "")
+
+        def begun() -> Draft:
+            campaign = self._pages.desk.accounts.session(account).campaigns.get(name)
+            draft = self._pages.drafts.make(kind, visitor.person.name, account, campaign.name)
+            self._pages.drafts.write(draft, "text.txt", campaign.current.text)
+            self._pages.drafts.save(draft)
+            return draft
+
+        try:
+            return to_draft(await self._pages.desk.beside(begun))
+        except SluicegateError as error:
+            return told("Not found", clean(hidden(str(error))), 404)
+
+    async def _ask(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
+        """Have the command say what it would do: without a word of agreement it does nothing."""
+        fields = await self._pages.taken(request, visitor)
+        if draft.kind == "campaign" or self._pages.jobs.runs(draft) or draft.sent:
+            return to_draft(draft)
+        if draft.kind == "revise":
+            text = fields.one("text").replace("\r\n", "\n")[:MOST_TEXT]
+            draft.settings = {"text": text}
+            await self._pages.desk.beside(self._pages.drafts.write, draft, "text.txt", text)
+        else:
+            draft.settings = fields.named("failed", "as")
+        self._pages.jobs.begin(draft, "ask", visitor.person.name, self._again_args(draft))
+        return to_draft(draft)
+
+    async def _do(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
+        """Agree to what the command has said."""
+        fields = await self._pages.taken(request, visitor)
+        job = draft.job
+        asked = job is not None and job.kind == "ask" and job.code is not None
+        if draft.kind == "campaign" or not asked or self._pages.jobs.runs(draft) or draft.sent:
+            return to_draft(draft)
+        if fields.one("hash") != draft.hash:
+            said = "Nothing was done: it has changed since you saw it."
+            return await self._pages.draft_page(visitor, draft, said, 409)
+        agreed = [f"--who={visitor.person.name}", "--yes"]
+        agreed += [f"--why={why}"] if (why := fields.one("why")[:MOST_VALUE]) else []
+        args = self._again_args(draft, agreed)
+        self._pages.jobs.begin(draft, "do", visitor.person.name, args)
+        return to_draft(draft)
+
+    def _again_args(self, draft: Draft, more: Sequence[str] = ()) -> list[str]:
+        if draft.kind == "revise":
+            text = f"--text-file={self._pages.drafts.place(draft) / 'text.txt'}"
+            return ["campaign", "revise", text, *more, "--", draft.name]
+        failed = f"--failed={draft.settings.get('failed') or 'any'}"
+        named = [f"--as={name}"] if (name := draft.settings.get("as")) else []
+        return ["campaign", "retry", failed, *named, *more, "--", draft.name]

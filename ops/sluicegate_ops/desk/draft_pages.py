@@ -1,0 +1,142 @@
+"""Pages of drafts: what those of a new campaign and those of another try have in common."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from sluicegate.config import Account
+
+from ..dashboard.acts.acting import FormFields
+from ..operating.words import clean, hidden, when
+from . import shell
+from .drafts import DeskDrafts, Draft, UnknownDraft
+from .forms import fields_of
+from .jobs import Jobs
+from .routes import Answered, DeskRoutes, told
+from .shell import PREFIX
+from .visitors import Visitor
+
+DRAFT: Final = f"{PREFIX}/drafts/{{id}}"
+"""The path of a draft, as a route has it."""
+
+MOST_TEXT: Final = 10_000
+MOST_VALUE: Final = 300
+REJECTS: Final = "rejected.csv"
+
+Draw = Callable[[Request, Visitor, Draft], Awaitable[Response]]
+
+
+class DraftPages:
+    """Drafts as people who may send see them, whatever they are about."""
+
+    def __init__(self, desk: DeskRoutes, drafts: DeskDrafts, jobs: Jobs) -> None:
+        self.desk, self.drafts, self.jobs = desk, drafts, jobs
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(f"{PREFIX}/drafts", self.of_sender(self._list)),
+            Route(DRAFT, self.of_draft(self._show)),
+            Route(f"{DRAFT}/remove", self.of_draft(self._remove), methods=["POST"]),
+        ]
+
+    def of_sender(self, answer: Answered) -> Callable[[Request], Awaitable[Response]]:
+        """A route for whoever may send."""
+
+        async def answering(request: Request, visitor: Visitor) -> Response:
+            return await answer(request, visitor) if visitor.person.may("send") else may_not()
+
+        return self.desk.kept(answering)
+
+    def of_draft(self, answer: Draw) -> Callable[[Request], Awaitable[Response]]:
+        """A route of one draft, for whoever may send."""
+
+        async def answering(request: Request, visitor: Visitor) -> Response:
+            try:
+                found = await self.desk.beside(self.drafts.get, request.path_params["id"])
+            except UnknownDraft:
+                return told("Not found", "There is no such draft on this host any more.", 404)
+            return await answer(request, visitor, self.jobs.seen(found))
+
+        return self.of_sender(answering)
+
+    def page(
+        self, visitor: Visitor, title: str, template: str, status: int = 200, **fields: Any
+    ) -> Response:
+        body = shell.drawn(template, forms=visitor.forms, person=visitor.person, **fields)
+        return shell.page(title, body, status, name=visitor.person.name, forms=visitor.forms)
+
+    async def draft_page(
+        self, visitor: Visitor, draft: Draft, trouble: str = "", status: int = 200
+    ) -> Response:
+        job = draft.job
+        about = await self.desk.beside(self._about, draft)
+        template = "draft" if draft.kind == "campaign" else "again"
+        return self.page(
+            visitor,
+            draft.name or draft.shown or draft.kind,
+            template,
+            status,
+            draft=draft,
+            trouble=trouble,
+            running=bool(job and job.code is None),
+            current=bool(job and job.checked == draft.hash),
+            watch=self._watch(draft),
+            **about,
+        )
+
+    def _watch(self, draft: Draft) -> str:
+        """Where its campaign is watched."""
+        query = f"?account={draft.account}" if draft.account else ""
+        return f"{PREFIX}/campaigns/{quote(draft.name, safe='')}{query}"
+
+    def _about(self, draft: Draft) -> dict[str, Any]:
+        """What the draft's files say, and what its form offers."""
+        job = draft.job
+        said = self.drafts.read(draft, f"{job.kind}.err") if job else ""
+        told = job is not None and job.kind in ("ask", "do")
+        out = self.drafts.read(draft, f"{job.kind}.out") if job and told else ""
+        lines = [clean(hidden(line)) for line in said.splitlines() if line.strip()]
+        account = self._account(draft)
+        return {
+            "document": self.drafts.document(draft, "check.out"),
+            "lines": lines[-8:],
+            "output": hidden(out)[-20_000:],
+            "text": self.drafts.read(draft, "text.txt"),
+            "senders": sorted(account.senders),
+            "rejects": (self.drafts.place(draft) / REJECTS).exists(),
+            "approves": account.approve_campaigns,
+            "short_links": self.desk.accounts.config.web.short_links,
+        }
+
+    def _account(self, draft: Draft) -> Account:
+        return self.desk.accounts.config.account(draft.account or self.desk.accounts.names[0])
+
+    async def taken(self, request: Request, visitor: Visitor) -> FormFields:
+        fields = await fields_of(request)
+        self.desk.visitors.check_form(request, visitor, fields.one("_xsrf"))
+        return fields
+
+    async def _list(self, request: Request, visitor: Visitor) -> Response:
+        drafts = await self.desk.beside(lambda: [self.jobs.seen(one) for one in self.drafts])
+        return self.page(visitor, "Drafts", "drafts", drafts=drafts, moment=when)
+
+    async def _show(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
+        return await self.draft_page(visitor, draft)
+
+    async def _remove(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
+        await self.taken(request, visitor)
+        if not self.jobs.runs(draft):
+            await self.desk.beside(self.drafts.remove, draft)
+        return RedirectResponse(f"{PREFIX}/drafts", 303, shell.HEADERS)
+
+
+def to_draft(draft: Draft) -> Response:
+    return RedirectResponse(f"{PREFIX}/drafts/{draft.id}", 303, shell.HEADERS)
+
+
+def may_not() -> Response:
+    return told("Refused", "You may not do this: it takes the role send.", 403)
