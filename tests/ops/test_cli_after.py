@@ -138,6 +138,19 @@ def test_an_export_has_the_files_columns_and_where_each_number_is(
     assert found["Ann1"]["cost"].lstrip("'") == "0.0040"
 
 
+def test_an_export_of_the_unreached_has_only_who_surely_got_nothing(cli: Cli) -> None:
+    told = cli("campaign", "export", "july", "--unreached").stdout.splitlines()
+    found = [(row["state"], row["code"] or row["delivery_code"]) for row in csv.DictReader(told)]
+    assert sorted(found) == [("accepted", "40008"), ("dead", "40310")], "not who may have got it"
+
+
+def test_a_retry_shows_what_it_would_do_and_does_nothing(cli: Cli, tmp_path: Path) -> None:
+    retry = ("campaign", "retry", "july", "--failed", "40008", "--dry-run")
+    found = cli.document(*retry, "--with", str(tmp_path / "people.csv"))
+    assert (found["name"], found["sendable"], len(found["samples"])) == ("july-2", 1, 1)
+    assert [one["name"] for one in cli.lines("campaign", "list")] == ["july"]
+
+
 def test_two_texts_are_dealt_by_chance_and_tested(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
     rows = (f"+1312555{n:04d},Ann" for n in range(80))

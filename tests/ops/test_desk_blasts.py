@@ -1,8 +1,10 @@
 """The campaign desk: a file is uploaded, checked, tested and sent by the rules of the command."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -240,6 +242,97 @@ def test_a_second_person_approves_what_they_saw(here: Cli, redis_url: str) -> No
         assert campaigns.get("friday").state == "running"
 
     at_the_desk(config, story)
+
+
+def test_whom_a_campaign_did_not_reach_is_listed_and_tried_again(
+    here: Cli, redis_url: str
+) -> None:
+    async def story(site: DeskSite) -> None:
+        bea, nel = await logged_in(site, "bea"), await logged_in(site, "nel")
+        path = await uploaded(bea)
+        await bea.post(f"{path}/check", name="friday", text=TEXT, sender=SENDER)
+        await ended(site, bea, path)
+        await bea.post(f"{path}/start", hash=hash_on(await bea.get(path)))
+        await ended(site, bea, path)
+        for n in range(30):
+            if n < 2:
+                here.bench.send(kind="dead", code="40310", reason="no", heard=True)
+                continue
+            sent, status = here.bench.send(), "delivery_failed" if n < 5 else "delivered"
+            tell(here.bench, sent.id, status, code="40008" if n < 5 else "")
+        here.bench.sweep()
+        there = "/desk/campaigns/friday/unreached"
+        assert there in (await bea.get("/desk/campaigns/friday")).text
+        assert (await bea.get(there, headers={"Sec-Fetch-Site": "cross-site"})).status_code == 403
+        assert (await nel.get(there)).status_code == 403
+        assert (await bea.get("/desk/campaigns/may/unreached")).status_code == 404
+        report = (await bea.get(there)).headers["location"]
+        told = words(await ended(site, bea, report))
+        assert "Whom friday did not reach: 5" in told
+        assert "Of 30 people" in told
+        assert "25 delivered" in told
+        assert "40008 3 failed" in told
+        assert "40310 2 dead" in told
+        assert (await bea.get(f"{report}/list")).status_code == 404
+        await bea.post(f"{report}/list")
+        assert "Download the list" in words(await ended(site, bea, report))
+        listed = (await bea.get(f"{report}/list")).text.splitlines()
+        assert len(listed) == 6
+        assert "+1415555" not in "".join(listed), "whole numbers take a role"
+        again = (await bea.get("/desk/campaigns/friday/retry?failed=40008")).headers["location"]
+        await bea.post(f"{again}/ask", failed="40008")
+        asked = await ended(site, bea, again)
+        assert "Would be sent to again 3" in words(asked)
+        assert "Hi Ann10" in words(asked), "the file is known"
+        await bea.post(f"{again}/do", hash=hash_on(asked))
+        done = words(await ended(site, bea, again))
+        assert "3 people are in friday-2." in done
+        assert "Watch friday-2" in done
+
+    at_the_desk(desk_config(redis_url), story)
+    assert here.bench.campaigns.ledger("friday-2").imported == 3
+
+
+def test_a_file_that_is_gone_is_uploaded_again_to_try_again(here: Cli, redis_url: str) -> None:
+    here.bench.campaign(plan("july", text="Hi {{ first_name }}"), 1)
+    here.bench.send(kind="dead", code="40310", reason="no", heard=True)
+    here.bench.sweep()
+
+    async def story(site: DeskSite) -> None:
+        bea = await logged_in(site, "bea")
+        again = (await bea.get("/desk/campaigns/july/retry")).headers["location"]
+        await bea.post(f"{again}/ask", failed="any")
+        assert "it needs first_name of each row" in words(await ended(site, bea, again))
+        form: Any = {
+            "data": {"_xsrf": await bea.token()},
+            "files": {"file": ("p.csv", b"phone,first_name\n+15550000000,Ann\n")},
+        }
+        await bea.http.post(f"{again}/file", headers=bea.from_here(), **form)
+        assert "It is not on this host" not in words(await bea.get(again))
+
+    at_the_desk(desk_config(redis_url), story)
+
+
+def test_it_is_told_when_each_zone_begins(here: Cli, redis_url: str) -> None:
+    rows = "Phone,First Name\n+12125550100,Ann\n+14155550101,Bob\n+14155550102,Cid\n"
+
+    async def story(site: DeskSite) -> None:
+        bea = await logged_in(site, "bea")
+        path = await uploaded(bea, rows.encode())
+        form = {"name": "tonight", "text": TEXT, "sender": SENDER, "hours": "18:00-21:00"}
+        await bea.post(f"{path}/check", **form)
+        told = words(await ended(site, bea, path))
+        for zone, people in (("America/New_York", 1), ("America/Los_Angeles", 2)):
+            there = datetime.now(ZoneInfo(zone))
+            opens = there + timedelta(days=there.hour >= 21)
+            begins = f"begins {opens:%a} {opens.day} {opens:%b} 18:00 there, "
+            state = "open now, until" if 18 <= there.hour < 21 else begins
+            assert f"{zone} {people} 18:00-21:00 {state}" in told
+        later = f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%dT%H:%MZ}"
+        await bea.post(f"{path}/check", at=later, **form)
+        assert "open now" not in words(await ended(site, bea, path)), "it starts in three days"
+
+    at_the_desk(desk_config(redis_url), story)
 
 
 def test_a_campaign_is_for_an_earlier_one_s_recipients(here: Cli, redis_url: str) -> None:

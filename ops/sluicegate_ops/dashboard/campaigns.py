@@ -11,6 +11,7 @@ from ..operating.advice import advised
 from ..operating.campaign.causes import masked_causes
 from ..operating.campaign.costs import costs_document
 from ..operating.campaign.document import campaign_document, look_at, summary
+from ..operating.campaign.opening_words import opening_line
 from ..operating.session import Session
 from ..operating.status.reasons import expected, own_pace, sentence
 from .parts import bar
@@ -50,6 +51,12 @@ def campaign(session: Session, name: str) -> dict[str, Any]:
         "pace": own_pace(one),
         "done": expected(seen.why.finish, seen.why.now_ms),
         "bar": _bar(ledger),
+        "openings": [
+            opening_line(
+                one.waiting, one.zones, one.rules, one.opens_ms, one.closes_ms, seen.why.now_ms
+            )
+            for one in seen.hours
+        ],
         "advice": {cause.code: advised(cause.code) for cause in dead},
         "dead_not_read": ledger.states["dead"] if not counted else 0,
         "minutes": read_trend(session.client, session.keys, MINUTES, seen.why.now_ms, name),

@@ -11,8 +11,10 @@ uploading   a file that a browser sends, streamed to disk
 drafts      what somebody prepares, in a folder of its own
 jobs        commands in processes of their own, beside receipts
 audience    who a campaign is for, where no file says it
+causes      why people were not reached, as a report says it
 draft_pages pages of drafts, whatever they are about
 blasts      a new campaign: upload, check, test, start
 again       a campaign that is there: revise, retry
+reached     whom a campaign did not reach, and their list
 app         the ASGI app
 """

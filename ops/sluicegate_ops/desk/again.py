@@ -1,7 +1,8 @@
 """Another text for a campaign that is there, and another try for whom it failed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +15,10 @@ from .draft_pages import DRAFT, MOST_TEXT, MOST_VALUE, DraftPages, to_draft
 from .drafts import Draft, DraftKind
 from .routes import told
 from .shell import PREFIX
+from .uploading import BadUpload, UploadedFile
 from .visitors import Visitor
+
+_KINDS: Final = ("revise", "retry")
 
 
 class AgainRoutes:
@@ -29,6 +33,7 @@ class AgainRoutes:
             Route(f"{of}/revise", self._pages.of_sender(partial(self._again, "revise"))),
             Route(f"{of}/retry", self._pages.of_sender(partial(self._again, "retry"))),
             Route(f"{DRAFT}/ask", self._pages.of_draft(self._ask), methods=["POST"]),
+            Route(f"{DRAFT}/file", self._pages.of_draft(self._upload), methods=["POST"]),
             Route(f"{DRAFT}/do", self._pages.of_draft(self._do), methods=["POST"]),
         ]
 
@@ -42,6 +47,8 @@ class AgainRoutes:
             campaign = self._pages.desk.accounts.session(account).campaigns.get(name)
             draft = self._pages.drafts.make(kind, visitor.person.name, account, campaign.name)
             self._pages.drafts.write(draft, "text.txt", campaign.current.text)
+            if kind == "retry":
+                draft.settings = {"failed": request.query_params.get("failed", "any")[:MOST_VALUE]}
             self._pages.drafts.save(draft)
             return draft
 
@@ -53,7 +60,7 @@ class AgainRoutes:
     async def _ask(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
         """Have the command say what it would do: without a word of agreement it does nothing."""
         fields = await self._pages.taken(request, visitor)
-        if draft.kind == "campaign" or self._pages.jobs.runs(draft) or draft.sent:
+        if draft.kind not in _KINDS or self._pages.jobs.runs(draft) or draft.sent:
             return to_draft(draft)
         if draft.kind == "revise":
             text = fields.one("text").replace("\r\n", "\n")[:MOST_TEXT]
@@ -61,7 +68,8 @@ class AgainRoutes:
             await self._pages.desk.beside(self._pages.drafts.write, draft, "text.txt", text)
         else:
             draft.settings = fields.named("failed", "as")
-        self._pages.jobs.begin(draft, "ask", visitor.person.name, self._again_args(draft))
+        args = await self._pages.desk.beside(self._again_args, draft)
+        self._pages.jobs.begin(draft, "ask", visitor.person.name, args)
         return to_draft(draft)
 
     async def _do(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
@@ -69,14 +77,14 @@ class AgainRoutes:
         fields = await self._pages.taken(request, visitor)
         job = draft.job
         asked = job is not None and job.kind == "ask" and job.code is not None
-        if draft.kind == "campaign" or not asked or self._pages.jobs.runs(draft) or draft.sent:
+        if draft.kind not in _KINDS or not asked or self._pages.jobs.runs(draft) or draft.sent:
             return to_draft(draft)
         if fields.one("hash") != draft.hash:
             said = "Nothing was done: it has changed since you saw it."
             return await self._pages.draft_page(visitor, draft, said, 409)
         agreed = [f"--who={visitor.person.name}", "--yes"]
         agreed += [f"--why={why}"] if (why := fields.one("why")[:MOST_VALUE]) else []
-        args = self._again_args(draft, agreed)
+        args = await self._pages.desk.beside(self._again_args, draft, agreed)
         self._pages.jobs.begin(draft, "do", visitor.person.name, args)
         return to_draft(draft)
 
@@ -86,4 +94,26 @@ class AgainRoutes:
             return ["campaign", "revise", text, *more, "--", draft.name]
         failed = f"--failed={draft.settings.get('failed') or 'any'}"
         named = [f"--as={name}"] if (name := draft.settings.get("as")) else []
-        return ["campaign", "retry", failed, *named, *more, "--", draft.name]
+        rows = [f"--with={path}"] if (path := self._pages.drafts.rows_of(draft)) else []
+        how = more or ["--dry-run"]
+        return ["campaign", "retry", failed, *named, *rows, *how, "--json", "--", draft.name]
+
+    async def _upload(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
+        """Take the file that a campaign was from, where it is not here any more."""
+        desk = self._pages.desk
+        desk.visitors.check_origin(request)
+        if draft.kind != "retry" or self._pages.jobs.runs(draft) or draft.sent:
+            return to_draft(draft)
+
+        def begin(fields: Mapping[str, str]) -> None:
+            desk.visitors.check_form(request, visitor, fields.get("_xsrf", ""))
+
+        kind, most = request.headers.get("content-type", ""), desk.visitors.desk.upload_bytes
+        try:
+            path = self._pages.drafts.place(draft) / "rows"
+            await UploadedFile(kind, path, most, begin).take(request.stream(), desk.beside)
+        except BadUpload as error:
+            return await self._pages.draft_page(visitor, draft, str(error), 422)
+        draft.file = "rows"
+        await desk.beside(self._pages.drafts.save, draft)
+        return to_draft(draft)

@@ -24,6 +24,7 @@ from .blasts import BlastRoutes
 from .draft_pages import DraftPages
 from .drafts import DeskDrafts
 from .jobs import Jobs, Spawn, spawned
+from .reached import ReachedRoutes
 from .routes import DeskRoutes, told
 from .sessions import Sessions
 from .visitors import Visitors
@@ -77,7 +78,7 @@ def _app(site: DeskSite) -> Starlette:
     )
     pages = DeskRoutes(site.accounts, site.visitors, site.beside)
     drafts = DraftPages(pages, site.drafts, site.jobs)
-    rooms = (BlastRoutes(drafts), AgainRoutes(drafts), drafts, pages)
+    rooms = (BlastRoutes(drafts), AgainRoutes(drafts), ReachedRoutes(drafts), drafts, pages)
     app = Starlette(
         routes=[route for room in rooms for route in room.routes()],
         middleware=[threshold],

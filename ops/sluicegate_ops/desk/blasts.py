@@ -12,11 +12,12 @@ from sluicegate.campaigns.opening import open_rows
 from sluicegate.errors import BadFile, SluicegateError
 from sluicegate.segments import count as count_segments
 
-from ..operating.words import clean, hidden
+from ..operating.words import clean, hidden, lasting
 from . import shell
 from .audience import COLUMNS, OUTCOMES, Audience
 from .draft_pages import DRAFT, MOST_TEXT, MOST_VALUE, REJECTS, DraftPages, Draw, may_not, to_draft
 from .drafts import Draft
+from .forms import asked_for
 from .routes import told
 from .shell import PREFIX
 from .uploading import BadUpload, UploadedFile
@@ -33,6 +34,9 @@ FILE_OPTIONS: Final[Mapping[str, str]] = {
     "hours": "hours",
     "preset": "preset",
     "zone": "zone",
+    "at_local": "at-local",
+    "holidays": "holidays",
+    "on_close": "on-close",
     "except_campaign": "except-campaign",
     "not_reached_for": "not-reached-for",
     "expires_at": "expires-at",
@@ -82,12 +86,21 @@ class BlastRoutes:
         ]
 
     async def _new(self, request: Request, visitor: Visitor) -> Response:
-        return self._new_page(visitor)
+        asked = asked_for(request)
+        given = {name: asked.one(name)[:MOST_VALUE] for name in ("account", "campaign", "outcome")}
+        return self._new_page(visitor, given=given)
 
-    def _new_page(self, visitor: Visitor, trouble: str = "", status: int = 200) -> Response:
+    def _new_page(
+        self,
+        visitor: Visitor,
+        trouble: str = "",
+        status: int = 200,
+        given: Mapping[str, str] | None = None,
+    ) -> Response:
         most = self._pages.desk.visitors.desk.upload_bytes
         accounts = self._pages.desk.accounts.names
-        fields = {"trouble": trouble, "most": most, "accounts": accounts}
+        fields = {"trouble": trouble, "most": most, "accounts": accounts, "given": given or {}}
+        fields["kept"] = lasting(self._pages.desk.visitors.desk.keep_files_seconds)
         outcomes = {name: said for name, (said, _) in OUTCOMES.items()}
         return self._pages.page(
             visitor, "New campaign", "new", status, outcomes=outcomes, **fields
@@ -165,6 +178,7 @@ class BlastRoutes:
                 visitor, draft, "Give the campaign a name and a text.", 422
             )
         args = ["campaign", "preflight", *self._file_args(draft), f"--name={draft.name}", "--json"]
+        args += [f"--at={at}"] if (at := draft.settings.get("at")) else []
         self._pages.jobs.begin(draft, "check", visitor.person.name, args)
         return to_draft(draft)
 

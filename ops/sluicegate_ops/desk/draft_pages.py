@@ -1,8 +1,10 @@
 """Pages of drafts: what those of a new campaign and those of another try have in common."""
 
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -11,9 +13,11 @@ from starlette.routing import Route
 from sluicegate.config import Account
 
 from ..dashboard.acts.acting import FormFields
-from ..operating.words import clean, hidden, when
+from ..operating.campaign.opening_words import OpeningLine, opening_line
+from ..operating.words import clean, hidden, local, when
 from . import shell
-from .drafts import DeskDrafts, Draft, UnknownDraft
+from .causes import LISTS, cause_lines
+from .drafts import DeskDrafts, Draft, DraftKind, UnknownDraft
 from .forms import fields_of
 from .jobs import Jobs
 from .routes import Answered, DeskRoutes, told
@@ -26,6 +30,16 @@ DRAFT: Final = f"{PREFIX}/drafts/{{id}}"
 MOST_TEXT: Final = 10_000
 MOST_VALUE: Final = 300
 REJECTS: Final = "rejected.csv"
+
+_TEMPLATES: Final[Mapping[DraftKind, str]] = {
+    "campaign": "draft",
+    "revise": "again",
+    "retry": "again",
+    "unreached": "unreached",
+}
+
+_DOCUMENTS: Final[Mapping[DraftKind, str]] = {"retry": "ask.out", "unreached": "report.out"}
+"""What the commands wrote that the page is about; of others that of the check."""
 
 Draw = Callable[[Request, Visitor, Draft], Awaitable[Response]]
 
@@ -74,24 +88,20 @@ class DraftPages:
     ) -> Response:
         job = draft.job
         about = await self.desk.beside(self._about, draft)
-        template = "draft" if draft.kind == "campaign" else "again"
         return self.page(
             visitor,
             draft.name or draft.shown or draft.kind,
-            template,
+            _TEMPLATES[draft.kind],
             status,
             draft=draft,
             trouble=trouble,
             running=bool(job and job.code is None),
             current=bool(job and job.checked == draft.hash),
-            watch=self._watch(draft),
+            watch=campaign_path(draft, draft.name),
+            path=partial(campaign_path, draft, draft.name),
+            path_to=partial(campaign_path, draft),
             **about,
         )
-
-    def _watch(self, draft: Draft) -> str:
-        """Where its campaign is watched."""
-        query = f"?account={draft.account}" if draft.account else ""
-        return f"{PREFIX}/campaigns/{quote(draft.name, safe='')}{query}"
 
     def _about(self, draft: Draft) -> dict[str, Any]:
         """What the draft's files say, and what its form offers."""
@@ -101,13 +111,22 @@ class DraftPages:
         out = self.drafts.read(draft, f"{job.kind}.out") if job and told else ""
         lines = [clean(hidden(line)) for line in said.splitlines() if line.strip()]
         account = self._account(draft)
+        document = self.drafts.document(draft, _DOCUMENTS.get(draft.kind, "check.out"))
+        place = self.drafts.place(draft)
+        now_ms = time.time() * 1000
         return {
-            "document": self.drafts.document(draft, "check.out"),
+            "document": document,
+            "openings": openings(document.get("hours", ()), now_ms),
+            "done": self.drafts.document(draft, "do.out") if draft.sent else {},
+            "rows": draft.kind == "retry" and self.drafts.rows_of(draft) is not None,
+            "causes": list(cause_lines(document)),
+            "made": {full: (place / name).exists() for full, name in LISTS.items()},
+            "read_at": local(job.began_ms, now_ms) if job else "",
             "lines": lines[-8:],
             "output": hidden(out)[-20_000:],
             "text": self.drafts.read(draft, "text.txt"),
             "senders": sorted(account.senders),
-            "rejects": (self.drafts.place(draft) / REJECTS).exists(),
+            "rejects": (place / REJECTS).exists(),
             "approves": account.approve_campaigns,
             "short_links": self.desk.accounts.config.web.short_links,
         }
@@ -132,6 +151,28 @@ class DraftPages:
         if not self.jobs.runs(draft):
             await self.desk.beside(self.drafts.remove, draft)
         return RedirectResponse(f"{PREFIX}/drafts", 303, shell.HEADERS)
+
+
+def campaign_path(draft: Draft, name: str, *parts: str, **words: str) -> str:
+    """The path of a campaign of the draft's account, or of a page of it."""
+    query = urlencode(({"account": draft.account} if draft.account else {}) | words)
+    path = "/".join(quote(part, safe="") for part in (name, *parts))
+    return f"{PREFIX}/campaigns/{path}" + (f"?{query}" if query else "")
+
+
+def openings(hours: Iterable[Mapping[str, Any]], now_ms: float) -> list[OpeningLine]:
+    """When a checked file's recipients may be sent to, zone by zone."""
+    return [
+        opening_line(
+            one["recipients"],
+            one["zones"],
+            one["rules"],
+            one["opens_ms"],
+            one["closes_ms"],
+            now_ms,
+        )
+        for one in hours
+    ]
 
 
 def to_draft(draft: Draft) -> Response:

@@ -13,8 +13,8 @@ import msgspec
 
 from sluicegate.private import draft_of, private_text, put
 
-DraftKind = Literal["campaign", "revise", "retry"]
-JobKind = Literal["check", "test", "start", "ask", "do"]
+DraftKind = Literal["campaign", "revise", "retry", "unreached"]
+JobKind = Literal["check", "test", "start", "ask", "do", "report", "list"]
 
 _ID = re.compile(r"[0-9a-f]{24}")
 
@@ -33,7 +33,7 @@ class DraftJob(msgspec.Struct, kw_only=True):
 
 
 class Draft(msgspec.Struct, kw_only=True):
-    """What is prepared: a campaign from a file, or another text or another try for one.
+    """What is prepared: a campaign from a file, another text or try for one, or its report.
 
     ``name`` is the campaign's; ``file`` is the uploaded one's name here, ``shown`` the one there.
     Without a file its recipients are those of the campaign ``audience``, of one ``outcome``.
@@ -127,6 +127,17 @@ class DeskDrafts:
         except msgspec.DecodeError:
             return {}
         return found if isinstance(found, dict) else {}
+
+    def rows_of(self, draft: Draft) -> Path | None:
+        """The file that the draft's campaign was from, if one was uploaded and is still here."""
+        for one in (draft, *self):
+            same = one.kind == "campaign" and (one.account, one.name) == (
+                draft.account,
+                draft.name,
+            )
+            if one.file and (one is draft or (same and one.sent)):
+                return self.place(one).joinpath(one.file)
+        return None
 
     def remove(self, draft: Draft) -> None:
         shutil.rmtree(self.place(draft), ignore_errors=True)

@@ -110,7 +110,7 @@ def preflight(
     report.sent_bytes = report.sendable * finished_bytes(account.receipts)
     report.countries = tally.countries(prices)
     report.cost = round(float(sum(country.cost for country in report.countries)), 6)
-    report.hours = tally.hours(time.time())
+    report.hours = tally.hours(max(time.time(), reading.starts_at or 0.0), reading.starts_at)
     report.limits = dict(limits or published(account))
     estimate = _pace(report, plan, per_second)
     report.seconds, report.held_by = round(estimate.seconds, 6), estimate.level
@@ -187,10 +187,14 @@ class _Tally:
             for country, texts in self._texts.most_common()
         ]
 
-    def hours(self, now: float) -> list[HoursShare]:
-        """When recipients may be sent to from ``now`` on, in seconds since 1970."""
+    def hours(self, since: float, starts_at: float | None) -> list[HoursShare]:
+        """When recipients may be sent to from ``since`` on, and not before their campaign starts.
+
+        Both are seconds since 1970.
+        """
         shares = [
-            _share(self._classes[name], count, now) for name, count in self._in_class.items()
+            _share(self._classes[name], count, since, starts_at)
+            for name, count in self._in_class.items()
         ]
         return sorted(shares, key=lambda share: (share.opens_ms, share.closes_ms, share.zones))
 
@@ -215,9 +219,10 @@ class _Tally:
             self._report.samples = [*kept[: most - 1], sample]
 
 
-def _share(hours: HoursClass, count: int, now: float) -> HoursShare:
-    [(opens, closes), *_] = open_times(hours, now, None).stretches
-    return HoursShare(hours.zones, hours.rules, count, opens, closes)
+def _share(hours: HoursClass, count: int, since: float, starts_at: float | None) -> HoursShare:
+    [(opens, closes), *_] = open_times(hours, since, None).stretches
+    begins = max(opens, int(1000 * (starts_at or 0.0)))
+    return HoursShare(hours.zones, hours.rules, count, begins, closes)
 
 
 def _grouped(row: Rejected) -> str:

@@ -181,6 +181,12 @@ def _failed(each: RecipientStatus, codes: frozenset[str]) -> bool:
     return each.delivery == "failed" and (not codes or each.delivery_code in codes)
 
 
+def unreached(each: RecipientStatus) -> bool:
+    """Whether a recipient surely got nothing, and nothing more is on its way to them."""
+    ended = each.state in ("cancelled", "expired", "suppressed", "purged")
+    return (ended and not each.maybe_sent) or _failed(each, frozenset())
+
+
 def refuse_unclear(options: FileOptions) -> None:
     """End where options say what nobody can know, or are given without --from-campaign."""
     given = {

@@ -34,6 +34,7 @@ from ..kit.options import (
     WhyOption,
 )
 from ..kit.progress import Meter
+from .choosing import unreached
 from .options import MapOption, SheetOption
 from .own_columns import OwnColumns, own_columns
 from .planning import mapped
@@ -61,6 +62,12 @@ class CampaignExportOptions:
     sheet: SheetOption = None
     encoding: EncodingOption = None
     delimiter: DelimiterOption = None
+    unreached: Annotated[
+        bool,
+        typer.Option(
+            "--unreached", help="Only who surely got nothing: it failed, or ended unsent."
+        ),
+    ] = False
     overwrite: Overwrite = False
     full: Unmasked = False
     who: WhoOption = None
@@ -79,6 +86,7 @@ def export(session: Session, options: CampaignExportOptions) -> None:
     \b
     Example:
       sluicegate campaign export july --out july.csv --with people.csv --full
+      sluicegate campaign export july --unreached
     """
     name = options.name
     campaign = session.campaigns.get(name)
@@ -88,23 +96,28 @@ def export(session: Session, options: CampaignExportOptions) -> None:
     members = session.campaigns.members(name)
     # The bare hash of a number gives it away, beside a masked one at once.
     telling = not members.keyed and campaign.plan.key_column is None
-    count = 0
+    read = count = 0
     with (
         own_columns(campaign.current, files, members) as own,
         _output(options, own.names, files[0][0] if files else None) as write,
         Meter("exporting", imported) as meter,
     ):
-        for count, recipient in enumerate(recipients, 1):
+        for read, recipient in enumerate(recipients, 1):
+            meter.at(read, read)
+            if options.unreached and not unreached(recipient):
+                continue
+            count += 1
             line = _line(recipient, own, options.full)
             write(_without_id(line) if telling and not options.full else line)
-            meter.at(count, count)
-    note_export(session, options, f"campaign {name}", count, options.out)
+    what = f"campaign {name}, the unreached" if options.unreached else f"campaign {name}"
+    note_export(session, options, what, count, options.out)
     if options.out is not None:
         typer.echo(f"{counted(count, 'recipient')} in {options.out}")
-    _tell_of(options, campaign.plan, own)
+    if not options.unreached:
+        _tell_of(options, campaign.plan, own)
     if telling and not options.full:
         say(f"no ids: those of {name}, which is of an earlier version, would tell the numbers")
-    if missing := imported - count:
+    if missing := imported - read:
         say(
             f"{missing:,} of {imported:,} are missing: their records are past the retention "
             f"period, or they moved during the export (then pause {name} and export again)"

@@ -3,6 +3,7 @@
 import typer
 
 from ...inspect import ClassHours, campaign_hours, server_ms
+from ...operating.campaign.opening_words import where
 from ...operating.session import Session
 from ...operating.words import local
 from ..kit.command import command, option_set
@@ -10,8 +11,6 @@ from ..kit.listing import Listing
 from ..kit.options import AsJsonLines
 from ..kit.output import table, write, write_lines
 from .options import CampaignOptions
-
-_ZONES_SHOWN = 2
 
 
 @option_set
@@ -64,13 +63,6 @@ def in_short(found: list[ClassHours], now_ms: float) -> str:
     ahead = [one.opens_ms for one in found if one.waiting and not one.is_open and one.opens_ms]
     opens = f", the next from {local(min(ahead), now_ms)} on" if ahead else ""
     return f"open for {now:,} of {waiting:,} who wait{opens}"
-
-
-def where(zones: tuple[str, ...]) -> str:
-    """The zones of a class, for people."""
-    if len(zones) > _ZONES_SHOWN:
-        return f"any of {len(zones)} zones"
-    return " and ".join(zones) or "anywhere"
 
 
 def _state(one: ClassHours, now_ms: float) -> str:

@@ -25,6 +25,7 @@ from ..kit.progress import Meter
 from .options import FileOptions, RowFault
 from .planning import existing, opened, planned, reading_of, timed
 from .preflight_screen import show
+from .when_options import AtOption, start_time
 
 NO_NAME = "preflight"
 """Stands for a campaign's name where none is needed."""
@@ -49,6 +50,7 @@ class PreflightOptions(FileOptions):
         str | None,
         typer.Option(metavar="NAME", help="The campaign's name, to see if it may be started so."),
     ] = None
+    at: AtOption = None
 
 
 @command
@@ -68,7 +70,8 @@ def check(session: Session, options: PreflightOptions) -> None:
     plan = planned(session, options, sheet, options.name or NO_NAME, reading)
     before = None if options.name is None else existing(session.campaigns, plan)
     plan = before.current if before else plan
-    result = read(session, options, sheet, plan, timed(reading, before))
+    at = start_time(options.at, plan.expires_at)
+    result = read(session, options, sheet, plan, timed(reading, before, at))
     if options.json:
         write_document(document(session, result.report, result.rejects, result.duplicates))
     else:

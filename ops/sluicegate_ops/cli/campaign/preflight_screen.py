@@ -14,11 +14,11 @@ from sluicegate.config import Account
 from sluicegate.levels import ceiling, requests_per_second
 from sluicegate.stored import BrandLimits
 
+from ...operating.campaign.opening_words import where
 from ...operating.campaign.preflight import code_of, differs_from_file, finish_of, utc_now
 from ...operating.session import Session
 from ...operating.words import clean, cost, counted, hidden, lasting, local
 from ..kit.output import grid, table, tell, write, write_pairs
-from .hours import where
 from .preflight_costs import named, write_costs
 from .presets import NO_ADVICE
 

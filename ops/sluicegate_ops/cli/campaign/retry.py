@@ -44,6 +44,9 @@ class RetryOptions(GuardOptions, CampaignOptions):
     ] = None
     at: AtOption = None
     max_cost: MaxCostOption = None
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check who they are, and do no more.")
+    ] = False
     who: WhoOption = None
     why: WhyOption = ""
     yes: Confirmed = False
@@ -94,10 +97,12 @@ def retry(session: Session, options: RetryOptions) -> None:
         yes=options.yes,
         json=options.json,
     )
-    refuse_without_answer(given)
+    if not options.dry_run:
+        refuse_without_answer(given)
     sheet = opened(session, given)
     at = start_time(options.at, plan.expires_at)
-    done = bring_in(session, given, sheet, reading_of(session, given, sheet), plan, at)
+    reading = reading_of(session, given, sheet)
+    done = bring_in(session, given, sheet, reading, plan, at, dry_run=options.dry_run)
     if options.json:
         write_document(done)
 

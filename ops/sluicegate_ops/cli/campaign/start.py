@@ -94,10 +94,13 @@ def bring_in(
     reading: RowReading,
     plan: Plan,
     at: datetime | None,
+    *,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
     """Check the rows, ask, import them and start their campaign, now or ``at`` a time.
 
-    Returns what was done, for a program; says it to a person unless the options ask for JSON.
+    With ``dry_run`` check them, and do no more. Returns what was done, or what was found, for a
+    program; says it to a person unless the options ask for JSON.
     """
     campaigns = session.campaigns
     before = existing(campaigns, plan)
@@ -114,6 +117,8 @@ def bring_in(
     refuse(options, file.report)
     imported = 0 if before is None else campaigns.ledger(plan.name).imported
     refuse_without_room(session, file.report, imported)
+    if dry_run:
+        return {"name": plan.name} | document(session, file.report, file.rejects, file.duplicates)
     guards = _guards(session, before, file, options, imported)
     confirm(_question(campaigns, before, file), options.yes)
     if sheet.fingerprint() != file.report.fingerprint:
