@@ -11,10 +11,11 @@ local call = redis.call
 local function length(lane) return call('LLEN', key('lane:' .. lane)) end
 
 local function below(class, node)
-  local pairs_of, found = call('ZRANGE', key('ready:' .. class .. ':' .. node), 0, -1, 'WITHSCORES'), {}
-  for i = 1, #pairs_of, 2 do
-    local member = pairs_of[i]
-    found[#found + 1], found[#found + 2] = member, pairs_of[i + 1]
+  local name, found = key('ready:' .. class .. ':' .. node), {}
+  local scored = call('ZRANGE', name, 0, -1, 'WITHSCORES')
+  for i = 1, #scored, 2 do
+    local member = scored[i]
+    found[#found + 1], found[#found + 2] = member, scored[i + 1]
     found[#found + 1] = is_node(member) and -1 or length(member)
   end
   return found
