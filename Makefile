@@ -30,7 +30,11 @@ echo "    anywhere        luarocks install luacheck" >&2; \
 [ -z "$$CI" ]
 endef
 
-.PHONY: help setup demo play limits bench bench-quick chaos test test-all lint clean
+# Of all that the tests in a browser take, those that the documents show.
+PICTURES = overview-1440-light zones-1440-light checked-360-light paused-1440-dark campaign-1440-light \
+	who-failed-1440-light who-failed-360-dark
+
+.PHONY: help setup demo play limits bench bench-quick chaos test test-all screens lint clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -59,8 +63,12 @@ chaos: $(READY) ## kill, freeze and restart all parts for 3 minutes, then accoun
 test: $(READY) ## run the tests and check the coverage; only some: make test ARGS="-k retry"
 	@$(COMPILED) $(RUN) pytest $(or $(ARGS),--cov --cov-report=term $(SHARED_OUT))
 
-test-all: $(READY) ## run the slow tests too, with more examples of each property
+test-all: $(READY) .venv/.browser ## run the slow tests too, with more examples of each property
 	@$(COMPILED) SLUICEGATE_TEST_PROFILE=thorough $(RUN) pytest -m "" $(SHARED_OUT) $(ARGS)
+
+screens: $(READY) .venv/.browser ## take the pictures of the desk that the documents show; needs chromium
+	@$(COMPILED) SLUICEGATE_SCREENS=build/screens $(RUN) pytest -n 0 -m long -k mouse tests/end_to_end/test_desk_browser.py $(ARGS)
+	@for picture in $(PICTURES); do cp build/screens/$$picture.png docs/screens/; done
 
 lint: $(READY) ## check style, format, types, the Lua scripts, the documents and the spelling
 	@$(RUN) ruff check
@@ -73,6 +81,12 @@ lint: $(READY) ## check style, format, types, the Lua scripts, the documents and
 clean: ## remove .venv and all generated files
 	@rm -rf .venv build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find producer worker ops tests examples -name __pycache__ -prune -exec rm -rf {} +
+
+# What only tests in a browser need: axe-core, which a package for another library carries, and what
+# makes pictures small. Without them those tests look less, and none fails.
+.venv/.browser: $(READY)
+	@$(PIP) --no-deps axe-playwright-python pillow -c constraints.txt
+	@touch $@
 
 # What only the bench needs: a peer, and the library that draws its charts.
 .venv/.bench: $(READY)

@@ -1,262 +1,179 @@
-"""The desk in a real browser: a novice goes from a file to a report by visible labels alone."""
+"""The desk in a real browser: five journeys of a novice, by visible labels alone."""
 
+import csv
 import json
-import shutil
+import re
 import socket
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from sluicegate_ops.desk import passwords
-from sluicegate_ops.simulator import Settings
-from sluicegate_rigs.deployment import Process
-from support.deployment import Account, deployment
+from sluicegate_ops.simulator import Settings, Webhooks
+from support.command_line import invoked
+from support.deployment import Account, deployment, eventually
 from support.desks import PASSWORD
+from support.novice import Novice, needs_a_browser, somebody
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-Keys = pytest.importorskip("selenium.webdriver.common.keys", reason="as above").Keys
-DEADLINE_SECONDS = 60
-MOST_TABS = 80
 MOST_INTERACTIONS = 15
+READY_SECONDS = 60
+SENDER, PHONE = "+15557654321", "+13125550199"
 PEOPLE = 400
 FILE = "Phone,First Name\n" + "".join(f"+1415555{n:04},Ann{n}\n" for n in range(1_000, 1_400))
-ROLES = ["send", "operate"]
+ZONES = {"312": "America/Chicago", "415": "America/Los_Angeles", "212": "America/New_York"}
+EACH = 20
+TONIGHT = "Phone,First Name\n" + "".join(
+    f"+1{area}555{1000 + n},Ann{n}\n" for area in ZONES for n in range(EACH)
+)
+IN_SECONDS = 30
+ROLES = {"ann": ["send", "operate", "numbers"], "ben": ["send"]}
+PAGES = ["queue", "dead", "doubts", "twice", "message", "inbox", "optouts", "audit", "drafts"]
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(
-        not (BROWSER and DRIVER), reason="no browser: apt install chromium chromium-driver"
-    ),
-]
-
-
-class Novice:
-    """Somebody who follows visible labels; ``interactions`` counts what their hands do.
-
-    With ``keyboard`` they have no mouse: Tab finds what they look for, and Enter takes it.
-    """
-
-    def __init__(self, driver: Any, axe: str, *, keyboard: bool = False) -> None:
-        self.driver, self._axe, self._keyboard, self.interactions = driver, axe, keyboard, 0
-
-    def sees(self, text: str) -> None:
-        ends = time.monotonic() + DEADLINE_SECONDS
-        while text not in self.page:
-            assert time.monotonic() < ends, f"{text!r} is nowhere in:\n{self.page[:2000]}"
-            time.sleep(0.05)
-
-    @property
-    def page(self) -> str:
-        with suppress(Exception):  # between two pages there is none
-            return str(self.driver.find_element("tag name", "body").text)
-        return ""
-
-    def clicks(self, label: str) -> None:
-        self.interactions += 1
-        quoted = json.dumps(label)
-        way = f"//a[normalize-space()={quoted}]|//button[normalize-space()={quoted}]"
-        if self._keyboard:
-            self._until(lambda: self._reached(self.driver.find_element("xpath", way), Keys.ENTER))
-        else:
-            self._until(lambda: self.driver.find_element("xpath", way).click() or True)
-
-    def writes(self, label: str, text: str) -> None:
-        """Into the field whose label begins so."""
-        self.interactions += 1
-        way = f"//label[starts-with(normalize-space(), {json.dumps(label)})]"
-        of = self.driver.find_element("xpath", way).get_attribute("for")
-        field = self.driver.find_element("id", of)
-        if field.get_attribute("type") == "file":
-            field.send_keys(text)  # its dialogue is the browser's own
-        elif self._keyboard:
-            assert self._reached(field)
-            hands = webdriver.ActionChains(self.driver)
-            hands.key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL)
-            hands.send_keys(text).perform()
-        else:
-            field.clear()
-            field.send_keys(text)
-
-    def _reached(self, wanted: Any, *keys: str) -> bool:
-        """Press Tab until ``wanted`` has the focus, and then ``keys``; it is seen to have it."""
-        active = self.driver.switch_to.active_element
-        for _ in range(MOST_TABS):
-            if active == wanted:
-                shows = "return getComputedStyle(arguments[0]).outlineStyle"
-                assert self.driver.execute_script(shows, active) != "none", "no focus is seen"
-                webdriver.ActionChains(self.driver).send_keys(*keys).perform()
-                return True
-            webdriver.ActionChains(self.driver).send_keys(Keys.TAB).perform()
-            active = self.driver.switch_to.active_element
-        raise AssertionError(f"no Tab leads to {wanted.text or wanted.get_attribute('id')}")
-
-    def faults(self) -> list[str]:
-        """What axe finds on this page, and whether it scrolls sideways."""
-        found = []
-        for width in (360, 1440):
-            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-            self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            wide = self.driver.execute_script("return document.documentElement.scrollWidth")
-            found += [f"scrolls sideways at {width} px"] * (wide > width)
-        for scheme in ("dark", "light") if self._axe else ():
-            media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-            self.driver.execute_script(self._axe)
-            run = "const done = arguments[0]; axe.run().then(r => done(r.violations))"
-            for fault in self.driver.execute_async_script(run):
-                nodes = fault["nodes"]
-                found.append(
-                    f"{scheme}: {fault['id']}: {nodes[0]['html'][:200]} {nodes[0]['target']}"
-                )
-        return found
-
-    def _until(self, holds: Callable[[], object]) -> None:
-        ends = time.monotonic() + DEADLINE_SECONDS
-        while True:
-            try:
-                if holds():
-                    return
-            except Exception:
-                if time.monotonic() > ends:
-                    raise
-            time.sleep(0.05)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900), needs_a_browser]
 
 
 @pytest.fixture(params=["mouse", "keyboard"])
-def novice(request: pytest.FixtureRequest) -> Iterator[Novice]:
-    options = webdriver.ChromeOptions()
-    for option in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
-        options.add_argument(f"--{option}")
-    options.binary_location = BROWSER
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    # Carries axe-core; of no other use here: pip install --no-deps axe-playwright-python
-    found = find_spec("axe_playwright_python")
-    axes = list(Path(found.origin).parent.rglob("axe.min.js")) if found and found.origin else []
-    try:
-        axe = axes[0].read_text() if axes else ""
-        yield Novice(driver, axe, keyboard=request.param == "keyboard")
-    finally:
-        driver.quit()
+def novice(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Novice]:
+    with somebody(tmp_path, keyboard=request.param == "keyboard") as novice:
+        yield novice
 
 
 @contextmanager
-def desk(account: Account) -> Iterator[str]:
-    """``sluicegate serve`` of a deployment, and where its desk is."""
+def desk(provider: Settings, **options: Any) -> Iterator[tuple[Account, str]]:
+    """A deployment with a desk, and where that is."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-    running = account.deployment
-    ports = ["--port", "0", "--desk-port", str(port)]
-    command = [sys.executable, "-m", "sluicegate_ops.cli", "serve", *ports]
-    process = Process.launched("desk", command, running.environ, running.directory)
-    try:
-        ends = time.monotonic() + DEADLINE_SECONDS
-        while "the desk is at" not in process.log.read_text():
-            assert time.monotonic() < ends, process.log.read_text()
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.stop()
+    hashed = passwords.hashed(PASSWORD, log_n=10)
+    users = {name: {"password_hash": hashed, "roles": roles} for name, roles in ROLES.items()}
+    web = {"desk": {"port": port, "users": users}}
+    with deployment(provider, web=web, **options) as account:
+        account.deployment.start_web()
+        account.deployment.wait_for_web(READY_SECONDS)
+        yield account, f"http://127.0.0.1:{port}"
 
 
-def test_a_novice_goes_from_a_file_to_a_report(novice: Novice, tmp_path: Path) -> None:
-    file = tmp_path / "people.csv"
-    file.write_text(FILE)
-    ann = {"password_hash": passwords.hashed(PASSWORD), "roles": ROLES}
-    settings: dict[str, Any] = {"web": {"desk": {"users": {"ann": ann}}}}
-    with (
-        deployment(Settings(limit=20, latency_ms=5), account={"limit": 20}, **settings) as account,
-        desk(account) as url,
-    ):
-        faults = journey(novice, url, file, account)
-        assert novice.interactions <= MOST_INTERACTIONS
-        for next_one in (stop_and_correct, follow_up):
-            novice.interactions = 0
-            next_one(novice, url, account)
-            assert novice.interactions <= MOST_INTERACTIONS
-        errors = [e for e in novice.driver.get_log("browser") if e["level"] == "SEVERE"]
-    assert faults == {}
-    assert errors == []
-
-
-def journey(novice: Novice, url: str, file: Path, account: Account) -> dict[str, list[str]]:
-    """Log in, upload, check, send, watch, pause; what is at fault on the pages on the way."""
-    faults: dict[str, list[str]] = {}
-
-    def look(page: str) -> None:
-        if found := novice.faults():
-            faults[page] = found
-
+def logs_in(novice: Novice, url: str, name: str) -> None:
+    novice.driver.delete_all_cookies()
     novice.driver.get(f"{url}/desk/")
-    look("login")
-    novice.writes("Name", "ann")
+    novice.writes("Name", name)
     novice.writes("Password", PASSWORD)
     novice.clicks("Log in")
     novice.sees("Requests per second")
-    look("overview")
+
+
+@contextmanager
+def journey(novice: Novice) -> Iterator[None]:
+    novice.interactions = 0
+    yield
+    assert novice.interactions <= MOST_INTERACTIONS
+
+
+def told(account: Account, *args: str) -> Any:
+    """What a command says with ``--json``."""
+    result = invoked([*args, "--json"], env=account.deployment.environ)
+    assert result.exit_code in (0, 1), result.output  # 1 is of status: somebody is needed
+    return json.loads(result.stdout)
+
+
+def nothing_is_wrong(novice: Novice) -> None:
+    errors = [e for e in novice.driver.get_log("browser") if e["level"] == "SEVERE"]
+    assert (novice.faults, errors) == ({}, [])
+
+
+def test_a_first_blast_is_stopped_corrected_and_followed_up(
+    novice: Novice, tmp_path: Path
+) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text(FILE)
+    limited = {"limit": 20, "price_per_segment": 0.004, "currency": "USD"}
+    with desk(Settings(limit=20, latency_ms=5), account=limited) as (account, url):
+        with journey(novice):
+            first_blast(novice, url, file, account)
+        agrees_with_everybody(novice, url, account)
+        with journey(novice):
+            stop_and_correct(novice, url, account)
+        with journey(novice):
+            follow_up(novice, url)
+        for path in PAGES:
+            novice.driver.get(f"{url}/desk/{path}")
+            novice.looks(path)
+        nothing_is_wrong(novice)
+
+
+def first_blast(novice: Novice, url: str, file: Path, account: Account) -> None:
+    """Log in, upload, check, send, watch, pause."""
+    novice.driver.get(f"{url}/desk/")
+    novice.looks("login")
+    logs_in(novice, url, "ann")
+    novice.looks("overview")
     novice.clicks("New campaign")
-    look("new")
+    novice.looks("new")
     novice.writes("The file of recipients", str(file))
     novice.clicks("Upload the file")
     novice.sees("Columns: Phone First Name")
-    look("draft")
+    novice.looks("draft")
     novice.writes("Name", "friday")
     novice.writes("Text", "Hi {{ first_name }}, see you on Friday")
     novice.sees("1 segment")
-    novice.writes("From", "+15557654321")
+    novice.writes("From", SENDER)
     novice.clicks("Check it")
     novice.sees(f"Send friday to {PEOPLE} people")
     assert "Hi Ann1000, see you on Friday" in novice.page
-    look("checked")
+    novice.looks("checked")
     novice.clicks(f"Send friday to {PEOPLE} people")
     novice.sees("friday is imported")
     novice.clicks("Watch friday")
     novice.sees("friday: running")
-    look("campaign")
     novice.clicks("Pause friday")
     novice.sees("recipients not sent to yet?")
-    look("act")
+    novice.looks("act")
     novice.clicks("Pause friday")
     novice.sees("friday is paused")
-    sent = sum(account.received().values())
+    sent = account.received().total()
     assert 0 < sent < PEOPLE
     novice.clicks("Back")
     novice.sees(f"{sent:,} accepted")
     time.sleep(1.5)  # at 20 a second, thirty more would have come
-    assert sum(account.received().values()) == sent
-    look("report")
-    for path in (
-        "queue",
-        "dead",
-        "doubts",
-        "twice",
-        "message",
-        "inbox",
-        "optouts",
-        "audit",
-        "drafts",
-    ):
-        novice.driver.get(f"{url}/desk/{path}")
-        look(path)
-    return faults
+    assert account.received().total() == sent
+    novice.looks("paused")
+
+
+def agrees_with_everybody(novice: Novice, url: str, account: Account) -> None:
+    """What the pages say is what the commands say, and what the provider got."""
+    received = account.received().total()
+    report = told(account, "campaign", "report", "friday")
+    assert (report["states"]["imported"], report["states"]["accepted"]) == (PEOPLE, received)
+    ledger = novice.shown("ledger")
+    assert ledger.startswith(f"{PEOPLE:,} imported =")
+    for name, count in report["states"].items():
+        assert f"{count:,} {name.replace('_', ' ')}" in ledger
+    for name, count in report["deliveries"].items():
+        assert f"{count:,} {name}" in novice.page
+    novice.driver.get(f"{url}/desk/")
+    status = told(account, "status")
+    for name, count in status["counts"].items():
+        assert novice.shown(f"c-{name}") == f"{count:,}", name
+    assert status["counts"]["accepted"] == received
+    waiting = status["counts"]["waiting"] + status["counts"]["scheduled_or_retrying"]
+    assert novice.shown("n-waiting") == f"{waiting:,}"
 
 
 def stop_and_correct(novice: Novice, url: str, account: Account) -> None:
     """A campaign that is paused gets another text, and goes on with that."""
-    before = account.received()
+    before = account.received().total()
     novice.driver.get(f"{url}/desk/campaigns/friday")
     novice.clicks("Revise its text")
     novice.writes("The new text", "Hi {{ first_name }}, see you on Monday")
     novice.clicks("Show what it would do")
     novice.sees("+ Hi {{ first_name }}, see you on Monday")
+    novice.looks("revise")
     novice.clicks("Send the new text to everybody who waits in friday")
     novice.sees("Done.")
     novice.clicks("Watch friday")
@@ -266,11 +183,11 @@ def stop_and_correct(novice: Novice, url: str, account: Account) -> None:
     novice.sees("friday is running")
     novice.clicks("Back")
     novice.sees("friday: finished")
-    assert account.received().total() == PEOPLE
-    assert before.total() < PEOPLE
+    assert account.received().total() == PEOPLE > before
+    novice.looks("campaign")
 
 
-def follow_up(novice: Novice, url: str, account: Account) -> None:
+def follow_up(novice: Novice, url: str) -> None:
     """Another campaign is for whom the first one reached."""
     novice.driver.get(f"{url}/desk/")
     novice.clicks("New campaign")
@@ -278,10 +195,124 @@ def follow_up(novice: Novice, url: str, account: Account) -> None:
     novice.clicks("Choose them")
     novice.writes("Name", "thanks")
     novice.writes("Text", "Thank you for coming")
-    novice.writes("From", "+15557654321")
+    novice.writes("From", SENDER)
     novice.clicks("Check it")
     novice.sees(f"Send thanks to {PEOPLE} people")
+    novice.looks("follow-up")
     novice.clicks(f"Send thanks to {PEOPLE} people")
     novice.sees("thanks is imported")
     novice.clicks("Watch thanks")
     novice.sees("thanks: running")
+    novice.driver.get(f"{url}/desk/campaigns")
+    novice.sees("thanks")
+    novice.looks("campaigns")
+
+
+def test_tonight_s_campaign_and_who_did_not_get_it(novice: Novice, tmp_path: Path) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_text(TONIGHT)
+    provider = Settings(
+        limit=50, webhooks=Webhooks(delivery_failed=0.3, failure_codes=("40008", "40012"))
+    )
+    approved = {"approve_campaigns": True, "price_per_segment": 0.004, "currency": "USD"}
+    with desk(provider, account=approved, receipts=True) as (account, url):
+        logs_in(novice, url, "ann")
+        with journey(novice):
+            tonight(novice, file, account)
+        with journey(novice):
+            second_person(novice, url, "tonight")
+        runs_at_its_time(novice, url, account)
+        account.deployment.change_provider(webhooks={"delivery_failed": 0.0})
+        logs_in(novice, url, "ann")
+        with journey(novice):
+            who_failed(novice, account, tmp_path)
+        second_person(novice, url, "tonight-2")
+        novice.driver.get(f"{url}/desk/campaigns/tonight-2")
+        novice.sees("tonight-2: finished")
+        nothing_is_wrong(novice)
+
+
+def tonight(novice: Novice, file: Path, account: Account) -> None:
+    """By each one's own clock, tried on one's own phone, capped, and put before another person."""
+    novice.clicks("New campaign")
+    novice.writes("The file of recipients", str(file))
+    novice.clicks("Upload the file")
+    novice.sees("Columns: Phone First Name")
+    novice.writes("Name", "tonight")
+    novice.writes("Text", "Hi {{ first_name }}, tonight all is half the price")
+    novice.writes("From", SENDER)
+    novice.clicks("When and how much")
+    novice.writes("Starts at", f"+{IN_SECONDS}s")
+    novice.writes("Only in these hours", "00:00-24:00")
+    novice.writes("Pause before it costs more than", "5")
+    novice.clicks("Check it")
+    novice.sees("When it reaches whom")
+    for zone in ZONES.values():
+        begins = rf"{zone} {EACH} 00:00-24:00 begins (\w+ \d+ \w+ \d+:\d+) there"
+        said = re.search(begins, novice.page)
+        assert said, novice.page
+        there = datetime.now(ZoneInfo(zone)) + timedelta(seconds=IN_SECONDS)
+        near = (there + timedelta(minutes=minutes) for minutes in (-2, -1, 0))
+        assert said[1] in {f"{at:%a} {at.day} {at:%b %H:%M}" for at in near}
+    novice.looks("zones")
+    novice.writes("Your number", PHONE)
+    novice.clicks("Send me a test")
+    novice.sees("The test is on its way")
+    eventually(lambda: account.received() == {PHONE: 1}, READY_SECONDS, account.deployment)
+    novice.clicks(f"Schedule tonight for {len(ZONES) * EACH} people")
+    novice.sees("A second person has to approve it")
+
+
+def second_person(novice: Novice, url: str, name: str) -> None:
+    """Somebody else reads the campaign, and lets it go out."""
+    logs_in(novice, url, "ben")
+    novice.clicks("Campaigns")
+    novice.clicks(name)
+    novice.clicks(f"Read and approve {name}")
+    novice.sees("as it is?")
+    novice.looks("approve")
+    novice.clicks(f"Approve {name}")
+    novice.sees(f"{name} is approved")
+
+
+def runs_at_its_time(novice: Novice, url: str, account: Account) -> None:
+    people = len(ZONES) * EACH
+    novice.driver.get(f"{url}/desk/campaigns/tonight")
+    novice.sees("tonight: finished")
+    at_ms = told(account, "campaign", "status", "tonight")["at_ms"]
+    arrivals = account.deployment.provider("arrivals")
+    assert len(arrivals) == people + 1
+    assert all(one["received_at"] * 1000 >= at_ms for one in arrivals if one["to"] != PHONE)
+    failed = sum(one["final"] == "delivery_failed" for one in arrivals if one["to"] != PHONE)
+    novice.sees(f"{people - failed} delivered + {failed} failed")
+    novice.looks("finished")
+
+
+def who_failed(novice: Novice, account: Account, downloads: Path) -> None:
+    """By code, as a list to keep, and tried again."""
+    report = told(account, "campaign", "report", "tonight")
+    codes = {one["code"]: one["count"] for one in report["undelivered"]}
+    novice.clicks("Campaigns")
+    novice.clicks("tonight")
+    novice.clicks("Who did not get it, and why")
+    novice.sees(f"Whom tonight did not reach: {sum(codes.values())}")
+    for code, count in codes.items():
+        assert f"{code} {count} failed" in novice.page
+    novice.clicks("Make the list")
+    novice.sees("Download the list")
+    novice.looks("who-failed")
+    novice.clicks("Download the list")
+    path = downloads / "tonight.unreached.csv"
+    eventually(path.exists, READY_SECONDS, account.deployment)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == sum(codes.values())
+    assert all(row["to"].lstrip("'") in account.received() for row in rows)
+    novice.clicks("Try all of them again")
+    novice.clicks("Show what it would do")
+    novice.sees(f"Would be sent to again\n{len(rows)}")
+    novice.looks("retry")
+    novice.clicks("Send to those of tonight again")
+    novice.sees(f"{len(rows)} people are in tonight-2.")
+    novice.clicks("Watch tonight-2")
+    novice.sees("tonight-2: draft")

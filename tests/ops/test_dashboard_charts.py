@@ -119,9 +119,21 @@ def test_the_pages_show_the_trend_of_the_command_line(
     assert len(cli.lines("trend", "--hours")) == HOURS.shown
     with installed():
         [page, data] = asked("/", "/?as=json")
+        [mark] = re.findall(r'data-same="(\w+)"', page.body)
+        [first, again] = asked("/?as=look", f"/?as=look&have={mark}")
+    assert "t-rate" in first.body
+    assert "t-rate" not in again.body, "the charts have not changed"
+    assert mark in again.body
+    assert len(again.body) < len(first.body) / 2
     assert 'aria-labelledby="t-rate"' in page.body
     assert '"accepted_per_second": 0.0' in data.body
     assert page.body.count('<td data-of="Waiting">') == MINUTES.shown
+
+
+def test_one_hour_alone_is_an_hour_long() -> None:
+    hour = campaign_charts([], [point(0, 1, waiting=0, span=HOUR_MS)])
+    assert hour is not None
+    assert (hour.begins, hour.ends) == ("1970-01-01 00:00", "1970-01-01 01:00 UTC")
 
 
 def test_a_life_that_began_before_the_minutes_is_drawn_by_the_hour() -> None:

@@ -1,7 +1,9 @@
 """The desk of ``sluicegate serve``: who gets in, what a form must carry, and what each may do."""
 
 import json
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -20,7 +22,7 @@ from support.desks import (
     logged_in,
     words,
 )
-from support.messages import plan
+from support.messages import plan, recipient
 
 
 @pytest.fixture
@@ -304,3 +306,44 @@ def test_people_are_added_and_removed_in_the_configuration(
     printed = invoked(["user", "add", "cy", "--print"], stdin=f"{PASSWORD}\n")
     assert "[web.desk.users.cy]" in printed.stdout
     assert "cy" not in file.read_text()
+
+
+def test_people_come_and_go_while_it_runs(
+    july: Cli, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "sluicegate.toml"
+    monkeypatch.setenv("SLUICEGATE_CONFIG", str(file))
+    zoe = {"password_hash": passwords.hashed(PASSWORD, log_n=8)}
+    added = f'[web.desk.users.zoe]\npassword_hash = "{zoe["password_hash"]}"\n'
+
+    async def story(site: DeskSite) -> None:
+        zoe = Browser(site)
+        assert "No such name" in words(await zoe.login("zoe"))
+        file.write_text(added)
+        assert (await zoe.login("zoe")).status_code == 303
+        assert "Overview" in words(await zoe.get("/desk/"))
+        file.write_text("[web.desk.users.zoe]\nroles = 7\n")  # half written: nothing changes
+        assert (await zoe.get("/desk/")).status_code == 200
+        file.write_text("[web.desk]\n")
+        assert (await zoe.get("/desk/")).status_code == 303, "the session of nobody we know"
+
+    at_the_desk(desk_config(redis_url), story)
+
+
+def test_a_number_finds_what_it_was_sent_for_who_may_see_numbers(
+    july: Cli, redis_url: str
+) -> None:
+    to = recipient(plan("july", text="Hi"), 0).to
+    unknown = "b0c7e8cb-6227-4c74-9f32-c7f80c30934b"
+
+    async def story(site: DeskSite) -> None:
+        bea, nel = await logged_in(site, "bea"), await logged_in(site, "nel")
+        path = f"/desk/message?id={quote(to)}"
+        assert "takes the role numbers" in words(await bea.get(path))
+        found = await nel.get(path)
+        assert f"1 sent to {to}" in words(found)
+        assert "/desk/message?id=july." in found.text
+        assert "ask the provider" in words(await bea.get(f"/desk/message?id={unknown}"))
+        assert "+15550001" in words(await nel.get("/desk/message?id=%2B15550001"))
+
+    at_the_desk(desk_config(redis_url), story)

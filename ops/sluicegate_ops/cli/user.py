@@ -24,7 +24,8 @@ from .setup.toml_text import setting_at, with_setting, without
 
 user = group("Let people log in to the desk of sluicegate serve.")
 
-_USERS = ("web", "desk", "users")
+_DESK = ("web", "desk")
+_USERS = (*_DESK, "users")
 
 UserArgument = Annotated[str, typer.Argument(metavar="NAME", help="The person's name.")]
 
@@ -70,7 +71,8 @@ def add(session: Session, options: UserAddOptions) -> None:
     """Let a person log in, or give one a new password or other roles.
 
     The password is asked for, or read from the first line of standard input. The
-    configuration keeps its hash. Restart sluicegate serve, and Flower.
+    configuration keeps its hash. It counts at once; only the first person takes
+    a restart of sluicegate serve, which opens the desk then.
 
     \b
     Example:
@@ -95,8 +97,10 @@ def add(session: Session, options: UserAddOptions) -> None:
         return
     if options.no_password and known:
         text = without(text, (*table_of, "password_hash"))
+    opened = setting_at(path.read_text(encoding="utf-8") if path.exists() else "", _DESK)
     _write(path, text)
-    said = f"{name} {done} in {path}: restart sluicegate serve, and Flower"
+    then = "it counts at once" if opened is not None else "restart sluicegate serve"
+    said = f"{name} {done} in {path}: {then}"
     write_result(about | {"file": str(path)}, said, as_json=options.json)
 
 
@@ -105,7 +109,7 @@ def add(session: Session, options: UserAddOptions) -> None:
 def remove(session: Session, options: UserRemoveOptions) -> None:
     """Let a person log in no more.
 
-    Restart sluicegate serve, and Flower: then their sessions end as well.
+    Their sessions at the desk end as well.
 
     \b
     Example:
@@ -117,7 +121,7 @@ def remove(session: Session, options: UserRemoveOptions) -> None:
         fail(f"{clean(name)}: {path} has no such person", BAD_INPUT)
     confirm(f"Let {name} log in no more?", options.yes)
     _write(path, without(text, (*_USERS, name)))
-    said = f"{name} removed from {path}: restart sluicegate serve, and Flower"
+    said = f"{name} removed from {path}: it counts at once"
     about = {"name": name, "done": "removed", "file": str(path)}
     write_result(about, said, as_json=options.json)
 

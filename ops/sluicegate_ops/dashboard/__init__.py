@@ -1,5 +1,6 @@
 """The pages of the dashboard, whatever serves them: what each reads, and how it is drawn.
 
+users       the people whom the configuration names
 accounts    the accounts that pages read, each by one session
 parts       bars and shares, as numbers that a template draws
 charts      charts of a trend, likewise
@@ -13,6 +14,7 @@ person      who looks, and what that person may do
 acts        what people do from a page
 pages       every page, its path, and the answer to one look at it
 sharing     one look for all who look at the same page
+polling     what a page is told that looks again
 drawing     a page's answer as HTML
 in_flower   the pages inside Flower
 """

@@ -1,11 +1,13 @@
 """The accounts that pages read and act on: one session for each, on one connection."""
 
+from functools import cached_property
 from threading import Lock
 
-from sluicegate.config import Config, Desk
+from sluicegate.config import Config
 from sluicegate.errors import InvalidConfig
 
 from ..operating.session import Session
+from .users import KnownUsers
 
 
 class OpenAccounts:
@@ -29,10 +31,10 @@ class OpenAccounts:
         """The configuration that they were opened with; raises InvalidConfig."""
         return self._first.config
 
-    @property
-    def desk(self) -> Desk | None:
-        """What the configuration says of people; raises InvalidConfig."""
-        return self._first.config.web.desk
+    @cached_property
+    def users(self) -> KnownUsers:
+        """The people whom the configuration names; raises InvalidConfig."""
+        return KnownUsers(self.config, self._first.config_path)
 
     def session(self, account: str = "", *, writes: bool = False) -> Session:
         """The session of an account, of the first where none is named.

@@ -11,15 +11,17 @@ from ..operating.advice import advised
 from ..operating.campaign.causes import masked_causes
 from ..operating.campaign.costs import costs_document
 from ..operating.campaign.document import campaign_document, look_at, summary
+from ..operating.campaign.guard_words import guard_pairs
 from ..operating.campaign.opening_words import opening_line
 from ..operating.session import Session
 from ..operating.status.reasons import expected, own_pace, sentence
+from ..operating.words import local
 from .parts import bar
 
 SHOWN = 50
 """Campaigns on the page; ``campaign list`` has them all."""
 
-MOST_DEAD = 1_000
+MOST_DEAD = 2_000
 """Causes are read from the dead letters one by one: of more, ``campaign report`` tells."""
 
 _MOVING = ("waiting", "retrying")
@@ -29,7 +31,6 @@ def campaigns(session: Session) -> dict[str, Any]:
     """The latest campaigns, each as ``campaign list --json`` has it and as it is drawn."""
     all_of_them, waits = session.campaigns, session.waits
     latest = list(islice(all_of_them, SHOWN + 1))
-    waits.look_ahead(latest[:SHOWN])
     rows = [
         _row(session, waits, campaign, all_of_them.ledger(campaign.name))
         for campaign in latest[:SHOWN]
@@ -50,6 +51,8 @@ def campaign(session: Session, name: str) -> dict[str, Any]:
         "text": one.current.text,
         "sender": one.current.sender or f"the pool of {one.current.messaging_profile_id}",
         "pace": own_pace(one),
+        "caps": _caps(one),
+        "starts": local(one.at_ms, seen.why.now_ms) if one.at_ms else "",
         "done": expected(seen.why.finish, seen.why.now_ms),
         "bar": _bar(ledger),
         "openings": [
@@ -78,6 +81,12 @@ def _row(session: Session, waits: Waits, one: Campaign, ledger: Ledger) -> dict[
         "bar": _bar(ledger),
         "costs": costs_document(ledger, estimates)["billed"],
     }
+
+
+def _caps(one: Campaign) -> list[str]:
+    """What pauses it by itself, in words."""
+    cost = [f"It pauses before it costs more than {one.max_cost} {one.currency}"]
+    return cost * bool(one.max_cost) + [f"{word}: {said}" for word, said in guard_pairs(one)]
 
 
 def _bar(ledger: Ledger) -> dict[str, Any]:

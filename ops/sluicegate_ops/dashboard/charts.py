@@ -57,14 +57,15 @@ def account_charts(points: Sequence[PlainPoint]) -> TrendCharts | None:
         _chart("waiting", "Waiting", waiting, "waiting", "{:,.0f}".format),
     )
     told = [(_rate(rate), _count(count)) for rate, count in zip(rates, waiting, strict=True)]
-    return _charts(charts, points, ("Accepted per second", "Waiting"), told)
+    return _charts(charts, points, ("Accepted per second", "Waiting"), told, _MINUTE)
 
 
 def campaign_charts(
     minutes: Sequence[PlainPoint], hours: Sequence[PlainPoint]
 ) -> TrendCharts | None:
     """A campaign's life: how fast it went, and its recipients by state; None if unknown."""
-    points = _grouped(_life(minutes if _tells_all(minutes, hours) else hours))
+    known, step = (minutes, _MINUTE) if _tells_all(minutes, hours) else (hours, _HOUR)
+    points = _grouped(_life(known))
     if not points:
         return None
     rates = [point["accepted_per_second"] for point in points]
@@ -77,7 +78,8 @@ def campaign_charts(
         (_rate(rate), *(_count(states[name] if states else None) for name in _STATES))
         for rate, states in zip(rates, standing, strict=True)
     ]
-    return _charts(charts, points, ("Accepted per second", *map(str.capitalize, _STATES)), told)
+    columns = ("Accepted per second", *map(str.capitalize, _STATES))
+    return _charts(charts, points, columns, told, step)
 
 
 def _charts(
@@ -85,8 +87,11 @@ def _charts(
     points: Sequence[PlainPoint],
     columns: Sequence[str],
     told: Sequence[Sequence[str]],
+    step: float,
 ) -> TrendCharts:
-    step = points[1]["from_ms"] - points[0]["from_ms"] if len(points) > 1 else _MINUTE
+    """``step`` is how long a point lasts, in ms, unless several were made one."""
+    if len(points) > 1:
+        step = points[1]["from_ms"] - points[0]["from_ms"]
     form = "%H:%M" if step <= _MINUTE else "%Y-%m-%d %H:%M"
     times = [_clock(point["from_ms"], form) for point in points]
     rows = [(time, *cells) for time, cells in zip(times, told, strict=True)]

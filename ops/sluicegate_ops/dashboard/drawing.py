@@ -15,6 +15,7 @@ from .acts.performing import ACTS
 from .charts import PlainPoint, TrendCharts, account_charts, campaign_charts
 from .pages import TABS, DashboardPage, PageAnswer
 from .person import NOBODY, Person
+from .polling import marked
 
 TEMPLATES, STATIC = (Path(__file__).parent / name for name in ("templates", "static"))
 
@@ -75,7 +76,7 @@ def _trend(kind: str, *points: Sequence[PlainPoint]) -> str:
 def _drawn_trend(kind: str, points: bytes) -> str:
     """Charts and their table as HTML: drawn once a minute, whoever looks how often."""
     trend = _CHARTS[kind](*msgspec.json.decode(points))
-    return _LOADER.load("trend.html").generate(trend=trend).decode()
+    return marked(_LOADER.load("trend.html").generate(trend=trend).decode())
 
 
 _CHOOSE = {

@@ -1,8 +1,9 @@
 """Who looks, and what that person may do; by the configuration, whatever let them in."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from sluicegate.config import Desk, Role
+from sluicegate.config import DeskUser, Role
 
 
 class Person(NamedTuple):
@@ -20,7 +21,7 @@ NOBODY = Person()
 """Somebody without a name, who may look where nobody asks for one."""
 
 
-def person_named(desk: Desk | None, name: str) -> Person:
+def person_named(users: Mapping[str, DeskUser], name: str) -> Person:
     """The person of that name, who has no role where the configuration doesn't know them."""
-    user = desk.users.get(name) if desk else None
+    user = users.get(name)
     return Person(name, frozenset(user.roles) if user else frozenset())

@@ -12,6 +12,7 @@ drafts      what somebody prepares, in a folder of its own
 jobs        commands in processes of their own, beside receipts
 audience    who a campaign is for, where no file says it
 causes      why people were not reached, as a report says it
+form_words  what commands say, in the words of a form
 draft_pages pages of drafts, whatever they are about
 blasts      a new campaign: upload, check, test, start
 again       a campaign that is there: revise, retry

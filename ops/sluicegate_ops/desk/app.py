@@ -49,7 +49,7 @@ class DeskSite:
         self._client = connect(config.redis_url)
         desk = config.web.desk or Desk()
         sessions = Sessions(self._client, Keys(self.accounts.names[0]), desk)
-        self.visitors = Visitors(desk, config.web.proxies, sessions)
+        self.visitors = Visitors(desk, config.web.proxies, sessions, self.accounts.users)
         self.drafts = DeskDrafts(Path(desk.files), desk.keep_files_seconds)
         self.jobs = Jobs(self.drafts, config_path, spawn)
         self.app = _app(self)

@@ -17,7 +17,8 @@ _NOT_ENDED: Final = ("in_doubt", "retrying")
 def cause_lines(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Each cause in ``campaign report --json`` and how many met it; last, whose end is not known.
 
-    ``again``: it surely failed and may be tried again; ``ended``: they surely got nothing.
+    ``again``: it surely failed and may be tried again, ``failed`` so or not; ``ended``: they
+    surely got nothing.
     """
     undelivered = [
         {"state": _FAILED, "reason": "accepted, but not delivered"} | one
@@ -32,6 +33,7 @@ def cause_lines(found: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "why": clean(one["means"] or hidden(one["reason"])),
             "do": clean(one["advice"]),
             "portal": clean(one["portal"]),
-            "again": one["state"] in (_FAILED, "dead"),
+            "again": one["state"] in (_FAILED, "dead") and one.get("again") != "never",
+            "failed": one["state"] in (_FAILED, "dead"),
             "ended": one["state"] not in _NOT_ENDED,
         }

@@ -1,5 +1,6 @@
 """Pages of drafts: what those of a new campaign and those of another try have in common."""
 
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
@@ -18,6 +19,7 @@ from ..operating.words import clean, hidden, local, when
 from . import shell
 from .causes import LISTS, cause_lines
 from .drafts import DeskDrafts, Draft, DraftKind, UnknownDraft
+from .form_words import in_words_of_the_form
 from .forms import fields_of
 from .jobs import Jobs
 from .routes import Answered, DeskRoutes, told
@@ -72,7 +74,8 @@ class DraftPages:
             try:
                 found = await self.desk.beside(self.drafts.get, request.path_params["id"])
             except UnknownDraft:
-                return told("Not found", "There is no such draft on this host any more.", 404)
+                said = "There is no such draft on this host: it was removed, or is on another."
+                return told("Not found", said, 404)
             return await answer(request, visitor, self.jobs.seen(found))
 
         return self.of_sender(answering)
@@ -109,7 +112,7 @@ class DraftPages:
         said = self.drafts.read(draft, f"{job.kind}.err") if job else ""
         told = job is not None and job.kind in ("ask", "do")
         out = self.drafts.read(draft, f"{job.kind}.out") if job and told else ""
-        lines = [clean(hidden(line)) for line in said.splitlines() if line.strip()]
+        lines = [in_words_of_the_form(clean(hidden(line))) for line in said.splitlines()]
         account = self._account(draft)
         document = self.drafts.document(draft, _DOCUMENTS.get(draft.kind, "check.out"))
         place = self.drafts.place(draft)
@@ -122,7 +125,7 @@ class DraftPages:
             "causes": list(cause_lines(document)),
             "made": {full: (place / name).exists() for full, name in LISTS.items()},
             "read_at": local(job.began_ms, now_ms) if job else "",
-            "lines": lines[-8:],
+            "lines": list(filter(None, lines))[-8:],
             "output": hidden(out)[-20_000:],
             "text": self.drafts.read(draft, "text.txt"),
             "senders": sorted(account.senders),
@@ -141,7 +144,8 @@ class DraftPages:
 
     async def _list(self, request: Request, visitor: Visitor) -> Response:
         drafts = await self.desk.beside(lambda: [self.jobs.seen(one) for one in self.drafts])
-        return self.page(visitor, "Drafts", "drafts", drafts=drafts, moment=when)
+        host = socket.gethostname()
+        return self.page(visitor, "Drafts", "drafts", drafts=drafts, moment=when, host=host)
 
     async def _show(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
         return await self.draft_page(visitor, draft)

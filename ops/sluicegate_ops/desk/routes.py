@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 import redis
@@ -10,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from ..dashboard import polling
 from ..dashboard.accounts import OpenAccounts
 from ..dashboard.acts.performing import Wanted, asked, page_of, performed
 from ..dashboard.drawing import drawn as page_drawn
@@ -106,13 +106,13 @@ class DeskRoutes:
         visitor: Visitor,
         title: str,
     ) -> Response:
-        """The page, or with ``?as=json`` what it shows: its data, and the HTML of them."""
+        """The page, or what ``?as=`` asks for of it."""
         html = await self.beside(
             partial(page_drawn, desk=True), page, answer, PREFIX, visitor.person, visitor.forms
         )
-        if request.query_params.get("as") == "json":
-            data: dict[str, Any] = {"data": answer.data, "trouble": answer.trouble, "html": html}
-            return JSONResponse(data, answer.status, shell.HEADERS)
+        asked_as, have = request.query_params.get("as", ""), request.query_params.getlist("have")
+        if (polled := polling.told(asked_as, have, answer, html)) is not None:
+            return JSONResponse(polled, answer.status, shell.HEADERS)
         about = {"name": visitor.person.name, "forms": visitor.forms}
         live = page.slug != "act"
         return shell.page(title, html, answer.status, live=live, **about)
@@ -152,7 +152,7 @@ class DeskRoutes:
         sessions = self.visitors.sessions
         if not sessions.may_try(name, address):
             return "", "Too many tries: wait a quarter of an hour."
-        user = self.visitors.desk.users.get(name)
+        user = self.visitors.users().get(name)
         if not passwords.matches(password, user.password_hash if user else ""):
             return "", "No such name with that password."
         sessions.forget(name, address)
@@ -199,7 +199,7 @@ def _login_form(next: str, given: str = "", said: str = "") -> Response:
 
 def _to_login(request: Request) -> Response:
     """The login, which leads back; a script or a form is told that its session has ended."""
-    if request.method != "GET" or request.query_params.get("as") == "json":
+    if request.method != "GET" or request.query_params.get("as"):
         return told("Log in", "Your session has ended: log in, and do it again.", 401)
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"{PREFIX}/login?next={quote(path, safe='')}", 303, shell.HEADERS)

@@ -11,6 +11,7 @@ from sluicegate.addresses import is_loopback
 from sluicegate.config import Desk
 
 from ..dashboard.person import Person, person_named
+from ..dashboard.users import KnownUsers
 from ..web.peers import Proxies
 from .sessions import Sessions
 
@@ -32,8 +33,11 @@ class Visitor(NamedTuple):
 class Visitors:
     """Tells visitors by their cookie or by a proxy's header."""
 
-    def __init__(self, desk: Desk, proxies: Sequence[str], sessions: Sessions) -> None:
-        self.desk, self.sessions, self._proxies = desk, sessions, Proxies(proxies)
+    def __init__(
+        self, desk: Desk, proxies: Sequence[str], sessions: Sessions, users: KnownUsers
+    ) -> None:
+        self.desk, self.sessions, self.users = desk, sessions, users
+        self._proxies = Proxies(proxies)
 
     @property
     def cookie(self) -> str:
@@ -97,19 +101,20 @@ class Visitors:
         """
         found = self.sessions.read(token) if token else None
         if by_proxy and (found is None or found.name != by_proxy):
-            if by_proxy not in self.desk.users:
+            if by_proxy not in self.users():
                 return None
             token = self.sessions.open(by_proxy)
             found = self.sessions.read(token)
         if found is None or (self.desk.user_header and not by_proxy and not self._has(found.name)):
             return None
-        if found.name not in self.desk.users:
+        users = self.users()
+        if found.name not in users:
             return None
-        return Visitor(person_named(self.desk, found.name), token, found.forms)
+        return Visitor(person_named(users, found.name), token, found.forms)
 
     def _has(self, name: str) -> bool:
         """Whether a person has a password here, and so may come past the proxy."""
-        user = self.desk.users.get(name)
+        user = self.users().get(name)
         return bool(user and user.password_hash)
 
 

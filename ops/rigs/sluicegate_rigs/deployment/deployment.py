@@ -239,10 +239,11 @@ class Deployment:
             *_toml("accounts.default", {"base_url": self.url, **NO_LEVELS, **self._account}),
         ]
         if self._receives:
-            lines += _toml("web", {"public_url": self.web_url})
-            for app in ("app", "other"):
-                variable = f"DEPLOYMENT_{app.upper()}_TOKEN"
-                lines += _toml(f"web.apps.{app}", {"token_env": variable})
+            apps = {
+                app: {"token_env": f"DEPLOYMENT_{app.upper()}_TOKEN"} for app in ("app", "other")
+            }
+            web = {"public_url": self.web_url, "apps": apps}
+            tables["web"] = web | tables.get("web", {})
         for name, table in tables.items():
             lines += _toml(name, table)
         self.config_file.write_text("\n".join(lines) + "\n", encoding="utf-8")

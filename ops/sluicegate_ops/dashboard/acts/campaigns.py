@@ -24,10 +24,7 @@ def _name(session: Session, fields: FormFields) -> str:
 
 
 def _people(session: Session, name: str) -> str:
-    states = session.campaigns.ledger(name).states
-    unsent = counted(states["waiting"] + states["retrying"], "recipient")
-    doubts = f", and {states['in_doubt']:,} in doubt" if states["in_doubt"] else ""
-    return f"{unsent} not sent to yet{doubts}"
+    return f"{counted(session.campaigns.ledger(name).pending, 'recipient')} not sent to yet"
 
 
 def _ask_pause(session: Session, fields: FormFields) -> Question:

@@ -17,6 +17,7 @@ from ..acts.performing import Wanted, asked, page_of, performed
 from ..drawing import STATIC, drawn
 from ..pages import PAGES, DashboardPage, PageAnswer, answered
 from ..person import NOBODY, Person, person_named
+from ..polling import told
 from ..sharing import SharedLooks
 
 FILES = "/sluicegate/files"
@@ -53,7 +54,7 @@ class SluicegateHandler(BaseHandler):  # type: ignore[misc] # Flower has no type
         if not self._logs_in:
             return NOBODY
         name = str(self.current_user) if options.auth else self._basic_name()
-        person = person_named(accounts.desk, name)
+        person = person_named(accounts.users(), name)
         if options.read_only:
             return person._replace(roles=person.roles - {"send", "operate"})
         return person
@@ -64,12 +65,13 @@ class SluicegateHandler(BaseHandler):  # type: ignore[misc] # Flower has no type
         return b64decode(shown).decode().partition(":")[0]
 
     def show(self, page: DashboardPage, answer: PageAnswer, person: Person, title: str) -> None:
-        """Write the page, or with ``?as=json`` what it shows: its data, and the HTML of them."""
+        """Write the page, or what ``?as=`` asks for of it."""
         token = self.xsrf_token.decode() if person.roles else ""
         html = drawn(page, answer, self._prefix, person, token)
         self.set_status(answer.status)
-        if self.get_query_argument("as", "") == "json":
-            self.write({"data": answer.data, "trouble": answer.trouble, "html": html})
+        asked_as, have = self.get_query_argument("as", ""), self.get_query_arguments("have")
+        if (polled := told(asked_as, have, answer, html)) is not None:
+            self.write(polled)
             return
         files = f"{self._prefix}{FILES}"
         self.render("sluicegate_page.html", title=title, body=html, files=files, version=version())

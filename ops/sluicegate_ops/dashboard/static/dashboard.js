@@ -21,6 +21,7 @@ window.autorefresh = 0;
             old.replaceWith(next.cloneNode(true));
             return;
         }
+        if (old.dataset && old.dataset.same && old.dataset.same === next.dataset.same) { return; }
         if (old.nodeType !== Node.ELEMENT_NODE) {
             if (old.nodeValue !== next.nodeValue) { old.nodeValue = next.nodeValue; }
             return;
@@ -63,7 +64,10 @@ window.autorefresh = 0;
         }
         asked = true;
         var where = new URL(location.href);
-        where.searchParams.set("as", "json");
+        where.searchParams.set("as", "look");
+        place.querySelectorAll("[data-same]").forEach(function (one) {  // charts: not sent again
+            where.searchParams.append("have", one.dataset.same);
+        });
         fetch(where, {headers: {Accept: "application/json"}, signal: AbortSignal.timeout(10000)})
             .then(function (response) {
                 if (response.status === 401 || response.redirected) { location.reload(); }
