@@ -9,16 +9,20 @@ import pytest
 import redis
 
 from sluicegate.outbox import ENQUEUE
+from sluicegate.stored import OptOutAct
 from sluicegate_ops.dashboard.accounts import OpenAccounts
 from sluicegate_ops.dashboard.drawing import drawn
-from sluicegate_ops.dashboard.pages import PAGES, PageAnswer, answered
+from sluicegate_ops.dashboard.pages import PAGES, DashboardPage, PageAnswer, answered
 from sluicegate_ops.dashboard.sharing import SharedLooks
 from sluicegate_ops.inspect import Waits
+from sluicegate_ops.web.keywords import HEAR
 from support.bench import Bench
 from support.effort import size
-from support.messages import message
+from support.messages import message, plan
 
 OVERVIEW = PAGES[0]
+OF_PAGE = {"campaign": ("c1",)}
+"""What a page is asked with."""
 MOST_SERVER_MS, MOST_MS = 5.0, 200.0
 SHARE_OF_A_CORE = 0.03
 
@@ -45,17 +49,18 @@ def accounts(redis_url: str, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatc
     return OpenAccounts()
 
 
-def look(accounts: OpenAccounts) -> PageAnswer:
-    answer = answered(accounts, OVERVIEW, "")
+def look(accounts: OpenAccounts, page: DashboardPage = OVERVIEW) -> PageAnswer:
+    asks = [""] * len(page.asks)
+    answer = answered(accounts, page, "", *OF_PAGE.get(page.slug, ()), *asks)
     assert not answer.trouble
     return answer
 
 
-def commands(store: Any, accounts: OpenAccounts) -> Counter[str]:
+def commands(store: Any, accounts: OpenAccounts, page: DashboardPage = OVERVIEW) -> Counter[str]:
     """How often a look asks what of Redis, within scripts too."""
-    look(accounts)
+    look(accounts, page)
     store.config_resetstat()
-    look(accounts)
+    look(accounts, page)
     stats = store.info("commandstats")
     found = {name.removeprefix("cmdstat_"): row["calls"] for name, row in stats.items()}
     return Counter({name: calls for name, calls in found.items() if "|" not in name})
@@ -83,6 +88,61 @@ def test_queue_looks_at_the_lanes_that_it_shows(valkey: redis.Redis) -> None:
     assert total == as_many == 400
     assert [lane.lane for lane in some] == [lane.lane for lane in whole[:30]]
     assert [lane.place for lane in some] == list(range(1, 31))
+
+
+def test_many_campaigns_are_asked_about_at_once(
+    accounts: OpenAccounts, valkey: redis.Redis
+) -> None:
+    bench = Bench(valkey)
+    bench.at(time.time() * 1000)
+    bench.publish()
+    for number in range(12):
+        bench.campaign(plan(f"c{number}"), 1)
+    [page] = [page for page in PAGES if page.slug == "campaigns"]
+    assert len(look(accounts, page).data["campaigns"]) == 12
+    assert commands(bench.store, accounts, page)["evalsha"] <= 3
+
+
+@pytest.mark.long
+def test_every_page_takes_less_than_a_fifth_of_a_second(
+    accounts: OpenAccounts, crowded: redis.Redis
+) -> None:
+    slow: dict[str, float] = {}
+    for page in PAGES:
+        took_ms = []
+        for _ in range(6):
+            began = time.perf_counter()
+            drawn(page, look(accounts, page))
+            took_ms.append(1000 * (time.perf_counter() - began))
+        if min(took_ms) > MOST_MS:
+            slow[page.slug] = min(took_ms)
+    assert slow == {}
+
+
+@pytest.fixture
+def crowded(valkey: redis.Redis) -> redis.Redis:
+    """A thousand lanes, sixty campaigns, and a thousand each of dead letters and replies."""
+    bench = Bench(valkey)
+    bench.at(time.time() * 1000)
+    bench.publish()
+    for number in range(60):
+        bench.campaign(plan(f"c{number}"), 18)
+    for number in range(1_000):
+        bench.later(1_000)
+        bench.send(kind="dead", code=f"4030{number % 3}", reason="HTTP 400", heard=True)
+    said = OptOutAct(source="recipient", text="We have got to STOP this bill").said()
+    for number in range(1_000):
+        told: list[Any] = [
+            f"+1555123{number:04}",
+            "review",
+            int(bench.now_ms),
+            "",
+            said,
+            f"e{number}",
+        ]
+        bench.call(HEAR, [*told, 1_000, 1, "t"])
+    fill(bench, 1_000, 3)
+    return valkey
 
 
 @pytest.mark.long

@@ -21,7 +21,7 @@ from .parts import bar
 SHOWN = 50
 """Campaigns on the page; ``campaign list`` has them all."""
 
-MOST_DEAD = 2_000
+MOST_DEAD = 1_000
 """Causes are read from the dead letters one by one: of more, ``campaign report`` tells."""
 
 _MOVING = ("waiting", "retrying")
@@ -31,6 +31,7 @@ def campaigns(session: Session) -> dict[str, Any]:
     """The latest campaigns, each as ``campaign list --json`` has it and as it is drawn."""
     all_of_them, waits = session.campaigns, session.waits
     latest = list(islice(all_of_them, SHOWN + 1))
+    waits.look_ahead(latest[:SHOWN])
     rows = [
         _row(session, waits, campaign, all_of_them.ledger(campaign.name))
         for campaign in latest[:SHOWN]

@@ -15,7 +15,7 @@ from ..operating.words import hidden
 SHOWN = 50
 """Messages on a page; the command line lists them all."""
 
-MOST_GROUPED = 2_000
+MOST_GROUPED = 1_000
 """Dead letters are grouped one by one: of more, only so many of the latest."""
 
 

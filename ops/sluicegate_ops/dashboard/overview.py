@@ -15,7 +15,7 @@ from ..inspect import (
 from ..operating.session import Session
 from ..operating.status.document import headline, masked_state, status_document
 from ..operating.status.findings import findings
-from ..operating.status.reasons import expected, limit, sentence
+from ..operating.status.reasons import limit, sentence
 from .parts import bar
 
 
@@ -42,7 +42,7 @@ def _numbers(state: AccountState) -> dict[str, Any]:
         "allowed_per_second": _per_second(rate.limit, rate),
         "limit": limit(rate),
         "waiting": counts.waiting + counts.due,
-        "done": expected(state.why.finish, state.now_ms),
+        "least_seconds": _least_seconds(counts.waiting + counts.due, rate),
         "needs_a_person": counts.held + counts.dead,
         "held": counts.held,
         "dead": counts.dead,
@@ -52,6 +52,11 @@ def _numbers(state: AccountState) -> dict[str, Any]:
 
 def _per_second(requests: float, rate: RequestRate) -> float:
     return round(requests / rate.window_seconds, 2) if rate.window_seconds else 0.0
+
+
+def _least_seconds(messages: int, rate: RequestRate) -> float | None:
+    """How long so many messages take if nothing else holds them back; None without a limit."""
+    return messages * rate.window_seconds / rate.limit if rate.limit else None
 
 
 def _window(rate: RequestRate) -> dict[str, Any]:

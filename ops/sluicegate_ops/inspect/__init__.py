@@ -87,7 +87,7 @@ from .holds import HoldState, read_holds
 from .hours import ClassHours, campaign_hours
 from .lanes import LaneState
 from .look import LaneLimits, Look
-from .members import Member, member
+from .members import Member, imported, member
 from .memory import aread_memory, read_memory
 from .notifying import NotifyingState, read_notifying
 from .person import Mention, Mentions, naming
@@ -176,6 +176,7 @@ __all__ = [
     "deliveries_of",
     "event_of",
     "every_event",
+    "imported",
     "limits_in_force",
     "member",
     "naming",

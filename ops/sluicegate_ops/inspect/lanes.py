@@ -1,7 +1,6 @@
 """Every lane of an account: what waits in it, its state, and its place in the order of service."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -12,7 +11,6 @@ from sluicegate.stored import LaneName, TreeMember
 from .facts import AccountFacts
 from .look import LaneLimits, Look
 
-_PAGE = 1000
 _LOOKED_AT = 100
 _OPEN = ("draft", "scheduled", "running", "paused")
 _RANK = {"ready": 0, "parked": 1, "halted": 2, "paused": 3, "scheduled": 4, "draft": 5, "empty": 6}
@@ -45,12 +43,14 @@ class _Node(NamedTuple):
     """A lane, or what is above lanes in the tree, with its virtual time.
 
     ``path`` decides between those of one time: names of nodes, with the times below them.
+    ``length`` is that of a lane.
     """
 
     branch: str
     member: str
     score: float
     path: tuple[str | float, ...]
+    length: int = 0
 
 
 class _Campaign(NamedTuple):
@@ -71,22 +71,23 @@ def lanes(
     """
     campaigns = _open_campaigns(look)
     nodes = {node.member: node for node in _tree(look)}
-    absent = [lane for lane in campaigns if lane not in nodes]
-    nodes |= {lane: _Node(LaneName.parse(lane).branch, lane, 0.0, ()) for lane in absent}
+    absent = {lane: LaneName.parse(lane).branch for lane in campaigns if lane not in nodes}
+    lengths = look.below((branch, lane) for lane, branch in absent.items())
+    for (lane, branch), length in zip(absent.items(), lengths, strict=True):
+        nodes[lane] = _Node(branch, lane, 0.0, (), length if isinstance(length, int) else 0)
     names = {lane: name for lane in nodes if is_meant(name := LaneName.parse(lane))}
-    lengths = _paged(look.client, names, lambda p, lane: p.llen(look.keys.lane(lane)))
-    waiting = dict(zip(names, lengths, strict=True))
-    filled = {name.campaign for lane, name in names.items() if waiting[lane]}
+    filled = {name.campaign for lane, name in names.items() if nodes[lane].length}
     # What was served out, or cancelled, stays in the tree until a claim comes by.
     listed = [
         lane
         for lane, name in names.items()
-        if waiting[lane] or (lane in campaigns and name.campaign not in filled)
+        if nodes[lane].length or (lane in campaigns and name.campaign not in filled)
     ]
     listed.sort(key=lambda lane: _served(names[lane], nodes[lane]))
     states: list[LaneState] = []
-    for at in range(0, len(listed), _LOOKED_AT):
-        page = listed[at : at + _LOOKED_AT]
+    size = min(most or _LOOKED_AT, _LOOKED_AT)
+    for at in range(0, len(listed), size):
+        page = listed[at : at + size]
         states += [
             _state(facts, nodes[lane], limits, campaigns)
             for lane, limits in zip(page, look.lanes(page), strict=True)
@@ -116,41 +117,30 @@ def _order(state: LaneState, nodes: Mapping[str, _Node]) -> Any:
 
 def _open_campaigns(look: Look) -> dict[str, _Campaign]:
     """Lane -> its campaign, of those that are not over."""
-    keys = look.keys
-    names = [name.decode() for name in look.client.zrange(keys("campaigns"), 0, -1)]
-    fields = ("lane", "state", "weight")
-    answers = _paged(look.client, names, lambda p, name: p.hmget(keys.campaign(name), *fields))
-    texts = ([(part or b"").decode() for part in parts] for parts in answers)
+    names = [name.decode() for name in look.client.zrange(look.keys("campaigns"), 0, -1)]
     return {
         lane: _Campaign(state, float(weight or 1))
-        for lane, state, weight in texts
+        for lane, state, weight in look.campaign_lanes(names)
         if state in _OPEN
     }
 
 
 def _tree(look: Look) -> Iterator[_Node]:
     """The lanes that are in the tree, or parked, or below what is."""
-    keys, level = look.keys, list(_roots(look))
+    level = list(_roots(look))
     while level:
-        yield from (node for node in level if node.member[1] != "|")
-        above = [node for node in level if node.member[1] == "|"]
-        below = _paged(
-            look.client,
-            above,
-            lambda p, node: p.zrange(
-                keys(f"ready:{node.branch}:{node.member}"), 0, -1, withscores=True
-            ),
-        )
-        level = [
-            _Node(
-                node.branch,
-                name.decode(),
-                node.score + score - members[0][1],  # a node stands where its head does
-                (*node.path, score, name.decode()),
-            )
-            for node, members in zip(above, below, strict=True)
-            for name, score in members
-        ]
+        found = look.below((node.branch, node.member) for node in level)
+        children: list[_Node] = []
+        for node, below in zip(level, found, strict=True):
+            if isinstance(below, int):
+                yield node._replace(length=below)
+                continue
+            for name, score, length in below:
+                stands = node.score + score - below[0].score  # a node stands where its head does
+                path = (*node.path, score, name)
+                children.append(_Node(node.branch, name, stands, path, length))
+        yield from (child for child in children if child.length >= 0)
+        level = [child for child in children if child.length < 0]
 
 
 def _roots(look: Look) -> Iterator[_Node]:
@@ -199,15 +189,3 @@ def _state(
         level=level,
         until_ms=until_ms,
     )
-
-
-def _paged(client: Any, items: Iterable[Any], ask: Callable[[Any, Any], object]) -> list[Any]:
-    """``ask`` for each item, many to a round trip."""
-    answers: list[Any] = []
-    rest = iter(items)
-    while page := list(islice(rest, _PAGE)):
-        pipeline = client.pipeline(transaction=False)
-        for item in page:
-            ask(pipeline, item)
-        answers += pipeline.execute()
-    return answers

@@ -14,10 +14,15 @@ from sluicegate_worker.queue import HORIZON_MS
 
 LOOK = Script("sluicegate_ops.inspect.look")
 MIDNIGHT = Script("sluicegate_ops.inspect.midnight")
+BELOW = Script("sluicegate_ops.inspect.below")
+CAMPAIGN_LANES = Script("sluicegate_ops.inspect.campaign_lanes")
 
 _ALONE = ("ts:-", "tm:-")  # lanes of no declared sender
 _LANES = 250
 """Lanes in a call: with more of them the server stalls for others."""
+
+_MEMBERS = 100
+"""Nodes in a call, likewise: a node costs some 16 µs, and what is below it as much again."""
 
 
 class RateLevel(NamedTuple):
@@ -95,13 +100,25 @@ class AccountLook(NamedTuple):
     alone: tuple[LaneLimits, ...] = ()
 
 
+class BelowMember(NamedTuple):
+    """What stands below a node: a lane with its length, or a node, of which it is -1."""
+
+    name: str
+    score: float
+    length: int
+
+
 class Look:
-    """One account's scripts, asked what they would decide; ``time`` is for tests."""
+    """One account's scripts, asked what they would decide; ``time`` is for tests.
+
+    A lane is asked about once: make a new one to look again.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys, time: str | None = None) -> None:
         self.client: Any = client
         self.keys = keys
         self._scripts = Scripts(client, keys.prefix, time)
+        self._known: dict[str, LaneLimits] = {}
 
     def account(self) -> AccountLook:
         """What would be decided of any message of the account."""
@@ -119,12 +136,30 @@ class Look:
         told = (values, full, state, cause, culprit, evidence)
         return AccountLook(*told, dict(_halts(halts)), lanes)
 
-    def lanes(self, names: Iterable[str]) -> Iterator[LaneLimits]:
+    def lanes(self, names: Iterable[str]) -> list[LaneLimits]:
         """What would be decided of each lane's next message, in the order asked."""
+        wanted = list(names)
+        new = iter(dict.fromkeys(name for name in wanted if name not in self._known))
+        while page := list(islice(new, _LANES)):
+            _, _, *answers = self._scripts.call(LOOK, [HORIZON_MS, *page])
+            self._known |= zip(page, map(_lane, page, answers), strict=True)
+        return [self._known[name] for name in wanted]
+
+    def below(self, members: Iterable[tuple[str, str]]) -> Iterator[int | list[BelowMember]]:
+        """How long each lane is, or what stands below each node; both are given with a class."""
+        rest = iter(members)
+        while page := list(islice(rest, _MEMBERS)):
+            flat = [text for pair in page for text in pair]
+            for found in self._scripts.call(BELOW, flat):
+                yield found if isinstance(found, int) else list(_members(found))
+
+    def campaign_lanes(self, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+        """The lane, the state and the weight of each campaign, "" where one is not stored."""
         rest = iter(names)
         while page := list(islice(rest, _LANES)):
-            _, _, *answers = self._scripts.call(LOOK, [HORIZON_MS, *page])
-            yield from map(_lane, page, answers)
+            for found in self._scripts.call(CAMPAIGN_LANES, page):
+                lane, state, weight = ((part or b"").decode() for part in found)
+                yield lane, state, weight
 
     def midnight_ms(self, days: int) -> float:
         """When the carrier's day ends (wall) that is so many days after today."""
@@ -135,6 +170,11 @@ def _halts(parts: Sequence[bytes]) -> Iterator[tuple[str, HaltInfo]]:
     for level, text in zip(parts[::2], parts[1::2], strict=True):
         halt = HaltInfo.parse(level, text)
         yield halt.level, halt
+
+
+def _members(parts: Sequence[Any]) -> Iterator[BelowMember]:
+    for name, score, length in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        yield BelowMember(name.decode(), float(score), length)
 
 
 def _lane(name: str, answer: Sequence[Any]) -> LaneLimits:

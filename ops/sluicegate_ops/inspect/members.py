@@ -1,6 +1,6 @@
 """A campaign's recipient that was never started: it has no record, only a ticket."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import redis
@@ -44,6 +44,14 @@ def member(client: redis.Redis, keys: Keys, id: str) -> Member | None:
                 code = ended if ended in NAMED_ENDS else ""
                 return Member(campaign, state, Ticket.parse(ticket).to, code)
     return Member(campaign, "waiting")
+
+
+def imported(client: redis.Redis, keys: Keys, among: Sequence[tuple[str, int, int]]) -> list[bool]:
+    """Whether a hash was imported, of each campaign's name, its sets and that hash."""
+    pipeline: Any = client.pipeline(transaction=False)
+    for campaign, shards, hash in among:
+        pipeline.sismember(keys.members(campaign, hash % shards), str(hash))
+    return [bool(found) for found in pipeline.execute()]
 
 
 def _was_imported(client: Any, keys: Keys, campaign: str, hash: int) -> bool:

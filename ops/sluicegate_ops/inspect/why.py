@@ -105,7 +105,7 @@ class Waits:
         closed = [lane for lane in mine if lane.state in _CLOSED]
         served = [lane for lane in mine if lane not in closed]
         waiting = sum(lane.waiting for lane in served)
-        limits = list(self._look.lanes(lane.lane for lane in served))
+        limits = self._look.lanes(lane.lane for lane in served)
         took_ms: dict[str, float] = {}
         for lane in limits:
             took_ms |= paces(self.facts, lane, TicketSample(), [])
@@ -113,6 +113,10 @@ class Waits:
         waits.sort(key=lambda wait: wait.level.startswith("campaign:"))
         waits += [_closed(lane.state, lane.campaign, waiting=lane.waiting) for lane in closed]
         return self._why(subject, waiting, waits)
+
+    def look_ahead(self, campaigns: Iterable[Campaign]) -> None:
+        """Ask at once about campaigns whose ``of`` is wanted one by one."""
+        self._look.lanes(one.plan.lane for one in campaigns if one.state == "running")
 
     def campaign(self, name: str) -> Why:
         """What holds a campaign back, and about when it is done; raises UnknownCampaign."""
@@ -149,7 +153,7 @@ class Waits:
         aside = {each.refused_by for each in apart if each.refused_by != limits.refused_by}
         ahead = [wait for wait in waits if wait.level not in aside]
         later = self._reviewed(retrying)
-        later += _later(retrying, ledger.states["in_doubt"], self._held_doubts(name), None)
+        later += _later(retrying, ledger.states["in_doubt"], self._held_doubts[name], None)
         waits, ahead = waits + later, ahead + later
         messages, midnight_ms = waiting + retrying, look.midnight_ms
         opens = [
@@ -276,12 +280,13 @@ class Waits:
         due -= self.facts.withheld.waiting
         return max(0, due - self.facts.reviewed_messages if self.facts.reviewed else due)
 
-    def _held_doubts(self, campaign: str) -> int:
-        """How many of a campaign's doubts wait for a person; reads all of the account's."""
+    @cached_property
+    def _held_doubts(self) -> Counter[str]:
+        """How many of each campaign's doubts wait for a person; reads all of the account's."""
         if not self.facts.counts.held:
-            return 0
+            return Counter()
         ids = self._look.client.zrangebyscore(self._look.keys("doubts"), "+inf", "+inf")
-        return sum(MessageId.parse(id).campaign == campaign for id in ids)
+        return Counter(MessageId.parse(id).campaign for id in ids)
 
     def _flow(self, priority: str) -> Iterator[Wait]:
         """What stops all requests of the account for a moment."""

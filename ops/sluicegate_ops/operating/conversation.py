@@ -10,7 +10,7 @@ from sluicegate.campaigns.members import Members
 from sluicegate.campaigns.plan import key_hash, message_id
 from sluicegate.errors import LostHashKey, UnknownCampaign, UnknownMessage
 
-from ..inspect import read_record
+from ..inspect import imported, read_record
 from .session import Session
 
 LATEST = 20
@@ -46,10 +46,17 @@ class Conversations:
 
     def with_number(self, number: str) -> list[SentMessage]:
         """What the latest campaigns sent to a number, or tried to; the latest comes first."""
+        bare, session = key_hash(number), self._session
+        hashes = [members.hash_of(bare) for _, members in self._campaigns]
+        among = [
+            (campaign.name, members.shards, hash)
+            for (campaign, members), hash in zip(self._campaigns, hashes, strict=True)
+        ]
+        found = imported(session.client, session.keys, among)
         return [
             sent
-            for campaign, members in self._campaigns
-            if (sent := self._sent(campaign, message_id(campaign.name, _of(members, number))))
+            for (campaign, _), hash, is_one in zip(self._campaigns, hashes, found, strict=True)
+            if is_one and (sent := self._sent(campaign, message_id(campaign.name, hash)))
         ]
 
     def _sent(self, campaign: Campaign, id: str) -> SentMessage | None:
@@ -62,7 +69,3 @@ class Conversations:
         return SentMessage(
             id, campaign.name, status.state, record.delivery, int(status.changed_ms or 0), text
         )
-
-
-def _of(members: Members, number: str) -> int:
-    return members.hash_of(key_hash(number))

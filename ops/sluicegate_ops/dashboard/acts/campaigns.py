@@ -24,7 +24,10 @@ def _name(session: Session, fields: FormFields) -> str:
 
 
 def _people(session: Session, name: str) -> str:
-    return f"{counted(session.campaigns.ledger(name).pending, 'recipient')} not sent to yet"
+    states = session.campaigns.ledger(name).states
+    unsent = counted(states["waiting"] + states["retrying"], "recipient")
+    doubts = f", and {states['in_doubt']:,} in doubt" if states["in_doubt"] else ""
+    return f"{unsent} not sent to yet{doubts}"
 
 
 def _ask_pause(session: Session, fields: FormFields) -> Question:
