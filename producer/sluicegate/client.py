@@ -10,8 +10,8 @@
 
 import math
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import Any, Self, Unpack, overload
 
@@ -43,6 +43,7 @@ from .outbox import (
     translated,
 )
 from .scripts import PipelinedScript, Scripts
+from .tracing import TracedSpan, enqueuing
 
 _MEMORY_CHECK_SECONDS = 1.0
 
@@ -73,6 +74,10 @@ class _Base:
         """The id under which a message of this app is stored, and which people use for it."""
         return self._outbox.id_of(id)
 
+    def _enqueuing(self, items: Sequence[Item]) -> AbstractContextManager[TracedSpan | None]:
+        """A span around the enqueueing of ``items``, where the app traces itself."""
+        return enqueuing(self._outbox.keys.account, [] if self._outbox.dry else items)
+
     def _memory_is_due(self) -> bool:
         now = time.monotonic()
         due = now - self._memory_asked >= _MEMORY_CHECK_SECONDS
@@ -85,6 +90,18 @@ def _items(message: Item | None, fields: Mapping[str, Any]) -> list[Item]:
     if message is not None and fields:
         raise TypeError("give a Message, or the fields of one, not both")
     return [fields if message is None else message]
+
+
+def _note(span: TracedSpan | None, results: Sequence[EnqueueResult]) -> None:
+    """Say with a span what became of its message; of many, only whether all are accounted for."""
+    if span is None:
+        return
+    refused = next((result.outcome for result in results if not result.ok), "")
+    if len(results) == 1:
+        [one] = results
+        span.set({"messaging.message.id": one.id, "sluicegate.outcome": one.outcome})
+    if refused:
+        span.fail(refused)
 
 
 def _single(results: list[EnqueueResult]) -> EnqueueResult:
@@ -203,16 +220,25 @@ class Sluice(_Base):
             yield from results
 
     def _store(self, items: list[Item], results: list[EnqueueResult]) -> list[EnqueueResult]:
+        """Store ``items``; each call on Redis adds to ``results``."""
+        with self._enqueuing(items) as span:
+            stored = self._store_all(items, results, span)
+            _note(span, stored)
+            return stored
+
+    def _store_all(
+        self, items: list[Item], results: list[EnqueueResult], span: TracedSpan | None
+    ) -> list[EnqueueResult]:
         """Store ``items``, ``CALL`` at a time, preparing some while the server stores others.
 
-        No call begins before the previous one was answered. Each call adds to ``results``.
+        No call begins before the previous one was answered.
         """
-        following = self._outbox.batch(items[:CALL])
+        following = self._outbox.batch(items[:CALL], span=span)
         for end in range(CALL, len(items) + CALL, CALL):
             batch, rest = following, items[end:]
             try:
                 with within(self.timeout_seconds):
-                    reply, following = self._store_batch(batch, rest)
+                    reply, following = self._store_batch(batch, rest, span)
             except redis.RedisError as error:
                 raise translated(error, self._outbox.ids(batch, rest)) from error
             try:
@@ -222,10 +248,12 @@ class Sluice(_Base):
                 raise CapReached(error.app, error.cap, error.wait_ms, ids) from None
         return results
 
-    def _store_batch(self, batch: Batch, rest: list[Item]) -> tuple[bytes, Batch]:
+    def _store_batch(
+        self, batch: Batch, rest: list[Item], span: TracedSpan | None
+    ) -> tuple[bytes, Batch]:
         """Store ``batch``; return the answer, and the batch that is made of ``rest`` meanwhile."""
         if not batch.ids:
-            return b"", self._outbox.batch(rest[:CALL])
+            return b"", self._outbox.batch(rest[:CALL], span=span)
         if self._memory_is_due():
             self._memory = self._ask_memory()
         if full := self._outbox.full(self._memory):
@@ -233,7 +261,7 @@ class Sluice(_Base):
         if not rest:
             return self._scripts.call(ENQUEUE, batch.args), self._outbox.batch([])
         with self._pipelined.begin(batch.args) as answer:
-            following = self._outbox.batch(rest[:CALL])
+            following = self._outbox.batch(rest[:CALL], span=span)
             return answer(), following
 
     def _ask_memory(self) -> Mapping[str, Any]:
@@ -313,7 +341,13 @@ class AsyncSluice(_Base):
                 yield result
 
     async def _store(self, items: list[Item]) -> list[EnqueueResult]:
-        batch = self._outbox.batch(items)
+        with self._enqueuing(items) as span:
+            stored = await self._store_all(items, span)
+            _note(span, stored)
+            return stored
+
+    async def _store_all(self, items: list[Item], span: TracedSpan | None) -> list[EnqueueResult]:
+        batch = self._outbox.batch(items, span=span)
         if not batch.ids:
             return batch.results(b"")
         with _translating(batch.ids), within(self.timeout_seconds):

@@ -182,7 +182,8 @@ A record's fields; one that says nothing is absent:
                  suppressed purged
     digest       of the content; the same id with another digest is refused
     to           the recipient
-    content      the message as enqueued, or as a person edited it (JSON); gone once it is finished
+    content      the message as enqueued, or as a person edited it (JSON, and a space behind it
+                 where the record has a trace); gone once it is finished
     due          wall ms of its place in due, while it is scheduled or retrying
     request      the exact bytes of its POST, stored by its first start; gone once it is finished
     lane ticket  what goes back to its lane, while it is neither in a lane nor leased
@@ -206,6 +207,7 @@ A record's fields; one that says nothing is absent:
     line         its place among those that wait for a limit on their recipient: line|place
     counted      steady ms from which on it counts there, once it may have been sent
     version      which of its campaign's texts it was made of, where not the first
+    trace        traceparent and tracestate that it was enqueued with (trace_context.py)
     text         keyed hash of what it says, if the same text is limited
     code reason  of the last failed attempt, or why it waits
     answer       status and body of that answer, cut to 500 bytes

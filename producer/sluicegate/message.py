@@ -41,7 +41,8 @@ class Message(
     ``media_urls`` is an MMS, and so is one with a subject alone, which only API v1 sends.
     ``media_kinds`` says what each of them is, for API v1, which else goes by their suffixes.
     ``send_at`` and ``expires_at`` are timezone-aware. An ``id`` of
-    ``""`` is replaced by a new one when the message is enqueued.
+    ``""`` is replaced by a new one when the message is enqueued. ``traceparent`` and
+    ``tracestate`` say of which trace it is (W3C Trace Context); they are no part of its content.
 
     The order of the fields is part of ``digest``: new fields go to the end, with a default.
     """
@@ -62,6 +63,8 @@ class Message(
     expires_at: datetime | None = None
     id: str = ""
     media_kinds: tuple[MediaKind, ...] = ()
+    traceparent: str | None = None
+    tracestate: str | None = None
 
     @property
     def type(self) -> Literal["SMS", "MMS"]:
@@ -103,6 +106,8 @@ class MessageFields(TypedDict, total=False):
     expires_at: datetime | None
     id: str
     media_kinds: tuple[MediaKind, ...]
+    traceparent: str | None
+    tracestate: str | None
 
 
 _FIELDS = Message.__struct_fields__
@@ -147,12 +152,13 @@ def from_dict(mapping: Mapping[str, Any]) -> Message:
         raise InvalidMessage(field, shown(field, mapping.get(field)), reason) from error
 
 
-def encode(message: Message) -> bytes:
-    """Write a validated message as JSON, without its id: the stored form.
+def encode(message: Message, *, traced: bool = False) -> bytes:
+    """Write a validated message as JSON, without its id and, unless ``traced``, its trace.
 
-    Fields at their default are left out and times are in UTC, so equal content is equal bytes.
+    This is the stored form. Fields at their default are left out and times are in UTC, so equal
+    content is equal bytes.
     """
-    return _json(_canonical(message))
+    return _json(_canonical(message, traced=traced))
 
 
 def decode(data: bytes, id: str) -> Message:
@@ -188,10 +194,12 @@ def shown(field: str, value: object) -> object:
     return masked(value) if field in ("to", "sender") and value is not None else value
 
 
-def _canonical(message: Message) -> Message:
+def _canonical(message: Message, *, traced: bool) -> Message:
     # The encoder leaves out a default that is the very same object, not one that is equal.
     priority, encoding = sys.intern(message.priority), sys.intern(message.encoding)
     changes: dict[str, Any] = {"id": "", "priority": priority, "encoding": encoding}
+    if not traced and not message.traceparent is message.tracestate is None:
+        changes |= {"traceparent": None, "tracestate": None}
     if message.send_at is not None:
         changes["send_at"] = message.send_at.astimezone(UTC)
     if message.expires_at is not None:

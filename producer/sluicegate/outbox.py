@@ -43,6 +43,7 @@ from .stored import (
     ticket_text,
     wall_ms,
 )
+from .tracing import TracedSpan, context_of
 from .webhook_urls import relay_fault
 
 BATCH = 1000
@@ -242,13 +243,21 @@ class Outbox:
         if fault := relay_fault(public_url, self.keys.account, message.id, relay):
             raise InvalidMessage("webhook_url", relay, fault, message.id)
 
-    def batch(self, items: Sequence[Item], token: str = "") -> Batch:
+    @property
+    def dry(self) -> bool:
+        """Whether nothing is stored, and only what would become of a message is said."""
+        return self._caps is not None and self._caps.dry
+
+    def batch(
+        self, items: Sequence[Item], token: str = "", span: TracedSpan | None = None
+    ) -> Batch:
         """Check ``items`` and make the arguments of ``ENQUEUE``; invalid ones are set aside.
 
-        ``token`` marks the batch: a repeat after a lost reply gets the same answer.
+        ``token`` marks the batch: a repeat after a lost reply gets the same answer. ``span`` is
+        that of the call that enqueues them, if there is one.
         """
         batch = Batch([token or new_token(), self.config.retention_ms, ""], app=self.app)
-        messages = list[Message]()
+        messages, traces = list[Message](), ""
         for item, id in zip(items, new_ids(len(items)), strict=True):
             try:
                 message = item if isinstance(item, Message) else from_dict(item)
@@ -259,8 +268,12 @@ class Outbox:
                 batch.ids.append(fields[0] if not self.app else MessageId.parse(fields[0]).key)
                 batch.args += fields
                 messages.append(message)
+                if span is not None or message.traceparent is not None:
+                    traces += _trace_line(len(messages), message, span)
         if self._caps:
             batch.args[2] = self._caps.text(self.app, messages)
+        if traces:
+            batch.args.append(traces)
         return batch
 
     def ids(self, batch: Batch, rest: Sequence[Item]) -> list[str]:
@@ -274,7 +287,8 @@ class Outbox:
             args += self._fields(message)
         if self._caps:
             args[2] = self._caps.text(self.app, messages)
-        return args
+        lines = "".join(_trace_line(n, one, None) for n, one in enumerate(messages, 1))
+        return [*args, lines] if lines else args
 
     @staticmethod
     def results(messages: Sequence[Message], reply: bytes) -> list[EnqueueResult]:
@@ -367,6 +381,13 @@ class Outbox:
     def full(self, info: Mapping[str, Any]) -> str | None:
         """Say so if Redis uses more memory than enqueueing may use, by its INFO; else None."""
         return intake_refusal(server_memory(info, self.config))
+
+
+def _trace_line(n: int, message: Message, span: TracedSpan | None) -> str:
+    """What tells the script of the trace of a batch's n-th message; ``""`` where it has none."""
+    own = context_of(message)
+    context = own if span is None else span.context_of(own)
+    return f"{n} {context.format()}\n" if context else ""
 
 
 def translated(error: redis.RedisError, ids: Sequence[str], *, wrote: bool = True) -> OutboxError:

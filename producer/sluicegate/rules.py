@@ -62,7 +62,8 @@ _TEMPLATE_MARK = re.compile(r"\{[{%](?:[^\n]{0,60}?[%}]\})?")
 
 
 def _anything(text: str) -> bool:
-    """Stand for a field whose rule depends on other fields: see ``_check_content``."""
+    """Stand for a field of which nothing is refused here: ``_check_content`` sees to the texts,
+    and a malformed trace is ignored."""
     return True
 
 
@@ -92,6 +93,8 @@ RULES: Final[dict[str, Rule]] = {
     "subject": Rule(_anything, ""),
     "webhook_url": _WEBHOOK,
     "webhook_failover_url": _WEBHOOK,
+    "traceparent": Rule(_anything, ""),
+    "tracestate": Rule(_anything, ""),
 }
 """The rule of each field that holds text; what spans several fields is in functions below."""
 
@@ -121,11 +124,11 @@ def plain(message: Message) -> tuple[int, bytes] | None:
         return None
     (to, sender, text, media_urls, subject, profile, priority, encoding, url, failover_url,
      use_profile_webhooks, auto_detect, send_at, expires_at, id,
-     media_kinds) = astuple(message)  # fmt: skip
+     media_kinds, traceparent, tracestate) = astuple(message)  # fmt: skip
     if not (
         type(to) is type(sender) is type(text) is type(id) is str
         and subject is profile is url is failover_url is use_profile_webhooks is None
-        and auto_detect is send_at is expires_at is None
+        and auto_detect is send_at is expires_at is traceparent is tracestate is None
         and media_urls == media_kinds == ()
         # By identity, as the encoder looks for defaults; ``encode`` makes equal ones the same.
         and encoding is _AUTO
@@ -161,6 +164,7 @@ def validated(message: Message) -> Message:
     webhook URLs           https, or http to a loopback host; at most 2,000 characters
     send_at, expires_at    timezone-aware; expires_at after send_at; either may be past
     id                     1 to 200 of A-Z a-z 0-9 _ -, the first not -, or "" for a new one
+    traceparent, -state    any string: what is no trace context is ignored when it is enqueued
     ====================== =====================================================================
 
     Subclasses of ``str`` and ``datetime``, as template engines and tests bring them, come back as

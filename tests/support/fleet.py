@@ -136,10 +136,14 @@ class Gateway(TelnyxV2):
         self._time = time
 
     async def send(
-        self, request: bytes, key: str, gate: Callable[[], bool] = lambda: True
+        self,
+        request: bytes,
+        key: str,
+        gate: Callable[[], bool] = lambda: True,
+        trace: Mapping[str, str] = {},
     ) -> Attempt:
         began = self._time.now
-        attempt = await super().send(request, key, gate)
+        attempt = await super().send(request, key, gate, trace)
         return msgspec.structs.replace(attempt, took_ms=1000 * (self._time.now - began))
 
 

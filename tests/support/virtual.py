@@ -4,7 +4,7 @@ import asyncio
 import json
 import selectors
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import redis
@@ -118,7 +118,9 @@ class Provider:
     def request(self, message: Message) -> bytes:
         return json.dumps({"id": message.id, "to": message.to}).encode()
 
-    async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
+    async def send(
+        self, request: bytes, key: str, gate: Callable[[], bool], trace: Mapping[str, str] = {}
+    ) -> Attempt:
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:

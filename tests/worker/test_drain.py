@@ -5,7 +5,7 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -1084,9 +1084,11 @@ class Moody(Provider):
         self.dice, self.taken = dice, dict[str, str]()
         self.seconds = lambda name: dice.choice([0.01, 0.05, 0.3])
 
-    async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
+    async def send(
+        self, request: bytes, key: str, gate: Callable[[], bool], trace: Mapping[str, str] = {}
+    ) -> Attempt:
         self.opening_seconds = self.dice.choice([0, 0, 0, 0.01, 0.08])
-        attempt = await super().send(request, key, gate)
+        attempt = await super().send(request, key, gate, trace)
         if attempt.outcome is None:
             return attempt
         mood = self.dice.choice(

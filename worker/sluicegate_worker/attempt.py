@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,6 +15,8 @@ from sluicegate.errors import BadValue, InvalidMessage, OutboxError, WrongRender
 from sluicegate.levels import check_country
 from sluicegate.message import Message, decode
 from sluicegate.stored import Ticket
+from sluicegate.trace_context import stored_trace
+from sluicegate.tracing import SpanAttribute, TracedSpan, traced
 
 from .provider.gateway import Attempt, Gateway, idempotency_key
 from .provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
@@ -27,6 +31,8 @@ OTHER_WORKER_WAIT_MS = 60_000.0
 """When a message that this worker can't make is tried again, by a newer worker with luck."""
 
 _PROFILE = b'"messaging_profile_id"'
+_SHOWN_CODE = re.compile(r"[0-9]{3,5}|[a-z_]{1,40}")
+"""Codes that a span may have: a provider may write anything where its code should be."""
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +75,7 @@ class Attempts:
         self._gateway, self._account, self._read = gateway, account, read
         self._name, self._deployment = name, deployment
         self._policy, self._text_hash = policy(account.retry), text_hash
+        self._host = urlsplit(account.base_url).hostname or ""
 
     async def prepared(self, grant: Grant) -> Prepared | Settle:
         """What to POST; or the settle of a message for which there is nothing."""
@@ -101,6 +108,23 @@ class Attempts:
 
         If the task is cancelled after the gate opened, the attempt ends in doubt.
         """
+        parent = stored_trace(grant.trace) if grant.trace else None
+        about: dict[str, SpanAttribute] = {
+            "messaging.operation.type": "process",
+            "messaging.message.id": grant.id,
+            "sluicegate.attempt": grant.attempts + 1,
+            "server.address": self._host,
+        }
+        with traced("send", self._name, "CONSUMER", parent, about) as span:
+            context = parent if span is None else span.context
+            attempt = await self._post(grant, request, gate, context.headers if context else {})
+            if span is not None:
+                _tell(span, attempt)
+            return attempt
+
+    async def _post(
+        self, grant: Grant, request: bytes, gate: Callable[[], bool], trace: Mapping[str, str]
+    ) -> Attempt:
         begun = False
 
         def noted_gate() -> bool:
@@ -110,7 +134,7 @@ class Attempts:
 
         key = idempotency_key(self._deployment, self._name, grant.id, grant.generation)
         try:
-            return await self._gateway.send(request, key, noted_gate)
+            return await self._gateway.send(request, key, noted_gate, trace)
         except asyncio.CancelledError:
             doubt = Doubt("its worker was stopped before the answer came", "stopped")
             return Attempt(doubt if begun else None)
@@ -156,6 +180,18 @@ class Attempts:
         return decide(self._policy, outcome, grant.attempts + 1, age_seconds, grant.free)
 
 
+def _tell(span: TracedSpan, attempt: Attempt) -> None:
+    """Say with a span what an attempt meant, in codes."""
+    outcome = attempt.outcome
+    kind = "not_begun" if outcome is None else type(outcome).__name__.lower()
+    code = "" if outcome is None or isinstance(outcome, Accepted) else outcome.code
+    code = code if not code or _SHOWN_CODE.fullmatch(code) else "other"
+    told = {"sluicegate.outcome": kind, "sluicegate.code": code}
+    span.set(told | {"http.response.status_code": attempt.status})
+    if outcome is not None and not isinstance(outcome, Accepted):
+        span.fail(code or kind)
+
+
 def _resized(grant: Grant, message: Message) -> int:
     """How many segments a recipient's message has, where its ticket says otherwise; else 0."""
     if not grant.version or grant.content.startswith(b"{"):
@@ -182,6 +218,7 @@ def settled(grant: Grant, attempt: Attempt, account: Account, outcome: Outcome |
             answer=attempt.answer,
             hold_ms=outcome.wait_seconds * 1000,
             bill=outcome.bill,
+            trace=grant.trace,
         )
     settle = partial(
         Settle,

@@ -58,7 +58,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     a level to stop: ``account``, ``sender``, or ``mms`` for the sender's MMS alone. ``halt_ends``
     is ``""`` if a person is to lift the halt, ``midnight`` (in UTC), or a number of milliseconds.
     ``profile`` is the messaging profile that the message names beside its sender, where the
-    configuration does not list it.
+    configuration does not list it. ``trace`` is that of an accepted message: its event tells it.
     """
 
     id: str
@@ -86,6 +86,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
     halt_ends: str = ""
     profile: str = ""
     bill: Bill = NO_BILL
+    trace: str = ""
 
     def args(self) -> tuple[Argument, ...]:
         """The nine arguments of every settle, the last of them a count of pairs; then the pairs.
@@ -110,6 +111,7 @@ class Settle(msgspec.Struct, frozen=True, kw_only=True):
                 ("halt_ends", self.halt_ends, ""),
                 ("profile", self.profile, ""),
                 ("bill", "" if self.bill is NO_BILL else self.bill.format(), ""),
+                ("trace", self.trace, ""),
             )
             if value != default
         ]
@@ -185,7 +187,7 @@ class Grant(msgspec.Struct, frozen=True):
     ``age_ms`` is the time spent in them and in backoff. ``content`` is the message, and
     ``request`` the bytes of its POST once it has been started. ``free`` attempts more cost it
     nothing: they were made to find out how the provider is. ``version`` is that of its campaign's
-    text, ``""`` for the first.
+    text, ``""`` for the first; ``trace`` is that of an app's message, ``""`` for none.
     """
 
     id: str
@@ -199,6 +201,7 @@ class Grant(msgspec.Struct, frozen=True):
     request: bytes
     free: int = 0
     version: str = ""
+    trace: str = ""
 
     def unused(self) -> Settle:
         """The settle that gives it back: nothing was written, and its slot is free again."""
@@ -293,7 +296,7 @@ def parse_swept(reply: Sequence[int]) -> Swept:
 
 
 def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:
-    id, slot_ms, attempts, maybe, age_ms, generation, content, request, free, *version = fields
+    id, slot_ms, attempts, maybe, age_ms, generation, content, request, free, *more = fields
     return Grant(
         id.decode(),
         token,
@@ -305,5 +308,5 @@ def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:
         content,
         request,
         int(free),
-        version[0].decode() if version else "",
+        *(text.decode() for text in more),
     )

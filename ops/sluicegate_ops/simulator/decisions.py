@@ -145,6 +145,7 @@ def _accept(
         _billed(post, body, parts, carrier, context),
         carrier,
         post.secret,
+        traceparent=post.request.traceparent.decode("latin-1"),
     )
     number = context.messages.add(message)
     if post.key is not None:

@@ -31,6 +31,8 @@ class AcceptedMessage(msgspec.Struct, gc=False):
     delivery: PlannedDelivery | None = None
     #: Whether its final event was acknowledged.
     finally_told: bool = False
+    #: W3C Trace Context, as it came; empty if there was none.
+    traceparent: str = ""
 
     def read(self) -> validation.Body:
         """The request's fields, by their names in API v2."""

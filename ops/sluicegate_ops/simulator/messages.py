@@ -34,6 +34,8 @@ class Arrival(msgspec.Struct, rename={"from_": "from"}):
     currency: str
     cost_answered: bool
     cost_finally_told: bool
+    #: The header of its request; empty if there was none.
+    traceparent: str
 
 
 class AcceptedMessages:
@@ -79,6 +81,7 @@ class AcceptedMessages:
             currency=message.billed.currency,
             cost_answered=message.billed.tells(final=False),
             cost_finally_told=message.finally_told and message.billed.tells(final=True),
+            traceparent=message.traceparent,
         )
 
     @property

@@ -20,11 +20,12 @@ from sluicegate.deadlines import in_time
 from sluicegate.errors import CapReached
 from sluicegate.message import Message
 from sluicegate.outbox import CALL, EnqueueResult
+from sluicegate.trace_context import TraceContext
 
 from .body_lines import BodyLine, BodyLines
 from .messages import FAILED, STORE_SECONDS, is_dry, not_stored, problem_of, why
 from .problems import HttpProblem
-from .requests import KEY, line_of
+from .requests import KEY, line_of, trace_of
 from .site import Site
 from .tenants import Tenant
 from .turns import Turns
@@ -54,6 +55,7 @@ class BulkRoute:
         wishes = headers.get("prefer", "").replace(" ", "").lower().split(",")
         minimal = "return=minimal" in wishes
         intake = _BulkIntake(self._site, self._turns, caller, dry=is_dry(request))
+        intake.trace = trace_of(headers)
         per_second = caller.settings.per_second
         most = min(CALL, max(1, int(per_second))) if per_second else CALL
         lines = BodyLines(request, most, self._site.config.web.max_body_bytes)
@@ -149,6 +151,8 @@ class _BulkIntake:
     def __init__(self, site: Site, turns: Turns, caller: Tenant, *, dry: bool) -> None:
         self._site, self._turns, self._caller, self._dry = site, turns, caller, dry
         self._told = Counter[str]()
+        self.trace: TraceContext | None = None
+        """That of the request, for lines that have none of their own."""
         self.failed = False
         """Whether Redis has failed, which ends the request."""
         self.answered = 0
@@ -175,7 +179,7 @@ class _BulkIntake:
             most = self._site.config.web.max_body_bytes
             detail = f"The line is larger than {most:,} bytes."
             raise HttpProblem(413, "10015", "Bad Request", detail)
-        message, keyed = line_of(raw, self._caller.settings.priority)
+        message, keyed = line_of(raw, self._caller.settings.priority, self.trace)
         self._caller.check(message, line=True)
         return message, keyed
 

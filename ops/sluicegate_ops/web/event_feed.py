@@ -21,7 +21,7 @@ from sluicegate.outbox import translated
 from sluicegate.scripts import Argument, Script, Scripts
 
 from ..inspect import AppEvent, event_of
-from .event_shapes import event_body, event_id, trimmed_body
+from .event_shapes import event_body, event_id, event_trace, trimmed_body
 from .event_signing import EventSigner
 from .relay_queue import RelayedWebhook, RelayQueue, target_of_events
 
@@ -144,11 +144,12 @@ class EventFeed:
         wants_all = endpoint.settings.events == "all"
         if not event.is_for(endpoint.app, wants_all=wants_all):
             return True
-        id = event_id(endpoint.account, event)
+        id, trace = event_id(endpoint.account, event), event_trace(event)
+        headers = {"content-type": "application/json", KIND: event.kind, "webhook-id": id}
         webhook = RelayedWebhook(
             "event",
             "",
-            {"content-type": "application/json", KIND: event.kind, "webhook-id": id},
+            headers | (trace.headers if trace else {}),
             event_body(endpoint.account, endpoint.app, event),
             int(self._wall() * 1000),
             endpoint.app,

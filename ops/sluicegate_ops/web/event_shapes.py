@@ -7,6 +7,7 @@ import msgspec
 
 from sluicegate.errors import Malformed
 from sluicegate.stored import Bill
+from sluicegate.trace_context import TraceContext, stored_trace
 
 from ..inspect import AppEvent
 from .shapes import iso
@@ -68,8 +69,14 @@ def event_body(account: str, app: str, event: AppEvent) -> bytes:
     else:
         data["payload"] = _message(app, event)
         facts |= _about_message(event)
-    whole = {"type": kind, "timestamp": happened, "data": data | {"sluicegate": facts}}
+    trace = context.headers if (context := event_trace(event)) else {}
+    whole = {"type": kind, "timestamp": happened, **trace, "data": data | {"sluicegate": facts}}
     return msgspec.json.encode(whole)
+
+
+def event_trace(event: AppEvent) -> TraceContext | None:
+    """The trace that the message of an event was enqueued in, if there was one."""
+    return stored_trace(event.facts.get("trace", ""))
 
 
 def trimmed_body(account: str, after: int, trimmed: int) -> bytes:

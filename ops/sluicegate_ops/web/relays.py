@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
+from urllib.parse import urlsplit
 
 import httpx
 import redis.asyncio
@@ -21,9 +22,11 @@ import redis.asyncio
 from sluicegate.config import Config
 from sluicegate.config.web import is_web_url
 from sluicegate.errors import OutboxError, OutboxFull
+from sluicegate.trace_context import TRACEPARENT, TRACESTATE, trace_context
+from sluicegate.tracing import traced
 
 from .counts import Counts
-from .event_feed import EventEndpoint
+from .event_feed import KIND, EventEndpoint
 from .guard import EVERYWHERE, GuardedTransport, NotPermitted, Resolver
 from .relay_queue import EVENT, INBOUND, RelayedWebhook, RelayKind, RelayQueue, TakenWebhooks
 
@@ -261,9 +264,9 @@ class Relays:
             return _Passed("dropped", f"the app {webhook.app} has no events_url any more")
         id = webhook.headers["webhook-id"]
         signed = endpoint.signer.headers(id, webhook.body, int(self._wall()))
-        client, url = self._clients[endpoint.settings.events_private], endpoint.settings.events_url
+        headers, client = webhook.headers | signed, self._clients[endpoint.settings.events_private]
         try:
-            why = await _asked(client, url, webhook.headers | signed, webhook.body)
+            why = await _delivered(client, account, endpoint, headers, webhook.body)
         except NotPermitted as error:
             why = f"{error}; if it is meant, set events_private = true"
         if not why:
@@ -272,6 +275,31 @@ class Relays:
 
     def _is_late(self, webhook: RelayedWebhook) -> bool:
         return self._wall() - webhook.put_ms / 1000 > RECEIPT_SECONDS
+
+
+async def _delivered(
+    client: httpx.AsyncClient,
+    account: str,
+    endpoint: EventEndpoint,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> str:
+    """``_asked`` of an event, within the trace of its message."""
+    url = endpoint.settings.events_url
+    about = {
+        "http.request.method": "POST",
+        "server.address": urlsplit(url).hostname or "",
+        "sluicegate.event": headers.get(KIND, ""),
+    }
+    parent = trace_context(headers.get(TRACEPARENT), headers.get(TRACESTATE))
+    with traced("deliver", account, "CLIENT", parent, about) as span:
+        if span is None:
+            return await _asked(client, url, headers, body)
+        own = span.context.headers if span.context else {}
+        why = await _asked(client, url, {**headers, **own}, body)
+        if why:
+            span.fail(why.removeprefix("HTTP "))
+        return why
 
 
 async def _asked(

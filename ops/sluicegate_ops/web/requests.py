@@ -14,6 +14,7 @@ from sluicegate.errors import BadTime
 from sluicegate.message import Encoding, Message, Priority, new_id
 from sluicegate.rules import E164, SHORT_CODE
 from sluicegate.times import exact_time
+from sluicegate.trace_context import TRACEPARENT, TRACESTATE, TraceContext, trace_context
 
 from .problems import HttpProblem
 
@@ -44,6 +45,8 @@ class Line(Asked, kw_only=True, forbid_unknown_fields=True, gc=False):
     idempotency_key: str | None = None
     priority: str | None = None
     expires_at: str | None = None
+    traceparent: Any = None  # what is none is ignored, whatever its type
+    tracestate: Any = None
 
 
 _BODY, _LINE = msgspec.json.Decoder(Asked), msgspec.json.Decoder(Line)
@@ -53,7 +56,8 @@ _TEXTS: Final = (
 )  # fmt: skip
 _FLAGS: Final = ("use_profile_webhooks", "auto_detect")
 _KNOWN: Final = frozenset((*_TEXTS, *_FLAGS, "media_urls", "type", "send_at"))
-_ONLY_IN_LINES: Final = ("idempotency_key", "priority", "expires_at")
+_TRACE: Final = (TRACEPARENT, TRACESTATE)
+_ONLY_IN_LINES: Final = ("idempotency_key", "priority", "expires_at", *_TRACE)
 
 
 class MessageKind(NamedTuple):
@@ -117,13 +121,26 @@ def message_of(
     if kind is not ANY_KIND:
         _check_kind(asked, kind)
     expires_at = _moment(headers.get(EXPIRES_AT), f"/header/{EXPIRES_AT}")
-    return _message(asked, id_of(headers), headers.get(PRIORITY, priority), expires_at)
+    id, asked_priority = id_of(headers), headers.get(PRIORITY, priority)
+    return _message(asked, id, asked_priority, expires_at, trace_of(headers))
 
 
-def line_of(body: bytes, priority: Priority = "transactional") -> tuple[Message, bool]:
+def trace_of(headers: Headers) -> TraceContext | None:
+    """The trace that a request belongs to, if its headers tell of one."""
+    parents = headers.getlist(TRACEPARENT)
+    return (
+        trace_context(parents[0], ",".join(headers.getlist(TRACESTATE)))
+        if len(parents) == 1
+        else None
+    )
+
+
+def line_of(
+    body: bytes, priority: Priority = "transactional", trace: TraceContext | None = None
+) -> tuple[Message, bool]:
     """``message_of`` a line of a bulk request, which holds what else is in headers.
 
-    Also whether it has a key of its own.
+    Also whether it has a key of its own. ``trace`` is that of the request, for lines without one.
     """
     try:
         asked = _LINE.decode(body)
@@ -134,10 +151,20 @@ def line_of(body: bytes, priority: Priority = "transactional") -> tuple[Message,
         raise _bad_key("/idempotency_key")
     expires_at = _moment(asked.expires_at, "/expires_at")
     id = new_id() if key is None else id_of_key(key)
-    return _message(asked, id, asked.priority or priority, expires_at), key is not None
+    own = (
+        text if isinstance(text, str) else None for text in (asked.traceparent, asked.tracestate)
+    )
+    trace = trace_context(*own) or trace
+    return _message(asked, id, asked.priority or priority, expires_at, trace), key is not None
 
 
-def _message(asked: Asked, id: str, priority: str, expires_at: datetime | None) -> Message:
+def _message(
+    asked: Asked,
+    id: str,
+    priority: str,
+    expires_at: datetime | None,
+    trace: TraceContext | None,
+) -> Message:
     message = Message(
         to=asked.to,
         sender=asked.from_,
@@ -154,6 +181,8 @@ def _message(asked: Asked, id: str, priority: str, expires_at: datetime | None) 
         send_at=_moment(asked.send_at, "/send_at"),
         expires_at=expires_at,
         id=id,
+        traceparent=trace.traceparent if trace else None,
+        tracestate=trace.tracestate if trace and trace.tracestate else None,
     )
     if asked.type is not None and asked.type != message.type:
         detail = f"'{message.type}' goes here, or nothing: it is an MMS where it has media_urls."
@@ -183,7 +212,8 @@ def _fault(body: bytes, more: tuple[str, ...] = ()) -> HttpProblem:
         if name not in _KNOWN and name not in more:
             raise _unknown_field(name)
     for name in (*_TEXTS, *more):
-        _check_text(fields, name)
+        if name not in _TRACE:
+            _check_text(fields, name)
     for name in _FLAGS:
         _check_flag(fields, name)
     _check_media(fields)

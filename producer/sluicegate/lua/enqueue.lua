@@ -2,7 +2,8 @@
 -- KEYS[1] the account's key prefix.
 -- ARGV[1] token of this batch, ARGV[2] retention_ms, ARGV[3] the caps of the app whose batch it is
 --   (apps.lua; '' for none), then seven per message:
---   id, digest of the content, lane, ticket, to, content, send_at_ms ('' for now).
+--   id, digest of the content, lane, ticket, to, content, send_at_ms ('' for now). Where any of
+--   them belongs to a trace, one more: a line for each, its place in the batch and the trace.
 -- Returns: one letter per message: e enqueued, s suppressed (the recipient opted out), k known, r
 --   reused (other content). A batch repeated with its token is answered as it was the first time.
 --   Or, where a cap refuses it, an array: the cap's name, and ms until it may be tried again; then
@@ -31,7 +32,11 @@ local now = clock.read()
 
 -- Nearly every batch is all new, and to nobody who opted out: two commands tell, in place of two a
 -- message.
-local names, recipients, prefix, size = {}, {}, key('m:'), (#args - 3) / FIELDS
+local names, recipients, prefix, size = {}, {}, key('m:'), math.floor((#args - 3) / FIELDS)
+local traces = {} -- by their places
+for n, trace in string.gmatch(args[FIELDS * size + 4] or '', '(%d+) ([^\n]+)') do
+  traces[tonumber(n)] = trace
+end
 for n = 1, size do
   names[n] = prefix .. args[FIELDS * n - 3]
   recipients[n] = args[FIELDS * n + 1]
@@ -112,10 +117,15 @@ local function add_ticket(lane, ticket)
 end
 
 -- Store the new message whose arguments begin at `first`; returns its answer.
-local function store(name, first)
+local function store(name, first, trace)
   if dry then return optouts.has(args[first + 4]) and 's' or 'e' end
   local id, lane, ticket, send_at = args[first], args[first + 2], args[first + 3], args[first + 6]
-  call('HSET', name, 'digest', args[first + 1], 'to', args[first + 4], 'content', args[first + 5],
+  local content = args[first + 5]
+  if trace then -- a space after the JSON spares a claim to ask all the others for theirs
+    call('HSET', name, 'trace', trace)
+    content = content .. ' '
+  end
+  call('HSET', name, 'digest', args[first + 1], 'to', args[first + 4], 'content', content,
     'enqueued', enqueued_ms, 'token', token, 'state', 'waiting')
   tally(id, 'enqueued', 1)
   if optouts.has(args[first + 4]) then
@@ -139,7 +149,7 @@ for n = 1, size do
     answer = gate.admit(optouts.has(recipients[n]), caps.costs[n] or 0)
   end
   if not answer then
-    answer, fresh = store(name, first), fresh + 1
+    answer, fresh = store(name, first, traces[n]), fresh + 1
     answered[name] = dry and args[first + 1] or answer
   end
   answers[n] = answer

@@ -59,6 +59,12 @@ local function sender_of(id, record, before)
   return own or campaign and campaigns.facts(campaign).sender or ''
 end
 
+-- The trace of a message among the facts of an event, where it has one.
+local function with_trace(trace, ...)
+  if trace and trace ~= '' then return 'trace', trace, ... end
+  return ...
+end
+
 -- A record as it is now, and as it was read: tell of what has changed.
 local function of_record(id, record, before)
   if not is_wanted(app_of(id)) then return end
@@ -67,7 +73,7 @@ local function of_record(id, record, before)
     tell(kind, id, 'to', record.to or '', 'sender', sender_of(id, record, before),
       'state', state, 'provider_id', record.provider_id or '', 'code', record.code or '',
       'reason', record.reason or '', 'attempts', record.attempts or '0', 'bill', record.bill or '',
-      ...)
+      with_trace(record.trace, ...))
   end
   if state ~= was and TOLD[state] then say(TOLD[state]) end
   if was == 'dead' and (state == 'waiting' or state == 'retrying') then say('replayed') end
@@ -85,7 +91,8 @@ end
 -- Accepted at its own lease's end, by an outcome as step.lua reads it.
 local function of_accepted(outcome, lease, to)
   tell('accepted', outcome.id, 'to', to, 'sender', names.sender_of(lease.lane),
-    'state', 'accepted', 'provider_id', outcome.provider_id, 'bill', outcome.bill or '')
+    'state', 'accepted', 'provider_id', outcome.provider_id, 'bill', outcome.bill or '',
+    with_trace(outcome.trace))
 end
 
 -- A campaign's recipient ended before there was a record; `refusal` is as in states.lua.

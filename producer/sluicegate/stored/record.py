@@ -66,6 +66,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counted: str = ""
     text: str = ""
     version: str = ""
+    trace: str = ""
     at_brand: str = ""
     code: str = ""
     reason: str = ""

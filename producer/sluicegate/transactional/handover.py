@@ -11,6 +11,7 @@ from ..config import NAME, NAME_RULE
 from ..errors import InvalidConfig
 from ..message import Message, decode, encode, from_dict
 from ..rules import validated
+from ..tracing import with_current
 
 TABLE: Final = "sluicegate_handover"
 CHANNEL: Final = TABLE
@@ -25,9 +26,9 @@ Given = Message | Mapping[str, Any]
 class Handover(msgspec.Struct, frozen=True, kw_only=True):
     """One row: a message that waits until it is handed over, or that never can be.
 
-    ``content`` is the message as Redis will hold it (JSON), ``put_ms`` (wall) is when the app
-    wrote it. Where it was refused, ``refused_ms`` says when and ``error`` why. ``seq`` is the
-    database's.
+    ``content`` is the message as Redis will hold it (JSON), with its trace; ``put_ms`` (wall) is
+    when the app wrote it. Where it was refused, ``refused_ms`` says when and ``error`` why.
+    ``seq`` is the database's.
     """
 
     message_id: str
@@ -81,7 +82,7 @@ def one_handover(
 
 def _handover(given: Given, account: str, app: str, put_ms: int) -> Handover:
     message = validated(given if isinstance(given, Message) else from_dict(given))
-    content = encode(message).decode()
+    content = encode(with_current(message), traced=True).decode()
     return Handover(
         message_id=message.id, account=account, app=app, content=content, put_ms=put_ms
     )

@@ -1,7 +1,7 @@
 """The gateway: one POST per message, with the token in a header of its own."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sluicegate.config import Account
 from sluicegate.message import Message
@@ -41,8 +41,10 @@ class PigeonGateway:
         }
         return json.dumps(fields).encode()
 
-    async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
-        return await self._exchange.post(request, gate, {"X-Pigeon-Request": key})
+    async def send(
+        self, request: bytes, key: str, gate: Callable[[], bool], trace: Mapping[str, str] = {}
+    ) -> Attempt:
+        return await self._exchange.post(request, gate, {"X-Pigeon-Request": key, **trace})
 
     async def probe(self) -> bool:
         return True

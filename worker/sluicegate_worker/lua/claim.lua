@@ -23,11 +23,12 @@ local withheld = later('sluicegate_worker.withheld')
 local next_lane, next_ticket, look = cursors.next_lane, cursors.next_ticket, records.look
 local has_no_bulk = cursors.has_no_bulk
 local left_out = later('sluicegate_worker.left_out')
-local call, max, min = redis.call, math.max, math.min
+local call, max, min, byte = redis.call, math.max, math.min, string.byte
 
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
 local MOVED_ASIDE = 200  -- tickets that go to side lanes in one call, which are not counted so
 local BUSY_MS = 50
+local TRACED = 32        -- the space at the end of a content whose record has a trace: enqueue.lua
 local NEAR = 50          -- tickets among which somebody else's is looked for
 
 -- What a worker needs to send a message: an app's content, or a recipient's ticket. `fields` are
@@ -39,10 +40,14 @@ local function grant(now, id, slot, ticket, fields, campaign)
   -- Not by ms(): no other text of the call is the same.
   local ahead = string.format('%.3f', slot - now.steady)
   local _, attempts, maybe, age, generation, content, request, free = unpack(fields)
-  return {
+  local granted = {
     id, ahead, attempts or '0', maybe or '0', age or '0', generation or '0', content or ticket,
     request or '', free or '0', campaign and campaigns.facts(campaign).version,
   }
+  if content and byte(content, -1) == TRACED then
+    granted[10], granted[11] = granted[10] or '', look(id, 'trace')[1] or ''
+  end
+  return granted
 end
 
 -- The same grant once more, to a worker that has lost the answer.

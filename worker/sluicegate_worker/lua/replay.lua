@@ -27,6 +27,7 @@ local now = part('sluicegate.clock').read()
 
 local function change(record, campaign, content, lane, ticket)
   if campaign and lane ~= record.lane then call('SADD', key('lanes:' .. campaign), lane) end
+  if record.trace then content = content .. ' ' end -- enqueue.lua
   record.content, record.lane, record.ticket = content, lane, ticket
 end
 

@@ -9,7 +9,8 @@
 --     (what the answer said of the rate, -1 where nothing), then count and that many of name and
 --     value: delay, bulk_delay (ms), code, reason, answer, wait, window, reset (ms, of the rate; -1
 --     where not said), hold (ms, of the sender), halt, halt_ends, profile (that the message names
---     beside its sender), bill (what the provider says of the message: bills.lua)
+--     beside its sender), bill (what the provider says of the message: bills.lua), trace (of the
+--     message, for the event)
 --   count and that many starts of 3: id, token, request ('' where it is stored already)
 --   count and that many texts of 2: id of a message that starts, the hash of what it says
 --   count and that many versions of 3: id of a message that starts, which of its campaign's texts
@@ -17,9 +18,9 @@
 --   count and that many renewals of 2: id, token
 --   token ('' to claim nothing), want, horizon_ms
 -- Returns: {settle answers}, {start answers}, {renewal answers}, {wait_ms, why, grants}, each grant
---   being id, ms until its slot, attempts, maybe, age, generation, content, request, free, and the
---   version of its campaign's text where that is not the first. Where no
---   limits are published it claims nothing: why is then 'unconfigured'.
+--   being id, ms until its slot, attempts, maybe, age, generation, content, request, free, the
+--   version of its campaign's text where that is not the first, and its trace where it has one.
+--   Where no limits are published it claims nothing: why is then 'unconfigured'.
 -- Keys touched: those of its parts, and clock.
 -- Called twice with the same arguments it answers alike and changes nothing more.
 local key, num = part('sluicegate.account').key, part('sluicegate.texts').num

@@ -77,9 +77,8 @@ class Exchange:
         if not isinstance(outcome, Accepted):
             outcome, answer = self._without_secret(reply)
         failing = reply.status >= 500 or reply.status == REQUEST_TIMEOUT
-        return Attempt(
-            outcome, parse_rate_headers(reply.headers), _ms_since(began), True, answer, failing
-        )
+        rate, took_ms = parse_rate_headers(reply.headers), _ms_since(began)
+        return Attempt(outcome, rate, took_ms, True, answer, failing, reply.status)
 
     async def get(self, url: str) -> bool:
         """Whether a GET is answered within PROBE_SECONDS, and not by a 5xx."""

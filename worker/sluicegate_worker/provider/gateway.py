@@ -1,7 +1,7 @@
 """What a provider's API offers the drain: bytes for a message, an outcome for an attempt."""
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Protocol
 
@@ -18,7 +18,7 @@ class Attempt(msgspec.Struct, frozen=True):
 
     ``outcome`` is None where the gate closed and nothing was written. ``heard`` is False where no
     answer came, and ``failing`` True where the provider or the way to it failed. ``answer`` is the
-    status and the body, for people, cut to 500 characters.
+    status and the body, for people, cut to 500 characters. ``status`` is that of HTTP, 0 for none.
     """
 
     outcome: Outcome | None
@@ -27,6 +27,7 @@ class Attempt(msgspec.Struct, frozen=True):
     heard: bool = False
     answer: str = ""
     failing: bool = False
+    status: int = 0
 
 
 class Gateway(Protocol):
@@ -39,9 +40,12 @@ class Gateway(Protocol):
         """
         ...
 
-    async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
+    async def send(
+        self, request: bytes, key: str, gate: Callable[[], bool], trace: Mapping[str, str] = {}
+    ) -> Attempt:
         """POST ``request``, under idempotency ``key`` where the API has any.
 
+        ``trace`` are headers that say of which trace it is, to be sent as they are.
         Never raises for what the provider does.
         """
         ...

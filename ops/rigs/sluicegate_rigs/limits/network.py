@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from random import Random
@@ -122,7 +122,9 @@ class NetworkGateway:
     def request(self, message: Message) -> bytes:
         return (message.text or "").encode()
 
-    async def send(self, request: bytes, key: str, gate: Callable[[], bool]) -> Attempt:
+    async def send(
+        self, request: bytes, key: str, gate: Callable[[], bool], trace: Mapping[str, str] = {}
+    ) -> Attempt:
         if not gate():
             return Attempt(None)
         return await self._network.post(self._worker, request.decode())

@@ -13,7 +13,9 @@ HTML = b"text/html"
 class Request:
     """One HTTP request; ``path`` excludes the query, header values are unchanged."""
 
-    __slots__ = ("authorization", "body", "keys", "method", "path", "query", "secret")
+    __slots__ = (
+        "authorization", "body", "keys", "method", "path", "query", "secret", "traceparent",
+    )  # fmt: skip
 
     def __init__(self, method: str, path: str, query: str = "", body: bytes = b"") -> None:
         self.method, self.path, self.query, self.body = method, path, query, body
@@ -23,6 +25,8 @@ class Request:
         self.secret: bytes | None = None
         #: Every Idempotency-Key header; more than one makes the request malformed.
         self.keys: list[bytes] = []
+        #: W3C Trace Context; empty if the header is missing.
+        self.traceparent = b""
 
     @property
     def v1(self) -> bool:

@@ -97,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._authorization: bytes | None = None
         self._secret: bytes | None = None
         self._keys: list[bytes] = []
+        self._traceparent = b""
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -109,6 +110,8 @@ class Connection(asyncio.Protocol):
             self._keys.append(value)
         elif lowered == b"x-profile-secret":
             self._secret = value
+        elif lowered == b"traceparent":
+            self._traceparent = value
 
     def on_headers_complete(self) -> None:
         self._keep_alive = self._parser.should_keep_alive()
@@ -128,7 +131,7 @@ class Connection(asyncio.Protocol):
         method = self._parser.get_method().decode()
         request = Request(method, path, query, b"".join(self._chunks))
         request.authorization, request.keys = self._authorization, self._keys
-        request.secret = self._secret
+        request.secret, request.traceparent = self._secret, self._traceparent
         self._answer(self._handle(request), ends=not self._keep_alive or method == "HEAD")
 
     # -- replies

@@ -5,6 +5,7 @@ from typing import Any, Final, get_args
 
 from sluicegate.message import Encoding, Priority
 from sluicegate.rules import MAX_MEDIA, MAX_MMS_TEXT, MAX_SUBJECT, RECIPIENT
+from sluicegate.trace_context import TRACEPARENT, TRACESTATE
 from sluicegate.urls import MAX_URL
 
 from ..requests import EXPIRES_AT, KEY, KINDS, PRIORITY, MessageKind
@@ -28,6 +29,7 @@ from .answers import (
     reference,
 )
 
+_TRACE: Final = [header(name, {"type": "string"}) for name in (TRACEPARENT, TRACESTATE)]
 _ID: Final = "^[A-Za-z0-9_-]{1,200}$"
 _KEY: Final[Shape] = {"type": "string", "pattern": "^[A-Za-z0-9_:-]{1,255}$"}
 _PRIORITY: Final[Shape] = {"enum": list(get_args(Priority))}
@@ -126,6 +128,7 @@ def _post(operation: str, schema: str, example: Shape) -> Shape:
             header(KEY, _KEY),
             header(PRIORITY, _PRIORITY),
             header(EXPIRES_AT, {"type": "string", "format": "date-time"}),
+            *_TRACE,
         ],
         "requestBody": body(reference(schema), example),
         "responses": {
@@ -175,7 +178,11 @@ def _bulk() -> Shape:
         "not taken. With Prefer: return=minimal only refusals have a line, and the last line "
         "counts the rest.",
         "security": _TOKEN,
-        "parameters": [_DRY_RUN, header("Prefer", {**TEXT, "examples": ["return=minimal"]})],
+        "parameters": [
+            _DRY_RUN,
+            header("Prefer", {**TEXT, "examples": ["return=minimal"]}),
+            *_TRACE,
+        ],
         "requestBody": {
             "required": True,
             "content": {_LINES: {"schema": _lines_of("BulkLine"), "example": lines}},
@@ -281,6 +288,8 @@ def _bulk_line() -> Shape:
         "idempotency_key": {**_KEY, "type": ["string", "null"]},
         "priority": {"enum": [*get_args(Priority), None]},
         "expires_at": MOMENT,
+        TRACEPARENT: {},
+        TRACESTATE: {},
     }
     return _request(_fields() | more, ["to"]) | {
         "anyOf": [_given("from"), _given("messaging_profile_id")],

@@ -76,10 +76,14 @@ class TelnyxV1:
         return msgspec.json.encode({k: v for k, v in fields.items() if v is not None})
 
     async def send(
-        self, request: bytes, key: str, gate: Callable[[], bool] = lambda: True
+        self,
+        request: bytes,
+        key: str,
+        gate: Callable[[], bool] = lambda: True,
+        trace: Mapping[str, str] = {},
     ) -> Attempt:
         """POST ``request`` and say what came of it; v1 has no place for ``key``."""
-        return await self._exchange.post(request, gate)
+        return await self._exchange.post(request, gate, trace)
 
     async def probe(self) -> bool:
         """True: v1 has nothing free to ask for, so the next message finds out."""

@@ -89,10 +89,14 @@ class TelnyxV2:
         return msgspec.json.encode({k: v for k, v in fields.items() if v is not None})
 
     async def send(
-        self, request: bytes, key: str, gate: Callable[[], bool] = lambda: True
+        self,
+        request: bytes,
+        key: str,
+        gate: Callable[[], bool] = lambda: True,
+        trace: Mapping[str, str] = {},
     ) -> Attempt:
         """POST ``request`` under ``key`` and say what came of it; see ``gateway.Gateway``."""
-        return await self._exchange.post(request, gate, {"Idempotency-Key": key})
+        return await self._exchange.post(request, gate, {"Idempotency-Key": key, **trace})
 
     async def probe(self) -> bool:
         """Ask for the balance, which is free."""
