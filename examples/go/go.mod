@@ -1,0 +1,3 @@
+module example.com/sluicegate
+
+go 1.22
