@@ -62,6 +62,8 @@ class FormInput(NamedTuple):
 class Question(NamedTuple):
     """What is asked before an act: ``what`` would be done, and what else there is to know of it.
 
+    ``told`` are sentences, ``pairs`` names and values.
+
     ``button`` does it. ``typed`` must be typed, where it can't be undone. ``reason`` says that
     the audit must be told why. ``back`` is the page that the act belongs to, as parts of its path.
     """
@@ -73,6 +75,7 @@ class Question(NamedTuple):
     typed: str = ""
     reason: bool = False
     inputs: Sequence[FormInput] = ()
+    pairs: Sequence[tuple[str, str]] = ()
 
 
 class DashboardAct(NamedTuple):

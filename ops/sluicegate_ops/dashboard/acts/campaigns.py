@@ -108,11 +108,11 @@ def _ask_approve(session: Session, fields: FormFields) -> Question:
     name = _name(session, fields)
     seen = session.campaigns.proposal(name)
     campaign = session.campaigns.get(name)
-    told = [f"{word}: {said}" for word, said in proposal_pairs(seen, campaign) if said]
-    told += [f"{word}: {said}" for word, said in guard_pairs(campaign)]
+    pairs = [*proposal_pairs(seen, campaign), *guard_pairs(campaign)]
+    told = [(word, str(said)) for word, said in pairs if said]
     what = f"Let {name} go out to {counted(seen.recipients, 'recipient')} as it is?"
     shown = FormInput("hash", "The hash of what you see", seen.hash, "hidden")
-    return Question(what, f"Approve {name}", ("campaigns", name), told, inputs=[shown])
+    return Question(what, f"Approve {name}", ("campaigns", name), inputs=[shown], pairs=told)
 
 
 def _approve(session: Session, by: By, fields: FormFields) -> str:
