@@ -31,8 +31,8 @@ echo "    anywhere        luarocks install luacheck" >&2; \
 endef
 
 # Of all that the tests in a browser take, those that the documents show.
-PICTURES = overview-1440-light zones-1440-light checked-360-light paused-1440-dark campaign-1440-light \
-	who-failed-1440-light who-failed-360-dark
+PICTURES = paused-1440-light zones-1440-light who-failed-1440-light overview-1440-dark \
+	who-failed-360-dark checked-360-light
 
 .PHONY: help setup demo play limits bench bench-quick chaos test test-all screens lint clean
 .DEFAULT_GOAL := help
@@ -68,7 +68,8 @@ test-all: $(READY) .venv/.browser ## run the slow tests too, with more examples 
 
 screens: $(READY) .venv/.browser ## take the pictures of the desk that the documents show; needs chromium
 	@$(COMPILED) SLUICEGATE_SCREENS=build/screens $(RUN) pytest -n 0 -m long -k mouse tests/end_to_end/test_desk_browser.py $(ARGS)
-	@for picture in $(PICTURES); do cp build/screens/$$picture.png docs/screens/; done
+	@mkdir -p docs/screens
+	@cp $(PICTURES:%=build/screens/%.png) docs/screens/
 
 lint: $(READY) ## check style, format, types, the Lua scripts, the documents and the spelling
 	@$(RUN) ruff check

@@ -274,6 +274,7 @@ def test_whom_a_campaign_did_not_reach_is_listed_and_tried_again(
         assert "40008 3 failed" in told
         assert "40310 2 dead" in told
         assert (await bea.get(f"{report}/list")).status_code == 404
+        assert (await bea.post(f"{report}/check", name="x", text="Hi")).status_code == 404
         await bea.post(f"{report}/list")
         assert "Download the list" in words(await ended(site, bea, report))
         listed = (await bea.get(f"{report}/list")).text.splitlines()

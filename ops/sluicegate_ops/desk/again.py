@@ -18,7 +18,7 @@ from .shell import PREFIX
 from .uploading import BadUpload, UploadedFile
 from .visitors import Visitor
 
-_KINDS: Final = ("revise", "retry")
+_KINDS: Final[Sequence[DraftKind]] = ("revise", "retry")
 
 
 class AgainRoutes:
@@ -32,9 +32,9 @@ class AgainRoutes:
         return [
             Route(f"{of}/revise", self._pages.of_sender(partial(self._again, "revise"))),
             Route(f"{of}/retry", self._pages.of_sender(partial(self._again, "retry"))),
-            Route(f"{DRAFT}/ask", self._pages.of_draft(self._ask), methods=["POST"]),
-            Route(f"{DRAFT}/file", self._pages.of_draft(self._upload), methods=["POST"]),
-            Route(f"{DRAFT}/do", self._pages.of_draft(self._do), methods=["POST"]),
+            Route(f"{DRAFT}/ask", self._pages.of_draft(self._ask, *_KINDS), methods=["POST"]),
+            Route(f"{DRAFT}/file", self._pages.of_draft(self._upload, "retry"), methods=["POST"]),
+            Route(f"{DRAFT}/do", self._pages.of_draft(self._do, *_KINDS), methods=["POST"]),
         ]
 
     async def _again(self, kind: DraftKind, request: Request, visitor: Visitor) -> Response:
@@ -60,7 +60,7 @@ class AgainRoutes:
     async def _ask(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
         """Have the command say what it would do: without a word of agreement it does nothing."""
         fields = await self._pages.taken(request, visitor)
-        if draft.kind not in _KINDS or self._pages.jobs.runs(draft) or draft.sent:
+        if self._pages.jobs.runs(draft) or draft.sent:
             return to_draft(draft)
         if draft.kind == "revise":
             text = fields.one("text").replace("\r\n", "\n")[:MOST_TEXT]
@@ -77,7 +77,7 @@ class AgainRoutes:
         fields = await self._pages.taken(request, visitor)
         job = draft.job
         asked = job is not None and job.kind == "ask" and job.code is not None
-        if draft.kind not in _KINDS or not asked or self._pages.jobs.runs(draft) or draft.sent:
+        if not asked or self._pages.jobs.runs(draft) or draft.sent:
             return to_draft(draft)
         if fields.one("hash") != draft.hash:
             said = "Nothing was done: it has changed since you saw it."
@@ -102,7 +102,7 @@ class AgainRoutes:
         """Take the file that a campaign was from, where it is not here any more."""
         desk = self._pages.desk
         desk.visitors.check_origin(request)
-        if draft.kind != "retry" or self._pages.jobs.runs(draft) or draft.sent:
+        if self._pages.jobs.runs(draft) or draft.sent:
             return to_draft(draft)
 
         def begin(fields: Mapping[str, str]) -> None:

@@ -78,9 +78,9 @@ class BlastRoutes:
             Route(f"{PREFIX}/new", to_all(self._upload), methods=["POST"]),
             Route(f"{PREFIX}/audience", to_all(self._choose), methods=["POST"]),
             Route(f"{PREFIX}/count", to_all(self._count), methods=["POST"]),
-            Route(f"{DRAFT}/rejects", one(self._rejects)),
+            Route(f"{DRAFT}/rejects", one(self._rejects, "campaign")),
             *(
-                Route(f"{DRAFT}/{name}", one(post), methods=["POST"])
+                Route(f"{DRAFT}/{name}", one(post, "campaign"), methods=["POST"])
                 for name, post in posts.items()
             ),
         ]

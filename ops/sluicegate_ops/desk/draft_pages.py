@@ -67,8 +67,10 @@ class DraftPages:
 
         return self.desk.kept(answering)
 
-    def of_draft(self, answer: Draw) -> Callable[[Request], Awaitable[Response]]:
-        """A route of one draft, for whoever may send."""
+    def of_draft(
+        self, answer: Draw, *kinds: DraftKind
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """A route of one draft, of any kind or of one of ``kinds``, for whoever may send."""
 
         async def answering(request: Request, visitor: Visitor) -> Response:
             try:
@@ -76,6 +78,8 @@ class DraftPages:
             except UnknownDraft:
                 said = "There is no such draft on this host: it was removed, or is on another."
                 return told("Not found", said, 404)
+            if kinds and found.kind not in kinds:
+                return told("Not found", "That is done to another kind of draft.", 404)
             return await answer(request, visitor, self.jobs.seen(found))
 
         return self.of_sender(answering)

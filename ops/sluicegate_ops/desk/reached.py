@@ -26,8 +26,10 @@ class ReachedRoutes:
         begin = f"{PREFIX}/campaigns/{{name}}/unreached"
         return [
             Route(begin, self._pages.of_sender(self._begin)),
-            Route(f"{DRAFT}/list", self._pages.of_draft(self._list), methods=["POST"]),
-            Route(f"{DRAFT}/list", self._pages.of_draft(self._download)),
+            Route(
+                f"{DRAFT}/list", self._pages.of_draft(self._list, "unreached"), methods=["POST"]
+            ),
+            Route(f"{DRAFT}/list", self._pages.of_draft(self._download, "unreached")),
         ]
 
     async def _begin(self, request: Request, visitor: Visitor) -> Response:
@@ -54,13 +56,12 @@ class ReachedRoutes:
     async def _list(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
         """Have the list made; the audit keeps who took whole numbers out."""
         await self._pages.taken(request, visitor)
-        if draft.kind == "unreached":
-            full = visitor.person.may("numbers")
-            file = self._pages.drafts.place(draft) / LISTS[full]
-            args = ["campaign", "export", "--unreached", f"--out={file}", "--overwrite"]
-            args += ["--full"] * full
-            args += [f"--who={visitor.person.name}", "--", draft.name]
-            self._pages.jobs.begin(draft, "list", visitor.person.name, args)
+        full = visitor.person.may("numbers")
+        file = self._pages.drafts.place(draft) / LISTS[full]
+        args = ["campaign", "export", "--unreached", f"--out={file}", "--overwrite"]
+        args += ["--full"] * full
+        args += [f"--who={visitor.person.name}", "--", draft.name]
+        self._pages.jobs.begin(draft, "list", visitor.person.name, args)
         return to_draft(draft)
 
     async def _download(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
