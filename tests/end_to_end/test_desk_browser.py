@@ -184,6 +184,8 @@ def stop_and_correct(novice: Novice, url: str, account: Account) -> None:
     novice.clicks("Back")
     novice.sees("friday: finished")
     assert account.received().total() == PEOPLE > before
+    time.sleep(5)  # it looks again, and has its charts all the while
+    novice.sees("The numbers of these charts")
     novice.looks("campaign")
 
 

@@ -45,6 +45,10 @@ window.autorefresh = 0;
         var next = document.createElement(place.nodeName);
         next.id = place.id;
         next.innerHTML = answer.html;
+        next.querySelectorAll("[data-same]:empty").forEach(function (one) {  // what we have already
+            var had = place.querySelector('[data-same="' + one.dataset.same + '"]');
+            if (had) { one.append.apply(one, had.cloneNode(true).childNodes); }
+        });
         morph(place, next);
         since = new Date();
         fresh.className = "";
