@@ -145,6 +145,17 @@ def test_a_campaign_is_told_of_with_its_recipients(bench: Bench) -> None:
     assert told(bench)[1].facts["sender"] == july.sender
 
 
+def test_a_cancelled_campaign_says_how_many_ended_with_it(bench: Bench) -> None:
+    bench.campaign(plan(), 3)
+    bench.send()
+    [held] = bench.claim_all(1)
+    bench.act("july", "cancel")
+    assert told(bench)[-1].facts == {"campaign": "july", "state": "cancelled", "ended": "1"}
+    bench.settle(held, "unused")
+    assert [event.kind for event in told(bench)][-2:] == ["campaign", "cancelled"]
+    assert bench.campaigns.ledger("july").states["cancelled"] == 2
+
+
 def test_numbers_go_on_behind_the_stream_where_the_count_was_lost(bench: Bench) -> None:
     bench.enqueue(message(1), message(2))
     bench.send()

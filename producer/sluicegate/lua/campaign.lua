@@ -182,14 +182,15 @@ local function held_by_workers()
   return held
 end
 
--- All that waits ends at once. A lane may hold tickets of messages that ended before, so its length
--- is no count.
+-- All that waits ends at once; returns how many. A lane may hold tickets of messages that ended
+-- before, so its length is no count.
 local function cancel()
   local ended = counts.in_ledger(name, 'waiting') - held_by_workers()
   counts.add('ledger:' .. name, 'waiting', -ended)
   counts.add('ledger:' .. name, 'cancelled', ended)
   call('HSET', campaign, 'ended', whole_ms(now.wall))
   counts.count('cancelled', ended)
+  return ended
 end
 
 call('HSET', campaign, 'state', after)
@@ -198,7 +199,9 @@ call('ZREM', key('closed'), name)
 call('ZREM', key('scheduled'), name)
 if after == 'running' then open() else close() end
 audit.write(now, ARGV[3] or '', 1)
-if limits.get('events') then events().tell('campaign', '', 'campaign', name, 'state', after) end
-if after ~= 'cancelled' then return { before, after } end
-cancel()
+local ended = after == 'cancelled' and cancel()
+if limits.get('events') then
+  events().tell('campaign', '', 'campaign', name, 'state', after, 'ended', ended or '')
+end
+if not ended then return { before, after } end
 return { before, after, cancelled.set_aside(name, all_lanes) and 'more' or nil }
