@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import redis
 
+from sluicegate.audit import By
 from sluicegate.config import NotifySettings
 from sluicegate.config.notify import notify_faults
 from sluicegate.errors import InvalidConfig
 from sluicegate.stored import Notice, ToldEvent
 from sluicegate_ops.cli import notify as command
+from sluicegate_ops.inspect import read_account, read_awaiting
 from sluicegate_ops.notify.deciding import NotifyDecision, decide
-from sluicegate_ops.notify.happening import Happening
+from sluicegate_ops.notify.happening import Happening, happenings
 from sluicegate_ops.notify.receivers import (
     Mail,
     NotTaken,
@@ -30,7 +32,7 @@ from sluicegate_ops.notify.telling import Backoff
 from sluicegate_ops.operating.session import Session
 from support.bench import Bench
 from support.command_line import Cli
-from support.messages import plan
+from support.messages import plan, recipient
 from support.receiver import Receiver, receiving
 
 VARIABLE = "SLUICEGATE_NOTIFY_WEBHOOK_URL"
@@ -210,6 +212,28 @@ def test_finished_campaigns_are_told_once_and_older_ones_never(cli: Cli, hook: R
     assert len(told) == 1
     assert "3 recipients: 3 accepted" in told[0]
     assert "sluicegate campaign report friday" in told[0]
+
+
+def test_a_campaign_that_waits_for_an_approval_is_told_once_with_its_page(
+    cli: Cli, hook: Receiver
+) -> None:
+    bench, july = cli.bench, plan("july")
+    bench.publish(approve_campaigns=True)
+    bench.campaigns.create(july)
+    cli("notify", "--once")
+    bench.add("july", recipient(july, 1), recipient(july, 2))
+    for _ in range(2):
+        cli("notify", "--once")
+    [told] = [text for text in texts(hook) if "waits for an approval" in text]
+    assert "campaign july" in told
+    assert "2 recipients" in told
+    assert "sluicegate campaign approve july" in told
+    state = read_account(bench.store, bench.config, "default")
+    [waiting] = read_awaiting(bench.store, bench.keys)
+    [it] = happenings(state, [], [], [waiting], "https://sms.example.com/desk/campaigns")
+    assert it.do.startswith("https://sms.example.com/desk/campaigns/july or sluicegate campaign")
+    bench.campaigns.approve(bench.campaigns.proposal("july"), By("bob"))
+    assert read_awaiting(bench.store, bench.keys) == []
 
 
 def test_a_receiver_that_was_away_takes_everything_once_it_is_back(cli: Cli) -> None:

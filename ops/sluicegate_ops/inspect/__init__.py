@@ -53,6 +53,7 @@ from .account import (
 )
 from .apps import AppCounts, AppUse, app_use
 from .archive import RECIPIENT_BYTES, ArchiveState, read_archive
+from .awaiting import AwaitingApproval, read_awaiting
 from .behind import Behind, behind
 from .campaign import (
     INDEXES,
@@ -122,6 +123,7 @@ __all__ = [
     "AppEvent",
     "AppUse",
     "ArchiveState",
+    "AwaitingApproval",
     "Behind",
     "BehindTarget",
     "BreakerState",
@@ -184,6 +186,7 @@ __all__ = [
     "reached_since",
     "read_account",
     "read_archive",
+    "read_awaiting",
     "read_costs",
     "read_event_readers",
     "read_events",

@@ -1,15 +1,17 @@
 """What is so now that people should be told: findings of ``status``, and finished campaigns."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote
 
 import msgspec
 
-from ..inspect import AccountState, EndedCampaign
+from ..inspect import AccountState, AwaitingApproval, EndedCampaign
 from ..operating.pasting import pasted
 from ..operating.status.finding import Finding
 from ..operating.words import clean, counted, hidden
 
 FINISHED = "finished"
+_APPROVAL = "approval"
 
 _TOLD_ANYWAY = frozenset(("halts", "breaker"))
 """Told even where they end by themselves: meanwhile nothing is sent."""
@@ -41,16 +43,24 @@ class Happening(msgspec.Struct, frozen=True):
 
 
 def happenings(
-    state: AccountState, problems: Iterable[Finding], finished: Iterable[EndedCampaign]
+    state: AccountState,
+    problems: Iterable[Finding],
+    finished: Iterable[EndedCampaign],
+    awaiting: Iterable[AwaitingApproval] = (),
+    desk: str = "",
 ) -> list[Happening]:
-    """All that people should be told of an account, masked or not."""
+    """All that people should be told of an account, masked or not.
+
+    ``desk`` is the address at which people open its campaigns, "" for none.
+    """
     counts = {
         "held": state.counts.held,
         "dead": state.counts.dead,
         "twice": state.twice,
         "reviews": state.reviewed,
     }
-    found = [*_of_findings(problems, counts), *map(_of_campaign, finished)]
+    waiting = (_of_approval(one, desk) for one in awaiting)
+    found = [*_of_findings(problems, counts), *map(_of_campaign, finished), *waiting]
     return list({happening.name: happening for happening in found}.values())
 
 
@@ -81,6 +91,20 @@ def _of_campaign(campaign: EndedCampaign) -> Happening:
         why=f"{recipients}: {', '.join(told) or 'nobody was sent to'}",
         do=f"sluicegate campaign report {pasted(name)}",
         since_ms=int(campaign.ended_ms),
+    )
+
+
+def _of_approval(campaign: AwaitingApproval, desk: str) -> Happening:
+    name, page = campaign.name, f"{desk}/{quote(campaign.name, safe='')}"
+    by = f", made by {_said(campaign.changed_by)}" if campaign.changed_by else ""
+    command = f"sluicegate campaign approve {pasted(name)}, by somebody else"
+    return Happening(
+        name=f"{_APPROVAL} {name}",
+        what=f"campaign {name} waits for an approval",
+        why=f"{counted(campaign.recipients, 'recipient')}{by}; nothing goes out before",
+        do=f"{page} or {command}" if desk else command,
+        person=True,
+        count=campaign.recipients,
     )
 
 

@@ -8,7 +8,7 @@ import msgspec
 from sluicegate.config.notify import NotifySettings
 from sluicegate.stored import Notice, ToldEvent
 
-from ..inspect import read_account, read_finished
+from ..inspect import read_account, read_awaiting, read_finished
 from ..operating.session import Session
 from ..operating.status.document import masked_state
 from ..operating.status.findings import findings
@@ -89,7 +89,8 @@ class Teller:
         began = told.pop(_BEGAN, None)
         state = masked_state(read_account(session.client, session.config, session.name))
         finished = read_finished(session.client, session.keys, float(began.at_ms)) if began else []
-        happening = happenings(state, findings(state), finished)
+        awaiting = read_awaiting(session.client, session.keys)
+        happening = happenings(state, findings(state), finished, awaiting, self._campaigns_url)
         decision = decide(happening, told, now_ms, int(1000 * self._settings.quiet_seconds))
         if began is None:
             decision.told[_BEGAN] = ToldEvent(at_ms=now_ms)
@@ -97,6 +98,11 @@ class Teller:
             names = [receiver.name for receiver in self._receivers]
             self._memory.put(names, decision)
         return decision.notices
+
+    @property
+    def _campaigns_url(self) -> str:
+        desk = self._session.config.web.desk
+        return f"{desk.url}/desk/campaigns" if desk and desk.url else ""
 
     def _hand_over(self, receiver: Receiver) -> int:
         """All that a receiver has yet to take; raises NotTaken."""
