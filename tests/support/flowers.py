@@ -1,9 +1,15 @@
-"""Flower with our pages, as its command builds it, asked by tornado's own client."""
+"""Flower with our pages: as its command builds it, asked by tornado's own client, or as a process."""
 
 import asyncio
 import base64
-from collections.abc import Iterator, Sequence
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import flower.urls
@@ -16,8 +22,11 @@ from tornado.netutil import bind_sockets
 
 from sluicegate_ops.dashboard.accounts import OpenAccounts
 from sluicegate_ops.dashboard.in_flower.install import install
+from sluicegate_rigs.deployment import Process
 
 LOGIN = "ada:secret"
+COMMAND = [sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "flower"]
+READY_SECONDS = 30
 
 
 class Page(NamedTuple):
@@ -92,3 +101,29 @@ async def _one(client: AsyncHTTPClient, host: str, request: Asked) -> Page:
         follow_redirects=False,
     )
     return Page(answer.code, answer.body.decode(), answer.headers)
+
+
+@contextmanager
+def running(environ: Mapping[str, str], folder: Path, *options: str) -> Iterator[str]:
+    """Flower by the command people know, and where it listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    process = Process.launched("flower", [*COMMAND, f"--port={port}", *options], environ, folder)
+    url, ends = f"http://127.0.0.1:{port}", time.monotonic() + READY_SECONDS
+    try:
+        while not _answers(f"{url}/healthcheck"):
+            assert process.alive, process.log.read_text()
+            assert time.monotonic() < ends, process.log.read_text()
+            time.sleep(0.05)
+        yield url
+    finally:
+        process.stop()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own server
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

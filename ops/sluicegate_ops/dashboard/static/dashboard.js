@@ -66,6 +66,10 @@ window.autorefresh = 0;
             fresh.textContent = "As it was when you began to choose.";
             return;
         }
+        if (place.querySelector(".sg-still")) {  // what an act answered is said once
+            fresh.textContent = "As of " + clock(since) + ".";
+            return;
+        }
         asked = true;
         var where = new URL(location.href);
         where.searchParams.set("as", "look");
