@@ -1,75 +1,30 @@
 """The dashboard in a real browser: what is seen, at which widths, and that it follows Redis."""
 
 import os
-import shutil
-import socket
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sluicegate_ops.dashboard.pages import PAGES
-from sluicegate_rigs.deployment import Process
 from support.command_line import ANSWER, Cli
 from support.command_line import cli as cli
+from support.flowers import running
 from support.messages import message, plan
+from support.novice import needs_a_browser, somebody
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLOWER = [sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "flower"]
 DEADLINE_SECONDS = 30
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.skipif(
-        not (BROWSER and DRIVER), reason="no browser: apt install chromium chromium-driver"
-    ),
-]
+pytestmark = [pytest.mark.long, needs_a_browser]
 
 
 @pytest.fixture
-def browser() -> Iterator[Any]:
+def browser(tmp_path: Path) -> Iterator[Any]:
     """A headless Chromium."""
-    options = webdriver.ChromeOptions()
-    for option in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
-        options.add_argument(f"--{option}")
-    options.binary_location = BROWSER
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    try:
-        yield driver
-    finally:
-        driver.quit()
-
-
-@contextmanager
-def flower(redis_url: str, folder: Path) -> Iterator[str]:
-    """Flower by the command people know, and where it listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    environ = dict(os.environ) | {"SLUICEGATE_REDIS_URL": redis_url}
-    process = Process.launched("flower", [*FLOWER, f"--port={port}"], environ, folder)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        until(lambda: answers(f"{url}/healthcheck"))
-        yield url
-    finally:
-        process.stop()
-
-
-def answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own server
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+    with somebody(tmp_path, keyboard=False) as one:
+        yield one.driver
 
 
 def until(holds: Any) -> None:
@@ -108,7 +63,8 @@ def test_a_reader_sees_every_page_at_every_width_and_what_changes(
     cli: Cli, redis_url: str, tmp_path: Path, browser: Any
 ) -> None:
     made(cli)
-    with flower(redis_url, tmp_path) as url:
+    environ = dict(os.environ) | {"SLUICEGATE_REDIS_URL": redis_url}
+    with running(environ, tmp_path) as url:
         # By the words of the tabs alone, from the first page to each.
         browser.get(url)
         for page in PAGES:

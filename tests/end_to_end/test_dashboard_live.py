@@ -1,10 +1,9 @@
-"""The pages inside Flower on a live system: people look and act in a browser, and the books agree."""
+"""The pages inside Flower on a live system: what people see and do agrees with the books."""
 
 import json
 import re
 import time
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,8 +24,9 @@ PEOPLE: dict[str, Any] = {
     "len": {"roles": ["look"]},
 }
 LOGINS = ",".join(f"{name}:{PASSWORD}" for name in PEOPLE)
+ACTS = "a[href*='/act/'], form[action*='/act/']"
 DEADLINE_SECONDS = 60
-QUIET_SECONDS = 2.0
+QUIET_SECONDS = 3.0
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600), needs_a_browser]
 
@@ -76,7 +76,7 @@ class Live(NamedTuple):
 
 @pytest.fixture(scope="module")
 def live() -> Iterator[Live]:
-    """Messages that were sent, that died, and that are in doubt; each campaign takes two people."""
+    """Messages that died and that are in doubt; each campaign takes two people."""
     provider = Settings(limit=20, latency_ms=5, senders=(SENDER,))
     own = {"limit": 20, "in_doubt": HOLD, "approve_campaigns": True}
     with deployment(provider, account=own, web={"desk": {"users": PEOPLE}}) as account:
@@ -110,7 +110,7 @@ def test_two_people_let_a_campaign_go_out_and_each_page_has_what_the_books_have(
     novice.clicks("july")
     novice.clicks("Read and approve july")
     novice.clicks("Approve july")
-    novice.sees("Nothing was done")
+    novice.sees("ann changed it: somebody else has to approve it")
     assert live.received() == before
     live.opened(novice, "bob", "campaigns/july")
     novice.clicks("Read and approve july")
@@ -122,8 +122,8 @@ def test_two_people_let_a_campaign_go_out_and_each_page_has_what_the_books_have(
     live.eventually(live.account.is_quiet)
     for fault in (of_overview, of_campaigns, of_listings):
         fault(live, novice)
-    errors = [e for e in novice.driver.get_log("browser") if e["level"] == "SEVERE"]
-    assert errors == []
+    log = [entry["message"] for entry in novice.driver.get_log("browser")]
+    assert [said for said in log if "/act/approve" not in said] == []  # but for ann's refusal
 
 
 def of_overview(live: Live, novice: Novice) -> None:
@@ -144,17 +144,16 @@ def of_campaigns(live: Live, novice: Novice) -> None:
     novice.sees("Imported")
     [row] = rows(novice)
     report = live.document("campaign", "report", "july")
-    ledger = report["ledger"]
-    assert row[3:7] == [str(ledger[name]) for name in ("imported", "accepted", "dead", "in_doubt")]
-    assert ledger["accepted"] == 40
+    states = report["states"]
+    assert row[3:7] == [str(states[name]) for name in ("imported", "accepted", "dead", "in_doubt")]
+    assert (states["accepted"], states["suppressed"]) == (39, 1)
     novice.clicks("july")
     novice.sees("The ledger")
     imported, *others = map(int, re.findall(r"\d+", novice.shown("ledger")))
-    assert imported == sum(others) == ledger["imported"]
+    assert imported == sum(others) == states["imported"]
     [paid] = report["costs"]["billed"].values()
-    assert f"{paid['cost']} USD billed for 40 messages" in novice.page
-    billed = Decimal(live.account.deployment.provider("costs")["cost"])
-    assert Decimal(paid["cost"]) <= billed
+    assert f"{paid['cost']} USD billed for 39 messages" in novice.page
+    assert paid["messages"] == states["accepted"]
 
 
 def of_listings(live: Live, novice: Novice) -> None:
@@ -172,6 +171,7 @@ def of_listings(live: Live, novice: Novice) -> None:
         novice.sees(f"{tab}: {len(told)}")
         for one in told:
             assert one["id"] in novice.page
+    novice.clicks("Dead letters")
     novice.clicks("m1")
     shown = live.document("message", "show", "m1")
     novice.sees("40305")
@@ -211,8 +211,9 @@ def test_by_keyboard_alone_a_pause_stops_the_sends_and_what_is_final_is_typed(
     novice.clicks("Pause august")
     novice.sees("august is paused")
     sent = live.received()
-    time.sleep(QUIET_SECONDS)  # at 20 a second, forty more would have come
+    time.sleep(QUIET_SECONDS)  # at 20 a second, many more would have come
     assert live.received() == sent
+    assert "august is paused" in novice.page  # it has not looked again
     novice.clicks("Back")
     novice.clicks("Resume august")
     novice.sees("Let august go on")
@@ -229,9 +230,8 @@ def test_by_keyboard_alone_a_pause_stops_the_sends_and_what_is_final_is_typed(
     novice.clicks("Cancel august for good")
     novice.sees("august is cancelled")
     live.eventually(live.account.is_quiet)
-    ledger = live.document("campaign", "report", "august")["ledger"]
-    assert ledger["adds_up"]
-    assert ledger["accepted"] + ledger["cancelled"] == 300
+    states = live.document("campaign", "report", "august")["states"]
+    assert states["accepted"] + states["cancelled"] == states["imported"] == 300
     acts = {(one["who"], one["action"]): one.get("why", "") for one in live.lines("audit", "list")}
     assert acts["ann", "pause"] == "wrong price"
     assert ("ann", "cancel") in acts
@@ -263,7 +263,8 @@ def test_a_replay_sends_each_letter_once_however_often_it_is_sent(
 
 TWICE = """
 const done = arguments[0], form = document.querySelector('form[method=post]');
-const send = () => fetch(form.action, {method: 'POST', body: new URLSearchParams(new FormData(form))});
+const body = () => new URLSearchParams(new FormData(form));
+const send = () => fetch(form.action, {method: 'POST', body: body()});
 send().then(one => send().then(two => done([one.status, two.status])));
 """
 
@@ -273,12 +274,12 @@ def test_who_may_only_look_finds_no_button(live: Live, novice: Novice) -> None:
     for path in ("", "campaigns", "queue", "dead", "doubts", "optouts"):
         live.opened(novice, "len", path)
         novice.sees("Look again")
-        assert not novice.driver.find_elements("css selector", "a[href*='/act/'], form[action*='/act/']")
+        assert not novice.driver.find_elements("css selector", ACTS)
     with running(environ, live.account.deployment.directory, "--read_only") as url:
         only = live._replace(url=url)
         only.opened(novice, "ann", "dead")
         novice.sees("Dead letters")
-        assert not novice.driver.find_elements("css selector", "a[href*='/act/'], form[action*='/act/']")
+        assert not novice.driver.find_elements("css selector", ACTS)
         novice.driver.get(f"{url}/act/halt?level=account")
         novice.sees("You may not do this")
     assert live.lines("halt", "list") == []

@@ -184,16 +184,21 @@ def test_who_looks_at_the_same_moment_shares_one_look() -> None:
 
     def look() -> PageAnswer:
         looks.append(now[0])
-        now[0] += 0.5  # it takes half a second, so it is shared for ten
+        now[0] += takes
         return PageAnswer("default", (), {"at": now[0]})
 
+    takes = 0.5  # twenty times as long were ten: it is shared for two seconds
     first = shared("queue", look)
-    now[0] = 10.4
+    now[0] = 2.4
     assert shared("queue", look) is first
     assert shared("dead", look) is not first
-    now[0] = 10.5
-    assert shared("queue", look).data["at"] == 11.0
-    assert looks == [0.0, 10.4, 10.5]
+    now[0] = 2.5
+    assert shared("queue", look).data["at"] == 3.0
+    assert looks == [0.0, 2.4, 2.5]
+    now[0], takes = 100.0, 8.0  # what takes so long is not asked for without a rest
+    slow = shared("queue", look)
+    now[0] = 115.9
+    assert shared("queue", look) is slow
 
 
 def test_a_look_that_breaks_is_shared_by_nobody() -> None:

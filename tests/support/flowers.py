@@ -1,4 +1,4 @@
-"""Flower with our pages: as its command builds it, asked by tornado's own client, or as a process."""
+"""Flower with our pages: in this process, asked by tornado's own client, or by its command."""
 
 import asyncio
 import base64

@@ -9,7 +9,8 @@ function hidden(element) {  // also in a closed <details>, and what only screen 
         return true;
     }
     for (let one = element; one; one = one.parentElement) {
-        const clipped = getComputedStyle(one).clipPath !== "none";
+        const style = getComputedStyle(one);
+        const clipped = style.clipPath !== "none" || style.clip !== "auto";
         if (clipped && one.getBoundingClientRect().width <= 2) { return true; }
     }
     return false;

@@ -114,8 +114,9 @@ class Novice:
             self._sized(width, 900)
             found += [f"{width} px: {fault}" for fault in self.driver.execute_script(FAULTS)]
             for scheme in SCHEMES:
-                media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-                self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+                wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+                media = [{"name": name, "value": value} for name, value in wishes.items()]
+                self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
                 found += [f"{width} px, {scheme}: {fault}" for fault in self._by_axe()]
                 if self._screens:
                     self._keep(self._screens / f"{name}-{width}-{scheme}.png", width)

@@ -10,6 +10,9 @@ from .pages import PageAnswer
 LEAST_SECONDS = 1.0
 """So long an answer is shared at least; pages look again every 2 s."""
 
+MOST_SECONDS = 2.0
+"""And so long at most, unless the look took longer: a page names what is wrong within 5 s."""
+
 REST = 20
 """An answer is shared for so many times as long as it took: no page keeps Redis busy."""
 
@@ -41,8 +44,7 @@ class SharedLooks:
             ended = self._monotonic()
             with self._lock:
                 self._forget(ended)
-                share_seconds = max(LEAST_SECONDS, REST * (ended - began))
-                self._kept[asked] = _Kept(answer, ended + share_seconds)
+                self._kept[asked] = _Kept(answer, ended + _share_seconds(ended - began))
             return answer
 
     def _forget(self, now: float) -> None:
@@ -52,3 +54,8 @@ class SharedLooks:
         for asked in [asked for asked in self._asking if asked not in self._kept]:
             if not self._asking[asked].locked():
                 del self._asking[asked]
+
+
+def _share_seconds(took_seconds: float) -> float:
+    rested = min(REST * took_seconds, MOST_SECONDS)
+    return max(LEAST_SECONDS, rested, took_seconds)
