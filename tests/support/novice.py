@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
@@ -157,15 +158,13 @@ class Novice:
 
 
 def _small(png: bytes) -> bytes:
-    """The same picture with a palette, where Pillow is there to make one."""
+    """The same picture with a palette, where Pillow is there to make one: see ``make screens``."""
     if not find_spec("PIL"):
         return png
-    from PIL import Image
-
+    images: Any = import_module("PIL.Image")
     out = BytesIO()
-    Image.open(BytesIO(png)).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
-        out, "PNG", optimize=True
-    )
+    picture = images.open(BytesIO(png)).convert("RGB")
+    picture.quantize(64, dither=images.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
