@@ -163,6 +163,16 @@ def test_an_erased_number_stays_opted_out(cli: Cli) -> None:
     assert again.outcome == "enqueued"
 
 
+def test_a_draft_of_the_desk_that_has_the_number_is_named(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "sluicegate.toml").write_text("[web.desk]\n")
+    for name, number in (("a", NUMBER), ("b", OTHER), ("c", "")):
+        draft = tmp_path / ".sluicegate-desk" / name
+        draft.mkdir(parents=True)
+        (draft / "rows").write_text(f"phone\n{number}\n" if number else "")
+    [left] = erase(cli, exits=1)["left"]
+    assert left == {"where": ".sluicegate-desk/a/rows", "why": "remove its draft at the desk"}
+
+
 def test_what_is_under_way_or_in_doubt_is_left_and_named(cli: Cli) -> None:
     cli.bench.enqueue(message(1, to=NUMBER))
     cli.bench.send(kind="doubt", delay_ms=-1)

@@ -1,6 +1,7 @@
 """``sluicegate erase`` and ``sluicegate export``: one person's data, gone or handed over."""
 
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -217,9 +218,21 @@ def _files(session: Session, mentions: Mentions) -> Iterator[Left]:
         *((path, "it is yours: delete it") for path in Path().glob("*.rejected.csv")),
         *((path, "it is yours: delete it") for path in Path().glob("*.duplicates.csv")),
     ]
+    if desk := session.config.web.desk:
+        drafts = Path(desk.files).glob("*/*")
+        found += ((path, "remove its draft at the desk") for path in drafts)
     for path, why in found:
-        if path.is_file() and mentions.names(path.read_bytes()):
+        if path.is_file() and _names(mentions, path):
             yield Left(str(path), why)
+
+
+def _names(mentions: Mentions, path: Path) -> bool:
+    """Whether a file names the number; it may be larger than memory."""
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return False
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as text:
+            return bool(mentions.names(text))
 
 
 def _archived(session: Session, number: str, held: set[str]) -> Iterator[Left]:

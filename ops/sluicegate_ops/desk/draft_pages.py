@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -128,7 +129,7 @@ class DraftPages:
             "rows": draft.kind == "retry" and self.drafts.rows_of(draft) is not None,
             "causes": list(cause_lines(document)),
             "made": {full: (place / name).exists() for full, name in LISTS.items()},
-            "read_at": local(job.began_ms, now_ms) if job else "",
+            "read_at": local(_written_ms(place / "report.out"), now_ms),
             "lines": list(filter(None, lines))[-8:],
             "output": hidden(out)[-20_000:],
             "text": self.drafts.read(draft, "text.txt"),
@@ -181,6 +182,14 @@ def openings(hours: Iterable[Mapping[str, Any]], now_ms: float) -> list[OpeningL
         )
         for one in hours
     ]
+
+
+def _written_ms(path: Path) -> float:
+    """When a file was written; 0 where there is none."""
+    try:
+        return path.stat().st_mtime * 1000
+    except OSError:
+        return 0.0
 
 
 def to_draft(draft: Draft) -> Response:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
+from mmap import mmap
 from typing import Any, NamedTuple
 
 import redis
@@ -33,7 +34,7 @@ class Mentions:
         self._client: Any = client
         self._keys, self._number = keys, number
         self.digits = number.removeprefix("+")
-        self.names: Callable[[bytes], Any] = naming(self.digits).search
+        self.names: Callable[[bytes | mmap], Any] = naming(self.digits).search
 
     def record(self, key: str) -> dict[str, str]:
         """The whole record at ``key``."""
