@@ -10,6 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
+from psycopg import AsyncConnection
+from sqlalchemy.orm import Session
+
 from sluicegate import (
     AsyncSluice,
     CapReached,
@@ -26,6 +29,9 @@ from sluicegate import (
     count_segments,
     load_config,
 )
+from sluicegate.transactional.psycopg import aenqueue as in_psycopg
+from sluicegate.transactional.psycopg import aenqueue_many as many_in_psycopg
+from sluicegate.transactional.sqlalchemy import enqueue as in_session
 
 sluice = Sluice(load_config("sluicegate.toml"), account="default")
 row: dict[str, Any] = {"to": "+15551234567", "text": "hi"}
@@ -117,3 +123,17 @@ async def asynchronously(client: AsyncSluice) -> None:
     async for each in results:
         assert_type(each, EnqueueResult)
     assert_type(await client.status("m1"), MessageStatus)
+
+
+# In a transaction: SQLAlchemy's and psycopg's have the same calls
+
+
+async def in_transactions(session: Session, connection: AsyncConnection[Any]) -> None:
+    assert_type(in_session(session, to="+15551234567", text="hi", app="shop"), str)
+    assert_type(in_session(session, row, account="other"), str)
+    in_session(session, tto="+15551234567")  # error: call-overload
+    in_session(session, to="+15551234567", text=5)  # error: call-overload
+    in_session(connection, row)  # error: call-overload
+    assert_type(await in_psycopg(connection, to="+15551234567", text="hi"), str)
+    assert_type(await many_in_psycopg(connection, [row]), list[str])
+    await in_psycopg(session, row)  # error: call-overload

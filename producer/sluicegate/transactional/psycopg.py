@@ -10,13 +10,12 @@ Three lines for an app, of which the second stands in a migration:
         enqueue(connection, to=phone, sender="+15557654321", text="On its way")
 """
 
-from collections.abc import Iterable
-from typing import Any, Final, Unpack, overload
+from typing import Any, Final
 
 from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
 
-from ..message import MessageFields
-from .handover import COLUMNS, TABLE, TELL, Given, Handover, handovers_of, one_handover
+from .enqueueing import TransactionEnqueues
+from .handover import COLUMNS, TABLE, TELL, Handover
 
 __all__ = [
     "CREATE_TABLE", "acreate_table", "aenqueue", "aenqueue_many", "create_table", "enqueue",
@@ -58,92 +57,6 @@ async def acreate_table(transaction: AsyncPsycopgTransaction) -> None:
         await transaction.execute(statement)
 
 
-@overload
-def enqueue(
-    transaction: PsycopgTransaction, message: Given, /, *, account: str = ..., app: str = ...
-) -> str: ...
-@overload
-def enqueue(
-    transaction: PsycopgTransaction,
-    /,
-    *,
-    account: str = ...,
-    app: str = ...,
-    **fields: Unpack[MessageFields],
-) -> str: ...
-def enqueue(
-    transaction: PsycopgTransaction,
-    message: Given | None = None,
-    /,
-    *,
-    account: str = "default",
-    app: str = "",
-    **fields: Any,
-) -> str:
-    """Let one message be sent once ``transaction`` is committed, and never otherwise.
-
-    It is given whole or as its fields. Returns its id. Raises InvalidMessage, before anything is
-    written; what the database raises comes as it is.
-    """
-    row = one_handover(message, fields, account, app)
-    _put(transaction, [row])
-    return row.message_id
-
-
-def enqueue_many(
-    transaction: PsycopgTransaction,
-    messages: Iterable[Given],
-    *,
-    account: str = "default",
-    app: str = "",
-) -> list[str]:
-    """``enqueue`` of many; returns their ids. One that is invalid refuses all."""
-    rows = handovers_of(messages, account, app)
-    _put(transaction, rows)
-    return [row.message_id for row in rows]
-
-
-@overload
-async def aenqueue(
-    transaction: AsyncPsycopgTransaction, message: Given, /, *, account: str = ..., app: str = ...
-) -> str: ...
-@overload
-async def aenqueue(
-    transaction: AsyncPsycopgTransaction,
-    /,
-    *,
-    account: str = ...,
-    app: str = ...,
-    **fields: Unpack[MessageFields],
-) -> str: ...
-async def aenqueue(
-    transaction: AsyncPsycopgTransaction,
-    message: Given | None = None,
-    /,
-    *,
-    account: str = "default",
-    app: str = "",
-    **fields: Any,
-) -> str:
-    """``enqueue``, awaited."""
-    row = one_handover(message, fields, account, app)
-    await _aput(transaction, [row])
-    return row.message_id
-
-
-async def aenqueue_many(
-    transaction: AsyncPsycopgTransaction,
-    messages: Iterable[Given],
-    *,
-    account: str = "default",
-    app: str = "",
-) -> list[str]:
-    """``enqueue_many``, awaited."""
-    rows = handovers_of(messages, account, app)
-    await _aput(transaction, rows)
-    return [row.message_id for row in rows]
-
-
 def _put(transaction: PsycopgTransaction, rows: list[Handover]) -> None:
     if rows:
         with _cursor(transaction) as cursor:
@@ -167,3 +80,8 @@ def _cursor(transaction: PsycopgTransaction) -> Cursor[Any]:
 def _acursor(transaction: AsyncPsycopgTransaction) -> AsyncCursor[Any]:
     own = transaction if isinstance(transaction, AsyncConnection) else transaction.connection
     return AsyncCursor(own)
+
+
+_of_psycopg = TransactionEnqueues[PsycopgTransaction, AsyncPsycopgTransaction](_put, _aput)
+enqueue, enqueue_many = _of_psycopg.enqueue, _of_psycopg.enqueue_many
+aenqueue, aenqueue_many = _of_psycopg.aenqueue, _of_psycopg.aenqueue_many

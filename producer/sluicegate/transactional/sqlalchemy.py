@@ -10,14 +10,13 @@ Three lines for an app, of which the second stands beside its models; Alembic th
         enqueue(session, to=order.phone, sender="+15557654321", text="On its way")
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, scoped_session
 
-from ..message import MessageFields
-from .handover import TELL, Given, Handover, handovers_of, one_handover
+from .enqueueing import TransactionEnqueues
+from .handover import TELL, Handover
 from .table import add_table, create_table, handovers
 
 if TYPE_CHECKING:  # it needs greenlet, which an app without asyncio does not have
@@ -33,92 +32,6 @@ SqlTransaction = Session | scoped_session[Session] | sa.Connection
 
 _insert = sa.insert(handovers)
 _tell = sa.text(TELL)
-
-
-@overload
-def enqueue(
-    transaction: SqlTransaction, message: Given, /, *, account: str = ..., app: str = ...
-) -> str: ...
-@overload
-def enqueue(
-    transaction: SqlTransaction,
-    /,
-    *,
-    account: str = ...,
-    app: str = ...,
-    **fields: Unpack[MessageFields],
-) -> str: ...
-def enqueue(
-    transaction: SqlTransaction,
-    message: Given | None = None,
-    /,
-    *,
-    account: str = "default",
-    app: str = "",
-    **fields: Any,
-) -> str:
-    """Let one message be sent once ``transaction`` is committed, and never otherwise.
-
-    It is given whole or as its fields. Returns its id. Raises InvalidMessage, before anything is
-    written; what the database raises comes as it is.
-    """
-    row = one_handover(message, fields, account, app)
-    _put(transaction, [row])
-    return row.message_id
-
-
-def enqueue_many(
-    transaction: SqlTransaction,
-    messages: Iterable[Given],
-    *,
-    account: str = "default",
-    app: str = "",
-) -> list[str]:
-    """``enqueue`` of many in one statement; returns their ids. One that is invalid refuses all."""
-    rows = handovers_of(messages, account, app)
-    _put(transaction, rows)
-    return [row.message_id for row in rows]
-
-
-@overload
-async def aenqueue(
-    transaction: "AsyncSqlTransaction", message: Given, /, *, account: str = ..., app: str = ...
-) -> str: ...
-@overload
-async def aenqueue(
-    transaction: "AsyncSqlTransaction",
-    /,
-    *,
-    account: str = ...,
-    app: str = ...,
-    **fields: Unpack[MessageFields],
-) -> str: ...
-async def aenqueue(
-    transaction: "AsyncSqlTransaction",
-    message: Given | None = None,
-    /,
-    *,
-    account: str = "default",
-    app: str = "",
-    **fields: Any,
-) -> str:
-    """``enqueue``, awaited."""
-    row = one_handover(message, fields, account, app)
-    await _aput(transaction, [row])
-    return row.message_id
-
-
-async def aenqueue_many(
-    transaction: "AsyncSqlTransaction",
-    messages: Iterable[Given],
-    *,
-    account: str = "default",
-    app: str = "",
-) -> list[str]:
-    """``enqueue_many``, awaited."""
-    rows = handovers_of(messages, account, app)
-    await _aput(transaction, rows)
-    return [row.message_id for row in rows]
 
 
 def _put(transaction: SqlTransaction, rows: list[Handover]) -> None:
@@ -145,3 +58,8 @@ def _on(transaction: SqlTransaction, bind: sa.Connection | sa.Engine) -> dict[st
     if isinstance(transaction, sa.Connection):
         return {}
     return {"bind_arguments": {"bind": bind}}
+
+
+_of_sqlalchemy = TransactionEnqueues[SqlTransaction, "AsyncSqlTransaction"](_put, _aput)
+enqueue, enqueue_many = _of_sqlalchemy.enqueue, _of_sqlalchemy.enqueue_many
+aenqueue, aenqueue_many = _of_sqlalchemy.aenqueue, _of_sqlalchemy.aenqueue_many
