@@ -17,6 +17,7 @@ local min, max, floor, ceil, sqrt = math.min, math.max, math.floor, math.ceil, m
 
 local CATCH_UP, MOST_CATCH_UP = 0.02, 0.1 -- so much faster come slots to make up for lost ones
 local BEHIND = 0.1          -- of a window: a log that lacks more was not there, or not asked
+local SAVING = 1.15         -- so much slower come slots while a bucket is all but empty
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
 local MAX_RAISE = 10        -- a rate is believed up to so many times the configured one
 local GROUP = 8             -- slots less than so many ms apart go together: a call starts several
@@ -166,7 +167,11 @@ end
 local function pace(now, bucket, room)
   local one = room.bounds[1]
   local step = one.span / one.size
-  if one.refills then return step end
+  if one.refills then
+    -- Requests that overtake each other must not find it empty.
+    local held, needs = clues().of(bucket).room, 2 + (one.span - bucket.window) / step
+    return held >= 0 and held < needs and step * SAVING or step
+  end
   local behind = (room.next - left(room, one.span, one.size)) / one.span
   local most = now.steady < bucket.unsettled and MOST_CATCH_UP or CATCH_UP
   if behind <= 0 or behind >= BEHIND and most == CATCH_UP then return step end

@@ -53,9 +53,9 @@ local function believe(now, bucket, window, why, claimed, doubt)
     known.since = now.wall
     -- The next slot and the turns were given at another pace.
     bucket.tat = min(bucket.tat, bucket.slot + window / bucket.limit)
-    call('DEL', key('turns'))
   end
   if bucket.doubt == 1 and not doubt then bucket.unsettled = now.steady + 2 * window end
+  call('DEL', key('turns'))
   known.why, known.claimed = why, claimed and 1 or 0
   bucket.window, bucket.learned, bucket.doubt = window, window, doubt and 1 or 0
 end
@@ -133,9 +133,10 @@ local function hear_others(bucket, known, gone, since, blur)
   known.fallen = known.fallen + taken
 end
 
--- A window between two lengths was seen, by a limiter of that kind. One that is known already is
+-- A window between two lengths was seen, by a limiter of that kind; where that is `weak`, a shorter
+-- one stays in doubt. One that is known already is
 -- given up only for what was seen twice.
-local function consider(now, bucket, low, high, kind, why)
+local function consider(now, bucket, low, high, kind, why, weak)
   local known = clues_of(bucket)
   local window = likely(bucket, low, high)
   local shared = known.others * bucket.window > 0.02 * bucket.limit
@@ -156,14 +157,21 @@ local function consider(now, bucket, low, high, kind, why)
   local again = known.pending > 0 and math.abs(known.pending / window - 1) < 0.15
   if bucket.doubt == 1 or known.kind == '-' or same or again then
     local fits = low <= bucket.window and bucket.window <= high
-    -- A bucket that fills up more slowly than it is tried looks like a shorter window at first.
-    local shorter = kind == 'sliding' and window < 0.9 * bucket.window
+    -- A bucket that fills up more slowly than it is tried looks like a shorter window at first,
+    -- and a few answers that overtook others like a drop.
+    local shorter = weak and window < 0.9 * bucket.window
     if bucket.doubt == 1 or not fits then believe(now, bucket, window, why, true, shorter) end
     known.kind, known.pending = kind, 0
     if kind == 'bucket' then bucket.doubt = 2 end
   else
     known.pending = window
   end
+end
+
+-- Whether no more came back in `span` ms than a bucket of the pace that is claimed gives back.
+local function as_bucket(bucket, known, gained, span, blur)
+  return known.claimed == 1
+    and gained <= 2 + 2 * blur + REFUTED * span * bucket.limit / bucket.window
 end
 
 -- Some of ours have gone, and not all at once.
@@ -176,7 +184,8 @@ local function gradual(now, bucket, seen, known, dry, tolerance, blur)
     local between = likely(bucket, low - tolerance, high + tolerance)
     -- One that is claimed is given up for a longer one after silence only: others make ages longer.
     local longer = known.claimed == 1 and between > bucket.window
-    if many and bucket.doubt == 1 and known.kind ~= 'bucket' and low <= high and not longer then
+    if many and bucket.doubt == 1 and known.kind ~= 'bucket' and low <= high and not longer
+      and not as_bucket(bucket, known, seen.gone - known.last_gone, dry, blur) then
       believe(now, bucket, between, 'age', true, true)
       start_over(known)
     end
@@ -184,7 +193,7 @@ local function gradual(now, bucket, seen, known, dry, tolerance, blur)
   end
   local gained = seen.gone - known.first_gone
   if low <= high + tolerance + 0.02 * low then
-    local windowed = known.first_dry >= max(4 * dry, 0.5 * low, 3 * bucket.window / bucket.limit)
+    local windowed = known.first_dry >= max(4 * dry, 0.5 * low, 2 * bucket.window / bucket.limit)
       and (known.why ~= 'room' or gained >= 3)
     if known.events < 3 and not windowed and low >= bucket.window / 8 then return end
     if bucket.doubt ~= 1 and high >= 0.9 * bucket.window then return start_over(known) end
@@ -194,13 +203,20 @@ local function gradual(now, bucket, seen, known, dry, tolerance, blur)
       local rises = seen.used > 1.2 * known.had + 1 + 2 * blur
       local as_believed = low >= 0.75 * bucket.window and low - tolerance <= bucket.window
         and bucket.window <= max(low, high) + tolerance
-        and (gained >= 5 or bucket.window == bucket.configured_window)
-      local turned = known.kind ~= 'bucket' and gained >= 1.25 * known.had + 2 and not rises
-      if gained >= 1.25 * known.had + 2 and rises then return start_over(known) end
+        and bucket.window == bucket.configured_window
+      local turned = known.kind ~= 'bucket'
+        and gained >= (rises and 2 or 1.25) * known.had + 2
       if not (windowed or as_believed or turned) then return end
-      consider(now, bucket, low - tolerance, max(low, high) + tolerance, 'sliding', 'age')
+      -- It is only tried while there is room: a bucket may be as it should.
+      if not windowed and high + tolerance < bucket.window and seen.used > 0.42 * bucket.limit
+        and as_bucket(bucket, known, gained, seen.at - known.first_at, blur) then
+        return start_over(known)
+      end
+      consider(now, bucket, low - tolerance, max(low, high) + tolerance, 'sliding', 'age',
+        not windowed)
       start_over(known)
-    elseif now.steady >= known.no_room and low < bucket.window / 4 then
+    elseif now.steady >= known.no_room and low < bucket.window / 4
+      and not as_bucket(bucket, known, gained, seen.at - known.first_at, blur) then
       known.kind = '-'
       believe(now, bucket, max(bucket.window / 4, low), 'room', false, true)
       start_over(known)
@@ -237,8 +253,13 @@ end
 
 -- All of ours have gone at once, after nothing went for `dry` ms, give or take.
 local function dropped(now, bucket, seen, known, least, most, tolerance)
-  if known.dropped == 1 then
-    consider(now, bucket, least - tolerance, most + tolerance, 'fixed', 'drops')
+  if known.dropped > 0 then
+    local weak = known.dropped == 2
+    consider(now, bucket, least - tolerance, most + tolerance, 'fixed', 'drops', weak)
+  elseif bucket.doubt == 1 and known.claimed == 1 and least - tolerance <= bucket.window
+    and bucket.window <= most + tolerance then
+    known.kind = 'fixed'
+    believe(now, bucket, bucket.window, 'drops', true, false)
   elseif bucket.doubt == 1 then
     local left, named = seen.left, nil
     if left > ROUNDED_MS then named = likely(bucket, left - ROUNDED_MS, left) end
@@ -252,6 +273,12 @@ local function dropped(now, bucket, seen, known, least, most, tolerance)
   start_over(known)
 end
 
+-- Whether nothing came back for longer than the window, give or take.
+local function is_silent(bucket, dry, tolerance)
+  local window = bucket.window
+  return dry > window + max(0.15 * window + 2 * tolerance, 4 * window / bucket.limit)
+end
+
 -- What the newest answer of the call tells: `seen` is its slot's number, when its request began,
 -- how much was used of its limit, and how long until the window ends (negative: not said).
 local function learn(now, bucket)
@@ -263,12 +290,19 @@ local function learn(now, bucket)
   if known.quiet == 0 then known.quiet = seen.at end -- the first answer, a refusal or not
   local kept = 0.5 ^ (max(0, seen.at - known.slow_at) / max(LEAST_MS, SLOW_HALF * bucket.window))
   known.slow, known.slow_at = max(bucket.slowest or 0, known.slow * kept), seen.at
+  local tolerance = max(2 * Bucket.jitter(bucket, bucket.window), known.slow)
   if seen.throttled then
     -- Nothing comes back before it may be tried again: a wait is rounded up.
     local until_ms = seen.at + max(0, seen.wait - 1000)
     if known.last_at >= 0 and until_ms > known.last_at then
       known.oldest = known.oldest + until_ms - known.last_at
       known.last_at = until_ms
+    end
+    local dry = until_ms - known.quiet
+    if bucket.doubt == 1 and known.last_at >= 0 and is_silent(bucket, dry, tolerance) then
+      known.kind = '-'
+      believe(now, bucket, dry, 'quiet', false, true)
+      start_over(known)
     end
     return
   end
@@ -282,7 +316,6 @@ local function learn(now, bucket)
   local varies = max(deviation, known.slow / 2)
   local hasty = bucket.doubt == 1 and not bucket.capped
   local blur = bucket.limit / bucket.window * varies * (hasty and HASTE or 1)
-  local tolerance = max(2 * Bucket.jitter(bucket, bucket.window), known.slow)
   if known.last_at < 0 then
     known.strangers = max(0, -seen.gone)
     known.base, known.quiet, known.from = seen.gone, seen.at, seen.at
@@ -292,7 +325,8 @@ local function learn(now, bucket)
   hear_others(bucket, known, seen.gone, since, blur)
   local oldest, youngest = ages(bucket, seen, rank, known, blur)
   known.oldest, known.fewest = max(known.oldest, oldest), min(known.fewest, seen.used)
-  known.base = min(known.base, seen.gone)
+  -- An answer that overtook others moves it little.
+  known.base = max(min(known.base, seen.gone), known.base - 0.5)
   local dry = seen.at - known.quiet
   -- Still counted though it is older than the window, and nobody else is seen, now or at first.
   if bucket.doubt ~= 1 and known.kind == 'sliding' and oldest > 1.15 * bucket.window + tolerance
@@ -320,7 +354,7 @@ local function learn(now, bucket)
       start_over(known)
     elseif many then
       local least, most = known.last_at - known.quiet, seen.at - known.from
-      if known.dropped == 1 then
+      if known.dropped > 0 then
         least, most = known.last_at - known.drop_at, seen.at - known.drop_from
       end
       dropped(now, bucket, seen, known, least, most, tolerance)
@@ -328,7 +362,9 @@ local function learn(now, bucket)
       known.events = known.events + 1
       if known.events == 3 or not first and not all then known.dropped = 0 end
       if known.events == 1 then
-        known.first_at, known.first_gone, known.first_dry = seen.at, seen.gone, dry
+        known.first_at, known.first_gone = seen.at, seen.gone
+        -- So long is a bucket silent as well, until what it gives back is noticed.
+        known.first_dry = dry - enough * bucket.window / bucket.limit
         known.fewest, known.had = seen.used, seen.used
       end
       if youngest < huge then
@@ -337,14 +373,13 @@ local function learn(now, bucket)
       gradual(now, bucket, seen, known, dry, tolerance, blur)
     end
     -- The first of all may be few: a window that had just begun to be used has ended.
-    if many or all and first then
-      known.dropped, known.drop_at, known.drop_from = 1, seen.at, known.last_at
+    if many or all and first and (known.dropped == 0 or dry > bucket.window / 4) then
+      known.dropped, known.drop_at, known.drop_from = many and 1 or 2, seen.at, known.last_at
     end
     if known.events == 0 then known.oldest = 0 end
     came_back(known, seen)
     if known.kind == 'bucket' and seen.used < 3 then start_over(known) end
-  elseif dry > bucket.window + max(0.15 * bucket.window + 2 * tolerance,
-    4 * bucket.window / bucket.limit) then
+  elseif is_silent(bucket, dry, tolerance) then
     local due = seen.at - bucket.window - tolerance
     if call('ZCOUNT', key('log'), ms(known.quiet), ms(due)) >= 2 + 2 * enough then
       known.kind = '-'
