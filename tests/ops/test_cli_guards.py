@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from sluicegate.campaigns.campaign import Campaigns
+from sluicegate.stored import Bill
 from support.command_line import Cli
 
 SENDER = "+15550000000"
@@ -136,6 +137,27 @@ def test_whoever_is_left_out_stays_so_until_told_otherwise(cli: Cli, tmp_path: P
     assert [one["value"] for one in left_out] == ["Best", "Acme"]
     cli("campaign", "guard", "july", "--without", "none")
     assert not cli.document("campaign", "guard", "july")["guards"]
+
+
+def test_a_campaign_stops_at_its_cap_in_money_and_the_report_says_what_it_cost(
+    cli: Cli, tmp_path: Path
+) -> None:
+    start(cli, tmp_path, "--max-cost", "0.05")
+    cent = Bill(cost_billionths=10_000_000, currency="USD", parts=1)
+    sent = 0
+    while grants := cli.bench.claim_all(1, within_ms=3_000):
+        cli.bench.later(max(grants[0].slot_ms, 0))
+        cli.bench.start(*grants)
+        cli.bench.settle(grants[0], "accepted", provider_id=f"p-{sent}", heard=True, bill=cent)
+        sent += 1
+    assert sent == 5
+    told = " ".join(cli("campaign", "status", "july").output.split())
+    assert "paused" in told
+    assert "its cap of 0.0500 USD is reached" in told
+    report = cli.document("campaign", "report", "july")
+    assert (report["state"], report["states"]["waiting"]) == ("paused", 15)
+    assert report["costs"]["billed"] == {"USD": {"cost": "0.0500", "messages": 5, "parts": 5}}
+    assert "billed     0.0500 USD for 5 messages" in cli("campaign", "report", "july").output
 
 
 def test_a_resume_that_is_refused_changes_nothing(cli: Cli, tmp_path: Path) -> None:
