@@ -32,7 +32,9 @@ endef
 
 # Of all that the tests in a browser take, those that the documents show.
 PICTURES = paused-1440-light zones-1440-light who-failed-1440-light overview-1440-dark \
-	who-failed-360-dark checked-360-light
+	who-failed-360-dark checked-360-light flower-overview-1440-light flower-overview-360-dark \
+	flower-dead-360-light
+SCREENS = tests/end_to_end/test_desk_browser.py tests/end_to_end/test_dashboard_live.py
 
 .PHONY: help setup demo play limits bench bench-quick chaos test test-all screens lint clean
 .DEFAULT_GOAL := help
@@ -66,8 +68,8 @@ test: $(READY) ## run the tests and check the coverage; only some: make test ARG
 test-all: $(READY) .venv/.browser ## run the slow tests too, with more examples of each property
 	@$(COMPILED) SLUICEGATE_TEST_PROFILE=thorough $(RUN) pytest -m "" $(SHARED_OUT) $(ARGS)
 
-screens: $(READY) .venv/.browser ## take the pictures of the desk that the documents show; needs chromium
-	@$(COMPILED) SLUICEGATE_SCREENS=build/screens $(RUN) pytest -n 0 -m long -k mouse tests/end_to_end/test_desk_browser.py $(ARGS)
+screens: $(READY) .venv/.browser ## take the pictures of pages that the documents show; needs chromium
+	@$(COMPILED) SLUICEGATE_SCREENS=build/screens $(RUN) pytest -n 0 -m long -k mouse $(SCREENS) $(ARGS)
 	@mkdir -p docs/screens
 	@cp $(PICTURES:%=build/screens/%.png) docs/screens/
 
