@@ -92,6 +92,14 @@ def test_sending_to_who_opted_out_fails(cli: Cli) -> None:
 # Single messages.
 
 
+def test_a_message_is_shown_with_its_trace(cli: Cli) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    cli.bench.enqueue(message(1, traceparent=f"00-{trace}-b7ad6b7169203331-01"), message(2))
+    assert trace in cli("message", "show", "m1").stdout
+    assert cli.document("message", "show", "m1")["trace_id"] == trace
+    assert "trace" not in cli("message", "show", "m2").stdout
+
+
 def test_a_message_is_shown_with_number_and_text_hidden(cli: Cli) -> None:
     cli.bench.enqueue(message(1, text="your code is 1234"))
     shown = cli("message", "show", "m1").stdout

@@ -16,6 +16,7 @@ from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
 from sluicegate.outbox import STATUS_FIELDS, MessageState, MessageStatus, Outbox, translated
 from sluicegate.stored import NO_BILL, Bill, History, MessageId, Record, sender_name
+from sluicegate.trace_context import stored_trace
 
 from .members import member
 
@@ -30,7 +31,8 @@ class MessageRecord(msgspec.Struct, frozen=True):
     ``held`` where only a person does. ``delivery`` is what a receipt said of an accepted message,
     "unknown" without one; ``sent_ms`` is when it was handed to the carrier, until there is a
     delivery. ``bill`` is what the provider said of its carrier, parts and cost, and
-    ``other_bills`` for each further time that it has it.
+    ``other_bills`` for each further time that it has it. ``trace_id`` is the trace that it was
+    enqueued in, 32 hexadecimal digits, "" for none.
     """
 
     status: MessageStatus
@@ -52,6 +54,7 @@ class MessageRecord(msgspec.Struct, frozen=True):
     bill: Bill = NO_BILL
     other_bills: Sequence[Bill] = ()
     history: History = History()
+    trace_id: str = ""
 
     @property
     def sender(self) -> str:
@@ -172,6 +175,7 @@ class _Reader:
             bill=stored.bill,
             other_bills=[other.bill for other in stored.other_bills.values()],
             history=stored.history,
+            trace_id=trace.trace_id if (trace := stored_trace(stored.trace)) else "",
         )
 
 

@@ -151,10 +151,12 @@ def line_of(
         raise _bad_key("/idempotency_key")
     expires_at = _moment(asked.expires_at, "/expires_at")
     id = new_id() if key is None else id_of_key(key)
-    own = (
-        text if isinstance(text, str) else None for text in (asked.traceparent, asked.tracestate)
-    )
-    trace = trace_context(*own) or trace
+    if asked.traceparent is not None:
+        own = [
+            text if isinstance(text, str) else None
+            for text in (asked.traceparent, asked.tracestate)
+        ]
+        trace = trace_context(*own) or trace
     return _message(asked, id, asked.priority or priority, expires_at, trace), key is not None
 
 

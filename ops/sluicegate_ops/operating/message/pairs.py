@@ -35,6 +35,7 @@ def message_pairs(record: MessageScreen, session: Session) -> Iterator[tuple[str
         yield "cost", _cost(record.billed)
     for again in record.billed_again:
         yield "cost too", _cost(again)
+    yield "trace", record.trace_id
     yield "code", record.code
     yield "reason", record.reason
     yield "last answer", record.answer

@@ -85,6 +85,7 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     carrier: str = ""
     carrier_name: str = ""
     line_type: str = ""
+    trace_id: str = ""
 
 
 def read_screen(session: Session, id: str, full: bool = True) -> MessageScreen:
