@@ -21,6 +21,7 @@ def check_consistency(store: Any, keys: Any) -> Counter[str]:
         for name, value in names.items()
         if name.startswith("m:")
     }
+    _check_tried(names)
     tickets = _check_lanes(names)
     leased = _check_leases(names)
     index = {
@@ -52,6 +53,15 @@ def check_consistency(store: Any, keys: Any) -> Counter[str]:
     _check_apps(names, known)
     _check_costs(names)
     return states
+
+
+def _check_tried(names: dict[str, Any]) -> None:
+    """Assert that what attempts leave has a history or a lane beside it: claims rely on it."""
+    left = {b"attempts", b"maybe", b"maybe_before", b"age", b"generation", b"free"}
+    for name, record in names.items():
+        if name.startswith("m:") and record[b"state"] != b"accepted":
+            assert {b"history", b"lane"} & record.keys() or not left & record.keys(), name
+            assert b"key_at" in record or b"maybe" not in record, name
 
 
 def _check_costs(names: dict[str, Any]) -> None:

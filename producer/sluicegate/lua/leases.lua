@@ -13,7 +13,7 @@
 -- a level of its lane asks. When it ends is its score in one of two sets, `granted` and `started`.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local parse_ticket = part('sluicegate.tickets').parse
-local key, run = account.key, account.run
+local key = account.key
 local ms, whole_ms, from_ms = texts.ms, texts.whole_ms, texts.from_ms
 local call, match = redis.call, string.match
 
@@ -21,8 +21,7 @@ local leases = {}        -- by id; false where there is none
 local rewritten = {}     -- by id: when those end that are to be written
 local sizes = {}         -- of each set, as it is stored
 local more = { granted = 0, started = 0 } -- in each set, when this call has ended
-local gone = { 'HDEL', key('leases') }
-local left = { granted = { 'ZREM', key('granted') }, started = { 'ZREM', key('started') } }
+local gone, left = {}, { granted = {}, started = {} } -- ids, and those that leave each set
 
 -- `set` is the one that the lease stands in as yet; a new lease has none.
 local function parse(text)
@@ -93,10 +92,12 @@ local function drop(id)
   leases[id], rewritten[id] = false, nil
 end
 
+local function run(command, name, args)
+  if #args > 0 then call(command, key(name), unpack(args)) end
+end
+
 local function at_end()
-  local values = { 'HSET', key('leases') }
-  local ends = { granted = { 'ZADD', key('granted') }, started = { 'ZADD', key('started') } }
-  local length = #values
+  local values, ends, length = {}, { granted = {}, started = {} }, 0
   for id, until_ms in pairs(rewritten) do
     local lease = leases[id]
     local scores = ends[lease.set]
@@ -106,12 +107,12 @@ local function at_end()
     values[length + 1], values[length + 2] = id, formatted(lease)
     length = length + 2
   end
-  run(gone)
-  run(left.granted)
-  run(ends.granted)
-  run(left.started)
-  run(ends.started)
-  run(values)
+  run('HDEL', 'leases', gone)
+  run('ZREM', 'granted', left.granted)
+  run('ZADD', 'granted', ends.granted)
+  run('ZREM', 'started', left.started)
+  run('ZADD', 'started', ends.started)
+  run('HSET', 'leases', values)
 end
 
 return {

@@ -8,7 +8,7 @@ local guards = later('sluicegate.guards')
 local texts, acceptance = part('sluicegate.texts'), later('sluicegate.acceptance')
 local counts, tally_app = part('sluicegate.counts'), part('sluicegate.app_counts').tally
 local with_attempt = part('sluicegate.history').with_attempt
-local hear_attempt = part('sluicegate_worker.breaker').hear_attempt
+local hear_attempt = part('sluicegate_worker.health').hear_attempt
 local evidence = later('sluicegate_worker.evidence')
 local sender_queue = later('sluicegate_worker.sender_queue')
 local note_accepted = part('sluicegate_worker.senders').note_accepted
@@ -35,9 +35,12 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   if not own or outcome.kind ~= 'accepted' or not outcome.heard or records.is_loaded(id) then
     return false
   end
-  local state, attempts, history, maybe, before, lane =
-    unpack(records.look(id, 'state', 'attempts', 'history', 'maybe', 'maybe_before', 'lane'))
+  local state, history, lane = unpack(records.look(id, 'state', 'history', 'lane'))
   if state ~= 'waiting' then return false end
+  local attempts, maybe, before
+  if lane or history then -- it was tried before, or set by
+    attempts, maybe, before = unpack(records.look(id, 'attempts', 'maybe', 'maybe_before'))
+  end
   local carried = leases.is_carried(lease)
   if carried and num(maybe, 0) > 0 then return false end -- an attempt before may count as well
   leases.drop(id)
@@ -50,7 +53,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   report(now, bucket, lease, outcome)
   if lane or history then
     records.clear(id, 'content', 'request', 'lane', 'ticket', 'reason', 'code', 'answer')
-  else -- it was never tried, nor set by: no more is there
+  else -- no more is there
     records.clear(id, 'content', 'request')
   end
   local rule = limits.get('recipient') and rules().rule_of(lease.lane)

@@ -9,7 +9,7 @@ local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worke
 local shares, slots = part('sluicegate_worker.shares'), part('sluicegate_worker.slots')
 local standstill = part('sluicegate_worker.standstill')
 local evidence, due = later('sluicegate_worker.evidence'), later('sluicegate_worker.due')
-local claiming = later('sluicegate_worker.claim')
+local claiming, health = later('sluicegate_worker.claim'), later('sluicegate_worker.health')
 local ms = texts.ms
 local call, max, min = redis.call, math.max, math.min
 
@@ -92,7 +92,7 @@ local function closed(now, breaker, request)
   local wait = Breaker.wait(now, breaker)
   if not wait then return nil end
   if wait > 0 then return refused(wait, 'breaker') end
-  Breaker.order_probe(now, breaker, request.token)
+  health().order_probe(now, breaker, request.token)
   request.moved = true -- the order is given once
   return refused(0, 'probe')
 end

@@ -32,14 +32,18 @@ local TRACED = 32        -- the space at the end of a content whose record has a
 local NEAR = 50          -- tickets among which somebody else's is looked for
 
 -- What a worker needs to send a message: an app's content, or a recipient's ticket. `fields` are
--- its record's, as NEEDED names them.
-local NEEDED = { 'state', 'attempts', 'maybe', 'age', 'generation', 'content', 'request', 'free' }
+-- its record's, as NEEDED names them. `tried` are those that only an attempt leaves, beside its
+-- history, or whoever sets the message by, beside its lane.
+local NEEDED = { 'state', 'content', 'request', 'history', 'lane' }
+local TRIED = { 'attempts', 'maybe', 'age', 'generation', 'free' }
+local UNTRIED, MAYBE = {}, 2
 local limited, got, braked -- recipients.lua, its logs and brakes, where what one gets is limited
-local PLACE = 9 -- a message's place in line, where anybody waits in one
-local function grant(now, id, slot, ticket, fields, campaign)
+local PLACE = 6 -- a message's place in line, where anybody waits in one
+local function grant(now, id, slot, ticket, fields, tried, campaign)
   -- Not by ms(): no other text of the call is the same.
   local ahead = string.format('%.3f', slot - now.steady)
-  local _, attempts, maybe, age, generation, content, request, free = unpack(fields)
+  local _, content, request = unpack(fields)
+  local attempts, maybe, age, generation, free = unpack(tried)
   local granted = {
     id, ahead, attempts or '0', maybe or '0', age or '0', generation or '0', content or ticket,
     request or '', free or '0', campaign and campaigns.facts(campaign).version,
@@ -50,18 +54,25 @@ local function grant(now, id, slot, ticket, fields, campaign)
   return granted
 end
 
--- The same grant once more, to a worker that has lost the answer.
-local function grant_again(now, id, lease)
+-- The fields of NEEDED and of TRIED. Nearly none was tried, and an absent field costs a command as
+-- much as any.
+local function read(id)
   local fields = look(id, unpack(NEEDED))
-  return grant(now, id, lease.slot, lease.ticket_text, fields, campaigns.of(id))
+  return fields, (fields[4] or fields[5]) and look(id, unpack(TRIED)) or UNTRIED
 end
 
--- The fields of NEEDED. A recipient has no record before its first start: then only the first is
--- asked for.
+-- The same grant once more, to a worker that has lost the answer.
+local function grant_again(now, id, lease)
+  local fields, tried = read(id)
+  return grant(now, id, lease.slot, lease.ticket_text, fields, tried, campaigns.of(id))
+end
+
+-- A recipient has no record before its first start: then only the first field is asked for.
 local function look_at(id, is_recipient)
-  if not is_recipient then return look(id, unpack(NEEDED)) end
+  if not is_recipient then return read(id) end
   local fields = look(id, 'state')
-  return fields[1] and look(id, unpack(NEEDED)) or fields
+  if fields[1] then return read(id) end
+  return fields, UNTRIED
 end
 
 -- While one message at a time finds out how the provider is, it is not one to a recipient whose
@@ -110,7 +121,7 @@ local function next_message(now, cursor, request, slot)
   end
   -- The record decides: a ticket of a message that has ended, or is leased already, is void.
   local id = ticket.id
-  local fields = look_at(id, cursor.campaign)
+  local fields, tried = look_at(id, cursor.campaign)
   local state = fields[1] or cursor.campaign and 'waiting' -- no record yet
   if state ~= 'waiting' or leases.get(id) then return nil end
   if ended(now, id, ticket, request.retention_ms, request.token) then return nil end
@@ -127,16 +138,16 @@ local function next_message(now, cursor, request, slot)
     return defer(now, id, cursor.lane, ticket)
   end
   local refusal = limited and (got[ticket.got] or braked)
-    and limited.refusal(now, cursor, ticket, slot, fields[3])
+    and limited.refusal(now, cursor, ticket, slot, tried[MAYBE])
   if refusal then
     withheld().withhold(now, id, cursor.lane, ticket, refusal, request.retention_ms, request.token)
     return nil, refusal
   end
-  return ticket, fields
+  return ticket, fields, tried
 end
 
 -- Lease one message to the worker at a slot; returns the grant.
-local function grant_slot(now, bucket, room, request, slot, cursor, ticket, fields)
+local function grant_slot(now, bucket, room, request, slot, cursor, ticket, fields, tried)
   local lane = cursor.lane
   local lease = {
     token = request.token, slot = slot, seq = slots.take(bucket, room, slot), lane = lane,
@@ -144,9 +155,9 @@ local function grant_slot(now, bucket, room, request, slot, cursor, ticket, fiel
   }
   leases.write(ticket.id, lease, now.steady + request.lease_ms)
   lease.charged_for = charge(now, lane, ticket, slot)
-  if limited then limited.charge(now, cursor, ticket, slot, fields[3], fields[PLACE]) end
+  if limited then limited.charge(now, cursor, ticket, slot, tried[MAYBE], fields[PLACE]) end
   if cursor.capped then caps().charge(now, lane, ticket) end
-  return grant(now, ticket.id, slot, ticket.text, fields, cursor.campaign)
+  return grant(now, ticket.id, slot, ticket.text, fields, tried, cursor.campaign)
 end
 
 -- Grant what may go before the horizon's end, at most `want`. Returns the grants, why there are no
@@ -190,10 +201,10 @@ local function collect(now, bucket, room, request, want, bulk_want)
       if not stopped then lanes.park(cursor.class, member, opens, level) end
       if of_carrier then lanes.wait_for(now, level, cursor.class .. '/' .. member) end
     else
-      local ticket, fields = next_message(now, cursor, request, slot)
+      local ticket, fields, tried = next_message(now, cursor, request, slot)
       if ticket then
         grants[#grants + 1] =
-          grant_slot(now, bucket, room, request, slot, cursor, ticket, fields)
+          grant_slot(now, bucket, room, request, slot, cursor, ticket, fields, tried)
         bucket.streak = bulk and 0 or bucket.streak + 1
       elseif fields and not bulk then -- however many are held up, bulk has its turn
         bucket.streak = bucket.streak + 1

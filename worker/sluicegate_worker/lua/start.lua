@@ -11,7 +11,7 @@ local hours = later('sluicegate.hours')
 local limits, same_text = part('sluicegate.limits'), later('sluicegate.recipient_texts')
 local charges, withheld = later('sluicegate.charges'), later('sluicegate_worker.withheld')
 local match = string.match
-local wait_for_answer = part('sluicegate_worker.breaker').wait_for_answer
+local health = later('sluicegate_worker.health')
 
 local VOID_MS = 50 -- a slot is good for so long after its time
 
@@ -112,7 +112,8 @@ local function start(now, breaker, post, lease_ms, retention_ms)
   if not lease or lease.token ~= post.token then return refusal(id, post.token) end
   if lease.started then return 'started' end
   local ticket = leases.ticket(lease)
-  local state, key_at, maybe = unpack(records.look(id, 'state', 'key_at', 'maybe'))
+  local state, key_at = unpack(records.look(id, 'state', 'key_at'))
+  local maybe = key_at and records.look(id, 'maybe')[1] -- only a start before can have left it
   local void = now.steady > lease.slot + VOID_MS
   local closed = void or breaker.state == 'open' or not lane_passes(now, id, lease.lane)
     or optouts.under_review(ticket.to)
@@ -131,7 +132,7 @@ local function start(now, breaker, post, lease_ms, retention_ms)
   end
   lease.started = now.steady
   leases.write(id, lease, now.steady + lease_ms)
-  wait_for_answer(now, breaker)
+  health().wait_for_answer(now, breaker)
   local now_ms = texts.whole_ms(now.wall)
   if not state then -- a recipient's first start makes its record
     records.put(id, 'state', 'waiting', 'to', ticket.to, 'request', post.request, 'key_at', now_ms)

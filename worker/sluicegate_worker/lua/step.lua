@@ -29,20 +29,8 @@ local leases, optouts = part('sluicegate.leases'), later('sluicegate.optouts')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
 local starting, window = later('sluicegate_worker.start'), later('sluicegate_worker.window')
 local settling, claiming = later('sluicegate_worker.accepted'), later('sluicegate_worker.ask')
+local outcomes, health = later('sluicegate_worker.outcomes'), later('sluicegate_worker.health')
 local args = ARGV
-
-local FLAGS = {
-  h = 'heard', t = 'throttled', r = 'replayed', p = 'perhaps', u = 'free', f = 'full',
-  b = 'failing', o = 'opted_out', l = 'last',
-}
-local NUMBERS = {
-  delay = true, bulk_delay = true, wait = true, window = true, reset = true, hold = true,
-}
-local UNSAID = {
-  delay = 0, bulk_delay = -1, code = '', reason = '', answer = '', wait = -1, window = -1,
-  reset = -1, hold = 0, halt = '', halt_ends = '', profile = '', bill = '',
-}
-local OR_UNSAID = { __index = UNSAID }
 
 local last_read = 0
 local function arg()
@@ -52,20 +40,7 @@ end
 local function number_arg() return tonumber(arg()) end
 
 -- Each of these reads what begins at an argument, and returns with it how many arguments it took.
-local function read_settle(first)
-  local outcome = {
-    id = args[first], token = args[first + 1], kind = args[first + 2],
-    provider_id = args[first + 3], took = tonumber(args[first + 4]),
-    limit = tonumber(args[first + 6]), remaining = tonumber(args[first + 7]),
-  }
-  local flags, others = args[first + 5], tonumber(args[first + 8])
-  for n = 1, #flags do outcome[FLAGS[string.sub(flags, n, n)]] = true end
-  for i = first + 9, first + 7 + 2 * others, 2 do
-    local name, value = args[i], args[i + 1]
-    outcome[name] = NUMBERS[name] and tonumber(value) or value
-  end
-  return setmetatable(outcome, OR_UNSAID), 9 + 2 * others
-end
+local function read_settle(first) return outcomes().read(first) end
 
 local function read_start(first)
   return { id = args[first], token = args[first + 1], request = args[first + 2] }, 3
@@ -121,7 +96,7 @@ end
 local renewals = read_all(read_renewal)
 -- A write that frees nothing counts as one that frees: after it, a full server takes the rest.
 if #settles + #starts + #renewals > 0 then redis.call('ZREM', key('granted'), '') end
-Breaker.hear_probe(now, breaker, prober, well)
+if prober ~= '' then health().hear_probe(now, breaker, prober, well) end
 local settle = #settles > 0 and settling().settle
 local settled = each(settles, function(outcome)
   return settle(now, bucket, breaker, outcome, retention_ms)
@@ -139,7 +114,7 @@ local renewed = each(renewals, function(renewal)
 end)
 
 clock.save(now) -- a write that grows: where nothing ended or was kept, a full server stops here
-Breaker.mind_silence(now, breaker, bucket)
+if Breaker.may_be_silent(breaker) then health().mind_silence(now, breaker, bucket) end
 local claimed = { '0', '', {} }
 local request = { token = arg(), want = number_arg(), horizon = number_arg() }
 if request.token ~= '' and limits.get('limit') then

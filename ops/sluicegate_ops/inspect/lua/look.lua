@@ -29,7 +29,7 @@ local breaker = Breaker.load()
 local clues_of = part('sluicegate_worker.clues').of
 local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000),
   num(limits.get('ceiling'), 0))
-Breaker.mind_silence(now, breaker, bucket)
+part('sluicegate_worker.health').mind_silence(now, breaker, bucket)
 local slot, bulk_slot = Bucket.next_slots(now, bucket, Bucket.look(now, bucket))
 
 local function wall(steady) return ms(steady - now.steady + now.wall) end
