@@ -171,7 +171,7 @@ end
 -- Whether no more came back in `span` ms than a bucket of the pace that is claimed gives back.
 local function as_bucket(bucket, known, gained, span, blur)
   return known.claimed == 1
-    and gained <= 2 + 2 * blur + REFUTED * span * bucket.limit / bucket.window
+    and gained <= 1 + 2 * blur + REFUTED * span * bucket.limit / bucket.window
 end
 
 -- Some of ours have gone, and not all at once.
@@ -216,7 +216,7 @@ local function gradual(now, bucket, seen, known, dry, tolerance, blur)
         not windowed)
       start_over(known)
     elseif now.steady >= known.no_room and low < bucket.window / 4
-      and not as_bucket(bucket, known, gained, seen.at - known.first_at, blur) then
+      and not (as_bucket(bucket, known, gained, seen.at - known.first_at, blur)) then
       known.kind = '-'
       believe(now, bucket, max(bucket.window / 4, low), 'room', false, true)
       start_over(known)
