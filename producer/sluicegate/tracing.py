@@ -46,12 +46,14 @@ class TracedSpan:
         self._span.set_status(sys.modules["opentelemetry.trace"].StatusCode.ERROR)
 
 
-def context_of(item: Message | Mapping[str, Any]) -> TraceContext | None:
-    """The context that a message brings, given whole or as its fields."""
+def context_of(item: object) -> TraceContext | None:
+    """The context that a message brings, given whole or as its fields; None of anything else."""
     if isinstance(item, Message):
         parent, state = item.traceparent, item.tracestate
-    else:
+    elif isinstance(item, Mapping):
         parent, state = item.get("traceparent"), item.get("tracestate")
+    else:
+        return None
     texts = (text if isinstance(text, str) else None for text in (parent, state))
     return trace_context(*texts)
 
@@ -76,7 +78,7 @@ def enqueuing(
         own = context_of(items[0])
         return _span(api, "enqueue", account, "PRODUCER", own, attributes)
     attributes["messaging.batch.message_count"] = len(items)
-    found = (context_of(item) for item in items if isinstance(item, Message | Mapping))
+    found = map(context_of, items)
     links = list(dict.fromkeys(context for context in found if context))[:_MOST_LINKS]
     return _span(api, "enqueue", account, "PRODUCER", None, attributes, links)
 
