@@ -24,6 +24,8 @@ OVERVIEW = PAGES[0]
 OF_PAGE = {"campaign": ("c1",)}
 """What a page is asked with."""
 MOST_SERVER_MS, MOST_MS = 5.0, 200.0
+LOOKS = 15
+"""So often a page is looked at before it is called slow: other tests use the cores as well."""
 SHARE_OF_A_CORE = 0.03
 
 
@@ -109,8 +111,8 @@ def test_every_page_takes_less_than_a_fifth_of_a_second(
 ) -> None:
     slow: dict[str, float] = {}
     for page in PAGES:
-        took_ms = []
-        for _ in range(6):
+        took_ms = list[float]()
+        while min(took_ms, default=MOST_MS + 1) > MOST_MS and len(took_ms) < LOOKS:
             began = time.perf_counter()
             drawn(page, look(accounts, page))
             took_ms.append(1000 * (time.perf_counter() - began))
@@ -146,6 +148,7 @@ def crowded(valkey: redis.Redis) -> redis.Redis:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)  # a million messages, with the thorough profile
 def test_a_thousand_lanes_cost_a_few_milliseconds(
     accounts: OpenAccounts, valkey: redis.Redis
 ) -> None:
