@@ -217,18 +217,6 @@ def test_a_window_that_the_provider_changes_is_learned_again(valkey: redis.Redis
     assert made.bucket()["learned"] == 2_000
 
 
-def test_a_window_that_is_configured_far_too_short_is_given_up_at_the_first_refusal(
-    valkey: redis.Redis,
-) -> None:
-    made = bench(valkey, window_seconds=WINDOW / 10)
-    provider = FixedWindow(LIMIT, WINDOW, phase=0.0)
-    for _ in range(LIMIT - 2):
-        provider.take(0.0)
-    _, refused = sent(made, provider, 1.0)
-    assert refused == 1
-    assert made.bucket()["learned"] >= 500 * WINDOW
-
-
 def test_more_that_remains_than_the_limit_is_as_if_nothing_were_used(valkey: redis.Redis) -> None:
     made = bench(valkey)
     sent(made, SlidingLog(LIMIT, WINDOW), 2.0, limit=7, remaining=1)

@@ -11,7 +11,6 @@ local KEEP_FROM = 20   -- slots in a window from which bulk leaves some of what 
 local UNTOLD = 20      -- after so many slots without a word of what remains, nothing is known of it
 local KEPT = 0.02      -- how many: that share of the limit
 local HASTE = 4        -- so many times faster come slots that show how what they use comes back
-local UNEVEN = 1.3     -- so many times longer than the pace is a gap that keeps bulk going
 local ENDS = 1.02      -- of a claimed window: by then its first slots came back, or it is longer
 
 -- Two words: the kind that the provider's limiter seems to be, and what told the window. Then
@@ -111,10 +110,12 @@ end
 -- enough not to stand still once the log is full. `left` is the bucket's.
 local function uneven_gap(bucket, room, left)
   local one = room.bounds[1]
-  local ahead = floor(one.size / (one.size < 80 and 4 or 8)) -- of a few, fewer tell nothing
+  -- Of a few slots, fewer tell nothing.
+  local few = one.size < 80
+  local ahead = floor(one.size / (few and 4 or 8))
   if ahead < 2 then return 0 end
   local gap = (left(room, one.span, one.size - ahead) - bucket.slot) / ahead
-  return gap > UNEVEN * one.span / one.size and gap or 0
+  return gap > (few and 1.5 or 1.3) * one.span / one.size and gap or 0
 end
 
 -- How long bulk waits after a slot at least, and whether nothing remains for anybody.

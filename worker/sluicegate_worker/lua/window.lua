@@ -216,7 +216,7 @@ local function gradual(now, bucket, seen, known, dry, tolerance, blur)
         not windowed)
       start_over(known)
     elseif now.steady >= known.no_room and low < bucket.window / 4
-      and not (as_bucket(bucket, known, gained, seen.at - known.first_at, blur)) then
+      and not as_bucket(bucket, known, gained, seen.at - known.first_at, blur) then
       known.kind = '-'
       believe(now, bucket, max(bucket.window / 4, low), 'room', false, true)
       start_over(known)
@@ -297,12 +297,6 @@ local function learn(now, bucket)
     if known.last_at >= 0 and until_ms > known.last_at then
       known.oldest = known.oldest + until_ms - known.last_at
       known.last_at = until_ms
-    end
-    local dry = until_ms - known.quiet
-    if bucket.doubt == 1 and known.last_at >= 0 and is_silent(bucket, dry, tolerance) then
-      known.kind = '-'
-      believe(now, bucket, dry, 'quiet', false, true)
-      start_over(known)
     end
     return
   end
