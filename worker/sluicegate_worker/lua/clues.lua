@@ -109,6 +109,7 @@ end
 -- For some time after the window was found to be another, the log may be uneven: bulk goes slowly
 -- enough not to stand still once the log is full. `left` is the bucket's.
 local function uneven_gap(bucket, room, left)
+  if bucket.capped then return 0 end -- the ceiling goes on as before
   local one = room.bounds[1]
   -- Of a few slots, fewer tell nothing.
   local few = one.size < 80
