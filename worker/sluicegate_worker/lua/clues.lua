@@ -111,12 +111,10 @@ end
 local function uneven_gap(bucket, room, left)
   if bucket.capped then return 0 end -- the ceiling goes on as before
   local one = room.bounds[1]
-  -- Of a few slots, fewer tell nothing.
-  local few = one.size < 80
-  local ahead = floor(one.size / (few and 4 or 8))
+  local ahead = floor(one.size / (one.size < 80 and 4 or 8)) -- of a few, fewer tell nothing
   if ahead < 2 then return 0 end
   local gap = (left(room, one.span, one.size - ahead) - bucket.slot) / ahead
-  return gap > (few and 1.5 or 1.3) * one.span / one.size and gap or 0
+  return gap > 1.3 * one.span / one.size and gap or 0
 end
 
 -- How long bulk waits after a slot at least, and whether nothing remains for anybody.
