@@ -11,6 +11,7 @@ from ..operating.message.attempts import COLUMNS, attempt_rows
 from ..operating.message.pairs import message_pairs
 from ..operating.message.screen import read_screen
 from ..operating.numbers import BadNumbers, numbers_of
+from ..operating.pasting import pasted
 from ..operating.session import Session
 from ..operating.words import clean
 
@@ -34,7 +35,7 @@ def message(session: Session, id: str, full: bool = False) -> dict[str, Any]:
     except UnknownMessage as error:
         if not _PROVIDERS.fullmatch(id):
             raise
-        ask = f"sluicegate message retrieve {id}"
+        ask = f"sluicegate message retrieve {pasted(id)}"
         return nothing | {"said": f"{error}. If it is the provider's id, ask the provider: {ask}"}
     workers = worker_names(session.client, session.keys)
     pairs = message_pairs(record, session)

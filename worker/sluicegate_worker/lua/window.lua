@@ -134,8 +134,7 @@ local function hear_others(bucket, known, gone, since, blur)
 end
 
 -- A window between two lengths was seen, by a limiter of that kind; where that is `weak`, a shorter
--- one stays in doubt. One that is known already is
--- given up only for what was seen twice.
+-- one stays in doubt. One that is known already is given up only for what was seen twice.
 local function consider(now, bucket, low, high, kind, why, weak)
   local known = clues_of(bucket)
   local window = likely(bucket, low, high)
