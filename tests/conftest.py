@@ -52,7 +52,7 @@ settings.register_profile(
     deadline=None,
     print_blob=True,
     derandomize=bool(os.environ.get("CI")),
-    max_examples=20,
+    max_examples=15,
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=200)
 settings.load_profile(os.environ.get("SLUICEGATE_TEST_PROFILE", "quick"))

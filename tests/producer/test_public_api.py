@@ -41,6 +41,7 @@ def test_mypy_refuses_the_marked_lines_and_no_others() -> None:
     assert {(int(number), code) for number, code in reported} == marked()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_pyright_refuses_the_same_lines() -> None:
     pytest.importorskip("pyright")  # it brings a Node.js, which not every platform can run

@@ -181,7 +181,7 @@ def test_a_worker_comes_back_soon_while_the_window_is_in_doubt(valkey: redis.Red
 
 
 @pytest.mark.parametrize("kind", ["fixed", "sliding"])
-@pytest.mark.parametrize("most", [9, 16, 30])
+@pytest.mark.parametrize("most", [9, pytest.param(16, marks=pytest.mark.long), 30])
 def test_requests_on_their_way_make_no_slow_bucket_of_the_provider(
     valkey: redis.Redis, kind: str, most: int
 ) -> None:
