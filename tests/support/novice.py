@@ -82,7 +82,7 @@ class Novice:
         """Into the field whose label begins so."""
         self.interactions += 1
         way = f"//label[starts-with(normalize-space(), {json.dumps(label)})]"
-        self._until(lambda: self.driver.find_elements("xpath", way))  # the page may be on its way
+        self._until(lambda: self.driver.find_element("xpath", way))  # its page may be on its way
         of = self.driver.find_element("xpath", way).get_attribute("for")
         field = self.driver.find_element("id", of)
         if field.get_attribute("type") == "file":
