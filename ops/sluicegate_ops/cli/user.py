@@ -85,7 +85,7 @@ def add(session: Session, options: UserAddOptions) -> None:
     path = _file(session)
     text = "" if options.print_ or not path.exists() else path.read_text(encoding="utf-8")
     table_of = (*_USERS, name)
-    known = setting_at(text, table_of) is not None
+    known, opened = setting_at(text, table_of) is not None, setting_at(text, _DESK) is not None
     for setting, given in {"roles": roles, "password_hash": hash}.items():
         if given:
             text = with_setting(text, table_of, setting, given, "sluicegate user add")
@@ -97,9 +97,8 @@ def add(session: Session, options: UserAddOptions) -> None:
         return
     if options.no_password and known:
         text = without(text, (*table_of, "password_hash"))
-    opened = setting_at(path.read_text(encoding="utf-8") if path.exists() else "", _DESK)
     _write(path, text)
-    then = "it counts at once" if opened is not None else "restart sluicegate serve"
+    then = "it counts at once" if opened else "restart sluicegate serve"
     said = f"{name} {done} in {path}: {then}"
     write_result(about | {"file": str(path)}, said, as_json=options.json)
 

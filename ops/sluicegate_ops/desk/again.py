@@ -8,12 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sluicegate.errors import SluicegateError
+from sluicegate.campaigns.campaign import Campaign
 
-from ..operating.words import clean, hidden
 from .draft_pages import DRAFT, MOST_TEXT, MOST_VALUE, DraftPages, to_draft
 from .drafts import Draft, DraftKind
-from .routes import told
 from .shell import PREFIX
 from .uploading import BadUpload, UploadedFile
 from .visitors import Visitor
@@ -39,23 +37,15 @@ class AgainRoutes:
 
     async def _again(self, kind: DraftKind, request: Request, visitor: Visitor) -> Response:
         """Begin to revise a campaign, or to try again whom it failed for."""
-        self._pages.desk.visitors.check_site(request)
-        name = request.path_params["name"]
-        account = request.query_params.get("account", "")
 
-        def begun() -> Draft:
-            campaign = self._pages.desk.accounts.session(account).campaigns.get(name)
-            draft = self._pages.drafts.make(kind, visitor.person.name, account, campaign.name)
+        def fill(draft: Draft, campaign: Campaign) -> None:
             self._pages.drafts.write(draft, "text.txt", campaign.current.text)
             if kind == "retry":
                 draft.settings = {"failed": request.query_params.get("failed", "any")[:MOST_VALUE]}
             self._pages.drafts.save(draft)
-            return draft
 
-        try:
-            return to_draft(await self._pages.desk.beside(begun))
-        except SluicegateError as error:
-            return told("Not found", clean(hidden(str(error))), 404)
+        draft = await self._pages.begun(kind, request, visitor, fill)
+        return draft if isinstance(draft, Response) else to_draft(draft)
 
     async def _ask(self, request: Request, visitor: Visitor, draft: Draft) -> Response:
         """Have the command say what it would do: without a word of agreement it does nothing."""

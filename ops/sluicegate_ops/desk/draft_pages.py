@@ -12,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from sluicegate.campaigns.campaign import Campaign
 from sluicegate.config import Account
+from sluicegate.errors import SluicegateError
 
 from ..dashboard.acts.acting import FormFields
 from ..operating.campaign.opening_words import OpeningLine, opening_line
@@ -45,6 +47,7 @@ _DOCUMENTS: Final[Mapping[DraftKind, str]] = {"retry": "ask.out", "unreached": "
 """What the commands wrote that the page is about; of others that of the check."""
 
 Draw = Callable[[Request, Visitor, Draft], Awaitable[Response]]
+Fill = Callable[[Draft, Campaign], None]
 
 
 class DraftPages:
@@ -84,6 +87,28 @@ class DraftPages:
             return await answer(request, visitor, self.jobs.seen(found))
 
         return self.of_sender(answering)
+
+    async def begun(
+        self, kind: DraftKind, request: Request, visitor: Visitor, fill: Fill
+    ) -> Draft | Response:
+        """A new draft about the campaign of the route; the answer where there is none.
+
+        ``fill`` puts in what the draft is to hold. It may wait for Redis, so a thread calls it.
+        """
+        self.desk.visitors.check_site(request)
+        account = request.query_params.get("account", "")
+
+        def begin() -> Draft:
+            campaigns = self.desk.accounts.session(account).campaigns
+            campaign = campaigns.get(request.path_params["name"])
+            draft = self.drafts.make(kind, visitor.person.name, account, campaign.name)
+            fill(draft, campaign)
+            return draft
+
+        try:
+            return await self.desk.beside(begin)
+        except SluicegateError as error:
+            return told("Not found", clean(hidden(str(error))), 404)
 
     def page(
         self, visitor: Visitor, title: str, template: str, status: int = 200, **fields: Any

@@ -4,9 +4,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from sluicegate.errors import SluicegateError
+from sluicegate.campaigns.campaign import Campaign
 
-from ..operating.words import clean, hidden
 from . import shell
 from .causes import LISTS
 from .draft_pages import DRAFT, DraftPages, to_draft
@@ -34,23 +33,15 @@ class ReachedRoutes:
 
     async def _begin(self, request: Request, visitor: Visitor) -> Response:
         """Have the report read; its page shows how far it is."""
-        pages = self._pages
-        pages.desk.visitors.check_site(request)
-        account, who = request.query_params.get("account", ""), visitor.person.name
 
-        def begun() -> Draft:
-            session = pages.desk.accounts.session(account)
-            campaign = session.campaigns.get(request.path_params["name"])
-            draft = pages.drafts.make("unreached", who, account, campaign.name)
+        def fill(draft: Draft, campaign: Campaign) -> None:
             draft.shown = f"whom {campaign.name} did not reach"
-            return draft
 
-        try:
-            draft = await pages.desk.beside(begun)
-        except SluicegateError as error:
-            return told("Not found", clean(hidden(str(error))), 404)
+        draft = await self._pages.begun("unreached", request, visitor, fill)
+        if isinstance(draft, Response):
+            return draft
         args = ["campaign", "report", "--json", "--", draft.name]
-        pages.jobs.begin(draft, "report", who, args)
+        self._pages.jobs.begin(draft, "report", visitor.person.name, args)
         return to_draft(draft)
 
     async def _list(self, request: Request, visitor: Visitor, draft: Draft) -> Response:

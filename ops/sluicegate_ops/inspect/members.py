@@ -58,7 +58,8 @@ def _was_imported(client: Any, keys: Keys, campaign: str, hash: int) -> bool:
     bare, keyed = client.hmget(keys.campaign(campaign), "shards", "keyed_shards")
     if not (shards := keyed or bare):
         return False
-    return bool(client.sismember(keys.members(campaign, hash % int(shards)), str(hash)))
+    [found] = imported(client, keys, [(campaign, int(shards), hash)])
+    return found
 
 
 def _tickets(client: Any, key: str) -> Iterator[bytes]:
