@@ -15,6 +15,7 @@ from sluicegate.message import Encoding, Message, Priority, new_id
 from sluicegate.rules import E164, SHORT_CODE
 from sluicegate.times import exact_time
 from sluicegate.trace_context import TRACEPARENT, TRACESTATE, TraceContext, trace_context
+from sluicegate.tracing import context_of
 
 from .problems import HttpProblem
 
@@ -152,11 +153,8 @@ def line_of(
     expires_at = _moment(asked.expires_at, "/expires_at")
     id = new_id() if key is None else id_of_key(key)
     if asked.traceparent is not None:
-        own = [
-            text if isinstance(text, str) else None
-            for text in (asked.traceparent, asked.tracestate)
-        ]
-        trace = trace_context(*own) or trace
+        own = {TRACEPARENT: asked.traceparent, TRACESTATE: asked.tracestate}
+        trace = context_of(own) or trace
     return _message(asked, id, asked.priority or priority, expires_at, trace), key is not None
 
 
