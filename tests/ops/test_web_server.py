@@ -396,6 +396,34 @@ def test_serve_runs_until_it_is_told_to_stop(home: Path, bench: Bench) -> None:
     assert bench.status("order-1").state == "waiting"
 
 
+_COUNTED = """
+import atexit, gc, sys
+from sluicegate_ops.cli import main
+atexit.register(lambda: print(gc.get_freeze_count(), len(gc.get_objects()), file=sys.stderr))
+main()
+"""
+
+
+def test_the_collector_spares_what_serve_has_loaded(home: Path) -> None:
+    home.write_text("web.apps.shop = { token_env = 'TOKEN_SHOP' }\n")
+    process = subprocess.Popen(
+        [sys.executable, "-c", _COUNTED, "serve", "--port", "0"],
+        env=os.environ | ENVIRON,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().removeprefix("listening on ").strip()
+        assert run(url, EXAMPLES / "send.sh", NUMBER, SENDER, "hi", "order-1").returncode == 0
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    spared, looked_through = map(int, err.split())
+    assert spared > 10 * looked_through
+
+
 def test_serve_says_which_variable_is_missing_and_what_to_set(home: Path) -> None:
     home.write_text(
         "[accounts.default]\n[accounts.old]\napi = 'v1'\nv1_webhook_secret_env = 'OLD_SECRET'\n"
