@@ -90,7 +90,7 @@ def some_figures(enqueue_vs_celery: float = 40.0) -> Figures:
         under_celery_vs_bare=one,
         under_celery_cpu_vs_bare=one,
         preflight=PreflightFigures(1_000_000, 12.0, 190.0),
-        http=HttpFigures(Stats(25_000.0, 2.0, 3.0), one, Stats(1_500.0, 2.0, 3.0), one),
+        http=HttpFigures(Stats(25_000.0, 2.0, 3.0), one, Stats(1_500.0, 2.0, 3.0), one, one),
     )
 
 
@@ -201,6 +201,7 @@ def test_targets_stand_beside_the_measurements() -> None:
     assert said["bulk enqueue, to a loop of delay()"].measured == 40.0
     assert said["bulk over HTTP with a token, caps and validation, messages/s"].holds
     assert not said["the same one by one, messages/s"].holds
+    assert said["p99 of 2,000 a second, from when each was due"].holds
     assert said["preflight of a million rows with zones, a list and three conditions"].holds
     assert said["its memory at most"].measured == 190.0
     assert not any(one.what.startswith("import") for one in every_target(Bench(cases=[])))
@@ -283,3 +284,4 @@ def test_what_is_taken_over_http_is_measured() -> None:
         run = http_run(environment, 1_000, 200)
     assert run.bulk_per_s > run.single_per_s > 0
     assert 0 < run.single_p50_ms <= run.single_p99_ms
+    assert run.paced_p99_ms > 0

@@ -1,8 +1,9 @@
 """``python -m sluicegate_rigs.bench.http_load PORT COUNT MANY``: load a front door.
 
-First MANY messages in one bulk request, then COUNT singly over ``CONNECTIONS`` connections. Prints
-{"bulk_seconds": ..., "single_seconds": ..., "p50_ms": ..., "p99_ms": ...}. It spends little: a
-client in Python that did more would be measured instead of the server.
+First MANY messages in one bulk request, then COUNT singly over ``CONNECTIONS`` connections, each as
+soon as the one before it is answered, then COUNT at ``PACE`` a second. Prints {"bulk_seconds": ...,
+"single": ..., "paced": ...}, of which both are {"seconds": ..., "p50_ms": ..., "p99_ms": ...}. It
+spends little: a client in Python that did more would be measured instead of the server.
 """
 
 import asyncio
@@ -13,11 +14,14 @@ import socket
 import sys
 import threading
 import time
-from typing import Final
+from typing import Any, Final
 
 from .bodies import SENDER, number, text
 
 CONNECTIONS: Final = 32
+PACE: Final = 2_000
+"""Requests a second that come whether or not those before them are answered."""
+
 TOKEN_ENV: Final = "SLUICEGATE_TOKEN_BENCH"  # noqa: S105 - a variable's name
 _LENGTH = re.compile(rb"content-length: ([0-9]+)", re.IGNORECASE)
 _TAKEN = b'"status":200'
@@ -59,7 +63,7 @@ def bulk(port: int, count: int) -> float:
 
 
 class _One(asyncio.Protocol):
-    """One connection: asks, and asks again once it is answered."""
+    """One connection: asks, and asks again once it is answered and the next request is due."""
 
     def __init__(self, load: "_Load") -> None:
         self._load, self._got, self._at = load, b"", 0.0
@@ -71,12 +75,15 @@ class _One(asyncio.Protocol):
         self._ask()
 
     def _ask(self) -> None:
-        request = self._load.following()
-        if request is None:
+        following = self._load.following()
+        if following is None:
             self._transport.close()
             return
-        self._at = time.perf_counter()
-        self._transport.write(request)
+        self._at, request = following  # from when it is due: it may have waited for a connection
+        if (early := self._at - time.perf_counter()) > 0:
+            asyncio.get_running_loop().call_later(early, self._transport.write, request)
+        else:
+            self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self._got += data
@@ -93,22 +100,28 @@ class _One(asyncio.Protocol):
 
 
 class _Load:
-    """So many requests, and how long each took."""
+    """So many requests, and how long each took; ``pace`` a second, or 0: each as soon as it can."""
 
-    def __init__(self, count: int) -> None:
-        self._requests = iter([self._request(n) for n in range(count)])
+    def __init__(self, key: str, count: int, pace: int) -> None:
+        self._requests = iter([self._request(key, n) for n in range(count)])
+        self._apart, self._due = (1 / pace, time.perf_counter()) if pace else (0.0, 0.0)
         self.waits = list[float]()
         self.done = asyncio.get_running_loop().create_future()
         self._open = CONNECTIONS
 
     @staticmethod
-    def _request(n: int) -> bytes:
+    def _request(key: str, n: int) -> bytes:
         fields = {"from": SENDER, "to": number(n), "text": text(n)}
         body = json.dumps(fields, separators=(",", ":")).encode()
-        return _head("/v2/messages", len(body), f"idempotency-key: s{n}\r\n") + body
+        return _head("/v2/messages", len(body), f"idempotency-key: {key}{n}\r\n") + body
 
-    def following(self) -> bytes | None:
-        return next(self._requests, None)
+    def following(self) -> tuple[float, bytes] | None:
+        """When the next one is due, and its bytes; None where there is no more."""
+        request = next(self._requests, None)
+        if request is None:
+            return None
+        self._due += self._apart
+        return self._due or time.perf_counter(), request
 
     def answered(self, head: bytes, seconds: float) -> None:
         if not head.startswith(b"HTTP/1.1 200"):
@@ -121,9 +134,9 @@ class _Load:
             self.done.set_result(None)
 
 
-async def single(port: int, count: int) -> dict[str, float]:
+async def single(port: int, key: str, count: int, pace: int = 0) -> dict[str, float]:
     """Seconds for all of them, and the milliseconds of the median and of the slowest 1 %."""
-    load, loop = _Load(count), asyncio.get_running_loop()
+    load, loop = _Load(key, count, pace), asyncio.get_running_loop()
     began = time.perf_counter()
     for _ in range(CONNECTIONS):
         await loop.create_connection(lambda: _One(load), "127.0.0.1", port)
@@ -133,13 +146,15 @@ async def single(port: int, count: int) -> dict[str, float]:
         raise RuntimeError(f"{len(load.waits)} of {count} messages were answered")
     waits = sorted(load.waits)
     p50, p99 = (1000 * waits[int(share * (count - 1))] for share in (0.5, 0.99))
-    return {"single_seconds": took, "p50_ms": p50, "p99_ms": p99}
+    return {"seconds": took, "p50_ms": p50, "p99_ms": p99}
 
 
 def main() -> None:
     """Load the port that the arguments name."""
     port, count, many = map(int, sys.argv[1:])
-    took = {"bulk_seconds": bulk(port, many)} | asyncio.run(single(port, count))
+    took: dict[str, Any] = {"bulk_seconds": bulk(port, many)}
+    took["single"] = asyncio.run(single(port, "s", count))
+    took["paced"] = asyncio.run(single(port, "p", count, PACE))
     sys.stdout.write(json.dumps(took) + "\n")
 
 

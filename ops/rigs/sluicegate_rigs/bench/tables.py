@@ -13,6 +13,7 @@ from .comparison import BenchCase, Stats, paired, per_second, worker_cpu
 from .contenders import CELERY
 from .figures import Figures
 from .growth import Point
+from .http_load import PACE
 from .record import Bench, noise
 from .script_times import LIMITED, Percentiles
 from .stub import Endpoint
@@ -122,6 +123,7 @@ def _figures(figures: Figures) -> Iterator[tuple[str, str]]:
         yield "bulk over HTTP, to bulk enqueue", spread(http.bulk_to_python, ".2f") + "x"
         yield "singly over HTTP, messages/s", spread(http.single_per_s, ",.0f")
         yield "singly over HTTP, p99", spread(http.single_p99_ms, ".1f") + " ms"
+        yield f"{PACE:,}/s over HTTP, p99", spread(http.paced_p99_ms, ".1f") + " ms"
     yield "loop of delay(), tasks/s", spread(figures.celery_enqueue_per_s, ",.0f")
     yield "bulk enqueue, producer's CPU s/1k", spread(figures.enqueue_cpu_s_per_1k, ".4f")
     yield (

@@ -10,6 +10,7 @@ from .comparison import Stats, per_second, worker_cpu
 from .contenders import CELERY, SLUICEGATE
 from .figures import Figures
 from .http_figures import HttpFigures
+from .http_load import PACE
 from .preflights import WHOLE, PreflightFigures
 from .record import LIMIT_50_MS, Bench
 from .script_times import ALL, IN_HOURS, OF_CAMPAIGN
@@ -121,6 +122,8 @@ def _over_http(http: HttpFigures) -> Iterator[Target]:
     what = "the same one by one, messages/s"
     yield Target(what, 2_000, singly.median, "{:,.0f}", aside=_apart(singly, ",.0f"))
     yield Target("its p99", 50, p99.median, "{:.1f} ms", True, _apart(p99, ".1f"))
+    paced, what = http.paced_p99_ms, f"p99 of {PACE:,} a second, from when each was due"
+    yield Target(what, 50, paced.median, "{:.1f} ms", True, _apart(paced, ".1f"))
 
 
 def _preflight(preflight: PreflightFigures) -> Iterator[Target]:
