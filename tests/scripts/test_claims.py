@@ -12,7 +12,7 @@ from sluicegate.config import InDoubt
 from sluicegate_worker.queue import KEY_REUSE_MS, STEP
 from sluicegate_worker.wire import Grant, Renewal, Settle, SettleKind, Start, parse_stepped
 from support.bench import Bench, warm_bench
-from support.messages import SENDER, message
+from support.messages import SENDER, message, plan
 
 LANE, BULK = f"ts:{SENDER}", f"bs:{SENDER}"
 LEASE_MS = 15_000.0
@@ -778,3 +778,40 @@ def test_a_call_touches_a_bounded_number_of_tickets_whatever_the_backlog(bench: 
     bench.claim(50)
     assert bench.store.zcard(bench.keys("due")) == 100 - 16
     assert len(bench.lane(LANE)) == 300 + 16 - 50 - 32
+
+# A start that the server has forgotten: a replica that takes over lacks the last writes.
+
+
+@pytest.mark.parametrize("of", ["an app", "a campaign"])
+@pytest.mark.parametrize(
+    ("kind", "told", "state"),
+    [
+        ("accepted", {"heard": True, "provider_id": "p"}, "accepted"),
+        ("dead", {"heard": True}, "dead"),
+        ("retry", {"heard": True}, "retrying"),
+        ("back", {"heard": True, "perhaps": True}, "waiting"),
+        ("doubt", {"delay_ms": 900.0}, "in_doubt"),
+    ],
+)
+def test_who_tells_of_an_attempt_has_made_one_though_nobody_knows_of_its_start(
+    bench: Bench, of: str, kind: SettleKind, told: dict[str, Any], state: str
+) -> None:
+    if of == "an app":
+        enqueued(bench, 1)
+    else:
+        bench.campaign(plan("july"), 1)
+    [grant] = bench.claim_all(1)
+    bench.later(grant.slot_ms)
+    assert bench.settle(grant, kind, **told) == "applied"
+    bench.check()
+    assert bench.record(grant.id)["state"] == state
+    assert bench.record(grant.id)["history"].split(",")[3] == kind
+    bench.later(1000)
+    bench.sweep()
+    if state in ("accepted", "dead"):
+        return
+    [again] = bench.claim_all(1)
+    assert (again.attempts, again.maybe) == (int(kind != "back"), int(kind in ("back", "doubt")))
+    bench.later(again.slot_ms)
+    assert bench.start(again, request=b'{"again":1}') == [True]
+    assert bench.record(grant.id)["request"] == '{"again":1}'

@@ -174,7 +174,7 @@ class Levels(RuleBasedStateMachine):
             f"sender:{sender}": {SLOW: self.setting.slow, FREE: 1000.0}.get(sender, 20.0),
             f"campaign:{name}": self.rates.get(name, 0.0),
         }
-        if registration:
+        if registration and home:  # elsewhere nobody is that carrier's
             per_minute = PER_MINUTE[registration] if kind == "sms" else 60.0
             rates[f"registration:{registration}:{kind}"] = per_minute / 60
         charged = {level: (1000 / r, self.epochs[level]) for level, r in rates.items() if r}

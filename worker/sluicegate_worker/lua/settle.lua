@@ -28,7 +28,7 @@ local hear_attempt = part('sluicegate_worker.health').hear_attempt
 local evidence, senders = part('sluicegate_worker.evidence'), part('sluicegate_worker.senders')
 local report = part('sluicegate_worker.rate_headers').report
 local num, ms, whole_ms = texts.num, texts.ms, texts.whole_ms
-local call, max = redis.call, math.max
+local call, max, min = redis.call, math.max, math.min
 
 local DAY_MS = 86400000
 local MANY_SENDERS = 3      -- with the same fault: then it is the account's
@@ -259,10 +259,20 @@ local function hear(now, breaker, outcome, lease, record)
   return outcome.heard and not (outcome.refusals and outcome.lone)
 end
 
+-- Whoever tells of an attempt has made one: that nobody knows of its start is the fault of a server
+-- that lost its last writes. It began at its slot.
+local function assume_started(now, lease, record)
+  local started = min(lease.slot, now.steady)
+  lease.started = started
+  record.to = record.to or leases.ticket(lease).to
+  record.key_at = record.key_at or whole_ms(now.wall - (now.steady - started))
+end
+
 -- The lease ends, and what its attempt says is heard.
 local function end_lease(now, bucket, breaker, outcome, lease, record)
   local id, kind = outcome.id, outcome.kind
-  if not lease.started or kind == 'unused' then return charges.drop_grant(now, id, lease) end
+  if kind == 'unused' then return charges.drop_grant(now, id, lease) end
+  if not lease.started then assume_started(now, lease, record) end
   leases.drop(id)
   states.note_attempt(now, id, lease, outcome.took, kind, outcome.code)
   if hear(now, breaker, outcome, lease, record) then report(now, bucket, lease, outcome) end

@@ -138,6 +138,8 @@ local function start(now, breaker, post, lease_ms, retention_ms)
     records.put(id, 'state', 'waiting', 'to', ticket.to, 'request', post.request, 'key_at', now_ms)
   elseif not key_at then
     records.put(id, 'request', post.request, 'key_at', now_ms)
+  elseif post.request ~= '' and not records.look(id, 'request')[1] then -- settle.lua: it was lost
+    records.put(id, 'request', post.request)
   end
   if post.text then records.put(id, 'text', post.text) end
   local made = post.request ~= '' and post.version
