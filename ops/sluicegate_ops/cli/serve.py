@@ -120,8 +120,8 @@ def serve(session: Session, options: ServeOptions) -> None:
 def _begin(said: str) -> None:
     """Say that it serves, with nothing left that stops all answers at once.
 
-    The garbage collector would look through everything that has been loaded, again and again: under
-    load that took 70 ms twice a second, and 180 on a busy host.
+    The garbage collector would look through everything that has been loaded, again and again:
+    under load that took 70 ms twice a second, and 180 on a busy host.
     """
     gc.collect()
     gc.freeze()

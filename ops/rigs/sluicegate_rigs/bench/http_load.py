@@ -1,9 +1,10 @@
 """``python -m sluicegate_rigs.bench.http_load PORT COUNT MANY``: load a front door.
 
-First MANY messages in one bulk request, then COUNT singly over ``CONNECTIONS`` connections, each as
-soon as the one before it is answered, then COUNT at ``PACE`` a second. Prints {"bulk_seconds": ...,
-"single": ..., "paced": ...}, of which both are {"seconds": ..., "p50_ms": ..., "p99_ms": ...}. It
-spends little: a client in Python that did more would be measured instead of the server.
+First MANY messages in one bulk request, then COUNT singly over ``CONNECTIONS`` connections, each
+as soon as the one before it is answered, then COUNT at ``PACE`` a second. Prints
+{"bulk_seconds": ..., "single": ..., "paced": ...}, of which both are
+{"seconds": ..., "p50_ms": ..., "p99_ms": ...}. It spends little: a client in Python that did more
+would be measured instead of the server.
 """
 
 import asyncio
@@ -100,7 +101,7 @@ class _One(asyncio.Protocol):
 
 
 class _Load:
-    """So many requests, and how long each took; ``pace`` a second, or 0: each as soon as it can."""
+    """So many requests, and how long each took; ``pace`` a second, or 0: each once it can."""
 
     def __init__(self, key: str, count: int, pace: int) -> None:
         self._requests = iter([self._request(key, n) for n in range(count)])
