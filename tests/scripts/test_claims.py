@@ -779,6 +779,7 @@ def test_a_call_touches_a_bounded_number_of_tickets_whatever_the_backlog(bench: 
     assert bench.store.zcard(bench.keys("due")) == 100 - 16
     assert len(bench.lane(LANE)) == 300 + 16 - 50 - 32
 
+
 # A start that the server has forgotten: a replica that takes over lacks the last writes.
 
 
