@@ -13,6 +13,7 @@ from ..inspect import (
     seconds_until_full,
 )
 from ..operating.session import Session
+from ..operating.status.carriers import carrier_rows
 from ..operating.status.document import headline, masked_state, status_document
 from ..operating.status.findings import findings
 from ..operating.status.reasons import limit, sentence
@@ -30,6 +31,7 @@ def overview(session: Session) -> dict[str, Any]:
         "why": sentence(state.why),
         "numbers": _numbers(state),
         "window": _window(state.rate),
+        "carriers": carrier_rows(state.carriers, state.now_ms),
         "memory": _memory(memory) | {"seconds_left": seconds_until_full(memory, minutes)},
         "minutes": minutes,
     }

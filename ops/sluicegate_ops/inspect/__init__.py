@@ -18,6 +18,7 @@ standstill    what stands still, and since when
 facts       an account at one moment, as its scripts see it
 waiting_webhooks  what waits to be passed on to the apps' URLs
 wait        what may hold messages back
+carrier_use  what is used of brands' days and registrations' rates
 limits      the levels that refuse a lane's next message, or set its pace
 parked      the levels for which something is parked
 finish      the estimate of a campaign's end
@@ -63,6 +64,7 @@ from .campaign import (
     campaign_causes,
     claimed,
 )
+from .carrier_use import BrandUse, CarrierUse, RegistrationUse
 from .costs import CostRow, amount_text, cost_of_day, cost_row, day_of, days_of_month, read_costs
 from .ended import EndedCampaign, read_finished
 from .events import (
@@ -87,7 +89,7 @@ from .finish import Finish
 from .holds import HoldState, read_holds
 from .hours import ClassHours, campaign_hours
 from .lanes import LaneState
-from .look import LaneLimits, Look
+from .look import LaneLimits, Look, WhoseNumber
 from .members import Member, imported, member
 from .memory import aread_memory, read_memory
 from .notifying import NotifyingState, read_notifying
@@ -126,9 +128,11 @@ __all__ = [
     "AwaitingApproval",
     "Behind",
     "BehindTarget",
+    "BrandUse",
     "BreakerState",
     "CampaignCause",
     "CampaignRecipients",
+    "CarrierUse",
     "ClassHours",
     "ClosedCampaign",
     "CostRow",
@@ -148,6 +152,7 @@ __all__ = [
     "NotifyingState",
     "RecipientStatus",
     "ReconcileState",
+    "RegistrationUse",
     "RequestRate",
     "SentTwice",
     "ServerState",
@@ -159,6 +164,7 @@ __all__ = [
     "WaitKind",
     "WaitingWebhooks",
     "Waits",
+    "WhoseNumber",
     "Why",
     "accepted_parts",
     "amount_text",

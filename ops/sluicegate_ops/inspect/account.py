@@ -16,8 +16,10 @@ from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, Record
 from sluicegate_worker.queue import worker_tag
 
 from .archive import ArchiveState, read_archive
+from .carrier_use import CarrierUse, read_carrier_use
 from .costs import CostRow, cost_of_day, cost_row, day_of
 from .facts import LIVE_SECONDS, AccountFacts, BreakerState, MessageCounts, RequestRate
+from .look import Look
 from .reconcile import ReconcileState, read_reconcile
 from .server import ServerState, read_hazards, read_server
 from .standstill import Standstill
@@ -101,7 +103,8 @@ class AccountState(msgspec.Struct, frozen=True):
     is the environment variable that holds the account's key. ``costs_today`` is what messages
     accepted today (UTC) cost, by currency; ``money_warned`` are the levels of which so much of a
     day's cap in money is spent that a person should know. ``archive`` is where finished messages
-    go, and ``reconcile`` when the books were last compared with the provider's.
+    go, and ``reconcile`` when the books were last compared with the provider's. ``carriers`` is
+    what is used of the brands' days and the registrations' rates.
     """
 
     account: str
@@ -135,6 +138,7 @@ class AccountState(msgspec.Struct, frozen=True):
     money_warned: Sequence[str] = ()
     archive: ArchiveState = ArchiveState()
     reconcile: ReconcileState = ReconcileState()
+    carriers: CarrierUse = CarrierUse()
 
 
 def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
@@ -179,6 +183,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         money_warned=_warned(client, keys, facts.now_ms),
         archive=read_archive(client, keys, config, facts.now_ms),
         reconcile=_reconcile(client, keys, config),
+        carriers=read_carrier_use(Look(client, keys), facts.limits, facts.now_ms),
     )
 
 

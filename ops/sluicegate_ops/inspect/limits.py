@@ -61,6 +61,7 @@ def rate(facts: AccountFacts, level: RateLevel) -> Wait:
         until_ms=max(facts.now_ms, level.opens_ms),
         limit=1000 / level.interval_ms,
         refuses=level.refuses,
+        number=level.number,
     )
 
 
@@ -73,6 +74,7 @@ def full_day(cap: DailyCap) -> Wait:
         limit=cap.limit,
         used=cap.used,
         refuses=True,
+        number=cap.number,
     )
 
 
@@ -100,9 +102,9 @@ def _queue(facts: AccountFacts, limits: LaneLimits, level: RateLevel) -> Wait | 
 
 def _named(limits: LaneLimits) -> Wait:
     """The level that parked the lane, though by now it would let a message pass."""
-    kind, _, level = limits.refused_by.partition(":")
+    kind, _, capped = limits.refused_by.partition(":")
     if kind in _CAPS:
-        return Wait(kind=_CAPS[kind], level=level, refuses=True)  # nobody can say until when
+        return Wait(kind=_CAPS[kind], level=capped, refuses=True)  # nobody can say until when
     if kind == "hours":
         return Wait(
             kind="hours",
@@ -113,14 +115,15 @@ def _named(limits: LaneLimits) -> Wait:
         )
     if limits.cap and limits.cap.name == limits.refused_by:
         return full_day(limits.cap)
-    intervals = [level.interval_ms for level in limits.levels if level.name == limits.refused_by]
-    per_second = 1000 / intervals[0] if intervals and intervals[0] else 0.0
+    level = next((each for each in limits.levels if each.name == limits.refused_by), None)
+    per_second = 1000 / level.interval_ms if level and level.interval_ms else 0.0
     return Wait(
         kind="rate" if per_second else "queue",
         level=limits.refused_by,
         until_ms=limits.opens_ms,
         limit=per_second,
         refuses=True,
+        number=level.number if level else None,
     )
 
 

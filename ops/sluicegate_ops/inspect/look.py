@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 import msgspec
 import redis
 
+from sluicegate.carriers import Carrier
 from sluicegate.keys import Keys
 from sluicegate.scripts import Script, Scripts
-from sluicegate.stored import HaltInfo, LaneName
+from sluicegate.stored import HaltInfo, LaneName, carrier_of_letter
 from sluicegate_worker.queue import HORIZON_MS
 
 LOOK = Script("sluicegate_ops.inspect.look")
 MIDNIGHT = Script("sluicegate_ops.inspect.midnight")
 BELOW = Script("sluicegate_ops.inspect.below")
+CARRIER_LEVELS = Script("sluicegate_ops.inspect.carrier_levels")
 CAMPAIGN_LANES = Script("sluicegate_ops.inspect.campaign_lanes")
 
 _ALONE = ("ts:-", "tm:-")  # lanes of no declared sender
@@ -25,24 +27,39 @@ _MEMBERS = 100
 """Nodes in a call, likewise: a node costs some 16 µs, and what is below it as much again."""
 
 
+class WhoseNumber(msgspec.Struct, frozen=True):
+    """How a carrier's level knows the number of the message that asks for it next.
+
+    ``carrier`` is whose it is, as an answer told ``days_ago``, None where none did lately. Each
+    segment ``counts`` as so much of one there.
+    """
+
+    carrier: Carrier
+    days_ago: int | None
+    counts: float
+
+
 class RateLevel(NamedTuple):
     """A level with a rate, by the name that people know it by.
 
     ``interval_ms`` is milliseconds from one segment to the next, 0 without a rate of its own.
     From ``opens_ms`` (wall) on a message may pass; ``refuses`` says that the next one may not.
+    ``number`` is the next one's, at a carrier's level.
     """
 
     name: str
     refuses: bool
     interval_ms: float
     opens_ms: float
+    number: WhoseNumber | None = None
 
 
 class DailyCap(NamedTuple):
     """A brand's segments a day: ``used`` of ``limit`` by the day of the next slot.
 
     ``share`` is what one segment to a +1 number is charged as. ``midnight_ms`` (wall) is when the
-    carrier's day ends; ``refuses`` says that the lane's next message has no room in it.
+    carrier's day ends; ``refuses`` says that the lane's next message has no room in it, and
+    ``number`` is that one's.
     """
 
     name: str
@@ -51,6 +68,7 @@ class DailyCap(NamedTuple):
     share: float
     used: float
     midnight_ms: float
+    number: WhoseNumber | None = None
 
 
 class LaneLimits(msgspec.Struct, frozen=True):
@@ -161,6 +179,12 @@ class Look:
                 lane, state, weight = ((part or b"").decode() for part in found)
                 yield lane, state, weight
 
+    def carrier_levels(self, names: Iterable[str]) -> Iterator[Any]:
+        """What is used of each level, as carrier_levels.lua answers."""
+        rest = iter(names)
+        while page := list(islice(rest, _LANES)):
+            yield from self._scripts.call(CARRIER_LEVELS, page)
+
     def midnight_ms(self, days: int) -> float:
         """When the carrier's day ends (wall) that is so many days after today."""
         return float(self._scripts.call(MIDNIGHT, [days]))
@@ -192,13 +216,24 @@ def _lane(name: str, answer: Sequence[Any]) -> LaneLimits:
 
 
 def _rate_level(level: Sequence[Any]) -> RateLevel:
-    _, name, refuses, interval, opens = level
-    return RateLevel(name.decode(), bool(refuses), float(interval or 0), float(opens))
+    _, name, refuses, interval, opens, number = level
+    rate = (name.decode(), bool(refuses), float(interval or 0), float(opens))
+    return RateLevel(*rate, _whose(number))
 
 
 def _daily_cap(level: Sequence[Any]) -> DailyCap:
-    _, name, refuses, *numbers = level
-    return DailyCap(name.decode(), bool(refuses), *map(float, numbers))
+    _, name, refuses, *figures, number = level
+    limit, share, used, midnight = map(float, figures)
+    told = (limit, share, used, midnight, _whose(number))
+    return DailyCap(name.decode(), bool(refuses), *told)
+
+
+def _whose(parts: Sequence[Any]) -> WhoseNumber | None:
+    if not parts:
+        return None
+    letter, days_ago, counts = parts
+    days = None if days_ago == b"" else int(days_ago)
+    return WhoseNumber(carrier_of_letter(letter.decode()), days, float(counts))
 
 
 def level_name(level: str) -> str:

@@ -6,6 +6,8 @@ import msgspec
 
 from sluicegate.stored import HaltInfo
 
+from .look import WhoseNumber
+
 WaitKind = Literal[
     "draft",
     "scheduled",
@@ -82,7 +84,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     ``refuses`` says that a claim made now would refuse a message for it; a rate that is merely in
     use sets the pace, and refuses nothing at this moment. ``aside`` messages wait for it in side
     lanes, while what it does not concern goes on. ``stopped_by`` is which of its caps or guards
-    has paused a campaign.
+    has paused a campaign. ``number`` is that of the message that a carrier's level holds first.
     """
 
     kind: WaitKind
@@ -96,6 +98,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     refuses: bool = False
     aside: int = 0
     stopped_by: str = ""
+    number: WhoseNumber | None = None
 
 
 def halted(halt: HaltInfo) -> Wait:

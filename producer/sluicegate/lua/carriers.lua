@@ -1,7 +1,7 @@
 -- Carriers: whose a number is, as the provider's answers have told; bounded, and forgotten with
 -- age.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: of, which only reads; learn.
+-- Returns: of and age, which only read; learn.
 -- Keys touched: limits, hash_key, carriers:<shards>:<shard>.
 --
 -- A carrier is t (T-Mobile), a (AT&T) or o (neither); '' is one that is not known. Numbers are
@@ -54,6 +54,12 @@ local function of(now, to)
   return known[to]
 end
 
+-- How many days ago an answer told whose a number is; nil where that is not known.
+local function age(now, to)
+  if of(now, to) == '' then return nil end
+  return heard[to]
+end
+
 -- The hash is full: those go of which nothing was heard for longest.
 local function evict(now, name)
   local today, fields, ages = day_of(now), call('HGETALL', name), {}
@@ -78,4 +84,4 @@ local function learn(now, to, carrier)
   if is_new and call('HLEN', name) > settings.most then evict(now, name) end
 end
 
-return { of = of, learn = learn }
+return { of = of, age = age, learn = learn }

@@ -8,6 +8,7 @@ from ...inspect import AccountState, CostRow, RequestRate, read_account
 from ...operating.message.deliveries import summed
 from ...operating.session import Session
 from ...operating.status.archiving import kept
+from ...operating.status.carriers import carrier_rows
 from ...operating.status.document import headline, masked_state, status_document
 from ...operating.status.finding import Finding
 from ...operating.status.findings import findings
@@ -101,6 +102,7 @@ def _around(state: AccountState) -> list[tuple[str, str]]:
         ("margin", f"{rate.margin:.2g}"),
         ("blocked", blocked),
         *[("parked", f"{state.parked:,}, see: sluicegate lanes")] * bool(state.parked),
+        *carrier_rows(state.carriers, state.now_ms),
         ("receipts", _receipts(state)),
         ("opted out", counted(state.optouts, "number")),
         *[("to review", counted(state.reviewed, "number"))] * bool(state.reviewed),

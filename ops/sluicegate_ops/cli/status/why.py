@@ -9,6 +9,7 @@ from sluicegate.config import App
 from ...inspect import AppUse, Wait, Why, app_use
 from ...operating.naming import sender_named
 from ...operating.session import Session
+from ...operating.status.carriers import whose
 from ...operating.status.causes import document
 from ...operating.status.reasons import (
     SETTINGS,
@@ -128,6 +129,7 @@ def _is_setting(wait: Wait) -> bool:
 def _lines(wait: Wait, causes: Why, key_variable: str) -> list[tuple[str, object]]:
     advice = advice_on(wait.because) if wait.kind == "halted" else None
     return [
+        ("  next number", whose(wait.number) if wait.number else ""),
         (f"  {until_word(wait)}", until(wait, causes.now_ms)),
         ("  do", advice.for_key(key_variable) if advice else ""),
         ("  portal", advice.portal if advice else ""),

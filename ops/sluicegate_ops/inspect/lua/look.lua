@@ -3,17 +3,20 @@
 -- ARGV[1] horizon_ms, as a claim's; then the names of any number of lanes.
 -- Returns: { name, value, ... of the account }, { level, its halt as stored, ... }, and for
 --   each lane { waiting, refusing level ('' for none), until, full_until, levels }. A level is
---   { kind, name, refuses, interval, opens }, where a carrier's interval is that of a number whose
---   carrier is not known; a brand
---   { 'brand', name, refuses, cap, share, used, midnight }. Times are wall ms, '' where there is
---   none; `refuses` is 1 or 0. Before limits are published the account's limit is 0.
+--   { kind, name, refuses, interval, opens, number }, where a carrier's interval is that of a
+--   number whose carrier is not known; a brand
+--   { 'brand', name, refuses, cap, share, used, midnight, number }. At a carrier's level `number`
+--   is how the next message's is known: { carrier, days ago, as how much of a segment each of its
+--   own counts }, the first two '' where nothing is; it is empty where no carrier is asked for.
+--   Times are wall ms, '' where there is none; `refuses` is 1 or 0. Before limits are published the
+--   account's limit is 0.
 -- Keys touched: those of admission.lua and bucket.lua, lane:*, parked:t, parked:b, parked_by.
 local key, texts = part('sluicegate.account').key, part('sluicegate.texts')
 local parse_ticket = part('sluicegate.tickets').parse
 local limits, lanes = part('sluicegate.limits'), part('sluicegate.lanes')
 local names = part('sluicegate.lane_names')
 local levels, halts = part('sluicegate.levels'), part('sluicegate.halts')
-local carrier_day = part('sluicegate.carrier_day')
+local carrier_day, carriers = part('sluicegate.carrier_day'), part('sluicegate.carriers')
 local Bucket, Breaker = part('sluicegate_worker.bucket'), part('sluicegate_worker.breaker')
 local admission, shares = part('sluicegate_worker.admission'), part('sluicegate_worker.shares')
 local num, ms = texts.num, texts.ms
@@ -107,17 +110,24 @@ local function refusal(lane, slot_of_lane)
   return refused_by, until_ms
 end
 
+-- How a level knows the number of the message that asks for it.
+local function number_at(level, ticket)
+  if not (level.carrier and ticket and sub(ticket.to, 1, 2) == '+1') then return {} end
+  local counts = levels.counted(now, level, { to = ticket.to, segments = 1 })
+  return { carriers.of(now, ticket.to), carriers.age(now, ticket.to) or '', exact(counts) }
+end
+
 local function rate_level(kind, level, lane, slot_of_lane)
   local name = kind == 'account' and level.name or level.halt
   local opens = admission.level_opens(level)
   local counts = kind ~= 'account' or level.interval
   local refuses = counts and opens > slot_of_lane
+  local ticket = level.carrier and next_ticket(lane)
   if level.carrier and refuses then
-    local ticket = next_ticket(lane)
     refuses = ticket and levels.counted(now, level, ticket) > 0
   end
   local interval = level.interval and exact(level.interval * (level.share or 1)) or ''
-  return { kind, name, flag(refuses), interval, wall(opens) }
+  return { kind, name, flag(refuses), interval, wall(opens), number_at(level, ticket) }
 end
 
 local function brand_level(brand, lane, slot_of_lane)
@@ -126,7 +136,10 @@ local function brand_level(brand, lane, slot_of_lane)
   local ticket = next_ticket(lane)
   local opens = admission.brand_opens(now, brand, slot_of_lane, ticket)
   local midnight = ms(wall_ms + carrier_day.left(wall_ms))
-  return { 'brand', brand.name, flag(opens), brand.cap, exact(brand.share), exact(used), midnight }
+  return {
+    'brand', brand.name, flag(opens), brand.cap, exact(brand.share), exact(used), midnight,
+    number_at(brand, ticket),
+  }
 end
 
 local function look_at(lane)

@@ -6,6 +6,7 @@ import msgspec
 
 from ...inspect import Wait, Why
 from ..words import hidden
+from .carriers import whose
 from .reasons import change, what
 
 
@@ -24,4 +25,5 @@ def _entry(wait: Wait, causes: Why) -> dict[str, Any]:
         "seconds": seconds,
         "what": what(wait, causes.rate),
         "change": change(wait, causes.rate),
+        "whose_number": whose(wait.number) if wait.number else "",
     }
