@@ -169,6 +169,7 @@ is each script's ``KEYS[1]``.
     links        hash    code of a short link -> its campaign and where it leads
     wake         list    tokens that wake a listening worker
     workers      zset    worker name -> wall ms at which it was last heard
+    versions     hash    worker name -> wall ms at which it was last heard, and its version
     distant      zset    worker name -> ms that its calls on Redis take, of those that are far away
     deaf         hash    worker name -> wall ms since when its signals start no drain, and why
     serving      zset    process of sluicegate serve -> wall ms at which it was last heard

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 import redis
 
+from sluicegate import __version__
 from sluicegate.config import Account, Config, Web
 from sluicegate.keys import Keys
 from sluicegate_ops.cli.doctor import credentials, host, reaching, rounds
@@ -25,6 +26,7 @@ from sluicegate_ops.cli.doctor.server import server_findings
 from sluicegate_ops.inspect import ServerVitals, read_vitals
 from sluicegate_ops.simulator.account.sample import sample
 from sluicegate_worker.provider.owned import Owned
+from sluicegate_worker.queue import SWEEP
 from support.account import KEY, account_at
 from support.command_line import Cli
 
@@ -403,6 +405,76 @@ def test_it_looks_at_everything_and_changes_nothing(cli: Cli, valkey: redis.Redi
         assert "key_refused" in refused
         assert "KEYWRONG" not in refused
         there.simulator.base  # noqa: B018 - it must live until here
+
+
+def swept(cli: Cli, worker: str, version: str) -> None:
+    """A worker of that version is heard; "" is one from before versions were told."""
+    bench = cli.bench
+    bench.at(time.time() * 1000)
+    args = bench.queue.sweep_args(worker, bench.token())
+    args[-1] = version or "told by nobody"
+    bench.call(SWEEP, args)
+    if not version:  # such a version leaves the field as the one before it wrote it
+        bench.store.hset(bench.keys("versions"), worker, "1700000000000 0.2.0")
+
+
+@pytest.mark.parametrize(
+    ("running", "named", "way_out"),
+    [
+        ({"a": __version__, "b": __version__}, "", ""),
+        (
+            {"a": "0.0.1", "b": __version__},
+            "1 worker runs another version than {here}, which is here: a runs 0.0.1",
+            "install {here} where a runs, and restart with SIGTERM",
+        ),
+        (
+            {"a": "99.0", "b": "99.0"},
+            "2 workers run another version than {here}, which is here: a runs 99.0, b runs 99.0",
+            "install 99.0 on this host too",
+        ),
+        (
+            {"a": "99.0", "b": __version__},
+            "1 worker runs another version",
+            "install 99.0 where b runs",
+        ),
+        (
+            {"a": ""},
+            "a runs one that does not tell it, so an older one",
+            "install {here} where a runs",
+        ),
+        ({"a": "what a version"}, "a runs what a version", "install {here} where a runs"),
+    ],
+)
+def test_workers_of_other_versions_are_named_with_who_has_to_upgrade(
+    cli: Cli, running: dict[str, str], named: str, way_out: str
+) -> None:
+    for worker, version in running.items():
+        swept(cli, worker, version)
+    told = cli.document("doctor", "--offline", exits=1)
+    found = [one for one in told["findings"] if one["kind"] == "worker_version"]
+    status = cli("status", exits=0).stdout
+    if not named:
+        assert found == []
+        assert f"), {__version__}, " in status
+        return
+    [fault] = found
+    assert named.format(here=__version__) in fault["what"]
+    assert way_out.format(here=__version__) in fault["do"]
+    assert "docs/UPGRADE.md" in fault["do"]
+    assert "another version" in status
+    kept = {one["name"]: one["version"] for one in cli.document("status")["workers"]}
+    assert kept == running
+
+
+def test_a_worker_that_is_gone_is_of_no_version_and_forgotten_after_an_hour(cli: Cli) -> None:
+    swept(cli, "gone", "0.0.1")
+    bench = cli.bench
+    bench.store.zadd(bench.keys("workers"), {"gone": 1000 * (time.time() - 60)})
+    told = cli.document("doctor", "--offline", exits=1)
+    assert "worker_version" not in {one["kind"] for one in told["findings"]}
+    bench.store.zadd(bench.keys("workers"), {"gone": 1000 * (time.time() - 3700)})
+    swept(cli, "here", __version__)
+    assert set(bench.store.hkeys(bench.keys("versions"))) == {b"here"}
 
 
 def test_what_could_not_be_looked_at_is_no_good_news(cli: Cli) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from sluicegate import __version__
 from sluicegate.audit import By, act
 from sluicegate.campaigns.campaign import CAMPAIGN
 from sluicegate.campaigns.hours import OPEN_HOURS, further_args, parse_hours_fields
@@ -159,6 +160,7 @@ class Queue:
             deaf,
             self._account.retry.max_attempts,
             round(1000 * far_seconds),
+            __version__,
         ]
 
     async def sweep(self, deaf: str = "") -> Swept:

@@ -43,6 +43,7 @@ trend       how an account or a campaign went, by the minute and by the hour
 from .account import (
     AccountCause,
     AccountState,
+    WorkerState,
     deliveries_of,
     limits_in_force,
     published_levels,
@@ -166,6 +167,7 @@ __all__ = [
     "Waits",
     "WhoseNumber",
     "Why",
+    "WorkerState",
     "accepted_parts",
     "amount_text",
     "app_use",

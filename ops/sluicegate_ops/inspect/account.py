@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 import redis
 
+from sluicegate import __version__
 from sluicegate.config import Account, App, Config
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
 from sluicegate.receipts import DELIVERIES
 from sluicegate.safety import Hazard
-from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, Record
+from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, HeardVersion, Record
 from sluicegate_worker.queue import worker_tag
 
 from .archive import ArchiveState, read_archive
@@ -46,13 +47,15 @@ _SHOWN = ("limit", "ceiling", "concurrency")
 class WorkerState(msgspec.Struct, frozen=True):
     """A worker, and how long ago it was last heard; one that is ``silent`` is taken for gone.
 
-    ``tag`` is what a message's attempts name it by.
+    ``tag`` is what a message's attempts name it by; ``version`` is "" where it tells none, as
+    before there was one to tell.
     """
 
     name: str
     seconds_ago: float
     silent: bool = False
     tag: str = ""
+    version: str = ""
 
 
 class AccountCause(msgspec.Struct, frozen=True):
@@ -104,7 +107,8 @@ class AccountState(msgspec.Struct, frozen=True):
     accepted today (UTC) cost, by currency; ``money_warned`` are the levels of which so much of a
     day's cap in money is spent that a person should know. ``archive`` is where finished messages
     go, and ``reconcile`` when the books were last compared with the provider's. ``carriers`` is
-    what is used of the brands' days and the registrations' rates.
+    what is used of the brands' days and the registrations' rates. ``version`` is the
+    one that reads.
     """
 
     account: str
@@ -139,6 +143,7 @@ class AccountState(msgspec.Struct, frozen=True):
     archive: ArchiveState = ArchiveState()
     reconcile: ReconcileState = ReconcileState()
     carriers: CarrierUse = CarrierUse()
+    version: str = __version__
 
 
 def read_account(client: redis.Redis, config: Config, name: str) -> AccountState:
@@ -162,7 +167,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         rate=facts.rate,
         breaker=facts.breaker,
         why=waits.account(),
-        workers=[_worker(name, facts.now_ms - at) for name, at in seen["workers"]],
+        workers=_workers(seen["workers"], seen["versions"], facts.now_ms),
         halts=sorted_halts(facts.halts.values()),
         receipts=_receipts(client, config, name, facts),
         dead_causes=_causes(answers[: len(dead_ids)]),
@@ -298,6 +303,7 @@ def _look(client: Any, keys: Keys) -> dict[str, Any]:
     p = client.pipeline(transaction=True)
     asked = {
         "workers": p.zrange(keys("workers"), 0, _WORKERS - 1, desc=True, withscores=True),
+        "versions": p.hgetall(keys("versions")),
         "parked:t": p.zcard(keys("parked:t")),
         "parked:b": p.zcard(keys("parked:b")),
         "optouts": p.hlen(keys("optouts")),
@@ -340,9 +346,17 @@ def _difference(field: str, in_force: Mapping[str, str], here: Mapping[str, str]
     return f"{name} ({one} in force, {other} here)" if field in _SHOWN else name
 
 
-def _worker(name: bytes, silent_ms: float) -> WorkerState:
-    seconds, text = max(0, round(silent_ms)) / 1000, name.decode()
-    return WorkerState(text, seconds, seconds >= LIVE_SECONDS, worker_tag(text))
+def _workers(
+    heard: Sequence[tuple[bytes, float]], versions: Mapping[bytes, bytes], now_ms: float
+) -> list[WorkerState]:
+    workers = []
+    for stored_name, heard_ms in heard:
+        name, seconds = stored_name.decode(), max(0, round(now_ms - heard_ms)) / 1000
+        told = HeardVersion.parse(versions.get(stored_name, b"0"))
+        version = told.version if told.at_ms == heard_ms else ""
+        silent = seconds >= LIVE_SECONDS
+        workers.append(WorkerState(name, seconds, silent, worker_tag(name), version))
+    return workers
 
 
 def _answers(client: Any, keys: Keys, ids: Sequence[bytes]) -> list[tuple[str, str]]:

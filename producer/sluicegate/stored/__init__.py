@@ -30,6 +30,7 @@
     ToldEvent, Notice  JSON                         notices.lua
     WantedEvents   kept|app|app                     events.lua: is_wanted; readers.lua: begin
     WaitingEventId app:number/line                  relay_end.lua, event_off.lua
+    HeardVersion   at_ms version                    sweep.lua: note_version
     TrendCounts    offset_ms enqueued accepted ...  trends.lua: write
 
 ``parse`` reads the stored form and raises Malformed; ``format`` writes it back. Beside each stands
@@ -58,6 +59,7 @@ from .guards import (
     ShareKind,
     ShareLimit,
 )
+from .heard import HeardVersion
 from .history import History, PastAttempt
 from .hours import OpenTimes, StoredHours
 from .limits import (
@@ -104,6 +106,7 @@ __all__ = [
     "CostSum",
     "Guards",
     "HaltInfo",
+    "HeardVersion",
     "History",
     "LaneName",
     "Lease",

@@ -4,14 +4,15 @@
 --   | drop, [5] ms a transactional message waits in doubt, [6] ms a bulk one, [7] ms for which a
 --   key may be reused, [8] the share of the server's memory beyond which nothing is claimed,
 --   [9] why this worker's signals start no drain ('' where they do), [10] how many attempts a
---   message has, [11] ms that the worker's calls take, 0 where that is not long.
+--   message has, [11] ms that the worker's calls take, 0 where that is not long,
+--   [12] the worker's version.
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do,
 --   entries put back into indexes, 1 where campaigns have hours, or are scheduled}.
 --   A call repeated with its token gets the same answer.
 -- Keys touched: those of states.lua, charges.lua, standstill.lua, mending.lua, trends.lua and
 --   events.lua,
---   mending, swept, clock, workers, distant, running, doubts, dead, due; it reads hours_due,
---   scheduled.
+--   mending, swept, clock, workers, versions, distant, running, doubts, dead, due; it reads
+--   hours_due, scheduled.
 -- The first write frees, so that a full server can still be repaired.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
@@ -185,10 +186,17 @@ local function note_distance()
   end
 end
 
+-- With the time at which it was heard: what a later worker of that name left out, an older version
+-- that tells none, is not taken for told.
+local function note_version()
+  call('HSET', key('versions'), worker, whole_ms(now.wall) .. ' ' .. ARGV[12])
+end
+
 -- Those that nobody has heard for an hour.
 local function forget_workers()
   for _, gone in ipairs(call('ZRANGEBYSCORE', key('workers'), '-inf', ms(now.wall - HOUR_MS))) do
     call('ZREM', key('workers'), gone)
+    call('HDEL', key('versions'), gone)
     call('HDEL', key('deaf'), gone)
     call('ZREM', key('distant'), gone)
   end
@@ -220,6 +228,7 @@ finish_campaigns()
 if limits.get('recipient') then got().forget_old(now) end
 clock.save(now)
 call('ZADD', key('workers'), whole_ms(now.wall), worker)
+note_version()
 forget_workers()
 local work = has_work()
 standstill.note_work(now, work)

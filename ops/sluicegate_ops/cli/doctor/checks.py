@@ -26,6 +26,7 @@ from ...inspect import (
 from ...operating.session import Session
 from ...operating.status import findings as status_findings
 from ...operating.status import standstills
+from ...operating.status.versions import versions
 from ...operating.words import counted
 from ..kit.books import books_with
 from .credentials import owned_findings, secret_findings, url_findings
@@ -142,6 +143,7 @@ class _Site:
             "serve_silent": status_findings.serving,
             "receipts_missing": status_findings.receipts,
             "limits_differ": status_findings.limits,
+            "worker_version": versions,
             "indexes_lost": standstills.mended,
         }
         state = self._state

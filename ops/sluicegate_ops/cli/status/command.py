@@ -128,7 +128,8 @@ def _workers(state: AccountState) -> Iterator[tuple[str, str]]:
         workers = [worker for worker in state.workers if worker.silent is silent]
         for worker in workers[:_WORKERS_SHOWN]:
             heard = f"{lasting(worker.seconds_ago)} ago"
-            yield word, f"{clean(worker.name)} ({worker.tag}), {heard}"
+            version = f", {clean(worker.version)}" if worker.version else ""
+            yield word, f"{clean(worker.name)} ({worker.tag}){version}, {heard}"
         if (more := len(workers) - _WORKERS_SHOWN) > 0:
             yield word, f"and {more} more"
     if not state.workers:

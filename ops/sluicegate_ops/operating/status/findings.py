@@ -26,6 +26,7 @@ from .reasons import (
 from .reconciled import reconciling
 from .replies import braked, reviews, webhooks
 from .standstills import deaf, hazards, memory, mended, paused, server, stalled
+from .versions import versions
 
 _CAUSES_SHOWN = 3
 SERVE_SECONDS = 20.0
@@ -275,5 +276,5 @@ _KINDS = (
     server, memory, _halts, no_worker, deaf, distant, stalled, paused, _breaker,
     mended, _twice, reviews, braked, money, _held, _dead, serving, webhooks, receipts, _others,
     _blocked,
-    limits, _window, _bounded, hazards, archiving, reconciling,
+    limits, versions, _window, _bounded, hazards, archiving, reconciling,
 )  # fmt: skip
