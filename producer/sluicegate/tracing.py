@@ -103,10 +103,15 @@ def traced(
 
     It is a child of ``parent``, or begins a trace of its own.
     """
-    api = _api()
-    if api is None or not _has_tracer(api):
+    if not is_traced():
         return _UNTRACED
-    return _span(api, operation, account, kind, parent or False, attributes)
+    return _span(_api(), operation, account, kind, parent or False, attributes)
+
+
+def is_traced() -> bool:
+    """Whether this process has a tracer: ask before gathering what only a span would have."""
+    api = _api()
+    return api is not None and _has_tracer(api)
 
 
 def _api() -> Any:

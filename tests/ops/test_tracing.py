@@ -4,7 +4,8 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -19,6 +20,7 @@ from sluicegate.trace_context import trace_context
 from sluicegate.tracing import enqueuing, traced
 from sluicegate_ops.simulator import Settings, Simulator, simulator_in_thread
 from sluicegate_worker.attempt import Attempts, app_message
+from sluicegate_worker.provider.gateway import Attempt
 from sluicegate_worker.provider.telnyx.v2 import TelnyxV2
 from support.receipts import apply
 from support.served import TOKEN, Front, bearer
@@ -225,6 +227,34 @@ def test_where_it_is_not_installed_or_not_set_up_there_is_no_span(
     monkeypatch.delitem(sys.modules, "opentelemetry.trace", raising=False)
     assert made() == [None, None]
     assert Sluice(client=valkey).enqueue(**FIELDS, traceparent=PARENT).ok
+
+
+class Bare:
+    """A grant of which only what a POST needs may be asked."""
+
+    id, generation, trace = "m1", 0, PARENT
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} is asked for, and nobody traces")
+
+
+class Gate:
+    """A gateway that notes the headers of a POST."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+
+    async def send(
+        self, request: bytes, key: str, gate: Callable[[], bool], trace: Mapping[str, str]
+    ) -> Attempt:
+        self.headers = trace
+        return Attempt(None)
+
+
+def test_a_post_gathers_nothing_about_a_span_that_nobody_makes() -> None:
+    gateway, grant = Gate(), Bare()
+    attempts = Attempts(cast("Any", gateway), Account(), "default", "d", app_message)
+    asyncio.run(attempts.post(cast("Any", grant), b"{}", lambda: True))
+    assert gateway.headers == {"traceparent": PARENT}
 
 
 def test_a_context_is_picked_up_without_a_tracer() -> None:

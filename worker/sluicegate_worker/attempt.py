@@ -16,7 +16,7 @@ from sluicegate.levels import check_country
 from sluicegate.message import Message, decode
 from sluicegate.stored import Ticket
 from sluicegate.trace_context import stored_trace
-from sluicegate.tracing import SpanAttribute, TracedSpan, traced
+from sluicegate.tracing import SpanAttribute, TracedSpan, is_traced, traced
 
 from .provider.gateway import Attempt, Gateway, idempotency_key
 from .provider.outcome import Accepted, Dead, Doubt, Halt, Outcome, Retry
@@ -109,6 +109,8 @@ class Attempts:
         If the task is cancelled after the gate opened, the attempt ends in doubt.
         """
         parent = stored_trace(grant.trace) if grant.trace else None
+        if not is_traced():
+            return await self._post(grant, request, gate, parent.headers if parent else {})
         about: dict[str, SpanAttribute] = {
             "messaging.operation.type": "process",
             "messaging.message.id": grant.id,
