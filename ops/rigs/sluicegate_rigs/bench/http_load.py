@@ -2,7 +2,7 @@
 
 First MANY messages in one bulk request, then COUNT singly over ``CONNECTIONS`` connections, each
 as soon as the one before it is answered, then COUNT at ``PACE`` a second. Prints
-{"bulk_seconds": ..., "single": ..., "paced": ...}, of which both are
+{"bulk_seconds": ..., "single": ..., "paced": ...}, of which the last two are
 {"seconds": ..., "p50_ms": ..., "p99_ms": ...}. It spends little: a client in Python that did more
 would be measured instead of the server.
 """
