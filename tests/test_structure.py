@@ -43,7 +43,7 @@ KNOW_CELERY = {"app", "tasks", "patience"}  # the rest of the worker runs withou
 ISSUE_COMMANDS = {  # rigs and tests aside, nobody else has a word with Redis
     "sluicegate": "audit scripts optouts outbox archive/reading client testing "
     "campaigns/campaign campaigns/ledger campaigns/exclusion campaigns/members",
-    "sluicegate_worker": "operator/listed account_work finished patience",
+    "sluicegate_worker": "operator/listed account_work patience",
 }
 READS_FOR_PEOPLE = "ops/sluicegate_ops/inspect"
 MOST_ISSUERS = 15

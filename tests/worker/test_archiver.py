@@ -120,7 +120,7 @@ def test_ids_are_forgotten_after_their_retention(bench: Bench, tmp_path: Path) -
 
 def test_a_record_that_changed_since_it_was_read_stays(bench: Bench, work: Archiver) -> None:
     bench.later(DAY_MS)
-    found = work._records.read(work.call("some", "m1"))
+    found = list(work._records.read(work.call("some", "m1")))
     tell(bench, "m1")
     assert work._records._move(found) == 0
     assert bench.record("m1")["delivery"] == "delivered"

@@ -89,7 +89,7 @@ class Archiver:
         self._archive: Archive | None = None
         self._forgot = -_FORGET_SECONDS
         self._began = time.monotonic()
-        self._records = Records(client, account, self, config.retention_ms, share < 1)
+        self._records = Records(account, self, config.retention_ms, share < 1)
 
     def open(self) -> "Archive":
         """The archive, once it is known to be this account's; nothing is read of Redis before."""

@@ -1,27 +1,31 @@
 """Finished records: read in pages, given to the archive, and let go once it has committed them."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-import redis
+import msgspec
 
 from sluicegate.archive import ArchiveRow, row_of
 from sluicegate.errors import Malformed
-from sluicegate.keys import Keys
 from sluicegate.scripts import Argument
 
 BATCH: Final = 10_000
 """Rows in one transaction of the archive: of fewer, it would write the same pages again."""
 
-_PAGE: Final = 100  # keys in one call: a millisecond of the server's time, and two to read them
-_DROPPED: Final = 50  # records in one call: two milliseconds
-_AT_ONCE: Final = 2  # threads: one reads, and one lets go
+_PAGE: Final = 100  # keys in one call: a millisecond of the server's time
+_DROPPED: Final = 50  # records in one call: a millisecond
+_LET_GO: Final = 2  # threads: while one's call is on its way, the server has the other's
+_ENTRIES: Final = 4  # are told of each record
 
 R = TypeVar("R")
+
+Said = tuple[Argument, ...]
+"""What ``drop`` in ``archive.lua`` is told of one."""
 
 
 class Page(NamedTuple):
@@ -29,15 +33,15 @@ class Page(NamedTuple):
 
     cursor: bytes
     stay: int
-    oldest: str
-    finished: "list[Finished]"
+    oldest: bytes
+    due: Sequence[Any]
 
 
-class Finished(NamedTuple):
-    """A finished message: its row, and what ``drop`` in ``archive.lua`` is told of it."""
+class Finished(msgspec.Struct, frozen=True, gc=False):
+    """A finished message: its row, and what lets its record go."""
 
     row: ArchiveRow
-    said: tuple[Argument, ...]
+    said: Said
 
 
 class Archives(Protocol):
@@ -52,63 +56,47 @@ class Archives(Protocol):
 
 
 class Records:
-    """The finished records of one account, on a synchronous client.
+    """The finished records of one account.
 
     Unless they are moved ``slowly``, the next page is read while this one is made into rows, and
     records are let go while the next rows are committed: Redis and the archive take as long as we.
     """
 
-    def __init__(
-        self,
-        client: redis.Redis,
-        account: str,
-        archiver: Archives,
-        retention_ms: int,
-        slowly: bool,
-    ) -> None:
-        self._client, self._keys, self._account = client, Keys(account), account
-        self._archiver, self._retention_ms, self._slowly = archiver, retention_ms, slowly
+    def __init__(self, account: str, archiver: Archives, retention_ms: int, slowly: bool) -> None:
+        self._account, self._archiver = account, archiver
+        self._retention_ms, self._slowly = retention_ms, slowly
 
     def move(self, after_ms: int) -> tuple[int, int, str]:
         """Move what ended ``after_ms`` ago; return how many, how many stay, and the oldest end."""
-        count, stay, oldest, found, gone = 0, 0, "", list[Finished](), _nothing
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        count, stay, oldest, found, gone = 0, 0, b"", list[Finished](), _nothing
+        with ThreadPoolExecutor(1 + _LET_GO) as pool:
             for page in self._pages(pool, after_ms):
                 stay += page.stay
-                oldest = min(filter(None, (oldest, page.oldest)), default="")
-                found += page.finished
+                oldest = min(filter(None, (oldest, page.oldest)), default=b"")
+                found += self.read(page.due)
                 if len(found) >= BATCH:
+                    said, found = self._put(found), []
                     count += gone()
-                    gone, found = self._begun(pool, partial(self._drop, self._put(found))), []
-            return count + gone() + self._move(found), stay, oldest
+                    gone = self._let_go(pool, said)
+            last = self._let_go(pool, self._put(found))
+            return count + gone() + last(), stay, oldest.decode()
 
-    def move_these(self, ended: Sequence[bytes]) -> int:
+    def move_these(self, told: Sequence[Any]) -> int:
         """Move those that ``some`` in ``archive.lua`` found; return how many."""
-        return self._move(self.read(ended))
+        return self._move(list(self.read(told)))
 
-    def read(self, ended: Sequence[bytes]) -> list[Finished]:
-        """Read records: ``ended`` has id, final state and ms of the end of each, by turns."""
-        ids = [id.decode(errors="replace") for id in ended[::3]]
-        pipeline: Any = self._client.pipeline(transaction=False)
-        for id in ids:
-            pipeline.hgetall(self._keys.record(id))
-        read = zip(ids, ended[1::3], ended[2::3], pipeline.execute(), strict=True)
-        return list(self._finished(read))
-
-    def _finished(
-        self, read: Iterable[tuple[str, bytes, bytes, dict[bytes, bytes]]]
-    ) -> Iterator[Finished]:
-        for id, state, ended_ms, stored in read:
-            if not stored:
-                continue
-            try:
-                row = row_of(self._account, id, state.decode(), int(ended_ms), stored)
-            except Malformed:
-                continue  # it is no message, and stays
-            at = stored.get(b"at") or stored.get(b"enqueued", b"")
-            digest = stored.get(b"digest", b"")
-            said = (id, stored.get(b"state", b""), at, digest, b"\0".join(stored.values()))
-            yield Finished(row, said)
+    def read(self, told: Sequence[Any]) -> Iterator[Finished]:
+        """Make rows of what ``archive.lua`` tells of records; what is no message is left out."""
+        entries = iter(told)
+        for id, state, ended_ms, flat in zip(*[entries] * _ENTRIES, strict=True):
+            stored: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+            name = id.decode(errors="replace")
+            with suppress(Malformed):
+                row = row_of(self._account, name, state.decode(), int(ended_ms), stored)
+                at = stored.get(b"at") or stored.get(b"enqueued", b"")
+                digest = stored.get(b"digest", b"")
+                said = (id, stored.get(b"state", b""), at, digest, b"\0".join(flat[1::2]))
+                yield Finished(row, said)
 
     def _pages(self, pool: ThreadPoolExecutor, after_ms: int) -> Iterator[Page]:
         stop = self._archiver.stop
@@ -125,28 +113,36 @@ class Records:
 
     def _page(self, cursor: bytes, after_ms: int) -> Page:
         cursor, stay, oldest, due = self._archiver.call("page", cursor, _PAGE, after_ms)
-        return Page(cursor, stay, oldest.decode(), self.read(due))
+        return Page(cursor, stay, oldest, due)
 
     def _begun(self, pool: ThreadPoolExecutor, call: Callable[[], R]) -> Callable[[], R]:
         """Begin a call, and return what waits for it; slowly, it is begun only then."""
         return call if self._slowly else pool.submit(call).result
 
     def _move(self, found: Sequence[Finished]) -> int:
-        return self._drop(self._put(found)) if found else 0
+        return self._drop(self._put(found))
 
-    def _put(self, found: Sequence[Finished]) -> list[tuple[Argument, ...]]:
+    def _put(self, found: Sequence[Finished]) -> list[Said]:
         """Let the archive commit records; return what there is to say of them to let them go."""
-        self._archiver.put([one.row for one in found])
+        if found:
+            self._archiver.put([one.row for one in found])
         return [one.said for one in found]
 
-    def _drop(self, archived: Sequence[tuple[Argument, ...]]) -> int:
+    def _let_go(self, pool: ThreadPoolExecutor, said: Sequence[Said]) -> Callable[[], int]:
+        """Begin to let go what the archive has; return what waits for it."""
+        parts = [said[first::_LET_GO] for first in range(_LET_GO)]
+        begun = [self._begun(pool, partial(self._drop, part)) for part in parts]
+        return lambda: sum(gone() for gone in begun)
+
+    def _drop(self, archived: Sequence[Said]) -> int:
         """Let go what the archive has; return how many went."""
         count = 0
         for first in range(0, len(archived), _DROPPED):
             some = chain.from_iterable(archived[first : first + _DROPPED])
             count += self._archiver.call("drop", self._retention_ms, *some)
             self._archiver.rest()
-        self._archiver.note("archived", count)
+        if count:
+            self._archiver.note("archived", count)
         return count
 
 

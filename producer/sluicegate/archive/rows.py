@@ -72,7 +72,8 @@ def row_of(
     for an id that no message has.
     """
     campaign = MessageId.parse(id).campaign
-    rest = dict(zip(_texts(stored), _texts(stored.values()), strict=True))
+    texts = _texts([*stored, *stored.values()])
+    rest = dict(zip(texts, texts[len(stored) :], strict=False))
     for old, name in _OLD_NAMES.items():
         if old in rest:
             rest[name] = rest.pop(old)

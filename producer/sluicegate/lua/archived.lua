@@ -25,11 +25,16 @@ local function size()
   return shards
 end
 
+local halves = {} -- by how many hashes there are
+
 -- Of `count` hashes, all below `half` were split already but for those from count - half on.
 local function halved(count)
-  local half = 1
-  while half * 2 <= count do half = half * 2 end
-  return half
+  if not halves[count] then
+    local half = 1
+    while half * 2 <= count do half = half * 2 end
+    halves[count] = half
+  end
+  return halves[count]
 end
 
 local function place(field, count)
@@ -72,7 +77,8 @@ local function add(messages)
   for _, message in ipairs(messages) do
     local id, digest, state, until_ms = unpack(message)
     local field = field_of(id)
-    local text = sub(digest .. string.rep('-', DIGEST), 1, DIGEST) .. sub(state, 1, 1)
+    local known = #digest < DIGEST and digest .. string.rep('-', DIGEST) or digest
+    local text = sub(known, 1, DIGEST) .. sub(state, 1, 1)
       .. rounded(floor(until_ms / HOUR_MS) + 1)
     added = added + call('HSET', name(place(field, before)), field, text)
   end
