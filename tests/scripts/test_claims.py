@@ -816,3 +816,18 @@ def test_who_tells_of_an_attempt_has_made_one_though_nobody_knows_of_its_start(
     bench.later(again.slot_ms)
     assert bench.start(again, request=b'{"again":1}') == [True]
     assert bench.record(grant.id)["request"] == '{"again":1}'
+
+
+@pytest.mark.parametrize("kind", ["dead", "retry"])
+def test_a_message_that_could_not_be_made_was_not_attempted(
+    bench: Bench, kind: SettleKind
+) -> None:
+    enqueued(bench, 1)
+    before = bench.log()
+    [grant] = bench.claim_all(1)
+    assert (
+        bench.settle(grant, kind, delay_ms=900.0 * (kind == "retry"), uncharged=True) == "applied"
+    )
+    bench.check()
+    assert "history" not in bench.record("m1")
+    assert bench.log() == before

@@ -59,7 +59,7 @@ def _check_tried(names: dict[str, Any]) -> None:
     """Assert that what attempts leave has a history or a lane beside it: claims rely on it."""
     left = {b"attempts", b"maybe", b"maybe_before", b"age", b"generation", b"free"}
     for name, record in names.items():
-        if name.startswith("m:") and record[b"state"] != b"accepted":
+        if name.startswith("m:") and record[b"state"].decode() not in FINAL_STATES:
             assert {b"history", b"lane"} & record.keys() or not left & record.keys(), name
             assert b"key_at" in record or b"maybe" not in record, name
 

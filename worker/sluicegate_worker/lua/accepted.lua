@@ -18,6 +18,7 @@ local limits, rules = part('sluicegate.limits'), later('sluicegate.recipient_rul
 local events = later('sluicegate.events')
 local settling, charges = later('sluicegate_worker.settle'), later('sluicegate.charges')
 local num, whole_ms, count = texts.num, texts.whole_ms, counts.count
+local limited, listened = limits.get('recipient'), limits.get('events')
 local match = string.match
 
 -- What is stored of a bill: nothing that says nothing; and what the message counts for its carrier.
@@ -56,7 +57,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   else -- no more is there
     records.clear(id, 'content', 'request')
   end
-  local rule = limits.get('recipient') and rules().rule_of(lease.lane)
+  local rule = limited and rules().rule_of(lease.lane)
   if rule and rule.same > 0 then records.clear(id, 'text') end
   records.put(id, 'state', 'accepted', 'at', whole_ms(now.wall), 'token', outcome.token,
     'provider_id', outcome.provider_id, 'attempts', (tonumber(attempts) or 0) + 1,
@@ -75,7 +76,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
   else
     keep(id, retention_ms)
   end
-  if limits.get('events') then events().of_accepted(outcome, lease, leases.ticket(lease).to) end
+  if listened then events().of_accepted(outcome, lease, leases.ticket(lease).to) end
   if outcome.replayed then count('replayed') end
   if maybe or before then
     acceptance().note_doubts(outcome, maybe)

@@ -9,6 +9,7 @@ local FLAGS = {
   h = 'heard', t = 'throttled', r = 'replayed', p = 'perhaps', u = 'free', f = 'full',
   b = 'failing', o = 'opted_out', l = 'last',
 }
+local HEARD = 'h'
 local NUMBERS = {
   delay = true, bulk_delay = true, wait = true, window = true, reset = true, hold = true,
 }
@@ -26,7 +27,11 @@ local function read(first)
     limit = tonumber(args[first + 6]), remaining = tonumber(args[first + 7]),
   }
   local flags, others = args[first + 5], tonumber(args[first + 8])
-  for n = 1, #flags do outcome[FLAGS[string.sub(flags, n, n)]] = true end
+  if flags == HEARD then -- nearly always
+    outcome.heard = true
+  else
+    for n = 1, #flags do outcome[FLAGS[string.sub(flags, n, n)]] = true end
+  end
   for i = first + 9, first + 7 + 2 * others, 2 do
     local name, value = args[i], args[i + 1]
     outcome[name] = NUMBERS[name] and tonumber(value) or value

@@ -259,8 +259,13 @@ local function hear(now, breaker, outcome, lease, record)
   return outcome.heard and not (outcome.refusals and outcome.lone)
 end
 
--- Whoever tells of an attempt has made one: that nobody knows of its start is the fault of a server
--- that lost its last writes. It began at its slot.
+-- What is said of a lease that nobody knows to be started: that its message can't be made, which
+-- tells nothing of the provider; or of an attempt, whose start a server lost with its last writes.
+local function tells_of_attempt(outcome)
+  return outcome.heard or outcome.perhaps or outcome.kind == 'accepted' or outcome.kind == 'doubt'
+end
+
+-- An attempt whose start is lost began at its slot.
 local function assume_started(now, lease, record)
   local started = min(lease.slot, now.steady)
   lease.started = started
@@ -271,7 +276,8 @@ end
 -- The lease ends, and what its attempt says is heard.
 local function end_lease(now, bucket, breaker, outcome, lease, record)
   local id, kind = outcome.id, outcome.kind
-  if kind == 'unused' then return charges.drop_grant(now, id, lease) end
+  local tried = kind ~= 'unused' and (lease.started or tells_of_attempt(outcome))
+  if not tried then return charges.drop_grant(now, id, lease) end
   if not lease.started then assume_started(now, lease, record) end
   leases.drop(id)
   states.note_attempt(now, id, lease, outcome.took, kind, outcome.code)

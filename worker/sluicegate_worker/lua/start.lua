@@ -13,6 +13,8 @@ local charges, withheld = later('sluicegate.charges'), later('sluicegate_worker.
 local match = string.match
 local health = later('sluicegate_worker.health')
 
+local limited = limits.get('recipient')
+
 local VOID_MS = 50 -- a slot is good for so long after its time
 
 -- A message that must not go out any more ends here; returns whether it did.
@@ -126,7 +128,6 @@ local function start(now, breaker, post, lease_ms, retention_ms)
     return 'refused'
   end
   if not fits(id, lease.lane, post) then return give_back(now, id, lease, post) end
-  local limited = limits.get('recipient')
   if limited and not pass_text(now, id, lease, ticket, post.text, maybe, retention_ms) then
     return 'refused'
   end

@@ -39,19 +39,17 @@ local function arg()
 end
 local function number_arg() return tonumber(arg()) end
 
--- Each of these reads what begins at an argument, and returns with it how many arguments it took.
-local function read_settle(first) return outcomes().read(first) end
-
+-- These read what begins at an argument, and return with it how many arguments it took.
 local function read_start(first)
   return { id = args[first], token = args[first + 1], request = args[first + 2] }, 3
 end
 
 local function read_renewal(first) return { id = args[first], token = args[first + 1] }, 2 end
 
--- As many as the next argument says, with their leases at hand.
-local function read_all(read)
+-- So many, with their leases at hand.
+local function read_all(count, read)
   local all, ids = {}, {}
-  for n = 1, number_arg() do
+  for n = 1, count do
     local item, took = read(last_read + 1)
     all[n], ids[n], last_read = item, item.id, last_read + took
   end
@@ -82,7 +80,9 @@ local breaker = Breaker.load()
 limits.fetch('limit', 'window_ms', 'ceiling', 'concurrency', 'recipient', 'money', 'events')
 local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000),
   num(limits.get('ceiling'), 0))
-local settles, starts = read_all(read_settle), read_all(read_start)
+local ended = number_arg()
+local settles = read_all(ended, ended > 0 and outcomes().read)
+local starts = read_all(number_arg(), read_start)
 local hashes = {} -- of what the messages that start say
 for _ = 1, number_arg() do
   local id = arg()
@@ -93,7 +93,7 @@ for _ = 1, number_arg() do
   local id = arg()
   versions[id] = { made_of = arg(), segments = number_arg() }
 end
-local renewals = read_all(read_renewal)
+local renewals = read_all(number_arg(), read_renewal)
 -- A write that frees nothing counts as one that frees: after it, a full server takes the rest.
 if #settles + #starts + #renewals > 0 then redis.call('ZREM', key('granted'), '') end
 if prober ~= '' then health().hear_probe(now, breaker, prober, well) end
