@@ -151,6 +151,8 @@ is each script's ``KEYS[1]``.
     clicks:<n>   hash    of its short links: code:address, code:person and code:preview (how often
                          each kind followed it), people (how many recipients), latest (wall ms)
     clicked:<n>:<shard>  set of 64-bit hashes, keyed as members: who followed one of its links
+    cancelling   zset    cancelled campaign whose recipients apps are being told of -> wall ms at
+                         which the next are; their tickets are in its lanes until then
     unsent:<n>:<ended>   list of tickets that ended before they were ever started, by state; what a
                          limit on its recipient suppressed, by its code, and left_out
     got:<kept>:<n> hash  what recipients got in the n-th time of so many ms, if that is limited:

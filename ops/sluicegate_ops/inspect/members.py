@@ -43,7 +43,8 @@ def member(client: redis.Redis, keys: Keys, id: str) -> Member | None:
             if Ticket.short_of(ticket) == short.encode():
                 code = ended if ended in NAMED_ENDS else ""
                 return Member(campaign, state, Ticket.parse(ticket).to, code)
-    return Member(campaign, "waiting")
+    state = store.hget(keys.campaign(campaign), "state")
+    return Member(campaign, "cancelled" if state == b"cancelled" else "waiting")
 
 
 def imported(client: redis.Redis, keys: Keys, among: Sequence[tuple[str, int, int]]) -> list[bool]:

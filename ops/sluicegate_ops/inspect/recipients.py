@@ -109,8 +109,9 @@ class CampaignRecipients:
             code = ended if ended in NAMED_ENDS else ""
             yield from self._new(self._tickets(self._unsent(ended)), state, code)
         yield from self._new(self._leased(), "waiting")
+        state = "cancelled" if self._campaign.state == "cancelled" else "waiting"
         for lane in (self._campaign.plan.lane, *self._other_lanes()):
-            yield from self._new(self._tickets(self._keys.lane(lane)), "waiting")
+            yield from self._new(self._tickets(self._keys.lane(lane)), state)
         for short, recipient in self._waiting.items():
             if short not in self._seen:
                 self._seen.add(short)

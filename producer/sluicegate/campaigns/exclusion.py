@@ -95,7 +95,8 @@ class Exclusion:
 
     def _other(self, plan: Plan, name: str) -> _Other:
         members = read_members(self._client, self._keys, name)
-        stored, state = self._client.hmget(self._keys.campaign(name), ("plan", "state"))
+        wanted = ("plan", "state", "lane")
+        stored, state, lane = self._client.hmget(self._keys.campaign(name), wanted)
         theirs = msgspec.json.decode(stored, type=Plan).key_column
         if theirs != plan.key_column:
             by = "their number" if theirs is None else f"the column {theirs}"
@@ -104,6 +105,9 @@ class Exclusion:
         hashes = array("q")
         for ended in UNSENT:
             hashes.extend(self._listed(self._keys.unsent(name, ended)))
+        if state == b"cancelled":  # they stay in its lanes until apps have been told of them
+            for other in {lane, *self._client.smembers(self._keys.other_lanes(name))} - {None}:
+                hashes.extend(self._listed(self._keys.lane(other.decode())))
         return _Other(name, state == b"cancelled", members, array("q", sorted(hashes)))
 
     def _listed(self, key: str) -> "array[int]":

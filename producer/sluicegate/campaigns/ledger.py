@@ -123,7 +123,8 @@ class Ledgers:
         about 100 bytes of memory a recipient. Raises ArchiveUnavailable where some of them are in
         an archive that can't be asked.
         """
-        states: dict[bytes, str] = dict.fromkeys(self._waiting(campaign), "waiting")
+        states: dict[bytes, str] = dict.fromkeys(self._in_lanes(campaign), self._waits(campaign))
+        states |= dict.fromkeys(self._leased(campaign), "waiting")
         ended = Counter[str]()
         for name, state in UNSENT.items():
             shorts = dict.fromkeys(self._unsent(campaign, name), state)
@@ -169,10 +170,17 @@ class Ledgers:
         for message in self._archive.of_campaign(campaign) if self._archive else ():
             yield message.short, message.record
 
-    def _waiting(self, campaign: str) -> Iterator[bytes]:
+    def _waits(self, campaign: str) -> str:
+        """The state of those in its lanes: of a cancelled campaign they may stay a while."""
+        state = self._client.hget(self._keys.campaign(campaign), "state")
+        return "cancelled" if state == b"cancelled" else "waiting"
+
+    def _in_lanes(self, campaign: str) -> Iterator[bytes]:
         lanes = self._keys.lane(LaneName.pattern(campaign))
         for lane in self._client.scan_iter(match=lanes, count=_PAGE):
             yield from self._tickets(lane)
+
+    def _leased(self, campaign: str) -> Iterator[bytes]:
         for id in map(MessageId.parse, self._client.hkeys(self._keys("leases"))):
             if id.campaign == campaign:
                 yield id.short.encode()

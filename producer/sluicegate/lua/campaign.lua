@@ -16,7 +16,8 @@
 --   lanes: repeating it moves them. For approve the second is approval.lua's answer; for what would
 --   let it go out it may be 'unapproved', or 'early' before the time that was approved.
 -- Keys touched: those of records.lua, counts.lua, audit.lua and events.lua, clock, campaigns,
---   closed, lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled, trends_due, wake.
+--   closed, cancelling, lanes:<n>, leases, unsent:<n>:cancelled, guarded:<n>, scheduled,
+--   trends_due, wake.
 -- Repeating an action finds it done and changes nothing more. Its first write frees, so that a full
 -- server can be stopped and can go on; only creating begins with one that grows.
 local account, clock = part('sluicegate.account'), part('sluicegate.clock')
@@ -190,6 +191,9 @@ local function cancel()
   counts.add('ledger:' .. name, 'cancelled', ended)
   call('HSET', campaign, 'ended', whole_ms(now.wall))
   counts.count('cancelled', ended)
+  if limits.get('events') and events().tells_of_all() then
+    call('ZADD', key('cancelling'), 0, name)
+  end
   return ended
 end
 

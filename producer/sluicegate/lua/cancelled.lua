@@ -1,10 +1,11 @@
 -- What waited in a campaign that is cancelled: its tickets become the list of the cancelled.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: set_aside.
--- Keys touched: lane:*, unsent:<n>:cancelled.
+-- Keys touched: lane:*, unsent:<n>:cancelled. It reads cancelling.
 --
 -- The longest lane becomes that list in one step, whatever waits there. The tickets of the others
--- are moved, MOST of them in a call: classes of hours may have dozens of long lanes.
+-- are moved, MOST of them in a call: classes of hours may have dozens of long lanes. Where apps are
+-- told of each, a worker's sweep moves them instead (cancelling.lua).
 local key = part('sluicegate.account').key
 local call = redis.call
 
@@ -12,6 +13,7 @@ local MOVED, MOST = 1000, 8 -- tickets in one command, and commands in one call:
 
 -- Returns whether tickets are left in the lanes.
 local function set_aside(name, lanes)
+  if call('ZSCORE', key('cancelling'), name) then return false end
   local list, lengths, moves = key('unsent:' .. name .. ':cancelled'), {}, 0
   for _, lane in ipairs(lanes) do lengths[lane] = call('LLEN', key('lane:' .. lane)) end
   table.sort(lanes, function(one, other) return lengths[one] > lengths[other] end)

@@ -10,7 +10,7 @@
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
 local states, lanes = part('sluicegate.states'), part('sluicegate.lanes')
-local lane_names = part('sluicegate.lane_names')
+local lane_names, campaigns = part('sluicegate.lane_names'), part('sluicegate.campaigns')
 local counts, archived = part('sluicegate.counts'), part('sluicegate.archived')
 local key, call = account.key, redis.call
 
@@ -67,6 +67,7 @@ function verbs.ticket()
   local id = campaign .. '.' .. string.match(ticket, '^[^|]*')
   if records.get(id).state or leases.get(id) then return 'erased' end
   call('RPUSH', key('unsent:' .. campaign .. ':cancelled'), ARGV[5])
+  if campaigns.state(campaign) == 'cancelled' then return 'cancelled' end -- counted with it
   counts.tally(campaign, 'waiting', 'cancelled')
   counts.count('cancelled')
   return 'cancelled'

@@ -9,8 +9,8 @@
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do,
 --   entries put back into indexes, 1 where campaigns have hours, or are scheduled}.
 --   A call repeated with its token gets the same answer.
--- Keys touched: those of states.lua, charges.lua, standstill.lua, mending.lua, trends.lua and
---   events.lua,
+-- Keys touched: those of states.lua, charges.lua, standstill.lua, mending.lua, trends.lua,
+--   events.lua and cancelling.lua,
 --   mending, swept, clock, workers, versions, distant, running, doubts, dead, due; it reads
 --   hours_due, scheduled.
 -- The first write frees, so that a full server can still be repaired.
@@ -25,6 +25,7 @@ local campaigns, events = part('sluicegate.campaigns'), later('sluicegate.events
 local charges, CLASSES = part('sluicegate.charges'), part('sluicegate.lane_names').CLASSES
 local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
 local trends = later('sluicegate_worker.trends')
+local cancelling = later('sluicegate_worker.cancelling')
 local num, ms, whole_ms, count = texts.num, texts.ms, texts.whole_ms, counts.count
 local call, max, min = redis.call, math.max, math.min
 
@@ -225,6 +226,7 @@ each('doubts', now.wall, decide)
 local used = standstill.note_memory(now, tonumber(ARGV[8]))
 write_trends(used) -- of all that earlier calls have counted
 finish_campaigns()
+if call('EXISTS', key('cancelling')) == 1 then cancelling().tell_some(now) end
 if limits.get('recipient') then got().forget_old(now) end
 clock.save(now)
 call('ZADD', key('workers'), whole_ms(now.wall), worker)
