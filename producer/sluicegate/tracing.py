@@ -63,19 +63,22 @@ def enqueuing(
 ) -> AbstractContextManager[TracedSpan | None]:
     """A span around the enqueueing of ``items``; None where the process has no tracer.
 
-    One alone continues its own trace, or else the one that this code runs in. Many have one span
+    One alone continues its own trace, or else the one that this code runs in; where both are the
+    same, below the span that is current. Many have one span
     together, in the latter, with links to their own.
     """
     api = _api()
     if api is None or not items:
         return _UNTRACED
     if not _has_tracer(api):  # somebody may hand on a trace all the same
-        current = _ours(api.get_current_span().get_span_context())
+        current = _ours(_current(api))
         span = TracedSpan(api.INVALID_SPAN, current, alone=False)
         return nullcontext(span) if current else _UNTRACED
     attributes: dict[str, SpanAttribute] = {"messaging.operation.type": "send"}
     if len(items) == 1:
         own = context_of(items[0])
+        if own and own.trace_id == f"{_current(api).trace_id:032x}":
+            own = None  # a framework's span has continued that trace: this one stands below it
         return _span(api, "enqueue", account, "PRODUCER", own, attributes)
     attributes["messaging.batch.message_count"] = len(items)
     found = map(context_of, items)
@@ -87,7 +90,7 @@ def with_current(message: Message) -> Message:
     """``message`` with the trace that it brings, or that this code runs in, if either is one."""
     context, api = context_of(message), _api()
     if context is None and api is not None:
-        context = _ours(api.get_current_span().get_span_context())
+        context = _ours(_current(api))
     parent, state = (context.traceparent, context.tracestate or None) if context else (None, None)
     return replace(message, traceparent=parent, tracestate=state)
 
@@ -118,6 +121,10 @@ def _api() -> Any:
     """OpenTelemetry's module for tracing, if this process has imported it whole; else None."""
     api = sys.modules.get("opentelemetry.trace")
     return api if hasattr(api, "use_span") else None
+
+
+def _current(api: Any) -> Any:
+    return api.get_current_span().get_span_context()
 
 
 def _has_tracer(api: Any) -> bool:
