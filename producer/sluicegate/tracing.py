@@ -63,9 +63,9 @@ def enqueuing(
 ) -> AbstractContextManager[TracedSpan | None]:
     """A span around the enqueueing of ``items``; None where the process has no tracer.
 
-    One alone continues its own trace, or else the one that this code runs in; where both are the
-    same, below the span that is current. Many have one span
-    together, in the latter, with links to their own.
+    One alone continues its own trace, or else the one that this code runs in; where they are the
+    same, below the span that is current. Many have one span together, in the latter, with links
+    to their own.
     """
     api = _api()
     if api is None or not items:
@@ -77,8 +77,8 @@ def enqueuing(
     attributes: dict[str, SpanAttribute] = {"messaging.operation.type": "send"}
     if len(items) == 1:
         own = context_of(items[0])
-        if own and own.trace_id == f"{_current(api).trace_id:032x}":
-            own = None  # a framework's span has continued that trace: this one stands below it
+        if current_or(own) is not own:
+            own = None  # the span that is current has continued that trace
         return _span(api, "enqueue", account, "PRODUCER", own, attributes)
     attributes["messaging.batch.message_count"] = len(items)
     found = map(context_of, items)
@@ -86,11 +86,21 @@ def enqueuing(
     return _span(api, "enqueue", account, "PRODUCER", None, attributes, links)
 
 
+def current_or(own: TraceContext | None) -> TraceContext | None:
+    """The context of the span that is current, where it continues ``own`` or that is none.
+
+    Else ``own``: a web framework's span continues the trace of its request's headers.
+    """
+    api = _api()
+    current = None if api is None else _ours(_current(api))
+    if current is None or (own is not None and own.trace_id != current.trace_id):
+        return own
+    return current
+
+
 def with_current(message: Message) -> Message:
     """``message`` with the trace that it brings, or that this code runs in, if either is one."""
-    context, api = context_of(message), _api()
-    if context is None and api is not None:
-        context = _ours(_current(api))
+    context = current_or(context_of(message))
     parent, state = (context.traceparent, context.tracestate or None) if context else (None, None)
     return replace(message, traceparent=parent, tracestate=state)
 

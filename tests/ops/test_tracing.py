@@ -209,22 +209,33 @@ def test_the_context_of_the_caller_is_picked_up(valkey: redis.Redis, spans: Span
     assert [span.attributes["error.type"] for span in refused] == ["invalid"] * 2
 
 
+def continued() -> Any:
+    """The span of a web framework that has read the header of a request."""
+    flags = trace.TraceFlags(1)
+    remote = trace.SpanContext(int(TRACE, 16), int(SPAN, 16), is_remote=True, trace_flags=flags)
+    within = trace.set_span_in_context(trace.NonRecordingSpan(remote))
+    return trace.get_tracer("web").start_span("POST", within)
+
+
 def test_below_a_framework_s_span_that_continues_the_same_trace(
     valkey: redis.Redis, spans: Spans
 ) -> None:
     sluice = Sluice(client=valkey)
-    remote = trace.SpanContext(
-        int(TRACE, 16), int(SPAN, 16), is_remote=True, trace_flags=trace.TraceFlags(1)
-    )
-    within = trace.set_span_in_context(trace.NonRecordingSpan(remote))
-    with trace.use_span(trace.get_tracer("web").start_span("POST", within)) as serving:
+    with trace.use_span(continued()) as request:
         sluice.enqueue(**FIELDS, traceparent=PARENT)
-        other = f"00-{'a' * 32}-{SPAN}-01"
-        sluice.enqueue(**FIELDS, traceparent=other)
+        sluice.enqueue(**FIELDS, traceparent=f"00-{'a' * 32}-{SPAN}-01")
     below, apart = spans("enqueue")
-    assert below.parent.span_id == serving.get_span_context().span_id
+    assert below.parent.span_id == request.get_span_context().span_id
     assert ids(below)[0] == TRACE
     assert (ids(apart)[0], f"{apart.parent.span_id:016x}") == ("a" * 32, SPAN)
+
+
+def test_serve_hands_on_the_span_of_its_framework(world: World, spans: Spans) -> None:
+    with trace.use_span(continued()) as request:
+        world.ask({"traceparent": PARENT})
+    [enqueued] = spans("enqueue")
+    assert enqueued.parent.span_id == request.get_span_context().span_id
+    assert ids(enqueued)[0] == TRACE
 
 
 def kept_trace(store: redis.Redis, sluice: Sluice, id: str) -> tuple[str, str]:

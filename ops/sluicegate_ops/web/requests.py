@@ -15,7 +15,7 @@ from sluicegate.message import Encoding, Message, Priority, new_id
 from sluicegate.rules import E164, SHORT_CODE
 from sluicegate.times import exact_time
 from sluicegate.trace_context import TRACEPARENT, TRACESTATE, TraceContext, trace_context
-from sluicegate.tracing import context_of
+from sluicegate.tracing import context_of, current_or
 
 from .problems import HttpProblem
 
@@ -127,13 +127,11 @@ def message_of(
 
 
 def trace_of(headers: Headers) -> TraceContext | None:
-    """The trace that a request belongs to, if its headers tell of one."""
-    parents = headers.getlist(TRACEPARENT)
-    return (
-        trace_context(parents[0], ",".join(headers.getlist(TRACESTATE)))
-        if len(parents) == 1
-        else None
-    )
+    """The trace that a request belongs to, by its headers or by a framework's span around it."""
+    parents, told = headers.getlist(TRACEPARENT), None
+    if len(parents) == 1:
+        told = trace_context(parents[0], ",".join(headers.getlist(TRACESTATE)))
+    return current_or(told)
 
 
 def line_of(
