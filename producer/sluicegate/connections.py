@@ -1,14 +1,19 @@
 """Connections to Redis, with the timeouts, retries and TLS that all clients and the worker use."""
 
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
 from redis.backoff import ExponentialBackoff
 from redis.connection import HiredisRespSerializer
+from redis.utils import HIREDIS_AVAILABLE
 
 from .config.redis_url import tls_options, without_tls_options
 from .deadlines import CALL_SECONDS, AsyncTimelyRetry, Timely, TimelyRetry, TimelySync
+
+if HIREDIS_AVAILABLE:
+    from hiredis import pack_command
 
 _Client = TypeVar("_Client", redis.Redis, redis.asyncio.Redis)
 
@@ -24,6 +29,8 @@ def connect(url: str, timeout_seconds: float = CALL_SECONDS) -> redis.Redis:
     simply made again.
     """
     options = tls_options(url) | _timely(TimelyRetry, timeout_seconds)
+    if HIREDIS_AVAILABLE:
+        options["command_packer"] = _Packer()
     client = redis.Redis.from_url(without_tls_options(url), **options)
     _mix_in(client, TimelySync)
     return client
@@ -87,10 +94,20 @@ def _mix_in(client: redis.Redis | redis.asyncio.Redis, mixin: type) -> None:
     pool.connection_class = type("_Connection", (mixin, pool.connection_class), {})
 
 
+class _Packer(HiredisRespSerializer):
+    """Encodes commands in C. Redis-py's own asks of each of a thousand arguments what it is."""
+
+    def pack(self, *args: Any) -> Any:
+        with suppress(TypeError):
+            if " " not in args[0]:  # else it is two words, such as CONFIG SET
+                return [pack_command(args)]
+        return super().pack(*args)
+
+
 class _PacksInC:
     """Mixed into a connection: packs commands as redis-py's synchronous connections do."""
 
-    _packer = HiredisRespSerializer()
+    _packer = _Packer()
 
     def pack_command(self, *args: Any) -> Any:
         return self._packer.pack(*args)

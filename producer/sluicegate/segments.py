@@ -77,22 +77,26 @@ def count(text: str, encoding: Literal["auto", "gsm7", "ucs2"] = "auto") -> Segm
     return _counted("UCS-2", text, _SURROGATES, 70, 67)
 
 
-def sms_parts(text: str) -> int:
-    """Return ``count(text).parts``, or 0 if ``text`` can't be sent as an SMS.
+def sms_segments(text: str) -> Segments | None:
+    """Return ``count(text)``, or None if ``text`` can't be sent as an SMS.
 
-    It can't if it is too long or not ``sendable``.
+    It can't if it is too long, shows nothing, or holds a control or half a character.
     """
-    if len(text) > MAX_SMS_TEXT or not sendable(text):
-        return 0
-    taken = _basic_parts(len(text)) if _only_basic(text) else count(text).parts
-    return taken if taken <= MAX_PARTS else 0
+    if len(text) > MAX_SMS_TEXT or not text or text.isspace():
+        return None
+    if _only_basic(text):
+        found = _even(len(text))
+    elif lone_surrogate(text) or unfit(text):
+        return None
+    else:
+        found = count(text)
+    return found if found.parts <= MAX_PARTS else None
 
 
-def sendable(text: str) -> bool:
-    """Whether ``text`` shows anything, and holds no control and no half a character."""
-    if not text or text.isspace():
-        return False
-    return bool(_only_basic(text)) or not (lone_surrogate(text) or unfit(text))
+def sms_parts(text: str) -> int:
+    """Return ``sms_segments(text).parts``, or 0 if ``text`` can't be sent as an SMS."""
+    found = sms_segments(text)
+    return found.parts if found else 0
 
 
 def strangers(text: str) -> str:

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+import redis
 import redis.asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.connections import connect_async
+from sluicegate.connections import connect, connect_async
 
 
 def connection(client: Any) -> Any:
@@ -16,20 +17,33 @@ def connection(client: Any) -> Any:
 
 
 ARGUMENTS = st.lists(
-    st.text() | st.binary() | st.integers() | st.floats() | st.just("x" * 10_000), max_size=9
+    st.text()
+    | st.binary()
+    | st.binary().map(bytearray)
+    | st.integers()
+    | st.floats()
+    | st.just("x" * 10_000),
+    max_size=9,
 )
 
 
-@given(ARGUMENTS, st.sampled_from(["EVALSHA", "SCRIPT LOAD", "GET"]))
+URL = "redis://h:1/0"
+PACKING = pytest.mark.parametrize("client", [connect_async(URL, pack_in_c=True), connect(URL)])
+
+
+@PACKING
+@given(args=ARGUMENTS, command=st.sampled_from(["EVALSHA", "SCRIPT LOAD", "GET", b"GET"]))
 def test_commands_are_packed_as_redis_py_packs_them(
-    args: list[str | bytes | float], command: str
+    client: Any, args: list[str | bytes | bytearray | float], command: str | bytes
 ) -> None:
-    own, packing = (
-        connection(redis.asyncio.Redis()),
-        connection(connect_async("redis://h:1/0", pack_in_c=True)),
-    )
-    written = b"".join(packing.pack_command(command, *args))
-    assert written == b"".join(own.pack_command(command, *args))
+    written = b"".join(connection(client).pack_command(command, *args))
+    assert written == b"".join(connection(redis.asyncio.Redis()).pack_command(command, *args))
+
+
+@PACKING
+def test_what_is_no_argument_is_refused_as_by_redis_py(client: Any) -> None:
+    with pytest.raises(redis.DataError):
+        connection(client).pack_command("SET", "key", None)
 
 
 @pytest.mark.parametrize("url", ["redis://h:1/0", "rediss://h:1/0", "unix:///tmp/socket"])

@@ -26,13 +26,15 @@ class ImportBatch(NamedTuple):
 
     @property
     def kept(self) -> list[Recipient]:
+        if not any(self.excluded):
+            return self.all
         return [one for one, other in zip(self.all, self.excluded, strict=True) if not other]
 
     def results(self, letters: str) -> Iterator[tuple[Recipient, ImportResult]]:
         """Each recipient with what became of it; ``letters`` are the script's, of ``kept``."""
-        answers = iter(letters)
+        answers = map(_RESULTS.__getitem__, letters)
         for recipient, other in zip(self.all, self.excluded, strict=True):
-            yield recipient, "excluded" if other else _RESULTS[next(answers)]
+            yield recipient, "excluded" if other else next(answers)
 
 
 def next_batch(

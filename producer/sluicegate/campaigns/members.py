@@ -39,8 +39,6 @@ class Members(NamedTuple):
 
     def stored(self, bare: int, ticket: bytes) -> tuple[int, bytes]:
         """What is stored of a recipient: the hash, and the ticket that begins with it."""
-        if not self.keyed:
-            return bare, ticket
         hash = self.hash_of(bare)
         return hash, Ticket.renamed(ticket, short_hash(hash))
 

@@ -20,8 +20,8 @@ from msgspec.structs import force_setattr
 from ..characters import control_in
 from ..errors import BadValue, InvalidMessage
 from ..message import Message
-from ..rules import E164, validated
-from ..segments import MAX_PARTS, MAX_SMS_TEXT, Segments, count, sendable
+from ..rules import validated
+from ..segments import Segments, sms_segments
 from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
 from ..urls import short_base_fault
 from .ab import VARIANT
@@ -32,6 +32,7 @@ from .template import Template, renderer_of
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
 """What a campaign's name must match: it is part of ids and keys."""
 
+_UNNAMED = "-" * 11
 _json = msgspec.json.Encoder().encode
 _new_hash = blake2b(digest_size=8).copy  # a copy is quicker than a new one
 
@@ -175,10 +176,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
 
         ``to`` is in E.164, as from ``Phones``.
         """
-        if len(text) <= MAX_SMS_TEXT and sendable(text) and self._is_sound_sms:
-            counted = count(text)
-            if counted.parts <= MAX_PARTS and E164.match(to):
-                return counted
+        if self._is_sound_sms and (counted := sms_segments(text)):
+            return counted
         return self.message("row", to, text).segments
 
     @cached_property
@@ -270,6 +269,11 @@ def message_id(campaign: str, hash: int) -> str:
 def ticket(plan: Plan, hash: int, to: str, parts: int, values: Sequence[str]) -> bytes:
     """Write what waits in the lane: all that is needed to render and send the message."""
     return plan.ticket_writer(parts)(short_hash(hash), to, _json(values))
+
+
+def unnamed_ticket(plan: Plan, to: str, parts: int, values: Sequence[str]) -> bytes:
+    """``ticket`` with as many dashes in place of the hash, which ``members`` will put there."""
+    return plan.ticket_writer(parts)(_UNNAMED, to, _json(values))
 
 
 def rendered(plan: Plan, id: str, ticket: bytes) -> Message:
