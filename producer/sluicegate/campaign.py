@@ -18,12 +18,7 @@ import redis
 from .audit import By
 from .campaigns.ab import side_of, two_texts
 from .campaigns.approval import Approval, Proposal
-from .campaigns.campaign import (
-    Action,
-    Campaign,
-    Campaigns,
-    CampaignState,
-)
+from .campaigns.campaign import Action, Campaigns
 from .campaigns.guarding import canary, left_out, share_limit
 from .campaigns.hours import SendingHours
 from .campaigns.import_batch import ImportResult
@@ -35,6 +30,7 @@ from .campaigns.recipients import AS_IT_IS, Recipient, Recipients, Rejected, Row
 from .campaigns.revising import TextEffect, TextEffects
 from .campaigns.row_source import RowSource
 from .campaigns.series import occurrences
+from .campaigns.stored_campaign import Campaign, CampaignState
 from .config import Account, Config
 from .config import load as load_config
 from .connections import connect

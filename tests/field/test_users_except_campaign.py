@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.exclusion import Exclusion
 from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.errors import InvalidMessage, UnknownCampaign
 from support.bench import Bench
 from support.command_line import SENDER, Cli

@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 import msgspec
 
 from sluicegate.audit import By
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.columns import place
 from sluicegate.campaigns.opening import open_rows
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.campaigns.row_source import RowSource
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.errors import BadFile, CampaignExists, WrongCampaignState
 from sluicegate.levels import check_sender
 

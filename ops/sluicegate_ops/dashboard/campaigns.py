@@ -3,8 +3,8 @@
 from itertools import islice
 from typing import Any
 
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
+from sluicegate.campaigns.stored_campaign import Campaign
 
 from ..inspect import HOURS, MINUTES, Waits, read_trend
 from ..operating.advice import advised

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sluicegate.campaigns.campaign import Campaign
+from sluicegate.campaigns.stored_campaign import Campaign
 
 from .draft_pages import DRAFT, MOST_TEXT, MOST_VALUE, DraftPages, to_draft
 from .drafts import Draft, DraftKind

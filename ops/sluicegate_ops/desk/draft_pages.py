@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from sluicegate.campaigns.campaign import Campaign
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.config import Account
 from sluicegate.errors import SluicegateError
 

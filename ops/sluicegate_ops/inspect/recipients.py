@@ -9,7 +9,7 @@ import redis
 
 from sluicegate.archive import ArchiveReader
 from sluicegate.campaigns.ab import side_of
-from sluicegate.campaigns.campaign import Campaign
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.keys import NAMED_ENDS, UNSENT, Keys
 from sluicegate.numbering import area_of, region_of
 from sluicegate.stored import DELIVERY_FIELDS, Lease, MessageId, Record, Ticket

@@ -9,8 +9,9 @@ import msgspec
 import redis
 from msgspec.structs import replace
 
-from sluicegate.campaigns.campaign import Campaign, Campaigns
+from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.ledger import Ledger
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.keys import Keys
 from sluicegate.stored import LaneName, MessageId
 

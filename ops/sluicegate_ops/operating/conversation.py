@@ -5,9 +5,9 @@ from itertools import islice
 
 import msgspec
 
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.members import Members
 from sluicegate.campaigns.plan import key_hash, message_id
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.errors import LostHashKey, UnknownCampaign, UnknownMessage
 
 from ..inspect import imported, read_record

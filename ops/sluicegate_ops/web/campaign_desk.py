@@ -8,11 +8,12 @@ import redis
 from msgspec.structs import replace
 
 from sluicegate.audit import By
-from sluicegate.campaigns.campaign import Action, Campaign
+from sluicegate.campaigns.campaign import Action
 from sluicegate.campaigns.opening import open_stream
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.row_source import RowSource
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.config import Config
 from sluicegate.errors import UnknownCampaign
 from sluicegate.levels import check_sender

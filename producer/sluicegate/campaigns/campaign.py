@@ -1,18 +1,9 @@
-"""Creates campaigns, imports their recipients, and starts, pauses, resumes and cancels them.
-
-    scheduled ──its time──┐
-      ▲│                  ▼
-      │▼    ──start──▶ running ──pause──▶ paused ──resume──▶ running ──▶ finished
-    draft ──────cancel────┴───────cancel────┘                (nothing is pending)
-                            ▼
-                        cancelled
-
-A finished campaign runs again when recipients are imported or a dead letter is replayed.
-"""
+"""Creates campaigns, imports their recipients, and starts, pauses, resumes and cancels them."""
 
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, cast, get_args
@@ -27,7 +18,6 @@ from ..config import Account, Config
 from ..errors import (
     BadGuard,
     CampaignExists,
-    InvalidMessage,
     NotApproved,
     OutboxFull,
     UnknownCampaign,
@@ -37,18 +27,19 @@ from ..keys import Keys
 from ..memory import intake_refusal, server_memory
 from ..optouts import wait_for_posts
 from ..scripts import Argument, PipelinedScript, Script, Scripts
-from ..stored import NO_GUARDS, UNITS, Guards, MaxCost, Ticket, wall_ms
+from ..stored import UNITS, Guards, MaxCost, Ticket, wall_ms
 from .approval import Approval, Proposal, proposal
 from .exclusion import Exclusion
 from .guarding import check_guards
 from .hours import HoursKeeper
-from .import_batch import ImportResult, import_args, next_batch
+from .import_batch import ImportResult, import_args, imported
 from .import_hours import ImportHours
 from .ledger import Ledger, Ledgers
 from .link_book import CampaignClicks, LinkBook
 from .members import Members, check_of, hash_key, read_members
 from .plan import Plan, TextVersion, differences, message_id, plan_digest, renderer_for
 from .recipients import Recipient
+from .stored_campaign import Campaign, CampaignState, campaign_of, plan_of, text_field
 
 IMPORT = Script("sluicegate.import")
 CAMPAIGN = Script("sluicegate.campaign")
@@ -57,7 +48,6 @@ CAMPAIGN = Script("sluicegate.campaign")
 SHARD_SIZE = 256
 """Recipients per set of members: Redis keeps a set of this size in 8 bytes a recipient."""
 
-CampaignState = Literal["draft", "scheduled", "running", "paused", "finished", "cancelled"]
 Action = Literal["start", "pause", "resume", "cancel"]
 
 
@@ -75,54 +65,6 @@ _EARLY = (
     "schedule another, or none, and have that approved"
 )
 _PAGE = 1000
-
-
-class Campaign(msgspec.Struct, frozen=True):
-    """A campaign and its current state.
-
-    Times are wall milliseconds, 0 until the event happens. ``per_second`` is the campaign's own
-    rate in segments a second, 0 for none. ``weight`` is its share relative to other campaigns.
-    ``max_cost`` is its cap in ``currency``, None for none. ``stopped`` says why a cap or a guard
-    paused it, and ``stopped_by`` which: money, messages, segments, canary or share. The canary of
-    its ``guards`` was all on its way at ``canary_full_ms``, and passed at ``canary_passed_ms``.
-    ``versions`` are the later ones of its text, in order; that of ``plan`` is the first.
-    At ``at_ms`` it starts by itself while it is scheduled. ``drafted_by`` is the agent that made
-    it, "" for a person: what an agent drafts waits for a person's approval.
-    """
-
-    plan: Plan
-    state: CampaignState
-    created_ms: int
-    started_ms: int
-    ended_ms: int
-    paused_ms: int = 0
-    per_second: float = 0.0
-    weight: float = 1.0
-    max_cost: Decimal | None = None
-    currency: str = ""
-    stopped: str = ""
-    stopped_by: str = ""
-    guards: Guards = NO_GUARDS
-    canary_full_ms: int = 0
-    canary_passed_ms: int = 0
-    versions: tuple[TextVersion, ...] = ()
-    at_ms: int = 0
-    approved: Approval | None = None
-    drafted_by: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.plan.name
-
-    @property
-    def version(self) -> int:
-        """Which version of its text goes out now; the first is 1."""
-        return len(self.versions) + 1
-
-    @property
-    def current(self) -> Plan:
-        """Its plan with the text that goes out now."""
-        return self.plan.revised(self.versions[-1]) if self.versions else self.plan
 
 
 class Campaigns:
@@ -178,38 +120,7 @@ class Campaigns:
         fields = self._client.hgetall(self._keys.campaign(name))
         if not fields:
             raise UnknownCampaign(name)
-        times = (b"created", b"started", b"ended", b"paused", b"canary_full", b"canary_passed")
-        created, started, ended, paused, full, passed = (
-            int(fields.get(field, 0)) for field in times
-        )
-        plan = msgspec.json.decode(fields[b"plan"], type=Plan)
-        per_second = float(fields.get(b"per_second") or 0)
-        weight = float(fields.get(b"weight") or 1)
-        state = fields[b"state"].decode()
-        stored = fields.get(b"max_cost")
-        cap = MaxCost.parse(stored.decode()) if stored else None
-        stopped = (fields.get(b"stopped") or b"").decode()
-        return Campaign(
-            plan,
-            state,
-            created,
-            started,
-            ended,
-            paused,
-            per_second,
-            weight,
-            max_cost=None if cap is None else Decimal(cap.cost_billionths) / UNITS,
-            currency="" if cap is None else cap.currency,
-            stopped=stopped,
-            stopped_by=(fields.get(b"stopped_by") or (b"money" if stopped else b"")).decode(),
-            guards=Guards.parse(fields[b"guards"]) if b"guards" in fields else NO_GUARDS,
-            canary_full_ms=full,
-            canary_passed_ms=passed,
-            versions=_versions(fields),
-            at_ms=int(fields.get(b"at") or 0),
-            approved=_approval(fields.get(b"approved")),
-            drafted_by=(fields.get(b"drafted_by") or b"").decode(),
-        )
+        return campaign_of(fields)
 
     def __iter__(self) -> Iterator[Campaign]:
         """Yield every campaign, the newest first."""
@@ -273,24 +184,13 @@ class Campaigns:
         )
         about = {"file": file, "except": " ".join(plan.except_campaigns)}
         said = _said(by, "import", name, about)
-        iterator = iter(recipients)
-        batch, failure = next_batch(iterator, exclusion)
-        while batch.all:
-            if kept := batch.kept:
-                self._mind_memory()
-                args = import_args(name, lane, members, kept, said, classes.of(kept))
-                with self._pipelined.begin(args) as answer:
-                    following, failure = next_batch(iterator, exclusion)  # meanwhile
-                    reply = answer()
-            else:
-                following, failure = next_batch(iterator, exclusion)
-                reply = b""
-            if isinstance(reply, list):
-                raise WrongCampaignState(name, reply[0].decode(), "take recipients")
-            yield from batch.results(reply.decode())
-            batch = following
-        if failure:
-            raise failure
+
+        def send(batch: Sequence[Recipient]) -> AbstractContextManager[Callable[[], Any]]:
+            self._mind_memory()
+            args = import_args(name, lane, members, batch, said, classes.of(batch))
+            return self._pipelined.begin(args)
+
+        return imported(name, recipients, exclusion, send)
 
     def _mind_memory(self) -> None:
         """Raise OutboxFull where the server is too full to import; asks it once a second."""
@@ -522,16 +422,6 @@ class Campaigns:
             self._hours.start(name, campaign.plan.hours, plan.expires_at, starts_ms)
 
 
-def _versions(fields: Mapping[bytes, bytes]) -> tuple[TextVersion, ...]:
-    latest = int(fields.get(b"version", 1))
-    stored = (fields[f"text:{number}".encode()] for number in range(2, latest + 1))
-    return tuple(msgspec.json.decode(text, type=TextVersion) for text in stored)
-
-
-def _approval(stored: bytes | None) -> Approval | None:
-    return msgspec.json.decode(stored, type=Approval) if stored else None
-
-
 def _said(by: By | None, action: str, campaign: str, about: Mapping[str, str] = {}) -> bytes:
     """The audit's entry of an act on a campaign; what is empty is left out."""
     named = {name: text for name, text in about.items() if text}
@@ -545,8 +435,8 @@ def read_plan(client: redis.Redis, keys: Keys, campaign: str) -> Plan:
     """
     store, name = cast("Any", client), keys.campaign(campaign)
     version = (store.hget(name, "version") or b"").decode()
-    stored, text = store.hmget(name, ("plan", _text_field(version)))
-    return _plan(campaign, stored, text, version)
+    stored, text = store.hmget(name, ("plan", text_field(version)))
+    return plan_of(campaign, stored, text, version)
 
 
 async def aread_plan(
@@ -556,19 +446,6 @@ async def aread_plan(
 
     Raises as ``read_plan``.
     """
-    fields = ("plan", _text_field(version))
+    fields = ("plan", text_field(version))
     stored, text = await cast("Any", client.hmget(keys.campaign(campaign), fields))
-    return _plan(campaign, stored, text, version)
-
-
-def _text_field(version: str) -> str:
-    return f"text:{version or 1}"
-
-
-def _plan(campaign: str, stored: bytes | None, text: bytes | None, version: str) -> Plan:
-    if stored is None or (text is None and version not in ("", "1")):
-        raise InvalidMessage("campaign", campaign, "its plan is gone")
-    plan = msgspec.json.decode(stored, type=Plan)
-    if text is None or version in ("", "1"):
-        return plan
-    return plan.revised(msgspec.json.decode(text, type=TextVersion))
+    return plan_of(campaign, stored, text, version)

@@ -1,9 +1,11 @@
-"""One call of an import: the recipients it takes, its arguments, and what became of each."""
+"""An import, a call of the script at a time: whom each takes, and what became of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
+from ..errors import WrongCampaignState
 from ..scripts import Argument, new_token
 from .exclusion import Exclusion
 from .members import Members
@@ -48,6 +50,36 @@ def next_batch(
     except Exception as error:
         return ImportBatch([], []), error
     return ImportBatch(batch, excluded), None
+
+
+def imported(
+    name: str,
+    recipients: Iterable[Recipient],
+    exclusion: Exclusion,
+    send: Callable[[Sequence[Recipient]], AbstractContextManager[Callable[[], Any]]],
+) -> Iterator[tuple[Recipient, ImportResult]]:
+    """Import recipients into a campaign, and yield each with what became of it.
+
+    ``send`` writes a call, whose answer is read once the next ones have been taken. An error of
+    ``recipients`` is raised after the results of all before it; WrongCampaignState if the campaign
+    takes none.
+    """
+    iterator = iter(recipients)
+    batch, failure = next_batch(iterator, exclusion)
+    while batch.all:
+        if kept := batch.kept:
+            with send(kept) as answer:
+                following, failure = next_batch(iterator, exclusion)  # meanwhile
+                reply = answer()
+        else:
+            following, failure = next_batch(iterator, exclusion)
+            reply = b""
+        if isinstance(reply, list):
+            raise WrongCampaignState(name, reply[0].decode(), "take recipients")
+        yield from batch.results(reply.decode())
+        batch = following
+    if failure:
+        raise failure
 
 
 def import_args(

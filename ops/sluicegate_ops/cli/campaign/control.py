@@ -2,7 +2,8 @@
 
 import typer
 
-from sluicegate.campaigns.campaign import Action, Campaign
+from sluicegate.campaigns.campaign import Action
+from sluicegate.campaigns.stored_campaign import Campaign
 
 from ...inspect import claimed
 from ...operating.campaign.document import summary

@@ -8,7 +8,6 @@ import typer
 from msgspec.structs import replace
 
 from sluicegate.audit import By
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.guarding import (
     DELIVERED,
     SHARE_FORMS,
@@ -19,6 +18,7 @@ from sluicegate.campaigns.guarding import (
     share_limit,
 )
 from sluicegate.campaigns.plan import Plan
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.stored import Canary, Guards, LeftOut
 
 from ...operating.campaign.document import summary

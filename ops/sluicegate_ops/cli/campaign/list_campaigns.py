@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import typer
 
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
+from sluicegate.campaigns.stored_campaign import Campaign
 
 from ...inspect import Waits
 from ...operating.campaign.document import summary

@@ -9,7 +9,7 @@ from typing import cast
 from msgspec.structs import replace
 
 from sluicegate.campaigns.ab import VARIANT, two_texts
-from sluicegate.campaigns.campaign import Campaign, Campaigns
+from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.columns import listed, named_by_variables, naming, place, variable
 from sluicegate.campaigns.guarding import percent
 from sluicegate.campaigns.languages import joined
@@ -19,6 +19,7 @@ from sluicegate.campaigns.plan import Plan, differences, plan_digest
 from sluicegate.campaigns.recipients import RowReading
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.campaigns.sql_query import open_query
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.errors import BadFile, CampaignExists, UnknownCampaign, WrongCampaignState
 from sluicegate.levels import check_sender
 

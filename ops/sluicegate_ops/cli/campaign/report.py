@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
+from sluicegate.campaigns.stored_campaign import Campaign
 
 from ...inspect import (
     CampaignCause,

@@ -7,9 +7,9 @@ import typer
 from msgspec.structs import replace
 
 from sluicegate.campaigns.ab import VARIANT
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.short_links import LINK_ID
+from sluicegate.campaigns.stored_campaign import Campaign
 
 from ...operating.session import Session
 from ..kit.command import command, option_set

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.columns import matching, named_by_variables, variable
 from sluicegate.campaigns.languages import joined
 from sluicegate.campaigns.plan import Plan, TextVersion, renderer_for
 from sluicegate.campaigns.revising import TextEffect, TextEffects
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.campaigns.template import Template
 from sluicegate.errors import BadValue, WrongCampaignState
 

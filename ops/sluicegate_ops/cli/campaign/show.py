@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from sluicegate.campaigns.campaign import Campaign, Campaigns
+from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.ledger import STATES, Ledger
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.receipts import DELIVERIES
 
 from ...inspect import CampaignCause, ClassHours, Why

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from sluicegate.audit import By
-from sluicegate.campaigns.campaign import Campaign, Campaigns
+from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.import_batch import ImportResult
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients, RowReading
 from sluicegate.campaigns.row_source import RowSource
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.config import Account
 from sluicegate.errors import NotApproved
 from sluicegate.stored import NO_GUARDS, Guards

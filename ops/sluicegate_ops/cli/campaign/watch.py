@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 import typer
 
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import STATES, Ledger
+from sluicegate.campaigns.stored_campaign import Campaign
 
 from ...inspect import CampaignCause, Why
 from ...operating.campaign.causes import masked_causes

@@ -4,8 +4,9 @@ from decimal import Decimal
 
 from sluicegate.audit import By
 from sluicegate.campaigns.approval import Approval, Proposal
-from sluicegate.campaigns.campaign import Campaign, Campaigns, CampaignState
+from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.hours import SendingHours
+from sluicegate.campaigns.stored_campaign import Campaign, CampaignState
 from sluicegate.stored import UNITS
 
 from ..words import cost, when

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.stored import wall_ms
 
 from ...inspect import CampaignCause, ClassHours, Why, campaign_hours, claimed

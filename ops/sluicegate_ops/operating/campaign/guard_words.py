@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sluicegate.campaigns.campaign import Campaign
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.stored import ShareLimit
 
 from ..words import counted, when

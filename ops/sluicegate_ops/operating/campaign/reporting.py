@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sluicegate.campaigns.campaign import Campaign
 from sluicegate.campaigns.ledger import Ledger
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.keys import LEFT_OUT
 
 from ...inspect import INDEXES, AcceptedPart, CampaignCause, accepted_parts

@@ -1,6 +1,6 @@
 """Whether a paused campaign may go on, and what lets it."""
 
-from sluicegate.campaigns.campaign import Campaign
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.errors import SluicegateError, WrongCampaignState
 
 from ..session import Session

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
-from sluicegate.campaigns.campaign import Campaign
+from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate_worker.provider.codes import Advice, advice_for
 
 from ...inspect import Finish, RequestRate, Wait, WaitKind, Why

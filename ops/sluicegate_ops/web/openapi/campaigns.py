@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
-from sluicegate.campaigns.campaign import Action, CampaignState
+from sluicegate.campaigns.campaign import Action
+from sluicegate.campaigns.stored_campaign import CampaignState
 
 from .answers import (
     ALWAYS,
