@@ -1,12 +1,11 @@
-"""Rate levels: which senders are allowed, and how fast each level lets them send.
+"""The limits that an account's configuration puts in force: its rate levels, and others.
 
 A level's rate counts segments. It is stored as an interval: the milliseconds from one segment to
 the next, 0 for no such rate.
 """
 
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_UP, Decimal
 from functools import cache
@@ -14,12 +13,8 @@ from hashlib import blake2b
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from .config import Account, App, Registration, Sender
-from .errors import InvalidMessage
-from .masking import masked
-from .numbering import region_of
+from .declared import declared_name
 from .stored import (
     UNITS,
     BrandLimits,
@@ -31,7 +26,6 @@ from .stored import (
     WantedEvents,
     interval_text,
     limit_text,
-    sender_name,
 )
 from .withheld import recipient_fields
 
@@ -43,75 +37,11 @@ _FULL_SHARD = 400  # numbers in one small hash; beyond 512 Redis takes eight tim
 _ZONE, _ZONE_FROM, _ZONE_TO = "America/Los_Angeles", 2025, 2045  # T-Mobile's midnight
 
 
-class Pace(msgspec.Struct, frozen=True):
-    """How many seconds sending takes while nothing else is waiting, and which level limits it.
-
-    ``level`` is ``account`` (its requests), ``account:sms`` or ``account:mms`` (its segments),
-    ``sender:<name>``, ``registration:<name>``, ``brand:<name>`` or ``campaign``.
-    """
-
-    seconds: float
-    level: str
-
-
 class Intervals(NamedTuple):
     """A level's intervals for SMS and for MMS."""
 
     sms_ms: float = 0.0
     mms_ms: float = 0.0
-
-
-def sender_of(
-    account: Account, sender: str | None, messaging_profile_id: str | None
-) -> tuple[str, Sender] | None:
-    """Return the declared sender of a message: its name in lanes, and its settings.
-
-    None if the account does not declare it.
-    """
-    pool = sender is None
-    key = messaging_profile_id if sender is None else sender
-    declared = account.senders.get(key or "")
-    if declared is None or (declared.kind == "pool") != pool:
-        return None
-    return _name(str(key), declared), declared
-
-
-def check_sender(
-    account: Account, sender: str | None, messaging_profile_id: str | None, id: str = ""
-) -> None:
-    """Check that a message's sender is declared, if the account declares any sender at all.
-
-    ``id`` is the message's, for the error. Raises InvalidMessage.
-    """
-    if not account.senders or sender_of(account, sender, messaging_profile_id):
-        return
-    declared = ", ".join(sorted(_name(key, known) for key, known in account.senders.items()))
-    field = "messaging_profile_id" if sender is None else "sender"
-    value = messaging_profile_id if sender is None else sender
-    raise InvalidMessage(field, value, f"not among the account's senders: {declared}", id)
-
-
-def country_fault(account: Account, to: str) -> str:
-    """Say why the account does not send to the number ``to``; ``""`` if it does.
-
-    Where not all countries are allowed, a number of none is not either.
-    """
-    if not account.countries:
-        return ""
-    country = region_of(to) if to.startswith("+") else ""  # a short code is of none that we know
-    if country in account.countries:
-        return ""
-    where = f"it is a number of {country}" if country else "its country is not known"
-    return f"{where}; the account sends to {', '.join(account.countries)}"
-
-
-def check_country(account: Account, to: str, id: str = "") -> None:
-    """Check that the account sends to the number ``to``; raises InvalidMessage.
-
-    ``id`` is the message's, for the error.
-    """
-    if fault := country_fault(account, to):
-        raise InvalidMessage("to", masked(to), fault, id)
 
 
 def money_caps(account: Account, apps: Mapping[str, App]) -> dict[str, str]:
@@ -177,7 +107,7 @@ def published(account: Account, apps: Mapping[str, App] = {}) -> dict[str, str]:
         "mms": interval_text(mms),
     }
     for key, sender in account.senders.items():
-        name, own = _name(key, sender), _interval_ms(sender.own_per_second)
+        name, own = declared_name(key, sender), interval_of(sender.own_per_second)
         sms, mms = each = _of_each_number(account, sender) or Intervals()
         slower = SenderLimits(max(own, sms), max(own, mms), sender.registration)
         fields[f"sender:{name}"] = slower.format()
@@ -231,83 +161,8 @@ def digest(fields: dict[str, str]) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def ceiling(limits: Mapping[str, str]) -> float:
-    """The requests per second that published limits never exceed; 0 where there is no such."""
-    return float(limits.get("ceiling", 0))
-
-
-def requests_per_second(limits: Mapping[str, str]) -> float:
-    """How many requests per second published limits allow, as far as is known without headers."""
-    allowed = 1000 * int(limits["limit"]) / float(limits["window_ms"])
-    return min(allowed, ceiling(limits) or allowed)
-
-
-def pace(
-    limits: Mapping[str, str],
-    sender: str | None,
-    messaging_profile_id: str | None,
-    kind: str,
-    messages: int,
-    segments: int,
-    us_segments: int,
-    per_second: float = 0.0,
-) -> Pace:
-    """Estimate how long ``messages`` of ``kind`` (SMS or MMS) take, and which level limits them.
-
-    ``limits`` are as ``published``: those in force in Redis, or an account's. ``us_segments`` of
-    the ``segments`` go to +1 numbers. ``per_second`` is the campaign's own rate in segments a
-    second, 0 for none. Nothing of a brand's day is assumed to be used yet.
-    """
-    slowest = Pace(messages / requests_per_second(limits), "account")
-    name = sender_name(sender, messaging_profile_id)
-    registration = SenderLimits.parse(limits.get(f"sender:{name}", "||")).registration
-    for level, interval_ms in _intervals(limits, name, registration, kind, per_second):
-        seconds = segments * interval_ms / 1000
-        if seconds > slowest.seconds:
-            slowest = Pace(seconds, level)
-    capped = _capped(limits, registration, us_segments, slowest.seconds)
-    return capped if capped and capped.seconds > slowest.seconds else slowest
-
-
-def _intervals(
-    limits: Mapping[str, str], name: str, registration: str, kind: str, per_second: float
-) -> Iterator[tuple[str, float]]:
-    """Yield the levels that limit segments of ``kind``, widest first, with their intervals."""
-    mms = int(kind == "MMS")
-    yield f"account:{kind.lower()}", float(limits.get(kind.lower()) or 0)
-    text = limits.get(f"number:{name}")
-    each = NumberLimits.parse(text) if text else None
-    if stored := limits.get(f"registration:{registration}"):
-        share = float(limits.get(f"att_share:{registration}", 1))
-        carried = each or RegistrationLimits.parse(stored)
-        yield f"registration:{registration}", (carried.sms_ms, carried.mms_ms)[mms] * share
-    if stored := limits.get(f"sender:{name}"):
-        yield f"sender:{name}", each.own_ms if each else SenderLimits.parse(stored)[:2][mms]
-    yield "campaign", _interval_ms(per_second)
-
-
-def _capped(
-    limits: Mapping[str, str], registration: str, us_segments: int, seconds: float
-) -> Pace | None:
-    """Stretch ``seconds`` to a brand's daily cap: whole days, then the rest of the segments.
-
-    None if no brand limits the sender, or one day is enough.
-    """
-    name = RegistrationLimits.parse(limits.get(f"registration:{registration}", "||")).brand
-    stored = limits.get(f"brand:{name}")
-    if stored is None:
-        return None
-    brand = BrandLimits.parse(stored)
-    days_needed = round(us_segments * brand.share / brand.cap, 9)
-    days = math.ceil(days_needed) - 1
-    if days < 1:
-        return None
-    rest = (days_needed - days) / days_needed
-    return Pace(days * _DAY_SECONDS + rest * seconds, f"brand:{name}")
-
-
 def _account(account: Account) -> Intervals:
-    return Intervals(_interval_ms(account.sms_per_second), _interval_ms(account.mms_per_second))
+    return Intervals(interval_of(account.sms_per_second), interval_of(account.mms_per_second))
 
 
 def _of_each_number(account: Account, sender: Sender) -> Intervals | None:
@@ -323,15 +178,12 @@ def _of_each_number(account: Account, sender: Sender) -> Intervals | None:
 def _carried(registration: Registration) -> Intervals:
     """The intervals of AT&T's rates."""
     sms, mms = registration.per_minute
-    return Intervals(_interval_ms(sms / 60), _interval_ms(mms / 60))
+    return Intervals(interval_of(sms / 60), interval_of(mms / 60))
 
 
-def _interval_ms(per_second: float) -> float:
+def interval_of(per_second: float) -> float:
+    """Milliseconds from one segment to the next; 0 for no rate."""
     return 1000 / per_second if per_second else 0.0
-
-
-def _name(key: str, sender: Sender) -> str:
-    return sender_name(None, key) if sender.kind == "pool" else key
 
 
 @cache

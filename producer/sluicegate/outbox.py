@@ -13,6 +13,7 @@ import redis
 from .caps import AppLeft, CapName, Caps
 from .config import NAME, NAME_RULE, Config
 from .config.apis import APIS
+from .declared import check_country, check_sender
 from .errors import (
     CapReached,
     IdReused,
@@ -25,7 +26,6 @@ from .errors import (
     UnknownMessage,
 )
 from .keys import FINAL_STATES, Keys
-from .levels import check_country, check_sender
 from .memory import intake_refusal, server_memory
 from .message import Message, content_digest, encode, from_dict, new_ids
 from .numbering import check_countries

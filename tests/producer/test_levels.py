@@ -11,15 +11,10 @@ from hypothesis import strategies as st
 
 from sluicegate.config import Account, Brand, Registration, Sender
 from sluicegate.config.senders import PER_MINUTE
+from sluicegate.declared import check_sender, sender_of
 from sluicegate.errors import InvalidMessage
-from sluicegate.levels import (
-    carriers_text,
-    check_sender,
-    digest,
-    pace,
-    published,
-    sender_of,
-)
+from sluicegate.levels import carriers_text, digest, published
+from sluicegate.paces import pace
 
 NUMBER, OTHER = "+15557654321", "+15557654322"
 ACCOUNT = Account(

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sluicegate.config import Account
+from sluicegate.declared import check_country
 from sluicegate.errors import BadValue, InvalidMessage, OutboxError, WrongRenderer
-from sluicegate.levels import check_country
 from sluicegate.message import Message, decode
 from sluicegate.stored import Ticket
 from sluicegate.trace_context import stored_trace

@@ -21,8 +21,8 @@ from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipient, Recipients
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.campaigns.stored_campaign import Campaign
+from sluicegate.declared import check_sender
 from sluicegate.errors import BadFile, CampaignExists, WrongCampaignState
-from sluicegate.levels import check_sender
 
 from ..operating.campaign.preflight import checked, imported, masked_document
 from ..operating.pasting import pasted

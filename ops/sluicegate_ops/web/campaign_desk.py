@@ -15,8 +15,8 @@ from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.config import Config
+from sluicegate.declared import check_sender
 from sluicegate.errors import UnknownCampaign
-from sluicegate.levels import check_sender
 from sluicegate.stored import Guards
 
 from ..operating.campaign.causes import masked_causes

@@ -15,8 +15,8 @@ from sluicegate.caps import Caps
 from sluicegate.client import AsyncSluice
 from sluicegate.config import Account, App, Config
 from sluicegate.config.apps import finds_older_ids
+from sluicegate.declared import sender_of
 from sluicegate.errors import BadFile, CapReached, InvalidConfig
-from sluicegate.levels import sender_of
 from sluicegate.message import Message
 from sluicegate.numbering import check_countries, library, region_of
 from sluicegate.outbox import EnqueueResult

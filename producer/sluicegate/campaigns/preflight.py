@@ -11,11 +11,12 @@ import redis
 from ..archive import ArchiveReader
 from ..config import Account
 from ..keys import Keys
-from ..levels import Pace, pace, published
+from ..levels import published
 from ..masking import masked
 from ..memory import finished_bytes, waiting_bytes
 from ..numbering import doubt, kind_of, region_of
 from ..optouts import OptOuts
+from ..paces import Pace, pace
 from ..segments import strangers
 from .columns import variable
 from .exclusion import Exclusion

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from ..config import Account
+from ..declared import country_fault
 from ..errors import BadHours, BadNumber, BadValue, InvalidMessage
-from ..levels import country_fault
 from ..numbering import kind_of
 from .ab import VARIANT, side_of
 from .columns import place, variable

@@ -10,9 +10,9 @@ from sluicegate.campaigns.campaign import read_plan
 from sluicegate.campaigns.plan import Plan, rendered
 from sluicegate.campaigns.template import RENDERERS, Template
 from sluicegate.config import Account
+from sluicegate.declared import check_sender
 from sluicegate.errors import BadValue, InvalidMessage, Malformed, WrongRenderer
 from sluicegate.keys import Keys
-from sluicegate.levels import check_sender
 from sluicegate.message import Message, decode, encode
 from sluicegate.rules import template_mark, validated
 from sluicegate.stored import LaneName, MessageId, Ticket, sender_name, wall_ms

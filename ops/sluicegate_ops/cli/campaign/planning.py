@@ -20,8 +20,8 @@ from sluicegate.campaigns.recipients import RowReading
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.campaigns.sql_query import open_query
 from sluicegate.campaigns.stored_campaign import Campaign
+from sluicegate.declared import check_sender
 from sluicegate.errors import BadFile, CampaignExists, UnknownCampaign, WrongCampaignState
-from sluicegate.levels import check_sender
 
 from ...operating.session import Session
 from ..kit.failures import BAD_INPUT, fail

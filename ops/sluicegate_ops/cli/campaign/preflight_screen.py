@@ -11,7 +11,7 @@ from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
-from sluicegate.levels import ceiling, requests_per_second
+from sluicegate.paces import ceiling, requests_per_second
 from sluicegate.stored import BrandLimits
 
 from ...operating.campaign.opening_words import where

@@ -23,7 +23,8 @@ from sluicegate.campaigns.report import Report
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.campaigns.substitutes import substitute
 from sluicegate.config import Account
-from sluicegate.levels import ceiling, published
+from sluicegate.levels import published
+from sluicegate.paces import ceiling
 from sluicegate.stored import UNITS
 
 from ...inspect import limits_in_force
