@@ -40,8 +40,8 @@ from .outbox import (
     Item,
     MessageStatus,
     Outbox,
-    translated,
 )
+from .redis_errors import translated
 from .scripts import PipelinedScript, Scripts
 from .tracing import TracedSpan, enqueuing
 

@@ -21,7 +21,7 @@ import redis.asyncio
 from .config import Config
 from .errors import WrongDeployment
 from .keys import Keys
-from .outbox import translated
+from .redis_errors import translated
 from .scripts import Argument, Script, Scripts
 
 IDENTITY = Script("sluicegate.identity")

@@ -24,7 +24,7 @@ from msgspec.structs import force_setattr
 
 from .config import Config
 from .keys import Keys
-from .outbox import translated
+from .redis_errors import translated
 from .scripts import Argument, Script, Scripts, new_token
 from .stored import NO_BILL, Bill
 from .words import code_word, id_word

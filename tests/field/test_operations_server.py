@@ -10,7 +10,7 @@ import redis
 
 from sluicegate.config import Config
 from sluicegate.errors import OutboxFull, OutboxUnavailable
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate_rigs.embedded import EmbeddedServer
 from sluicegate_worker.deafness import DEAF_SECONDS, Deafness
 from support.command_line import Cli

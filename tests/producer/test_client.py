@@ -36,7 +36,8 @@ from sluicegate import (
 )
 from sluicegate.config import Account, Sender
 from sluicegate.message import digest
-from sluicegate.outbox import BATCH, CALL, Item, Outbox, translated
+from sluicegate.outbox import BATCH, CALL, Item, Outbox
+from sluicegate.redis_errors import translated
 from sluicegate_rigs.embedded import EmbeddedServer
 from support.bench import Bench
 from support.consistency import check_consistency

@@ -20,7 +20,7 @@ from sluicegate.connections import connect_async
 from sluicegate.errors import OutboxError, WrongDeployment
 from sluicegate.identity import Identities
 from sluicegate.keys import Keys
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate.safety import hazards
 
 from .archiving import archiving

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import redis
 
 from sluicegate.errors import SluicegateError
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 
 STOPS_A_PASS = (SluicegateError, redis.RedisError)
 """The errors that end one pass of such work; the next one may go better."""

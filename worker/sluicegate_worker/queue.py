@@ -19,7 +19,7 @@ from sluicegate.config import Config
 from sluicegate.errors import BadHours, Malformed
 from sluicegate.keys import Keys
 from sluicegate.levels import digest, published
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate.scripts import Argument, Script, Scripts, new_token
 
 from .distance import Distance

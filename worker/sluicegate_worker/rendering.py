@@ -15,7 +15,7 @@ from sluicegate.config import Account
 from sluicegate.errors import WrongRenderer
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate.stored import MessageId
 
 from .wire import Grant

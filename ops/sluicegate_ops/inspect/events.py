@@ -8,7 +8,7 @@ import redis.asyncio
 
 from sluicegate.errors import Malformed
 from sluicegate.keys import Keys
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate.stored import MessageId
 
 PAGE = 500

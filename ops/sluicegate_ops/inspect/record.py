@@ -14,7 +14,8 @@ from sluicegate.config import Config
 from sluicegate.errors import InvalidMessage, Malformed, UnknownMessage
 from sluicegate.keys import Keys
 from sluicegate.message import Message, decode
-from sluicegate.outbox import STATUS_FIELDS, MessageState, MessageStatus, Outbox, translated
+from sluicegate.outbox import STATUS_FIELDS, MessageState, MessageStatus, Outbox
+from sluicegate.redis_errors import translated
 from sluicegate.stored import NO_BILL, Bill, History, MessageId, Record, sender_name
 from sluicegate.trace_context import stored_trace
 

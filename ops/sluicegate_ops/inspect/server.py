@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError
 from sluicegate.config import Config
 from sluicegate.keys import Keys
 from sluicegate.memory import ServerMemory
-from sluicegate.outbox import passing
+from sluicegate.redis_errors import passing
 from sluicegate.safety import Hazard, hazards
 
 from .memory import read_memory

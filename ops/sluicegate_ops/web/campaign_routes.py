@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sluicegate.campaigns.campaign import Action
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 
 from .bodies import body_of
 from .body_lines import go_on_of, received, taken_of

@@ -17,7 +17,7 @@ import redis.asyncio
 from sluicegate.config import App, Config
 from sluicegate.errors import OutboxError
 from sluicegate.keys import Keys
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate.scripts import Argument, Script, Scripts
 
 from ..inspect import AppEvent, event_of

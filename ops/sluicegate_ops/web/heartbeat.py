@@ -15,7 +15,7 @@ from sluicegate.config import Config
 from sluicegate.errors import WrongDeployment
 from sluicegate.identity import Identities
 from sluicegate.keys import Keys
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate.scripts import Script, Scripts
 
 HEARTBEAT = Script("sluicegate_ops.web.heartbeat")

@@ -14,7 +14,7 @@ from sluicegate.campaigns.members import aknown_hash_key, keyed_hashing
 from sluicegate.campaigns.plan import key_hash
 from sluicegate.config import Account, Config
 from sluicegate.keys import Keys
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate.revocation import Hearing, ReplyVerdict
 from sluicegate.rules import E164
 from sluicegate.scripts import Argument, Script, Scripts, new_token

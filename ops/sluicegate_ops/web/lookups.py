@@ -15,7 +15,7 @@ from sluicegate.carriers import CARRIER_NAMES
 from sluicegate.deadlines import in_time
 from sluicegate.keys import Keys
 from sluicegate.numbering import kind_of, region_of
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate.rules import E164
 from sluicegate.scripts import Script, Scripts
 

@@ -10,7 +10,7 @@ import redis
 import redis.asyncio
 
 from sluicegate.keys import Keys
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 from sluicegate.scripts import Argument, Script, Scripts
 from sluicegate.stored import WaitingEventId
 

@@ -19,8 +19,8 @@ from sluicegate.config import Account, Config
 from sluicegate.connections import connect, connect_async_client
 from sluicegate.errors import InvalidConfig
 from sluicegate.keys import Keys
-from sluicegate.outbox import translated
 from sluicegate.receipts import AsyncReceipts
+from sluicegate.redis_errors import translated
 from sluicegate.scripts import Script, Scripts
 from sluicegate_worker.provider.registry import provider_of
 from sluicegate_worker.provider.webhooks import WebhookReader

@@ -15,7 +15,8 @@ import redis
 
 from sluicegate.config import Account, Config
 from sluicegate.message import Message
-from sluicegate.outbox import ENQUEUE, Outbox, translated
+from sluicegate.outbox import ENQUEUE, Outbox
+from sluicegate.redis_errors import translated
 from sluicegate.scripts import Argument, Script
 from sluicegate_worker.drain import Drain
 from sluicegate_worker.queue import SWEEP, Queue

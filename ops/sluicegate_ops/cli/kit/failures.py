@@ -26,7 +26,7 @@ from sluicegate.errors import (
     WrongDeployment,
     WrongState,
 )
-from sluicegate.outbox import translated
+from sluicegate.redis_errors import translated
 
 from ...operating.campaign.resuming import StillStopped
 from ...operating.message.screen import AppsMessage
