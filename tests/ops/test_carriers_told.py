@@ -86,6 +86,15 @@ def test_a_registrations_rate_says_whose_number_waits_for_it(valkey: redis.Redis
     assert number(made, "registration:notices") == WhoseNumber("att", 0, 1.0)
 
 
+def test_so_it_does_of_a_campaign_whose_registration_is_parked(valkey: redis.Redis) -> None:
+    made = heard(Carried(valkey, per_minute=1.0), ATTS[0])
+    made.campaign([ATTS[1]])
+    made.bench.claim(1)
+    wait = waits(made)["registration:notices"]
+    assert wait.refuses
+    assert wait.number == WhoseNumber("unknown", None, 1.0)
+
+
 @pytest.mark.parametrize(
     ("number", "said"),
     [

@@ -15,7 +15,8 @@ def parked(look: Look, facts: AccountFacts) -> list[Wait]:
     """Each such level once, by when it lets go; halts aside, which say so themselves."""
     members = _members(look, facts)
     registered = _registered(facts)
-    lanes = look.lanes(_lane(member, registered) for member, _ in members)
+    first = _first_lanes(look, [one for one, level in members if _is_of_carrier(level)])
+    lanes = look.lanes(first.get(member) or _lane(member, registered) for member, _ in members)
     waits = together(
         wait
         for (_, level), limits in zip(members, lanes, strict=True)
@@ -42,6 +43,23 @@ def _members(look: Look, facts: AccountFacts) -> Sequence[tuple[TreeMember, str]
         (member, level_name(levels.get(member.format().encode(), b"").decode()))
         for member in by_level.values()
     ]
+
+
+def _is_of_carrier(level: str) -> bool:
+    return level.partition(":")[0] in ("registration", "brand")
+
+
+def _first_lanes(look: Look, members: Sequence[TreeMember]) -> dict[TreeMember, str]:
+    """The lane of each that is next, whose first message then says whose number it waits for."""
+    below = {member: member for member in members}
+    while nodes := {one: at for one, at in below.items() if at.kind != "lane"}:
+        found = look.below((at.branch, at.node) for at in nodes.values())
+        for (one, at), children in zip(nodes.items(), found, strict=True):
+            if isinstance(children, int) or not children:
+                del below[one]  # nothing is left there
+            else:
+                below[one] = TreeMember.parse(f"{at.branch}/{children[0].name}")
+    return {one: lane.name for one, lane in below.items()}
 
 
 def _lane(member: TreeMember, registered: Mapping[str, str]) -> str:
