@@ -18,6 +18,7 @@ from support.carried import PACIFIC, SENDER, Carried, carrier_of
 from support.clock import CLOCK
 from support.command_line import Cli
 from support.flowers import asked, installed
+from support.messages import message
 
 DAY_MS = 86_400_000.0
 ALONE = "+15550000002"
@@ -205,6 +206,13 @@ def test_status_why_and_the_overview_tell_it(capped: Cli) -> None:
     [page] = asked("/")
     assert f"<dt>T-Mobile, acme</dt><dd>{said}" in page.body
     assert "<dt>AT&amp;T, notices</dt><dd>60 SMS segments a minute, " in page.body
+    capped.bench.enqueue(message(ATTS[-1], id="again", sender=SENDER, priority="bulk"))
+    assert re.search(
+        r"carrier +AT&T, as an answer told today\n", capped("message", "show", "again").stdout
+    )
+    again = capped.document("message", "show", "again")
+    assert (again["carrier"], again["carrier_days_ago"]) == ("AT&T", 0)
+    assert "carrier" not in capped.document("message", "show", f"m{T_MOBILES[1]}")
     shown = capped("why").stdout
     assert re.search(r"next number +not known: until an answer tells, each of its", shown)
     [wait] = [one for one in capped.document("why")["waits"] if one["kind"] == "daily_cap"]

@@ -17,6 +17,7 @@ LOOK = Script("sluicegate_ops.inspect.look")
 MIDNIGHT = Script("sluicegate_ops.inspect.midnight")
 BELOW = Script("sluicegate_ops.inspect.below")
 CARRIER_LEVELS = Script("sluicegate_ops.inspect.carrier_levels")
+WHOSE = Script("sluicegate_ops.inspect.whose")
 CAMPAIGN_LANES = Script("sluicegate_ops.inspect.campaign_lanes")
 
 _ALONE = ("ts:-", "tm:-")  # lanes of no declared sender
@@ -184,6 +185,11 @@ class Look:
         rest = iter(names)
         while page := list(islice(rest, _LANES)):
             yield from self._scripts.call(CARRIER_LEVELS, page)
+
+    def whose(self, number: str) -> tuple[Carrier, int | None]:
+        """Whose a number is, as an answer told so many days ago; None where none did lately."""
+        letter, days_ago = self._scripts.call(WHOSE, [number])
+        return carrier_of_letter(letter.decode()), None if days_ago == b"" else int(days_ago)
 
     def midnight_ms(self, days: int) -> float:
         """When the carrier's day ends (wall) that is so many days after today."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ..pasting import pasted
 from ..session import Session
+from ..status.carriers import told_ago
 from ..words import counted, lasting, when
 from .deliveries import lines, unknown
 from .screen import CostScreen, MessageScreen
@@ -54,6 +55,8 @@ def _segments(record: MessageScreen) -> str:
 
 
 def _carrier(record: MessageScreen) -> str:
+    if record.carrier_days_ago is not None:
+        return f"{record.carrier}, {told_ago(record.carrier_days_ago)}"
     if not record.carrier_name:
         return record.line_type
     about = ", ".join(filter(None, (record.carrier_name, record.line_type)))

@@ -9,10 +9,12 @@ from sluicegate.carriers import CARRIER_NAMES
 from sluicegate.errors import UnknownCampaign, UnknownMessage
 from sluicegate.stored import Bill, History, MessageId
 
-from ...inspect import MessageRecord, amount_text, read_record
+from ...inspect import Look, MessageRecord, amount_text, read_record
 from ..session import Session
 from ..status.reasons import sentence
 from ..words import hidden
+
+_TO_BE_SENT = ("waiting", "scheduled", "retrying")
 
 
 class AppsMessage(UnknownMessage):
@@ -42,8 +44,9 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``billed`` is what an accepted message cost, and ``billed_again`` each further time that the
     provider has it. ``held_by`` is what holds it back while it waits. ``carrier`` is whose level
-    the number counts at, by the ``carrier_name`` that the provider gave. The other fields are
-    those of ``MessageRecord`` and of what is in it.
+    the number counts at, by the ``carrier_name`` that the provider gave; or, while it is to be
+    sent, as an answer about its number told ``carrier_days_ago``. The other fields are those of
+    ``MessageRecord`` and of what is in it.
     """
 
     id: str
@@ -83,6 +86,7 @@ class MessageScreen(msgspec.Struct, frozen=True, omit_defaults=True):
     billed_again: Sequence[CostScreen] = ()
     history: History = History()
     carrier: str = ""
+    carrier_days_ago: int | None = None
     carrier_name: str = ""
     line_type: str = ""
     trace_id: str = ""
@@ -103,7 +107,7 @@ def read_screen(session: Session, id: str, full: bool = True) -> MessageScreen:
         fields["billed"] = CostScreen.of(record.bill)
         fields["billed_again"] = [CostScreen.of(bill) for bill in record.other_bills]
     fields |= {name: hidden(fields[name], full) for name in ("to", "reason", "answer")}
-    fields |= _billed(record.bill)
+    fields |= _billed(record.bill) or _remembered(session, record)
     return MessageScreen(**fields, **_content(record, full), held_by=_held_by(session, record))
 
 
@@ -141,11 +145,23 @@ def _held_by(session: Session, record: MessageRecord) -> str:
 
 def _billed(bill: Bill) -> dict[str, Any]:
     carrier = CARRIER_NAMES[bill.carrier] if bill.carrier_name else ""
+    if not (carrier or bill.line_type):
+        return {}
     return {
         "carrier": carrier,
         "carrier_name": bill.carrier_name,
         "line_type": bill.line_type,
     }
+
+
+def _remembered(session: Session, record: MessageRecord) -> dict[str, Any]:
+    """Whose the number is of a message that is to be sent, where carriers' levels may ask."""
+    if record.status.state not in _TO_BE_SENT or not record.status.to:
+        return {}
+    carrier, days_ago = Look(session.client, session.keys).whose(record.status.to)
+    if days_ago is None:
+        return {}
+    return {"carrier": CARRIER_NAMES[carrier], "carrier_days_ago": days_ago}
 
 
 def _content(record: MessageRecord, full: bool) -> dict[str, Any]:

@@ -14,9 +14,13 @@ def whose(number: WhoseNumber) -> str:
     """How a carrier's level knows the number of the message that asks for it next."""
     if number.days_ago is None:
         return f"not known: until an answer tells, {_counts(number.counts)}"
-    ago = f"{counted(number.days_ago, 'day')} ago" if number.days_ago else "today"
-    told = f"{CARRIER_NAMES[number.carrier]}'s, as an answer told {ago}"
+    told = f"{CARRIER_NAMES[number.carrier]}'s, {told_ago(number.days_ago)}"
     return told if number.counts else f"{told}: it does not count here"
+
+
+def told_ago(days: int) -> str:
+    """Since when a carrier is known."""
+    return f"as an answer told {counted(days, 'day') + ' ago' if days else 'today'}"
 
 
 def _counts(share: float) -> str:
