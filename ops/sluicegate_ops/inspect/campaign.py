@@ -62,7 +62,7 @@ def accepted_parts(
 ) -> list[AcceptedPart]:
     """Its accepted recipients by what receipts said of them, the most frequent first.
 
-    Reads every record of the campaign, in the archive too.
+    Reads every record of the campaign, in the archive too; in which order makes no difference.
     """
     store: Any = client
     seen: dict[bytes, tuple[str, str]] = {}
@@ -85,8 +85,10 @@ def accepted_parts(
         key, record = keys.record(message.id).encode(), message.record
         if record.state == "accepted" and key not in seen:
             seen[key] = _note_part(record, costs)
-    counted = Counter(seen.values()).most_common()
-    return [AcceptedPart(*place, count, costs[place]) for place, count in counted]
+    counted = sorted(Counter(seen.values()).items(), key=lambda part: (-part[1], part[0]))
+    return [
+        AcceptedPart(*place, count, dict(sorted(costs[place].items()))) for place, count in counted
+    ]
 
 
 def _note_part(
