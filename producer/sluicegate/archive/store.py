@@ -93,7 +93,8 @@ class Archive:
                 return
             compiled = insert.compile(dialect=self._engine.dialect, column_keys=list(rows[0]))
             take = itemgetter(*compiled.positiontup)
-            connection.exec_driver_sql(str(compiled), [take(row) for row in rows])
+            in_order = sorted(rows, key=itemgetter("id"))  # neighbours stand on the same page
+            connection.exec_driver_sql(str(compiled), [take(row) for row in in_order])
 
     def rows(self, account: str, ids: Sequence[str]) -> dict[str, ArchiveRow]:
         """The latest row of each of ``ids`` that is known."""
