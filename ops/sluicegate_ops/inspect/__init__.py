@@ -27,6 +27,7 @@ lanes       every lane, in the order in which they are served
 behind      what waits behind a halt, and what goes first once it is lifted
 why         what holds an account, a sender or a campaign back
 apps        what an app has enqueued, how it ended, and what of its day it has used
+published   the limits in force, beside those of the configuration
 account     an account's state, as ``status`` shows it
 scrape      what a scrape asks of an account beside its facts
 archive     what has ended, here and in the archive
@@ -45,8 +46,6 @@ from .account import (
     AccountState,
     WorkerState,
     deliveries_of,
-    limits_in_force,
-    published_levels,
     read_account,
     receipts_are_set_up,
     server_ms,
@@ -95,6 +94,7 @@ from .members import Member, imported, member
 from .memory import aread_memory, read_memory
 from .notifying import NotifyingState, read_notifying
 from .person import Mention, Mentions, naming
+from .published import limits_in_force, published_levels
 from .reached import reached_since
 from .recipient_status import RecipientStatus
 from .recipients import CampaignRecipients

@@ -8,9 +8,8 @@ import msgspec
 import redis
 
 from sluicegate import __version__
-from sluicegate.config import Account, App, Config
+from sluicegate.config import Config
 from sluicegate.keys import Keys
-from sluicegate.levels import digest, published
 from sluicegate.receipts import DELIVERIES
 from sluicegate.safety import Hazard
 from sluicegate.stored import DELIVERY_FIELDS, HaltInfo, HeardVersion, Record
@@ -21,6 +20,7 @@ from .carrier_use import CarrierUse, read_carrier_use
 from .costs import CostRow, cost_of_day, cost_row, day_of
 from .facts import LIVE_SECONDS, AccountFacts, BreakerState, MessageCounts, RequestRate
 from .look import Look
+from .published import LimitsState, compared_limits
 from .reconcile import ReconcileState, read_reconcile
 from .server import ServerState, read_hazards, read_server
 from .standstill import Standstill
@@ -34,14 +34,6 @@ SAMPLE = 50
 _WORKERS = 100
 _SCANS, _SCANNED = 4, 500
 _HOUR_MS, _DAY_MS = 3_600_000, 86_400_000
-_SETTINGS = {
-    "window_ms": "window_seconds",
-    "ceiling": "max_requests_per_second",
-    "sms": "sms_per_second",
-    "mms": "mms_per_second",
-    "zone": "the zone of the brands' day",
-}
-_SHOWN = ("limit", "ceiling", "concurrency")
 
 
 class WorkerState(msgspec.Struct, frozen=True):
@@ -64,18 +56,6 @@ class AccountCause(msgspec.Struct, frozen=True):
     code: str
     reason: str
     count: int
-
-
-class LimitsState(msgspec.Struct, frozen=True):
-    """The limits in force: their version, None before any are published.
-
-    ``here`` is the version of the configuration read here; ``differ`` names the settings in which
-    the two differ.
-    """
-
-    version: int | None
-    here: int
-    differ: Sequence[str]
 
 
 class ReceiptsState(msgspec.Struct, frozen=True):
@@ -163,7 +143,7 @@ def read_account(client: redis.Redis, config: Config, name: str) -> AccountState
         counts=facts.counts,
         work_due=_work_due(facts, seen["next_doubt"]),
         parked=seen["parked:t"] + seen["parked:b"],
-        limits=_limits(facts, account, config.apps_of(name)),
+        limits=compared_limits(facts.limits, account, config.apps_of(name)),
         rate=facts.rate,
         breaker=facts.breaker,
         why=waits.account(),
@@ -220,22 +200,6 @@ def worker_names(client: redis.Redis, keys: Keys) -> dict[str, str]:
     store: Any = client
     names = [name.decode() for name in store.zrange(keys("workers"), 0, -1)]
     return {worker_tag(name): name for name in names}
-
-
-def limits_in_force(client: redis.Redis, keys: Keys) -> dict[str, str]:
-    """The limits that all workers obey, as ``levels.published``; empty before any is published.
-
-    They have two fields more: ``version`` and ``digest``.
-    """
-    store: Any = client
-    stored = store.hgetall(keys("limits")).items()
-    return {field.decode(): value.decode() for field, value in stored}
-
-
-def published_levels(client: redis.Redis, keys: Keys) -> list[str]:
-    """Names of the levels and settings in the limits in force, such as ``sender:+15557654321``."""
-    store: Any = client
-    return [field.decode() for field in store.hkeys(keys("limits"))]
 
 
 def _warned(client: Any, keys: Keys, now_ms: float) -> list[str]:
@@ -322,28 +286,6 @@ def _work_due(facts: AccountFacts, next_doubt: Sequence[tuple[bytes, float]]) ->
     soonest += [] if facts.next_due_ms is None else [facts.next_due_ms]
     at_work = open_waiting + counts.granted + counts.started > 0
     return at_work or any(at <= facts.now_ms for at in soonest)
-
-
-def _limits(facts: AccountFacts, account: Account, apps: Mapping[str, App]) -> LimitsState:
-    """The limits in force, compared with those that the configuration read here would publish."""
-    here, in_force = published(account, apps), facts.limits
-    if not in_force:
-        return LimitsState(None, account.limits_version, [])
-    same = in_force.get("digest") == digest(here)
-    fields = [] if same else sorted(here.keys() | in_force.keys() - {"version", "digest"})
-    differ = [_difference(name, in_force, here) for name in fields]
-    return LimitsState(
-        int(in_force.get("version", 0)), account.limits_version, list(filter(None, differ))
-    )
-
-
-def _difference(field: str, in_force: Mapping[str, str], here: Mapping[str, str]) -> str:
-    one, other = in_force.get(field, ""), here.get(field, "")
-    if one == other:
-        return ""
-    one, other = one or "none", other or "none"
-    name = _SETTINGS.get(field, field.replace(":", " ", 1))
-    return f"{name} ({one} in force, {other} here)" if field in _SHOWN else name
 
 
 def _workers(
