@@ -63,7 +63,7 @@ chaos: $(READY) ## kill, freeze and restart all parts for 3 minutes, then accoun
 	@$(RUN) sluicegate_rigs.chaos $(if $(CHAOS_SECONDS),--seconds $(CHAOS_SECONDS)) $(ARGS)
 
 test: $(READY) ## run the tests and check the coverage; only some: make test ARGS="-k retry"
-	@$(COMPILED) $(RUN) pytest $(or $(ARGS),--cov --cov-report=term $(SHARED_OUT))
+	@$(COMPILED) $(if $(ARGS),,SLUICEGATE_TEST_COVERAGE=1) $(RUN) pytest $(or $(ARGS),$(SHARED_OUT))
 
 test-all: $(READY) .venv/.browser ## run the slow tests too, with more examples of each property
 	@$(COMPILED) SLUICEGATE_TEST_PROFILE=thorough $(RUN) pytest -m "" $(SHARED_OUT) $(ARGS)
@@ -82,7 +82,7 @@ lint: $(READY) ## check style, format, types, the Lua scripts, the documents and
 	@$(LUACHECK)
 
 clean: ## remove .venv and all generated files
-	@rm -rf .venv build dist .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find producer worker ops tests examples -name __pycache__ -prune -exec rm -rf {} +
 
 # What only tests in a browser need: axe-core, which a package for another library carries, and what

@@ -16,10 +16,13 @@ from pathlib import Path
 import fakeredis
 import pytest
 import redis
-from hypothesis import is_hypothesis_test, settings
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from support.covered import COVERED  # first: it measures what is imported behind it
+
+# isort: split
 from sluicegate import Config
 from sluicegate_rigs.embedded import EmbeddedServer
 from support.bench import Bench, warm_bench
@@ -28,14 +31,6 @@ from support.faulty import write_pems
 from support.served import config
 
 LENT = "SLUICEGATE_TEST_REDIS_URL"
-#: While these run, and while properties do, no coverage is measured: it makes Python half as fast,
-#: and what they walk again and again others have walked. A line counts where a test has run it.
-UNMEASURED = (
-    "tests/scripts/",
-    "tests/rigs/",
-    "tests/worker/test_outages.py",
-    *(f"tests/ops/test_{name}" for name in ("simulator", "sdk", "web")),
-)
 #: What runs on both servers runs on the fake, many times slower, in the first test of each file
 #: and in each such test behind it. ``make test-all`` runs it all.
 FAKE_EVERY = 10
@@ -81,6 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
     And hear Ctrl-C: a shell's background job ignores it, and so would what the tests start.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if COVERED:
+        config.pluginmanager.register(COVERED)
     if os.environ.get(LENT) and config.getoption("numprocesses", None):
         raise pytest.UsageError(f"{LENT} lends one database: run the tests with -n 0")
 
@@ -93,16 +90,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if slow or on_fake[item.path] % FAKE_EVERY:
             item.add_marker("long")
         on_fake[item.path] += not slow
-    for item in items:
-        if item.nodeid.startswith(UNMEASURED) or _tries_many_examples(item):
-            item.add_marker("no_cover")
     items.sort(key=lambda item: _turn(item.nodeid))  # stable
 
 
-def pytest_collection_finish() -> None:
-    """Spare the garbage collector all that was imported and collected: none of it is garbage."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Spare the garbage collector all that is imported and collected: none of it is garbage."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class FileByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has types that mypy cannot read
@@ -118,10 +117,6 @@ class FileByFile(LoadScopeScheduling):  # type: ignore[misc] # xdist has types t
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
     """Share the tests out over processes."""
     return FileByFile(config, log)
-
-
-def _tries_many_examples(item: pytest.Item) -> bool:
-    return is_hypothesis_test(getattr(item, "function", None))
 
 
 def _runs_on_fake(item: pytest.Item) -> bool:
