@@ -128,7 +128,7 @@ def timeouts(cell: Cell) -> tuple[float, float]:
     """To connect, to answer: short where one ends the exchange, endless where it must not."""
     if cell.manner != "hung":
         return 60, 60
-    return (0.5, 60) if cell.point in ("connecting", HANDSHAKE) else (2, 1)
+    return (0.5, 60) if cell.point in ("connecting", HANDSHAKE) else (60, 1)
 
 
 def transport_for(cell: Cell, client: Client, server: Server) -> Noting:
