@@ -12,8 +12,9 @@ from sluicegate.connections import connect, connect_async
 
 
 def connection(client: Any) -> Any:
-    """One of its connections, not connected yet."""
-    return client.connection_pool.make_connection()
+    """A connection as its own are, not connected yet, and not among the most that it may have."""
+    pool = client.connection_pool
+    return pool.connection_class(**pool.connection_kwargs)
 
 
 ARGUMENTS = st.lists(

@@ -84,7 +84,7 @@ def test_a_ticket_renders_to_what_was_counted(first: str, second: str, hash: int
 @given(
     text=st.text(max_size=30)
     | st.sampled_from(["", " ", "a" * 1530, "a" * 1531, "ы" * 670, "ы" * 671, "\ud83d", "😀€"]),
-    to=st.sampled_from(["+14152000000", "+6834000", "14152000000", "+1415\n"]),
+    to=st.sampled_from(["+14152000000", "+6834000"]),  # in E.164, as the function asks
     fields=st.sampled_from([{}, {"sender": "1"}, {"media_urls": OTHERS["media_urls"]}]),
 )
 def test_segments_are_counted_as_the_message_s(text: str, to: str, fields: dict[str, Any]) -> None:
