@@ -24,6 +24,7 @@ from support.covered import COVERED  # first: it measures what is imported behin
 
 # isort: split
 from sluicegate import Config
+from sluicegate.archive.reading import close_archives
 from sluicegate_rigs.embedded import EmbeddedServer
 from support.bench import Bench, warm_bench
 from support.fake import StillServer
@@ -146,9 +147,10 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def redis_url(server: Server) -> Iterator[str]:
-    """The URL of a real, empty database."""
+    """The URL of a real, empty database; its archives are closed behind the test."""
     server.clear()
     yield server.url
+    close_archives()
     server.clear()
 
 

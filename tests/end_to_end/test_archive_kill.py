@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +75,10 @@ def test_a_killed_archiver_loses_nothing_and_doubles_nothing(
     last.run()
     last.close()
     assert not list(store.scan_iter(KEYS.record("*")))
-    archive = open_archive(url)
-    assert archive.count("default") == MESSAGES
-    kept = {id: archive.get("default", id) for id in map("m{}".format, range(MESSAGES))}
+    with closing(open_archive(url)) as archive:
+        assert archive.count("default") == MESSAGES
+        kept = {id: archive.get("default", id) for id in map("m{}".format, range(MESSAGES))}
     assert all(one and one.record.provider_id == f"p-{id[1:]}" for id, one in kept.items())
     delivered = [id for id, one in kept.items() if one and one.record.delivery == "delivered"]
     assert delivered == [f"m{kill}" for kill in range(kills)]
     assert int(store.hget(KEYS("totals"), "delivered")) == kills
-    archive.close()

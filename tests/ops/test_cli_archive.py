@@ -39,7 +39,6 @@ def cli(
 ) -> Office:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sluicegate.toml").write_text(TOML)
-    reading._open.cache_clear()
     office = Office(redis_url, valkey, Bench(valkey))
     office.folder = tmp_path
     office.bench.at(time.time() * 1000 - 3 * DAY_MS)
@@ -76,7 +75,7 @@ def test_a_message_that_nobody_knows_is_unknown(cli: Office) -> None:
 def test_without_the_archive_a_message_is_never_called_unknown(cli: Office) -> None:
     sent(cli)
     cli.archived()
-    reading._open.cache_clear()
+    reading.close_archives()
     (cli.folder / "sluicegate-archive.sqlite3").rename(cli.folder / "elsewhere")
     said = cli("message", "show", "m1", exits=1).stderr
     assert "sluicegate-archive.sqlite3 is not there" in said

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import redis
 
-from sluicegate.archive import reading
 from sluicegate_rigs.embedded import EmbeddedServer
 from support.bench import Bench
 from support.command_line import Cli
@@ -31,7 +30,6 @@ def cli(
 ) -> Cli:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sluicegate.toml").write_text("[archive]\nkeep_days = 30\n")
-    reading._open.cache_clear()
     office = Cli(redis_url, valkey, Bench(valkey))
     office.bench.at(time.time() * 1000 - 3 * DAY_MS)
     return office
@@ -115,7 +113,6 @@ def test_no_file_holds_an_erased_number_in_any_form(
     monkeypatch.chdir(tmp_path)
     caplog.set_level(logging.DEBUG)
     Path("sluicegate.toml").write_text("[archive]\n", encoding="utf-8")
-    reading._open.cache_clear()
     data = tmp_path / "data"
     data.mkdir()
     with (

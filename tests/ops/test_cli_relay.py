@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from sluicegate import Config, Sluice
 from sluicegate.config import Database
@@ -15,7 +14,7 @@ from sluicegate_ops.cli.relay import hand_over_all
 from sluicegate_ops.operating.session import Session
 from sluicegate_worker.handing_over import hand_over
 from support.command_line import Cli, cli
-from support.shops import NUMBER, Shop, rows_in, shop
+from support.shops import NUMBER, Shop, begun, rows_in, shop
 
 __all__ = ["cli"]
 
@@ -98,7 +97,7 @@ def test_a_worker_waits_for_the_database_and_logs_what_is_set_aside(
 ) -> None:
     config = Config(redis_url=redis_url)
     one.order("order-1")
-    with sa.create_engine(one.url).begin() as connection:
+    with begun(one.url) as connection:
         connection.exec_driver_sql(f"UPDATE {TABLE} SET content = '{{'")  # noqa: S608 - ours
     hidden = Path(one.url.removeprefix("sqlite:///"))
     away = hidden.with_suffix(".away")

@@ -26,7 +26,7 @@ from sluicegate.transactional.handover import handovers_of
 from sluicegate.transactional.relay import TOO_OLD, HandedOver, Relay
 from sluicegate.transactional.table import handovers
 from support.postgresql import database, postgresql
-from support.shops import SENDER, SHOPS, Shop, rows_in, set_up_django, shop, text_of
+from support.shops import SENDER, SHOPS, Shop, begun, rows_in, set_up_django, shop, text_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,12 +150,12 @@ def test_a_bad_row_is_set_aside_and_keeps_nobody_waiting(
     one.order("order-2")
     one.order("order-3", text="Your parcel")
     Sluice(Config(redis_url=redis_url)).enqueue(text_of("order-3"))  # the id, for another text
-    with sa.create_engine(one.url).begin() as connection:
+    with begun(one.url) as connection:
         connection.exec_driver_sql(
             f"UPDATE {TABLE} SET content = '{{' WHERE message_id = 'order-1'"  # noqa: S608 - ours
         )
     one.order("order-4", sender="+15550000009")
-    with sa.create_engine(one.url).begin() as connection:
+    with begun(one.url) as connection:
         [row] = handovers_of([text_of("order-5")], "elsewhere")
         connection.execute(sa.insert(handovers), row.columns())
     assert relay.run_once() == HandedOver(enqueued=1, refused=4)
@@ -213,7 +213,7 @@ def test_while_redis_is_away_rows_wait(one: Shop, relay: Relay) -> None:
 
 
 def test_many_rows_go_in_batches(one: Shop, relay: Relay, valkey: redis.Redis) -> None:
-    with Session(sa.create_engine(one.url)) as session, session.begin():
+    with begun(one.url) as connection, Session(connection) as session, session.begin():
         ids = with_sqlalchemy.enqueue_many(session, (text_of(f"o-{n}") for n in range(600)))
     assert relay.run_once() == HandedOver(enqueued=600)
     assert waiting(valkey) == ids
@@ -335,7 +335,7 @@ def test_a_message_without_an_id_gets_one_and_an_app_its_own(
     one: Shop, relay: Relay, config: Config, valkey: redis.Redis
 ) -> None:
     fields = text_of("") | {"id": ""}
-    with sa.create_engine(one.url).begin() as connection:
+    with begun(one.url) as connection:
         id = with_sqlalchemy.enqueue(connection, fields, app="shop")
     assert len(id) == 22
     assert relay.run_once().enqueued == 1
@@ -348,7 +348,7 @@ def test_what_a_database_lacks_is_said(config: Config, tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable, match="not there"):
         Relay(f"sqlite:///{tmp_path / 'none.sqlite3'}", config)
     url = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
-    with sa.create_engine(url).begin() as connection:
+    with begun(url) as connection:
         connection.exec_driver_sql("CREATE TABLE orders (name TEXT)")
     relay = Relay(url, config)
     with pytest.raises(DatabaseUnavailable, match="no table sluicegate_handover"):

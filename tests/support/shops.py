@@ -204,12 +204,19 @@ def shop(kind: str, url: str, *, prepare: bool = True) -> Iterator[Shop]:
         opened.close()
 
 
-def rows_in(url: str) -> int:
-    """How many rows the table of handovers has, of whatever kind."""
+@contextmanager
+def begun(url: str) -> Iterator[sa.Connection]:
+    """A transaction of its own in a shop's database, of whatever kind."""
     engine = sa.create_engine(_driver(url, "pysqlite" if url.startswith("sqlite") else "psycopg"))
     try:
-        with engine.connect() as connection:
-            counted = connection.exec_driver_sql(f"SELECT count(*) FROM {TABLE}").scalar()  # noqa: S608 - our own name
-            return int(counted or 0)
+        with engine.begin() as connection:
+            yield connection
     finally:
         engine.dispose()
+
+
+def rows_in(url: str) -> int:
+    """How many rows the table of handovers has."""
+    with begun(url) as connection:
+        counted = connection.exec_driver_sql(f"SELECT count(*) FROM {TABLE}").scalar()  # noqa: S608 - our own name
+        return int(counted or 0)

@@ -1,6 +1,8 @@
 """Archiving: finished messages leave Redis once the archive has them, and nothing else does."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,28 @@ def configured(bench: Bench, folder: Path, **fields: Any) -> Config:
     return msgspec.structs.replace(bench.config, archive=settings)
 
 
-def archiver(bench: Bench, folder: Path, **fields: Any) -> Archiver:
-    return Archiver(bench.store, configured(bench, folder, **fields), "default", clock=CLOCK)
+def archiver(
+    bench: Bench,
+    folder: Path,
+    share: float = 1.0,
+    stop: threading.Event | None = None,
+    **fields: Any,
+) -> Archiver:
+    config = configured(bench, folder, **fields)
+    made = Archiver(bench.store, config, "default", share=share, stop=stop, clock=CLOCK)
+    MADE.append(made)
+    return made
+
+
+MADE: list[Archiver] = []
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Close each test's archivers."""
+    yield
+    while MADE:
+        MADE.pop().close()
 
 
 @pytest.fixture
@@ -152,7 +174,7 @@ def test_a_pass_of_many_batches_archives_each_message_once(
     for number in range(300):
         fields = {"state": "accepted", "to": f"+1555{number:07d}", "at": 1, "digest": "d" * 22}
         bench.store.hset(bench.keys.record(f"n{number}"), mapping=fields)
-    work = Archiver(bench.store, configured(bench, tmp_path), "default", clock=CLOCK, share=share)
+    work = archiver(bench, tmp_path, share)
     assert work.run() == Archived(messages=300, stay=1)
     assert work.open().count("default") == 300
     assert not list(bench.store.scan_iter(bench.keys.record("n*")))
@@ -298,9 +320,8 @@ def test_only_one_archiver_at_a_time(bench: Bench, work: Archiver, tmp_path: Pat
 def test_a_stopped_archiver_ends_its_pass(bench: Bench, tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
-    config = configured(bench, tmp_path)
     bench.later(DAY_MS)
-    assert Archiver(bench.store, config, "default", stop=stop, clock=CLOCK).run().messages == 0
+    assert archiver(bench, tmp_path, stop=stop).run().messages == 0
 
 
 def test_messages_are_kept_for_as_long_as_configured(bench: Bench, tmp_path: Path) -> None:
@@ -340,7 +361,8 @@ def test_an_archive_of_an_older_version_tells_which_one_it_is(
     work.close()
     with pytest.raises(ArchiveUnavailable, match="of version 0000"):
         open_archive(url)
-    assert open_archive(url, older=True).id == id  # so whoever writes may bring it to this one
+    with closing(open_archive(url, older=True)) as older:
+        assert older.id == id  # so whoever writes may bring it to this one
 
 
 BY = By("a test", "to see")

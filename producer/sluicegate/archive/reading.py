@@ -6,7 +6,6 @@ Where the archive can't be asked, that is an error: a message in it is never sai
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -103,4 +102,16 @@ def _opened(config: Config, account: str, attached: Sequence[bytes | None]) -> "
     return archive
 
 
-_open = cache(open_archive)  # one for each URL in a process: its connections are kept
+_archives: dict[str, "Archive"] = {}  # by URL: a process keeps its connections
+
+
+def _open(url: str) -> "Archive":
+    if url not in _archives:
+        _archives[url] = open_archive(url)
+    return _archives[url]
+
+
+def close_archives() -> None:
+    """Close the connections that reads have kept; the next read opens them anew."""
+    while _archives:
+        _archives.popitem()[1].close()
