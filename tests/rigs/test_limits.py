@@ -43,6 +43,18 @@ def test_two_workers_at_a_fast_limit_meet_no_429(valkey: redis.Redis, seed: int)
     assert figures.jain > 0.95, "both share the work"
 
 
+def test_a_bucket_far_away_is_neither_left_half_full_nor_taken_for_a_shorter_window(
+    valkey: redis.Redis,
+) -> None:
+    """An answer takes a third of a window; what has come back meanwhile is heard late."""
+    run = Scenario(
+        provider="bucket", limit=100, window=1.0, rtt=0.3, warm_up=2.0, windows=4, seed=208
+    )
+    figures = simulate(run, valkey)
+    assert figures.utilisation > 0.8
+    assert figures.refused == 0
+
+
 @pytest.mark.long
 def test_the_same_seed_gives_the_same_figures(valkey: redis.Redis) -> None:
     run = Scenario(limit=50, window=1.0, others=0.3, warm_up=2.0, windows=2, seed=8)

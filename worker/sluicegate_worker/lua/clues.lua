@@ -22,12 +22,13 @@ local ENDS = 1.02      -- of a claimed window: by then its first slots came back
 --   slow     by how many ms more than usual the slowest request was lately, as of `slow_at`
 --   strangers how many were in use that were not ours, when counting began
 --   told_at  when the request of the newest answer began
+--   still    until when surely nothing came back, since `quiet`
 local CLUES = {
   'claimed', 'seen', 'room', 'left', 'quiet', 'since',
   'from', 'base', 'fallen', 'others', 'oldest', 'youngest', 'fewest', 'events',
   'first_at', 'first_gone', 'first_dry', 'last_at', 'last_gone', 'last_used', 'dropped',
   'pending', 'no_room', 'had', 'drop_at', 'drop_from', 'told_at',
-  'slow', 'slow_at', 'strangers',
+  'slow', 'slow_at', 'strangers', 'still',
 }
 local UNKNOWN = { claimed = 1, seen = -1, room = -1, left = -1, youngest = -1, last_at = -1 }
 
@@ -69,7 +70,7 @@ local function doubtful_gap(now, bucket)
   local room = room_of(now, bucket)
   if not room then return 0 end
   local known, window, limit = of(bucket), bucket.window, bucket.limit
-  local quiet, claimed = max(0, bucket.slot - known.quiet), known.claimed == 1
+  local quiet, claimed = max(0, bucket.slot - known.quiet - bucket.rtt), known.claimed == 1
   -- A ceiling that bounds us leaves most of a claimed window's limit over: no need to spread it.
   if bucket.capped and claimed and room > limit / 2 then return 0, false end
   local kept = limit < KEEP_FROM and 0 or max(1, KEPT * limit)

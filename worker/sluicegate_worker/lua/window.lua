@@ -35,6 +35,8 @@ local DRAWN = 0.1       -- of the limit: a bucket that is fuller takes back only
 local REFUTED = 1.5     -- a bucket never fills up so many times faster than its pace
 local NEAR = 0.95       -- a pace that is so near to the configured one is that
 local SLOW_HALF = 0.5   -- of a window: in that time half of how slow requests were is forgotten
+local BLURRED = 4       -- deviations of a request's time, in which the pace is looked at
+local IN_USE = 0.42     -- of the limit: less shows that a window that was seen is shorter now
 local NOISY = 0.15      -- of a window: requests that vary by more hide what comes back
 local MAX_RAISE = Bucket.MAX_RAISE
 local USUAL_MS = {
@@ -78,6 +80,7 @@ end
 -- Of ours some are gone: the next silence is counted from here.
 local function came_back(known, seen)
   known.quiet, known.from, known.base, known.fallen = seen.at, known.last_at, seen.gone, 0
+  known.still = seen.at
 end
 
 -- An answer names another limit than the one before, or another window. A limit that is above the
@@ -206,8 +209,9 @@ local function gradual(now, bucket, seen, known, dry, tolerance, blur)
       local turned = known.kind ~= 'bucket'
         and gained >= (rises and 2 or 1.25) * known.had + 2
       if not (windowed or as_believed or turned) then return end
-      -- It is only tried while there is room: a bucket may be as it should.
-      if not windowed and high + tolerance < bucket.window and seen.used > 0.42 * bucket.limit
+      -- A bucket may be as it should; one whose window was seen is none where little is in use.
+      local bucket_like = bucket.doubt == 1 or seen.used > IN_USE * bucket.limit
+      if not windowed and high + tolerance < bucket.window and bucket_like
         and as_bucket(bucket, known, gained, seen.at - known.first_at, blur) then
         return start_over(known)
       end
@@ -252,9 +256,13 @@ end
 
 -- All of ours have gone at once, after nothing went for `dry` ms, give or take.
 local function dropped(now, bucket, seen, known, least, most, tolerance)
-  if known.dropped > 0 then
+  -- Where something came back in between, that was a drop that answers out of order have hidden.
+  local missed = known.quiet > known.drop_at and least - tolerance > bucket.window
+  if known.dropped > 0 and not (missed and known.claimed == 1) then
     local weak = known.dropped == 2
     consider(now, bucket, least - tolerance, most + tolerance, 'fixed', 'drops', weak)
+  elseif known.dropped > 0 then
+    known.pending = 0
   elseif bucket.doubt == 1 and known.claimed == 1 and least - tolerance <= bucket.window
     and bucket.window <= most + tolerance then
     known.kind = 'fixed'
@@ -272,10 +280,30 @@ local function dropped(now, bucket, seen, known, least, most, tolerance)
   start_over(known)
 end
 
--- Whether nothing came back for longer than the window, give or take.
-local function is_silent(bucket, dry, tolerance)
-  local window = bucket.window
-  return dry > window + max(0.15 * window + 2 * tolerance, 4 * window / bucket.limit)
+-- Something is still counted though it is older than the window, and nobody else is seen, now or
+-- at first: the window is longer, and one that is shorter than configured was an error.
+local function outlived(now, bucket, known, oldest, tolerance)
+  local shorter = bucket.window < NEAR * bucket.configured_window and bucket.learned > 0
+  local sure = bucket.doubt == 0 and known.kind == 'sliding'
+  if not (sure or shorter and known.claimed == 1 and bucket.doubt ~= 2)
+    or oldest <= 1.15 * bucket.window + tolerance
+    or known.others * bucket.window + known.strangers >= 0.02 * bucket.limit then
+    return false
+  end
+  known.kind, known.pending = '-', 0
+  believe(now, bucket, likely(bucket, oldest, 2 * oldest), 'age', true, true)
+  return true
+end
+
+-- Nothing of enough requests came back for longer than the window, give or take: it is longer.
+local function outgrown(now, bucket, seen, known, tolerance, enough)
+  local window, dry = bucket.window, seen.at - known.quiet
+  if dry <= window + max(0.15 * window + 2 * tolerance, 4 * window / bucket.limit) then return end
+  local due = seen.at - window - tolerance
+  if call('ZCOUNT', key('log'), ms(known.quiet), ms(due)) >= 2 + 2 * enough then
+    known.kind = '-'
+    believe(now, bucket, dry, 'quiet', false, true)
+  end
 end
 
 -- What the newest answer of the call tells: `seen` is its slot's number, when its request began,
@@ -297,6 +325,7 @@ local function learn(now, bucket)
       known.oldest = known.oldest + until_ms - known.last_at
       known.last_at = until_ms
     end
+    if known.last_at >= 0 then outgrown(now, bucket, seen, known, tolerance, 1) end
     return
   end
   -- One that was slow itself may have been counted before others, or after them.
@@ -307,11 +336,15 @@ local function learn(now, bucket)
   local since = max(1, seen.at - known.last_at)
   local deviation = max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) -- the first few tell too little
   local varies = max(deviation, known.slow / 2)
-  local hasty = bucket.doubt == 1 and not bucket.capped
-  local blur = bucket.limit / bucket.window * varies * (hasty and HASTE or 1)
+  local blur = bucket.limit / bucket.window * varies
+  if bucket.doubt == 1 and not bucket.capped then -- slots may come in haste
+    local span = BLURRED * varies
+    local lately = call('ZCOUNT', key('log'), '(' .. ms(seen.at - span), ms(seen.at))
+    blur = max(blur, min(HASTE * blur, lately / BLURRED))
+  end
   if known.last_at < 0 then
     known.strangers = max(0, -seen.gone)
-    known.base, known.quiet, known.from = seen.gone, seen.at, seen.at
+    known.base, known.quiet, known.from, known.still = seen.gone, seen.at, seen.at, seen.at
     known.last_at, known.last_gone, known.last_used = seen.at, seen.gone, seen.used
     return
   end
@@ -320,14 +353,9 @@ local function learn(now, bucket)
   known.oldest, known.fewest = max(known.oldest, oldest), min(known.fewest, seen.used)
   -- An answer that overtook others moves it little.
   known.base = max(min(known.base, seen.gone), known.base - 0.5)
+  if seen.gone < known.base + max(1, DRAWN * seen.used) then known.still = seen.at end
   local dry = seen.at - known.quiet
-  -- Still counted though it is older than the window, and nobody else is seen, now or at first.
-  if bucket.doubt ~= 1 and known.kind == 'sliding' and oldest > 1.15 * bucket.window + tolerance
-    and known.others * bucket.window + known.strangers < 0.02 * bucket.limit then
-    known.kind = '-'
-    believe(now, bucket, likely(bucket, oldest, 2 * oldest), 'age', true, true)
-    start_over(known)
-  end
+  if outlived(now, bucket, known, oldest, tolerance) then start_over(known) end
   -- That nothing goes for so long is no bucket's way: what went before was not ours, or a blur.
   local refuted = known.youngest >= 0 and known.oldest > known.youngest + tolerance
   local missed = (known.last_gone - known.first_gone) / max(1, known.quiet - known.first_at) * dry
@@ -342,7 +370,11 @@ local function learn(now, bucket)
     local had = known.last_used
     local all, first = seen.gone - known.last_gone >= 0.8 * had, known.first_at == 0
     local noisy = known.slow > NOISY * bucket.window and known.kind ~= 'bucket'
-    local many = not noisy and all and had >= 3 and dry >= 2 * since
+    -- A bucket is silent for no longer than until what it gives back shows.
+    local silent = known.still - known.quiet - enough * bucket.window / bucket.limit
+    local windowed = bucket.doubt ~= 1 or silent >= 0.5 * dry
+      or not as_bucket(bucket, known, seen.gone - known.base, dry, blur)
+    local many = not noisy and all and had >= max(3, enough) and dry >= 2 * since and windowed
     if noisy then
       start_over(known)
     elseif many then
@@ -356,8 +388,7 @@ local function learn(now, bucket)
       if known.events == 3 or not first and not all then known.dropped = 0 end
       if known.events == 1 then
         known.first_at, known.first_gone = seen.at, seen.gone
-        -- So long is a bucket silent as well, until what it gives back is noticed.
-        known.first_dry = dry - enough * bucket.window / bucket.limit
+        known.first_dry = silent
         known.fewest, known.had = seen.used, seen.used
       end
       if youngest < huge then
@@ -372,12 +403,8 @@ local function learn(now, bucket)
     if known.events == 0 then known.oldest = 0 end
     came_back(known, seen)
     if known.kind == 'bucket' and seen.used < 3 then start_over(known) end
-  elseif is_silent(bucket, dry, tolerance) then
-    local due = seen.at - bucket.window - tolerance
-    if call('ZCOUNT', key('log'), ms(known.quiet), ms(due)) >= 2 + 2 * enough then
-      known.kind = '-'
-      believe(now, bucket, dry, 'quiet', false, true)
-    end
+  else
+    outgrown(now, bucket, seen, known, tolerance, enough)
   end
   known.last_at, known.last_gone, known.last_used = seen.at, seen.gone, seen.used
 end
