@@ -11,6 +11,7 @@ local KEEP_FROM = 20   -- slots in a window from which bulk leaves some of what 
 local UNTOLD = 20      -- after so many slots without a word of what remains, nothing is known of it
 local KEPT = 0.02      -- how many: that share of the limit
 local HASTE = 4        -- so many times faster come slots that show how what they use comes back
+local FIFTH = 5        -- of a smaller limit a fifth is not one slot
 local ENDS = 1.02      -- of a claimed window: by then its first slots came back, or it is longer
 
 -- Two words: the kind that the provider's limiter seems to be, and what told the window. Then
@@ -102,7 +103,7 @@ end
 -- whether it comes back sooner than a claimed window says; what has begun to come back, how.
 local function haste(now, bucket)
   local room, known = room_of(now, bucket), of(bucket)
-  if not room then return 1 end
+  if not room or bucket.limit < FIFTH then return 1 end
   local enough = known.events > 0 and 0.5 or known.claimed == 1 and 0.8 or 1
   return room > enough * bucket.limit and HASTE or 1
 end
