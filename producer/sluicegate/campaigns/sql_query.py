@@ -51,9 +51,10 @@ def open_query(url: str, query: str, on_row: OnRow = ignored) -> CsvFile:
         raise InvalidConfig("--database", needs if missing else reason) from None
     where = parsed.render_as_string(hide_password=True)
     try:
-        with engine.connect().execution_options(stream_results=True, yield_per=_PAGE) as link:
+        with engine.connect() as link:
             if forbid := _READS_ONLY.get(engine.dialect.name):
                 link.exec_driver_sql(forbid)
+            link.execution_options(stream_results=True, yield_per=_PAGE)  # a cursor sets nothing
             # As it is: neither a colon nor a per cent sign stands for a parameter.
             result = link.execute(sqlalchemy.text(query.replace(":", r"\:")))
             if not result.returns_rows:
