@@ -14,6 +14,7 @@ from ..errors import ArchiveUnavailable
 _PRIVATE = 0o600
 _BUSY_SECONDS = 5
 _CACHE_KIB = 65_536
+_JOURNAL_PAGES = 16_384  # 64 MB: the same pages are written into the file less often
 _POSTGRESQL = "postgresql+psycopg"
 
 
@@ -59,6 +60,7 @@ def _sqlite(url: sa.URL, *, writes: bool) -> sa.Engine:
             "synchronous = FULL",  # a record goes from Redis only after this is on the disk
             "secure_delete = ON",  # what is erased is overwritten
             f"cache_size = -{_CACHE_KIB}",
+            f"wal_autocheckpoint = {_JOURNAL_PAGES}",
         ]
         for setting in settings if writes else ["query_only = ON"]:
             connection.execute(f"PRAGMA {setting}")
