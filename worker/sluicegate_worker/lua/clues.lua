@@ -1,6 +1,6 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
 -- KEYS none. ARGV none.
--- Returns: HASTE; of, text, bulk_gap, haste, patience.
+-- Returns: HASTE; of, text, is_far, bulk_gap, haste, patience.
 -- Keys touched: none.
 --
 -- It is one field of the bucket's, since most calls need none of it.
@@ -12,6 +12,7 @@ local UNTOLD = 20      -- after so many slots without a word of what remains, no
 local KEPT = 0.02      -- how many: that share of the limit
 local HASTE = 4        -- so many times faster come slots that show how what they use comes back
 local FIFTH = 5        -- of a smaller limit a fifth is not one slot
+local FAR = 0.15       -- of a window: a provider so far away tells its end late
 local ENDS = 1.02      -- of a claimed window: by then its first slots came back, or it is longer
 
 -- Two words: the kind that the provider's limiter seems to be, and what told the window. Then
@@ -63,6 +64,9 @@ local function room_of(now, bucket)
   return known.room - since
 end
 
+-- Whether a request's own time hides much of what comes back meanwhile.
+local function is_far(bucket) return bucket.rtt > FAR * bucket.window end
+
 -- While the window is in doubt: how many of what the provider says remains go before the time since
 -- anything came back has grown by the factor e. So some remains, and what comes back is seen soon,
 -- however long the window turns out to be: it need not be guessed. Where a window is claimed, more
@@ -71,7 +75,8 @@ local function doubtful_gap(now, bucket)
   local room = room_of(now, bucket)
   if not room then return 0 end
   local known, window, limit = of(bucket), bucket.window, bucket.limit
-  local quiet, claimed = max(0, bucket.slot - known.quiet - bucket.rtt), known.claimed == 1
+  local on_its_way = is_far(bucket) and bucket.rtt or 0
+  local quiet, claimed = max(0, bucket.slot - known.quiet - on_its_way), known.claimed == 1
   -- A ceiling that bounds us leaves most of a claimed window's limit over: no need to spread it.
   if bucket.capped and claimed and room > limit / 2 then return 0, false end
   local kept = limit < KEEP_FROM and 0 or max(1, KEPT * limit)
@@ -128,5 +133,6 @@ local function bulk_gap(now, bucket, room, left)
 end
 
 return {
-  HASTE = HASTE, of = of, text = text, bulk_gap = bulk_gap, haste = haste, patience = patience,
+  HASTE = HASTE, of = of, text = text, is_far = is_far, bulk_gap = bulk_gap, haste = haste,
+  patience = patience,
 }

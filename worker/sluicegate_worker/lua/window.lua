@@ -337,7 +337,10 @@ local function learn(now, bucket)
   local deviation = max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) -- the first few tell too little
   local varies = max(deviation, known.slow / 2)
   local blur = bucket.limit / bucket.window * varies
-  if bucket.doubt == 1 and not bucket.capped then -- slots may come in haste
+  local hasty = bucket.doubt == 1 and not bucket.capped
+  if hasty and not Clues.is_far(bucket) then
+    blur = HASTE * blur
+  elseif hasty then -- at most: what is believed may be slower than what comes
     local span = BLURRED * varies
     local lately = call('ZCOUNT', key('log'), '(' .. ms(seen.at - span), ms(seen.at))
     blur = max(blur, min(HASTE * blur, lately / BLURRED))
