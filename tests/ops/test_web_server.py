@@ -368,18 +368,22 @@ def home(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     return tmp_path / "sluicegate.toml"
 
 
-def test_serve_runs_until_it_is_told_to_stop(home: Path, bench: Bench) -> None:
-    home.write_text(
-        "web.public_url = 'https://sms.example'\nweb.apps.shop = { token_env = 'TOKEN_SHOP' }\n"
-    )
-    command = [sys.executable, "-W", "error", "-m", "sluicegate_ops.cli", "serve", "--port", "0"]
-    process = subprocess.Popen(
-        command,
+def started(*python: str) -> subprocess.Popen[str]:
+    """`sluicegate serve` in a process of its own, on a free port."""
+    return subprocess.Popen(
+        [sys.executable, *python, "serve", "--port", "0"],
         env=os.environ | ENVIRON,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_serve_runs_until_it_is_told_to_stop(home: Path, bench: Bench) -> None:
+    home.write_text(
+        "web.public_url = 'https://sms.example'\nweb.apps.shop = { token_env = 'TOKEN_SHOP' }\n"
+    )
+    process = started("-W", "error", "-m", "sluicegate_ops.cli")
     assert process.stdout is not None
     try:
         url = process.stdout.readline().removeprefix("listening on ").strip()
@@ -406,13 +410,7 @@ main()
 
 def test_the_collector_spares_what_serve_has_loaded(home: Path) -> None:
     home.write_text("web.apps.shop = { token_env = 'TOKEN_SHOP' }\n")
-    process = subprocess.Popen(
-        [sys.executable, "-c", _COUNTED, "serve", "--port", "0"],
-        env=os.environ | ENVIRON,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started("-c", _COUNTED)
     assert process.stdout is not None
     try:
         url = process.stdout.readline().removeprefix("listening on ").strip()

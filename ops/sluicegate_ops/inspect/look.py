@@ -188,8 +188,7 @@ class Look:
 
     def whose(self, number: str) -> tuple[Carrier, int | None]:
         """Whose a number is, as an answer told so many days ago; None where none did lately."""
-        letter, days_ago = self._scripts.call(WHOSE, [number])
-        return carrier_of_letter(letter.decode()), None if days_ago == b"" else int(days_ago)
+        return _told(*self._scripts.call(WHOSE, [number]))
 
     def midnight_ms(self, days: int) -> float:
         """When the carrier's day ends (wall) that is so many days after today."""
@@ -237,9 +236,12 @@ def _daily_cap(level: Sequence[Any]) -> DailyCap:
 def _whose(parts: Sequence[Any]) -> WhoseNumber | None:
     if not parts:
         return None
-    letter, days_ago, counts = parts
-    days = None if days_ago == b"" else int(days_ago)
-    return WhoseNumber(carrier_of_letter(letter.decode()), days, float(counts))
+    *told, counts = parts
+    return WhoseNumber(*_told(*told), float(counts))
+
+
+def _told(letter: bytes, days_ago: Any) -> tuple[Carrier, int | None]:
+    return carrier_of_letter(letter.decode()), None if days_ago == b"" else int(days_ago)
 
 
 def level_name(level: str) -> str:
