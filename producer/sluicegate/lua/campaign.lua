@@ -191,7 +191,7 @@ local function cancel()
   counts.add('ledger:' .. name, 'cancelled', ended)
   call('HSET', campaign, 'ended', whole_ms(now.wall))
   counts.count('cancelled', ended)
-  if limits.get('events') and events().tells_of_all() then
+  if limits.get('events') and events().tells_of_all then
     call('ZADD', key('cancelling'), 0, name)
   end
   return ended

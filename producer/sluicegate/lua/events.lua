@@ -1,6 +1,7 @@
 -- Events: what apps are told of messages, campaigns and opt-outs, in the order in which it was.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: of_record, of_accepted, of_unsent, tell; tells_of_all and kept, which only read.
+-- Returns: of_record, of_accepted, of_unsent, tell; tells_of_all (whether an app wants all of the
+--   account's) and kept (how many are).
 -- Keys touched: events, event_number. It reads limits.
 --
 -- It is asked only where an app wants events: then there is a limit `events` (levels.py), which
@@ -25,10 +26,6 @@ local told_ms -- of this call, once it has told of anything
 
 apps = '|' .. (apps or '') .. '|'
 local all = find(apps, '|*|', 1, true)
-
--- Whether an app wants all of the account's, and how many are kept.
-local function tells_of_all() return all ~= nil end
-local function most_kept() return tonumber(kept) end
 
 local function is_wanted(app)
   return all or app and find(apps, '|' .. app .. '|', 1, true) ~= nil
@@ -109,5 +106,5 @@ end
 
 return {
   of_record = of_record, of_accepted = of_accepted, of_unsent = of_unsent, tell = tell,
-  tells_of_all = tells_of_all, kept = most_kept,
+  tells_of_all = all ~= nil, kept = tonumber(kept),
 }

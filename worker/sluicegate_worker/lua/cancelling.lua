@@ -45,7 +45,7 @@ end
 local function tell_some(now)
   local name = call('ZRANGEBYSCORE', key('cancelling'), '-inf', ms(now.wall), 'LIMIT', 0, 1)[1]
   if not name then return end
-  local left, kept = MOST, limits.get('events') and events().kept()
+  local left, kept = MOST, limits.get('events') and events().kept
   if campaigns.state(name) ~= 'cancelled' then return call('ZREM', key('cancelling'), name) end
   if not kept then -- nobody wants to be told any more
     call('ZREM', key('cancelling'), name)
