@@ -21,9 +21,12 @@ For 800,000 messages SQLite writes 2.9 GB; it would be 4.8 with half as many at 
 """
 
 _PAGE: Final = 100  # keys in one call: a millisecond of the server's time
-_DROPPED: Final = 50  # records in one call: a millisecond
-_LET_GO: Final = 2  # threads: while one's call is on its way, the server has the other's
+_DROPPED: Final = 100  # records in one call: two milliseconds
 _ENTRIES: Final = 4  # are told of each record
+_LET_GO: Final = 2  # threads: while one's call is on its way, the server has the other's
+_BESIDE: Final = 2 + _LET_GO  # threads: one reads a page, one commits a batch, others let one go
+
+_UNTIL_ALL_ARE_GONE: Final = ((), ())  # behind the last batch: it is committed, then let go
 
 R = TypeVar("R")
 
@@ -38,6 +41,17 @@ class Page(NamedTuple):
     stay: int
     oldest: bytes
     due: Sequence[Any]
+
+
+class Staying(msgspec.Struct):
+    """What has ended and stays for now: how many records, and ms of the oldest of their ends."""
+
+    count: int = 0
+    oldest: bytes = b""
+
+    def add(self, page: Page) -> None:
+        self.count += page.stay
+        self.oldest = min(filter(None, (self.oldest, page.oldest)), default=b"")
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False):
@@ -61,8 +75,8 @@ class Archives(Protocol):
 class Records:
     """The finished records of one account.
 
-    Unless they are moved ``slowly``, the next page is read while this one is made into rows, and
-    records are let go while the next rows are committed: Redis and the archive take as long as we.
+    Unless they are moved ``slowly``, one batch is read and made into rows while the one before it
+    is committed, and the one before that let go: all take as long as the slowest of the three.
     """
 
     def __init__(self, account: str, archiver: Archives, retention_ms: int, slowly: bool) -> None:
@@ -71,18 +85,15 @@ class Records:
 
     def move(self, after_ms: int) -> tuple[int, int, str]:
         """Move what ended ``after_ms`` ago; return how many, how many stay, and the oldest end."""
-        count, stay, oldest, found, gone = 0, 0, b"", list[Finished](), _nothing
-        with ThreadPoolExecutor(1 + _LET_GO) as pool:
-            for page in self._pages(pool, after_ms):
-                stay += page.stay
-                oldest = min(filter(None, (oldest, page.oldest)), default=b"")
-                found += self.read(page.due)
-                if len(found) >= BATCH:
-                    said, found = self._put(found), []
-                    count += gone()
-                    gone = self._let_go(pool, said)
-            last = self._let_go(pool, self._put(found))
-            return count + gone() + last(), stay, oldest.decode()
+        count, staying, committed, gone = 0, Staying(), _none, _nothing
+        with ThreadPoolExecutor(_BESIDE) as pool:
+            batches = self._batches(pool, after_ms, staying)
+            for batch in chain(batches, _UNTIL_ALL_ARE_GONE):
+                said = committed()
+                count += gone()
+                gone = self._let_go(pool, said)
+                committed = self._begun(pool, partial(self._put, batch))
+        return count, staying.count, staying.oldest.decode()
 
     def move_these(self, told: Sequence[Any]) -> int:
         """Move those that ``some`` in ``archive.lua`` found; return how many."""
@@ -100,6 +111,18 @@ class Records:
                 digest = stored.get(b"digest", b"")
                 said = (id, stored.get(b"state", b""), at, digest, b"\0".join(flat[1::2]))
                 yield Finished(row, said)
+
+    def _batches(
+        self, pool: ThreadPoolExecutor, after_ms: int, staying: Staying
+    ) -> Iterator[Sequence[Finished]]:
+        found = list[Finished]()
+        for page in self._pages(pool, after_ms):
+            staying.add(page)
+            found += self.read(page.due)
+            if len(found) >= BATCH:
+                yield found
+                found = []
+        yield found
 
     def _pages(self, pool: ThreadPoolExecutor, after_ms: int) -> Iterator[Page]:
         stop = self._archiver.stop
@@ -119,8 +142,11 @@ class Records:
         return Page(cursor, stay, oldest, due)
 
     def _begun(self, pool: ThreadPoolExecutor, call: Callable[[], R]) -> Callable[[], R]:
-        """Begin a call, and return what waits for it; slowly, it is begun only then."""
-        return call if self._slowly else pool.submit(call).result
+        """Begin a call, and return what waits for it; slowly, it is over by then."""
+        if not self._slowly:
+            return pool.submit(call).result
+        done = call()
+        return lambda: done
 
     def _move(self, found: Sequence[Finished]) -> int:
         return self._drop(self._put(found))
@@ -151,3 +177,7 @@ class Records:
 
 def _nothing() -> int:
     return 0
+
+
+def _none() -> list[Said]:
+    return []

@@ -1,6 +1,6 @@
 -- The ids of archived messages: what stays of an app's message here, so that its id is known.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: find, which only reads; add, forget, last, drop.
+-- Returns: find, which only reads; expect, add, forget, last, drop.
 -- Keys touched: ids:<n>, archive.
 --
 -- An entry is 16 digits of the id's hash, and under it the first 12 characters of the content's
@@ -9,10 +9,11 @@
 -- off at a time. Campaigns' recipients need none, since their members are known.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local key, num, rounded = account.key, texts.num, texts.rounded
-local call, sub, floor = redis.call, string.sub, math.floor
+local call, sub, floor, format = redis.call, string.sub, math.floor, string.format
 
 local ENTRIES = 32 -- in a hash, on the average: finding one among a hundred costs twice as much
 local LOOKED_AT = 16 -- hashes in one call
+local ADDED = 4 -- are told of each message that is added
 local DIGEST, HOUR_MS = 12, 3600000
 local STATES = {
   a = 'accepted', c = 'cancelled', e = 'expired', s = 'suppressed', p = 'purged',
@@ -43,7 +44,8 @@ local function place(field, count)
   return shard < count and shard or shard - half
 end
 
-local function name(shard) return key('ids:' .. rounded(shard)) end
+local IDS = key('ids:')
+local function name(shard) return IDS .. format('%d', shard) end -- few come twice in a call
 local function field_of(id) return sub(redis.sha1hex(id), 1, 16) end
 
 -- One hash more: what belongs there leaves the one that held it.
@@ -63,6 +65,15 @@ local function split()
   account.run(left)
 end
 
+-- About so many messages are to be archived. While none is known, there are as many hashes as those
+-- will need at once, and no entry is ever moved to them.
+local function expect(count)
+  local wanted = floor(count / ENTRIES)
+  if wanted <= size() or num(call('HGET', key('archive'), 'ids'), 0) > 0 then return end
+  shards = wanted
+  call('HSET', key('archive'), 'shards', rounded(shards))
+end
+
 -- A message that was archived: the first characters of its digest, and its state; nil for none.
 local function find(now_ms, id)
   local field = field_of(id)
@@ -71,11 +82,11 @@ local function find(now_ms, id)
   return sub(text, 1, DIGEST), STATES[sub(text, DIGEST + 1, DIGEST + 1)]
 end
 
--- Messages that were archived, each {id, digest, state, ms until which it is known}.
+-- Messages that were archived: of each its id, digest, state, and ms until which it is known.
 local function add(messages)
   local before, added = size(), 0
-  for _, message in ipairs(messages) do
-    local id, digest, state, until_ms = unpack(message)
+  for i = 1, #messages, ADDED do
+    local id, digest, state, until_ms = unpack(messages, i, i + ADDED - 1)
     local field = field_of(id)
     local known = #digest < DIGEST and digest .. string.rep('-', DIGEST) or digest
     local text = sub(known, 1, DIGEST) .. sub(state, 1, 1)
@@ -84,7 +95,7 @@ local function add(messages)
   end
   if added == 0 then return end
   local ids = call('HINCRBY', key('archive'), 'ids', added)
-  for _ = 1, #messages do
+  for _ = 1, added do
     if ids <= size() * ENTRIES then break end
     split()
   end
@@ -129,4 +140,7 @@ local function drop(id)
   end
 end
 
-return { DIGEST = DIGEST, find = find, add = add, forget = forget, drop = drop, last = last }
+return {
+  DIGEST = DIGEST, find = find, expect = expect, add = add, forget = forget, drop = drop,
+  last = last,
+}

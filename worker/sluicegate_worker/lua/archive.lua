@@ -10,7 +10,7 @@
 -- A record goes only if all its values are those that the archive was given: whatever happened to
 -- it meanwhile keeps it here until the next pass. So any call may be repeated, at any time.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local states, campaigns = part('sluicegate.states'), part('sluicegate.campaigns')
+local states, campaigns = later('sluicegate.states'), part('sluicegate.campaigns')
 local leases, archived = part('sluicegate.leases'), part('sluicegate.archived')
 local key, num = account.key, texts.num
 local call, sub, max, concat = redis.call, string.sub, math.max, table.concat
@@ -38,7 +38,7 @@ local function digest_of(values) return redis.sha1hex(concat(values, '\0')) end
 local function ended(id, recorded, at)
   if ENDED[recorded or ''] then return recorded, num(at, 0) end
   if recorded ~= 'waiting' then return nil end
-  local state = states.current(id, recorded, leases.get(id))
+  local state = states().current(id, recorded, leases.get(id))
   if not ENDED[state] then return nil end
   return state, num(call('HGET', key('campaign:' .. campaigns.of(id)), 'ended'), now_ms)
 end
@@ -84,7 +84,7 @@ end
 -- archived. Returns {next cursor ('0' after the last), how many ended and stay for now, ms of the
 -- oldest of their ends, what there is to tell of each that is due}.
 function verbs.page()
-  local after_ms, due, stay, oldest = tonumber(ARGV[6]), {}, 0, nil
+  local after_ms, due, stay, apps, oldest = tonumber(ARGV[6]), {}, 0, 0, nil
   local has_passed = call('HEXISTS', key('archive'), 'passed') == 1
   local page = call('SCAN', ARGV[4], 'MATCH', PREFIX .. '*', 'COUNT', ARGV[5])
   for _, full in ipairs(page[2]) do
@@ -92,6 +92,7 @@ function verbs.page()
     local is_due, state, at = look(full, id, after_ms)
     if is_due then
       tell(due, full, id, state, at)
+      if not campaigns.of(id) then apps = apps + 1 end
     elseif state then
       stay = stay + 1
       if not oldest or at < oldest then oldest = at end
@@ -101,6 +102,8 @@ function verbs.page()
       end
     end
   end
+  -- The first page is a sample: it tells how many of all keys are apps' messages that are due.
+  if ARGV[4] == '0' then archived.expect(call('DBSIZE') * apps / ARGV[5]) end
   return { page[1], stay, oldest and texts.whole_ms(oldest) or '', due }
 end
 
@@ -126,14 +129,17 @@ function verbs.drop()
   local gone, known = { 'DEL' }, {}
   for i = 5, #ARGV, READ do
     local id, recorded, at, digest, read = unpack(ARGV, i, i + READ - 1)
-    local values = call('HVALS', PREFIX .. id)
+    local full = PREFIX .. id
+    local values = call('HVALS', full)
     if #values > 0 then
       local state, ended_at = ended(id, recorded, at)
       if state and not leases.get(id) and concat(values, '\0') == read then
-        gone[#gone + 1] = PREFIX .. id
+        gone[#gone + 1] = full
         local until_ms = ended_at + retention_ms
         if not campaigns.of(id) and until_ms > now_ms then
-          known[#known + 1] = { id, digest, state, until_ms }
+          local last = #known
+          known[last + 1], known[last + 2] = id, digest
+          known[last + 3], known[last + 4] = state, until_ms
         end
       end
     end
