@@ -193,12 +193,12 @@ local function came_back(now, bucket, seen, known, tolerance, enough, varies)
   local many = known.last_used >= max(3, enough)
   local first = known.returns == 0 and known.dropped == 0 and dry >= 10 * varies
   known.longest = max(known.longest, known.last_at - known.quiet)
-  if all and many and dry < 2 * since then
+  if all and many and dry <= 2 * since then
     known.dropped = 0
     Kinds.start_over(known)
   elseif all and (many or first) then
     -- What others used, or we and have forgotten, has gone as well.
-    if bucket.doubt == 1 then bucket.peak, bucket.last_peak = 0, 0 end
+    if many and bucket.doubt == 1 then bucket.peak, bucket.last_peak = 0, 0 end
     local again = Kinds.hear_drop(bucket, seen, known, many, tolerance)
     if not again and not first and bucket.doubt == 1 then
       hear_reset(now, bucket, seen, known, tolerance)
