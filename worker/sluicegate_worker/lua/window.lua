@@ -29,6 +29,8 @@ local ROUNDED_MS = 2000 -- a reset may be so much too late: rounded up, and its 
 local SLOW_HALF = 0.5   -- of a window: in that time half of how slow requests were is forgotten
 local BLURRED = 4       -- deviations of a request's time, in which the pace is looked at
 local STRANGE = 0.02    -- of the limit: so many that were not ours when counting began blur it
+local OLDER = 1.2       -- so many windows old: others alone do not make it look so
+local ARRIVED = 0.35    -- of the limit: no more than that is on its way
 local REFUSED = 3       -- so many refusals show that a window may be longer
 local LIED = 0.1        -- of the limit: where more remained, nothing is refused
 local ALL = 0.8         -- of what was in use: nearly all came back at once
@@ -122,14 +124,30 @@ local function may_change(bucket, known, sure)
   return again
 end
 
+-- Others blur what is seen. A claimed window that nothing speaks against but them stays, once it has
+-- passed. Returns whether it does.
+local function stay(now, bucket, seen, known)
+  local passed = seen.at - known.begun > 1.1 * bucket.window
+  if known.claimed == 0 or bucket.doubt ~= 1 or not passed then return false end
+  believe(now, bucket, bucket.window, known.why, true, false)
+  return true
+end
+
 -- A window was seen, by a limiter of that kind. Returns whether it is believed.
 local function settle(now, bucket, seen, known, sure, tolerance)
   local inside = sure.low <= bucket.window and bucket.window <= sure.high
-  -- A longer one counts some that the window that is claimed would not, unless they are others'.
+  -- A longer one counts some that are far older than the window that is claimed, unless they are
+  -- others': those make what is ours look older by as much as they use.
   local longer = sure.kind ~= 'fixed' and not inside and sure.window > bucket.window
   local alone = known.strangers + known.others * bucket.window <= STRANGE * bucket.limit
-  local counted = alone and known.oldest > bucket.window + tolerance
-  if known.claimed == 1 and longer and not counted then return false end
+  local counted = alone and known.oldest > OLDER * bucket.window + tolerance
+  if known.claimed == 1 and longer and not counted then return stay(now, bucket, seen, known) end
+  -- A shorter one by its pace: what was on its way at first looks as if it had come back.
+  local shorter = sure.kind == 'bucket' and not inside and not longer
+  if known.claimed == 1 and shorter and bucket.doubt == 1
+    and seen.gone - known.pace_gone < ARRIVED * bucket.limit then
+    return false
+  end
   if known.claimed == 1 and bucket.doubt ~= 1 and not inside
     and not may_change(bucket, known, sure) then
     return false
@@ -157,7 +175,11 @@ local function conclude(now, bucket, seen, known, tolerance, blur)
     return
   end
   local kinds, sure = Kinds.weigh(bucket, seen, known, tolerance, blur)
-  if kinds == 0 then return Kinds.start_over(known) end
+  if kinds == 0 then
+    local shared = known.others * bucket.window > STRANGE * bucket.limit
+    if shared then stay(now, bucket, seen, known) end
+    return Kinds.start_over(known)
+  end
   if not sure then
     if known.fixed_high > 0 and bucket.doubt == 1 then
       local window = likely(bucket.configured_window, known.fixed_low, known.fixed_high)
