@@ -124,8 +124,8 @@ local function may_change(bucket, known, sure)
   return again
 end
 
--- Others blur what is seen. A claimed window that nothing speaks against but them stays, once it has
--- passed. Returns whether it does.
+-- Others blur what is seen. A claimed window that nothing but them speaks against stays, once it
+-- has passed. Returns whether it does.
 local function stay(now, bucket, seen, known)
   local passed = seen.at - known.begun > 1.1 * bucket.window
   if known.claimed == 0 or bucket.doubt ~= 1 or not passed then return false end
