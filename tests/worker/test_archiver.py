@@ -173,6 +173,19 @@ def test_a_damaged_record_holds_up_no_other(bench: Bench, work: Archiver) -> Non
     assert bench.record("m1") == {}
 
 
+def test_fields_stay_apart_whatever_is_in_them(bench: Bench, work: Archiver) -> None:
+    key = bench.keys.record("m1")
+    bench.store.hset(key, mapping={"reason": "a\0b", "code": "\0", "one": b"\0\xff", "last": ""})
+    bench.later(DAY_MS)
+    assert work.run().messages == 2
+    kept = work.open().get("default", "m1")
+    assert kept is not None
+    texts = [kept.fields[name] for name in (b"reason", b"code", b"one", b"last", b"state")]
+    shown = "\ufffd".encode()  # for what is no character, and for NUL
+    assert texts == [b"a" + shown + b"b", shown, shown * 2, b"", b"accepted"]
+    assert not bench.store.exists(key)
+
+
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_a_pass_of_many_batches_archives_each_message_once(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float

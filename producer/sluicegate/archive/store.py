@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ _NONE: sa.ColumnElement[str] = sa.literal_column("''")
 _EMPTY: sa.ColumnElement[str] = sa.literal_column("'{}'")
 _MIGRATING = 7_305_401  # any number that nobody else locks in the same PostgreSQL
 _PAGE = 1000
+_TOGETHER = 50  # rows in one statement: older SQLites take 999 values, and a row has 18
 _DAY_MS = 86_400_000
 _KEPT = ("delivery", "delivery_at", "delivery_code")  # once told, a delivery stays
 
@@ -86,15 +88,19 @@ class Archive:
         self._put(self._insert(messages).on_conflict_do_nothing(), rows)
 
     def _put(self, insert: Any, rows: Sequence[ArchiveRow]) -> None:
-        """Store rows by the driver's own call for many: SQLAlchemy's takes as long as SQLite."""
+        """Store rows by the driver's own call: SQLAlchemy's for many takes as long as SQLite."""
         with self._writing() as connection:
             if self._engine.dialect.name == "postgresql":
                 _copy(connection, insert, rows)
                 return
             compiled = insert.compile(dialect=self._engine.dialect, column_keys=list(rows[0]))
             take = itemgetter(*compiled.positiontup)
+            one = f"({', '.join('?' * len(compiled.positiontup))})"
             in_order = sorted(rows, key=itemgetter("id"))  # neighbours stand on the same page
-            connection.exec_driver_sql(str(compiled), [take(row) for row in in_order])
+            for first in range(0, len(in_order), _TOGETHER):
+                some = in_order[first : first + _TOGETHER]
+                many = str(compiled).replace(one, ", ".join([one] * len(some)), 1)
+                connection.exec_driver_sql(many, tuple(chain.from_iterable(map(take, some))))
 
     def rows(self, account: str, ids: Sequence[str]) -> dict[str, ArchiveRow]:
         """The latest row of each of ``ids`` that is known."""

@@ -13,7 +13,7 @@ local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local states, campaigns = later('sluicegate.states'), part('sluicegate.campaigns')
 local leases, archived = part('sluicegate.leases'), part('sluicegate.archived')
 local key, num = account.key, texts.num
-local call, sub, max, concat = redis.call, string.sub, math.max, table.concat
+local call, sub, find, max, concat = redis.call, string.sub, string.find, math.max, table.concat
 
 local ENDED = {
   accepted = true, cancelled = true, expired = true, suppressed = true, purged = true,
@@ -52,7 +52,7 @@ local function ticket_is_gone(full, id, state)
   local name = campaigns.of(id)
   if not name then return true end
   local history = state == 'accepted' and call('HGET', full, 'history')
-  if history and string.find(history, ',accepted,[^,;]*,[^,;]*$') then return true end
+  if history and find(history, ',accepted,[^,;]*,[^,;]*$') then return true end
   if empty[name] == nil then
     local main = call('HGET', key('campaign:' .. name), 'lane')
     local lanes = call('SMEMBERS', key('lanes:' .. name))
@@ -72,12 +72,13 @@ local function look(full, id, after_ms)
   return at + after_ms <= now_ms and ticket_is_gone(full, id, state), state, at
 end
 
--- What the archiver is told of a record: id, final state, ms of its end, its fields and values. An
--- HGETALL of its own would cost the server half as much, and the archiver five times.
+-- What the archiver is told of a record: id, final state, ms of its end, its fields and values: one
+-- text with NULs between them, which costs both sides half as much as thirty; a list where one has
+-- a NUL. An HGETALL of its own would cost the archiver five times as much.
 local function tell(due, full, id, state, at)
-  local last = #due
+  local last, flat = #due, call('HGETALL', full)
   due[last + 1], due[last + 2], due[last + 3] = id, state, texts.whole_ms(at)
-  due[last + 4] = call('HGETALL', full)
+  due[last + 4] = find(concat(flat), '\0', 1, true) and flat or concat(flat, '\0')
 end
 
 -- A page of records: [4] cursor, [5] keys in the page, [6] ms after its end at which a message is
