@@ -1,6 +1,6 @@
 -- The token bucket: paced, about two tokens deep, sized by what the provider's headers say.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: GROUP, MAX_RAISE, LEAST_JITTER, LEAST_JITTER_MS, load, kept_ms, jitter, budget, look,
+-- Returns: GROUP, LEAST_JITTER, LEAST_JITTER_MS, load, kept_ms, jitter, budget, look,
 --   next_slots, which only read; save.
 -- Keys touched: bucket, log.
 --
@@ -8,7 +8,8 @@
 -- there are at most `limit` of them, whatever the provider's window looks like. Its answers correct
 -- it (rate_headers.lua), tell how long the window is (window.lua), and slots.lua takes what it
 -- offers. No clock but the server's is ever read. A configured ceiling bounds the log the same way,
--- whatever they say. While the window is in doubt, bulk spreads what the provider says remains.
+-- whatever they say. While the window is in doubt, what the provider says remains bounds us in
+-- place of the log, and bulk spreads it.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local clues = later('sluicegate_worker.clues')
 local key, ms = account.key, texts.ms
@@ -19,7 +20,6 @@ local CATCH_UP, MOST_CATCH_UP = 0.02, 0.1 -- so much faster come slots to make u
 local BEHIND = 0.1          -- of a window: a log that lacks more was not there, or not asked
 local SAVING = 1.15         -- so much slower come slots while a bucket is all but empty
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
-local MAX_RAISE = 10        -- a rate is believed up to so many times the configured one
 local GROUP = 8             -- slots less than so many ms apart go together: a call starts several
 local PIECE = 50            -- slots of the log that are read together
 local KEEP_FROM = 20        -- slots in a window from which bulk leaves one
@@ -181,11 +181,9 @@ end
 --   next           when the next slot would be by the pace alone
 --   logged, slots  the log's length, and its slots by rank, which are read in pieces
 --   taken          the slots taken from it (slots.lua)
---   calm           while slots come in haste: the first window's bounds after that
 local function look(now, bucket)
   local slots_a_window, ceiling = budget(bucket), bucket.ceiling
-  local haste = bucket.doubt == 1 and not bucket.capped and clues().haste(now, bucket) or 1
-  local bounds = { bound(bucket, slots_a_window, bucket.window / haste) }
+  local bounds = { bound(bucket, slots_a_window, bucket.window) }
   bounds[1].refills = bucket.doubt == 2
   if ceiling then bounds[2] = bound(bucket, ceiling.slots, ceiling.window) end
   local late = min(20, 2 * bucket.window / slots_a_window)
@@ -194,11 +192,6 @@ local function look(now, bucket)
     logged = call('ZCARD', key('log')), slots = {}, taken = {},
   }
   room.step = pace(now, bucket, room)
-  if haste > 1 then
-    room.calm = bound(bucket, slots_a_window, bucket.window)
-    -- It was put off by a slower pace.
-    room.next = max(now.steady - late, min(room.next, bucket.slot + room.step))
-  end
   return room
 end
 
@@ -217,13 +210,11 @@ end
 -- well once nothing remains.
 local function next_slots(now, bucket, room, no_bulk)
   local bounds, doubt = room.bounds, bucket.doubt
-  if room.calm and clues().haste(now, bucket) == 1 then
-    bounds[1], room.calm = room.calm, nil
-    room.step = pace(now, bucket, room)
-  end
-  local paced = max(now.steady, room.next)
+  local by_room = doubt == 1 and clues().by_room(now, bucket)
+  local least = by_room and bucket.configured_window / bucket.configured / clues().MAX_RAISE
+  local paced = max(now.steady, by_room and bucket.slot + least or room.next)
   local bulk = paced
-  for i = bounds[1].refills and 2 or 1, #bounds do
+  for i = (bounds[1].refills or by_room) and 2 or 1, #bounds do
     local one = bounds[i]
     paced = max(paced, left(room, one.span, one.size))
     if not no_bulk then bulk = max(bulk, left(room, one.span, one.for_bulk)) end
@@ -241,7 +232,7 @@ local function next_slots(now, bucket, room, no_bulk)
 end
 
 return {
-  GROUP = GROUP, MAX_RAISE = MAX_RAISE, LEAST_JITTER = LEAST_JITTER,
+  GROUP = GROUP, LEAST_JITTER = LEAST_JITTER,
   LEAST_JITTER_MS = LEAST_JITTER_MS, load = load, save = save,
   kept_ms = kept_ms, jitter = jitter, budget = budget, look = look, next_slots = next_slots,
 }

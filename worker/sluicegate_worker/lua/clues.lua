@@ -1,38 +1,62 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
 -- KEYS none. ARGV none.
--- Returns: HASTE; of, text, is_far, bulk_gap, haste, patience.
+-- Returns: LEAST_MS, MAX_RAISE; of, text, by_room, bulk_gap, patience.
 -- Keys touched: none.
 --
 -- It is one field of the bucket's, since most calls need none of it.
-local max, min, floor = math.max, math.min, math.floor
+local next_end = part('sluicegate_worker.usual').next_end
+local max, min, floor, sqrt = math.max, math.min, math.floor, math.sqrt
 
+local LEAST_MS = 500   -- no window is shorter
 local LEFT_BLUR = 2000 -- ms by which a reset may be rounded up, and its date down
-local KEEP_FROM = 20   -- slots in a window from which bulk leaves some of what remains
+local KEEP_FROM, KEPT = 5, 0.02 -- slots in a window from which bulk leaves some, and their share
+local FEW = 20         -- slots in a window that are spread wider, since each tells much
 local UNTOLD = 20      -- after so many slots without a word of what remains, nothing is known of it
-local KEPT = 0.02      -- how many: that share of the limit
-local HASTE = 4        -- so many times faster come slots that show how what they use comes back
-local FIFTH = 5        -- of a smaller limit a fifth is not one slot
 local FAR = 0.15       -- of a window: a provider so far away tells its end late
 local ENDS = 1.02      -- of a claimed window: by then its first slots came back, or it is longer
+local NEARLY, RESERVED = 0.95, 0.2 -- of a silence that was seen, and of the limit, kept till then
+local SOON_MS = 62     -- from so early on the first slots are spread
+local BEGINS = 1 / 40  -- of a claimed window: the same
+local LIES = 3         -- so often what is said to remain may be wrong
+local AGAIN_MS = 250   -- for so long nothing is tried that may find nothing
+local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the configured one
 
 -- Two words: the kind that the provider's limiter seems to be, and what told the window. Then
--- numbers; those in the first line tell bulk how to spread what remains.
---   claimed  1 where the window is taken for right until shown wrong; 0 where it is a guess
---   room     what the newest answer (to slot `seen`) left, -1 where it did not say; `left`: ms that
---            it named until the window ends, -1 where none
---   quiet    the slot since which nothing that we used has come back
---   slow     by how many ms more than usual the slowest request was lately, as of `slow_at`
+-- numbers.
+--   claimed   1 where the window is taken for right until shown wrong; 0 where it is a guess
+--   since     when the window was found to be that long; `forgiven` refusals were before
+--   room      what the newest answer (to slot `seen`, begun at `told_at`) left, -1 where it did not
+--             say; `left`: ms that it named until the window ends, -1 where none; `again`: when a
+--             refusal said to try again; `lied`: how often one came though much remained
+--   begun     when the provider's count was first heard, or last all of ours came back
+--   quiet     the slot since which nothing that we used has come back; `paced`: the same, moved
+--             only as far as a share of all that was used had come back; `longest`: such a silence
+--   others    how many a ms others use; `fallen`: what they took since something came back
 --   strangers how many were in use that were not ours, when counting began
---   told_at  when the request of the newest answer began
---   still    until when surely nothing came back, since `quiet`
+--   slow      by how many ms more than usual the slowest request was lately, as of `slow_at`
+--   last_...  of the answer before: when, how many were gone, used, and sent in all; `base`: gone,
+--             but for what overtaking answers hide
+--   returns   how often something came back; `silent`: how long nothing had before the first of
+--             them, `before`: how many were gone then, `had`: how many were in use then
+--   oldest, youngest   as a sliding window: between these ages it is
+--   pace_...  as a bucket: since when, and what was gone then; at least and at most that pace;
+--             `full`: how often it was full since `full_at`, when `full_gone` were gone; `tried`:
+--             until when it need not be tried upwards
+--   partly    as a fixed window: how many came back in between; `dropped`: 1 once all came back
+--             at once, between `drop_from` and `drop_at`, 2 where that were few; `fixed_low`,
+--             `fixed_high`: its length, `firm`: 1 where neither drop was of few
+--   pending   a window that was seen once, while another is believed
 local CLUES = {
-  'claimed', 'seen', 'room', 'left', 'quiet', 'since',
-  'from', 'base', 'fallen', 'others', 'oldest', 'youngest', 'fewest', 'events',
-  'first_at', 'first_gone', 'first_dry', 'last_at', 'last_gone', 'last_used', 'dropped',
-  'pending', 'no_room', 'had', 'drop_at', 'drop_from', 'told_at',
-  'slow', 'slow_at', 'strangers', 'still',
+  'claimed', 'since', 'forgiven', 'seen', 'room', 'told_at', 'left', 'again', 'lied', 'begun',
+  'quiet', 'paced', 'longest', 'others', 'fallen', 'strangers', 'slow', 'slow_at', 'last_at',
+  'last_gone', 'last_used', 'last_sent', 'base', 'returns', 'silent', 'before', 'had', 'oldest',
+  'youngest', 'pace_at', 'pace_gone', 'pace_least', 'pace_most', 'full', 'full_at', 'full_gone',
+  'tried', 'partly', 'dropped', 'drop_at', 'drop_from', 'fixed_low', 'fixed_high', 'firm',
+  'pending',
 }
-local UNKNOWN = { claimed = 1, seen = -1, room = -1, left = -1, youngest = -1, last_at = -1 }
+local UNKNOWN = {
+  claimed = 1, seen = -1, room = -1, left = -1, youngest = -1, last_at = -1, pace_at = -1,
+}
 
 -- The bucket's clues as a table, read when first asked for.
 local function of(bucket)
@@ -42,7 +66,13 @@ local function of(bucket)
     n = n + 1
     all[n] = text
   end
-  if n > 0 then known.kind, known.why = all[1], all[2] end
+  -- An older version's are others: the window that it learned stays, and is looked at again.
+  if n == #CLUES + 2 then
+    known.kind, known.why = all[1], all[2]
+  else
+    if n > 1 then known.why = all[2] end
+    all = {}
+  end
   for i, name in ipairs(CLUES) do known[name] = tonumber(all[i + 2]) or UNKNOWN[name] or 0 end
   bucket.known = known
   return known
@@ -60,57 +90,87 @@ local function room_of(now, bucket)
   local known = of(bucket)
   local since = bucket.seq - known.seen
   if known.room < 0 or since > max(UNTOLD, bucket.limit / 2) then return nil end
-  if known.claimed == 1 and now.steady - known.told_at > bucket.window then return nil end
+  local told_ago = now.steady - known.told_at
+  if known.claimed == 1 and told_ago > max(2 * LEAST_MS, bucket.window) then return nil end
   return known.room - since
 end
 
--- Whether a request's own time hides much of what comes back meanwhile.
-local function is_far(bucket) return bucket.rtt > FAR * bucket.window end
+-- While the window is in doubt, what the provider says remains bounds what is sent, and not the log
+-- of a window that may be another. Returns what remains; nil where the log bounds it: also once it
+-- was refused often though much remained.
+local function by_room(now, bucket)
+  if bucket.doubt ~= 1 or bucket.capped or of(bucket).lied >= LIES then return nil end
+  return room_of(now, bucket)
+end
 
--- While the window is in doubt: how many of what the provider says remains go before the time since
--- anything came back has grown by the factor e. So some remains, and what comes back is seen soon,
--- however long the window turns out to be: it need not be guessed. Where a window is claimed, more
--- go as it ends.
-local function doubtful_gap(now, bucket)
-  local room = room_of(now, bucket)
-  if not room then return 0 end
-  local known, window, limit = of(bucket), bucket.window, bucket.limit
-  local on_its_way = is_far(bucket) and bucket.rtt or 0
-  local quiet, claimed = max(0, bucket.slot - known.quiet - on_its_way), known.claimed == 1
-  -- A ceiling that bounds us leaves most of a claimed window's limit over: no need to spread it.
-  if bucket.capped and claimed and room > limit / 2 then return 0, false end
+-- While some remains: so many go before the time since anything came back has grown by the factor
+-- e. So some remains, and what comes back is seen soon, however long the window turns out to be: it
+-- need not be guessed. One goes as each usual window ends, the last of all only then. Of a window
+-- that is claimed all are used by its end.
+local function some_gap(bucket, known, remains, quiet, since, claimed)
+  local limit, window = bucket.limit, bucket.window
   local kept = limit < KEEP_FROM and 0 or max(1, KEPT * limit)
-  local free = max(room - kept, room >= 1 and 1 or 0.5)
-  local share = claimed and quiet < window and 2 or 3
-  if free < 1 then share = known.others > 0 and 0.25 or 1 end
-  local gap = quiet / min(limit / 5, free / share)
-  -- A claimed window's end is not missed; a third of what remains goes then.
-  if claimed and quiet < ENDS * window then
-    gap = min(gap, ENDS * window - quiet)
+  if not claimed and quiet < NEARLY * known.longest then kept = max(kept, RESERVED * limit) end
+  local free = max(1, remains - kept)
+  local within = claimed and quiet < ENDS * window
+  local share = (within or limit < FEW) and 2 or 1.5
+  if claimed and known.quiet == known.begun then since = max(since, BEGINS * window) end
+  local ends = max(1, next_end(bucket.configured_window, quiet) - quiet)
+  local gap = remains < 2 and ends or min(ends, since * max(share / free, 5 / limit))
+  if not claimed and remains >= 2 and quiet < 1.5 * known.longest then
+    gap = min(gap, max(NEARLY * known.longest - quiet, 0.15 * quiet))
+  end
+  if within then
+    gap = min(gap, ENDS * window - quiet, max(0.5 * window, 0.97 * window - quiet) / free)
   elseif claimed and quiet < 1.15 * window then
     gap = min(gap, 0.5 * window / free)
   end
-  gap = max(gap, window / (claimed and 8 or 2) / free)
   if known.left > window + LEFT_BLUR then
     gap = max(gap, min(known.left, 8 * (quiet + 1000)) / free)
   end
-  if claimed then gap = min(gap, window / max(1, limit / 10)) end -- a tenth always goes on
-  return gap, room < 1
+  return gap
+end
+
+-- Once nothing remains, the next try comes when a usual window ends that is no shorter than nothing
+-- came back before, or after twice the time since anything did; where others use some, sooner.
+local function none_gap(bucket, known, quiet, claimed)
+  local least = max(SOON_MS, min(AGAIN_MS, bucket.window / 4))
+  local gap = (known.others > 0 and 0.5 or 2) * max(least, quiet)
+  if known.others == 0 or known.longest > 0 then
+    local beyond = max(quiet, 0.97 * known.longest, 1.4 * LEAST_MS)
+    gap = min(gap, max(1, next_end(bucket.configured_window, beyond) - quiet))
+  end
+  if claimed and quiet < ENDS * bucket.window then
+    gap = min(gap, ENDS * bucket.window - quiet)
+  end
+  return gap
+end
+
+-- How long bulk waits after a slot while the window is in doubt and so many remain.
+local function doubtful_gap(bucket, remains)
+  local known = of(bucket)
+  local on_its_way = bucket.rtt > FAR * bucket.window and bucket.rtt or 0
+  local quiet = max(0, bucket.slot - known.quiet - on_its_way)
+  local since = max(SOON_MS, bucket.slot - known.paced - on_its_way)
+  local claimed = known.claimed == 1 and bucket.window >= LEAST_MS
+  -- A ceiling that bounds us leaves most of a claimed window's limit over: no need to spread it.
+  if bucket.capped and claimed and remains > bucket.limit / 2 then return 0 end
+  local gap = (remains < 1 and none_gap(bucket, known, quiet, claimed))
+    or some_gap(bucket, known, remains, quiet, since, claimed)
+  -- Requests that overtake each other tell less.
+  local slot = bucket.configured_window / bucket.configured
+  gap = max(gap, slot / MAX_RAISE, min(slot, sqrt(bucket.rtt_var) / 2))
+  if known.again > bucket.slot then gap = min(gap, known.again - bucket.slot) end
+  -- However much others seem to use, a tenth always goes on.
+  local theirs = max(bucket.peak, bucket.last_peak) > bucket.limit / 2
+  local goes_on = claimed and (remains >= 1 or theirs)
+  return goes_on and min(gap, bucket.window / max(1, bucket.limit / 10)) or gap
 end
 
 -- How many ms a worker waits at most while the window is in doubt: what the next answer tells may
 -- make slots come sooner.
 local function patience(now, bucket)
   return max(20, (now.steady - of(bucket).quiet) / 40)
-end
-
--- How much faster slots come while the window is in doubt. The first fifth of the limit shows soon
--- whether it comes back sooner than a claimed window says; what has begun to come back, how.
-local function haste(now, bucket)
-  local room, known = room_of(now, bucket), of(bucket)
-  if not room or bucket.limit < FIFTH then return 1 end
-  local enough = known.events > 0 and 0.5 or known.claimed == 1 and 0.8 or 1
-  return room > enough * bucket.limit and HASTE or 1
 end
 
 -- For some time after the window was found to be another, the log may be uneven: bulk goes slowly
@@ -126,13 +186,20 @@ end
 
 -- How long bulk waits after a slot at least, and whether nothing remains for anybody.
 local function bulk_gap(now, bucket, room, left)
-  local gap = uneven_gap(bucket, room, left)
-  if bucket.doubt ~= 1 then return gap, false end
-  local doubtful, none = doubtful_gap(now, bucket)
-  return max(gap, doubtful), none
+  local remains = bucket.doubt == 1 and room_of(now, bucket)
+  if not remains then return uneven_gap(bucket, room, left), false end
+  local gap, known = doubtful_gap(bucket, remains), of(bucket)
+  -- Of a claimed window, of which something came back, the log tells when the next does.
+  if remains < 1 and known.claimed == 1 and bucket.window >= LEAST_MS
+    and known.quiet > known.begun then
+    local one = room.bounds[1]
+    local next_left = left(room, one.span, one.size) - bucket.slot
+    gap = min(gap, max(one.span / one.size / 2, next_left))
+  end
+  return gap, remains < 1
 end
 
 return {
-  HASTE = HASTE, of = of, text = text, is_far = is_far, bulk_gap = bulk_gap, haste = haste,
-  patience = patience,
+  LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, of = of, text = text, by_room = by_room,
+  bulk_gap = bulk_gap, patience = patience,
 }

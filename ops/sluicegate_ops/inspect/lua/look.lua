@@ -29,7 +29,7 @@ local SHARED_KNOWN = 60000 -- ms for which others' use is taken to go on
 local horizon = tonumber(ARGV[1])
 local now = part('sluicegate.clock').read()
 local breaker = Breaker.load()
-local clues_of = part('sluicegate_worker.clues').of
+local Clues = part('sluicegate_worker.clues')
 local bucket = Bucket.load(now, num(limits.get('limit'), 1), num(limits.get('window_ms'), 1000),
   num(limits.get('ceiling'), 0))
 part('sluicegate_worker.health').mind_silence(now, breaker, bucket)
@@ -44,8 +44,8 @@ local function account()
   local concurrency = num(limits.get('concurrency'), 0)
   local cap, bulk_cap, full = shares.caps(now, breaker, bucket, concurrency)
   local last, bulk_last = shares.last_slots(now, bucket, horizon)
-  local clues = clues_of(bucket)
-  local fastest = Bucket.MAX_RAISE * bucket.configured / bucket.configured_window
+  local clues = Clues.of(bucket)
+  local fastest = Clues.MAX_RAISE * bucket.configured / bucket.configured_window
   local ceiling = bucket.ceiling
   local function went(window_ms)
     return call('ZCOUNT', key('log'), '(' .. ms(now.steady - window_ms), ms(now.steady))
