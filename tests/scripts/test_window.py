@@ -176,6 +176,24 @@ def test_the_first_of_a_claimed_limit_come_sooner_and_some_are_kept(valkey: redi
     assert 0.8 * 50 <= len(slots) < 50
 
 
+def test_what_an_answer_overtook_is_not_said_to_remain(valkey: redis.Redis) -> None:
+    made = bench(valkey)
+    made.enqueue(*[message(number) for number in range(1000, 1030)])
+    made.send(limit=LIMIT, remaining=LIMIT - 1)
+    grants = []
+    for _ in range(6):
+        grants += made.claim_all(1)
+        made.later(max(grants[-1].slot_ms, 0))
+        assert made.start(grants[-1]) == [True]
+    *overtaken, newest = grants
+    said = {"provider_id": "p", "limit": LIMIT, "heard": True}
+    made.settle(newest, "accepted", remaining=3, **said)
+    assert not made.claim(3).grants
+    for grant in overtaken:
+        made.settle(grant, "accepted", remaining=10, **said)
+    assert made.claim(3).grants
+
+
 def test_a_worker_comes_back_soon_while_the_window_is_in_doubt(valkey: redis.Redis) -> None:
     made = bench(valkey, limit=10, window_seconds=1000.0)
     made.send(limit=10, remaining=9, heard=True)

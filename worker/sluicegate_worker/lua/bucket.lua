@@ -8,8 +8,8 @@
 -- there are at most `limit` of them, whatever the provider's window looks like. Its answers correct
 -- it (rate_headers.lua), tell how long the window is (window.lua), and slots.lua takes what it
 -- offers. No clock but the server's is ever read. A configured ceiling bounds the log the same way,
--- whatever they say. While the window is in doubt, what the provider says remains bounds us in
--- place of the log, and bulk spreads it.
+-- whatever they say. While the window is in doubt, what the provider says remains bounds us, and
+-- bulk spreads it; the log does so as well where clues.lua says.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local clues = later('sluicegate_worker.clues')
 local key, ms = account.key, texts.ms
@@ -210,11 +210,12 @@ end
 -- well once nothing remains.
 local function next_slots(now, bucket, room, no_bulk)
   local bounds, doubt = room.bounds, bucket.doubt
-  local by_room = doubt == 1 and clues().by_room(now, bucket)
-  local least = by_room and bucket.configured_window / bucket.configured / clues().MAX_RAISE
+  local by_room, logged = nil, true
+  if doubt == 1 then by_room, logged = clues().by_room(now, bucket) end
+  local least = by_room and clues().least_gap(bucket)
   local paced = max(now.steady, by_room and bucket.slot + least or room.next)
   local bulk = paced
-  for i = (bounds[1].refills or by_room) and 2 or 1, #bounds do
+  for i = (bounds[1].refills or by_room and not logged) and 2 or 1, #bounds do
     local one = bounds[i]
     paced = max(paced, left(room, one.span, one.size))
     if not no_bulk then bulk = max(bulk, left(room, one.span, one.for_bulk)) end

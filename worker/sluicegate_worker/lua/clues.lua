@@ -1,10 +1,11 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
 -- KEYS none. ARGV none.
--- Returns: LEAST_MS, MAX_RAISE; of, text, by_room, bulk_gap, patience.
+-- Returns: LEAST_MS, MAX_RAISE; of, text, deviation, by_room, least_gap, bulk_gap, patience.
 -- Keys touched: none.
 --
 -- It is one field of the bucket's, since most calls need none of it.
 local next_end = part('sluicegate_worker.usual').next_end
+local leases = part('sluicegate.leases')
 local max, min, floor, sqrt = math.max, math.min, math.floor, math.sqrt
 
 local LEAST_MS = 500   -- no window is shorter
@@ -38,7 +39,8 @@ local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the
 --             but for what overtaking answers hide
 --   returns   how often something came back; `silent`: how long nothing had before the first of
 --             them, `before`: how many were gone then, `had`: how many were in use then
---   oldest, youngest   as a sliding window: between these ages it is
+--   oldest, youngest   as a sliding window: between these ages it is; `early`: 1 once some came
+--             back that was younger than the window that is claimed
 --   pace_...  as a bucket: since when, and what was gone then; at least and at most that pace;
 --             `full`: how often it was full since `full_at`, when `full_gone` were gone; `tried`:
 --             until when it need not be tried upwards
@@ -50,9 +52,9 @@ local CLUES = {
   'claimed', 'since', 'forgiven', 'seen', 'room', 'told_at', 'left', 'again', 'lied', 'begun',
   'quiet', 'paced', 'longest', 'others', 'fallen', 'strangers', 'slow', 'slow_at', 'last_at',
   'last_gone', 'last_used', 'last_sent', 'base', 'returns', 'silent', 'before', 'had', 'oldest',
-  'youngest', 'pace_at', 'pace_gone', 'pace_least', 'pace_most', 'full', 'full_at', 'full_gone',
-  'tried', 'partly', 'dropped', 'drop_at', 'drop_from', 'fixed_low', 'fixed_high', 'firm',
-  'pending',
+  'youngest', 'early', 'pace_at', 'pace_gone', 'pace_least', 'pace_most', 'full', 'full_at',
+  'full_gone', 'tried', 'partly', 'dropped', 'drop_at', 'drop_from', 'fixed_low', 'fixed_high',
+  'firm', 'pending',
 }
 local UNKNOWN = {
   claimed = 1, seen = -1, room = -1, left = -1, youngest = -1, last_at = -1, pace_at = -1,
@@ -84,23 +86,32 @@ local function text(known)
   return table.concat(all, ' ')
 end
 
--- How many slots may still be sent by the newest answer; nil where none told it lately: since then
--- a window that is claimed has passed, or many slots were taken.
+-- By how much requests' times differ: the first few tell too little.
+local function deviation(bucket) return max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) end
+
+-- How many slots may still be sent by the newest answer, which may have overtaken others; nil where
+-- none told it lately: since then a window that is claimed has passed, or many slots were taken.
 local function room_of(now, bucket)
   local known = of(bucket)
   local since = bucket.seq - known.seen
   if known.room < 0 or since > max(UNTOLD, bucket.limit / 2) then return nil end
   local told_ago = now.steady - known.told_at
   if known.claimed == 1 and told_ago > max(2 * LEAST_MS, bucket.window) then return nil end
-  return known.room - since
+  local sent = max(since, leases.count('granted') + leases.count('started'))
+  local spread = bucket.slot - known.told_at
+  local overtaken = spread > 0 and floor(2 * since * deviation(bucket) / spread) or 0
+  return known.room - sent - overtaken
 end
 
--- While the window is in doubt, what the provider says remains bounds what is sent, and not the log
--- of a window that may be another. Returns what remains; nil where the log bounds it: also once it
--- was refused often though much remained.
+-- While the window is in doubt, what the provider says remains paces what is sent, and not a window
+-- that may be another. Returns what remains, nil where the log paces it: also once it was refused
+-- often though much remained. And whether the log bounds it as well: that of a window that is
+-- claimed does, until something shows that it is shorter.
 local function by_room(now, bucket)
-  if bucket.doubt ~= 1 or bucket.capped or of(bucket).lied >= LIES then return nil end
-  return room_of(now, bucket)
+  if bucket.doubt ~= 1 or bucket.capped then return nil, true end
+  local known = of(bucket)
+  if known.lied >= LIES then return nil, true end
+  return room_of(now, bucket), known.claimed == 1 and known.early == 0
 end
 
 -- While some remains: so many go before the time since anything came back has grown by the factor
@@ -146,6 +157,13 @@ local function none_gap(bucket, known, quiet, claimed)
   return gap
 end
 
+-- How long anything waits after a slot while the window is in doubt: requests that overtake each
+-- other tell less of what remains.
+local function least_gap(bucket)
+  local slot = bucket.configured_window / bucket.configured
+  return max(slot / MAX_RAISE, min(slot, deviation(bucket) / 2))
+end
+
 -- How long bulk waits after a slot while the window is in doubt and so many remain.
 local function doubtful_gap(bucket, remains)
   local known = of(bucket)
@@ -157,9 +175,7 @@ local function doubtful_gap(bucket, remains)
   if bucket.capped and claimed and remains > bucket.limit / 2 then return 0 end
   local gap = (remains < 1 and none_gap(bucket, known, quiet, claimed))
     or some_gap(bucket, known, remains, quiet, since, claimed)
-  -- Requests that overtake each other tell less.
-  local slot = bucket.configured_window / bucket.configured
-  gap = max(gap, slot / MAX_RAISE, min(slot, sqrt(bucket.rtt_var) / 2))
+  gap = max(gap, least_gap(bucket))
   if known.again > bucket.slot then gap = min(gap, known.again - bucket.slot) end
   -- However much others seem to use, a tenth always goes on.
   local theirs = max(bucket.peak, bucket.last_peak) > bucket.limit / 2
@@ -200,6 +216,6 @@ local function bulk_gap(now, bucket, room, left)
 end
 
 return {
-  LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, of = of, text = text, by_room = by_room,
-  bulk_gap = bulk_gap, patience = patience,
+  LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, of = of, text = text, deviation = deviation,
+  by_room = by_room, least_gap = least_gap, bulk_gap = bulk_gap, patience = patience,
 }

@@ -155,7 +155,8 @@ local function weigh(bucket, seen, known, tolerance, blur)
     if told and not sure then sure = ranges[#ranges] end
   end
   -- A limiter of a kind that was seen stays of that kind while it may be.
-  if bucket.doubt ~= 1 and by[known.kind] then add(known.kind) end
+  local stays = bucket.doubt ~= 1 or known.why == 'room'
+  if stays and by[known.kind] then add(known.kind) end
   if #ranges == 0 then
     for _, kind in ipairs({ 'fixed', 'sliding', 'bucket' }) do add(kind) end
   end

@@ -33,6 +33,7 @@ local OLDER = 1.2       -- so many windows old: others alone do not make it look
 local ARRIVED = 0.35    -- of the limit: no more than that is on its way
 local REFUSED = 3       -- so many refusals show that a window may be longer
 local LIED = 0.1        -- of the limit: where more remained, nothing is refused
+local EARLY = 0.9       -- of a claimed window: what comes back before that shows a shorter one
 local ALL = 0.8         -- of what was in use: nearly all came back at once
 local WHY = { fixed = 'drops', sliding = 'age', bucket = 'refill' }
 
@@ -44,7 +45,7 @@ local function believe(now, bucket, window, why, claimed, doubt)
   if abs(window - bucket.window) > 0.01 * bucket.window then
     bucket.unsettled = now.steady + 2 * window
     bucket.peak, bucket.last_peak, bucket.peak_at, bucket.margin = 0, 0, now.steady, 0
-    known.since, known.forgiven = now.wall, bucket.refused
+    known.since, known.forgiven, known.early = now.wall, bucket.refused, 0
     if not doubt then known.longest = 0 end
     -- The next slot and the turns were given at another pace.
     bucket.tat = min(bucket.tat, bucket.slot + window / bucket.limit)
@@ -253,8 +254,7 @@ end
 
 -- An answer that was in time: what it says of ours, and of others.
 local function heard(now, bucket, seen, known, rank, tolerance)
-  local deviation = max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) -- the first few tell too little
-  local varies = max(deviation, known.slow / 2)
+  local varies = max(Clues.deviation(bucket), known.slow / 2)
   local since = '(' .. ms(seen.at - BLURRED * varies)
   local blur = max(0, call('ZCOUNT', key('log'), since, ms(seen.at)) - 1) / BLURRED
   hear_others(bucket, known, seen.gone, max(1, seen.at - known.last_at), blur)
@@ -270,6 +270,7 @@ local function heard(now, bucket, seen, known, rank, tolerance)
   came_back(now, bucket, seen, known, tolerance, enough, varies)
   if youngest < huge then
     known.youngest = known.youngest < 0 and youngest or min(known.youngest, youngest)
+    if youngest < EARLY * bucket.window - tolerance then known.early = 1 end
   end
   conclude(now, bucket, seen, known, tolerance, blur)
   count_anew(seen, known)
