@@ -216,6 +216,29 @@ def test_requests_on_their_way_make_no_slow_bucket_of_the_provider(
     assert accepted >= 0.85 * 300
 
 
+@pytest.mark.parametrize("most", [3, 5, 9])
+def test_a_return_too_early_is_forgotten_once_one_kind_alone_is_left(
+    valkey: redis.Redis, most: int
+) -> None:
+    made = bench(valkey, limit=100, window_seconds=60.0)
+    sent(made, Lagging(SlidingLog(100, 60.0), most), 85.0)
+    assert made.bucket()["doubt"] == 0
+    assert made.bucket()["learned"] == 60_000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_window_too_short_to_be_learned_is_given_up_for_a_longer_one(
+    valkey: redis.Redis, kind: str
+) -> None:
+    made = bench(valkey, limit=50, window_seconds=0.1)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 1000)])
+    provider = KINDS[kind](50, 1.0)
+    sent(made, provider, 3.0)
+    _, refused = sent(made, provider, 5.0)
+    assert refused == 0
+    assert made.bucket()["learned"] == pytest.approx(1_000, rel=0.05)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_said_to_remain_is_believed_a_few_times_only(
     valkey: redis.Redis, kind: str

@@ -109,8 +109,8 @@ local function hear_drop(bucket, seen, known, many, tolerance)
   return again
 end
 
--- By each kind: whether the window is told, and between which lengths it is; nothing where it
--- cannot be of that kind.
+-- By each kind: whether the window is told, between which lengths it is, and whether those tell it
+-- where it can be of no other kind; nothing where it cannot be of that kind.
 local by = {}
 
 function by.fixed(bucket, seen, known)
@@ -131,7 +131,7 @@ function by.sliding(_, seen, known, tolerance)
   local from, to = max(0, low - tolerance), max(low, high) + tolerance
   local near = low + tolerance >= TIGHT * high
     or low >= ROUGH * high and Usual.between(from, to) == 1
-  return enough and shown and near, from, to
+  return enough and shown and near, from, to, enough and near
 end
 
 function by.bucket(bucket, seen, known, _, blur)
@@ -149,9 +149,9 @@ end
 local function weigh(bucket, seen, known, tolerance, blur)
   local ranges, sure = {}, nil
   local function add(kind)
-    local told, low, high = by[kind](bucket, seen, known, tolerance, blur)
+    local told, low, high, alone = by[kind](bucket, seen, known, tolerance, blur)
     if not low then return end
-    ranges[#ranges + 1] = { kind = kind, low = low, high = high }
+    ranges[#ranges + 1] = { kind = kind, low = low, high = high, alone = alone }
     if told and not sure then sure = ranges[#ranges] end
   end
   -- A limiter of a kind that was seen stays of that kind while it may be.
@@ -160,6 +160,7 @@ local function weigh(bucket, seen, known, tolerance, blur)
   if #ranges == 0 then
     for _, kind in ipairs({ 'fixed', 'sliding', 'bucket' }) do add(kind) end
   end
+  if #ranges == 1 and ranges[1].alone then sure = ranges[1] end
   if not sure then return #ranges, nil end
   sure.window = Usual.likely(bucket.configured_window, sure.low, sure.high)
   for _, other in ipairs(ranges) do

@@ -52,8 +52,11 @@ local function believe(now, bucket, window, why, claimed, doubt)
   end
   if bucket.doubt == 1 and not doubt then
     bucket.unsettled = now.steady + 2 * window
-    -- The slots since then did not go at that pace.
+    -- The slots since then did not go at that pace, and what was ours before counting began, and
+    -- looked like others', has gone.
     bucket.tat = min(bucket.tat, bucket.slot + window / bucket.limit)
+    local theirs = known.others * window
+    bucket.peak, bucket.last_peak = min(bucket.peak, theirs), min(bucket.last_peak, theirs)
   end
   call('DEL', key('turns'))
   known.why, known.claimed = why, claimed and 1 or 0
@@ -129,7 +132,8 @@ end
 -- has passed. Returns whether it does.
 local function stay(now, bucket, seen, known)
   local passed = seen.at - known.begun > 1.1 * bucket.window
-  if known.claimed == 0 or bucket.doubt ~= 1 or not passed then return false end
+  local may = known.claimed == 1 and bucket.window >= LEAST_MS
+  if not may or bucket.doubt ~= 1 or not passed then return false end
   believe(now, bucket, bucket.window, known.why, true, false)
   return true
 end
