@@ -216,6 +216,13 @@ def test_requests_on_their_way_make_no_slow_bucket_of_the_provider(
     assert accepted >= 0.85 * 300
 
 
+def test_a_high_rate_is_used_while_its_window_is_in_doubt(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=1000, window_seconds=1.0)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 1500)])
+    accepted, _ = sent(made, Bucket(1000, 1.0), 0.9)
+    assert accepted >= 0.8 * 900
+
+
 @pytest.mark.parametrize("most", [3, 5, 9])
 def test_a_return_too_early_is_forgotten_once_one_kind_alone_is_left(
     valkey: redis.Redis, most: int

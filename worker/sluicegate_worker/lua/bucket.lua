@@ -195,11 +195,12 @@ local function look(now, bucket)
   return room
 end
 
-local function slot_after(bucket, room, slot)
+-- A slot at that time or later, as a lease stores it: a repeated claim is answered to the digit.
+-- Where they are `grouped`, slots that are near to each other go together.
+local function slot_after(bucket, slot, grouped)
   -- Where nothing went lately there is nobody to come together with.
-  if room.step < GROUP and slot < bucket.slot + GROUP then slot = ceil(slot / GROUP) * GROUP end
+  if grouped and slot < bucket.slot + GROUP then slot = ceil(slot / GROUP) * GROUP end
   slot = max(slot, bucket.slot + 0.001)
-  -- As a lease stores it: a repeated claim is answered to the digit.
   return floor(slot * 1000 + 0.5) / 1000
 end
 
@@ -220,9 +221,11 @@ local function next_slots(now, bucket, room, no_bulk)
     paced = max(paced, left(room, one.span, one.size))
     if not no_bulk then bulk = max(bulk, left(room, one.span, one.for_bulk)) end
   end
-  local next_slot = slot_after(bucket, room, paced)
+  -- What goes at a distance from the last slot would be thrown back to the next group each time.
+  local grouped = room.step < GROUP and not by_room
+  local next_slot = slot_after(bucket, paced, grouped)
   if no_bulk and doubt ~= 1 then return next_slot, next_slot end
-  local bulk_slot = bulk > paced and slot_after(bucket, room, bulk) or next_slot
+  local bulk_slot = bulk > paced and slot_after(bucket, bulk, grouped) or next_slot
   if doubt == 1 or doubt == 0 and now.steady < bucket.unsettled then
     -- Not before they are put together: a gap of nothing would part what may go together.
     local gap, none = clues().bulk_gap(now, bucket, room, left)
