@@ -12,7 +12,8 @@ local LEAST_MS = 500   -- no window is shorter
 local LEFT_BLUR = 2000 -- ms by which a reset may be rounded up, and its date down
 local KEEP_FROM, KEPT = 5, 0.02 -- slots in a window from which bulk leaves some, and their share
 local FEW = 20         -- slots in a window that are spread wider, since each tells much
-local UNTOLD = 20      -- after so many slots without a word of what remains, nothing is known of it
+local UNTOLD = 20      -- so many answers without a word of what remains: nothing is known of it;
+local FEW_UNTOLD = 3   -- the same once a window that is claimed has passed
 local FAR = 0.15       -- of a window: a provider so far away tells its end late
 local ENDS = 1.02      -- of a claimed window: by then its first slots came back, or it is longer
 local NEARLY, RESERVED = 0.95, 0.2 -- of a silence that was seen, and of the limit, kept till then
@@ -90,17 +91,19 @@ end
 local function deviation(bucket) return max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) end
 
 -- How many slots may still be sent by the newest answer, which may have overtaken others; nil where
--- none told it lately: since then a window that is claimed has passed, or many slots were taken.
+-- none told it lately: since then a window that is claimed has passed, or answers said nothing.
 local function room_of(now, bucket)
   local known = of(bucket)
   local since = bucket.seq - known.seen
-  if known.room < 0 or since > max(UNTOLD, bucket.limit / 2) then return nil end
+  local unanswered = leases.count('granted') + leases.count('started')
+  local passed = known.claimed == 1 and now.steady - known.quiet > ENDS * bucket.window
+  local silent = since - unanswered >= (passed and FEW_UNTOLD or UNTOLD)
+  if known.room < 0 or silent then return nil end
   local told_ago = now.steady - known.told_at
   if known.claimed == 1 and told_ago > max(2 * LEAST_MS, bucket.window) then return nil end
-  local sent = max(since, leases.count('granted') + leases.count('started'))
   local spread = bucket.slot - known.told_at
   local overtaken = spread > 0 and floor(2 * since * deviation(bucket) / spread) or 0
-  return known.room - sent - overtaken
+  return known.room - max(since, unanswered) - overtaken
 end
 
 -- While the window is in doubt, what the provider says remains paces what is sent, and not a window
