@@ -1,7 +1,9 @@
 """How the bucket learns the provider's window, from providers of every kind."""
 
+import heapq
 import itertools
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -17,6 +19,7 @@ from sluicegate_ops.simulator.limits import (
     LimitVerdict,
     SlidingLog,
 )
+from sluicegate_worker.wire import Grant
 from support.bench import Bench
 from support.fake import examples
 from support.messages import message
@@ -31,11 +34,11 @@ KINDS: dict[str, Callable[[int, float], Limiter]] = {
 }
 
 
-def bench(store: redis.Redis, **fields: Any) -> Bench:
+def bench(store: redis.Redis, priority: str = "bulk", **fields: Any) -> Bench:
     for key in list(store.scan_iter(count=1000)):
         store.delete(key)
     made = Bench(store, **{"limit": LIMIT, "window_seconds": WINDOW, "concurrency": 1000} | fields)
-    made.enqueue(*[message(number, priority="bulk") for number in range(250)])
+    made.enqueue(*[message(number, priority=priority) for number in range(250)])
     return made
 
 
@@ -96,6 +99,53 @@ def sent(
             )
     assert made.now_ms > began
     return accepted, refused
+
+
+def refused_of_overlapping(made: Bench, provider: Limiter, seconds: float, draw: Random) -> int:
+    """Send requests that overtake each other, the first most of all; return the answers 429."""
+    refused = begun = 0
+    number = itertools.count()
+    due: list[tuple[float, int, Callable[[], Any]]] = []
+
+    def after(ms: float, act: Callable[[], Any]) -> None:
+        heapq.heappush(due, (made.now_ms + ms, next(number), act))
+
+    def begin(grant: Grant) -> None:
+        nonlocal begun
+        assert made.start(grant) == [True]
+        begun += 1
+        took_ms = draw.choice([60.0, 240.0]) if begun <= 20 else draw.uniform(60, 120)
+        after(took_ms - 30, partial(arrive, grant, took_ms))
+
+    def arrive(grant: Grant, took_ms: float) -> None:
+        nonlocal refused
+        verdict = provider.take((made.now_ms - 1_700_000_000_000.0) / 1000)
+        refused += not verdict.admitted
+        said: dict[str, Any] = {"kind": "accepted", "provider_id": "p"}
+        if not verdict.admitted:
+            said = {"kind": "back", "throttled": True, "wait_ms": 1000.0}
+        said |= {"limit": provider.limit, "remaining": verdict.remaining, "took_ms": took_ms}
+        after(30, partial(made.settle, grant, heard=True, **said))
+
+    ends = made.now_ms + 1000 * seconds
+    while made.now_ms < ends:
+        for grant in made.claim(20).grants:
+            after(max(grant.slot_ms, 0), partial(begin, grant))
+        made.later(4)
+        while due and due[0][0] <= made.now_ms:
+            heapq.heappop(due)[2]()
+    return refused
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("priority", ["bulk", "transactional"])
+def test_requests_that_overtake_each_other_make_no_bucket_of_a_sliding_window(
+    valkey: redis.Redis, seed: int, priority: str
+) -> None:
+    made = bench(valkey, limit=100, window_seconds=1.0, priority=priority)
+    refused = refused_of_overlapping(made, SlidingLog(100, 1.0), 3.0, Random(seed))
+    assert refused == 0
+    assert (made.bucket()["doubt"], made.bucket()["window"]) == (0, 1000)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,7 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
 -- KEYS none. ARGV none.
--- Returns: LEAST_MS, MAX_RAISE; of, text, deviation, by_room, least_gap, bulk_gap, patience.
+-- Returns: LEAST_MS, MAX_RAISE; of, text, deviation, overtaken, by_room, least_gap, bulk_gap,
+--   patience.
 -- Keys touched: none.
 --
 -- It is one field of the bucket's, since most calls need none of it.
@@ -90,20 +91,27 @@ end
 -- By how much requests' times differ: the first few tell too little.
 local function deviation(bucket) return max(sqrt(bucket.rtt_var), 0.1 * bucket.rtt) end
 
+-- How many of ours are granted or under way.
+local function unanswered() return leases.count('granted') + leases.count('started') end
+
+-- How many requests the newest answer has overtaken: they may not have arrived yet.
+local function overtaken(bucket)
+  return max(0, unanswered() - (bucket.seq - of(bucket).seen))
+end
+
 -- How many slots may still be sent by the newest answer, which may have overtaken others; nil where
 -- none told it lately: since then a window that is claimed has passed, or answers said nothing.
 local function room_of(now, bucket)
   local known = of(bucket)
   local since = bucket.seq - known.seen
-  local unanswered = leases.count('granted') + leases.count('started')
   local passed = known.claimed == 1 and now.steady - known.quiet > ENDS * bucket.window
-  local silent = since - unanswered >= (passed and FEW_UNTOLD or UNTOLD)
+  local silent = since - unanswered() >= (passed and FEW_UNTOLD or UNTOLD)
   if known.room < 0 or silent then return nil end
   local told_ago = now.steady - known.told_at
   if known.claimed == 1 and told_ago > max(2 * LEAST_MS, bucket.window) then return nil end
   local spread = bucket.slot - known.told_at
-  local overtaken = spread > 0 and floor(2 * since * deviation(bucket) / spread) or 0
-  return known.room - max(since, unanswered) - overtaken
+  local unsure = spread > 0 and floor(2 * since * deviation(bucket) / spread) or 0
+  return known.room - max(since, unanswered()) - unsure
 end
 
 -- While the window is in doubt, what the provider says remains paces what is sent, and not a window
@@ -220,5 +228,6 @@ end
 
 return {
   LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, of = of, text = text, deviation = deviation,
-  by_room = by_room, least_gap = least_gap, bulk_gap = bulk_gap, patience = patience,
+  overtaken = overtaken, by_room = by_room, least_gap = least_gap, bulk_gap = bulk_gap,
+  patience = patience,
 }

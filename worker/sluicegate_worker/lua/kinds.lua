@@ -42,8 +42,8 @@ end
 -- each other, and others, blur the count.
 local function ages(bucket, seen, rank, known, blur)
   local slack = 1 + floor(2 * blur)
-  local gone = rank - seen.used - slack
-  local oldest = gone + 1 + 2 * slack
+  local gone = rank - seen.used - slack - seen.overtaken
+  local oldest = rank - seen.used + slack + 1
   local near = call('ZRANGE', key('log'), max(0, gone), min(rank, max(0, oldest)), 'WITHSCORES')
   local youngest = gone >= 0 and seen.at - tonumber(near[2]) or huge
   local others = HIDDEN * known.others * min(youngest, bucket.window)

@@ -303,6 +303,7 @@ local function learn(now, bucket)
   -- Of all that were sent and not refused; slots that were given back are not in the log.
   seen.sent = bucket.trimmed + rank + 1 - bucket.refused
   seen.gone = seen.sent - seen.used
+  seen.overtaken = Clues.overtaken(bucket)
   if known.last_at < 0 then
     known.strangers, known.base = max(0, -seen.gone), seen.gone
     known.quiet, known.begun, known.paced = seen.at, seen.at, seen.at
