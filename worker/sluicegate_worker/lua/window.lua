@@ -36,6 +36,7 @@ local LIED = 0.1        -- of the limit: where more remained, nothing is refused
 local EARLY = 0.9       -- of a claimed window: what comes back before that shows a shorter one
 local ALL = 0.8         -- of what was in use: nearly all came back at once
 local WHY = { fixed = 'drops', sliding = 'age', bucket = 'refill' }
+local GIVEN = { ['-'] = true, policy = true, limit = true } -- not guessed from what came back
 
 -- From now on the window is that long. `claimed`: it is trusted; `doubt`: until it was seen.
 local function believe(now, bucket, window, why, claimed, doubt)
@@ -128,11 +129,11 @@ local function may_change(bucket, known, sure)
   return again
 end
 
--- Others blur what is seen. A claimed window that nothing but them speaks against stays, once it
--- has passed. Returns whether it does.
+-- Others blur what is seen. A window that is configured or named, and that nothing but them speaks
+-- against, stays, once it has passed. Returns whether it does.
 local function stay(now, bucket, seen, known)
   local passed = seen.at - known.begun > 1.1 * bucket.window
-  local may = known.claimed == 1 and bucket.window >= LEAST_MS
+  local may = known.claimed == 1 and GIVEN[known.why] and bucket.window >= LEAST_MS
   if not may or bucket.doubt ~= 1 or not passed then return false end
   believe(now, bucket, bucket.window, known.why, true, false)
   return true
@@ -159,7 +160,7 @@ local function settle(now, bucket, seen, known, sure, tolerance)
   end
   known.kind, known.pending, known.full = sure.kind, 0, 0
   if bucket.doubt == 1 or not inside then
-    local same = inside and known.claimed == 1
+    local same = inside and known.claimed == 1 and GIVEN[known.why]
     believe(now, bucket, same and bucket.window or sure.window, WHY[sure.kind], true, false)
   end
   bucket.doubt = sure.kind == 'bucket' and 2 or 0
