@@ -1,8 +1,8 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
--- KEYS none. ARGV none.
+-- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: LEAST_MS, MAX_RAISE; of, text, deviation, overtaken, by_room, least_gap, bulk_gap,
 --   patience.
--- Keys touched: none.
+-- Keys touched: none; those of leases.lua are counted.
 --
 -- It is one field of the bucket's, since most calls need none of it.
 local next_end = part('sluicegate_worker.usual').next_end
