@@ -94,12 +94,12 @@ class Archive:
                 _copy(connection, insert, rows)
                 return
             compiled = insert.compile(dialect=self._engine.dialect, column_keys=list(rows[0]))
-            take = itemgetter(*compiled.positiontup)
+            take, single = itemgetter(*compiled.positiontup), str(compiled)
             one = f"({', '.join('?' * len(compiled.positiontup))})"
             in_order = sorted(rows, key=itemgetter("id"))  # neighbours stand on the same page
             for first in range(0, len(in_order), _TOGETHER):
                 some = in_order[first : first + _TOGETHER]
-                many = str(compiled).replace(one, ", ".join([one] * len(some)), 1)
+                many = single.replace(one, ", ".join([one] * len(some)), 1)
                 connection.exec_driver_sql(many, tuple(chain.from_iterable(map(take, some))))
 
     def rows(self, account: str, ids: Sequence[str]) -> dict[str, ArchiveRow]:

@@ -119,9 +119,8 @@ end
 -- often though much remained. And whether the log bounds it as well: that of a window that is
 -- claimed does, until something shows that it is shorter.
 local function by_room(now, bucket)
-  if bucket.doubt ~= 1 or bucket.capped then return nil, true end
   local known = of(bucket)
-  if known.lied >= LIES then return nil, true end
+  if bucket.capped or known.lied >= LIES then return nil, true end
   return room_of(now, bucket), known.claimed == 1 and known.early == 0
 end
 

@@ -154,7 +154,8 @@ local function weigh(bucket, seen, known, tolerance, blur)
     ranges[#ranges + 1] = { kind = kind, low = low, high = high, alone = alone }
     if told and not sure then sure = ranges[#ranges] end
   end
-  -- A limiter of a kind that was seen stays of that kind while it may be.
+  -- A limiter of a kind that was seen stays of that kind while it may be, also while a faster pace
+  -- is tried.
   local stays = bucket.doubt ~= 1 or known.why == 'room'
   if stays and by[known.kind] then add(known.kind) end
   if #ranges == 0 then

@@ -43,21 +43,20 @@ local function believe(now, bucket, window, why, claimed, doubt)
   local known = clues_of(bucket)
   local fastest = MAX_RAISE * bucket.configured / bucket.configured_window
   window = max(window, bucket.limit / fastest, LEAST_MS)
-  if abs(window - bucket.window) > 0.01 * bucket.window then
-    bucket.unsettled = now.steady + 2 * window
+  local other = abs(window - bucket.window) > 0.01 * bucket.window
+  local found = bucket.doubt == 1 and not doubt
+  if other then
     bucket.peak, bucket.last_peak, bucket.peak_at, bucket.margin = 0, 0, now.steady, 0
     known.since, known.forgiven, known.early = now.wall, bucket.refused, 0
     if not doubt then known.longest = 0 end
-    -- The next slot and the turns were given at another pace.
-    bucket.tat = min(bucket.tat, bucket.slot + window / bucket.limit)
   end
-  if bucket.doubt == 1 and not doubt then
-    bucket.unsettled = now.steady + 2 * window
-    -- The slots since then did not go at that pace, and what was ours before counting began, and
-    -- looked like others', has gone.
-    bucket.tat = min(bucket.tat, bucket.slot + window / bucket.limit)
+  if found then -- what was ours before counting began, and looked like others', has gone
     local theirs = known.others * window
     bucket.peak, bucket.last_peak = min(bucket.peak, theirs), min(bucket.last_peak, theirs)
+  end
+  if other or found then -- the slots since then, and the next one, were given at another pace
+    bucket.unsettled = now.steady + 2 * window
+    bucket.tat = min(bucket.tat, bucket.slot + window / bucket.limit)
   end
   call('DEL', key('turns'))
   known.why, known.claimed = why, claimed and 1 or 0
