@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from producer.test_recipients import HEADER, ROWS, write
 from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.layout import NOTES
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.preflight import preflight
 from sluicegate.campaigns.recipients import Recipient, Recipients
-from sluicegate.campaigns.rejects import NOTES, Rejects
+from sluicegate.campaigns.rejects import Rejects
 from sluicegate.campaigns.report import Report
 from sluicegate.config import Account, Brand, Registration, Sender
 from sluicegate.errors import BadFile
@@ -243,10 +244,22 @@ REJECTS_WIDER_THAN_THEIR_HEADER = [
     *[("", "", "", "", "0")] * 2,
 ]
 
+REJECTS_MOSTLY_TOO_WIDE = [
+    *[("+14152000000", "0", "0")] * 4,
+    *[("", "", "")] * 3,
+    ("", "", "0", "0", "0"),
+    ("+14152000000", "", ""),
+    ("+14152000000", "", "0"),
+    ("+14152000000", "0", ""),
+    ("+14152000000", "0", "0"),
+    *[("", "", "", "", "0")] * 2,
+]
+
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(rows=ROWS, out=st.sets(st.integers(2_000_000, 2_000_020), max_size=5))
 @example(rows=REJECTS_WIDER_THAN_THEIR_HEADER, out=set())
+@example(rows=REJECTS_MOSTLY_TOO_WIDE, out=set())
 def test_any_file_adds_up(office: Office, rows: list[Any], out: set[int]) -> None:
     """``look`` asserts the sum; a campaign's import must find what was foretold."""
     bench, store = office.bench, office.bench.store

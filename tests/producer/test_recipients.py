@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluicegate.campaigns.csv_file import CsvFile
+from sluicegate.campaigns.layout import NOTES
 from sluicegate.campaigns.plan import key_hash, message_id, rendered
 from sluicegate.campaigns.recipients import Recipient, Recipients, Rejected
-from sluicegate.campaigns.rejects import NOTES, Rejects
+from sluicegate.campaigns.rejects import Rejects
 from sluicegate.errors import BadFile
 from sluicegate.segments import count
 from sluicegate_ops.simulator import Settings, simulator_in_thread

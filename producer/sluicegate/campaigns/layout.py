@@ -10,6 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+NOTES = ("_line", "_column", "_value", "_reason")
+"""The first columns of a file of rejected rows; they are ignored when it is imported."""
+
 _LINES = 200
 _TITLES = 20  # rows above the header, at most
 
@@ -88,11 +91,13 @@ def header_line(lines: Sequence[str], delimiter: str) -> int:
     """The index of the line that names the columns: the first, but for titles above it.
 
     A row above the first data is a title if it is narrower than the data and a row of names as
-    wide as they are follows it. In a file of rejects, rows with too many values may do so too.
+    wide as they are follows it. A file of rejects has no titles, and rows wider than its header.
     """
     candidates: list[SampleRow] = []
     widths: Counter[int] = Counter()
     for row in sample_rows(lines, delimiter):
+        if tuple(row.values[: len(NOTES)]) == NOTES:
+            return row.line
         if widths or any(map(may_be_phone, row.values)):
             widths[row.width] += 1
         elif len(candidates) < _TITLES:

@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Self
 
 from ..spreadsheet import SheetFile
+from .layout import NOTES
 from .recipients import Rejected
 from .row_source import RowSource
-
-NOTES = ("_line", "_column", "_value", "_reason")
-"""The first columns of a file of rejected rows; they are ignored when it is imported."""
 
 
 class Rejects:

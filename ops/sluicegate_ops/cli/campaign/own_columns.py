@@ -7,10 +7,10 @@ from itertools import islice
 
 import msgspec
 
+from sluicegate.campaigns.layout import NOTES
 from sluicegate.campaigns.members import Members
 from sluicegate.campaigns.plan import Plan
 from sluicegate.campaigns.recipients import Recipients, RowReading
-from sluicegate.campaigns.rejects import NOTES
 from sluicegate.campaigns.row_source import RowSource
 from sluicegate.stored import short_hash
 
