@@ -58,6 +58,16 @@ class Shared:
         return self._provider.take(now)
 
 
+class Ahead:
+    """A provider whose clock is behind ours by so much."""
+
+    def __init__(self, provider: Limiter) -> None:
+        self.limit, self._provider, self.by_ms = provider.limit, provider, 0.0
+
+    def take(self, now: float) -> LimitVerdict:
+        return self._provider.take(now - self.by_ms / 1000)
+
+
 class Lagging:
     """A provider to which more and more of what was sent is still on its way, for a second."""
 
@@ -74,7 +84,7 @@ class Lagging:
 
 
 def sent(
-    made: Bench, provider: Limiter | Shared | Lagging, seconds: float, **headers: Any
+    made: Bench, provider: Limiter | Shared | Lagging | Ahead, seconds: float, **headers: Any
 ) -> tuple[int, int]:
     """Send for so long as bulk may; return how many were accepted, and how many answered 429."""
     accepted = refused = 0
@@ -297,6 +307,20 @@ def test_a_window_too_short_to_be_learned_is_given_up_for_a_longer_one(
     assert made.bucket()["learned"] == pytest.approx(1_000, rel=0.05)
 
 
+@pytest.mark.parametrize("phase", [0.05, 0.25, 0.5, 0.75, 0.95])
+@pytest.mark.parametrize("configured_seconds", [0.1, 1.0, 10.0])
+def test_a_fixed_window_of_few_is_no_shorter_one_that_slides(
+    valkey: redis.Redis, configured_seconds: float, phase: float
+) -> None:
+    made = bench(valkey, limit=10, window_seconds=configured_seconds)
+    provider = FixedWindow(10, 1.0, phase=phase)
+    sent(made, provider, 3.0)
+    accepted, refused = sent(made, provider, 10.0)
+    assert made.bucket()["window"] == 1_000 or made.bucket()["learned"] == 1_000
+    assert refused <= 1
+    assert accepted >= 0.9 * 100
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_said_to_remain_is_believed_a_few_times_only(
     valkey: redis.Redis, kind: str
@@ -336,6 +360,50 @@ def test_more_that_remains_than_the_limit_is_as_if_nothing_were_used(valkey: red
     sent(made, SlidingLog(LIMIT, WINDOW), 2.0, limit=7, remaining=1)
     accepted, _ = sent(made, SlidingLog(LIMIT, WINDOW), 2 * WINDOW, limit=1, remaining=6)
     assert accepted > 0
+
+
+HOUR_MS = 3_600_000.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("windows", [0.6, 1.3, 2.4])
+def test_a_clock_that_is_set_forward_tells_of_no_window(
+    valkey: redis.Redis, kind: str, windows: float
+) -> None:
+    made = bench(valkey)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 1000)])
+    provider = Ahead(KINDS[kind](LIMIT, WINDOW))
+    sent(made, provider, windows * WINDOW)
+    made.later(HOUR_MS)
+    provider.by_ms = HOUR_MS
+    sent(made, provider, 2 * WINDOW)
+    accepted, refused = sent(made, provider, 3 * WINDOW)
+    assert made.bucket()["window"] == 1000 * WINDOW
+    assert refused == 0
+    assert accepted >= 0.9 * 3 * LIMIT
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_fixed_window_that_began_twice_is_no_bucket_that_was_full(
+    valkey: redis.Redis, seed: int
+) -> None:
+    made = bench(valkey, limit=600, window_seconds=60.0)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 1000)])
+    refused_of_overlapping(made, FixedWindow(600, 60.0, phase=18.0), 23.0, Random(seed))
+    assert (made.bucket()["doubt"], made.bucket()["learned"]) == (1, 0)
+
+
+def test_what_was_used_before_and_has_gone_is_there_for_bulk(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=600, window_seconds=60.0)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 2000)])
+    provider = SlidingLog(600, 60.0)
+    now = (made.now_ms - 1_700_000_000_000.0) / 1000
+    for number in range(320):  # as if all that we remember had been lost
+        provider.take(now - 40 + number / 8)
+    sent(made, provider, 20.0)
+    accepted, refused = sent(made, provider, 30.0)
+    assert accepted >= 0.5 * 10 * 30
+    assert refused == 0
 
 
 said = st.fixed_dictionaries(

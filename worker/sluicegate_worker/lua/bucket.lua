@@ -16,7 +16,7 @@ local key, ms = account.key, texts.ms
 local call = redis.call
 local min, max, floor, ceil, sqrt = math.min, math.max, math.floor, math.ceil, math.sqrt
 
-local CATCH_UP, MOST_CATCH_UP = 0.02, 0.1 -- so much faster come slots to make up for lost ones
+local CATCH_UP = 0.02       -- so much faster come slots to make up for lost ones
 local BEHIND = 0.1          -- of a window: a log that lacks more was not there, or not asked
 local SAVING = 1.15         -- so much slower come slots while a bucket is all but empty
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
@@ -158,8 +158,8 @@ end
 
 -- The pace: a window's slots spread over it, and a little faster where some of the last window's
 -- were lost. Always faster, it would fill the log early and stand still until the first leaves:
--- at a limit per hour for a minute, in every hour. What the window lacks for as long as it was in
--- doubt is made up for sooner. A bucket's log lacks nothing.
+-- at a limit per hour for a minute, in every hour. What it lacks for having been in doubt is made
+-- up for as well. A bucket's log lacks nothing.
 local function pace(now, bucket, room)
   local one = room.bounds[1]
   local step = one.span / one.size
@@ -169,9 +169,9 @@ local function pace(now, bucket, room)
     return held >= 0 and held < needs and step * SAVING or step
   end
   local behind = (room.next - left(room, one.span, one.size)) / one.span
-  local most = now.steady < bucket.unsettled and MOST_CATCH_UP or CATCH_UP
-  if behind <= 0 or behind >= BEHIND and most == CATCH_UP then return step end
-  return step / (1 + min(max(behind, CATCH_UP), most))
+  local unsettled = now.steady < bucket.unsettled
+  if behind <= 0 or behind >= BEHIND and not unsettled then return step end
+  return step / (1 + CATCH_UP)
 end
 
 -- The room that the bucket has:

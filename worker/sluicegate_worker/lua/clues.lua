@@ -1,7 +1,7 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: LEAST_MS, MAX_RAISE; of, text, deviation, overtaken, by_room, least_gap, bulk_gap,
---   patience.
+-- Returns: LEAST_MS, MAX_RAISE; of, text, deviation, overtaken, left_over, by_room, least_gap,
+--   bulk_gap, patience.
 -- Keys touched: none; those of leases.lua are counted.
 --
 -- It is one field of the bucket's, since most calls need none of it.
@@ -20,6 +20,7 @@ local ENDS = 1.02      -- of a claimed window: by then its first slots came back
 local NEARLY, RESERVED = 0.95, 0.2 -- of a silence that was seen, and of the limit, kept till then
 local SOON_MS = 62     -- from so early on the first slots are spread
 local BEGINS = 1 / 40  -- of a claimed window: the same
+local BEGINS_FEW = LEAST_MS / 4 -- the same of few, whose claimed window is shorter than any
 local LIES = 3         -- so often what is said to remain may be wrong
 local AGAIN_MS = 250   -- for so long nothing is tried that may find nothing
 local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the configured one
@@ -32,6 +33,7 @@ local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the
 --             say; `left`: ms that it named until the window ends, -1 where none; `again`: when a
 --             refusal said to try again; `lied`: how often one came though much remained
 --   begun     when the provider's count was first heard, or last all of ours came back
+--   dated     when nothing had been told for long: how old slots before that are is not known
 --   quiet     the slot since which nothing that we used has come back; `paced`: the same, moved
 --             only as far as a share of all that was used had come back; `longest`: such a silence
 --   others    how many a ms others use; `fallen`: what they took since something came back
@@ -52,11 +54,11 @@ local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the
 --   pending   a window that was seen once, while another is believed
 local CLUES = {
   'claimed', 'since', 'forgiven', 'seen', 'room', 'told_at', 'left', 'again', 'lied', 'begun',
-  'quiet', 'paced', 'longest', 'others', 'fallen', 'strangers', 'slow', 'slow_at', 'last_at',
-  'last_gone', 'last_used', 'last_sent', 'base', 'returns', 'silent', 'before', 'had', 'oldest',
-  'youngest', 'early', 'pace_at', 'pace_gone', 'pace_least', 'pace_most', 'full', 'full_at',
-  'full_gone', 'tried', 'partly', 'dropped', 'drop_at', 'drop_from', 'fixed_low', 'fixed_high',
-  'firm', 'pending',
+  'dated', 'quiet', 'paced', 'longest', 'others', 'fallen', 'strangers', 'slow', 'slow_at',
+  'last_at', 'last_gone', 'last_used', 'last_sent', 'base', 'returns', 'silent', 'before',
+  'had', 'oldest', 'youngest', 'early', 'pace_at', 'pace_gone', 'pace_least', 'pace_most',
+  'full', 'full_at', 'full_gone', 'tried', 'partly', 'dropped', 'drop_at', 'drop_from',
+  'fixed_low', 'fixed_high', 'firm', 'pending',
 }
 local UNKNOWN = {
   claimed = 1, seen = -1, room = -1, left = -1, youngest = -1, last_at = -1, pace_at = -1,
@@ -99,6 +101,13 @@ local function overtaken(bucket)
   return max(0, unanswered() - (bucket.seq - of(bucket).seen))
 end
 
+-- Whether what was in use when counting began has begun to come back: there will be no more of it,
+-- so a newer answer tells what is left.
+local function left_over(bucket, seq)
+  local known = of(bucket)
+  return known.strangers > 0 and known.returns > 0 and seq > known.seen
+end
+
 -- How many slots may still be sent by the newest answer, which may have overtaken others; nil where
 -- none told it lately: since then a window that is claimed has passed, or answers said nothing.
 local function room_of(now, bucket)
@@ -136,11 +145,15 @@ local function some_gap(bucket, known, remains, quiet, since, claimed)
   local within = claimed and quiet < ENDS * window
   local share = (within or limit < FEW) and 2 or 1.5
   if claimed and known.quiet == known.begun then since = max(since, BEGINS * window) end
-  local ends = max(1, next_end(bucket.configured_window, quiet) - quiet)
+  if not claimed and known.claimed == 1 and limit < FEW then since = max(since, BEGINS_FEW) end
+  local ends = max(1, next_end(bucket.configured_window, quiet, deviation(bucket)) - quiet)
   local gap = remains < 2 and ends or min(ends, since * max(share / free, 5 / limit))
   if not claimed and remains >= 2 and quiet < 1.5 * known.longest then
     gap = min(gap, max(NEARLY * known.longest - quiet, 0.15 * quiet))
   end
+  -- Of one that drops have shown some go at its end too: else half its length would look the same.
+  local shown = known.fixed_low <= window and window <= known.fixed_high
+  if within and shown then gap = max(gap, (0.9 * window - quiet) / free) end
   if within then
     gap = min(gap, ENDS * window - quiet, max(0.5 * window, 0.97 * window - quiet) / free)
   elseif claimed and quiet < 1.15 * window then
@@ -156,10 +169,11 @@ end
 -- came back before, or after twice the time since anything did; where others use some, sooner.
 local function none_gap(bucket, known, quiet, claimed)
   local least = max(SOON_MS, min(AGAIN_MS, bucket.window / 4))
-  local gap = (known.others > 0 and 0.5 or 2) * max(least, quiet)
-  if known.others == 0 or known.longest > 0 then
+  local shared = known.others * quiet > 0.02 * bucket.limit
+  local gap = (shared and 0.5 or 2) * max(least, quiet)
+  if not shared or known.longest > 0 then
     local beyond = max(quiet, 0.97 * known.longest, 1.4 * LEAST_MS)
-    gap = min(gap, max(1, next_end(bucket.configured_window, beyond) - quiet))
+    gap = min(gap, max(1, next_end(bucket.configured_window, beyond, deviation(bucket)) - quiet))
   end
   if claimed and quiet < ENDS * bucket.window then
     gap = min(gap, ENDS * bucket.window - quiet)
@@ -227,6 +241,6 @@ end
 
 return {
   LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, of = of, text = text, deviation = deviation,
-  overtaken = overtaken, by_room = by_room, least_gap = least_gap, bulk_gap = bulk_gap,
-  patience = patience,
+  overtaken = overtaken, left_over = left_over, by_room = by_room, least_gap = least_gap,
+  bulk_gap = bulk_gap, patience = patience,
 }

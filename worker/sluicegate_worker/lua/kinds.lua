@@ -30,6 +30,7 @@ local OVERTAKE = 5        -- of those that may have overtaken each other
 local PACED = 6           -- so many must have come back to tell a pace
 local LOOSE = 1.5         -- a pace is told once its bounds are so near to each other
 local FULL = 12           -- a bucket that was full so often is tried upwards,
+local NOT_FULL = 2        -- times as many in use as a full bucket may show: it was not full
 local QUIET_WINDOWS = 20  -- and not again for so many windows
 
 local function start_over(known)
@@ -51,7 +52,8 @@ local function ages(bucket, seen, rank, known, blur)
   if oldest > rank then return 0, youngest end
   local slot = others < 1 and near[#near]
     or call('ZRANGE', key('log'), max(0, oldest), max(0, oldest), 'WITHSCORES')[2]
-  return max(0, seen.at - tonumber(slot)), youngest
+  slot = tonumber(slot)
+  return slot > known.dated and max(0, seen.at - slot) or 0, youngest
 end
 
 -- How old what is counted is. Returns how old the youngest is that is not: it counts once
@@ -85,6 +87,7 @@ local function hear_pace(now, bucket, seen, known, blur)
     known.tried = now.steady + QUIET_WINDOWS * bucket.window
     return bucket.window
   end
+  if seen.used > NOT_FULL * (1 + slack) then known.full = 0 end
   local span, gained = seen.at - known.pace_at, seen.gone - known.pace_gone
   if span > 0 then
     known.pace_least = max(known.pace_least, (gained - slack) / span)
@@ -121,7 +124,7 @@ function by.fixed(bucket, seen, known)
   return known.firm == 1 and told, low, high
 end
 
-function by.sliding(_, seen, known, tolerance)
+function by.sliding(bucket, seen, known, tolerance)
   local low, high = known.oldest, known.youngest
   if high < 0 then return false, max(0, low - tolerance), huge end
   if low > high + tolerance + 0.02 * low or high < 0.9 * LEAST_MS then return end
@@ -131,7 +134,9 @@ function by.sliding(_, seen, known, tolerance)
   local from, to = max(0, low - tolerance), max(low, high) + tolerance
   local near = low + tolerance >= TIGHT * high
     or low >= ROUGH * high and Usual.between(from, to) == 1
-  return enough and shown and near, from, to, enough and near
+  -- A fixed window shows the same where all came back at once.
+  local at_once = known.dropped > 0 and not came_partly(bucket, known)
+  return enough and shown and near and not at_once, from, to, enough and near
 end
 
 function by.bucket(bucket, seen, known, _, blur)
@@ -165,7 +170,11 @@ local function weigh(bucket, seen, known, tolerance, blur)
   if not sure then return #ranges, nil end
   sure.window = Usual.likely(bucket.configured_window, sure.low, sure.high)
   for _, other in ipairs(ranges) do
-    if sure.window < 0.98 * other.low or sure.window > 1.02 * other.high then
+    local from, to = other.low, other.high
+    if sure.window < 0.98 * from or sure.window > 1.02 * to then return #ranges, nil end
+    -- Two drops may as well be those of a longer window.
+    if other.kind == 'fixed' and other ~= sure and to < huge
+      and Usual.likely(bucket.configured_window, from, to) > 1.02 * sure.window then
       return #ranges, nil
     end
   end

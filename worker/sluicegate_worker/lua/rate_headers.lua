@@ -12,7 +12,7 @@ local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
 local Bucket = part('sluicegate_worker.bucket')
 local jitter, LEAST_JITTER, LEAST_JITTER_MS =
   Bucket.jitter, Bucket.LEAST_JITTER, Bucket.LEAST_JITTER_MS
-local window_of = later('sluicegate_worker.window')
+local window_of, clues = later('sluicegate_worker.window'), later('sluicegate_worker.clues')
 local min, max, sqrt = math.min, math.max, math.sqrt
 
 local MAX_MARGIN = 0.25
@@ -104,7 +104,8 @@ local function report(now, bucket, lease, answer)
   if answer.limit > 0 and remaining >= 0 then
     -- Of its own limit: one that a newer answer has changed would show as others' use.
     local foreign = answer.limit - remaining - ours_before(bucket, lease.started, logged_late)
-    bucket.peak = max(bucket.peak, foreign)
+    local left_over = bucket.doubt == 1 and clues().left_over(bucket, seq)
+    bucket.peak = left_over and foreign or max(bucket.peak, foreign)
     hear_others(now, bucket, foreign)
     if not bucket.newest or seq > bucket.newest.seq then
       bucket.newest = {

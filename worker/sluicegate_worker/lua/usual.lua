@@ -29,10 +29,11 @@ local function between(low, high)
   return count
 end
 
--- When, after `since` ms, the next usual window, or the configured one, has ended.
-local function next_end(configured, since)
+-- When, after `since` ms, the next usual window, or the configured one, has ended, where requests
+-- may be `late`.
+local function next_end(configured, since, late)
   local function ends(window)
-    local ended = LATE * window + LATE_MS
+    local ended = LATE * window + LATE_MS + late
     return ended > since and ended or huge
   end
   local first = ends(configured)

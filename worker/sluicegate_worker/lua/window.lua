@@ -216,7 +216,7 @@ end
 -- that had just begun to be used has ended.
 local function came_back(now, bucket, seen, known, tolerance, enough, varies)
   local dry, since = seen.at - known.quiet, seen.at - known.last_at
-  local all = seen.gone - known.last_gone >= ALL * known.last_used
+  local all = seen.gone - seen.overtaken - known.last_gone >= ALL * known.last_used
   local many = known.last_used >= max(3, enough)
   local first = known.returns == 0 and known.dropped == 0 and dry >= 10 * varies
   known.longest = max(known.longest, known.last_at - known.quiet)
@@ -280,6 +280,16 @@ local function heard(now, bucket, seen, known, rank, tolerance)
   count_anew(seen, known)
 end
 
+-- Nothing was told for far longer than we would wait for something to come back: nothing was sent,
+-- or the server's clock was set. The time until then tells of no window, nor do slots before it.
+local function look_away(bucket, seen, known, told_at)
+  local patience = 3 * max(told_at - known.quiet, bucket.window)
+  if seen.at <= max(told_at, known.again) + patience then return end
+  known.quiet, known.paced = seen.at - told_at + known.quiet, seen.at - told_at + known.paced
+  known.dated, known.dropped, known.longest = seen.at, 0, 0
+  Kinds.start_over(known)
+end
+
 -- What the newest answer of the call tells: `seen` is its slot's number, when its request began,
 -- how much was used of its limit, and how long until the window ends (negative: not said).
 local function learn(now, bucket)
@@ -289,6 +299,7 @@ local function learn(now, bucket)
   if seen.seq <= known.seen then return end
   local remained = known.room - (seen.seq - known.seen)
   if seen.throttled and remained >= max(1, LIED * bucket.limit) then known.lied = known.lied + 1 end
+  if known.told_at > 0 then look_away(bucket, seen, known, known.told_at) end
   known.seen, known.room, known.left, known.told_at = seen.seq, seen.room, seen.left, seen.at
   if known.quiet == 0 then -- the first answer, a refusal or not
     known.quiet, known.paced, known.begun = seen.at, seen.at, seen.at
