@@ -362,6 +362,29 @@ def test_more_that_remains_than_the_limit_is_as_if_nothing_were_used(valkey: red
     assert accepted > 0
 
 
+@pytest.mark.parametrize(
+    "seed", [4, *[pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3, 5, 6)]]
+)
+def test_what_others_take_of_a_fixed_window_is_left_for_transactional_messages(
+    valkey: redis.Redis, seed: int
+) -> None:
+    limit, window = 300, 30.0
+    made = bench(valkey, limit=limit, window_seconds=window)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 2000)])
+    provider = Shared(FixedWindow(limit, window, phase=3.0), 0.3, window, seed)
+    sent(made, provider, 2.2 * window)
+    waits, accepted, began_ms = [], 0, made.now_ms
+    for number in range(5_000, 5_040):
+        accepted += sent(made, provider, 1.4)[0]
+        made.enqueue(message(number))
+        asked_ms = made.now_ms
+        while made.status(message(number).id).state != "accepted":
+            accepted += sent(made, provider, 0.05)[0]
+        waits.append(made.now_ms - asked_ms)
+    assert max(waits) <= 500
+    assert accepted >= 0.9 * 0.7 * limit * (made.now_ms - began_ms) / (1000 * window)
+
+
 HOUR_MS = 3_600_000.0
 
 

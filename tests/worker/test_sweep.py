@@ -20,7 +20,7 @@ from support.messages import SINCE, plan, recipient
 
 
 def tend(url: str, bench: Bench, done: Callable[[], bool]) -> int:
-    """Sweep as a worker does until ``done``; returns how often it found work."""
+    """Sweep as a worker does until it found some and is ``done``; returns how often it did."""
     found = 0
 
     def on_work(swept: object) -> None:
@@ -32,7 +32,7 @@ def tend(url: str, bench: Bench, done: Callable[[], bool]) -> int:
             queue = Queue(client, bench.config, "default", "worker", time=CLOCK)
             sweep = asyncio.create_task(sweeping(queue, on_work, interval_seconds=0.01))
             async with asyncio.timeout(5):
-                while not done():  # noqa: ASYNC110 - what is waited for has no event
+                while not (done() and found):  # noqa: ASYNC110 - what is waited for has no event
                     await asyncio.sleep(0.01)
             await end({sweep})
 

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -94,8 +94,10 @@ class Archiver:
     def open(self) -> "Archive":
         """The archive, once it is known to be this account's; nothing is read of Redis before."""
         if self._archive is None:
-            archive = self._opened()
-            self._attach(archive)
+            with ExitStack() as until_it_is_ours:
+                archive = until_it_is_ours.enter_context(closing(self._opened()))
+                self._attach(archive)
+                until_it_is_ours.pop_all()
             self._archive = archive
         return self._archive
 
@@ -106,14 +108,13 @@ class Archiver:
 
     def adopt(self, by: By) -> str:
         """Make the configured archive this account's, whatever it was; return where it is."""
-        archive = open_archive(self._settings.url, writes=True)
-        name = archive.books(self._account) or new_token()
-        said = act(by, "adopt archive", archive.place).said()
-        self._attached("adopt", archive, name, said)
-        self._keep_ids("")
-        archive.begin_books(self._account, name)
-        archive.close()
-        return archive.place
+        with closing(open_archive(self._settings.url, writes=True)) as archive:
+            name = archive.books(self._account) or new_token()
+            said = act(by, "adopt archive", archive.place).said()
+            self._attached("adopt", archive, name, said)
+            self._keep_ids("")
+            archive.begin_books(self._account, name)
+            return archive.place
 
     def off(self, by: By) -> str:
         """Let the account have no archive any more; return where it was, "" where it had none.

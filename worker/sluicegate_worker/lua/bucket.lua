@@ -9,29 +9,31 @@
 -- it (rate_headers.lua), tell how long the window is (window.lua), and slots.lua takes what it
 -- offers. No clock but the server's is ever read. A configured ceiling bounds the log the same way,
 -- whatever they say. While the window is in doubt, what the provider says remains bounds us, and
--- bulk spreads it; the log does so as well where clues.lua says.
+-- bulk spreads it; the log does so as well where clues.lua says. Where others use much of the limit,
+-- what remains paces us (shared.lua).
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local clues = later('sluicegate_worker.clues')
+local clues, shared = later('sluicegate_worker.clues'), later('sluicegate_worker.shared')
 local key, ms = account.key, texts.ms
 local call = redis.call
 local min, max, floor, ceil, sqrt = math.min, math.max, math.floor, math.ceil, math.sqrt
 
-local CATCH_UP = 0.02       -- so much faster come slots to make up for lost ones
+local CATCH_UP = 0.03       -- so much faster come slots to make up for lost ones
 local BEHIND = 0.1          -- of a window: a log that lacks more was not there, or not asked
 local SAVING = 1.15         -- so much slower come slots while a bucket is all but empty
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
+local SHARED = 0.02         -- of the limit: others who use more are reckoned with
 local GROUP = 8             -- slots less than so many ms apart go together: a call starts several
 local PIECE = 50            -- slots of the log that are read together
 local KEEP_FROM = 20        -- slots in a window from which bulk leaves one
 local KEEP_FROM_STEADY = 100 -- the same where requests take nearly the same time:
 local STEADY = 0.014        -- their jitter is no larger a share of a window
 local LEAST_JITTER, LEAST_JITTER_MS = 0.01, 50 -- of a window, and no more ms than that
-local TIMES = 11            -- so many of its fields, the first, are ms
+local TIMES = 12            -- so many of its fields, the first, are ms
 local FIELDS = {
   'tat', 'block', 'margin_at', 'rtt', 'rtt_var', 'peak_at', 'gate', 'slot', 'shared', 'shared_at',
-  'unsettled',
+  'unsettled', 'urgent_at',
   'limit', 'configured', 'margin', 'peak', 'last_peak', 'seq', 'limit_seq', 'heard', 'streak',
-  'window', 'policy', 'reset', 'said', 'learned', 'trimmed', 'refused', 'doubt', 'clues',
+  'window', 'policy', 'reset', 'said', 'learned', 'trimmed', 'refused', 'doubt', 'urgent', 'clues',
 }
 
 -- What was seen fades: a margin by half in two windows, others' peak after one to two.
@@ -211,22 +213,31 @@ end
 -- well once nothing remains.
 local function next_slots(now, bucket, room, no_bulk)
   local bounds, doubt = room.bounds, bucket.doubt
-  local by_room, logged = nil, true
-  if doubt == 1 then by_room, logged = clues().by_room(now, bucket) end
+  local by_room, logged, told, bulk = nil, true, nil, nil
+  if doubt == 1 then
+    by_room, logged = clues().by_room(now, bucket)
+  elseif max(bucket.peak, bucket.last_peak) > 2 + SHARED * bucket.limit then
+    told, bulk = shared().next_slots(now, bucket, room)
+    if told then
+      room.next = min(room.next, now.steady + room.step)
+      -- Whatever remains, no window has more of ours than the limit.
+      if doubt == 0 then told = max(told, left(room, bounds[1].span, bucket.limit)) end
+    end
+  end
   local least = by_room and clues().least_gap(bucket)
-  local paced = max(now.steady, by_room and bucket.slot + least or room.next)
-  local bulk = paced
-  for i = (bounds[1].refills or by_room and not logged) and 2 or 1, #bounds do
+  local paced = told or max(now.steady, by_room and bucket.slot + least or room.next)
+  bulk = max(bulk or paced, paced)
+  for i = (told or bounds[1].refills or by_room and not logged) and 2 or 1, #bounds do
     local one = bounds[i]
     paced = max(paced, left(room, one.span, one.size))
     if not no_bulk then bulk = max(bulk, left(room, one.span, one.for_bulk)) end
   end
   -- What goes at a distance from the last slot would be thrown back to the next group each time.
-  local grouped = room.step < GROUP and not by_room
+  local grouped = room.step < GROUP and not by_room and not told
   local next_slot = slot_after(bucket, paced, grouped)
   if no_bulk and doubt ~= 1 then return next_slot, next_slot end
   local bulk_slot = bulk > paced and slot_after(bucket, bulk, grouped) or next_slot
-  if doubt == 1 or doubt == 0 and now.steady < bucket.unsettled then
+  if doubt == 1 or doubt == 0 and not told and now.steady < bucket.unsettled then
     -- Not before they are put together: a gap of nothing would part what may go together.
     local gap, none = clues().bulk_gap(now, bucket, room, left)
     bulk_slot = max(bulk_slot, ceil((bucket.slot + gap) * 1000) / 1000)

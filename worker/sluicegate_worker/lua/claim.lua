@@ -150,8 +150,8 @@ end
 local function grant_slot(now, bucket, room, request, slot, cursor, ticket, fields, tried)
   local lane = cursor.lane
   local lease = {
-    token = request.token, slot = slot, seq = slots.take(bucket, room, slot), lane = lane,
-    ticket_text = ticket.text, ticket = ticket,
+    token = request.token, slot = slot, seq = slots.take(bucket, room, slot, cursor.bulk),
+    lane = lane, ticket_text = ticket.text, ticket = ticket,
   }
   leases.write(ticket.id, lease, now.steady + request.lease_ms)
   lease.charged_for = charge(now, lane, ticket, slot)

@@ -49,7 +49,8 @@ local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the
 --             `full`: how often it was full since `full_at`, when `full_gone` were gone; `tried`:
 --             until when it need not be tried upwards
 --   partly    as a fixed window: how many came back in between; `dropped`: 1 once all came back
---             at once, between `drop_from` and `drop_at`, 2 where that were few; `fixed_low`,
+--             at once, between `drop_from` and `drop_at`, 2 where that were few; `ends`: when that
+--             was, as near as any such end told; `fixed_low`,
 --             `fixed_high`: its length, `firm`: 1 where neither drop was of few
 --   pending   a window that was seen once, while another is believed
 local CLUES = {
@@ -57,7 +58,7 @@ local CLUES = {
   'dated', 'quiet', 'paced', 'longest', 'others', 'fallen', 'strangers', 'slow', 'slow_at',
   'last_at', 'last_gone', 'last_used', 'last_sent', 'base', 'returns', 'silent', 'before',
   'had', 'oldest', 'youngest', 'early', 'pace_at', 'pace_gone', 'pace_least', 'pace_most',
-  'full', 'full_at', 'full_gone', 'tried', 'partly', 'dropped', 'drop_at', 'drop_from',
+  'full', 'full_at', 'full_gone', 'tried', 'partly', 'dropped', 'drop_at', 'drop_from', 'ends',
   'fixed_low', 'fixed_high', 'firm', 'pending',
 }
 local UNKNOWN = {

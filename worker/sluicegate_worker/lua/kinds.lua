@@ -107,6 +107,9 @@ local function hear_drop(bucket, seen, known, many, tolerance)
     known.fixed_low = known.last_at - known.drop_at - tolerance
     known.fixed_high = seen.at - known.drop_from + tolerance
   end
+  -- An end that was seen from nearer tells this one's too, a whole number of windows later.
+  local ends = known.ends + floor((seen.at - known.ends) / bucket.window) * bucket.window
+  known.ends = ends > known.last_at and ends or seen.at
   known.dropped, known.partly = many and 1 or 2, 0
   known.drop_at, known.drop_from = seen.at, known.last_at
   return again

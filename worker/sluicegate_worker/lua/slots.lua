@@ -4,6 +4,7 @@
 -- Keys touched: log, turns.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local Bucket, clues = part('sluicegate_worker.bucket'), later('sluicegate_worker.clues')
+local shared = later('sluicegate_worker.shared')
 local key, num, ms, GROUP = account.key, texts.num, texts.ms, Bucket.GROUP
 local call, min, max = redis.call, math.min, math.max
 
@@ -27,8 +28,9 @@ local function forget_old(now, bucket)
   end
 end
 
--- Take the slot that `next_slots` named; returns its number in the log.
-local function take(bucket, room, slot)
+-- Take the slot that `next_slots` named, for bulk or not; returns its number in the log.
+local function take(bucket, room, slot, bulk)
+  if not bulk then shared().hear_urgent(bucket, slot) end
   bucket.seq, bucket.slot = bucket.seq + 1, slot
   room.next = max(room.next, slot - max(GROUP, min(20, 2 * room.step))) + room.step
   bucket.tat = room.next

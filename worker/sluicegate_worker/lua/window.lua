@@ -149,7 +149,7 @@ local function settle(now, bucket, seen, known, sure, tolerance)
   if known.claimed == 1 and longer and not counted then return stay(now, bucket, seen, known) end
   -- A shorter one by its pace: what was on its way at first looks as if it had come back.
   local shorter = sure.kind == 'bucket' and not inside and not longer
-  if known.claimed == 1 and shorter and bucket.doubt == 1
+  if known.claimed == 1 and shorter and bucket.doubt ~= 2
     and seen.gone - known.pace_gone < ARRIVED * bucket.limit then
     return false
   end
