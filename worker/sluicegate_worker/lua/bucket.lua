@@ -9,8 +9,8 @@
 -- it (rate_headers.lua), tell how long the window is (window.lua), and slots.lua takes what it
 -- offers. No clock but the server's is ever read. A configured ceiling bounds the log the same way,
 -- whatever they say. While the window is in doubt, what the provider says remains bounds us, and
--- bulk spreads it; the log does so as well where clues.lua says. Where others use much of the limit,
--- what remains paces us (shared.lua).
+-- bulk spreads it; the log does so as well where clues.lua says. Where others use much of it, what
+-- remains paces us (shared.lua).
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local clues, shared = later('sluicegate_worker.clues'), later('sluicegate_worker.shared')
 local key, ms = account.key, texts.ms

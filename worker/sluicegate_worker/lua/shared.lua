@@ -11,7 +11,7 @@ local clues, leases = part('sluicegate_worker.clues'), part('sluicegate.leases')
 local max, min, sqrt, log = math.max, math.min, math.sqrt, math.log
 
 local URGENT_HALF_MS = 10000 -- half of what transactional messages took is forgotten by then
-local SEEN = 0.02      -- of the limit: so much others use, or the count of them is a mistake of ours
+local SEEN = 0.02      -- of the limit: others use so much, or our count of them is a mistake
 local LIKELY = 3       -- deviations of what is used before more comes back
 local SOON_MS = 300    -- a sliding window and a bucket give something back within that time
 local PATIENT_MS = 200 -- a message may wait as long for the end of a fixed window
