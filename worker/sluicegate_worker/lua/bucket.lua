@@ -1,7 +1,7 @@
 -- The token bucket: paced, about two tokens deep, sized by what the provider's headers say.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: GROUP, LEAST_JITTER, LEAST_JITTER_MS, load, kept_ms, jitter, budget, look,
---   next_slots, which only read; save.
+--   is_shared, next_slots, which only read; save.
 -- Keys touched: bucket, log.
 --
 -- What decides is our own log of granted slots, on one clock: in every stretch of window + jitter
@@ -206,6 +206,11 @@ local function slot_after(bucket, slot, grouped)
   return floor(slot * 1000 + 0.5) / 1000
 end
 
+-- Whether others use so much of the limit that it tells. Of a few, overtaking answers show as many.
+local function is_shared(bucket)
+  return max(bucket.peak, bucket.last_peak) > 2 + SHARED * bucket.limit
+end
+
 -- When the next slot would be: paced, after the last, and not before the slot that came `size`
 -- earlier has left the window. The second is when it would be for bulk, which leaves some slots of
 -- a window free, so that a transactional message never waits for one; it is not reckoned where
@@ -216,7 +221,7 @@ local function next_slots(now, bucket, room, no_bulk)
   local by_room, logged, told, bulk = nil, true, nil, nil
   if doubt == 1 then
     by_room, logged = clues().by_room(now, bucket)
-  elseif max(bucket.peak, bucket.last_peak) > 2 + SHARED * bucket.limit then
+  elseif is_shared(bucket) then
     told, bulk = shared().next_slots(now, bucket, room)
     if told then
       room.next = min(room.next, now.steady + room.step)
@@ -249,5 +254,6 @@ end
 return {
   GROUP = GROUP, LEAST_JITTER = LEAST_JITTER,
   LEAST_JITTER_MS = LEAST_JITTER_MS, load = load, save = save,
-  kept_ms = kept_ms, jitter = jitter, budget = budget, look = look, next_slots = next_slots,
+  kept_ms = kept_ms, jitter = jitter, budget = budget, look = look, is_shared = is_shared,
+  next_slots = next_slots,
 }

@@ -30,7 +30,7 @@ end
 
 -- Take the slot that `next_slots` named, for bulk or not; returns its number in the log.
 local function take(bucket, room, slot, bulk)
-  if not bulk then shared().hear_urgent(bucket, slot) end
+  if not bulk and Bucket.is_shared(bucket) then shared().hear_urgent(bucket, slot) end
   bucket.seq, bucket.slot = bucket.seq + 1, slot
   room.next = max(room.next, slot - max(GROUP, min(20, 2 * room.step))) + room.step
   bucket.tat = room.next
