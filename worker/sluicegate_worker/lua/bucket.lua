@@ -179,7 +179,7 @@ end
 -- The room that the bucket has:
 --   bounds         of each window: how many slots (`size`) in how many ms (`span`), and how many of
 --                  those bulk may take (`for_bulk`)
---   step           the pace
+--   step           the pace; `apart`: how far apart workers come, where what remains sets another
 --   next           when the next slot would be by the pace alone
 --   logged, slots  the log's length, and its slots by rank, which are read in pieces
 --   taken          the slots taken from it (slots.lua)
@@ -225,6 +225,7 @@ local function next_slots(now, bucket, room, no_bulk)
     told, bulk = shared().next_slots(now, bucket, room)
     if told then
       room.next = min(room.next, now.steady + room.step)
+      room.apart = min(room.step, max(0, bulk - max(now.steady, bucket.slot)))
       -- Whatever remains, no window has more of ours than the limit.
       if doubt == 0 then told = max(told, left(room, bounds[1].span, bucket.limit)) end
     end

@@ -57,7 +57,7 @@ local function turn(now, room, token, free, horizon)
   local mine = num(call('ZSCORE', key('turns'), worker))
   if mine and mine <= free + MAX_TURN then return max(mine, free) end
   local last = num(call('ZRANGE', key('turns'), -1, -1, 'WITHSCORES')[2], 0)
-  local given = max(free, last + max(room.step, horizon / 2))
+  local given = max(free, last + max(room.apart or room.step, horizon / 2))
   if given > free + MAX_TURN then given = free end
   call('ZADD', key('turns'), ms(given), worker)
   return tonumber(ms(given))

@@ -128,6 +128,13 @@ local function may_change(bucket, known, sure)
   return again
 end
 
+-- Others blur ages and a pace too much to speak against a window that was configured, once it was
+-- seen.
+local function blurred(bucket, sure)
+  return sure.kind ~= 'fixed' and bucket.window == bucket.configured_window
+    and Bucket.is_shared(bucket)
+end
+
 -- Others blur what is seen. A window that is configured or named, and that nothing but them speaks
 -- against, stays, once it has passed. Returns whether it does.
 local function stay(now, bucket, seen, known)
@@ -154,7 +161,7 @@ local function settle(now, bucket, seen, known, sure, tolerance)
     return false
   end
   if known.claimed == 1 and bucket.doubt ~= 1 and not inside
-    and not may_change(bucket, known, sure) then
+    and (blurred(bucket, sure) or not may_change(bucket, known, sure)) then
     return false
   end
   known.kind, known.pending, known.full = sure.kind, 0, 0
