@@ -128,11 +128,11 @@ local function may_change(bucket, known, sure)
   return again
 end
 
--- Others blur ages and a pace too much to speak against a window that was configured, once it was
--- seen.
+-- Others blur ages and a pace too much to tell of a shorter window than one that was configured and
+-- seen. Where that is too short, our own look like others: so a longer one is told.
 local function blurred(bucket, sure)
-  return sure.kind ~= 'fixed' and bucket.window == bucket.configured_window
-    and Bucket.is_shared(bucket)
+  return sure.kind ~= 'fixed' and sure.window < bucket.window
+    and bucket.window == bucket.configured_window and Bucket.is_shared(bucket)
 end
 
 -- Others blur what is seen. A window that is configured or named, and that nothing but them speaks
