@@ -1,7 +1,7 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: LEAST_MS, MAX_RAISE; of, text, deviation, overtaken, left_over, by_room, least_gap,
---   bulk_gap, patience.
+-- Returns: LEAST_MS, MAX_RAISE, LIES; of, text, deviation, overtaken, left_over, by_room,
+--   least_gap, bulk_gap, patience.
 -- Keys touched: none; those of leases.lua are counted.
 --
 -- It is one field of the bucket's, since most calls need none of it.
@@ -241,7 +241,7 @@ local function bulk_gap(now, bucket, room, left)
 end
 
 return {
-  LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, of = of, text = text, deviation = deviation,
-  overtaken = overtaken, left_over = left_over, by_room = by_room, least_gap = least_gap,
-  bulk_gap = bulk_gap, patience = patience,
+  LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, LIES = LIES, of = of, text = text,
+  deviation = deviation, overtaken = overtaken, left_over = left_over, by_room = by_room,
+  least_gap = least_gap, bulk_gap = bulk_gap, patience = patience,
 }

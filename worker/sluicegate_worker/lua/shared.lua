@@ -17,7 +17,6 @@ local SOON_MS = 300    -- a sliding window and a bucket give something back with
 local PATIENT_MS = 200 -- a message may wait as long for the end of a fixed window
 local UNTOLD = 3       -- so many go once a fixed window has ended, before an answer tells more
 local NOT_NOW_MS = 60  -- later than what a call grants
-local LIES = 3         -- so often what is said to remain may be wrong
 local AGAIN = 8        -- parts of a fixed window's rest: after one of them it is looked at again
 local AHEAD = 1 / 8    -- of a window: for so long bulk is paced by what remains and comes back
 
@@ -64,7 +63,7 @@ end
 local function remaining(now, bucket, room, known)
   local told_ago, came_back = now.steady - known.told_at, back[known.kind]
   local good_for = known.kind == '-' and SOON_MS + bucket.rtt or bucket.window
-  if not came_back or known.room < 0 or told_ago > good_for or known.lied >= LIES
+  if not came_back or known.room < 0 or told_ago > good_for or known.lied >= clues.LIES
     or known.others * bucket.window < SEEN * bucket.limit then
     return nil
   end
@@ -72,6 +71,8 @@ local function remaining(now, bucket, room, known)
   local rest = room.step
   if known.kind == 'fixed' then
     rest = known.ends + bucket.window - now.steady
+    -- More may be held by a worker that died: they must not hold up everybody.
+    if rest <= 0 and sent >= UNTOLD then return nil end
     if rest <= 0 then return min(bucket.limit, UNTOLD) - sent, room.step end
   end
   local more = came_back(bucket, known, room, known.told_at, now.steady)
