@@ -1,7 +1,7 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: LEAST_MS, MAX_RAISE, LIES; of, text, deviation, overtaken, left_over, by_room,
---   least_gap, bulk_gap, patience.
+-- Returns: LEAST_MS, MAX_RAISE, LIES; of, text, deviation, unanswered, overtaken, left_over,
+--   by_room, least_gap, bulk_gap, patience.
 -- Keys touched: none; those of leases.lua are counted.
 --
 -- It is one field of the bucket's, since most calls need none of it.
@@ -50,8 +50,8 @@ local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the
 --             until when it need not be tried upwards
 --   partly    as a fixed window: how many came back in between; `dropped`: 1 once all came back
 --             at once, between `drop_from` and `drop_at`, 2 where that were few; `ends`: when that
---             was, as near as any such end told; `fixed_low`,
---             `fixed_high`: its length, `firm`: 1 where neither drop was of few
+--             was, as near as any such end told; `fixed_low`, `fixed_high`: its length, `firm`: 1
+--             where neither drop was of few
 --   pending   a window that was seen once, while another is believed
 local CLUES = {
   'claimed', 'since', 'forgiven', 'seen', 'room', 'told_at', 'left', 'again', 'lied', 'begun',
@@ -242,6 +242,6 @@ end
 
 return {
   LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, LIES = LIES, of = of, text = text,
-  deviation = deviation, overtaken = overtaken, left_over = left_over, by_room = by_room,
-  least_gap = least_gap, bulk_gap = bulk_gap, patience = patience,
+  deviation = deviation, unanswered = unanswered, overtaken = overtaken, left_over = left_over,
+  by_room = by_room, least_gap = least_gap, bulk_gap = bulk_gap, patience = patience,
 }

@@ -7,7 +7,7 @@
 --
 -- Bulk leaves what others and transactional messages are likely to use before more comes back.
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
-local clues, leases = part('sluicegate_worker.clues'), part('sluicegate.leases')
+local clues = part('sluicegate_worker.clues')
 local max, min, sqrt, log = math.max, math.min, math.sqrt, math.log
 
 local URGENT_HALF_MS = 10000 -- half of what transactional messages took is forgotten by then
@@ -67,7 +67,7 @@ local function remaining(now, bucket, room, known)
     or known.others * bucket.window < SEEN * bucket.limit then
     return nil
   end
-  local sent = max(bucket.seq - known.seen, leases.count('granted') + leases.count('started'))
+  local sent = max(bucket.seq - known.seen, clues.unanswered())
   local rest = room.step
   if known.kind == 'fixed' then
     rest = known.ends + bucket.window - now.steady
