@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from .config import Config
 
-_BESIDE_A_TICKET_BYTES = 24  # a list's entry, and the recipient's 8 bytes among the members
+_BESIDE_A_TICKETS_END_BYTES = 35  # a short id, a list's entry, and 8 bytes among the members
 _RECORD_BYTES = 600
 _RECEIPTS_BYTES = 450
 
@@ -54,9 +54,9 @@ def server_memory(info: Mapping[str, Any], config: Config) -> ServerMemory:
     )
 
 
-def waiting_bytes(ticket: bytes) -> int:
+def waiting_bytes(ticket_end: bytes) -> int:
     """What a campaign's recipient takes while it waits, about."""
-    return len(ticket) + _BESIDE_A_TICKET_BYTES
+    return len(ticket_end) + _BESIDE_A_TICKETS_END_BYTES
 
 
 def finished_bytes(receipts: bool) -> int:

@@ -19,7 +19,6 @@ from sluicegate.campaigns.plan import (
     message_id,
     plan_digest,
     rendered,
-    ticket,
 )
 from sluicegate.campaigns.template import RENDERERS
 from sluicegate.errors import BadTemplate, BadValue, InvalidMessage
@@ -27,7 +26,7 @@ from sluicegate.message import Message
 from sluicegate.rules import validated
 from sluicegate.segments import Segments, count
 from sluicegate.stored import short_hash
-from support.messages import SENDER, plan
+from support.messages import SENDER, plan, ticket
 
 EXPIRES = datetime(2030, 1, 31, 9, tzinfo=UTC)
 OTHERS: dict[str, Any] = {

@@ -1,13 +1,15 @@
 """Valid messages, plans and recipients, made up by number."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sluicegate import Message
 from sluicegate.campaigns.hours import Classes
 from sluicegate.campaigns.members import keyed_hashing
-from sluicegate.campaigns.plan import Plan, key_hash, message_id, ticket
+from sluicegate.campaigns.plan import Plan, key_hash, message_id, ticket_end
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.rules import validated
+from sluicegate.stored import short_hash
 
 SENDER = "+15550000000"
 SINCE = 1_700_000_000.0
@@ -30,6 +32,11 @@ def plan(name: str = "july", **fields: Any) -> Plan:
     return Plan(**({"name": name, "text": text, "to_column": "phone", "sender": SENDER} | fields))
 
 
+def ticket(plan: Plan, hash: int, to: str, parts: int, values: Sequence[str]) -> bytes:
+    """A recipient's ticket as an import stores it."""
+    return short_hash(hash).encode() + ticket_end(plan, to, parts, values)
+
+
 def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient:
     """Recipient ``number`` of a campaign, as its file would make it."""
     to = f"+1415{2_000_000 + number:07d}"
@@ -37,9 +44,9 @@ def recipient(plan: Plan, number: int, *values: str, key: str = "") -> Recipient
     text = plan.template.render(dict(zip(plan.values, values, strict=True)))
     segments = plan.message("row", to, text).segments
     hash = key_hash(key or to)
-    stored = ticket(plan, hash, to, segments.parts, values)
+    end = ticket_end(plan, to, segments.parts, values)
     hours = Classes(plan.hours, lambda: SINCE).of(to) if plan.hours else None
-    fields = (segments.parts, segments.encoding, stored, hours)
+    fields = (segments.parts, segments.encoding, end, hours)
     return Recipient(number, hash, to, text, *fields)
 
 

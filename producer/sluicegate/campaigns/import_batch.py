@@ -35,6 +35,9 @@ class ImportBatch(NamedTuple):
     def results(self, letters: str) -> Iterator[tuple[Recipient, ImportResult]]:
         """Each recipient with what became of it; ``letters`` are the script's, of ``kept``."""
         answers = map(_RESULTS.__getitem__, letters)
+        if not any(self.excluded):
+            yield from zip(self.all, answers, strict=True)
+            return
         for recipient, other in zip(self.all, self.excluded, strict=True):
             yield recipient, "excluded" if other else next(answers)
 
@@ -91,7 +94,8 @@ def import_args(
     classes: str = "",
 ) -> list[Argument]:
     args: list[Argument] = [name, lane, new_token(), said, classes]
+    shards, stored = members.shards, members.stored
     for recipient in batch:
-        hash, ticket = members.stored(recipient.hash, recipient.ticket)
-        args += (hash % members.shards, hash, recipient.to, ticket)
+        hash, ticket = stored(recipient.hash, recipient.ticket_end)
+        args += (hash % shards, hash, recipient.to, ticket)
     return args

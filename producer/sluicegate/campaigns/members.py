@@ -20,7 +20,7 @@ import redis.asyncio
 
 from ..errors import LostHashKey, UnknownCampaign
 from ..keys import Keys
-from ..stored import Ticket, short_hash
+from ..stored import short_digest
 
 HASH_KEY_BYTES: Final = 32
 _HASH_BYTES: Final = 8
@@ -30,29 +30,43 @@ _CHECK_DIGITS: Final = 12
 class Members(NamedTuple):
     """The members of a campaign: over how many sets they are spread, and their hashes' key.
 
-    ``hash_of`` turns the bare hash that a file's reader makes into the one that is stored.
+    ``digest_of`` turns the bare hash that a file's reader makes into the one that is stored, each
+    as its 8 bytes: of every row an import needs both the number and the text that they make.
     """
 
     shards: int
     keyed: bool
-    hash_of: Callable[[int], int]
+    digest_of: Callable[[bytes], bytes]
 
-    def stored(self, bare: int, ticket: bytes) -> tuple[int, bytes]:
+    def hash_of(self, bare: int) -> int:
+        """The hash that is stored of a recipient, a signed 64-bit number as the bare one is."""
+        return int.from_bytes(self.digest_of(_digest(bare)), signed=True)
+
+    def stored(self, bare: int, ticket_end: bytes) -> tuple[int, bytes]:
         """What is stored of a recipient: the hash, and the ticket that begins with it."""
-        hash = self.hash_of(bare)
-        return hash, Ticket.renamed(ticket, short_hash(hash))
+        digest = self.digest_of(_digest(bare))
+        return int.from_bytes(digest, signed=True), short_digest(digest) + ticket_end
 
 
 def keyed_hashing(key: bytes) -> Callable[[int], int]:
     """Return what keys the bare hash of a recipient, a signed 64-bit number as itself is."""
+    digest_of = _keyed_digests(key)
+    return lambda bare: int.from_bytes(digest_of(_digest(bare)), signed=True)
+
+
+def _keyed_digests(key: bytes) -> Callable[[bytes], bytes]:
     fresh = blake2b(key=key, digest_size=_HASH_BYTES).copy  # a copy is quicker than a new one
 
-    def hash_of(bare: int) -> int:
+    def digest_of(bare: bytes) -> bytes:
         hash = fresh()
-        hash.update(bare.to_bytes(_HASH_BYTES, signed=True))
-        return int.from_bytes(hash.digest(), signed=True)
+        hash.update(bare)
+        return hash.digest()
 
-    return hash_of
+    return digest_of
+
+
+def _digest(hash: int) -> bytes:
+    return hash.to_bytes(_HASH_BYTES, signed=True)
 
 
 def hash_key(client: redis.Redis, keys: Keys) -> bytes:
@@ -94,14 +108,14 @@ def read_members(client: redis.Redis, keys: Keys, campaign: str) -> Members:
     fields = ("shards", "keyed_shards", "hash_check")
     bare, keyed, check = store.hmget(keys.campaign(campaign), fields)
     if bare is not None:
-        return Members(int(bare), keyed=False, hash_of=_itself)
+        return Members(int(bare), keyed=False, digest_of=_itself)
     if keyed is None:
         raise UnknownCampaign(campaign)
     key = store.get(keys("hash_key"))
     if key is None or check_of(key) != check.decode():
         raise LostHashKey(campaign)
-    return Members(int(keyed), keyed=True, hash_of=keyed_hashing(key))
+    return Members(int(keyed), keyed=True, digest_of=_keyed_digests(key))
 
 
-def _itself(bare: int) -> int:
+def _itself(bare: bytes) -> bytes:
     return bare

@@ -65,7 +65,7 @@ _OFTEN_ODD = re.compile(r"[(\[<«*%$#@_:&\\{]").search  # without any of these n
 
 def values_of(recipient: Recipient) -> list[str]:
     """The values of a recipient's ticket, those of the template's variables first."""
-    values: list[str] = _decoded(Ticket.values_of(recipient.ticket))
+    values: list[str] = _decoded(Ticket.values_of(recipient.ticket_end))
     return values
 
 

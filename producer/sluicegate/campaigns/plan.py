@@ -22,7 +22,7 @@ from ..errors import BadValue, InvalidMessage
 from ..message import Message
 from ..rules import validated
 from ..segments import Segments, sms_segments
-from ..stored import LaneName, MessageId, Ticket, sender_name, short_hash, ticket_writer
+from ..stored import LaneName, MessageId, Ticket, sender_name, ticket_end_writer
 from ..urls import short_base_fault
 from .ab import VARIANT
 from .hours import SendingHours
@@ -32,7 +32,6 @@ from .template import Template, renderer_of
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}\Z")
 """What a campaign's name must match: it is part of ids and keys."""
 
-_UNNAMED = "-" * 11
 _json = msgspec.json.Encoder().encode
 _new_hash = blake2b(digest_size=8).copy  # a copy is quicker than a new one
 
@@ -188,13 +187,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=T
             return False
 
     @cached_property
-    def _writers(self) -> dict[int, Callable[[str, str, bytes], bytes]]:
+    def _writers(self) -> dict[int, Callable[[str, bytes], bytes]]:
         return {}
 
-    def ticket_writer(self, parts: int) -> Callable[[str, str, bytes], bytes]:
-        """Return the function that writes tickets of ``parts`` segments; see ``stored``."""
+    def ticket_end_writer(self, parts: int) -> Callable[[str, bytes], bytes]:
+        """Return what writes the ends of tickets of ``parts`` segments; see ``stored``."""
         if parts not in self._writers:
-            self._writers[parts] = ticket_writer(parts, self.kind, self.expires_at)
+            self._writers[parts] = ticket_end_writer(parts, self.kind, self.expires_at)
         return self._writers[parts]
 
     def checked(self) -> "Plan":
@@ -266,14 +265,12 @@ def message_id(campaign: str, hash: int) -> str:
     return MessageId.of_hash(campaign, hash).format()
 
 
-def ticket(plan: Plan, hash: int, to: str, parts: int, values: Sequence[str]) -> bytes:
-    """Write what waits in the lane: all that is needed to render and send the message."""
-    return plan.ticket_writer(parts)(short_hash(hash), to, _json(values))
+def ticket_end(plan: Plan, to: str, parts: int, values: Sequence[str]) -> bytes:
+    """Write what is needed to render and send a message: its ticket, but for the short id.
 
-
-def unnamed_ticket(plan: Plan, to: str, parts: int, values: Sequence[str]) -> bytes:
-    """``ticket`` with as many dashes in place of the hash, which ``members`` will put there."""
-    return plan.ticket_writer(parts)(_UNNAMED, to, _json(values))
+    ``members`` puts that before it, since the hash that it tells is not known here.
+    """
+    return plan.ticket_end_writer(parts)(to, _json(values))
 
 
 def rendered(plan: Plan, id: str, ticket: bytes) -> Message:

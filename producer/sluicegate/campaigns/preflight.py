@@ -156,7 +156,7 @@ class _Tally:
     def count(self, recipient: Recipient) -> None:
         report, country = self._report, region_of(recipient.to)
         report.sendable += 1
-        report.import_bytes += waiting_bytes(recipient.ticket)
+        report.import_bytes += waiting_bytes(recipient.ticket_end)
         report.segments[recipient.parts] += 1
         self._texts[country] += 1
         self._segments[country] += recipient.parts

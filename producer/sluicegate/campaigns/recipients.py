@@ -18,7 +18,7 @@ from .hours import Classes, HoursClass
 from .languages import chooser
 from .number_set import NumberSet
 from .phone import Phones
-from .plan import Plan, key_hash, unnamed_ticket
+from .plan import Plan, key_hash, ticket_end
 from .row_source import BadRow, Row, RowSource
 from .short_links import ANY_ID, LINK_ID
 
@@ -31,8 +31,9 @@ class Recipient(NamedTuple):
     """A row that can be sent.
 
     ``line`` is where it begins in the file, ``to`` an E.164 number, and ``text`` the rendered text
-    in ``parts`` segments. ``hash`` is the bare hash of its key, and ``ticket`` has none yet:
-    ``members`` makes of both what is stored. ``hours`` is its class, if its campaign has hours.
+    in ``parts`` segments. ``hash`` is the bare hash of its key, and ``ticket_end`` its ticket
+    without any: ``members`` makes of both what is stored. ``hours`` is its class, if its campaign
+    has hours.
     """
 
     line: int
@@ -41,7 +42,7 @@ class Recipient(NamedTuple):
     text: str
     parts: int
     encoding: str
-    ticket: bytes
+    ticket_end: bytes
     hours: HoursClass | None = None
 
 
@@ -193,7 +194,8 @@ class Recipients:
         values = row.values
         column = self._file.columns[self._to]
         try:
-            to = self._phones_of(values).normalise(values[self._to])
+            phones = self._phones if self._region is None else self._phones_of(values)
+            to = phones.normalise(values[self._to])
             if not self._plan.landlines and kind_of(to) == "landline":
                 raise BadNumber(values[self._to], _LANDLINE)
             if self._account and (fault := country_fault(self._account, to)):
@@ -220,8 +222,9 @@ class Recipients:
         if isinstance(hours, Rejected):
             return hours
         parts, encoding = segments.parts, segments.encoding
-        waiting = unnamed_ticket(self._plan, to, parts, self._kept(named))
-        fields = (row.line, key_hash(key), to, text, parts, encoding, waiting, hours)
+        kept = self._kept(named) if self._plan.short_links else list(named.values())
+        end = ticket_end(self._plan, to, parts, kept)
+        fields = (row.line, key_hash(key), to, text, parts, encoding, end, hours)
         return tuple.__new__(Recipient, fields)  # three times faster than Recipient()
 
     def _unread(self, row: Row) -> Rejected | None:

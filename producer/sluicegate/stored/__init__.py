@@ -73,7 +73,7 @@ from .limits import (
     interval_text,
     limit_text,
 )
-from .names import LaneName, MessageId, TreeMember, hash_of, sender_name, short_hash
+from .names import LaneName, MessageId, TreeMember, hash_of, sender_name, short_digest, short_hash
 from .notices import Notice, ToldEvent
 from .optouts import (
     OptOutAct,
@@ -86,7 +86,7 @@ from .optouts import (
 )
 from .recipients import PrefixRule, RecipientRule, line_of, sent_times
 from .record import DELIVERY_FIELDS, Record
-from .tickets import Lease, Ticket, ticket_middle, ticket_text, ticket_writer, wall_ms
+from .tickets import Lease, Ticket, ticket_end_writer, ticket_middle, ticket_text, wall_ms
 from .trend import TrendCounts
 from .twice import AcceptedTwice
 
@@ -151,9 +151,10 @@ __all__ = [
     "parse_sums",
     "sender_name",
     "sent_times",
+    "short_digest",
     "short_hash",
+    "ticket_end_writer",
     "ticket_middle",
     "ticket_text",
-    "ticket_writer",
     "wall_ms",
 ]

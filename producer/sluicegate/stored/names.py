@@ -36,7 +36,12 @@ def sender_name(sender: str | None, messaging_profile_id: str | None) -> str:
 
 def short_hash(hash: int) -> str:
     """A signed 64-bit hash as the 11 characters that stand in ids and tickets."""
-    return b2a_base64(hash.to_bytes(_HASH_BYTES, signed=True))[:11].translate(_URL_SAFE).decode()
+    return short_digest(hash.to_bytes(_HASH_BYTES, signed=True)).decode()
+
+
+def short_digest(digest: bytes) -> bytes:
+    """``short_hash`` of the number whose 8 bytes these are."""
+    return b2a_base64(digest)[:11].translate(_URL_SAFE)
 
 
 def hash_of(short: bytes) -> int:

@@ -58,11 +58,6 @@ class Ticket(NamedTuple):
         return text[: text.index(b"|")]
 
     @staticmethod
-    def renamed(text: bytes, short: str) -> bytes:
-        """The ticket with another first part."""
-        return short.encode() + text[text.index(b"|") :]
-
-    @staticmethod
     def values_of(text: bytes) -> bytes:
         """The last part alone of a recipient's ticket: its values."""
         return text.split(b"|", 5)[5]
@@ -156,13 +151,13 @@ def ticket_middle(segments: int, type: str, expires_at: datetime | int | None) -
     return f"|{segments}|{type}|{'' if expires_at is None else expires_at}|"
 
 
-def ticket_writer(
+def ticket_end_writer(
     segments: int, type: str, expires_at: datetime | int | None
-) -> Callable[[str, str, bytes], bytes]:
-    """Make what writes tickets that differ in short id, recipient and values alone."""
+) -> Callable[[str, bytes], bytes]:
+    """Make what writes all of a ticket but its short id, from the recipient and the values."""
     middle = ticket_middle(segments, type, expires_at)
 
-    def write(short: str, to: str, values: bytes) -> bytes:
-        return f"{short}{middle}{to}|".encode() + values
+    def write(to: str, values: bytes) -> bytes:
+        return f"{middle}{to}|".encode() + values
 
     return write

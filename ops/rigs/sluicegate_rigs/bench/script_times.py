@@ -10,7 +10,7 @@ import msgspec
 
 from sluicegate.campaigns.campaign import Campaigns
 from sluicegate.campaigns.hours import Classes, SendingHours
-from sluicegate.campaigns.plan import Plan, key_hash, ticket
+from sluicegate.campaigns.plan import Plan, key_hash, ticket_end
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.keys import Keys
 from sluicegate.scripts import Scripts
@@ -170,8 +170,8 @@ def _people(plan: Plan, rows: int) -> Iterator[Recipient]:
     for number in range(rows):
         to = f"+1212{2_000_000 + number}"
         hash = key_hash(to)
-        waiting, hours = ticket(plan, hash, to, 1, ()), classes.of(to) if classes else None
-        yield Recipient(number, hash, to, _TEXT, 1, "GSM-7", waiting, hours)
+        end, hours = ticket_end(plan, to, 1, ()), classes.of(to) if classes else None
+        yield Recipient(number, hash, to, _TEXT, 1, "GSM-7", end, hours)
 
 
 def _cycles(environment: Environment, calls: int) -> _Calls:

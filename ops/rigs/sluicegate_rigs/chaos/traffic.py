@@ -19,7 +19,7 @@ import redis
 
 from sluicegate import Message, Sluice
 from sluicegate.campaigns.campaign import Campaigns
-from sluicegate.campaigns.plan import Plan, key_hash, message_id, ticket
+from sluicegate.campaigns.plan import Plan, key_hash, message_id, ticket_end
 from sluicegate.campaigns.recipients import Recipient
 from sluicegate.errors import OutboxError
 from sluicegate.stored import MessageId
@@ -147,8 +147,8 @@ def _recipients() -> Iterator[Recipient]:
         to, name = f"+1415{2_000_000 + number}", f"Ann {number}"
         text = PLAN.template.render({"name": name})
         segments, hash = PLAN.message("row", to, text).segments, key_hash(to)
-        stored = ticket(PLAN, hash, to, segments.parts, [name])
-        yield Recipient(number, hash, to, text, segments.parts, segments.encoding, stored)
+        end = ticket_end(PLAN, to, segments.parts, [name])
+        yield Recipient(number, hash, to, text, segments.parts, segments.encoding, end)
 
 
 def _pending(sluice: Sluice) -> int:
