@@ -136,9 +136,13 @@ class Recipients:
         for condition, _ in self._conditions:
             condition.near.clear()
         chooses = bool(self._reading.without or self._reading.within)
+        takes_all = not self._conditions and not chooses
         for row in self._file.rows(self._needed):
             if isinstance(row, BadRow):
                 yield Rejected(row.line, "", "", row.reason, row.values)
+                continue
+            if takes_all:
+                yield self._read(row)
                 continue
             if self._conditions and (fault := self._unmet(row)) is not None:
                 if fault:
@@ -218,9 +222,11 @@ class Recipients:
             return Rejected(row.line, column, shown, error.reason, values)
         except InvalidMessage as error:
             return Rejected(row.line, error.field, str(error.value), error.reason, values)
-        hours = self._classes and self._hours_of(self._classes, row, to)
-        if isinstance(hours, Rejected):
-            return hours
+        hours = None
+        if self._classes:
+            hours = self._hours_of(self._classes, row, to)
+            if isinstance(hours, Rejected):
+                return hours
         parts, encoding = segments.parts, segments.encoding
         kept = self._kept(named) if self._plan.short_links else list(named.values())
         end = ticket_end(self._plan, to, parts, kept)

@@ -218,6 +218,8 @@ end
 -- well once nothing remains.
 local function next_slots(now, bucket, room, no_bulk)
   local bounds, doubt = room.bounds, bucket.doubt
+  -- Before an answer told anything of it there is nothing to go by but the log.
+  if doubt == 1 and bucket.clues == '' and not bucket.known then doubt = 0 end
   local by_room, logged, told, bulk = nil, true, nil, nil
   if doubt == 1 then
     by_room, logged = clues().by_room(now, bucket)
