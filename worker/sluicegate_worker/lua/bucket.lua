@@ -19,7 +19,8 @@ local min, max, floor, ceil, sqrt = math.min, math.max, math.floor, math.ceil, m
 
 local CATCH_UP = 0.03       -- so much faster come slots to make up for lost ones
 local BEHIND = 0.1          -- of a window: a log that lacks more was not there, or not asked
-local SAVING = 1.15         -- so much slower come slots while a bucket is all but empty
+local SAVING = 0.5          -- so much slower come slots where a bucket is empty, and less
+local SAVED = 0.1           -- where it holds what others send in a window, or this of the limit
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
 local SHARED = 0.02         -- of the limit: others who use more are reckoned with
 local GROUP = 8             -- slots less than so many ms apart go together: a call starts several
@@ -166,9 +167,11 @@ local function pace(now, bucket, room)
   local one = room.bounds[1]
   local step = one.span / one.size
   if one.refills then
-    -- Requests that overtake each other must not find it empty.
-    local held, needs = clues().of(bucket).room, 2 + (one.span - bucket.window) / step
-    return held >= 0 and held < needs and step * SAVING or step
+    -- Requests that overtake each other must not find it empty, nor what others send meanwhile.
+    local held, others = clues().of(bucket).room, clues().of(bucket).others
+    local theirs = min(others * bucket.window, SAVED * bucket.limit)
+    local needs = 2 + (one.span - bucket.window) / step + theirs
+    return held >= 0 and held < needs and step * (1 + SAVING * (1 - held / needs)) or step
   end
   local behind = (room.next - left(room, one.span, one.size)) / one.span
   local unsettled = now.steady < bucket.unsettled
@@ -194,6 +197,10 @@ local function look(now, bucket)
     logged = call('ZCARD', key('log')), slots = {}, taken = {},
   }
   room.step = pace(now, bucket, room)
+  -- Slots by what remained may have come faster than the pace, which must not be made up for.
+  if bucket.doubt ~= 1 then
+    room.next = max(now.steady - late, min(room.next, bucket.slot + room.step))
+  end
   return room
 end
 

@@ -18,7 +18,10 @@ local PATIENT_MS = 200 -- a message may wait as long for the end of a fixed wind
 local UNTOLD = 3       -- so many go once a fixed window has ended, before an answer tells more
 local NOT_NOW_MS = 60  -- later than what a call grants
 local AGAIN = 8        -- parts of a fixed window's rest: after one of them it is looked at again
-local AHEAD = 1 / 8    -- of a window: for so long bulk is paced by what remains and comes back
+local AHEAD = 1 / 8    -- of a window: for so long bulk is paced by what remains and comes back;
+local EVENLY = 1 / 4   -- the same of a sliding one, where each gap comes back a window later
+local GAPS = { 0, 1 / 32, 1 / 8, 1 / 4, 1 / 2 } -- of a window: so far ahead gaps are looked for
+local MOST_KEPT = 0.25 -- of the limit, for them
 
 -- A slot goes to a transactional message.
 local function hear_urgent(bucket, slot)
@@ -36,6 +39,12 @@ end
 local function theirs(bucket, known)
   if known.kind ~= 'fixed' then return bucket.shared / bucket.window end
   return max(known.others, known.fallen / max(bucket.window / 8, known.told_at - known.quiet))
+end
+
+-- How many others use in a window at least: of a sliding one what comes back hides what they take.
+local function used_by_others(bucket, known)
+  local lately = known.others * bucket.window
+  return known.kind == 'sliding' and max(lately, bucket.shared) or lately
 end
 
 -- By each kind of limiter: how many come back from then to then, as far as is known. What others
@@ -64,7 +73,7 @@ local function remaining(now, bucket, room, known)
   local told_ago, came_back = now.steady - known.told_at, back[known.kind]
   local good_for = known.kind == '-' and SOON_MS + bucket.rtt or bucket.window
   if not came_back or known.room < 0 or told_ago > good_for or known.lied >= clues.LIES
-    or known.others * bucket.window < SEEN * bucket.limit then
+    or used_by_others(bucket, known) < SEEN * bucket.limit then
     return nil
   end
   local sent = max(bucket.seq - known.seen, clues.unanswered())
@@ -79,9 +88,21 @@ local function remaining(now, bucket, room, known)
   return min(bucket.limit, known.room + more) - sent, rest
 end
 
--- How many bulk leaves: for others, whose use a sliding window gives back as fast as it takes it,
--- and for what is transactional.
-local function kept(now, bucket, known, rest)
+-- How many of a sliding window bulk leaves, so that a gap in what comes back can be waited out.
+-- What others sent comes back as ours does: where we could send nothing they were refused as well.
+local function kept_for_gaps(now, bucket, known, room, rate)
+  local all, most = bucket.limit / max(1, bucket.limit - bucket.shared), 1
+  for _, share in ipairs(GAPS) do
+    local ahead = max(SOON_MS, share * bucket.window)
+    local used = rate * ahead
+    local more = all * back.sliding(bucket, known, room, now.steady, now.steady + ahead)
+    most = max(most, used + LIKELY * sqrt(used) - more)
+  end
+  return min(most, MOST_KEPT * bucket.limit)
+end
+
+-- How many bulk leaves for others and for what is transactional.
+local function kept(now, bucket, known, room, rest)
   local rate = theirs(bucket, known) + urgent(now, bucket)
   if known.kind == 'fixed' then
     local used = max(0, rest - PATIENT_MS) * rate
@@ -89,7 +110,10 @@ local function kept(now, bucket, known, rest)
   end
   -- What is left in a bucket is not lost.
   if known.kind == 'bucket' then return LIKELY * sqrt(rate * AHEAD * bucket.window) end
-  return LIKELY * sqrt(2 * rate * SOON_MS)
+  if known.kind == '-' then return LIKELY * sqrt(2 * rate * SOON_MS) end
+  -- The slots of one call are too near to each other to tell more.
+  room.kept = room.kept or kept_for_gaps(now, bucket, known, room, rate)
+  return room.kept
 end
 
 -- When the next slot is, and the next for bulk; nil where our own log tells that better.
@@ -100,16 +124,17 @@ local function next_slots(now, bucket, room)
   local fixed = known.kind == 'fixed'
   local next_slot = max(now.steady, bucket.slot + room.step / 2)
   if remains < 1 then next_slot = max(next_slot, now.steady + max(NOT_NOW_MS, rest)) end
-  local spare = remains - kept(now, bucket, known, rest)
+  local spare = remains - kept(now, bucket, known, room, rest)
   local bulk_slot
   if spare < 1 then
     bulk_slot = now.steady + max(NOT_NOW_MS, room.step, fixed and rest / AGAIN or 0)
   elseif fixed then
     bulk_slot = bucket.slot + min(rest / spare, room.step)
   else
-    local ahead = bucket.window * AHEAD
+    local ahead = bucket.window * (known.kind == 'sliding' and EVENLY or AHEAD)
     local more = back[known.kind](bucket, known, room, now.steady, now.steady + ahead)
     bulk_slot = bucket.slot + ahead / (spare + more)
+    if known.kind == 'sliding' then next_slot = max(now.steady, min(next_slot, bulk_slot)) end
   end
   return next_slot, max(next_slot, bulk_slot)
 end
