@@ -83,8 +83,23 @@ class Lagging:
         return verdict._replace(remaining=min(self.limit, verdict.remaining + on_its_way))
 
 
+class Stray:
+    """A provider that refuses one request, though much remains."""
+
+    def __init__(self, provider: Limiter, number: int) -> None:
+        self.limit, self._provider, self._left = provider.limit, provider, number
+
+    def take(self, now: float) -> LimitVerdict:
+        self._left -= 1
+        verdict = self._provider.take(now)
+        return verdict._replace(admitted=False, retry_seconds=0.1) if not self._left else verdict
+
+
 def sent(
-    made: Bench, provider: Limiter | Shared | Lagging | Ahead, seconds: float, **headers: Any
+    made: Bench,
+    provider: Limiter | Shared | Lagging | Ahead | Stray,
+    seconds: float,
+    **headers: Any,
 ) -> tuple[int, int]:
     """Send for so long as bulk may; return how many were accepted, and how many answered 429."""
     accepted = refused = 0
@@ -383,6 +398,39 @@ def test_what_others_take_of_a_fixed_window_is_left_for_transactional_messages(
         waits.append(made.now_ms - asked_ms)
     assert max(waits) <= 500
     assert accepted >= 0.9 * 0.7 * limit * (made.now_ms - began_ms) / (1000 * window)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_gaps_in_a_sliding_window_that_others_share_are_waited_out(
+    valkey: redis.Redis, seed: int
+) -> None:
+    """All of the first window goes in a fifth of it, and so comes back at once, then nothing."""
+    limit, window = 300, 30.0
+    made = bench(valkey, limit=50, window_seconds=1.0)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 2500)])
+    provider = Shared(SlidingLog(limit, window), 0.3, window, seed)
+    sent(made, provider, 1.1 * window)
+    waits, accepted, began_ms = [], 0, made.now_ms
+    for number in range(5_000, 5_060):
+        accepted += sent(made, provider, 1.4)[0]
+        made.enqueue(message(number))
+        asked_ms = made.now_ms
+        while made.status(message(number).id).state != "accepted":
+            accepted += sent(made, provider, 0.05)[0]
+        waits.append(made.now_ms - asked_ms)
+    assert sorted(waits)[-3] <= 500
+    assert accepted >= 0.85 * 0.7 * limit * (made.now_ms - began_ms) / (1000 * window)
+
+
+def test_a_refusal_before_the_window_is_known_takes_nothing_afterwards(
+    valkey: redis.Redis,
+) -> None:
+    made = bench(valkey)
+    provider = Stray(FixedWindow(LIMIT, WINDOW, phase=0.4 * WINDOW), 7)
+    assert sent(made, provider, 0.5 * WINDOW)[1] == 1
+    assert (made.bucket()["margin"] > 0, made.bucket()["doubt"]) == (True, 1)
+    sent(made, provider, 4 * WINDOW)
+    assert (made.bucket()["margin"], made.bucket()["doubt"]) == (0, 0)
 
 
 HOUR_MS = 3_600_000.0

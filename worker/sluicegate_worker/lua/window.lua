@@ -53,6 +53,7 @@ local function believe(now, bucket, window, why, claimed, doubt)
   if found then -- what was ours before counting began, and looked like others', has gone
     local theirs = known.others * window
     bucket.peak, bucket.last_peak = min(bucket.peak, theirs), min(bucket.last_peak, theirs)
+    bucket.margin = 0 -- what was refused till now was a try
   end
   if other or found then -- the slots since then, and the next one, were given at another pace
     bucket.unsettled = now.steady + 2 * window
