@@ -1,7 +1,7 @@
 -- The token bucket: paced, about two tokens deep, sized by what the provider's headers say.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: GROUP, LEAST_JITTER, LEAST_JITTER_MS, load, kept_ms, jitter, budget, look,
---   is_shared, next_slots, which only read; save.
+-- Returns: GROUP, LEAST_JITTER, LEAST_JITTER_MS, load, kept_ms, jitter, budget, look, is_shared,
+--   which only read; next_slots, which changes the room alone; save.
 -- Keys touched: bucket, log.
 --
 -- What decides is our own log of granted slots, on one clock: in every stretch of window + jitter
@@ -186,6 +186,7 @@ end
 --   next           when the next slot would be by the pace alone
 --   logged, slots  the log's length, and its slots by rank, which are read in pieces
 --   taken          the slots taken from it (slots.lua)
+--   kept           how many bulk leaves of a sliding window that others share (shared.lua)
 local function look(now, bucket)
   local slots_a_window, ceiling = budget(bucket), bucket.ceiling
   local bounds = { bound(bucket, slots_a_window, bucket.window) }
@@ -218,6 +219,19 @@ local function is_shared(bucket)
   return max(bucket.peak, bucket.last_peak) > 2 + SHARED * bucket.limit
 end
 
+-- Where others use much of the limit: the next slot, and the next for bulk, by what remains; nil
+-- where the log tells that better.
+local function by_remaining(now, bucket, room, doubt)
+  if doubt == 1 or not is_shared(bucket) then return nil end
+  local next_slot, bulk_slot = shared().next_slots(now, bucket, room)
+  if not next_slot then return nil end
+  room.next = min(room.next, now.steady + room.step)
+  room.apart = min(room.step, max(0, bulk_slot - max(now.steady, bucket.slot)))
+  if doubt == 2 then return next_slot, bulk_slot end
+  -- Whatever remains, no window has more of ours than the limit.
+  return max(next_slot, left(room, room.bounds[1].span, bucket.limit)), bulk_slot
+end
+
 -- When the next slot would be: paced, after the last, and not before the slot that came `size`
 -- earlier has left the window. The second is when it would be for bulk, which leaves some slots of
 -- a window free, so that a transactional message never waits for one; it is not reckoned where
@@ -227,18 +241,9 @@ local function next_slots(now, bucket, room, no_bulk)
   local bounds, doubt = room.bounds, bucket.doubt
   -- Before an answer told anything of it there is nothing to go by but the log.
   if doubt == 1 and bucket.clues == '' and not bucket.known then doubt = 0 end
-  local by_room, logged, told, bulk = nil, true, nil, nil
-  if doubt == 1 then
-    by_room, logged = clues().by_room(now, bucket)
-  elseif is_shared(bucket) then
-    told, bulk = shared().next_slots(now, bucket, room)
-    if told then
-      room.next = min(room.next, now.steady + room.step)
-      room.apart = min(room.step, max(0, bulk - max(now.steady, bucket.slot)))
-      -- Whatever remains, no window has more of ours than the limit.
-      if doubt == 0 then told = max(told, left(room, bounds[1].span, bucket.limit)) end
-    end
-  end
+  local by_room, logged = nil, true
+  if doubt == 1 then by_room, logged = clues().by_room(now, bucket) end
+  local told, bulk = by_remaining(now, bucket, room, doubt)
   local least = by_room and clues().least_gap(bucket)
   local paced = told or max(now.steady, by_room and bucket.slot + least or room.next)
   bulk = max(bulk or paced, paced)

@@ -1,6 +1,6 @@
 -- What is known of the provider's window while it is learned, and how bulk goes meanwhile.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: LEAST_MS, MAX_RAISE, LIES; of, text, deviation, unanswered, overtaken, left_over,
+-- Returns: LEAST_MS, MAX_RAISE, LIES, SEEN; of, text, deviation, unanswered, overtaken, left_over,
 --   by_room, least_gap, bulk_gap, patience.
 -- Keys touched: none; those of leases.lua are counted.
 --
@@ -22,6 +22,7 @@ local SOON_MS = 62     -- from so early on the first slots are spread
 local BEGINS = 1 / 40  -- of a claimed window: the same
 local BEGINS_FEW = LEAST_MS / 4 -- the same of few, whose claimed window is shorter than any
 local LIES = 3         -- so often what is said to remain may be wrong
+local SEEN = 0.02      -- of the limit: others use so much, or our count of them is a mistake
 local AGAIN_MS = 250   -- for so long nothing is tried that may find nothing
 local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the configured one
 
@@ -170,7 +171,7 @@ end
 -- came back before, or after twice the time since anything did; where others use some, sooner.
 local function none_gap(bucket, known, quiet, claimed)
   local least = max(SOON_MS, min(AGAIN_MS, bucket.window / 4))
-  local shared = known.others * quiet > 0.02 * bucket.limit
+  local shared = known.others * quiet > SEEN * bucket.limit
   local gap = (shared and 0.5 or 2) * max(least, quiet)
   if not shared or known.longest > 0 then
     local beyond = max(quiet, 0.97 * known.longest, 1.4 * LEAST_MS)
@@ -241,7 +242,7 @@ local function bulk_gap(now, bucket, room, left)
 end
 
 return {
-  LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, LIES = LIES, of = of, text = text,
+  LEAST_MS = LEAST_MS, MAX_RAISE = MAX_RAISE, LIES = LIES, SEEN = SEEN, of = of, text = text,
   deviation = deviation, unanswered = unanswered, overtaken = overtaken, left_over = left_over,
   by_room = by_room, least_gap = least_gap, bulk_gap = bulk_gap, patience = patience,
 }

@@ -2,7 +2,8 @@
 -- know what others send: a guess that is high enough leaves much of the limit unused, and one that
 -- is not lets a transactional message wait for others' share to come back.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: hear_urgent, which changes the bucket that was loaded; next_slots, which only reads.
+-- Returns: hear_urgent, which changes the bucket that was loaded; next_slots, which changes the room
+--   alone.
 -- Keys touched: log, which it only reads; those of leases.lua are counted.
 --
 -- Bulk leaves what others and transactional messages are likely to use before more comes back.
@@ -11,9 +12,8 @@ local clues = part('sluicegate_worker.clues')
 local max, min, sqrt, log = math.max, math.min, math.sqrt, math.log
 
 local URGENT_HALF_MS = 10000 -- half of what transactional messages took is forgotten by then
-local SEEN = 0.02      -- of the limit: others use so much, or our count of them is a mistake
 local LIKELY = 3       -- deviations of what is used before more comes back
-local SOON_MS = 300    -- a sliding window and a bucket give something back within that time
+local BACK_MS = 300    -- a sliding window and a bucket give something back within that time
 local PATIENT_MS = 200 -- a message may wait as long for the end of a fixed window
 local UNTOLD = 3       -- so many go once a fixed window has ended, before an answer tells more
 local NOT_NOW_MS = 60  -- later than what a call grants
@@ -71,9 +71,9 @@ end
 -- nil where no answer told lately.
 local function remaining(now, bucket, room, known)
   local told_ago, came_back = now.steady - known.told_at, back[known.kind]
-  local good_for = known.kind == '-' and SOON_MS + bucket.rtt or bucket.window
+  local good_for = known.kind == '-' and BACK_MS + bucket.rtt or bucket.window
   if not came_back or known.room < 0 or told_ago > good_for or known.lied >= clues.LIES
-    or used_by_others(bucket, known) < SEEN * bucket.limit then
+    or used_by_others(bucket, known) < clues.SEEN * bucket.limit then
     return nil
   end
   local sent = max(bucket.seq - known.seen, clues.unanswered())
@@ -93,7 +93,7 @@ end
 local function kept_for_gaps(now, bucket, known, room, rate)
   local all, most = bucket.limit / max(1, bucket.limit - bucket.shared), 1
   for _, share in ipairs(GAPS) do
-    local ahead = max(SOON_MS, share * bucket.window)
+    local ahead = max(BACK_MS, share * bucket.window)
     local used = rate * ahead
     local more = all * back.sliding(bucket, known, room, now.steady, now.steady + ahead)
     most = max(most, used + LIKELY * sqrt(used) - more)
@@ -110,7 +110,7 @@ local function kept(now, bucket, known, room, rest)
   end
   -- What is left in a bucket is not lost.
   if known.kind == 'bucket' then return LIKELY * sqrt(rate * AHEAD * bucket.window) end
-  if known.kind == '-' then return LIKELY * sqrt(2 * rate * SOON_MS) end
+  if known.kind == '-' then return LIKELY * sqrt(2 * rate * BACK_MS) end
   -- The slots of one call are too near to each other to tell more.
   room.kept = room.kept or kept_for_gaps(now, bucket, known, room, rate)
   return room.kept

@@ -18,7 +18,8 @@ local Bucket = part('sluicegate_worker.bucket')
 local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
 local Clues, Kinds = part('sluicegate_worker.clues'), part('sluicegate_worker.kinds')
 local likely = part('sluicegate_worker.usual').likely
-local clues_of, LEAST_MS, MAX_RAISE = Clues.of, Clues.LEAST_MS, Clues.MAX_RAISE
+local clues_of, LEAST_MS, MAX_RAISE, SEEN =
+  Clues.of, Clues.LEAST_MS, Clues.MAX_RAISE, Clues.SEEN
 local call = redis.call
 local min, max, floor, abs, sqrt, exp =
   math.min, math.max, math.floor, math.abs, math.sqrt, math.exp
@@ -28,7 +29,6 @@ local LOG_MOST = 10000  -- slots that are remembered for a window that is only g
 local ROUNDED_MS = 2000 -- a reset may be so much too late: rounded up, and its date down
 local SLOW_HALF = 0.5   -- of a window: in that time half of how slow requests were is forgotten
 local BLURRED = 4       -- deviations of a request's time, in which the pace is looked at
-local STRANGE = 0.02    -- of the limit: so many that were not ours when counting began blur it
 local OLDER = 1.2       -- so many windows old: others alone do not make it look so
 local ARRIVED = 0.35    -- of the limit: no more than that is on its way
 local REFUSED = 3       -- so many refusals show that a window may be longer
@@ -152,7 +152,7 @@ local function settle(now, bucket, seen, known, sure, tolerance)
   -- A longer one counts some that are far older than the window that is claimed, unless they are
   -- others': those make what is ours look older by as much as they use.
   local longer = sure.kind ~= 'fixed' and not inside and sure.window > bucket.window
-  local alone = known.strangers + known.others * bucket.window <= STRANGE * bucket.limit
+  local alone = known.strangers + known.others * bucket.window <= SEEN * bucket.limit
   local counted = alone and known.oldest > OLDER * bucket.window + tolerance
   if known.claimed == 1 and longer and not counted then return stay(now, bucket, seen, known) end
   -- A shorter one by its pace: what was on its way at first looks as if it had come back.
@@ -183,13 +183,13 @@ end
 -- Something came back: what that tells of the window.
 local function conclude(now, bucket, seen, known, tolerance, blur)
   -- What others sent before, or we and have forgotten, comes back as if the window were another.
-  if known.claimed == 1 and known.strangers > STRANGE * bucket.limit
+  if known.claimed == 1 and known.strangers > SEEN * bucket.limit
     and seen.at - known.begun < 1.1 * bucket.window then
     return
   end
   local kinds, sure = Kinds.weigh(bucket, seen, known, tolerance, blur)
   if kinds == 0 then
-    local shared = known.others * bucket.window > STRANGE * bucket.limit
+    local shared = known.others * bucket.window > SEEN * bucket.limit
     if shared then stay(now, bucket, seen, known) end
     return Kinds.start_over(known)
   end
