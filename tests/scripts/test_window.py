@@ -422,6 +422,29 @@ def test_gaps_in_a_sliding_window_that_others_share_are_waited_out(
     assert accepted >= 0.85 * 0.7 * limit * (made.now_ms - began_ms) / (1000 * window)
 
 
+def test_a_gap_of_a_few_slots_in_the_log_is_not_run_into(valkey: redis.Redis) -> None:
+    """After so many slots at their pace 30 are missing: the window was in doubt then."""
+    limit, window = 800, 800.0
+    made = bench(valkey, limit=limit, window_seconds=window)
+    made.enqueue(*[message(number, priority="bulk") for number in range(250, 1000)])
+    provider = SlidingLog(limit, window)
+    sent(made, provider, 3.0)
+    since_ms = made.now_ms - 1000 * window
+    before = {f"-{n}": since_ms + 1000 * n for n in range(limit) if not 20 <= n < 50}
+    made.store.zadd(made.keys("log"), before)
+    known: Any = {"doubt": 0, "learned": 1000 * window, "unsettled": made.now_ms + 1e6}
+    made.store.hset(made.keys("bucket"), mapping=known)
+    waits = []
+    for number in range(5_000, 5_006):
+        sent(made, provider, 8.0)
+        made.enqueue(message(number))
+        asked_ms = made.now_ms
+        while made.status(message(number).id).state != "accepted":
+            sent(made, provider, 0.05)
+        waits.append(made.now_ms - asked_ms)
+    assert max(waits) <= 2_000 * window / limit
+
+
 def test_a_refusal_before_the_window_is_known_takes_nothing_afterwards(
     valkey: redis.Redis,
 ) -> None:

@@ -24,6 +24,7 @@ local BEGINS_FEW = LEAST_MS / 4 -- the same of few, whose claimed window is shor
 local LIES = 3         -- so often what is said to remain may be wrong
 local SEEN = 0.02      -- of the limit: others use so much, or our count of them is a mistake
 local AGAIN_MS = 250   -- for so long nothing is tried that may find nothing
+local NEARER = 8       -- times nearer than an eighth of the log: gaps of a few slots tell as well
 local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the configured one
 
 -- Two words: the kind that the provider's limiter seems to be, and what told the window. Then
@@ -219,11 +220,16 @@ end
 -- enough not to stand still once the log is full. `left` is the bucket's.
 local function uneven_gap(bucket, room, left)
   if bucket.capped then return 0 end -- the ceiling goes on as before
-  local one = room.bounds[1]
-  local ahead = floor(one.size / (one.size < 80 and 4 or 8)) -- of a few, fewer tell nothing
-  if ahead < 2 then return 0 end
-  local gap = (left(room, one.span, one.size - ahead) - bucket.slot) / ahead
-  return gap > 1.3 * one.span / one.size and gap or 0
+  local one, most = room.bounds[1], 0
+  local part_of = one.size < 80 and 4 or 8 -- of a few, fewer tell nothing
+  for _, parts in ipairs({ part_of, NEARER * part_of }) do
+    local ahead = floor(one.size / parts)
+    if ahead >= 2 then
+      local gap = (left(room, one.span, one.size - ahead) - bucket.slot) / ahead
+      if gap > 1.3 * one.span / one.size then most = max(most, gap) end
+    end
+  end
+  return most
 end
 
 -- How long bulk waits after a slot at least, and whether nothing remains for anybody.

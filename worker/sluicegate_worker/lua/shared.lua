@@ -2,8 +2,8 @@
 -- know what others send: a guess that is high enough leaves much of the limit unused, and one that
 -- is not lets a transactional message wait for others' share to come back.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: hear_urgent, which changes the bucket that was loaded; next_slots, which changes the room
---   alone.
+-- Returns: hear_urgent, which changes the bucket that was loaded; next_slots, which changes the
+--   room alone.
 -- Keys touched: log, which it only reads; those of leases.lua are counted.
 --
 -- Bulk leaves what others and transactional messages are likely to use before more comes back.
