@@ -51,7 +51,7 @@ class RequestPace:
             return 0.0
         now = self._monotonic()
         if len(self._last) == self._most and (wait := self._last[0] + self._window - now) > 0:
-            return wait
+            return min(wait, self._window)  # rounded, the sum may be a trace longer
         self._last.append(now)
         return 0.0
 
