@@ -12,6 +12,7 @@ names, so that an importer of an earlier version doesn't find a keyed campaign a
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b, sha256
 from typing import Any, Final, NamedTuple, cast
 
@@ -40,7 +41,7 @@ class Members(NamedTuple):
 
     def hash_of(self, bare: int) -> int:
         """The hash that is stored of a recipient, a signed 64-bit number as the bare one is."""
-        return int.from_bytes(self.digest_of(_digest(bare)), signed=True)
+        return _hashed(self.digest_of, bare)
 
     def stored(self, bare: int, ticket_end: bytes) -> tuple[int, bytes]:
         """What is stored of a recipient: the hash, and the ticket that begins with it."""
@@ -50,8 +51,7 @@ class Members(NamedTuple):
 
 def keyed_hashing(key: bytes) -> Callable[[int], int]:
     """Return what keys the bare hash of a recipient, a signed 64-bit number as itself is."""
-    digest_of = _keyed_digests(key)
-    return lambda bare: int.from_bytes(digest_of(_digest(bare)), signed=True)
+    return partial(_hashed, _keyed_digests(key))
 
 
 def _keyed_digests(key: bytes) -> Callable[[bytes], bytes]:
@@ -63,6 +63,10 @@ def _keyed_digests(key: bytes) -> Callable[[bytes], bytes]:
         return hash.digest()
 
     return digest_of
+
+
+def _hashed(digest_of: Callable[[bytes], bytes], bare: int) -> int:
+    return int.from_bytes(digest_of(_digest(bare)), signed=True)
 
 
 def _digest(hash: int) -> bytes:

@@ -198,7 +198,9 @@ class Recipients:
         values = row.values
         column = self._file.columns[self._to]
         try:
-            phones = self._phones if self._region is None else self._phones_of(values)
+            phones = (
+                self._phones if self._region is None else self._phones_of(values, self._region)
+            )
             to = phones.normalise(values[self._to])
             if not self._plan.landlines and kind_of(to) == "landline":
                 raise BadNumber(values[self._to], _LANDLINE)
@@ -228,7 +230,7 @@ class Recipients:
             if isinstance(hours, Rejected):
                 return hours
         parts, encoding = segments.parts, segments.encoding
-        kept = self._kept(named) if self._plan.short_links else list(named.values())
+        kept = _without_link(named) if self._plan.short_links else list(named.values())
         end = ticket_end(self._plan, to, parts, kept)
         fields = (row.line, key_hash(key), to, text, parts, encoding, end, hours)
         return tuple.__new__(Recipient, fields)  # three times faster than Recipient()
@@ -267,29 +269,28 @@ class Recipients:
                 raise BadValue(self._language, reason)
         return named
 
-    def _kept(self, named: dict[str, str]) -> list[str]:
-        """What a ticket holds; a recipient's part of short links is that of the id."""
-        if not self._plan.short_links:
-            return list(named.values())
-        return ["" if name == LINK_ID else value for name, value in named.items()]
-
     def _of_no_column(self, name: str, to: str) -> str:
         if name == LINK_ID:
             return ANY_ID
         return side_of(self._plan.dealer, to, self._plan.b_share)
 
-    def _phones_of(self, values: list[str]) -> Phones:
+    def _phones_of(self, values: list[str], region_column: int) -> Phones:
         """The reader of the row's numbers; raises BadNumber if its country is unclear."""
-        if self._region is None or not (country := values[self._region].strip()):
+        if not (country := values[region_column].strip()):
             return self._phones
         region = region_named(country) or None
         if region is None and values[self._to].lstrip()[:1] != "+":
-            name = self._file.columns[self._region]
+            name = self._file.columns[region_column]
             reason = f"its {name} names no country: write a code, such as GB, or write it with +"
             raise BadNumber(values[self._to], reason)
         if region not in self._by_region:
             self._by_region[region] = Phones(region)
         return self._by_region[region]
+
+
+def _without_link(named: dict[str, str]) -> list[str]:
+    """What a ticket holds of a row: a recipient's part of short links is that of the id."""
+    return ["" if name == LINK_ID else value for name, value in named.items()]
 
 
 def _mapped(file: RowSource, plan: Plan, reading: RowReading) -> list[tuple[str, int | None]]:

@@ -23,16 +23,19 @@ local EVENLY = 1 / 4   -- the same of a sliding one, where each gap comes back a
 local GAPS = { 0, 1 / 32, 1 / 8, 1 / 4, 1 / 2 } -- of a window: so far ahead gaps are looked for
 local MOST_KEPT = 0.25 -- of the limit, for them
 
+-- What is left at that time of what transactional messages took.
+local function remembered(bucket, at)
+  return bucket.urgent * 0.5 ^ (max(0, at - bucket.urgent_at) / URGENT_HALF_MS)
+end
+
 -- A slot goes to a transactional message.
 local function hear_urgent(bucket, slot)
-  local kept = 0.5 ^ (max(0, slot - bucket.urgent_at) / URGENT_HALF_MS)
-  bucket.urgent, bucket.urgent_at = 1 + bucket.urgent * kept, max(slot, bucket.urgent_at)
+  bucket.urgent, bucket.urgent_at = 1 + remembered(bucket, slot), max(slot, bucket.urgent_at)
 end
 
 -- How many slots a ms such messages took lately.
 local function urgent(now, bucket)
-  local kept = 0.5 ^ (max(0, now.steady - bucket.urgent_at) / URGENT_HALF_MS)
-  return bucket.urgent * kept * log(2) / URGENT_HALF_MS
+  return remembered(bucket, now.steady) * log(2) / URGENT_HALF_MS
 end
 
 -- How many a ms others use: lately, or in all of a fixed window so far, which counts no other.
@@ -88,15 +91,17 @@ local function remaining(now, bucket, room, known)
   return min(bucket.limit, known.room + more) - sent, rest
 end
 
+-- How many may be used where that many are on average.
+local function at_most(used) return used + LIKELY * sqrt(used) end
+
 -- How many of a sliding window bulk leaves, so that a gap in what comes back can be waited out.
 -- What others sent comes back as ours does: where we could send nothing they were refused as well.
 local function kept_for_gaps(now, bucket, known, room, rate)
   local all, most = bucket.limit / max(1, bucket.limit - bucket.shared), 1
   for _, share in ipairs(GAPS) do
     local ahead = max(BACK_MS, share * bucket.window)
-    local used = rate * ahead
     local more = all * back.sliding(bucket, known, room, now.steady, now.steady + ahead)
-    most = max(most, used + LIKELY * sqrt(used) - more)
+    most = max(most, at_most(rate * ahead) - more)
   end
   return min(most, MOST_KEPT * bucket.limit)
 end
@@ -104,10 +109,7 @@ end
 -- How many bulk leaves for others and for what is transactional.
 local function kept(now, bucket, known, room, rest)
   local rate = theirs(bucket, known) + urgent(now, bucket)
-  if known.kind == 'fixed' then
-    local used = max(0, rest - PATIENT_MS) * rate
-    return used + LIKELY * sqrt(used)
-  end
+  if known.kind == 'fixed' then return at_most(max(0, rest - PATIENT_MS) * rate) end
   -- What is left in a bucket is not lost.
   if known.kind == 'bucket' then return LIKELY * sqrt(rate * AHEAD * bucket.window) end
   if known.kind == '-' then return LIKELY * sqrt(2 * rate * BACK_MS) end
