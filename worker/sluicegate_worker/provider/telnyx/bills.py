@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 from sluicegate.carriers import carrier_of
 from sluicegate.stored import MOST_COST, NO_BILL, Bill
 
 _MOST = Decimal(MOST_COST).scaleb(-9)
+_MOST_TEXT = 400  # characters of a word that are looked at: what is remembered has an end
 _number = re.compile(r"[0-9]{1,16}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII).fullmatch
 
 
@@ -48,17 +50,38 @@ def _bill(
     currency: str,
     registration: object,
 ) -> Bill:
-    name = _text(said.get("carrier"))
     abroad = isinstance(number, str) and number.startswith("+") and not number.startswith("+1")
+    return _bill_of(
+        _text(said.get("carrier")),
+        abroad,
+        parts if type(parts) is int else 0,
+        cost,
+        currency,
+        _text(said.get("line_type")),
+        _text(registration),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _bill_of(
+    name: str,
+    abroad: bool,
+    parts: int,
+    cost: int | None,
+    currency: str,
+    line_type: str,
+    registration: str,
+) -> Bill:
+    """A bill; a few carriers, lengths and prices make up nearly all of them."""
     # T-Mobile has namesakes in other countries, which have nothing to do with its limits.
     carrier = "other" if abroad and name else carrier_of(name)
     bill = Bill(
         carrier=carrier,
-        parts=parts if type(parts) is int else 0,
+        parts=parts,
         cost_billionths=cost,
         currency=currency,
-        line_type=_text(said.get("line_type")),
-        registration=_text(registration),
+        line_type=line_type,
+        registration=registration,
         carrier_name=name,
     )
     return bill if bill != NO_BILL else NO_BILL
@@ -82,7 +105,14 @@ def _billionths(amount: object) -> int | None:
 
     It is exact to a billionth.
     """
-    text = str(amount).strip() if type(amount) in (str, int, float) else ""
+    if type(amount) not in (str, int, float):
+        return None
+    text = str(amount).strip()
+    return _read_billionths(text) if len(text) <= _MOST_TEXT else None
+
+
+@lru_cache(maxsize=256)
+def _read_billionths(text: str) -> int | None:
     if not _number(text) or (exact := Decimal(text)) > _MOST:
         return None
     return int(exact.scaleb(9).to_integral_value(ROUND_HALF_EVEN))
@@ -103,4 +133,4 @@ def _table(value: object) -> Mapping[str, object]:
 
 
 def _text(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
+    return value.strip()[:_MOST_TEXT] if isinstance(value, str) else ""
