@@ -296,11 +296,11 @@ def parse_swept(reply: Sequence[int]) -> Swept:
 
 
 def _parse_grant(fields: Sequence[bytes], token: str) -> Grant:
-    id, slot_ms, attempts, maybe, age_ms, generation, content, request, free, *more = fields
+    id, slot_us, attempts, maybe, age_ms, generation, content, request, free, *more = fields
     return Grant(
         id.decode(),
         token,
-        float(slot_ms),
+        int(slot_us) / 1000,
         int(attempts),
         int(maybe),
         int(age_ms),

@@ -23,7 +23,7 @@ local withheld = later('sluicegate_worker.withheld')
 local next_lane, next_ticket, look = cursors.next_lane, cursors.next_ticket, records.look
 local has_no_bulk = cursors.has_no_bulk
 local left_out = later('sluicegate_worker.left_out')
-local call, max, min, byte = redis.call, math.max, math.min, string.byte
+local call, max, min, floor, byte = redis.call, math.max, math.min, math.floor, string.byte
 
 local SPARE_VISITS = 32  -- lanes and tickets looked at beyond those wanted: stale, expired, refused
 local MOVED_ASIDE = 200  -- tickets that go to side lanes in one call, which are not counted so
@@ -40,12 +40,12 @@ local UNTRIED, MAYBE = {}, 2
 local limited, got, braked -- recipients.lua, its logs and brakes, where what one gets is limited
 local PLACE = 6 -- a message's place in line, where anybody waits in one
 local function grant(now, id, slot, ticket, fields, tried, campaign)
-  -- Not by ms(): no other text of the call is the same.
-  local ahead = string.format('%.3f', slot - now.steady)
+  -- In whole us, half the work of a fraction; not by rounded(): no other text of the call is alike.
+  local ahead_us = string.format('%d', floor((slot - now.steady) * 1000 + 0.5))
   local _, content, request = unpack(fields)
   local attempts, maybe, age, generation, free = unpack(tried)
   local granted = {
-    id, ahead, attempts or '0', maybe or '0', age or '0', generation or '0', content or ticket,
+    id, ahead_us, attempts or '0', maybe or '0', age or '0', generation or '0', content or ticket,
     request or '', free or '0', campaign and campaigns.facts(campaign).version,
   }
   if content and byte(content, -1) == TRACED then

@@ -70,7 +70,7 @@ local UNKNOWN = {
 -- The bucket's clues as a table, read when first asked for.
 local function of(bucket)
   if bucket.known then return bucket.known end
-  local known, all, n = { kind = '-', why = '-' }, {}, 0
+  local known, all, numbers, n = { kind = '-', why = '-' }, {}, {}, 0
   for text in string.gmatch(bucket.clues, '%S+') do
     n = n + 1
     all[n] = text
@@ -82,14 +82,23 @@ local function of(bucket)
     if n > 1 then known.why = all[2] end
     all = {}
   end
-  for i, name in ipairs(CLUES) do known[name] = tonumber(all[i + 2]) or UNKNOWN[name] or 0 end
+  for i, name in ipairs(CLUES) do
+    numbers[i] = tonumber(all[i + 2]) or false
+    known[name] = numbers[i] or UNKNOWN[name] or 0
+  end
+  known.texts, known.numbers = all, numbers
   bucket.known = known
   return known
 end
 
+-- A number takes half a microsecond to become text, and most stay as they were read.
 local function text(known)
-  local all = { known.kind, known.why }
-  for i, name in ipairs(CLUES) do all[i + 2] = string.format('%.16g', known[name]) end
+  local all, numbers = known.texts, known.numbers
+  all[1], all[2] = known.kind, known.why
+  for i, name in ipairs(CLUES) do
+    local number = known[name]
+    if number ~= numbers[i] then all[i + 2] = string.format('%.16g', number) end
+  end
   return table.concat(all, ' ')
 end
 

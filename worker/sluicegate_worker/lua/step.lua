@@ -18,7 +18,7 @@
 --   count and that many renewals of 2: id, token
 --   token ('' to claim nothing), want, horizon_ms
 -- Returns: {settle answers}, {start answers}, {renewal answers}, {wait_ms, why, grants}, each grant
---   being id, ms until its slot, attempts, maybe, age, generation, content, request, free, the
+--   being id, us until its slot, attempts, maybe, age, generation, content, request, free, the
 --   version of its campaign's text where that is not the first, and its trace where it has one.
 --   Where no limits are published it claims nothing: why is then 'unconfigured'.
 -- Keys touched: those of its parts, and clock.
