@@ -19,9 +19,9 @@ ROOT = Path(__file__).parents[1]
 MODULES = {
     "producer/sluicegate": "masking redaction words characters carriers errors private "
     "spreadsheet segments times trace_context message addresses urls revocation rules keys stored "
-    "joining scripts audit config memory safety numbering declared withheld levels paces "
-    "webhook_urls optouts caps tracing redis_errors outbox identity receipts archive campaigns "
-    "deadlines connections lazy_results client campaign testing transactional",
+    "shared_names joining scripts audit config memory safety numbering declared withheld levels "
+    "paces webhook_urls optouts caps tracing redis_errors outbox identity receipts archive "
+    "campaigns deadlines connections lazy_results client campaign testing transactional",
     "worker/sluicegate_worker": "transport provider retry wire distance queue rendering attempt "
     "operator observe capacity spool schedule alarm pump summary drain sweep finished archiver "
     "beside archiving handing_over reconcile reconciling deafness account_work engine patience "

@@ -10,6 +10,8 @@ that finds nothing to do. So what few calls need is a *late* part, which is made
 asked for: ``local unreadable = later('sluicegate_worker.unreadable')`` gets a function, and
 ``unreadable().set_aside(...)`` asks. What only late parts use is late as well.
 
+Names are an object each as well, which ``shared_names.py`` makes fewer of.
+
 If a part offers ``at_end``, that is called once the script has its answer. A part that keeps
 tables while a script runs writes its changes there, so that no script has to remember to.
 """
@@ -19,10 +21,11 @@ from collections.abc import Callable, Sequence, Set
 from functools import cache
 from importlib.resources import files
 
+from .shared_names import LIBRARIES, SharedNames, without_comments
+
 TIME = "sluicegate.time"
 
 _COMMENT = re.compile(r"--[^\n]*")
-_COMMENT_LINES = re.compile(r"^[ \t]*(?:--[^\n]*)?\n", re.MULTILINE)  # a fourth of the text
 _USE = re.compile(r"\b(part|later)\b(?:\('([\w.]+)'\))?")
 _OFFERS_AT_END = re.compile(r"\bat_end\b")
 
@@ -77,8 +80,10 @@ def joined(script: str, read: Callable[[str], str]) -> str:
             return local[name] + ("()" if name in late else "")
         return local[name] if name in late else f"(function() return {local[name]} end)"
 
+    names = SharedNames()
+
     def by_locals(text: str) -> str:
-        return _USE.sub(replaced, _COMMENT_LINES.sub("", text))
+        return names.put_into(_USE.sub(replaced, without_comments(text)))
 
     ends = [name for name, text in order.items() if _offers_at_end(text)]
     inside = _inside(script, order, late, ends)
@@ -89,11 +94,14 @@ def joined(script: str, read: Callable[[str], str]) -> str:
         text = "\n".join([*within, by_locals(order[name])])
         return form.format(local=local[name], name=name, text=text)
 
-    lines = [written(name) for name in order if name not in inside]
+    parts = {local[name]: written(name) for name in order if name not in inside}
+    lines = [names.declared(library) for library in LIBRARIES]
+    for owner, text in parts.items():
+        lines += [text, names.declared(owner)]
     lines += [
         (_LATE_AT_END if name in late else _AT_END).format(local=local[name]) for name in ends
     ]
-    return "\n".join([*lines, "return answer"])
+    return "\n".join([*filter(None, lines), "return answer"])
 
 
 def _inside(

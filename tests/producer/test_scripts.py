@@ -104,6 +104,57 @@ def test_a_part_that_one_makes_at_once_is_there_for_whoever_asks_later(store: re
     assert store.lrange("{p}:made", 0, -1) == [b"low"]
 
 
+USES = """\
+local key, lower = part('p.low').key, string.lower
+local MOST, LESS, HALF, TEXT = 40, -2, 1 / 2, 'MOST -- of all' -- MOST of these
+local low, total = part('p.low'), 0
+local function uses()
+  local object = { most = MOST, key = key('a'), low.key('b') }
+  object.LESS = 7
+  total = total + object.most
+  return {
+    object.most - LESS, object.LESS, tostring(HALF), TEXT, key('MOST'),
+    object.key..lower('X')..object[1], total, low.NAME
+  }
+end
+return { uses = uses }
+"""
+NAMED = "local prefix = KEYS[1]\nlocal function key(name) return prefix .. name end\nreturn { %s }"
+
+
+def test_constants_and_what_parts_share_have_no_name_of_their_own_in_each_part(
+    store: redis.Redis,
+) -> None:
+    script = joined(
+        "p.script",
+        reader(
+            script="local first = part('p.first')\nlocal lower = string.lower\n"
+            "return { first.uses(), part('p.second').uses(), lower('Z') }",
+            first=USES,
+            second=USES,
+            low=NAMED % "key = key, NAME = 'low'",
+        ),
+    )
+    answer = [42, 7, b"0.5", b"MOST -- of all", b"{p}:MOST", b"{p}:ax{p}:b", 40, b"low"]
+    assert run(store, script) == [answer, answer, b"z"]
+    declared = re.findall(
+        r"^local (?!function).*(?:MOST|HALF|lower|\bkey\b).*$", script, re.MULTILINE
+    )
+    assert declared == ["local string_lower = string.lower", "local part_0_key = part_0.key"]
+
+
+def test_a_name_that_is_given_another_value_is_left_alone(store: redis.Redis) -> None:
+    script = """\
+local key, MOST, over, other = part('p.low').key, 1, string.lower, 2
+if key('') ~= '' then key = part('p.low').NAME end
+MOST, other = MOST + 1, 3
+over = string.upper
+return { key, MOST, over('x'), other }
+"""
+    parts = reader(script=script, low=NAMED % "key = key, NAME = 'low'")
+    assert run(store, joined("p.script", parts)) == [b"low", 2, b"X", 3]
+
+
 @pytest.mark.parametrize(
     ("parts", "error"),
     [
