@@ -202,7 +202,7 @@ A record's fields; one that says nothing is absent:
     delivery     delivered, failed or unconfirmed, as a receipt said;  delivery_at: wall ms;
                  delivery_code; sent_at: wall ms of being handed to the carrier, until there is
                  a delivery; version 0.1 wrote fate, fate_at and fate_code instead
-    at_brand     what it counts at a brand: day amount segments brand (charges.lua)
+    at_brand     what it counts at a brand: day amount segments brand (corrections.lua)
     history      its attempts, see history.lua
     bill         what the provider said of it: carrier, parts, cost, ... (bills.lua)
     billed       for which sender, and when its cost was told;  bill:<provider_id>: the bill of a

@@ -3,11 +3,11 @@
 -- Returns: accept, accept_late, is_second, note_doubts. Each takes the proof: id, provider_id,
 --   token (of the settle that brings it; nil for a receipt), replayed (whether the provider knew
 --   the key), bill (what the provider said of the message; bills.lua).
--- Keys touched: those of states.lua and charges.lua, due, dead, doubts,
+-- Keys touched: those of states.lua and corrections.lua, due, dead, doubts,
 --   twice.
 local key = part('sluicegate.account').key
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
-local charges, states = part('sluicegate.charges'), part('sluicegate.states')
+local corrections, states = part('sluicegate.corrections'), part('sluicegate.states')
 local count, texts = part('sluicegate.counts').count, part('sluicegate.texts')
 local num, whole_ms = texts.num, texts.whole_ms
 local campaigns, guards = part('sluicegate.campaigns'), later('sluicegate.guards')
@@ -22,7 +22,7 @@ local ENDED = { cancelled = true, expired = true, suppressed = true, purged = tr
 local function hear(now, record, proof)
   local bill = proof.bill or ''
   if bill == '' or proof.provider_id ~= record.provider_id then return end
-  charges.hear(now, record, record.bill or bill)
+  corrections.hear(now, record, record.bill or bill)
 end
 
 -- Accepted although an attempt before may have been (`maybe` of the record): where the provider did
@@ -94,7 +94,7 @@ local function accept_late(now, proof, retention_ms)
   if lease and lease.started then
     records.add(record, 'attempts', 1) -- its own answer will find it ended, and charge nothing
   elseif lease then
-    charges.drop_grant(now, id, lease)
+    corrections.drop_grant(now, id, lease)
   end
   count('late')
   for _, set in ipairs({ 'due', 'doubts', 'dead' }) do redis.call('ZREM', key(set), id) end

@@ -3,12 +3,12 @@
 -- Returns: cancelled | maybe_sent (cancelled too, but an attempt before may have reached the
 --   provider) | in_flight (its POST may be under way, and is its last) | unknown | the state that
 --   it is in or had ended in.
--- Keys touched: those of states.lua and charges.lua, clock, due, doubts. It reads those of
+-- Keys touched: those of states.lua and corrections.lua, clock, due, doubts. It reads those of
 --   archived.lua.
 local key, clock = part('sluicegate.account').key, part('sluicegate.clock')
 local texts = part('sluicegate.texts')
 local records, leases = part('sluicegate.records'), part('sluicegate.leases')
-local charges, states = part('sluicegate.charges'), part('sluicegate.states')
+local corrections, states = part('sluicegate.corrections'), part('sluicegate.states')
 
 local archived = later('sluicegate.archived')
 
@@ -40,7 +40,7 @@ if state == 'in_doubt' or state == 'dead' or lease and lease.started then
   return CANCELLABLE[state] and 'in_flight' or state
 end
 if not CANCELLABLE[state] then return state end
-if lease then charges.drop_grant(now, id, lease) end
+if lease then corrections.drop_grant(now, id, lease) end
 redis.call('ZREM', key('due'), id)
 clock.save(now)
 states.finish(now, id, 'cancelled', retention_ms, token)

@@ -16,7 +16,7 @@ local report = part('sluicegate_worker.rate_headers').report
 local take_at_once, keep = part('sluicegate.costs').take_at_once, part('sluicegate.retention').keep
 local limits, rules = part('sluicegate.limits'), later('sluicegate.recipient_rules')
 local events = later('sluicegate.events')
-local settling, charges = later('sluicegate_worker.settle'), later('sluicegate.charges')
+local settling, corrections = later('sluicegate_worker.settle'), later('sluicegate.corrections')
 local num, whole_ms, count = texts.num, texts.whole_ms, counts.count
 local limited, listened = limits.get('recipient'), limits.get('events')
 local match = string.match
@@ -63,7 +63,7 @@ local function accepted_at_once(now, bucket, breaker, outcome, lease, retention_
     'provider_id', outcome.provider_id, 'attempts', (tonumber(attempts) or 0) + 1,
     'history', with_attempt(now, history, lease, outcome.took, 'accepted', outcome.code, true),
     billing(outcome.bill, take_at_once(now, id, lease.lane, outcome.bill),
-      carried and charges().correct(now, lease, outcome.bill)))
+      carried and corrections().correct(now, lease, outcome.bill)))
   local campaign = campaigns.of(id)
   if campaign then
     counts.tally(campaign, 'waiting', 'accepted')

@@ -9,10 +9,11 @@
 -- it (rate_headers.lua), tell how long the window is (window.lua), and slots.lua takes what it
 -- offers. No clock but the server's is ever read. A configured ceiling bounds the log the same way,
 -- whatever they say. While the window is in doubt, what the provider says remains bounds us, and
--- bulk spreads it; the log does so as well where clues.lua says. Where others use much of it, what
--- remains paces us (shared.lua).
+-- bulk spreads it; the log does so as well where spreading.lua says. Where others use much of it,
+-- what remains paces us (shared.lua).
 local account, texts = part('sluicegate.account'), part('sluicegate.texts')
 local clues, shared = later('sluicegate_worker.clues'), later('sluicegate_worker.shared')
+local spreading = later('sluicegate_worker.spreading')
 local key, ms = account.key, texts.ms
 local call = redis.call
 local min, max, floor, ceil, sqrt = math.min, math.max, math.floor, math.ceil, math.sqrt
@@ -242,9 +243,9 @@ local function next_slots(now, bucket, room, no_bulk)
   -- Before an answer told anything of it there is nothing to go by but the log.
   if doubt == 1 and bucket.clues == '' and not bucket.known then doubt = 0 end
   local by_room, logged = nil, true
-  if doubt == 1 then by_room, logged = clues().by_room(now, bucket) end
+  if doubt == 1 then by_room, logged = spreading().by_room(now, bucket) end
   local told, bulk = by_remaining(now, bucket, room, doubt)
-  local least = by_room and clues().least_gap(bucket)
+  local least = by_room and spreading().least_gap(bucket)
   local paced = told or max(now.steady, by_room and bucket.slot + least or room.next)
   bulk = max(bulk or paced, paced)
   for i = (told or bounds[1].refills or by_room and not logged) and 2 or 1, #bounds do
@@ -259,7 +260,7 @@ local function next_slots(now, bucket, room, no_bulk)
   local bulk_slot = bulk > paced and slot_after(bucket, bulk, grouped) or next_slot
   if doubt == 1 or doubt == 0 and not told and now.steady < bucket.unsettled then
     -- Not before they are put together: a gap of nothing would part what may go together.
-    local gap, none = clues().bulk_gap(now, bucket, room, left)
+    local gap, none = spreading().bulk_gap(now, bucket, room, left)
     bulk_slot = max(bulk_slot, ceil((bucket.slot + gap) * 1000) / 1000)
     if none then next_slot = bulk_slot end
   end

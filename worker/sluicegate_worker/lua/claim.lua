@@ -13,7 +13,7 @@ local charge, caps = part('sluicegate.charges').charge, later('sluicegate_worker
 local next_slots = part('sluicegate_worker.bucket').next_slots
 local admission, shares = part('sluicegate_worker.admission'), part('sluicegate_worker.shares')
 local slots = part('sluicegate_worker.slots')
-local sides, clues = later('sluicegate_worker.sides'), later('sluicegate_worker.clues')
+local sides, spreading = later('sluicegate_worker.sides'), later('sluicegate_worker.spreading')
 local cursors, ended = part('sluicegate_worker.cursors'), part('sluicegate_worker.start').ended
 local evidence = later('sluicegate_worker.evidence')
 local unreadable = later('sluicegate_worker.unreadable')
@@ -226,7 +226,7 @@ local function why_none(now, bucket, room, request, beyond)
     local turn = slots.turn(now, room, request.token, beyond, request.horizon)
     local wait = turn - bulk_last + request.horizon / 2
     local soon = bucket.doubt == 1 and not bucket.capped
-    if soon then wait = min(wait, clues().patience(now, bucket)) end
+    if soon then wait = min(wait, spreading().patience(now, bucket)) end
     return wait, 'rate'
   end
   if not next(cursors.refused) and next_lane(bucket, beyond, beyond) then

@@ -19,7 +19,7 @@ local records, leases, count =
   part('sluicegate.records'), part('sluicegate.leases'), part('sluicegate.counts').count
 local names = part('sluicegate.lane_names')
 local halts, sender_queue = later('sluicegate.halts'), later('sluicegate_worker.sender_queue')
-local charges, states = part('sluicegate.charges'), part('sluicegate.states')
+local corrections, states = part('sluicegate.corrections'), part('sluicegate.states')
 local limits, recipient_ends = part('sluicegate.limits'), later('sluicegate.recipient_ends')
 local campaigns, acceptance = part('sluicegate.campaigns'), part('sluicegate.acceptance')
 local changes, late = later('sluicegate.optout_changes'), later('sluicegate.late')
@@ -277,19 +277,19 @@ end
 local function end_lease(now, bucket, breaker, outcome, lease, record)
   local id, kind = outcome.id, outcome.kind
   local tried = kind ~= 'unused' and (lease.started or tells_of_attempt(outcome))
-  if not tried then return charges.drop_grant(now, id, lease) end
+  if not tried then return corrections.drop_grant(now, id, lease) end
   if not lease.started then assume_started(now, lease, record) end
   leases.drop(id)
   states.note_attempt(now, id, lease, outcome.took, kind, outcome.code)
   if hear(now, breaker, outcome, lease, record) then report(now, bucket, lease, outcome) end
   local refused = kind == 'retry' or kind == 'back' or kind == 'dead'
   if refused and not outcome.perhaps then
-    charges.refund_cap(now, lease)
+    corrections.refund_cap(now, lease)
     if limits.get('recipient') then recipient_ends().release(now, id, lease) end
   else
     if kind ~= 'accepted' and limits.get('recipient') then recipient_ends().keep(id, lease) end
     if leases.is_carried(lease) then
-      charges.keep(now, record, charges.correct(now, lease, outcome.bill))
+      corrections.keep(now, record, corrections.correct(now, lease, outcome.bill))
     end
   end
 end
@@ -300,7 +300,7 @@ local function resolve(now, breaker, outcome, record, retention_ms)
   count('resolved')
   records.add(record, 'attempts', -1) -- the attempt was charged when it went in doubt
   states.perhaps(outcome.id, -1)
-  if outcome.kind ~= 'accepted' and not outcome.perhaps then charges.keep(now, record, nil) end
+  if outcome.kind ~= 'accepted' and not outcome.perhaps then corrections.keep(now, record, nil) end
   local surely_not = outcome.kind ~= 'accepted' and num(record.maybe, 0) == 0
   if surely_not and not outcome.perhaps and limits.get('recipient') then
     recipient_ends().resolve(now, outcome.id, record.lane, record.to)

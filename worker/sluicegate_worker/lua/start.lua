@@ -1,7 +1,7 @@
 -- Starting: the last gate before a POST, and the last word on whether it may be written.
 -- KEYS[1] the account's key prefix. ARGV none.
 -- Returns: ended, start, renew.
--- Keys touched: those of states.lua, charges.lua, halts.lua and withheld.lua.
+-- Keys touched: those of states.lua, corrections.lua, halts.lua and withheld.lua.
 local texts = part('sluicegate.texts')
 local records, leases, counts =
   part('sluicegate.records'), part('sluicegate.leases'), later('sluicegate.counts')
@@ -9,7 +9,7 @@ local campaigns, optouts = part('sluicegate.campaigns'), part('sluicegate.optout
 local states, halts = later('sluicegate.states'), part('sluicegate.halts')
 local hours = later('sluicegate.hours')
 local limits, same_text = part('sluicegate.limits'), later('sluicegate.recipient_texts')
-local charges, withheld = later('sluicegate.charges'), later('sluicegate_worker.withheld')
+local corrections, withheld = later('sluicegate.corrections'), later('sluicegate_worker.withheld')
 local match = string.match
 local health = later('sluicegate_worker.health')
 
@@ -46,7 +46,7 @@ local function pass_text(now, id, lease, ticket, hash, maybe, retention_ms)
   hash = hash or records.look(id, 'text')[1]
   local repeated = hash and same_text().text_refusal(now, lane, to, hash, lease.slot, maybe)
   if repeated then
-    charges().drop_grant(now, id, lease)
+    corrections().drop_grant(now, id, lease)
     withheld().withhold(now, id, lane, ticket, repeated, retention_ms, lease.token)
     counts().count('unused')
   elseif hash then
@@ -93,7 +93,7 @@ end
 
 -- It goes back to be made anew, or with its length put right, so that it is charged for what it is.
 local function give_back(now, id, lease, post)
-  charges().drop_grant(now, id, lease)
+  corrections().drop_grant(now, id, lease)
   local ticket, made = lease.ticket_text, post.version
   if made and made.segments > 0 then
     ticket = string.gsub(ticket, '^([^|]*)|%d+|', '%1|' .. texts.rounded(made.segments) .. '|')
@@ -122,7 +122,7 @@ local function start(now, breaker, post, lease_ms, retention_ms)
   local over = campaigns.state_of(id, state) ~= 'waiting'
     or ended(now, id, ticket, retention_ms, post.token)
   if over or closed then
-    charges().drop_grant(now, id, lease)
+    corrections().drop_grant(now, id, lease)
     if not over then states().put_back(now, id, lease.lane, lease.ticket_text) end
     counts().count(over and 'overtaken' or void and 'void' or 'unused')
     return 'refused'

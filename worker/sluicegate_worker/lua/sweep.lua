@@ -9,7 +9,7 @@
 -- Returns: {given back, in doubt, resent, held, dropped, 1 when a drain has something to do,
 --   entries put back into indexes, 1 where campaigns have hours, or are scheduled}.
 --   A call repeated with its token gets the same answer.
--- Keys touched: those of states.lua, charges.lua, standstill.lua, mending.lua, trends.lua,
+-- Keys touched: those of states.lua, corrections.lua, standstill.lua, mending.lua, trends.lua,
 --   events.lua and cancelling.lua,
 --   mending, swept, clock, workers, versions, distant, running, doubts, dead, due; it reads
 --   hours_due, scheduled.
@@ -22,7 +22,7 @@ local states, limits = part('sluicegate.states'), part('sluicegate.limits')
 local ends, got = later('sluicegate.recipient_ends'), later('sluicegate.got')
 local optouts, guards = part('sluicegate.optouts'), later('sluicegate.guards')
 local campaigns, events = part('sluicegate.campaigns'), later('sluicegate.events')
-local charges, CLASSES = part('sluicegate.charges'), part('sluicegate.lane_names').CLASSES
+local corrections, CLASSES = part('sluicegate.corrections'), part('sluicegate.lane_names').CLASSES
 local standstill, mending = part('sluicegate_worker.standstill'), part('sluicegate_worker.mending')
 local trends = later('sluicegate_worker.trends')
 local cancelling = later('sluicegate_worker.cancelling')
@@ -54,7 +54,7 @@ local back, doubted, resent, held, dropped = 0, 0, 0, 0, 0
 local function give_back(id)
   local lease = leases.get(id)
   if not lease then return call('ZREM', key('granted'), id) end
-  charges.drop_grant(now, id, lease)
+  corrections.drop_grant(now, id, lease)
   states.put_back(now, id, lease.lane, lease.ticket_text)
   back = back + 1
 end
@@ -68,7 +68,7 @@ local function doubt(id)
   if record.state ~= 'waiting' then return end
   states.become(id, 'in_doubt')
   if leases.is_carried(lease) then
-    charges.keep(now, record, charges.correct(now, lease, ''))
+    corrections.keep(now, record, corrections.correct(now, lease, ''))
   end
   record.lane, record.ticket = lease.lane, lease.ticket_text
   record.at, record.token = whole_ms(now.wall), lease.token
