@@ -4,9 +4,11 @@ import contextlib
 import secrets
 import selectors
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -39,6 +41,20 @@ wait $!
 PORTS = range(20_000, 32_768)
 ATTEMPTS = 20
 READY_SECONDS = 20.0
+
+
+def free_ports(count: int, among: Sequence[int] = PORTS) -> list[int]:
+    """Return loopback ports that nobody has at the moment; raises OSError if there are too few."""
+    free: list[int] = []
+    for port in secrets.SystemRandom().sample(among, len(among)):
+        if len(free) == count:
+            break
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            free.append(port)
+    if len(free) < count:
+        raise OSError(f"fewer than {count} ports are free on 127.0.0.1")
+    return free
 
 
 class EmbeddedServer:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import secrets
 import signal
 import tempfile
 import time
@@ -18,7 +17,7 @@ from sluicegate import Config, Sluice, load_config
 from sluicegate_ops.simulator import Settings
 from sluicegate_worker.queue import worker_tag
 
-from ..embedded import PORTS, EmbeddedServer
+from ..embedded import EmbeddedServer, free_ports
 from .process import STOP_SECONDS, Process, WorkerProcess, ended_by_signals
 from .provider import admin, simulating
 
@@ -63,7 +62,7 @@ class Deployment:
         self.directory = Path(self._directory.name)
         self.workers: list[WorkerProcess] = []
         self.web: Process | None = None
-        self._web_port, self._metrics_port = secrets.SystemRandom().sample(PORTS, 2)
+        self._web_port, self._metrics_port = free_ports(2)
         self._receives = receipts
         self._processes = contextlib.ExitStack()
         self._started = 0
