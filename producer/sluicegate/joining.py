@@ -10,7 +10,7 @@ that finds nothing to do. So what few calls need is a *late* part, which is made
 asked for: ``local unreadable = later('sluicegate_worker.unreadable')`` gets a function, and
 ``unreadable().set_aside(...)`` asks. What only late parts use is late as well.
 
-Names are an object each as well, which ``shared_names.py`` makes fewer of.
+A name that functions share is an object as well; ``shared_names.py`` makes do with fewer.
 
 If a part offers ``at_end``, that is called once the script has its answer. A part that keeps
 tables while a script runs writes its changes there, so that no script has to remember to.

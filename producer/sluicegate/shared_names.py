@@ -1,7 +1,7 @@
 """The names of a joined script: fewer of them, for each is an object that every call makes anew.
 
-What functions share by a name costs a call an object for each part that gives it one, and parts
-gave more names than they have functions. So
+What functions share by a name costs a call an object in each part that gives it one, and parts
+gave more names than they have functions. So:
 
 - a constant, whose name is in capitals, is put wherever it is used: ``local MOST = 40``;
 - what parts take from a library or from a part before them has one name for all of them:
@@ -31,7 +31,7 @@ _NAME = re.compile(rf"{_STRING}|(?<![\w:])(?<!(?<!\.)\.)(?P<name>[A-Za-z_]\w*)(?
 
 
 def without_comments(text: str) -> str:
-    """Return Lua text without its comments, a fourth of it, and without empty lines."""
+    """Return Lua text without its comments, 30 % of it, and without empty lines."""
     return _EMPTY_LINE.sub("", _STRING_OR_COMMENT.sub(lambda match: match[1] or "", text))
 
 
