@@ -8,6 +8,10 @@ gave more names than they have functions. So:
   ``local ms, max = texts.ms, math.max``.
 
 A name that is given a value anywhere else stays, as do names within functions.
+
+Lua lets a function use 60 names from outside it, and a late part's function uses those of all
+parts in it. A script beyond that does not load; ``texts.ms(...)`` in place of a name for ``ms``
+makes do with the one name of ``texts``.
 """
 
 import re
