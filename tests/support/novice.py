@@ -76,7 +76,7 @@ class Novice:
         if self._keyboard:
             self._until(lambda: self._reached(self.driver.find_element("xpath", way), Keys.ENTER))
         else:
-            self._until(lambda: self.driver.find_element("xpath", way).click() or True)
+            self._until(lambda: self._clicked(self.driver.find_element("xpath", way)))
 
     def writes(self, label: str, text: str) -> None:
         """Into the field whose label begins so."""
@@ -95,6 +95,13 @@ class Novice:
         else:
             field.clear()
             field.send_keys(text)
+
+    def _clicked(self, wanted: Any) -> bool:
+        # Flower scrolls smoothly, and a click does not wait for the end of that.
+        at_once = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})"
+        self.driver.execute_script(at_once, wanted)
+        wanted.click()
+        return True
 
     def _reached(self, wanted: Any, *keys: str) -> bool:
         """Press Tab until ``wanted`` has the focus, and then ``keys``; it is seen to have it."""
