@@ -25,7 +25,6 @@ from .shared_names import LIBRARIES, SharedNames, without_comments
 
 TIME = "sluicegate.time"
 
-_COMMENT = re.compile(r"--[^\n]*")
 _USE = re.compile(r"\b(part|later)\b(?:\('([\w.]+)'\))?")
 _OFFERS_AT_END = re.compile(r"\bat_end\b")
 
@@ -74,8 +73,6 @@ def joined(script: str, read: Callable[[str], str]) -> str:
 
     def replaced(use: re.Match[str]) -> str:
         how, name = use.groups()
-        if name not in local:  # in a comment
-            return use[0]
         if how == "part":
             return local[name] + ("()" if name in late else "")
         return local[name] if name in late else f"(function() return {local[name]} end)"
@@ -83,9 +80,9 @@ def joined(script: str, read: Callable[[str], str]) -> str:
     names = SharedNames()
 
     def by_locals(text: str) -> str:
-        return names.put_into(_USE.sub(replaced, without_comments(text)))
+        return names.put_into(_USE.sub(replaced, text))
 
-    ends = [name for name, text in order.items() if _offers_at_end(text)]
+    ends = [name for name, text in order.items() if _OFFERS_AT_END.search(text)]
     inside = _inside(script, order, late, ends)
 
     def written(name: str) -> str:
@@ -131,10 +128,6 @@ def _inside(
     return inside
 
 
-def _offers_at_end(text: str) -> bool:
-    return _OFFERS_AT_END.search(_COMMENT.sub("", text)) is not None
-
-
 def _made_at_once(script: str, order: dict[str, str]) -> set[str]:
     """Return ``script`` and all parts that are made before it; the others are late."""
     found: set[str] = set()
@@ -167,7 +160,7 @@ def _add(
     if name in order:
         return
     try:
-        text = read(name)
+        text = without_comments(read(name))
     except ValueError as error:
         raise ValueError(f"{' -> '.join((*users, name))}: {error}") from None
     for _, used in _uses(name, text):
@@ -177,7 +170,7 @@ def _add(
 
 def _uses(name: str, text: str) -> list[tuple[str, str]]:
     """Return what a part uses: ``part`` or ``later``, and the full name of another."""
-    uses = [(match[1], match[2]) for match in _USE.finditer(_COMMENT.sub("", text))]
+    uses = [(match[1], match[2]) for match in _USE.finditer(text)]
     for how, used in uses:
         if used is None:
             raise ValueError(

@@ -26,8 +26,7 @@ _LOCALS = re.compile(r"^local (\w+(?:, \w+)*) =\s+([^\n]+(?:,\n[^\n]+)*)$", re.M
 _COMMA = re.compile(r",\s+")
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*")
 _LITERAL = re.compile(rf"-?[\d.]+(?:e\d+)?(?: / [\d.]+)?|{_STRING}")
-_OWNER = re.compile(rf"{'|'.join(LIBRARIES)}|part_\d+")
-_WORD = re.compile(r"\w+")
+_TAKEN = re.compile(rf"({'|'.join(LIBRARIES)}|part_\d+)(?:\.(\w+))?")
 _TABLE = re.compile(r"\{(?:(?!\bfunction\b)[^{}])*\}")
 _ASSIGNED = re.compile(r"(?<![\w.:])(\w+)(?=(?:, [\w.]+)*\s*=[^=])")
 # A name that stands for its value: not a field's, and nothing that is given one.
@@ -85,9 +84,10 @@ class SharedNames:
         """What is written in place of a name of ``value``; "" where the name stays."""
         if _CONSTANT.fullmatch(name) and _LITERAL.fullmatch(value):
             return value if value.isdecimal() else f"({value})"
-        owner, dot, field = value.partition(".")
-        if not _OWNER.fullmatch(owner) or not _WORD.fullmatch(field or "_"):
+        taken = _TAKEN.fullmatch(value)
+        if not taken:
             return ""
-        if not dot:
-            return owner
+        owner, field = taken.groups()
+        if not field:
+            return str(owner)
         return self._taken.setdefault(owner, {}).setdefault(field, f"{owner}_{field}")

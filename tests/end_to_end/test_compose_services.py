@@ -7,11 +7,10 @@ ones, the mounted configuration by a file in the working directory.
 import os
 import re
 import shlex
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from sluicegate_ops.desk import passwords
 from sluicegate_ops.simulator import Settings
 from sluicegate_rigs.deployment import Process
 from sluicegate_rigs.deployment.provider import admin, simulating
+from sluicegate_rigs.embedded import free_ports
 from support.desks import PASSWORD
 
 yaml = pytest.importorskip("yaml")
@@ -50,7 +50,10 @@ class Composed:
     def __init__(self, directory: Path, provider: str) -> None:
         text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
         self.services: dict[str, Any] = yaml.safe_load(text)["services"]
-        self.directory, self.ports = directory, dict(zip(PORTS, _free(len(PORTS)), strict=True))
+        self.directory, self.ports = (
+            directory,
+            dict(zip(PORTS, free_ports(len(PORTS)), strict=True)),
+        )
         self.processes: dict[str, Process] = {}
         users = f"""[web.desk.users.ann]
 roles = ["send", "operate"]
@@ -114,14 +117,6 @@ def _filled(place: re.Match[str]) -> str:
     name, how, other = place.groups()
     assert how == "-" or name in GIVEN, f"{name} must be set"
     return GIVEN.get(name, other or "")
-
-
-def _free(count: int) -> list[int]:
-    with ExitStack() as stack:
-        socks = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for sock in socks:
-            sock.bind(("127.0.0.1", 0))
-        return [sock.getsockname()[1] for sock in socks]
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import pytest
 
 from sluicegate_ops.desk import passwords
 from sluicegate_ops.simulator import Settings, Webhooks
+from sluicegate_rigs.embedded import free_ports
 from support.command_line import invoked
 from support.deployment import Account, deployment, eventually
 from support.desks import PASSWORD
@@ -49,9 +49,7 @@ def novice(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Novice]:
 @contextmanager
 def desk(provider: Settings, **options: Any) -> Iterator[tuple[Account, str]]:
     """A deployment with a desk, and where that is."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    [port] = free_ports(1)
     hashed = passwords.hashed(PASSWORD, log_n=10)
     users = {name: {"password_hash": hashed, "roles": roles} for name, roles in ROLES.items()}
     web = {"desk": {"port": port, "users": users}}

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import socket
 import sys
 import time
 import urllib.error
@@ -23,6 +22,7 @@ from tornado.netutil import bind_sockets
 from sluicegate_ops.dashboard.accounts import OpenAccounts
 from sluicegate_ops.dashboard.in_flower.install import install
 from sluicegate_rigs.deployment import Process
+from sluicegate_rigs.embedded import free_ports
 
 LOGIN = "ada:secret"
 COMMAND = [sys.executable, "-m", "celery", "-A", "sluicegate_worker.app", "flower"]
@@ -106,9 +106,7 @@ async def _one(client: AsyncHTTPClient, host: str, request: Asked) -> Page:
 @contextmanager
 def running(environ: Mapping[str, str], folder: Path, *options: str) -> Iterator[str]:
     """Flower by the command people know, and where it listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    [port] = free_ports(1)
     process = Process.launched("flower", [*COMMAND, f"--port={port}", *options], environ, folder)
     url, ends = f"http://127.0.0.1:{port}", time.monotonic() + READY_SECONDS
     try:

@@ -45,10 +45,9 @@ READY_SECONDS = 20.0
 
 def free_ports(count: int, among: Sequence[int] = PORTS) -> list[int]:
     """Return loopback ports that nobody has at the moment; raises OSError if there are too few."""
-    free: list[int] = []
-    for port in secrets.SystemRandom().sample(among, len(among)):
-        if len(free) == count:
-            break
+    untried, free = list(among), list[int]()
+    while untried and len(free) < count:
+        port = untried.pop(secrets.randbelow(len(untried)))
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.bind(("127.0.0.1", port))
             free.append(port)

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from ..deployment import Process
+from ..embedded import free_ports
 from . import machine
 from .bodies import SENDER
 from .comparison import Stats
@@ -90,7 +91,7 @@ def http_run(environment: Environment, many: int, few: int) -> HttpRun:
 @contextlib.contextmanager
 def _serving(environment: Environment) -> Iterator[int]:
     """A `sluicegate serve` of its own; yields its port."""
-    port, monitoring = _free_port(), _free_port()
+    port, monitoring = free_ports(2)
     environment.configure(
         Endpoint(),
         NEVER,
@@ -125,9 +126,3 @@ def _wait_until_up(serve: Process, port: int) -> None:
             return
         time.sleep(0.05)
     raise RuntimeError(serve.log.read_text(errors="replace")[-2000:])
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
