@@ -20,7 +20,7 @@ from sluicegate_ops.simulator.limits import (
     SlidingLog,
 )
 from sluicegate_worker.wire import Grant
-from support.bench import Bench
+from support.bench import Bench, settle_of
 from support.fake import examples
 from support.messages import message
 
@@ -248,6 +248,78 @@ def test_one_request_before_a_fixed_window_ends_shows_where_the_next_begins(
     made = bench(valkey, window_seconds=10 * WINDOW)
     sent(made, FixedWindow(LIMIT, WINDOW, phase=0.05), 1.3 * WINDOW)
     assert made.bucket()["learned"] == 1000 * WINDOW
+
+
+def test_the_first_whole_window_is_believed_once_it_ends(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=100, window_seconds=50.0)
+    sent(made, FixedWindow(100, 5.0, phase=-0.01), 1.1 * 5.0)
+    assert (made.bucket()["learned"], made.bucket()["doubt"]) == (5_000, 1)
+
+
+def test_what_came_back_is_seen_though_two_are_answered_at_once(valkey: redis.Redis) -> None:
+    made = bench(valkey, priority="transactional", limit=10, window_seconds=1.0)
+    provider, began_ms = SlidingLog(10, 1.0), made.now_ms
+
+    def remaining() -> int:
+        return provider.take((made.now_ms - 1_700_000_000_000.0) / 1000).remaining
+
+    for number in range(9):  # by how much times differ tells how near two may overtake each other
+        made.send(limit=10, remaining=remaining(), took_ms=15.0 + 12 * (number % 2))
+        made.later(95)
+    made.at(began_ms + 1_017)
+    pair = []
+    for _ in range(2):
+        pair += made.claim_all(1)
+        made.later(max(0, pair[-1].slot_ms))
+        assert made.start(pair[-1]) == [True]
+    said = {"provider_id": "p", "limit": 10, "heard": True, "took_ms": 20.0}
+    made.step(settles=[settle_of(g, "accepted", remaining=remaining(), **said) for g in pair])
+    assert sent(made, provider, 0.5)[0] >= 3
+
+
+def test_requests_that_overtake_each_other_are_no_others(valkey: redis.Redis) -> None:
+    made = bench(valkey, priority="transactional", limit=10, window_seconds=0.1)
+    said: dict[str, Any] = {"provider_id": "p", "limit": 10, "heard": True, "took_ms": 20.0}
+    began_ms = made.now_ms
+    for remains in range(9, 2, -1):
+        made.send(**said | {"remaining": remains})
+        made.later(60)
+    pair = []
+    for _ in range(2):
+        pair += made.claim_all(1)
+        made.later(max(0, pair[-1].slot_ms))
+        assert made.start(pair[-1]) == [True]
+    made.later(20)
+    for grant, remains in zip(reversed(pair), (2, 1), strict=True):
+        made.settle(grant, "accepted", **said | {"remaining": remains})
+    made.send(**said | {"remaining": 0})
+    [grant] = made.claim_all(1)
+    assert made.now_ms + grant.slot_ms >= began_ms + 1_000
+
+
+def test_a_sliding_window_of_few_is_soon_told_from_a_slow_bucket(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=10, window_seconds=10.0)
+    sent(made, SlidingLog(10, 1.0), 2.0)
+    assert (made.bucket()["learned"], made.bucket()["doubt"]) == (1_000, 0)
+
+
+def test_what_has_not_arrived_has_not_come_back(valkey: redis.Redis) -> None:
+    """An answer that overtook another says that one more remains; soon after, a window ends."""
+    made = bench(valkey, priority="transactional", limit=50, window_seconds=10.0)
+    said: dict[str, Any] = {"provider_id": "p", "limit": 50, "heard": True}
+    for remains in range(49, 39, -1):
+        made.send(**said | {"remaining": remains})
+        made.later(60)
+    late, early = made.claim_all(2)
+    assert made.start(late, early) == [True, True]
+    made.settle(early, "accepted", **said | {"remaining": 39})
+    made.later(60)
+    made.settle(late, "accepted", **said | {"remaining": 38})
+    for number in range(20):
+        made.send(**said | {"remaining": 49 - number})
+        made.later(40)
+    made.send(**said | {"remaining": 49})
+    assert (made.bucket()["learned"], made.bucket()["doubt"]) == (1_000, 0)
 
 
 def test_the_first_of_a_claimed_limit_come_sooner_and_some_are_kept(valkey: redis.Redis) -> None:

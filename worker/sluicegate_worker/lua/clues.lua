@@ -26,8 +26,9 @@ local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the
 --   others    how many a ms others use; `fallen`: what they took since something came back
 --   strangers how many were in use that were not ours, when counting began
 --   slow      by how many ms more than usual the slowest request was lately, as of `slow_at`
---   last_...  of the answer before: when, how many were gone, used, and sent in all; `base`: gone,
---             but for what overtaking answers hide
+--   last_...  of the answer before: when, how many were gone, used, and sent in all; `hidden`: how
+--             many it had overtaken, and so may not have been gone; `base`: gone, but for what
+--             overtaking answers hide
 --   returns   how often something came back; `silent`: how long nothing had before the first of
 --             them, `before`: how many were gone then, `had`: how many were in use then
 --   oldest, youngest   as a sliding window: between these ages it is; `early`: 1 once some came
@@ -43,7 +44,7 @@ local MAX_RAISE = 10   -- a rate is tried, and believed, up to so many times the
 local CLUES = {
   'claimed', 'since', 'forgiven', 'seen', 'room', 'told_at', 'left', 'again', 'lied', 'begun',
   'dated', 'quiet', 'paced', 'longest', 'others', 'fallen', 'strangers', 'slow', 'slow_at',
-  'last_at', 'last_gone', 'last_used', 'last_sent', 'base', 'returns', 'silent', 'before',
+  'last_at', 'last_gone', 'last_used', 'last_sent', 'hidden', 'base', 'returns', 'silent', 'before',
   'had', 'oldest', 'youngest', 'early', 'pace_at', 'pace_gone', 'pace_least', 'pace_most',
   'full', 'full_at', 'full_gone', 'tried', 'partly', 'dropped', 'drop_at', 'drop_from', 'ends',
   'fixed_low', 'fixed_high', 'firm', 'pending',

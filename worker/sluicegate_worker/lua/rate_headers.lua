@@ -13,7 +13,7 @@ local Bucket = part('sluicegate_worker.bucket')
 local jitter, LEAST_JITTER, LEAST_JITTER_MS =
   Bucket.jitter, Bucket.LEAST_JITTER, Bucket.LEAST_JITTER_MS
 local window_of, clues = later('sluicegate_worker.window'), later('sluicegate_worker.clues')
-local min, max, sqrt = math.min, math.max, math.sqrt
+local min, max, sqrt, huge = math.min, math.max, math.sqrt, math.huge
 
 local MAX_MARGIN = 0.25
 local LATE, STRAGGLES = 1, 3 -- so many deviations longer: a request is late, or a straggler
@@ -107,13 +107,16 @@ local function report(now, bucket, lease, answer)
     local left_over = bucket.doubt == 1 and clues().left_over(bucket, seq)
     bucket.peak = left_over and foreign or max(bucket.peak, foreign)
     hear_others(now, bucket, foreign)
-    if not bucket.newest or seq > bucket.newest.seq then
+    local newest = bucket.newest
+    if newest and seq < newest.seq then
+      newest.least = min(newest.least, remaining)
+    else
       bucket.newest = {
         -- Some say that more remains than the limit.
         seq = seq, at = lease.started, room = min(remaining, answer.limit),
         used = max(0, answer.limit - remaining),
         left = answer.reset, throttled = answer.throttled, wait = answer.wait,
-        slow = logged_late > jitter(bucket, bucket.window),
+        late = logged_late, least = newest and min(newest.least, newest.room) or huge,
       }
     end
   end

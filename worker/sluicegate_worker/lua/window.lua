@@ -17,7 +17,8 @@
 local Bucket = part('sluicegate_worker.bucket')
 local key, ms = part('sluicegate.account').key, part('sluicegate.texts').ms
 local Clues, Kinds = part('sluicegate_worker.clues'), part('sluicegate_worker.kinds')
-local likely = part('sluicegate_worker.usual').likely
+local Usual = part('sluicegate_worker.usual')
+local likely = Usual.likely
 local clues_of, LEAST_MS, MAX_RAISE, SEEN =
   Clues.of, Clues.LEAST_MS, Clues.MAX_RAISE, Clues.SEEN
 local call = redis.call
@@ -34,6 +35,7 @@ local ARRIVED = 0.35    -- of the limit: no more than that is on its way
 local REFUSED = 3       -- so many refusals show that a window may be longer
 local LIED = 0.1        -- of the limit: where more remained, nothing is refused
 local EARLY = 0.9       -- of a claimed window: what comes back before that shows a shorter one
+local NARROW = 0.15     -- of a window: the end of the first is known so well
 local ALL = 0.8         -- of what was in use: nearly all came back at once
 local WHY = { fixed = 'drops', sliding = 'age', bucket = 'refill' }
 local GIVEN = { ['-'] = true, policy = true, limit = true } -- not guessed from what came back
@@ -98,7 +100,7 @@ end
 
 -- What is seen of others: that more is used than we sent.
 local function hear_others(bucket, known, gone, since, blur)
-  local taken = max(0, known.last_gone - gone - floor(2 * blur))
+  local taken = max(0, known.last_gone - known.hidden - gone - floor(2 * blur))
   local weight = 1 - exp(-since / max(2000, bucket.window / 4))
   known.others = known.others + weight * (taken / since - known.others)
   known.fallen = known.fallen + taken
@@ -219,6 +221,15 @@ local function hear_reset(now, bucket, seen, known, tolerance)
   end
 end
 
+-- The first time that all came back at once, as a usual window had passed since counting began: so
+-- it is with a provider whose window begins with the first request.
+local function hear_first_drop(now, bucket, seen, known, tolerance)
+  local low, high = known.last_at - known.begun - tolerance, seen.at - known.begun + tolerance
+  if known.strangers > 0 or low <= LEAST_MS or high - low > NARROW * high then return end
+  if known.claimed == 1 and bucket.window <= high or Usual.between(low, high) ~= 1 then return end
+  believe(now, bucket, likely(bucket.configured_window, low, high), 'drops', true, true)
+end
+
 -- Of ours some are gone that were not before: all of them at once, or in part. A drop is no drop
 -- where no answer came for so long that nobody knows when; the first of all may be of few: a window
 -- that had just begun to be used has ended.
@@ -235,8 +246,9 @@ local function came_back(now, bucket, seen, known, tolerance, enough, varies)
     -- What others used, or we and have forgotten, has gone as well.
     if many and bucket.doubt == 1 then bucket.peak, bucket.last_peak = 0, 0 end
     local again = Kinds.hear_drop(bucket, seen, known, many, tolerance)
-    if not again and not first and bucket.doubt == 1 then
-      hear_reset(now, bucket, seen, known, tolerance)
+    if not again and bucket.doubt == 1 then
+      if many and known.returns == 0 then hear_first_drop(now, bucket, seen, known, tolerance) end
+      if not first then hear_reset(now, bucket, seen, known, tolerance) end
     end
   else
     known.partly = known.partly + seen.gone - known.base
@@ -264,19 +276,26 @@ local function hear_refusal(now, bucket, seen, known, tolerance)
   outgrown(now, bucket, seen, known, tolerance, 1)
 end
 
+-- Whether it was counted after all others that its call answers: none hides what came back.
+local function counted_last(seen)
+  return seen.overtaken == 0 and seen.least < huge and seen.room < min(seen.least, seen.before)
+end
+
 -- An answer that was in time: what it says of ours, and of others.
 local function heard(now, bucket, seen, known, rank, tolerance)
   local varies = max(Clues.deviation(bucket), known.slow / 2)
   local since = '(' .. ms(seen.at - BLURRED * varies)
-  local blur = max(0, call('ZCOUNT', key('log'), since, ms(seen.at)) - 1) / BLURRED
+  local near = call('ZCOUNT', key('log'), since, ms(seen.at + seen.late))
+  local blur = max(0, near - 1) / BLURRED
   hear_others(bucket, known, seen.gone, max(1, seen.at - known.last_at), blur)
   local youngest = Kinds.hear_ages(bucket, seen, rank, known, blur)
   local faster = Kinds.hear_pace(now, bucket, seen, known, blur)
   if faster and faster <= bucket.window then believe(now, bucket, faster, 'room', true, true) end
   -- An answer that overtook others moves it little.
   known.base = max(min(known.base, seen.gone), known.base - 0.5)
-  local enough = max(1, 0.75 + 3 * blur + 3 * sqrt(known.fallen))
-  if seen.gone - known.base < enough then
+  local unsure = counted_last(seen) and 0 or 3 * blur
+  local enough = max(1, 0.75 + unsure + 3 * sqrt(known.fallen))
+  if seen.gone - seen.overtaken - known.base < enough then
     return outgrown(now, bucket, seen, known, tolerance, enough)
   end
   came_back(now, bucket, seen, known, tolerance, enough, varies)
@@ -308,16 +327,18 @@ local function learn(now, bucket)
   local remained = known.room - (seen.seq - known.seen)
   if seen.throttled and remained >= max(1, LIED * bucket.limit) then known.lied = known.lied + 1 end
   if known.told_at > 0 then look_away(bucket, seen, known, known.told_at) end
+  seen.before = known.room
   known.seen, known.room, known.left, known.told_at = seen.seq, seen.room, seen.left, seen.at
   if known.quiet == 0 then -- the first answer, a refusal or not
     known.quiet, known.paced, known.begun = seen.at, seen.at, seen.at
   end
   local kept = 0.5 ^ (max(0, seen.at - known.slow_at) / max(LEAST_MS, SLOW_HALF * bucket.window))
   known.slow, known.slow_at = max(bucket.slowest or 0, known.slow * kept), seen.at
-  local tolerance = max(2 * Bucket.jitter(bucket, bucket.window), known.slow)
+  local jitter = Bucket.jitter(bucket, bucket.window)
+  local tolerance = max(2 * jitter, known.slow)
   if seen.throttled then return hear_refusal(now, bucket, seen, known, tolerance) end
   -- One that was slow itself may have been counted before others, or after them.
-  local rank = not seen.slow and call('ZRANK', key('log'), seen.seq)
+  local rank = seen.late <= jitter and call('ZRANK', key('log'), seen.seq)
   if not rank then return end
   -- Of all that were sent and not refused; slots that were given back are not in the log.
   seen.sent = bucket.trimmed + rank + 1 - bucket.refused
@@ -330,7 +351,7 @@ local function learn(now, bucket)
     heard(now, bucket, seen, known, rank, tolerance)
   end
   known.last_at, known.last_gone = seen.at, seen.gone
-  known.last_used, known.last_sent = seen.used, seen.sent
+  known.last_used, known.last_sent, known.hidden = seen.used, seen.sent, seen.overtaken
 end
 
 return { hear_limit = hear_limit, learn = learn }
