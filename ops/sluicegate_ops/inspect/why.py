@@ -1,7 +1,7 @@
 """Why an account, a sender or a campaign is not further: what stops most first."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
@@ -15,19 +15,19 @@ from sluicegate.campaigns.stored_campaign import Campaign
 from sluicegate.keys import Keys
 from sluicegate.stored import LaneName, MessageId
 
+from . import own_waits as own
 from .behind import Behind, behind
-from .facts import LIVE_SECONDS, AccountFacts, RequestRate, read_facts
+from .facts import AccountFacts, RequestRate, read_facts
 from .finish import Finish, Rival, TicketSample, finish, paces, rival, sampled
 from .lanes import LaneState, lanes
 from .limits import halts, rate, refusals, together
 from .look import LaneLimits, Look
 from .parked import parked
 from .standstill import STALLED_SECONDS
-from .wait import Wait, WaitKind, halted
+from .wait import Wait, halted
 
 _SAMPLE = 50
 _IN_USE_MS = 1000.0
-_FULL = 0.9
 _CLOSED = ("draft", "scheduled", "paused")
 _ORDER = {"daily_cap": 0, "queue_full": 1, "queue": 1, "hours": 3}
 
@@ -75,21 +75,22 @@ class Waits:
         waits = [halted(halt) for halt in facts.halts.values()]
         waits.sort(key=lambda wait: wait.level != "account")
         open_now = counts.waiting + counts.due + counts.granted + counts.started
-        waits = [*self._server(open_now), *waits]
-        waits += [*self._no_worker(open_now), *self._breaker(open_now)]
+        waits = [*own.server(facts, open_now), *waits]
+        waits += [*own.no_worker(facts, open_now), *own.breaker(facts, open_now)]
         if counts.waiting > facts.standstill.closed_waiting:
             priority = self._served_first
-            waits += [*self._flow(priority), *self._refusals(facts.alone)]
-            waits += [*self._requests(priority), *parked(self._look, facts)]
+            waits += [*own.flow(facts, priority), *self._refusals(facts.alone)]
+            waits += [*own.requests(facts, priority), *parked(self._look, facts)]
             waits = self._or_turn(waits)
         waits += [
-            _closed(
+            own.closed(
                 campaign.state, campaign.name, campaign.since_ms, campaign.waiting, campaign.at_ms
             )
             for campaign in facts.standstill.closed
         ]
-        waits += [*self._reviewed(counts.due), *self._withheld(counts.due)]
-        waits += _later(self._due(counts.due), counts.in_doubt, counts.held, facts.next_due_ms)
+        waits += [*own.reviewed(facts, counts.due), *own.withheld(facts, counts.due)]
+        due = own.due(facts, counts.due)
+        waits += own.later(due, counts.in_doubt, counts.held, facts.next_due_ms)
         return self._why("account", counts.waiting, waits)
 
     def sender(self, name: str) -> Why:
@@ -112,7 +113,7 @@ class Waits:
             took_ms |= paces(self.facts, lane, TicketSample(), [])
         waits = self._held(limits, waiting, waiting, took_ms)
         waits.sort(key=lambda wait: wait.level.startswith("campaign:"))
-        waits += [_closed(lane.state, lane.campaign, waiting=lane.waiting) for lane in closed]
+        waits += [own.closed(lane.state, lane.campaign, waiting=lane.waiting) for lane in closed]
         return self._why(subject, waiting, waits)
 
     def look_ahead(self, campaigns: Iterable[Campaign]) -> None:
@@ -130,7 +131,9 @@ class Waits:
         subject = f"campaign:{name}"
         if campaign.state in _CLOSED:
             since_ms = campaign.paused_ms if campaign.state == "paused" else 0
-            closed = _closed(campaign.state, name, since_ms or None, at_ms=campaign.at_ms or None)
+            closed = own.closed(
+                campaign.state, name, since_ms or None, at_ms=campaign.at_ms or None
+            )
             closed = msgspec.structs.replace(
                 closed, because=campaign.stopped, stopped_by=campaign.stopped_by
             )
@@ -153,8 +156,8 @@ class Waits:
         # What waits for a carrier's level, or for its hours, holds up only itself.
         aside = {each.refused_by for each in apart if each.refused_by != limits.refused_by}
         ahead = [wait for wait in waits if wait.level not in aside]
-        later = self._reviewed(retrying)
-        later += _later(retrying, ledger.states["in_doubt"], self._held_doubts[name], None)
+        later = own.reviewed(self.facts, retrying)
+        later += own.later(retrying, ledger.states["in_doubt"], self._held_doubts[name], None)
         waits, ahead = waits + later, ahead + later
         messages, midnight_ms = waiting + retrying, look.midnight_ms
         opens = [
@@ -188,15 +191,17 @@ class Waits:
 
         Of several rates the slowest stands first; ``took_ms`` is what each takes for a message.
         """
-        waits = self._server(pending)
-        waits += [halt for limits in lanes for halt in halts(self.facts, limits)]
-        waits += [*self._no_worker(pending), *self._breaker(pending)]
+        facts = self.facts
+        waits = own.server(facts, pending)
+        waits += [halt for limits in lanes for halt in halts(facts, limits)]
+        waits += [*own.no_worker(facts, pending), *own.breaker(facts, pending)]
         if waiting:
             bulk = all(limits.lane.priority == "bulk" for limits in lanes)
             priority = "bulk" if bulk else "transactional"
             refused = self._refusals(lanes)
-            rates = [wait for wait in refused if wait.kind == "rate"] + self._requests(priority)
-            flow = [*self._flow(priority), *(wait for wait in refused if wait.kind != "rate")]
+            rates = [wait for wait in refused if wait.kind == "rate"]
+            rates += own.requests(facts, priority)
+            flow = [*own.flow(facts, priority), *(w for w in refused if w.kind != "rate")]
             if not flow and not rates:
                 rates = self._in_use(lanes, priority)
             rates.sort(key=lambda wait: -took_ms[wait.level])
@@ -214,16 +219,6 @@ class Waits:
         found = [replace(wait, aside=aside[wait.level]) for wait in waits]
         return sorted(found, key=lambda wait: _ORDER.get(wait.kind, 2))
 
-    def _server(self, work: int) -> list[Wait]:
-        """What the server itself refuses, where there is something to do."""
-        facts = self.facts
-        if facts.refuses and work:
-            return [Wait(kind="read_only", level="account", because=facts.refuses, refuses=True)]
-        if facts.standstill.full_ms is not None and work:
-            since_ms = facts.standstill.full_ms
-            return [Wait(kind="memory", level="account", since_ms=since_ms, refuses=True)]
-        return []
-
     def _or_turn(self, waits: list[Wait]) -> list[Wait]:
         """``waits``; where nothing holds back, say so only as long as somebody claims."""
         if any(wait.refuses or wait.kind in ("no_worker", "trying") for wait in waits):
@@ -236,51 +231,6 @@ class Waits:
         since_ms = facts.now_ms - 1000 * unclaimed
         return [Wait(kind="stalled", level="account", since_ms=since_ms, because=deaf), *waits]
 
-    def _no_worker(self, work: int) -> list[Wait]:
-        silent = self.facts.silent_seconds
-        if self.facts.refuses:
-            return []  # nobody can be heard
-        if not work or (silent is not None and silent < LIVE_SECONDS):
-            return []
-        return [Wait(kind="no_worker", level="account", used=silent or 0.0)]
-
-    def _breaker(self, work: int) -> list[Wait]:
-        """The breaker, where there is something that it stops."""
-        breaker = self.facts.breaker
-        if not work or breaker.state == "closed":
-            return []
-        is_open = breaker.state == "open"
-        return [
-            Wait(
-                kind="failing" if is_open else "trying",
-                level="account",
-                until_ms=breaker.probe_ms if is_open else None,
-                used=breaker.failures,
-                since_ms=breaker.since_ms,
-                because=breaker.culprit,
-                said=breaker.cause,
-                refuses=is_open,
-            )
-        ]
-
-    def _reviewed(self, due: int) -> list[Wait]:
-        """What waits until a person has read a reply, where some of what is due later may."""
-        facts = self.facts
-        if not facts.reviewed or not (due and facts.reviewed_messages):
-            return []
-        held = min(due, facts.reviewed_messages)
-        return [Wait(kind="review", level="account", used=held, limit=facts.reviewed)]
-
-    def _withheld(self, due: int) -> list[Wait]:
-        """What waits for limits on its recipients."""
-        waiting = min(due, self.facts.withheld.waiting)
-        return [Wait(kind="recipient", level="account", used=waiting)] if waiting else []
-
-    def _due(self, due: int) -> int:
-        """What is due at a time of its own: not for a person, nor for a recipient's limits."""
-        due -= self.facts.withheld.waiting
-        return max(0, due - self.facts.reviewed_messages if self.facts.reviewed else due)
-
     @cached_property
     def _held_doubts(self) -> Counter[str]:
         """How many of each campaign's doubts wait for a person; reads all of the account's."""
@@ -289,44 +239,9 @@ class Waits:
         ids = self._look.client.zrangebyscore(self._look.keys("doubts"), "+inf", "+inf")
         return Counter(MessageId.parse(id).campaign for id in ids)
 
-    def _flow(self, priority: str) -> Iterator[Wait]:
-        """What stops all requests of the account for a moment."""
-        facts, rate = self.facts, self.facts.rate
-        if blocked := rate.blocked_seconds:
-            until_ms = facts.now_ms + 1000 * blocked
-            yield Wait(kind="blocked", level="account", until_ms=until_ms, refuses=True)
-        most = rate.most_bulk if priority == "bulk" else rate.most
-        if 0 < most <= rate.under_way:
-            yield Wait(
-                kind="concurrency" if rate.heard else "probing",
-                level="account",
-                limit=most,
-                used=rate.under_way,
-                refuses=True,
-            )
-
-    def _requests(self, priority: str) -> list[Wait]:
-        rate = self.facts.rate
-        wait = self._next_slot(priority)
-        return [wait] if wait.refuses or rate.is_used(_FULL) else []
-
-    def _next_slot(self, priority: str) -> Wait:
-        """The account's requests as what holds back, whether they refuse now or not."""
-        facts, rate = self.facts, self.facts.rate
-        bulk = priority == "bulk"
-        seconds = rate.next_bulk_seconds if bulk else rate.next_seconds
-        return Wait(
-            kind="ceiling" if rate.at_ceiling else "requests",
-            level="account",
-            until_ms=facts.now_ms + 1000 * seconds,
-            limit=rate.ceiling if rate.at_ceiling else rate.limit,
-            used=rate.used,
-            refuses=rate.refuses_bulk if bulk else rate.refuses,
-        )
-
     def _in_use(self, lanes: Sequence[LaneLimits], priority: str) -> list[Wait]:
         """The rates that were in use just now, where none refuses at this very moment."""
-        used = [self._next_slot(priority)] * (self.facts.rate.used > 0)
+        used = [own.next_slot(self.facts, priority)] * (self.facts.rate.used > 0)
         used += [
             rate(self.facts, level)
             for limits in lanes
@@ -355,27 +270,3 @@ class Waits:
             rival(LaneName.parse(lane).campaign, limits, weights[lane])
             for lane, limits in zip(weights, look.lanes(weights), strict=True)
         ]
-
-
-def _closed(
-    state: str,
-    campaign: str,
-    since_ms: float | None = None,
-    waiting: int = 0,
-    at_ms: float | None = None,
-) -> Wait:
-    level = f"campaign:{campaign}"
-    if state == "scheduled":
-        return Wait(kind="scheduled", level=level, until_ms=at_ms, used=waiting)
-    kind: WaitKind = "draft" if state == "draft" else "paused"
-    return Wait(kind=kind, level=level, since_ms=since_ms, used=waiting)
-
-
-def _later(due: int, in_doubt: int, held: int, next_due_ms: float | None) -> Iterator[Wait]:
-    """What isn't waiting in a lane: of what is ``in_doubt``, ``held`` wait for a person."""
-    if held:
-        yield Wait(kind="held", level="account", used=held)
-    if due:
-        yield Wait(kind="retrying", level="account", until_ms=next_due_ms, used=due)
-    if in_doubt > held:
-        yield Wait(kind="in_doubt", level="account", used=in_doubt - held)
