@@ -359,6 +359,14 @@ def test_what_an_answer_overtook_is_not_said_to_remain(valkey: redis.Redis) -> N
     assert made.claim(3).grants
 
 
+def test_a_worker_comes_back_soon_for_the_first_answer(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=10, window_seconds=10.0)
+    [grant] = made.claim_all(1)
+    assert made.start(grant) == [True]
+    made.later(10)
+    assert made.claim(1).wait_ms <= 20
+
+
 def test_a_worker_comes_back_soon_while_the_window_is_in_doubt(valkey: redis.Redis) -> None:
     made = bench(valkey, limit=10, window_seconds=1000.0)
     made.send(limit=10, remaining=9, heard=True)

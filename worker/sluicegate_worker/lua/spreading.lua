@@ -122,9 +122,10 @@ local function doubtful_gap(bucket, remains)
 end
 
 -- How many ms a worker waits at most while the window is in doubt: what the next answer tells may
--- make slots come sooner.
+-- make slots come sooner, and the very first one most of all.
 local function patience(now, bucket)
-  return max(20, (now.steady - of(bucket).quiet) / 40)
+  local since = bucket.heard == 1 and of(bucket).quiet or bucket.slot
+  return max(20, (now.steady - since) / 40)
 end
 
 -- For some time after the window was found to be another, the log may be uneven: bulk goes slowly
