@@ -50,10 +50,8 @@ class Composed:
     def __init__(self, directory: Path, provider: str) -> None:
         text = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
         self.services: dict[str, Any] = yaml.safe_load(text)["services"]
-        self.directory, self.ports = (
-            directory,
-            dict(zip(PORTS, free_ports(len(PORTS)), strict=True)),
-        )
+        self.directory = directory
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.processes: dict[str, Process] = {}
         users = f"""[web.desk.users.ann]
 roles = ["send", "operate"]

@@ -42,6 +42,11 @@ def bench(store: redis.Redis, priority: str = "bulk", **fields: Any) -> Bench:
     return made
 
 
+def provider_now(made: Bench) -> float:
+    """The provider's clock, in seconds since the bench began."""
+    return (made.now_ms - 1_700_000_000_000.0) / 1000
+
+
 class Shared:
     """A provider of whose limit others take a share, at random moments."""
 
@@ -112,7 +117,7 @@ def sent(
         [grant] = claimed.grants
         made.later(max(0.0, grant.slot_ms))
         assert made.start(grant) == [True]
-        verdict = provider.take((made.now_ms - 1_700_000_000_000.0) / 1000)
+        verdict = provider.take(provider_now(made))
         said = {"limit": provider.limit, "remaining": verdict.remaining, "heard": True} | headers
         if verdict.admitted:
             accepted += 1
@@ -162,7 +167,7 @@ def refused_of_overlapping(made: Bench, provider: Limiter, seconds: float, draw:
 
     def arrive(grant: Grant, took_ms: float) -> None:
         nonlocal refused
-        verdict = provider.take((made.now_ms - 1_700_000_000_000.0) / 1000)
+        verdict = provider.take(provider_now(made))
         refused += not verdict.admitted
         said: dict[str, Any] = {"kind": "accepted", "provider_id": "p"}
         if not verdict.admitted:
@@ -261,17 +266,13 @@ def test_what_came_back_is_seen_though_two_are_answered_at_once(valkey: redis.Re
     provider, began_ms = SlidingLog(10, 1.0), made.now_ms
 
     def remaining() -> int:
-        return provider.take((made.now_ms - 1_700_000_000_000.0) / 1000).remaining
+        return provider.take(provider_now(made)).remaining
 
     for number in range(9):  # by how much times differ tells how near two may overtake each other
         made.send(limit=10, remaining=remaining(), took_ms=15.0 + 12 * (number % 2))
         made.later(95)
     made.at(began_ms + 1_017)
-    pair = []
-    for _ in range(2):
-        pair += made.claim_all(1)
-        made.later(max(0, pair[-1].slot_ms))
-        assert made.start(pair[-1]) == [True]
+    pair = [made.begin() for _ in range(2)]
     said = {"provider_id": "p", "limit": 10, "heard": True, "took_ms": 20.0}
     made.step(settles=[settle_of(g, "accepted", remaining=remaining(), **said) for g in pair])
     assert sent(made, provider, 0.5)[0] >= 3
@@ -284,11 +285,7 @@ def test_requests_that_overtake_each_other_are_no_others(valkey: redis.Redis) ->
     for remains in range(9, 2, -1):
         made.send(**said | {"remaining": remains})
         made.later(60)
-    pair = []
-    for _ in range(2):
-        pair += made.claim_all(1)
-        made.later(max(0, pair[-1].slot_ms))
-        assert made.start(pair[-1]) == [True]
+    pair = [made.begin() for _ in range(2)]
     made.later(20)
     for grant, remains in zip(reversed(pair), (2, 1), strict=True):
         made.settle(grant, "accepted", **said | {"remaining": remains})
@@ -345,12 +342,7 @@ def test_what_an_answer_overtook_is_not_said_to_remain(valkey: redis.Redis) -> N
     made = bench(valkey)
     made.enqueue(*[message(number) for number in range(1000, 1030)])
     made.send(limit=LIMIT, remaining=LIMIT - 1)
-    grants = []
-    for _ in range(6):
-        grants += made.claim_all(1)
-        made.later(max(grants[-1].slot_ms, 0))
-        assert made.start(grants[-1]) == [True]
-    *overtaken, newest = grants
+    *overtaken, newest = [made.begin() for _ in range(6)]
     said = {"provider_id": "p", "limit": LIMIT, "heard": True}
     made.settle(newest, "accepted", remaining=3, **said)
     assert not made.claim(3).grants
@@ -570,7 +562,7 @@ def test_what_was_used_before_and_has_gone_is_there_for_bulk(valkey: redis.Redis
     made = bench(valkey, limit=600, window_seconds=60.0)
     made.enqueue(*[message(number, priority="bulk") for number in range(250, 2000)])
     provider = SlidingLog(600, 60.0)
-    now = (made.now_ms - 1_700_000_000_000.0) / 1000
+    now = provider_now(made)
     for number in range(320):  # as if all that we remember had been lost
         provider.take(now - 40 + number / 8)
     sent(made, provider, 20.0)

@@ -187,15 +187,20 @@ class Bench:
         ]
         return list(self.step(starts=starts).started)
 
+    def begin(self) -> Grant:
+        """Claim one message and start it in its slot."""
+        [grant] = self.claim_all(1)
+        self.later(max(grant.slot_ms, 0))
+        assert self.start(grant) == [True]
+        return grant
+
     def settle(self, grant: Grant, kind: Any, **fields: Any) -> str:
         settle = settle_of(grant, kind, **fields)
         return self.step(settles=[settle]).settled[0]
 
     def send(self, *, kind: Any = "accepted", **fields: Any) -> Grant:
         """Claim one message, start it in its slot and settle it."""
-        [grant] = self.claim_all(1)
-        self.later(max(grant.slot_ms, 0))
-        assert self.start(grant) == [True]
+        grant = self.begin()
         if kind == "accepted":
             fields = {"provider_id": f"p-{grant.id}", "heard": True} | fields
         assert self.settle(grant, kind, **fields) in ("applied", "stranger")

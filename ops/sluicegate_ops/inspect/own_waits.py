@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from .facts import LIVE_SECONDS, AccountFacts
+from .standstill import STALLED_SECONDS
 from .wait import Wait, WaitKind
 
 _FULL = 0.9
@@ -105,6 +106,18 @@ def next_slot(facts: AccountFacts, priority: str) -> Wait:
         used=rate.used,
         refuses=rate.refuses_bulk if bulk else rate.refuses,
     )
+
+
+def or_turn(facts: AccountFacts, waits: list[Wait]) -> list[Wait]:
+    """``waits``; where nothing holds back, say so only as long as somebody claims."""
+    if any(wait.refuses or wait.kind in ("no_worker", "trying") for wait in waits):
+        return waits
+    unclaimed = facts.standstill.unclaimed_seconds(facts.now_ms)
+    if unclaimed < STALLED_SECONDS:
+        return waits or [Wait(kind="turn", level="account")]
+    deaf = "; ".join(f"{worker.name}: {worker.why}" for worker in facts.standstill.deaf)
+    since_ms = facts.now_ms - 1000 * unclaimed
+    return [Wait(kind="stalled", level="account", since_ms=since_ms, because=deaf), *waits]
 
 
 def closed(

@@ -23,7 +23,6 @@ from .lanes import LaneState, lanes
 from .limits import halts, rate, refusals, together
 from .look import LaneLimits, Look
 from .parked import parked
-from .standstill import STALLED_SECONDS
 from .wait import Wait, halted
 
 _SAMPLE = 50
@@ -81,7 +80,7 @@ class Waits:
             priority = self._served_first
             waits += [*own.flow(facts, priority), *self._refusals(facts.alone)]
             waits += [*own.requests(facts, priority), *parked(self._look, facts)]
-            waits = self._or_turn(waits)
+            waits = own.or_turn(facts, waits)
         waits += [
             own.closed(
                 campaign.state, campaign.name, campaign.since_ms, campaign.waiting, campaign.at_ms
@@ -206,7 +205,7 @@ class Waits:
                 rates = self._in_use(lanes, priority)
             rates.sort(key=lambda wait: -took_ms[wait.level])
             waits += [*flow, *rates]
-            waits = self._or_turn(waits)
+            waits = own.or_turn(facts, waits)
         return list({(wait.kind, wait.level): wait for wait in waits}.values())
 
     def _refusals(self, lanes: Iterable[LaneLimits]) -> list[Wait]:
@@ -218,18 +217,6 @@ class Waits:
             aside[limits.refused_by] += limits.waiting if limits.lane.carrier else 0
         found = [replace(wait, aside=aside[wait.level]) for wait in waits]
         return sorted(found, key=lambda wait: _ORDER.get(wait.kind, 2))
-
-    def _or_turn(self, waits: list[Wait]) -> list[Wait]:
-        """``waits``; where nothing holds back, say so only as long as somebody claims."""
-        if any(wait.refuses or wait.kind in ("no_worker", "trying") for wait in waits):
-            return waits
-        facts = self.facts
-        unclaimed = facts.standstill.unclaimed_seconds(facts.now_ms)
-        if unclaimed < STALLED_SECONDS:
-            return waits or [Wait(kind="turn", level="account")]
-        deaf = "; ".join(f"{worker.name}: {worker.why}" for worker in facts.standstill.deaf)
-        since_ms = facts.now_ms - 1000 * unclaimed
-        return [Wait(kind="stalled", level="account", since_ms=since_ms, because=deaf), *waits]
 
     @cached_property
     def _held_doubts(self) -> Counter[str]:

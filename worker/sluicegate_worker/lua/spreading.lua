@@ -122,7 +122,8 @@ local function doubtful_gap(bucket, remains)
 end
 
 -- How many ms a worker waits at most while the window is in doubt: what the next answer tells may
--- make slots come sooner, and the very first one most of all.
+-- make slots come sooner, and the very first one most of all. Answers that tell nothing leave
+-- `quiet` at 0: then there is nothing to come back for.
 local function patience(now, bucket)
   local since = bucket.heard == 1 and of(bucket).quiet or bucket.slot
   return max(20, (now.steady - since) / 40)
