@@ -261,6 +261,41 @@ def test_the_first_whole_window_is_believed_once_it_ends(valkey: redis.Redis) ->
     assert (made.bucket()["learned"], made.bucket()["doubt"]) == (5_000, 1)
 
 
+def test_the_first_whole_window_of_few_is_believed_though_its_end_is_seen_roughly(
+    valkey: redis.Redis,
+) -> None:
+    made = bench(valkey, window_seconds=10 * WINDOW)
+    sent(made, FixedWindow(LIMIT, WINDOW, phase=-0.4), 1.15 * WINDOW)
+    assert (made.bucket()["learned"], made.bucket()["doubt"]) == (1000 * WINDOW, 1)
+
+
+def test_a_first_request_alone_shows_that_its_window_ended(valkey: redis.Redis) -> None:
+    """Nothing was near that might have overtaken it, though requests take unsteadily long."""
+    made = bench(valkey, limit=50, window_seconds=10.0)
+    provider = FixedWindow(50, WINDOW, phase=provider_now(made) + 0.02)
+    for took_ms in (29.0, 22.0):
+        remaining = provider.take(provider_now(made)).remaining
+        made.send(limit=50, remaining=remaining, heard=True, took_ms=took_ms)
+        made.later(35)
+    sent(made, provider, 1.05 * WINDOW)
+    assert made.bucket()["learned"] == 1000 * WINDOW
+
+
+def test_one_that_came_back_of_a_claimed_window_is_worth_a_try(valkey: redis.Redis) -> None:
+    """Somebody sends one request, and one of ours came back: too little to believe in, alone."""
+    made = bench(valkey, limit=50, window_seconds=1.0, priority="transactional")
+    said: dict[str, Any] = {"limit": 50, "heard": True, "took_ms": 20.0}
+    began_ms = made.now_ms
+    for number in range(48):
+        made.send(**said | {"remaining": 49 - number - (number > 20)})
+        made.at(max(made.now_ms, began_ms + 21 * (number + 1)))
+    made.at(began_ms + 1_030)
+    for remains in (1, 0):
+        made.send(**said | {"remaining": remains})
+    [grant] = made.claim_all(1)
+    assert made.now_ms + grant.slot_ms <= began_ms + 1_200
+
+
 def test_what_came_back_is_seen_though_two_are_answered_at_once(valkey: redis.Redis) -> None:
     made = bench(valkey, priority="transactional", limit=10, window_seconds=1.0)
     provider, began_ms = SlidingLog(10, 1.0), made.now_ms
@@ -290,6 +325,31 @@ def test_requests_that_overtake_each_other_are_no_others(valkey: redis.Redis) ->
     for grant, remains in zip(reversed(pair), (2, 1), strict=True):
         made.settle(grant, "accepted", **said | {"remaining": remains})
     made.send(**said | {"remaining": 0})
+    [grant] = made.claim_all(1)
+    assert made.now_ms + grant.slot_ms >= began_ms + 1_000
+
+
+def test_one_request_of_somebody_elses_makes_no_try_come_sooner(valkey: redis.Redis) -> None:
+    made = bench(valkey, priority="transactional", limit=10, window_seconds=0.1)
+    began_ms = made.now_ms
+    for remains in (9, 8, 7, 6, 5, 3, 2, 1, 0):
+        made.send(limit=10, remaining=remains, heard=True, took_ms=20.0)
+        made.later(60)
+    [grant] = made.claim_all(1)
+    assert made.now_ms + grant.slot_ms >= began_ms + 1_000
+
+
+def test_an_overtaken_answer_may_say_that_less_remains(valkey: redis.Redis) -> None:
+    made = bench(valkey, priority="transactional", limit=10, window_seconds=0.1)
+    said: dict[str, Any] = {"provider_id": "p", "limit": 10, "heard": True, "took_ms": 20.0}
+    began_ms = made.now_ms
+    for remains in range(9, 1, -1):
+        made.send(**said | {"remaining": remains})
+        made.later(60)
+    pair = [made.begin() for _ in range(2)]
+    made.later(20)
+    for grant, remains in zip(reversed(pair), (1, 0), strict=True):
+        made.settle(grant, "accepted", **said | {"remaining": remains})
     [grant] = made.claim_all(1)
     assert made.now_ms + grant.slot_ms >= began_ms + 1_000
 

@@ -23,7 +23,7 @@ local HIDDEN = 2.2        -- others use up to so many times what our answers sho
 local TIGHT, ROUGH = 0.85, 0.6 -- two ages that are so near to each other tell the window; the
                           -- same where one usual window is between them
 local TURNED = 1.25       -- of what was in use: once so much came back, any window shows
-local TOLD = 0.15         -- of what is in use: so much must come back to tell anything
+local TOLD = 0.1          -- of what is in use: so much must come back to tell anything
 local PARTLY = 0.15       -- of the limit: no more than that comes back between two drops
 local SLACK = 1.5         -- requests by which a bucket's count is off, which gives back whole ones,
 local OVERTAKE = 5        -- and by how many more of those that may have overtaken each other

@@ -19,7 +19,8 @@ local NEARLY, RESERVED = 0.95, 0.2 -- of a silence that was seen, and of the lim
 local SOON_MS = 62     -- from so early on the first slots are spread
 local BEGINS = 1 / 40  -- of a claimed window: the same
 local BEGINS_FEW = LEAST_MS / 4 -- the same of few, whose claimed window is shorter than any
-local AGAIN_MS = 250   -- for so long nothing is tried that may find nothing
+local AGAIN_MS = 250   -- for so long nothing is tried that may find nothing,
+local FURTHER = 1.5    -- and up to so many times as long where a usual window ends by then
 local NEARER = 8       -- times nearer than an eighth of the log: gaps of a few slots tell as well
 
 -- How many slots may still be sent by the newest answer, which may have overtaken others; nil where
@@ -80,14 +81,16 @@ local function some_gap(bucket, known, remains, quiet, since, claimed)
 end
 
 -- Once nothing remains, the next try comes when a usual window ends that is no shorter than nothing
--- came back before, or after twice the time since anything did; where others use some, sooner.
+-- came back before, or after twice the time since anything did, unless one ends soon after that;
+-- where others use some, sooner. Less than one request of theirs is none that was seen.
 local function none_gap(bucket, known, quiet, claimed)
   local least = max(SOON_MS, min(AGAIN_MS, bucket.window / 4))
-  local shared = known.others * quiet > SEEN * bucket.limit
+  local shared = known.others * quiet > max(1, SEEN * bucket.limit)
   local gap = (shared and 0.5 or 2) * max(least, quiet)
   if not shared or known.longest > 0 then
     local beyond = max(quiet, 0.97 * known.longest, 1.4 * LEAST_MS)
-    gap = min(gap, max(1, next_end(bucket.configured_window, beyond, deviation(bucket)) - quiet))
+    local ends = max(1, next_end(bucket.configured_window, beyond, deviation(bucket)) - quiet)
+    if quiet + ends < (shared and 1 or FURTHER) * (quiet + gap) then gap = ends end
   end
   if claimed and quiet < ENDS * bucket.window then
     gap = min(gap, ENDS * bucket.window - quiet)
@@ -150,9 +153,10 @@ local function bulk_gap(now, bucket, room, left)
   local remains = bucket.doubt == 1 and room_of(now, bucket)
   if not remains then return uneven_gap(bucket, room, left), false end
   local gap, known = doubtful_gap(bucket, remains), of(bucket)
-  -- Of a claimed window, of which something came back, the log tells when the next does.
+  -- Of a claimed window, of which something came back, the log tells when the next does. What one
+  -- answer shows of it may be too little to be believed, but is worth a try.
   if remains < 1 and known.claimed == 1 and bucket.window >= LEAST_MS
-    and known.quiet > known.begun then
+    and (known.quiet > known.begun or known.last_gone > known.base) then
     local one = room.bounds[1]
     local next_left = left(room, one.span, one.size) - bucket.slot
     gap = min(gap, max(one.span / one.size / 2, next_left))

@@ -35,8 +35,10 @@ local ARRIVED = 0.35    -- of the limit: no more than that is on its way
 local REFUSED = 3       -- so many refusals show that a window may be longer
 local LIED = 0.1        -- of the limit: where more remained, nothing is refused
 local EARLY = 0.9       -- of a claimed window: what comes back before that shows a shorter one
-local NARROW = 0.15     -- of a window: the end of the first is known so well
+local NARROW = 0.25     -- of a window: the end of the first is known so well
 local ALL = 0.8         -- of what was in use: nearly all came back at once
+local CLEAR, CLEAR_ALONE = 10, 6 -- deviations: so long were they in use; where no other request
+                        -- was near that might have overtaken
 local WHY = { fixed = 'drops', sliding = 'age', bucket = 'refill' }
 local GIVEN = { ['-'] = true, policy = true, limit = true } -- not guessed from what came back
 
@@ -233,11 +235,12 @@ end
 -- Of ours some are gone that were not before: all of them at once, or in part. A drop is no drop
 -- where no answer came for so long that nobody knows when; the first of all may be of few: a window
 -- that had just begun to be used has ended.
-local function came_back(now, bucket, seen, known, tolerance, enough, varies)
+local function came_back(now, bucket, seen, known, tolerance, enough, varies, blur)
   local dry, since = seen.at - known.quiet, seen.at - known.last_at
   local all = seen.gone - seen.overtaken - known.last_gone >= ALL * known.last_used
   local many = known.last_used >= max(3, enough)
-  local first = known.returns == 0 and known.dropped == 0 and dry >= 10 * varies
+  local clear = dry >= (blur == 0 and CLEAR_ALONE or CLEAR) * varies
+  local first = known.returns == 0 and known.dropped == 0 and clear
   known.longest = max(known.longest, known.last_at - known.quiet)
   if all and many and dry <= 2 * since then
     known.dropped = 0
@@ -298,7 +301,7 @@ local function heard(now, bucket, seen, known, rank, tolerance)
   if seen.gone - seen.overtaken - known.base < enough then
     return outgrown(now, bucket, seen, known, tolerance, enough)
   end
-  came_back(now, bucket, seen, known, tolerance, enough, varies)
+  came_back(now, bucket, seen, known, tolerance, enough, varies, blur)
   if youngest < huge then
     known.youngest = known.youngest < 0 and youngest or min(known.youngest, youngest)
     if youngest < EARLY * bucket.window - tolerance then known.early = 1 end
@@ -317,13 +320,18 @@ local function look_away(bucket, seen, known, told_at)
   Kinds.start_over(known)
 end
 
+-- An answer that the newest has overtaken: it may have been counted after it.
+local function hear_overtaken(seen, known)
+  if seen.room >= known.room - known.hidden then known.room = min(known.room, seen.room) end
+end
+
 -- What the newest answer of the call tells: `seen` is its slot's number, when its request began,
 -- how much was used of its limit, and how long until the window ends (negative: not said).
 local function learn(now, bucket)
   local seen = bucket.newest
   if not seen then return end
   local known = clues_of(bucket)
-  if seen.seq <= known.seen then return end
+  if seen.seq <= known.seen then return hear_overtaken(seen, known) end
   local remained = known.room - (seen.seq - known.seen)
   if seen.throttled and remained >= max(1, LIED * bucket.limit) then known.lied = known.lied + 1 end
   if known.told_at > 0 then look_away(bucket, seen, known, known.told_at) end
