@@ -16,7 +16,7 @@ local window_of, clues = later('sluicegate_worker.window'), later('sluicegate_wo
 local min, max, sqrt, huge = math.min, math.max, math.sqrt, math.huge
 
 local MAX_MARGIN = 0.25
-local LATE, STRAGGLES = 2, 3 -- so many deviations longer: a request is late, or a straggler
+local LATE, STRAGGLES = 1, 3 -- so many deviations longer: a request is late, or a straggler
 local SHARED_HALF = 3000 -- ms in which half of what was known of others' use is replaced
 
 local function throttled(now, bucket, wait)
