@@ -65,7 +65,7 @@ def test_01_an_import_without_room_is_refused_whole_and_says_how_much_it_needs(
     assert "nothing was done" in refused.stderr
     assert [campaign["name"] for campaign in own.lines("campaign", "list")] == ["warm"]
     needed = int(refused.stderr.partition("maxmemory ")[2].split()[0])
-    own.store.config_set("maxmemory", needed + 300_000)  # clients and scripts take some
+    own.store.config_set("maxmemory", needed)
     own("campaign", "start", file, "--name", "july", *TEXT, "--yes")
     assert own.bench.campaigns.ledger("july").imported == 3000
 

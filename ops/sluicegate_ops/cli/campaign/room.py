@@ -7,6 +7,8 @@ from ...inspect import read_server
 from ...operating.session import Session
 from ..kit.failures import fail
 
+_COME_AND_GO_BYTES = 1_000_000  # clients' buffers and scripts, in what is said to be enough
+
 
 def refuse_without_room(session: Session, report: Report, imported: int) -> None:
     """End the command before anything is done, where Redis has no room for who is new.
@@ -25,7 +27,8 @@ def _refusal(memory: ServerMemory, report: Report, share: float) -> str:
         (report.import_bytes * share, memory.ceiling, "while they wait"),
         (report.sent_bytes * share, memory.sending_ceiling, "once they were sent"),
     )
-    enough = max((memory.used + bytes) * memory.most / ceiling for bytes, ceiling, _ in needs)
+    used = memory.used + _COME_AND_GO_BYTES
+    enough = max((used + bytes) * memory.most / ceiling for bytes, ceiling, _ in needs)
     for bytes, ceiling, until in needs:
         left = max(0.0, ceiling - memory.used)
         if bytes > left:
