@@ -2,7 +2,7 @@
 
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
 from typing import Any
@@ -147,6 +147,20 @@ def waited(
             accepted += sent(made, provider, 0.05)[0]
         waits.append(made.now_ms - asked_ms)
     return waits, accepted
+
+
+def send_the_last_two_crossed(
+    made: Bench, remain: Iterable[int], crossed: tuple[int, int]
+) -> None:
+    """Send one each 60 ms, of a limit of ten; then two, of which the second is answered first."""
+    said: dict[str, Any] = {"provider_id": "p", "limit": 10, "heard": True, "took_ms": 20.0}
+    for remains in remain:
+        made.send(**said | {"remaining": remains})
+        made.later(60)
+    pair = [made.begin() for _ in range(2)]
+    made.later(20)
+    for grant, remains in zip(reversed(pair), crossed, strict=True):
+        made.settle(grant, "accepted", **said | {"remaining": remains})
 
 
 def refused_of_overlapping(made: Bench, provider: Limiter, seconds: float, draw: Random) -> int:
@@ -315,16 +329,9 @@ def test_what_came_back_is_seen_though_two_are_answered_at_once(valkey: redis.Re
 
 def test_requests_that_overtake_each_other_are_no_others(valkey: redis.Redis) -> None:
     made = bench(valkey, priority="transactional", limit=10, window_seconds=0.1)
-    said: dict[str, Any] = {"provider_id": "p", "limit": 10, "heard": True, "took_ms": 20.0}
     began_ms = made.now_ms
-    for remains in range(9, 2, -1):
-        made.send(**said | {"remaining": remains})
-        made.later(60)
-    pair = [made.begin() for _ in range(2)]
-    made.later(20)
-    for grant, remains in zip(reversed(pair), (2, 1), strict=True):
-        made.settle(grant, "accepted", **said | {"remaining": remains})
-    made.send(**said | {"remaining": 0})
+    send_the_last_two_crossed(made, range(9, 2, -1), (2, 1))
+    made.send(limit=10, remaining=0, heard=True, took_ms=20.0)
     [grant] = made.claim_all(1)
     assert made.now_ms + grant.slot_ms >= began_ms + 1_000
 
@@ -341,15 +348,8 @@ def test_one_request_of_somebody_elses_makes_no_try_come_sooner(valkey: redis.Re
 
 def test_an_overtaken_answer_may_say_that_less_remains(valkey: redis.Redis) -> None:
     made = bench(valkey, priority="transactional", limit=10, window_seconds=0.1)
-    said: dict[str, Any] = {"provider_id": "p", "limit": 10, "heard": True, "took_ms": 20.0}
     began_ms = made.now_ms
-    for remains in range(9, 1, -1):
-        made.send(**said | {"remaining": remains})
-        made.later(60)
-    pair = [made.begin() for _ in range(2)]
-    made.later(20)
-    for grant, remains in zip(reversed(pair), (1, 0), strict=True):
-        made.settle(grant, "accepted", **said | {"remaining": remains})
+    send_the_last_two_crossed(made, range(9, 1, -1), (1, 0))
     [grant] = made.claim_all(1)
     assert made.now_ms + grant.slot_ms >= began_ms + 1_000
 
