@@ -26,10 +26,7 @@ def bench(valkey: redis.Redis) -> Bench:
 def started(bench: Bench, number: int = 1, **fields: Any) -> Grant:
     """A message whose POST is under way."""
     bench.enqueue(message(number, **fields))
-    [grant] = bench.claim_all(1)
-    bench.later(max(grant.slot_ms, 0))
-    assert bench.start(grant) == [True]
-    return grant
+    return bench.begin()
 
 
 def of_campaign(bench: Bench, number: int = 1) -> Grant:
@@ -38,10 +35,7 @@ def of_campaign(bench: Bench, number: int = 1) -> Grant:
     bench.campaigns.create(july)
     bench.add("july", recipient(july, number))
     bench.act("july", "start")
-    [grant] = bench.claim_all(1)
-    bench.later(max(grant.slot_ms, 0))
-    assert bench.start(grant) == [True]
-    return grant
+    return bench.begin()
 
 
 def days_pass(bench: Bench, days: int = 2) -> list[Grant]:
@@ -247,8 +241,6 @@ def test_09_a_doubt_that_never_reached_the_provider_is_counted(
     in_doubt(bench, started(bench))
     bench.later(1000)
     assert bench.sweep().resent == 1
-    [grant] = bench.claim_all(1)
-    bench.later(max(grant.slot_ms, 0))
-    bench.start(grant)
+    grant = bench.begin()
     bench.settle(grant, "accepted", provider_id="p", heard=True, replayed=replayed)
     assert bench.totals() & Counter(accepted_anew=9) == Counter(accepted_anew=anew)

@@ -827,9 +827,7 @@ def in_every_state(cli: Cli) -> None:
     cli.bench.send(kind="dead", code="40310", reason=f"{number(1)} is none", heard=True)
     cli.bench.send(kind="doubt", delay_ms=-1, code="no_answer", reason="timed out")
     cli.bench.send(kind="retry", delay_ms=60_000, code="10007", reason="in passing", heard=True)
-    [started] = cli.bench.claim_all(1)
-    cli.bench.later(max(started.slot_ms, 0))
-    cli.bench.start(started)
+    cli.bench.begin()
     cli.bench.claim_all(1)
 
 

@@ -107,9 +107,7 @@ def test_an_attempt_says_what_came_of_it(cli: Cli, how: dict[str, Any], words: s
 
 def test_a_worker_that_fell_silent_is_said(cli: Cli) -> None:
     cli.bench.enqueue(message(1))
-    [grant] = cli.bench.claim_all(1)
-    cli.bench.later(max(grant.slot_ms, 0))
-    cli.bench.start(grant)
+    cli.bench.begin()
     for _ in range(6):
         cli.bench.later(5_000)
         cli.bench.sweep()
@@ -149,9 +147,7 @@ def test_a_finished_message_keeps_200_bytes_of_history_at_most(
         bench.send(kind="retry", delay_ms=1_000, code=code, heard=True)
         bench.later(1_000)
     assert len(bench.record("m1").get("history", "")) <= 1_000
-    [grant] = bench.claim_all(1)
-    bench.later(max(grant.slot_ms, 0))
-    bench.start(grant)
+    grant = bench.begin()
     if receipt_first:
         tell(bench, "m1")
     bench.settle(grant, "accepted", provider_id="p-m1", heard=True)

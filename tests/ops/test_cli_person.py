@@ -174,9 +174,7 @@ def test_what_is_under_way_or_in_doubt_is_left_and_named(cli: Cli) -> None:
     cli.bench.enqueue(message(1, to=NUMBER))
     cli.bench.send(kind="doubt", delay_ms=-1)
     cli.bench.enqueue(message(2, to=NUMBER))
-    [grant] = cli.bench.claim_all(1)
-    cli.bench.later(max(grant.slot_ms, 0))
-    cli.bench.start(grant)
+    cli.bench.begin()
     said = cli("erase", NUMBER, "--confirm", NUMBER, "--why", "asked", exits=1).stderr
     assert "in doubt" in said
     assert NUMBER not in said

@@ -123,9 +123,7 @@ def test_waiting_is_what_status_calls_waiting(bench: Bench) -> None:
     bench.enqueue(*(message(n) for n in range(6)))
     bench.send(kind="retry", delay_ms=500_000, code="50000", reason="an error", heard=True)
     bench.send(kind="dead", code="40300", reason="blocked", answer="400 {}", heard=True)
-    [grant] = bench.claim_all(1)
-    bench.later(max(grant.slot_ms, 0))
-    bench.start(grant)
+    bench.begin()
     bench.at((bench.now_ms // MINUTE_MS + 1) * MINUTE_MS)
     bench.sweep()
     counts = read_facts(Look(bench.store, bench.keys, CLOCK)).counts

@@ -240,9 +240,7 @@ def test_cancel_ends_what_has_not_started(sluice: Sluice) -> None:
 def test_cancel_says_what_it_came_too_late_for(store: redis.Redis) -> None:
     sluice, bench = Sluice(Config(), client=store), Bench(store)
     bench.enqueue(message(1))
-    [grant] = bench.claim_all(1)
-    bench.later(max(grant.slot_ms, 0))
-    bench.start(grant)
+    grant = bench.begin()
     assert sluice.cancel("m1") == "in_flight"
     bench.settle(grant, "accepted", provider_id="p1", heard=True)
     assert sluice.cancel("m1") == "accepted"

@@ -218,9 +218,7 @@ def test_turns_make_shares_equal_and_calls_few(store: redis.Redis) -> None:
 
 def test_nothing_is_granted_while_blocked_and_something_right_after(store: redis.Redis) -> None:
     made = bench(store)
-    [first] = made.claim_all(1)
-    made.later(max(first.slot_ms, 0))
-    made.start(first)
+    first = made.begin()
     made.settle(first, "back", heard=True, throttled=True, wait_ms=700.0)
     blocked = made.claim()
     assert (blocked.why, blocked.wait_ms) == ("blocked", 700.0)
@@ -309,12 +307,8 @@ def test_what_others_use_is_left_to_them_for_one_to_two_windows(store: redis.Red
 
 
 def two_in_flight(made: Bench) -> tuple[Grant, Grant]:
-    [older] = made.claim_all(1)
-    made.later(max(older.slot_ms, 0))
-    assert made.start(older) == [True]
-    [newer] = made.claim_all(1)
-    made.later(max(newer.slot_ms, 0))
-    assert made.start(newer) == [True]
+    older = made.begin()
+    newer = made.begin()
     return older, newer
 
 

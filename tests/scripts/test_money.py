@@ -100,9 +100,7 @@ def test_what_is_under_way_counts_so_that_many_at_once_pass_no_cap(store: redis.
 def test_a_doubt_and_a_message_without_a_cost_count_by_the_estimate(store: redis.Redis) -> None:
     bench = capped(store)
     campaign(bench, 10, "0.05")
-    [grant] = bench.claim_all(1)
-    bench.later(max(grant.slot_ms, 0))
-    bench.start(grant)
+    grant = bench.begin()
     bench.settle(grant, "doubt", delay_ms=-1)
     assert spend(bench, None, most=2) == 2
     assert spend(bench, 1) == 2

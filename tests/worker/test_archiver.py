@@ -93,9 +93,7 @@ def test_a_finished_message_goes_to_the_archive_after_its_time(
 def test_what_is_not_finished_never_goes(bench: Bench, work: Archiver) -> None:
     bench.enqueue(message(3), message(4))
     bench.send(kind="dead")
-    [grant] = bench.claim_all(1)
-    bench.later(max(grant.slot_ms, 0))
-    bench.start(grant)
+    bench.begin()
     bench.later(9 * DAY_MS)
     work.run()
     assert {bench.record(f"m{n}")["state"] for n in (2, 3, 4)} == {"dead", "waiting"}
@@ -228,9 +226,7 @@ def test_a_second_acceptance_is_seen_of_an_archived_message(bench: Bench, work: 
 
 def test_a_late_settle_of_an_archived_message_is_not_lost(bench: Bench, work: Archiver) -> None:
     bench.store.delete(bench.keys("late"))
-    [grant] = bench.claim_all(1)
-    bench.later(max(grant.slot_ms, 0))
-    bench.start(grant)
+    grant = bench.begin()
     assert tell(bench, "m2") == "applied"  # while its worker is frozen
     bench.store.hdel(bench.keys("leases"), "m2")
     bench.store.zrem(bench.keys("started"), "m2")

@@ -19,8 +19,10 @@ local NEARLY, RESERVED = 0.95, 0.2 -- of a silence that was seen, and of the lim
 local SOON_MS = 62     -- from so early on the first slots are spread
 local BEGINS = 1 / 40  -- of a claimed window: the same
 local BEGINS_FEW = LEAST_MS / 4 -- the same of few, whose claimed window is shorter than any
-local AGAIN_MS = 250   -- for so long nothing is tried that may find nothing,
-local FURTHER = 1.5    -- and up to so many times as long where a usual window ends by then
+local AGAIN_MS = 250   -- for so long nothing is tried that may find nothing
+-- A try would end a silence of so long: where a usual window ends within so many times that, it is
+-- waited for.
+local FURTHER = 1.5
 local NEARER = 8       -- times nearer than an eighth of the log: gaps of a few slots tell as well
 
 -- How many slots may still be sent by the newest answer, which may have overtaken others; nil where

@@ -233,14 +233,13 @@ local function hear_first_drop(now, bucket, seen, known, tolerance)
 end
 
 -- Of ours some are gone that were not before: all of them at once, or in part. A drop is no drop
--- where no answer came for so long that nobody knows when; the first of all may be of few: a window
--- that had just begun to be used has ended.
-local function came_back(now, bucket, seen, known, tolerance, enough, varies, blur)
+-- where no answer came for so long that nobody knows when; the first of all may be of few, if they
+-- were in use for `clear` ms: a window that had just begun to be used has ended.
+local function came_back(now, bucket, seen, known, tolerance, enough, clear)
   local dry, since = seen.at - known.quiet, seen.at - known.last_at
   local all = seen.gone - seen.overtaken - known.last_gone >= ALL * known.last_used
   local many = known.last_used >= max(3, enough)
-  local clear = dry >= (blur == 0 and CLEAR_ALONE or CLEAR) * varies
-  local first = known.returns == 0 and known.dropped == 0 and clear
+  local first = known.returns == 0 and known.dropped == 0 and dry >= clear
   known.longest = max(known.longest, known.last_at - known.quiet)
   if all and many and dry <= 2 * since then
     known.dropped = 0
@@ -301,7 +300,8 @@ local function heard(now, bucket, seen, known, rank, tolerance)
   if seen.gone - seen.overtaken - known.base < enough then
     return outgrown(now, bucket, seen, known, tolerance, enough)
   end
-  came_back(now, bucket, seen, known, tolerance, enough, varies, blur)
+  local clear = (blur == 0 and CLEAR_ALONE or CLEAR) * varies
+  came_back(now, bucket, seen, known, tolerance, enough, clear)
   if youngest < huge then
     known.youngest = known.youngest < 0 and youngest or min(known.youngest, youngest)
     if youngest < EARLY * bucket.window - tolerance then known.early = 1 end
