@@ -187,6 +187,7 @@ end
 --   next           when the next slot would be by the pace alone
 --   logged, slots  the log's length, and its slots by rank, which are read in pieces
 --   taken          the slots taken from it (slots.lua)
+--   doubtful       what paces it while the window is in doubt (spreading.lua)
 --   kept           how many bulk leaves of a sliding window that others share (shared.lua)
 local function look(now, bucket)
   local slots_a_window, ceiling = budget(bucket), bucket.ceiling
@@ -242,13 +243,12 @@ local function next_slots(now, bucket, room, no_bulk)
   local bounds, doubt = room.bounds, bucket.doubt
   -- Before an answer told anything of it there is nothing to go by but the log.
   if doubt == 1 and bucket.clues == '' and not bucket.known then doubt = 0 end
-  local by_room, logged = nil, true
-  if doubt == 1 then by_room, logged = spreading().by_room(now, bucket) end
+  local doubtful = doubt == 1 and spreading().look(now, bucket, room)
+  local by_room = doubtful and doubtful.paces
   local told, bulk = by_remaining(now, bucket, room, doubt)
-  local least = by_room and spreading().least_gap(bucket)
-  local paced = told or max(now.steady, by_room and bucket.slot + least or room.next)
+  local paced = told or max(now.steady, by_room and bucket.slot + doubtful.least or room.next)
   bulk = max(bulk or paced, paced)
-  for i = (told or bounds[1].refills or by_room and not logged) and 2 or 1, #bounds do
+  for i = (told or bounds[1].refills or by_room and not doubtful.is_logged) and 2 or 1, #bounds do
     local one = bounds[i]
     paced = max(paced, left(room, one.span, one.size))
     if not no_bulk then bulk = max(bulk, left(room, one.span, one.for_bulk)) end
@@ -260,7 +260,7 @@ local function next_slots(now, bucket, room, no_bulk)
   local bulk_slot = bulk > paced and slot_after(bucket, bulk, grouped) or next_slot
   if doubt == 1 or doubt == 0 and not told and now.steady < bucket.unsettled then
     -- Not before they are put together: a gap of nothing would part what may go together.
-    local gap, none = spreading().bulk_gap(now, bucket, room, left)
+    local gap, none = spreading().bulk_gap(bucket, room, doubtful, left)
     bulk_slot = max(bulk_slot, ceil((bucket.slot + gap) * 1000) / 1000)
     if none then next_slot = bulk_slot end
   end

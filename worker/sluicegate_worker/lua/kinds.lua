@@ -38,21 +38,21 @@ local function start_over(known)
   known.partly, known.fixed_low, known.fixed_high = 0, 0, 0
 end
 
+local function slot_at(rank)
+  return tonumber(call('ZRANGE', key('log'), rank, rank, 'WITHSCORES')[2])
+end
+
 -- The answer's place in the log: how old the oldest of ours is that must still be counted, and the
 -- youngest that must be gone (huge where the log does not go back so far). Answers that overtake
 -- each other, and others, blur the count.
 local function ages(bucket, seen, rank, known, blur)
   local slack = 1 + floor(2 * blur)
   local gone = rank - seen.used - slack - seen.overtaken
-  local oldest = rank - seen.used + slack + 1
-  local near = call('ZRANGE', key('log'), max(0, gone), min(rank, max(0, oldest)), 'WITHSCORES')
-  local youngest = gone >= 0 and seen.at - tonumber(near[2]) or huge
+  local youngest = gone >= 0 and seen.at - slot_at(gone) or huge
   local others = HIDDEN * known.others * min(youngest, bucket.window)
-  oldest = floor(oldest + others)
+  local oldest = floor(rank - seen.used + slack + 1 + others)
   if oldest > rank then return 0, youngest end
-  local slot = others < 1 and near[#near]
-    or call('ZRANGE', key('log'), max(0, oldest), max(0, oldest), 'WITHSCORES')[2]
-  slot = tonumber(slot)
+  local slot = slot_at(max(0, oldest))
   return slot > known.dated and max(0, seen.at - slot) or 0, youngest
 end
 

@@ -1,6 +1,6 @@
 -- How slots are spread while the window is in doubt, and while the log is uneven for that.
 -- KEYS[1] the account's key prefix. ARGV none.
--- Returns: by_room, least_gap, bulk_gap, patience, which only read.
+-- Returns: look and bulk_gap, which change the room alone; patience, which only reads.
 -- Keys touched: none; those of clues.lua are read.
 local clues, next_end = part('sluicegate_worker.clues'), part('sluicegate_worker.usual').next_end
 local of, deviation, unanswered = clues.of, clues.deviation, clues.unanswered
@@ -23,31 +23,22 @@ local AGAIN_MS = 250   -- for so long nothing is tried that may find nothing
 -- A try would end a silence of so long: where a usual window ends within so many times that, it is
 -- waited for.
 local FURTHER = 1.5
+local MANY = 1000      -- remain: the slots of one call are too near to each other to tell more
 local NEARER = 8       -- times nearer than an eighth of the log: gaps of a few slots tell as well
 
 -- How many slots may still be sent by the newest answer, which may have overtaken others; nil where
 -- none told it lately: since then a window that is claimed has passed, or answers said nothing.
 local function room_of(now, bucket)
   local known = of(bucket)
-  local since = bucket.seq - known.seen
+  local since, under_way = bucket.seq - known.seen, unanswered()
   local passed = known.claimed == 1 and now.steady - known.quiet > ENDS * bucket.window
-  local silent = since - unanswered() >= (passed and FEW_UNTOLD or UNTOLD)
+  local silent = since - under_way >= (passed and FEW_UNTOLD or UNTOLD)
   if known.room < 0 or silent then return nil end
   local told_ago = now.steady - known.told_at
   if known.claimed == 1 and told_ago > max(2 * LEAST_MS, bucket.window) then return nil end
   local spread = bucket.slot - known.told_at
   local unsure = spread > 0 and floor(2 * since * deviation(bucket) / spread) or 0
-  return known.room - max(since, unanswered()) - unsure
-end
-
--- While the window is in doubt, what the provider says remains paces what is sent, and not a window
--- that may be another. Returns what remains, nil where the log paces it: also once it was refused
--- often though much remained. And whether the log bounds it as well: that of a window that is
--- claimed does, until something shows that it is shorter.
-local function by_room(now, bucket)
-  local known = of(bucket)
-  if bucket.capped or known.lied >= LIES then return nil, true end
-  return room_of(now, bucket), known.claimed == 1 and known.early == 0
+  return known.room - max(since, under_way) - unsure
 end
 
 -- While some remains: so many go before the time since anything came back has grown by the factor
@@ -107,8 +98,27 @@ local function least_gap(bucket)
   return max(slot / MAX_RAISE, min(slot, deviation(bucket) / 2))
 end
 
+-- While the window is in doubt, what the provider says remains paces what is sent, and not a window
+-- that may be another:
+--   remains    how many; nil where no answer told it lately
+--   paces      whether they do: not once it was refused often though much remained
+--   is_logged  whether the log bounds it as well: that of a window that is claimed does, until
+--              something shows that it is shorter
+--   least      how long anything waits after a slot
+--   gap        how long bulk does, where many remain
+local function look(now, bucket, room)
+  if room.doubtful and room.doubtful.gap then return room.doubtful end
+  local known, remains = of(bucket), room_of(now, bucket)
+  local paces = remains and not bucket.capped and known.lied < LIES
+  room.doubtful = {
+    remains = remains, paces = paces, least = remains and least_gap(bucket),
+    is_logged = known.claimed == 1 and known.early == 0,
+  }
+  return room.doubtful
+end
+
 -- How long bulk waits after a slot while the window is in doubt and so many remain.
-local function doubtful_gap(bucket, remains)
+local function doubtful_gap(bucket, remains, least)
   local known = of(bucket)
   local on_its_way = bucket.rtt > FAR * bucket.window and bucket.rtt or 0
   local quiet = max(0, bucket.slot - known.quiet - on_its_way)
@@ -118,7 +128,7 @@ local function doubtful_gap(bucket, remains)
   if bucket.capped and claimed and remains > bucket.limit / 2 then return 0 end
   local gap = (remains < 1 and none_gap(bucket, known, quiet, claimed))
     or some_gap(bucket, known, remains, quiet, since, claimed)
-  gap = max(gap, least_gap(bucket))
+  gap = max(gap, least)
   if known.again > bucket.slot then gap = min(gap, known.again - bucket.slot) end
   -- However much others seem to use, a tenth always goes on.
   local theirs = max(bucket.peak, bucket.last_peak) > bucket.limit / 2
@@ -150,11 +160,14 @@ local function uneven_gap(bucket, room, left)
   return most
 end
 
--- How long bulk waits after a slot at least, and whether nothing remains for anybody.
-local function bulk_gap(now, bucket, room, left)
-  local remains = bucket.doubt == 1 and room_of(now, bucket)
+-- How long bulk waits after a slot at least, and whether nothing remains for anybody. `doubtful` is
+-- what `look` saw, nil where no doubt is.
+local function bulk_gap(bucket, room, doubtful, left)
+  local remains = doubtful and doubtful.remains
   if not remains then return uneven_gap(bucket, room, left), false end
-  local gap, known = doubtful_gap(bucket, remains), of(bucket)
+  if doubtful.gap then return doubtful.gap, false end
+  local gap, known = doubtful_gap(bucket, remains, doubtful.least), of(bucket)
+  if remains > MANY then doubtful.gap = gap end
   -- Of a claimed window, of which something came back, the log tells when the next does. What one
   -- answer shows of it may be too little to be believed, but is worth a try.
   if remains < 1 and known.claimed == 1 and bucket.window >= LEAST_MS
@@ -166,4 +179,4 @@ local function bulk_gap(now, bucket, room, left)
   return gap, remains < 1
 end
 
-return { by_room = by_room, least_gap = least_gap, bulk_gap = bulk_gap, patience = patience }
+return { look = look, bulk_gap = bulk_gap, patience = patience }

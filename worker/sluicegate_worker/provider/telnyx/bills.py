@@ -18,8 +18,8 @@ def v2_bill(data: Mapping[str, object]) -> Bill:
     to = data.get("to")
     recipient = _table(to[0] if isinstance(to, list) and to else to)
     cost, currency = _money(data.get("cost"), data.get("currency"))
-    if cost is None:
-        cost, currency = _sum(data.get("cost_breakdown"))
+    if cost is None and (breakdown := data.get("cost_breakdown")):
+        cost, currency = _sum(breakdown)
     return _bill(recipient, recipient.get("phone_number"), data.get("parts"), cost, currency,
                  data.get("tcr_campaign_id"))  # fmt: skip
 

@@ -1,13 +1,13 @@
 """Telnyx API v2: one POST /messages per message, under an idempotency key."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import msgspec
 
 from sluicegate.config import Account
 from sluicegate.errors import InvalidMessage
 from sluicegate.message import Message
-from sluicegate.stored import Bill
 from sluicegate.webhook_urls import WebhookUrls
 
 from ...transport import Reply, Transport
@@ -21,26 +21,15 @@ MAX_WAIT_SECONDS = 14_400.0
 """Telnyx queues a message for at most 4 hours, so a longer ``wait_seconds`` is cut to this."""
 
 
-_UNSAID = msgspec.Raw(b"null")
-_BILLED = ("to", "parts", "cost", "cost_breakdown", "tcr_campaign_id")
+class _Body(msgspec.Struct):
+    data: dict[str, object]
 
 
-class _AcceptedMessage(msgspec.Struct):
-    id: str = ""
-    # All but the id are raw: garbage in one of them must not hide the others.
-    wait_seconds: msgspec.Raw = msgspec.Raw(b"0")
-    to: msgspec.Raw = _UNSAID
-    parts: msgspec.Raw = _UNSAID
-    cost: msgspec.Raw = _UNSAID
-    cost_breakdown: msgspec.Raw = _UNSAID
-    tcr_campaign_id: msgspec.Raw = _UNSAID
+class _RawBody(msgspec.Struct):
+    data: dict[str, msgspec.Raw]
 
 
-class _AcceptedBody(msgspec.Struct):
-    data: _AcceptedMessage = msgspec.field(default_factory=_AcceptedMessage)
-
-
-_accepted_body = msgspec.json.Decoder(_AcceptedBody)
+_body, _raw_body = msgspec.json.Decoder(_Body), msgspec.json.Decoder(_RawBody)
 
 
 class TelnyxV2:
@@ -115,29 +104,35 @@ def outcome_of(reply: Reply, overrides: Mapping[str, str] = {}) -> Outcome:
 
 
 def _accepted(reply: Reply) -> Outcome:
-    try:
-        data = _accepted_body.decode(reply.body).data
-    except UNREADABLE:
-        data = _AcceptedMessage()
-    if not data.id:
+    data = _data(reply.body)
+    provider_id = data.get("id")
+    if not provider_id or not isinstance(provider_id, str):
         return Doubt(f"HTTP {reply.status} with an answer that can't be read", "unreadable")
     replayed = reply.headers.get("idempotent-replayed", "").lower() == "true"
-    return Accepted(data.id, replayed, _wait_seconds(data.wait_seconds), _bill(data))
+    return Accepted(provider_id, replayed, _wait_seconds(data.get("wait_seconds")), v2_bill(data))
 
 
-def _bill(data: _AcceptedMessage) -> Bill:
-    return v2_bill({name: _value(getattr(data, name)) for name in _BILLED})
+def _data(body: bytes) -> Mapping[str, object]:
+    """What an answer says of the message; garbage in one field does not hide the others."""
+    try:
+        return _body.decode(body).data
+    except UNREADABLE:
+        pass
+    try:
+        return {name: _value(raw) for name, raw in _raw_body.decode(body).data.items()}
+    except UNREADABLE:
+        return {}
 
 
 def _value(raw: msgspec.Raw) -> object:
-    try:
+    with suppress(*UNREADABLE):
         return msgspec.json.decode(raw)
-    except UNREADABLE:  # a number beyond all numbers
-        return None
+    with suppress(ValueError):  # a number beyond all numbers
+        return float(bytes(raw))
+    return None
 
 
-def _wait_seconds(raw: msgspec.Raw) -> float:
-    try:
-        return min(max(0.0, float(bytes(raw))), MAX_WAIT_SECONDS)
-    except ValueError:  # a text, null, true, a list
+def _wait_seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return 0.0
+    return min(max(0.0, value), MAX_WAIT_SECONDS)
