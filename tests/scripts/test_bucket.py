@@ -306,6 +306,24 @@ def test_what_others_use_is_left_to_them_for_one_to_two_windows(store: redis.Red
     assert made.bucket()["peak"] == made.bucket()["last_peak"] == 0
 
 
+def granted_after(store: redis.Redis, taken_by_others: Sequence[int]) -> int:
+    """How many slots a second has, after answers that show so many requests of others."""
+    made = bench(store, waiting=200, limit=50)
+    for theirs in taken_by_others:
+        made.later(110)
+        ours = 1 + sum(slot > made.now_ms - WINDOW_MS for slot in made.log())
+        answered(made, limit=50, remaining=50 - ours - theirs)
+    made.store.hset(made.keys("bucket"), "doubt", 0)
+    return len(full_window(made, 1000))
+
+
+def test_one_more_that_a_single_answer_shows_is_nobody_elses(store: redis.Redis) -> None:
+    """A request that took long may be counted when ours say that it has left the window."""
+    alone = granted_after(store, [0] * 12)
+    assert granted_after(store, [0] * 11 + [1]) == alone
+    assert granted_after(store, [1] * 12) < alone
+
+
 def two_in_flight(made: Bench) -> tuple[Grant, Grant]:
     older = made.begin()
     newer = made.begin()
