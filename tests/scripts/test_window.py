@@ -100,9 +100,21 @@ class Stray:
         return verdict._replace(admitted=False, retry_seconds=0.1) if not self._left else verdict
 
 
+class Overtaken:
+    """A provider that counts one request only after the next, from a moment on."""
+
+    def __init__(self, provider: Limiter, since: float) -> None:
+        self.limit, self._provider, self._since = provider.limit, provider, since
+
+    def take(self, now: float) -> LimitVerdict:
+        verdict, first = self._provider.take(now), now >= self._since
+        self._since = float("inf") if first else self._since
+        return verdict._replace(remaining=verdict.remaining + first)
+
+
 def sent(
     made: Bench,
-    provider: Limiter | Shared | Lagging | Ahead | Stray,
+    provider: Limiter | Shared | Lagging | Ahead | Stray | Overtaken,
     seconds: float,
     **headers: Any,
 ) -> tuple[int, int]:
@@ -344,6 +356,41 @@ def test_one_request_of_somebody_elses_makes_no_try_come_sooner(valkey: redis.Re
         made.later(60)
     [grant] = made.claim_all(1)
     assert made.now_ms + grant.slot_ms >= began_ms + 1_000
+
+
+def test_a_try_that_is_answered_slowly_is_not_repeated_at_once(valkey: redis.Redis) -> None:
+    """It makes what a window's end may be late by look longer, as if that end were to come."""
+    made = bench(valkey, limit=10, window_seconds=0.1)
+    said: dict[str, Any] = {"limit": 10, "heard": True}
+    for remains in range(9, -1, -1):
+        made.send(**said | {"remaining": remains, "took_ms": 20.0 + remains % 2})
+        made.later(50)
+    tried = made.begin()
+    tried_ms = made.now_ms
+    made.later(50)
+    made.settle(tried, "accepted", provider_id="p", **said | {"remaining": 0, "took_ms": 50.0})
+    [grant] = made.claim_all(1)
+    assert made.now_ms + grant.slot_ms >= tried_ms + 62
+
+
+def test_what_nobody_took_hides_nothing_that_comes_back(valkey: redis.Redis) -> None:
+    """An answer shows one more than ours, and the next does not: they had overtaken each other."""
+    made = bench(valkey, priority="transactional", limit=10, window_seconds=0.1)
+    said: dict[str, Any] = {"limit": 10, "heard": True, "took_ms": 20.0}
+    began_ms = made.now_ms
+    for remains in (9, 8, 6, 6, 5, 4, 3, 2, 1, 0):
+        made.send(**said | {"remaining": remains})
+        made.later(60)
+    made.send(**said | {"remaining": 0})
+    [grant] = made.claim_all(1)
+    assert made.now_ms + grant.slot_ms <= began_ms + 1_400
+
+
+def test_one_that_seemed_to_come_back_does_not_hide_that_all_do(valkey: redis.Redis) -> None:
+    made = bench(valkey, limit=50, window_seconds=0.5)
+    provider = Overtaken(FixedWindow(50, 1.0, phase=0.8), since=1.65)
+    sent(made, provider, 2.0)
+    assert (made.bucket()["learned"], made.bucket()["doubt"]) == (1_000, 0)
 
 
 def test_an_overtaken_answer_may_say_that_less_remains(valkey: redis.Redis) -> None:

@@ -75,15 +75,16 @@ end
 
 -- Once nothing remains, the next try comes when a usual window ends that is no shorter than nothing
 -- came back before, or after twice the time since anything did, unless one ends soon after that;
--- where others use some, sooner. Less than one request of theirs is none that was seen.
+-- where others use some, sooner. Less than one request of theirs is none that was seen. A try that
+-- is answered slowly makes its own end look as if it were to come: the next is not at once.
 local function none_gap(bucket, known, quiet, claimed)
   local least = max(SOON_MS, min(AGAIN_MS, bucket.window / 4))
   local shared = known.others * quiet > max(1, SEEN * bucket.limit)
   local gap = (shared and 0.5 or 2) * max(least, quiet)
   if not shared or known.longest > 0 then
     local beyond = max(quiet, 0.97 * known.longest, 1.4 * LEAST_MS)
-    local ends = max(1, next_end(bucket.configured_window, beyond, deviation(bucket)) - quiet)
-    if quiet + ends < (shared and 1 or FURTHER) * (quiet + gap) then gap = ends end
+    local ends = next_end(bucket.configured_window, beyond, deviation(bucket))
+    if ends < (shared and 1 or FURTHER) * (quiet + gap) then gap = max(SOON_MS, ends - quiet) end
   end
   if claimed and quiet < ENDS * bucket.window then
     gap = min(gap, ENDS * bucket.window - quiet)

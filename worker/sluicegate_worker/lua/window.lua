@@ -100,11 +100,16 @@ local function hear_limit(now, bucket, limit, window)
   end
 end
 
--- What is seen of others: that more is used than we sent.
-local function hear_others(bucket, known, gone, since, blur)
-  local taken = max(0, known.last_gone - known.hidden - gone - floor(2 * blur))
+-- What is seen of others: that more is used than we sent. What seemed to be taken, and comes back
+-- before any window can have ended, was ours: requests had overtaken each other.
+local function hear_others(bucket, seen, known, blur)
+  local since, back = max(1, seen.at - known.last_at), seen.gone - known.last_gone
+  local taken = max(0, -back - known.hidden - floor(2 * blur))
+  if back > 0 and known.returns == 0 and seen.at - known.quiet < LEAST_MS then
+    taken = -min(known.fallen, back)
+  end
   local weight = 1 - exp(-since / max(2000, bucket.window / 4))
-  known.others = known.others + weight * (taken / since - known.others)
+  known.others = max(0, known.others + weight * (taken / since - known.others))
   known.fallen = known.fallen + taken
 end
 
@@ -233,15 +238,16 @@ local function hear_first_drop(now, bucket, seen, known, tolerance)
 end
 
 -- Of ours some are gone that were not before: all of them at once, or in part. A drop is no drop
--- where no answer came for so long that nobody knows when; the first of all may be of few, if they
--- were in use for `clear` ms: a window that had just begun to be used has ended.
+-- where no answer came for so long that nobody knows when (one that came back shortly before may be
+-- a mistake); the first of all may be of few, if they were in use for `clear` ms: a window that had
+-- just begun to be used has ended.
 local function came_back(now, bucket, seen, known, tolerance, enough, clear)
   local dry, since = seen.at - known.quiet, seen.at - known.last_at
   local all = seen.gone - seen.overtaken - known.last_gone >= ALL * known.last_used
   local many = known.last_used >= max(3, enough)
   local first = known.returns == 0 and known.dropped == 0 and dry >= clear
   known.longest = max(known.longest, known.last_at - known.quiet)
-  if all and many and dry <= 2 * since then
+  if all and many and seen.at - known.paced <= 2 * since then
     known.dropped = 0
     Kinds.start_over(known)
   elseif all and (many or first) then
@@ -289,7 +295,7 @@ local function heard(now, bucket, seen, known, rank, tolerance)
   local since = '(' .. ms(seen.at - BLURRED * varies)
   local near = call('ZCOUNT', key('log'), since, ms(seen.at + seen.late))
   local blur = max(0, near - 1) / BLURRED
-  hear_others(bucket, known, seen.gone, max(1, seen.at - known.last_at), blur)
+  hear_others(bucket, seen, known, blur)
   local youngest = Kinds.hear_ages(bucket, seen, rank, known, blur)
   local faster = Kinds.hear_pace(now, bucket, seen, known, blur)
   if faster and faster <= bucket.window then believe(now, bucket, faster, 'room', true, true) end
