@@ -125,8 +125,8 @@ local function kept_ms(bucket)
 end
 
 -- How many slots a window may have: the limit, less what others use and a margin; no more than the
--- ceiling. One request that took long is counted when ours say that it has left the window: what a
--- single answer shows of others is none.
+-- ceiling. What a single answer shows of others is none of theirs: a request of ours that took long
+-- leaves the window later than our log says.
 local function budget(bucket)
   local limit, ceiling = bucket.limit, bucket.ceiling
   local foreign = min(max(0, bucket.peak, bucket.last_peak), MAX_FOREIGN * limit)
