@@ -306,22 +306,20 @@ def test_what_others_use_is_left_to_them_for_one_to_two_windows(store: redis.Red
     assert made.bucket()["peak"] == made.bucket()["last_peak"] == 0
 
 
-def granted_after(store: redis.Redis, taken_by_others: Sequence[int]) -> int:
-    """How many slots a second has, after answers that show so many requests of others."""
-    made = bench(store, waiting=200, limit=50)
-    for theirs in taken_by_others:
-        made.later(110)
-        ours = 1 + sum(slot > made.now_ms - WINDOW_MS for slot in made.log())
-        answered(made, limit=50, remaining=50 - ours - theirs)
-    made.store.hset(made.keys("bucket"), "doubt", 0)
-    return len(full_window(made, 1000))
-
-
-def test_one_more_that_a_single_answer_shows_is_nobody_elses(store: redis.Redis) -> None:
-    """A request that took long may be counted when ours say that it has left the window."""
-    alone = granted_after(store, [0] * 12)
-    assert granted_after(store, [0] * 11 + [1]) == alone
-    assert granted_after(store, [1] * 12) < alone
+def test_one_counted_before_a_late_one_of_ours_shows_nobody_elses(store: redis.Redis) -> None:
+    """The late one is logged for when it arrived at the latest, and was counted before that."""
+    made = bench(store, limit=50)
+    for used in range(1, 6):
+        answered(made, limit=50, remaining=50 - used, took_ms=20.0)
+        made.later(30)
+    late, next_one = two_in_flight(made)
+    made.later(60)
+    said: dict[str, Any] = {"provider_id": "p", "heard": True, "limit": 50}
+    made.settle(late, "accepted", remaining=44, took_ms=60.0, **said)
+    made.settle(next_one, "accepted", remaining=43, took_ms=20.0, **said)
+    assert made.bucket()["peak"] == 0
+    answered(made, limit=50, remaining=40, took_ms=20.0)
+    assert made.bucket()["peak"] == 2
 
 
 def two_in_flight(made: Bench) -> tuple[Grant, Grant]:

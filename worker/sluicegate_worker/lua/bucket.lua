@@ -22,7 +22,6 @@ local CATCH_UP = 0.03       -- so much faster come slots to make up for lost one
 local BEHIND = 0.1          -- of a window: a log that lacks more was not there, or not asked
 local SAVING = 0.5          -- so much slower come slots where a bucket is empty, and less
 local SAVED = 0.1           -- where it holds what others send in a window, or this of the limit
-local SEEN_ONCE = 0.25      -- requests of others on average: a single answer shows fewer
 local MAX_FOREIGN = 0.9     -- however much others seem to use, a tenth of the limit goes on trying
 local SHARED = 0.02         -- of the limit: others who use more are reckoned with
 local GROUP = 8             -- slots less than so many ms apart go together: a call starts several
@@ -31,10 +30,10 @@ local KEEP_FROM = 20        -- slots in a window from which bulk leaves one
 local KEEP_FROM_STEADY = 100 -- the same where requests take nearly the same time:
 local STEADY = 0.014        -- their jitter is no larger a share of a window
 local LEAST_JITTER, LEAST_JITTER_MS = 0.01, 50 -- of a window, and no more ms than that
-local TIMES = 12            -- so many of its fields, the first, are ms
+local TIMES = 13            -- so many of its fields, the first, are ms
 local FIELDS = {
   'tat', 'block', 'margin_at', 'rtt', 'rtt_var', 'peak_at', 'gate', 'slot', 'shared', 'shared_at',
-  'unsettled', 'urgent_at',
+  'unsettled', 'urgent_at', 'late_until',
   'limit', 'configured', 'margin', 'peak', 'last_peak', 'seq', 'limit_seq', 'heard', 'streak',
   'window', 'policy', 'reset', 'said', 'learned', 'trimmed', 'refused', 'doubt', 'urgent', 'clues',
 }
@@ -125,12 +124,10 @@ local function kept_ms(bucket)
 end
 
 -- How many slots a window may have: the limit, less what others use and a margin; no more than the
--- ceiling. What a single answer shows of others is none of theirs: a request of ours that took long
--- leaves the window later than our log says.
+-- ceiling.
 local function budget(bucket)
   local limit, ceiling = bucket.limit, bucket.ceiling
   local foreign = min(max(0, bucket.peak, bucket.last_peak), MAX_FOREIGN * limit)
-  if bucket.shared < SEEN_ONCE then foreign = 0 end
   local slots = max(limit - foreign - bucket.margin, limit / 10, 1)
   return ceiling and min(slots, ceiling.slots * bucket.window / ceiling.window) or slots
 end

@@ -64,7 +64,9 @@ local function hear_time(now, bucket, lease, beyond)
     local slack = usual < LEAST_JITTER_MS and max(usual / 4, LATE * deviation) or usual
     if beyond > min(usual, slack) then
       late = beyond
-      redis.call('ZADD', key('log'), 'XX', ms(min(lease.slot + late, now.steady)), lease.seq)
+      local arrived = min(lease.slot + late, now.steady)
+      redis.call('ZADD', key('log'), 'XX', ms(arrived), lease.seq)
+      bucket.late_until = max(bucket.late_until, arrived)
     end
     beyond = min(beyond, max(usual, STRAGGLES * deviation))
   end
@@ -103,10 +105,13 @@ local function report(now, bucket, lease, answer)
   local remaining = answer.throttled and 0 or answer.remaining
   if answer.limit > 0 and remaining >= 0 then
     -- Of its own limit: one that a newer answer has changed would show as others' use.
-    local foreign = answer.limit - remaining - ours_before(bucket, lease.started, logged_late)
-    local left_over = bucket.doubt == 1 and clues().left_over(bucket, seq)
-    bucket.peak = left_over and foreign or max(bucket.peak, foreign)
-    hear_others(now, bucket, foreign)
+    -- One that was begun before a late one may have arrived may count it, and our log does not.
+    if lease.started + logged_late >= bucket.late_until then
+      local foreign = answer.limit - remaining - ours_before(bucket, lease.started, logged_late)
+      local left_over = bucket.doubt == 1 and clues().left_over(bucket, seq)
+      bucket.peak = left_over and foreign or max(bucket.peak, foreign)
+      hear_others(now, bucket, foreign)
+    end
     local newest = bucket.newest
     if newest and seq < newest.seq then
       newest.least = min(newest.least, remaining)
