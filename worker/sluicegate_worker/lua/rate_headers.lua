@@ -104,14 +104,14 @@ local function report(now, bucket, lease, answer)
   end
   local remaining = answer.throttled and 0 or answer.remaining
   if answer.limit > 0 and remaining >= 0 then
+    -- Begun before a late one of ours may have arrived, it may count that, and our log does not.
+    local late_one = lease.started + logged_late < bucket.late_until and 1 or 0
+    local ours = ours_before(bucket, lease.started, logged_late) + late_one
     -- Of its own limit: one that a newer answer has changed would show as others' use.
-    -- One that was begun before a late one may have arrived may count it, and our log does not.
-    if lease.started + logged_late >= bucket.late_until then
-      local foreign = answer.limit - remaining - ours_before(bucket, lease.started, logged_late)
-      local left_over = bucket.doubt == 1 and clues().left_over(bucket, seq)
-      bucket.peak = left_over and foreign or max(bucket.peak, foreign)
-      hear_others(now, bucket, foreign)
-    end
+    local foreign = answer.limit - remaining - ours
+    local left_over = bucket.doubt == 1 and clues().left_over(bucket, seq)
+    bucket.peak = left_over and foreign or max(bucket.peak, foreign)
+    hear_others(now, bucket, foreign)
     local newest = bucket.newest
     if newest and seq < newest.seq then
       newest.least = min(newest.least, remaining)
