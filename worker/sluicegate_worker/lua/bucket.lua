@@ -260,7 +260,7 @@ local function next_slots(now, bucket, room, no_bulk)
   local bulk_slot = bulk > paced and slot_after(bucket, bulk, grouped) or next_slot
   if doubt == 1 or doubt == 0 and not told and now.steady < bucket.unsettled then
     -- Not before they are put together: a gap of nothing would part what may go together.
-    local gap, none = spreading().bulk_gap(bucket, room, doubtful, left)
+    local gap, none = spreading().bulk_gap(bucket, room, left)
     bulk_slot = max(bulk_slot, ceil((bucket.slot + gap) * 1000) / 1000)
     if none then next_slot = bulk_slot end
   end

@@ -161,9 +161,10 @@ local function uneven_gap(bucket, room, left)
   return most
 end
 
--- How long bulk waits after a slot at least, and whether nothing remains for anybody. `doubtful` is
--- what `look` saw, nil where no doubt is.
-local function bulk_gap(bucket, room, doubtful, left)
+-- How long bulk waits after a slot at least, and whether nothing remains for anybody; while the
+-- window is in doubt by what `look` saw.
+local function bulk_gap(bucket, room, left)
+  local doubtful = room.doubtful
   local remains = doubtful and doubtful.remains
   if not remains then return uneven_gap(bucket, room, left), false end
   if doubtful.gap then return doubtful.gap, false end
